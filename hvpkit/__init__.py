@@ -1,0 +1,1 @@
+"""hvpkit: entities and relations from text with pictures."""

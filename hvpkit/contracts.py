@@ -1,0 +1,300 @@
+"""What each kind of component receives and returns: the whole program's inner borders, on one page.
+
+Shapes: B batch, T text positions, n words, V pictures an example (the whole picture first), C pyramid levels, P cells of the
+pooled grid, S = V*P prefix positions, d width of the text encoder, N its layers, H its heads.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from hvpkit.types import Entity, Example, Labels, Relation, Task
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Moved = TypeVar("Moved", bound="Movable")
+
+
+class Movable:
+    """A dataclass of tensors that goes to a device as one."""
+
+    def to(self: Moved, device: torch.device | str, non_blocking: bool = False) -> Moved:
+        """Copy every tensor within to `device`."""
+        moved = {f.name: _moved(getattr(self, f.name), device, non_blocking) for f in fields(self)}  # type: ignore[arg-type]
+        return replace(self, **moved)  # type: ignore[type-var]
+
+
+def _moved(value: Any, device: torch.device | str, non_blocking: bool) -> Any:  # noqa: ANN401 - any field of a dataclass
+    if isinstance(value, (Tensor, Movable)):
+        return value.to(device, non_blocking=non_blocking)
+    if isinstance(value, dict):
+        return {key: _moved(item, device, non_blocking) for key, item in value.items()}
+    if isinstance(value, tuple) and value and isinstance(value[0], Tensor):
+        return tuple(item.to(device, non_blocking=non_blocking) for item in value)
+    return value
+
+
+# ------------------------------------------------------------------------------------------------------------------ values
+@dataclass(frozen=True)
+class EncodedText:
+    """One example as a text encoder reads it.
+
+    `features`: named tensors [T, ...] that the encoder's forward needs; `word_starts` [n']: position of each kept word's first piece;
+    `words_cut`: how many words did not fit (MRE windows may cut on both sides, so `first_word` says where n' begins);
+    `head_start`, `tail_start`: the position that stands for each entity (its marker where there is one), None for MNER.
+    """
+
+    features: dict[str, Tensor]
+    word_starts: Tensor
+    words_cut: int = 0
+    first_word: int = 0
+    head_start: int | None = None
+    tail_start: int | None = None
+
+
+@dataclass(frozen=True)
+class TextBatch(Movable):
+    """Texts padded to the longest: `features` [B, T, ...], `mask` [B, T] bool, `word_starts` [B, n] with `word_mask` [B, n] bool,
+    `head_start` and `tail_start` [B] (None for MNER)."""
+
+    features: dict[str, Tensor]
+    mask: Tensor
+    word_starts: Tensor
+    word_mask: Tensor
+    head_start: Tensor | None = None
+    tail_start: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Pictures(Movable):
+    """The pictures of a batch: `mask` [B, V] bool says which exist, K in all.
+
+    `pixels` [K, 3, side, side] holds the existing ones alone, in the mask's order; or `features`, C tensors [K, C_i, P], what the
+    visual tower would make of them. `boxes` [B, V, 4]: left, top, right, bottom in shares 0..1 of the whole picture.
+    """
+
+    mask: Tensor
+    boxes: Tensor
+    pixels: Tensor | None = None
+    features: tuple[Tensor, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Batch(Movable):
+    """All that a model needs: texts, pictures (None when no example has one), the head's targets and the fusion's own inputs."""
+
+    text: TextBatch
+    pictures: Pictures | None
+    targets: dict[str, Tensor] = field(default_factory=dict)
+    extras: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Visual:
+    """The pyramid: `levels`, C tensors [B, V, C_i, P] from fine to coarse; `mask` [B, V] bool; `boxes` [B, V, 4]."""
+
+    levels: tuple[Tensor, ...]
+    mask: Tensor
+    boxes: Tensor
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Keys and values that stand before the text's own: N tensors [B, S, d] each, and `mask` [B, S] bool."""
+
+    keys: Sequence[Tensor]
+    values: Sequence[Tensor]
+    mask: Tensor
+
+
+@dataclass
+class Trace:
+    """What a forward pass saw, filled on request: `gates` [B, V, N, C]; `attention`, N tensors [B, H, T, S+T], rows sum to 1."""
+
+    gates: Tensor | None = None
+    attention: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TextStates:
+    """What a text encoder gives: `states` [B, T, d] and, if it has one, a `pooled` summary [B, d]."""
+
+    states: Tensor
+    pooled: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class EmissionMix:
+    """A fusion's own say on the tags: emissions become `keep * emissions + added`, added [B, n, tags]."""
+
+    keep: float
+    added: Tensor
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What a fusion gives the head: `states` [B, T, w] and/or `pooled` [B, w], auxiliary `losses`, an emission mix."""
+
+    states: Tensor | None = None
+    pooled: Tensor | None = None
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    emissions: EmissionMix | None = None
+
+
+# ---------------------------------------------------------------------------------------------------------------- contexts
+@dataclass(frozen=True)
+class TextContext:
+    """What a text encoder is built from: the task, the training examples (for vocabularies), or the folder it was saved in."""
+
+    task: Task
+    examples: Sequence[Example] = ()
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class VisionContext:
+    """What a backbone is built from: the crops' side in pixels (None: the backbone's own), whether its weights follow in a file."""
+
+    size: int | None = None
+    weights_follow: bool = False
+
+
+@dataclass(frozen=True)
+class LevelInfo:
+    """One level of a backbone: its channels and its stride in pixels."""
+
+    channels: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class PrefixShape:
+    """What projectors and gates are built for: channels of the C levels, P cells, width d, N text layers."""
+
+    channels: tuple[int, ...]
+    cells: int
+    width: int
+    layers: int
+
+
+@dataclass(frozen=True)
+class FusionContext:
+    """What a fusion is built for: the task's labels, the text encoder, the backbone's levels (empty: no pictures), P cells, V pictures."""
+
+    labels: Labels
+    text: TextEncoder
+    levels: tuple[LevelInfo, ...]
+    cells: int
+    pictures: int
+
+
+@dataclass(frozen=True)
+class HeadContext:
+    """What a head is built for: the labels and the width w of the fused states."""
+
+    labels: Labels
+    width: int
+
+
+# --------------------------------------------------------------------------------------------------------------- contracts
+class TextEncoder(nn.Module, ABC):
+    """Words to states. Built from (TextContext, **options); with `context.folder` set it reads its vocabulary there, no weights."""
+
+    width: int
+    layers: int = 0
+    heads: int = 0
+
+    @abstractmethod
+    def encode(self, example: Example, max_length: int) -> EncodedText:
+        """Turn one example into at most `max_length` positions; for MRE the window keeps both entities.
+
+        Raises DataError when both entities do not fit.
+        """
+
+    @abstractmethod
+    def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
+        """Read a batch; an encoder that cannot take a prefix does not list "prefix" among what it provides."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write configuration and vocabulary (not the weights) so that `context.folder` can read them."""
+
+    def pad_values(self) -> dict[str, int]:
+        """Name the features whose padding is not 0."""
+        return {}
+
+
+class VisualBackbone(nn.Module, ABC):
+    """Pictures to C maps. Built from (VisionContext, *, weights, **options)."""
+
+    levels: tuple[LevelInfo, ...]
+
+    @abstractmethod
+    def transform(self, picture: Image) -> Tensor:
+        """Turn one upright RGB picture into pixels [3, side, side], normalised."""
+
+    @abstractmethod
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Map pixels [K, 3, side, side] to C maps [K, C_i, h_i, w_i], fine to coarse."""
+
+
+class Projector(nn.Module, ABC):
+    """Pooled maps to levels of the text's width. Built from (PrefixShape, **options)."""
+
+    @abstractmethod
+    def forward(self, visual: Visual) -> Tensor:
+        """Give [B, V, C, P, d]."""
+
+
+class Gate(nn.Module, ABC):
+    """Levels to weights over levels, all layers at once. Built from (PrefixShape, **options)."""
+
+    @abstractmethod
+    def forward(self, levels: Tensor) -> Tensor:
+        """Map [B, V, C, P, d] to weights [B, V, N, C] that are >= 0 and sum to 1 over C."""
+
+    def penalty(self, weights: Tensor, mask: Tensor) -> Tensor | None:
+        """Give a scalar to add to the loss, from weights [B, V, N, C] and the mask [B, V] of existing pictures; None: nothing."""
+        return None
+
+
+class Fusion(nn.Module, ABC):
+    """Text encoder, text and pictures to fused states. Built from (FusionContext, **options)."""
+
+    width: int
+
+    @abstractmethod
+    def forward(self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None) -> Fused:
+        """Fuse; without pictures this is what the system does on text alone."""
+
+    def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
+        """Give this fusion's own inputs for one example (edges, spans, ...); each is padded with 0 and stacked into `extras`."""
+        return {}
+
+
+class Head(nn.Module, ABC):
+    """Fused states to scores, loss and decoded predictions. Built from (HeadContext, **options)."""
+
+    @abstractmethod
+    def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
+        """Give one labelled example's targets; each is padded with 0 and stacked into `targets`."""
+
+    @abstractmethod
+    def forward(self, fused: Fused, text: TextBatch) -> Tensor:
+        """Give scores: emissions [B, n, tags] or logits [B, classes]."""
+
+    @abstractmethod
+    def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
+        """Give the mean loss of the batch, a scalar."""
+
+    @abstractmethod
+    def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]] | list[Relation]:
+        """Give one prediction an example; an entity's words count from the encoded text's first word."""

@@ -1,0 +1,1 @@
+"""Datasets: readers, checks, the prepared form, and batches."""

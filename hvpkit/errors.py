@@ -1,0 +1,50 @@
+"""The one family of errors that hvpkit raises; the command line prints the message and exits with `exit_code`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HvpkitError(Exception):
+    """Something that was rightly asked for failed: the message says what to do next (exit code 1)."""
+
+    exit_code = 1
+
+
+class InputError(HvpkitError):
+    """What the user gave cannot work: the message says where, what was expected and what to do (exit code 2)."""
+
+    exit_code = 2
+
+
+class RecipeError(InputError):
+    """A recipe cannot be read; the message lists every problem with its file and line."""
+
+
+class ComponentError(InputError):
+    """A component is unknown, registered twice, or cannot work with its neighbours."""
+
+
+class DataError(InputError):
+    """A dataset, or one record of it, cannot be used."""
+
+
+class PictureError(InputError):
+    """One picture cannot be decoded."""
+
+
+class ModelFolderError(InputError):
+    """A model folder, encoder or weights file cannot be opened."""
+
+
+def choices(name: str, names: Iterable[str]) -> str:
+    """End a message about an unknown name: the nearest valid names first, else all of them.
+
+    Example: `f"unknown gate {name!r}{choices(name, gates)}"`.
+    """
+    known = sorted(names)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; available: {', '.join(known)}" if known else "; none are available"

@@ -1,0 +1,70 @@
+"""The hooks of hvpkit, one a component kind. A plugin implements those it needs and calls `register(name, factory, ...)`.
+
+`factory` is a class or function: its first argument is the context of its kind (hvpkit/contracts.py), its keyword-only arguments are
+the options a recipe may give, and its docstring's first line is what `hvp components` shows. Modules that implement hooks are
+imported by every command, so they import torch inside their factories only.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pluggy
+
+hookspec = pluggy.HookspecMarker("hvpkit")
+hookimpl = pluggy.HookimplMarker("hvpkit")
+
+
+class Register(Protocol):
+    """What a hook is handed to announce its components."""
+
+    def __call__(
+        self,
+        name: str,
+        factory: object,
+        *,
+        needs: frozenset[str] | set[str] = frozenset(),
+        provides: frozenset[str] | set[str] = frozenset(),
+        tasks: tuple[str, ...] = ("mner", "mre"),
+    ) -> None:
+        """Announce one component: what it needs from its neighbours ("prefix", "pictures", "states", "pooled"), what it provides, its tasks."""
+
+
+@hookspec
+def register_text_encoders(register: Register) -> None:
+    """Words to states. `provides`: "states", "pooled", "prefix" (it takes keys and values before its own)."""
+
+
+@hookspec
+def register_visual_backbones(register: Register) -> None:
+    """Pictures to a pyramid of maps."""
+
+
+@hookspec
+def register_projectors(register: Register) -> None:
+    """Pooled maps to levels of the text's width."""
+
+
+@hookspec
+def register_gates(register: Register) -> None:
+    """Levels to weights over levels, for every text layer."""
+
+
+@hookspec
+def register_fusions(register: Register) -> None:
+    """Text encoder, text and pictures to fused states. `needs`: "prefix" and/or "pictures"; `provides`: empty means what the text has."""
+
+
+@hookspec
+def register_heads(register: Register) -> None:
+    """Fused states to predictions. `needs`: "states" or "pooled"; `tasks`: ("mner",), ("mre",) or both."""
+
+
+@hookspec
+def register_readers(register: Register) -> None:
+    """A folder or file to examples."""
+
+
+@hookspec
+def register_proposers(register: Register) -> None:
+    """A picture and phrases to scored boxes."""

@@ -1,0 +1,163 @@
+"""The components that exist: built-ins, installed plugins and named plugin files, all through the same pluggy hooks (no torch)."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from hvpkit import hookspecs
+from hvpkit.errors import ComponentError, choices
+
+KINDS = {
+    "text encoder": "register_text_encoders",
+    "visual backbone": "register_visual_backbones",
+    "projector": "register_projectors",
+    "gate": "register_gates",
+    "fusion": "register_fusions",
+    "head": "register_heads",
+    "reader": "register_readers",
+    "proposer": "register_proposers",
+}
+BUILT_IN = ("hvpkit.text", "hvpkit.vision", "hvpkit.gates", "hvpkit.fusions", "hvpkit.heads", "hvpkit.data")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One registered component: `source` says where it comes from, e.g. "hvpkit 0.1.0" or "gate.py (file)"."""
+
+    kind: str
+    name: str
+    factory: Callable[..., Any]
+    source: str
+    needs: frozenset[str] = frozenset()
+    provides: frozenset[str] = frozenset()
+    tasks: tuple[str, ...] = ("mner", "mre")
+
+    @property
+    def summary(self) -> str:
+        """Give the first line of the factory's docstring."""
+        return (inspect.getdoc(self.factory) or "").partition("\n")[0]
+
+    @property
+    def options(self) -> dict[str, inspect.Parameter]:
+        """Give the keyword-only arguments that a recipe may set."""
+        parameters = inspect.signature(self.factory).parameters.values()
+        return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+class Registry:
+    """All components by kind and name."""
+
+    def __init__(self) -> None:
+        self._components: dict[tuple[str, str], Component] = {}
+
+    def add(self, component: Component) -> None:
+        """Add one; raises ComponentError when its kind has the name already, naming both sources."""
+        twin = self._components.setdefault((component.kind, component.name), component)
+        if twin is not component:
+            raise ComponentError(f"{component.kind} {component.name!r} is registered twice: by {twin.source} and by {component.source}")
+
+    def get(self, kind: str, name: str) -> Component:
+        """Find one; raises ComponentError with the nearest names."""
+        try:
+            return self._components[kind, name]
+        except KeyError:
+            raise ComponentError(f"unknown {kind} {name!r}{choices(name, self.names(kind))}") from None
+
+    def names(self, kind: str) -> list[str]:
+        """List the names of one kind, sorted."""
+        return sorted(name for k, name in self._components if k == kind)
+
+    def all(self) -> list[Component]:
+        """List every component, by kind in the order of the flow, then by name."""
+        kinds = list(KINDS)
+        return sorted(self._components.values(), key=lambda c: (kinds.index(c.kind), c.name))
+
+    def build(self, kind: str, name: str, context: object, options: dict[str, Any]) -> Any:  # noqa: ANN401 - kinds differ
+        """Call a component's factory with its context and the recipe's options; raises ComponentError for an unknown option."""
+        component = self.get(kind, name)
+        for option in options:
+            if option not in component.options:
+                raise ComponentError(f"{kind} {name!r} has no option {option!r}{choices(option, component.options)}")
+        return component.factory(context, **options)
+
+
+def load_registry(plugin_files: Iterable[Path] = ()) -> Registry:
+    """Collect built-ins, installed plugins (entry points of the group `hvpkit`) and the plugin files named by the user.
+
+    Raises ComponentError for a twin, a misspelt hook, or a plugin that cannot be imported.
+    """
+    return _load_registry(tuple(Path(file).resolve() for file in plugin_files))
+
+
+@cache
+def _load_registry(plugin_files: tuple[Path, ...]) -> Registry:
+    manager = pluggy.PluginManager("hvpkit")
+    manager.add_hookspecs(hookspecs)
+    sources: dict[str, str] = {}
+    for name in BUILT_IN:
+        manager.register(importlib.import_module(name), name)
+        sources[name] = f"hvpkit {version('hvpkit')}"
+    try:
+        manager.load_setuptools_entrypoints("hvpkit")
+    except Exception as error:  # a stranger's import may raise anything: name it and go no further
+        raise ComponentError(f"an installed plugin cannot be loaded: {error}; uninstall or mend it") from error
+    for plugin, distribution in manager.list_plugin_distinfo():
+        sources[manager.get_name(plugin) or ""] = f"{distribution.project_name} {distribution.version}"
+    for file in plugin_files:
+        manager.register(_import_file(file), str(file))
+        sources[str(file)] = f"{file.name} (file)"
+    return _collect(manager, sources)
+
+
+def _collect(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry:
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise ComponentError(f"{error}; hooks are: {', '.join(KINDS.values())}") from error
+    registry = Registry()
+    for kind, hook in KINDS.items():
+        for implementation in getattr(manager.hook, hook).get_hookimpls():
+            implementation.function(_registrar(registry, kind, sources[implementation.plugin_name]))
+    return registry
+
+
+def _registrar(registry: Registry, kind: str, source: str) -> hookspecs.Register:
+    def register(
+        name: str,
+        factory: object,
+        *,
+        needs: frozenset[str] | set[str] = frozenset(),
+        provides: frozenset[str] | set[str] = frozenset(),
+        tasks: tuple[str, ...] = ("mner", "mre"),
+    ) -> None:
+        if not callable(factory):
+            raise ComponentError(f"{kind} {name!r} of {source}: the factory must be a class or function")
+        registry.add(Component(kind, name, factory, source, frozenset(needs), frozenset(provides), tasks))
+
+    return register
+
+
+def _import_file(file: Path) -> object:
+    if not file.is_file():
+        raise ComponentError(f"no plugin file {file}")
+    spec = importlib.util.spec_from_file_location(f"hvpkit_plugin_file_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise ComponentError(f"{file} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a user's file may raise anything: say what, and go no further
+        raise ComponentError(f"plugin {file} cannot be loaded: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,248 @@
+"""Prepared data: a folder with manifest.json and one JSON line an example in {train,dev,test}.jsonl (no torch).
+
+A folder is whole or not there: everything is written to a sibling and renamed. Pictures are named relative to `pictures_root`, which is
+itself relative when the pictures live inside the folder, so that a generated dataset can be moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hvpkit.data.records import canonical, check_example, from_record, to_record
+from hvpkit.errors import DataError
+from hvpkit.types import SPLITS, Example, Labels, Split, Task
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+PARTS = {MANIFEST, *(f"{split}.jsonl" for split in SPLITS), "pictures", "crops", "features"}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a prepared folder holds.
+
+    `fingerprint`: 16 hex digits of a sha256 over ids, words, tags, spans and relations of every split, wherever the files lie;
+    `digests`: the same of each split; `counts`: examples of each split; `pictures_root`: absolute, or relative to the prepared folder;
+    `facts`: what is known of the data beyond its examples, such as the ceilings of generated data.
+    """
+
+    name: str
+    task: Task
+    labels: tuple[str, ...]
+    fingerprint: str
+    counts: dict[Split, int]
+    digests: dict[Split, str]
+    pictures_root: str | None
+    source: str
+    text_only: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """An opened prepared folder."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def labels(self) -> Labels:
+        """Give what a head for this data can say."""
+        return Labels(self.manifest.task, self.manifest.labels)
+
+    @property
+    def pictures_root(self) -> Path | None:
+        """Give the folder that picture paths start from."""
+        root = self.manifest.pictures_root
+        return None if root is None else Path(os.path.normpath(self.folder / root))
+
+    def examples(self, split: Split) -> list[Example]:
+        """Read one split (empty when the dataset has none); raises DataError, with file and line, when it is damaged or was changed."""
+        file, digest = self.folder / f"{split}.jsonl", hashlib.sha256()
+        examples = list(self._read(file))
+        for example in examples:
+            digest.update(canonical(example))
+        if len(examples) != self.manifest.counts[split] or digest.hexdigest() != self.manifest.digests[split]:
+            raise DataError(f"{file} is not what was prepared ({self.manifest.counts[split]} examples, now {len(examples)}); {self._again}")
+        return examples
+
+    def _read(self, file: Path) -> Iterator[Example]:
+        number, root = 0, self.pictures_root
+        try:
+            with file.open(encoding="utf-8") as lines:
+                for line in lines:
+                    number += 1
+                    yield from_record(json.loads(line), root)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{file}:{number}: cannot be read ({error}); {self._again}") from error
+
+    @property
+    def _again(self) -> str:
+        return _advice(self.folder, self.manifest.name)
+
+
+def _advice(folder: Path, name: str = "NAME") -> str:
+    return f"run `hvp preprocess {name} --root DIR --output {folder}` again"
+
+
+# ----------------------------------------------------------------------------------------------------------------- reading
+def open_prepared(folder: Path) -> PreparedData:
+    """Open a prepared folder; raises DataError when it is missing, damaged, or written by a newer hvpkit."""
+    file = folder / MANIFEST
+    if not file.is_file():
+        raise DataError(f"no prepared data in {folder} (it has no {MANIFEST}); run `hvp preprocess NAME --root DIR --output {folder}`")
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        version = stored["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file} is damaged ({error}); {_advice(folder)}") from error
+    if version != FORMAT:
+        raise DataError(f"{file} has format {version}, this hvpkit reads {FORMAT}; {_advice(folder)} or use the hvpkit that wrote it")
+    try:
+        manifest = Manifest(**{**stored, "labels": tuple(stored["labels"])})
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{file} is damaged ({error}); {_advice(folder)}") from error
+    missing = [f"{split}.jsonl" for split in SPLITS if not (folder / f"{split}.jsonl").is_file()]
+    if missing:
+        raise DataError(f"{folder} lacks {', '.join(missing)}; {_advice(folder, manifest.name)}")
+    return PreparedData(folder, manifest)
+
+
+# ----------------------------------------------------------------------------------------------------------------- writing
+def write_prepared(
+    folder: Path,
+    *,
+    name: str,
+    task: Task,
+    labels: Labels,
+    splits: Mapping[Split, Iterable[Example]],
+    pictures_root: Path | None,
+    source: str,
+    facts: dict[str, Any] | None = None,
+    text_only: bool = False,
+) -> Manifest:
+    """Write examples as they come and put the whole folder in place at the end, instead of older prepared data of the same name.
+
+    Data whose pictures are made on the way: draw them into the folder that `staged` gives and call `write_records` there.
+    Raises DataError when `folder` holds anything else than prepared data of `name`, or an example does not fit the labels.
+    """
+    with staged(folder, name) as stage:
+        return write_records(
+            stage,
+            name=name,
+            task=task,
+            labels=labels,
+            splits=splits,
+            pictures_root=pictures_root,
+            source=source,
+            facts=facts,
+            text_only=text_only,
+        )
+
+
+@contextmanager
+def staged(folder: Path, name: str) -> Iterator[Path]:
+    """Give an empty sibling of `folder` to write in, and put it in place of `folder` when the block ends well; else leave no trace.
+
+    Raises DataError when `folder` holds anything else than prepared data of `name`.
+    """
+    check_replaceable(folder, name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        stage.chmod(0o777 & ~_umask())
+        yield stage
+        _replace(stage, folder)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def check_replaceable(folder: Path, name: str) -> None:
+    """Raise DataError unless `folder` is absent, empty, or holds prepared data of `name` and nothing else."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise DataError(f"{folder} is not a folder of its own; name another with --output")
+    entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    if not entries:
+        return
+    if MANIFEST not in entries or entries - PARTS:
+        other = sorted(entries - PARTS) or sorted(entries)
+        raise DataError(f"{folder} would be replaced but holds other files ({', '.join(other[:3])}); name another folder with --output")
+    try:
+        held = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder / MANIFEST} is damaged ({error}); remove {folder} or name another folder with --output") from error
+    if held != name:
+        raise DataError(f"{folder} holds the prepared data of {held!r}, not of {name!r}; name another folder with --output")
+
+
+def write_records(
+    stage: Path,
+    *,
+    name: str,
+    task: Task,
+    labels: Labels,
+    splits: Mapping[Split, Iterable[Example]],
+    pictures_root: Path | None,
+    source: str,
+    facts: dict[str, Any] | None = None,
+    text_only: bool = False,
+) -> Manifest:
+    """Write the splits and the manifest into the folder that `staged` gave; raises DataError for an example that does not fit."""
+    counts, digests = {}, {}
+    for split in SPLITS:
+        counts[split], digests[split] = _write_split(stage / f"{split}.jsonl", splits.get(split, ()), labels, pictures_root)
+    fingerprint = hashlib.sha256("".join(digests[split] for split in SPLITS).encode()).hexdigest()[:16]
+    root = _stored_root(pictures_root, stage)
+    manifest = Manifest(name, task, labels.names, fingerprint, counts, digests, root, source, text_only, facts or {})
+    text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2, ensure_ascii=False)
+    (stage / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return manifest
+
+
+def _write_split(file: Path, examples: Iterable[Example], labels: Labels, root: Path | None) -> tuple[int, str]:
+    count, digest = 0, hashlib.sha256()
+    with file.open("w", encoding="utf-8", newline="\n") as lines:
+        for example in examples:
+            count += 1
+            check_example(example, labels)
+            digest.update(canonical(example))
+            lines.write(json.dumps(to_record(example, root), ensure_ascii=False) + "\n")
+    return count, digest.hexdigest()
+
+
+def _stored_root(root: Path | None, stage: Path) -> str | None:
+    if root is None:
+        return None
+    absolute, inside = Path(os.path.abspath(root)), Path(os.path.abspath(stage))
+    return absolute.relative_to(inside).as_posix() if absolute.is_relative_to(inside) else str(absolute)
+
+
+def _replace(stage: Path, folder: Path) -> None:
+    if not folder.exists():
+        stage.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    folder.rename(old / folder.name)
+    try:
+        stage.rename(folder)
+    except BaseException:
+        (old / folder.name).rename(folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

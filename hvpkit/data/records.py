@@ -1,0 +1,105 @@
+"""One example as one JSON record of prepared data, and back; what of it the fingerprint covers; whether it holds together (no torch)."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hvpkit.errors import DataError
+from hvpkit.types import Box, Example, Labels, Span, VisualObject
+
+
+def canonical(example: Example) -> bytes:
+    """Give the bytes of id, words and labels that fingerprints are made of (pictures and notes left out)."""
+    spans = [None if span is None else [span.start, span.end] for span in (example.head, example.tail)]
+    tags = None if example.tags is None else list(example.tags)
+    covered = [example.id, list(example.words), tags, *spans, example.relation]
+    return json.dumps(covered, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+def check_example(example: Example, labels: Labels) -> None:
+    """Raise DataError unless words, tags and spans fit together and every label is one of `labels`."""
+    n, where = len(example.words), f"example {example.id!r}"
+    if not n or not all(example.words):
+        raise DataError(f"{where}: expected one or more non-empty words, got {list(example.words)[:5]}")
+    for span in (example.head, example.tail):
+        if span is not None and not 0 <= span.start < span.end <= n:
+            raise DataError(f"{where}: words [{span.start}, {span.end}) do not lie in its {n} words")
+    if labels.task == "mre" and (example.head is None or example.tail is None):
+        raise DataError(f"{where}: relation extraction needs a head and a tail")
+    if example.tags is not None and len(example.tags) != n:
+        raise DataError(f"{where}: {len(example.tags)} tags for {n} words")
+    said = example.tags or () if labels.task == "mner" else (example.relation,) if example.relation is not None else ()
+    for label in said:
+        if label not in labels.names:
+            raise DataError(f"{where}: {label!r} is not one of the dataset's labels ({', '.join(labels.names)})")
+
+
+def to_record(example: Example, root: Path | None) -> dict[str, Any]:
+    """Give an example's JSON record: unknown things are left out, picture paths are relative to `root`.
+
+    Raises DataError for a picture outside `root`.
+    """
+    record: dict[str, Any] = {"id": example.id, "words": list(example.words)}
+    if example.tags is not None:
+        record["tags"] = list(example.tags)
+    for name, span in (("head", example.head), ("tail", example.tail)):
+        if span is not None:
+            record[name] = [span.start, span.end]
+    if example.relation is not None:
+        record["relation"] = example.relation
+    if example.image is not None:
+        record["image"] = _relative(example.image, root)
+    if example.objects:
+        record["objects"] = [_object_record(item, root) for item in example.objects]
+    if example.notes:
+        record["notes"] = dict(example.notes)
+    return record
+
+
+def from_record(record: dict[str, Any], root: Path | None) -> Example:
+    """Build an example from its record; raises ValueError, KeyError or TypeError when the record is not one."""
+    return Example(
+        id=record["id"],
+        words=tuple(record["words"]),
+        tags=tuple(record["tags"]) if "tags" in record else None,
+        head=Span(*record["head"]) if "head" in record else None,
+        tail=Span(*record["tail"]) if "tail" in record else None,
+        relation=record.get("relation"),
+        image=_absolute(record["image"], root) if "image" in record else None,
+        objects=tuple(_object(item, root) for item in record.get("objects", ())),
+        notes=dict(record.get("notes", {})),
+    )
+
+
+def _object_record(item: VisualObject, root: Path | None) -> dict[str, Any]:
+    box = None if item.box is None else [item.box.left, item.box.top, item.box.right, item.box.bottom]
+    image = None if item.image is None else _relative(item.image, root)
+    fields = {"image": image, "box": box, "phrase": item.phrase, "score": item.score}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _object(record: dict[str, Any], root: Path | None) -> VisualObject:
+    return VisualObject(
+        image=_absolute(record["image"], root) if "image" in record else None,
+        box=Box(*record["box"]) if "box" in record else None,
+        phrase=record.get("phrase"),
+        score=record.get("score"),
+    )
+
+
+def _relative(path: Path, root: Path | None) -> str:
+    base = None if root is None else Path(os.path.abspath(root))
+    absolute = Path(os.path.abspath(path))
+    if base is None or not absolute.is_relative_to(base):
+        raise DataError(f"picture {path} does not lie in the pictures' folder {root}")
+    return absolute.relative_to(base).as_posix()
+
+
+def _absolute(path: str, root: Path | None) -> Path:
+    pure = PurePosixPath(path)
+    if root is None or pure.is_absolute() or ".." in pure.parts:
+        raise ValueError(f"picture path {path!r} leaves the pictures' folder")
+    return root / pure

@@ -1,0 +1,116 @@
+"""YAML as recipes read it: the scalars of YAML 1.2, no tags, no aliases, no repeated keys, and the line of every key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+Keys = tuple[str | int, ...]
+
+_TAG = "tag:yaml.org,2002:"
+_NUMBER = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+_SCALARS = {  # name: (pattern, first characters); PyYAML's own follow YAML 1.1, where 1e-5 is a string and `on` is true
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "int": (r"[-+]?[0-9]+", "-+0123456789"),
+    "float": (rf"{_NUMBER}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+0123456789."),
+}
+_READ: dict[str, Callable[[str], object]] = {
+    "str": str,
+    "bool": lambda text: text.lower() == "true",
+    "null": lambda text: None,
+    "int": int,
+    "float": lambda text: float(re.sub(r"\.(inf|nan)", r"\1", text.lower())),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "a recipe has no aliases; quote a text that starts with *", mark)
+        return super().compose_node(parent, index)
+
+
+class _Dumper(yaml.SafeDumper):
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+
+for _name, (_pattern, _first) in _SCALARS.items():
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), list(_first))
+
+
+@dataclass
+class Tree:
+    """What a YAML text says: its value, the line (from 1) of each key, and what is wrong with it as (line, message)."""
+
+    value: Any = None
+    lines: dict[Keys, int] = field(default_factory=dict)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+
+def parse(text: str) -> Tree:
+    """Read a YAML text; what is wrong with it is listed in the tree and raises nothing."""
+    tree = Tree()
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        tree.value = None if node is None else _value(node, (), tree)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        tree.problems.append((mark.line + 1 if mark else 1, f"not valid YAML: {error.problem or error.context}"))
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        tree.problems.append((line, f"not valid YAML: the character {text[error.position]!r} is not allowed"))
+    except RecursionError:
+        tree.problems.append((1, "not a recipe: nested too deeply"))
+    return tree
+
+
+def dump(value: object) -> str:
+    """Write plain values so that `parse` reads the same again; innermost mappings go on one line."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140)
+
+
+def _value(node: yaml.Node, keys: Keys, tree: Tree) -> Any:  # noqa: ANN401 - YAML holds anything
+    tag = node.tag.removeprefix(_TAG)
+    if isinstance(node, yaml.MappingNode) and tag == "map":
+        return _mapping(node, keys, tree)
+    if isinstance(node, yaml.SequenceNode) and tag == "seq":
+        return [_value(item, (*keys, i), tree) for i, item in enumerate(node.value)]
+    line = node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode) or tag not in _READ:
+        tree.problems.append((line, f"the tag !{tag} is not allowed: a recipe holds plain values only"))
+        return None
+    try:
+        return _READ[tag](node.value)
+    except ValueError:
+        tree.problems.append((line, f"{node.value!r} is no {tag}"))
+        return None
+
+
+def _mapping(node: yaml.MappingNode, keys: Keys, tree: Tree) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        key = key_node.value
+        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != f"{_TAG}str":
+            tree.problems.append((line, f"{_text(key_node)} is not a key: keys are words"))
+            continue
+        path = (*keys, key)
+        if key in values:
+            tree.problems.append((line, f"key {'.'.join(map(str, path))} stands twice: here and on line {tree.lines[path]}"))
+            continue
+        tree.lines[path] = line
+        values[key] = _value(value_node, path, tree)
+    return values
+
+
+def _text(node: yaml.Node) -> str:
+    return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or mapping"

@@ -1,0 +1,5 @@
+"""`python -m hvpkit` is `hvp`."""
+
+from hvpkit.cli import main
+
+main()

@@ -1,0 +1,89 @@
+"""What every command prints with: results on stdout, all else on stderr, bars only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from pathlib import PurePath
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+Item = TypeVar("Item")
+
+results = Console(highlight=False)
+messages = Console(stderr=True, highlight=False)
+
+
+def say(message: str) -> None:
+    """Tell the user something on stderr, as it stands."""
+    messages.print(message, markup=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Tell the user on stderr that something is not as it should be."""
+    messages.print(Text("Warning: ", style="yellow").append(message, style="default"), soft_wrap=True)
+
+
+def fail(message: str) -> None:
+    """Tell the user on stderr why a command gave up."""
+    messages.print(Text("Error: ", style="bold red").append(message, style="default not bold"), soft_wrap=True)
+
+
+def print_text(text: str) -> None:
+    """Print a result to stdout as it stands."""
+    results.print(text, markup=False, soft_wrap=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """Print a table to stdout: wrapped to a terminal's width, or as wide as it needs when stdout is a file or pipe."""
+    table = Table(title=title, title_justify="left")
+    for i, column in enumerate(columns):
+        table.add_column(column, no_wrap=i == 0)
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = results if results.is_terminal else Console(file=results.file, width=10_000)
+    console.print(table)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document to stdout; dataclasses become objects, paths strings, numbers that are not finite null."""
+    print(json.dumps(_plain(value), indent=2, ensure_ascii=results.encoding != "utf-8", allow_nan=False))
+
+
+def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
+    """Go through `items` with a progress bar on stderr."""
+    count = len(items) if total is None and isinstance(items, Sequence) else total
+    with progress(description, count) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+@contextmanager
+def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr while the block runs; call what it gives with the number of steps done."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=messages, disable=not messages.is_terminal) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Set):
+        return sorted(_plain(item) for item in value)
+    if isinstance(value, PurePath):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from hvpkit.composition import composition_problems
 from hvpkit.errors import RecipeError, choices
-from hvpkit.recipe_yaml import Keys, dump, parse
+from hvpkit.recipe_source import Origin, Source, explain, read_source
+from hvpkit.recipe_yaml import Keys, dump
+from hvpkit.registry import Registry
 from hvpkit.types import Task
 
 Name = Annotated[str, Field(min_length=1)]
@@ -32,11 +33,10 @@ class _WithOptions(_Spec):
     @model_validator(mode="before")
     @classmethod
     def _collect_options(cls, given: object) -> object:
-        if not isinstance(given, dict):
+        if not isinstance(given, dict) or not isinstance(given.get("options", {}), dict):
             return given
-        options = {key: value for key, value in given.items() if key not in cls.model_fields}
         fields = {key: value for key, value in given.items() if key in cls.model_fields}
-        return {**fields, "options": {**fields.get("options", {}), **options}} if options else fields
+        return fields | {"options": given.get("options", {}) | {key: value for key, value in given.items() if key not in cls.model_fields}}
 
 
 class Part(_WithOptions):
@@ -88,7 +88,7 @@ class VisionSpec(_WithOptions):
     @model_validator(mode="after")
     def _sees_something(self) -> VisionSpec:
         if not self.whole and self.objects == 0:
-            raise ValueError("needs pictures: whole: true, or objects of at least 1")
+            raise ValueError("it must see something: whole must be true, or objects at least 1")
         return self
 
     @property
@@ -125,19 +125,8 @@ class TrainSpec(_Spec):
     @model_validator(mode="after")
     def _evaluates(self) -> TrainSpec:
         if self.evaluate_from > self.epochs:
-            raise ValueError(f"evaluate_from ({self.evaluate_from}) must not come after the last of its epochs ({self.epochs})")
+            raise ValueError(f"evaluate_from is {self.evaluate_from}, after the last epoch; set it to {self.epochs} or less")
         return self
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where each key of a recipe was written: `file:line`, or the override that set it."""
-
-    places: dict[Keys, str] = field(default_factory=dict)
-
-    def of(self, *keys: str | int) -> str:
-        """Give the place of a key, or of the nearest one around it."""
-        return next((self.places[keys[:n]] for n in range(len(keys), -1, -1) if keys[:n] in self.places), "recipe")
 
 
 class Recipe(_Spec):
@@ -163,22 +152,21 @@ class Recipe(_Spec):
 
     def to_yaml(self) -> str:
         """Write every setting, defaults too; loading it gives the same recipe."""
-        return dump({key: _plain(getattr(self, key)) for key in type(self).model_fields})
+        return dump({key: plain(getattr(self, key)) for key in type(self).model_fields})
 
 
-def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Recipe:
     """Read a recipe file, or a shipped recipe by its bare name, and apply overrides such as `train.lr=2e-5`.
 
-    Raises RecipeError, which lists every problem as `file:line: message`.
+    With a registry its components are checked too. Raises RecipeError, which lists every problem as `file:line: message`.
     """
-    values, origin, problems = _read(_find(path))
-    problems += [problem for override in overrides if (problem := _override(override, values, origin))]
-    recipe = None
-    try:
-        recipe = Recipe.model_validate(values)
-        recipe._origin = origin
-    except ValidationError as error:
-        problems += [_problem(detail, origin) for detail in error.errors()]
+    source = read_source(_find(path))
+    for override in overrides:
+        source.override(override)
+    recipe, errors = _validate(source.values, source.origin)
+    problems = [*source.problems, *(explain(error, source.origin, Recipe) for error in errors)]
+    if registry is not None:
+        problems += _component_problems(recipe, source, [error["loc"] for error in errors], registry)
     if recipe is None or problems:
         raise RecipeError("\n".join(problems))
     return recipe
@@ -192,86 +180,45 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def _find(path: Path | str) -> Path:
-    if Path(path).is_file():
-        return Path(path)
     shipped = shipped_recipes()
-    if str(path) in shipped:
+    if str(path) in shipped and not Path(path).is_file():
         return shipped[str(path)]
-    what = "is a folder, not a recipe" if Path(path).is_dir() else "no such recipe"
-    raise RecipeError(f"{path}: {what}; give a YAML file or the name of a shipped recipe{choices(Path(path).stem, shipped)}")
+    if not Path(path).is_file():
+        what = "a folder" if Path(path).is_dir() else "no such file"
+        raise RecipeError(f"{path}: {what}; give a recipe's file, or the name of a shipped recipe{choices(Path(path).stem, shipped)}")
+    return Path(path)
 
 
-def _read(file: Path) -> tuple[dict[str, Any], Origin, list[str]]:
+def _validate(values: dict[str, Any], origin: Origin) -> tuple[Recipe | None, list[ErrorDetails]]:
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise RecipeError(f"{file}:{line}: not UTF-8 text; save the recipe as UTF-8") from error
-    tree = parse(text)
-    problems = [f"{file}:{line}: {message}" for line, message in tree.problems]
-    if not isinstance(tree.value, dict):
-        what = "is empty" if tree.value is None else f"holds a {type(tree.value).__name__}"
-        problems = problems or [f"{file}:1: the file {what}; a recipe is a mapping with the keys {', '.join(Recipe.model_fields)}"]
-        raise RecipeError("\n".join(problems))
-    return tree.value, Origin({(): f"{file}:1"} | {keys: f"{file}:{line}" for keys, line in tree.lines.items()}), problems
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        return None, error.errors()
+    recipe._origin = origin
+    return recipe, []
 
 
-def _override(override: str, values: dict[str, Any], origin: Origin) -> str | None:
-    """Set one dotted key; gives what is wrong with the override itself."""
-    dotted, equals, text = override.partition("=")
-    keys = tuple(dotted.strip().split("."))
-    if not equals or not all(keys):
-        return f"--set {override}: expected KEY=VALUE, for example train.lr=2e-5"
-    tree = parse(text)
-    if tree.problems:
-        return f"--set {override}: {tree.problems[0][1]}; quote a text that is not plain"
-    inner: dict[str, Any] = values
-    for key in keys[:-1]:
-        below = inner.get(key)
-        if isinstance(below, str):  # a bare component name gets an option
-            below = {"name": below}
-        inner[key] = below = below if isinstance(below, dict) else {}
-        inner = below
-    inner[keys[-1]] = tree.value
-    origin.places.update({keys[:n]: f"--set {override}" for n in range(1, len(keys)) if keys[:n] not in origin.places})
-    origin.places[keys] = f"--set {override}"
-    return None
+def _component_problems(recipe: Recipe | None, source: Source, faults: Sequence[Keys], registry: Registry) -> list[str]:
+    """Check the components; of a recipe with faults, those in sections without any, if what is left still makes a recipe."""
+    if ("vision",) in faults or ("fusion",) in faults:
+        return []
+    sound = recipe or _validate(_without(source.values, faults), source.origin)[0]
+    found = composition_problems(sound, registry) if sound else []
+    return [f"{source.origin.of(*key)}: {sentence}" for key, sentence in found if key[0] not in {keys[0] for keys in faults}]
 
 
-_CLOSED: dict[Keys, type[BaseModel]] = {(): Recipe, ("data",): DataSpec, ("train",): TrainSpec}
+def _without(values: dict[str, Any], faults: Sequence[Keys]) -> dict[str, Any]:
+    kept = {key: value for key, value in values.items() if (key,) not in faults}
+    inner = {key: [keys[1:] for keys in faults if keys[0] == key] for key in kept}
+    return {key: _without(value, inner[key]) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
-def _problem(detail: ErrorDetails, origin: Origin) -> str:
-    """Turn one of pydantic's findings into `place: message`."""
-    keys, given = detail["loc"], reprlib.repr(detail["input"])
-    name, place = ".".join(map(str, keys)), origin.of(*keys)
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"{place}: unknown key {name}{choices(str(keys[-1]), _CLOSED[keys[:-1]].model_fields)}"
-        case "missing":
-            return f"{place}: the key {name} is missing{_given(detail['input'])}"
-        case "model_type" | "model_attributes_type" if keys[-1] in ("fusion", "projector", "gate", "head"):
-            return f"{place}: {name} must be a component's name, or {{name: .., option: value}}, not {given}"
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return f"{place}: {name} must be a mapping such as {{key: value}}, not {given}"
-        case "value_error":
-            return f"{place}: {name} {detail['msg'].removeprefix('Value error, ')}"
-        case "bool_type":
-            return f"{place}: {name} must be true or false, not {given}"
-    return f"{place}: {name} {detail['msg'].removeprefix('Input ').replace('should', 'must')}, not {given}"
-
-
-def _given(values: dict[str, Any]) -> str:
-    keys = [*(key for key in values if key != "options"), *values.get("options", {})]
-    return f"; given are {', '.join(keys)}" if keys else ""
-
-
-def _plain(value: object) -> object:
-    """Give a spec as YAML's plain values, the options among the other keys and a part without options as its bare name."""
+def plain(value: object) -> object:
+    """Give a spec as YAML's plain values: its options among its other keys, and as a bare name when it is but that."""
     if isinstance(value, Path):
         return str(value)
     if not isinstance(value, BaseModel):
         return value
-    fields = {key: _plain(getattr(value, key)) for key in type(value).model_fields if key != "options"}
-    plain = fields | getattr(value, "options", {})
-    return plain["name"] if list(plain) == ["name"] else plain
+    fields = {key: plain(getattr(value, key)) for key in type(value).model_fields if key != "options"}
+    keys = fields | getattr(value, "options", {})
+    return keys["name"] if isinstance(value, Part) and set(keys) == {"name"} else keys

@@ -13,6 +13,7 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.errors import InputError, choices
+from hvpkit.recipe import plain
 from hvpkit.registry import KINDS, Component, load_registry
 
 
@@ -77,8 +78,7 @@ def _facts(c: Component) -> ComponentFacts:
 def _option(parameter: inspect.Parameter) -> OptionFacts:
     if parameter.default is inspect.Parameter.empty:
         return OptionFacts(required=True)
-    plain = isinstance(parameter.default, (str, int, float, list, tuple, type(None)))
-    return OptionFacts(required=False, default=parameter.default if plain else repr(parameter.default))
+    return OptionFacts(required=False, default=plain(parameter.default))
 
 
 def _options(facts: ComponentFacts) -> str:

@@ -1,0 +1,50 @@
+"""What the annotation of a component's option says about its values in a recipe."""
+
+from __future__ import annotations
+
+import sys
+from inspect import Parameter
+from types import SimpleNamespace, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from hvpkit.registry import Component
+
+PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
+
+
+def type_problem(component: Component, option: Parameter, value: object) -> str | None:
+    """Say how a value misses its option's annotation, where that is a plain type such as `int`, `str | None` or a Literal."""
+    hint = _hint(component, option)
+    if not _is_plain(hint):
+        return None
+    try:
+        TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(value)
+    except ValidationError:
+        return f"must be {_describe(hint)}, not {value!r}"
+    return None
+
+
+def _hint(component: Component, option: Parameter) -> Any:  # noqa: ANN401 - an annotation can be anything
+    """Resolve one annotation by itself: the others may name types that only a type checker imports."""
+    module = sys.modules.get(getattr(component.factory, "__module__", ""))
+    try:
+        hints = get_type_hints(SimpleNamespace(__annotations__={"it": option.annotation}), globalns=vars(module) if module else {})
+    except (NameError, AttributeError, TypeError, SyntaxError):
+        return None
+    return hints["it"]
+
+
+def _is_plain(hint: object) -> bool:
+    if get_origin(hint) in (Union, UnionType):
+        return all(_is_plain(part) for part in get_args(hint))
+    return (isinstance(hint, type) and hint in PLAIN) or get_origin(hint) is Literal
+
+
+def _describe(hint: Any) -> str:  # noqa: ANN401
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_describe(part) for part in get_args(hint))
+    if get_origin(hint) is Literal:
+        return " or ".join(map(str, get_args(hint)))
+    return PLAIN[hint]

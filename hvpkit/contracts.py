@@ -7,7 +7,7 @@ pooled grid, S = V*P prefix positions, d width of the text encoder, N its layers
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hvpkit.errors import ComponentError
+from hvpkit.recipe import Part
 from hvpkit.types import Entity, Example, Labels, Relation, Task
 
 if TYPE_CHECKING:
@@ -48,12 +50,14 @@ class EncodedText:
     """One example as a text encoder reads it.
 
     `features`: named tensors [T, ...] that the encoder's forward needs; `word_starts` [n']: position of each kept word's first piece;
-    `words_cut`: how many words did not fit (MRE windows may cut on both sides, so `first_word` says where n' begins);
-    `head_start`, `tail_start`: the position that stands for each entity (its marker where there is one), None for MNER.
+    `word_of` [T]: the kept word (0..n'-1) that each position belongs to, -1 for specials and markers; `words_cut`: how many words did
+    not fit (MRE windows may cut on both sides, so `first_word` says where n' begins); `head_start`, `tail_start`: the position that
+    stands for each entity (its marker where there is one), None for MNER.
     """
 
     features: dict[str, Tensor]
     word_starts: Tensor
+    word_of: Tensor
     words_cut: int = 0
     first_word: int = 0
     head_start: int | None = None
@@ -63,12 +67,13 @@ class EncodedText:
 @dataclass(frozen=True)
 class TextBatch(Movable):
     """Texts padded to the longest: `features` [B, T, ...], `mask` [B, T] bool, `word_starts` [B, n] with `word_mask` [B, n] bool,
-    `head_start` and `tail_start` [B] (None for MNER)."""
+    `word_of` [B, T] (-1: no word), `head_start` and `tail_start` [B] (None for MNER)."""
 
     features: dict[str, Tensor]
     mask: Tensor
     word_starts: Tensor
     word_mask: Tensor
+    word_of: Tensor
     head_start: Tensor | None = None
     tail_start: Tensor | None = None
 
@@ -99,28 +104,41 @@ class Batch(Movable):
 
 @dataclass(frozen=True)
 class Visual:
-    """The pyramid: `levels`, C tensors [B, V, C_i, P] from fine to coarse; `mask` [B, V] bool; `boxes` [B, V, 4]."""
+    """The pyramid: `levels`, C tensors [B, V, C_i, P] from fine to coarse; and the pictures that it was made of."""
 
     levels: tuple[Tensor, ...]
-    mask: Tensor
-    boxes: Tensor
+    pictures: Pictures
+
+    @property
+    def mask(self) -> Tensor:
+        """Say which pictures exist, [B, V] bool."""
+        return self.pictures.mask
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """Keys and values that stand before the text's own: N tensors [B, S, d] each, and `mask` [B, S] bool."""
+    """Keys and values that stand before the text's own: N tensors [B, S, d] each, and `mask` [B, S] bool.
+
+    A fusion whose prefix depends on the text's own keys and values overrides `at`.
+    """
 
     keys: Sequence[Tensor]
     values: Sequence[Tensor]
     mask: Tensor
 
+    def at(self, layer: int, own_keys: Tensor, own_values: Tensor) -> tuple[Tensor, Tensor]:
+        """Give a layer's prefix [B, S, d], twice; `own_keys` and `own_values` [B, H, T, d/H] are the text's."""
+        return self.keys[layer], self.values[layer]
+
 
 @dataclass
 class Trace:
-    """What a forward pass saw, filled on request: `gates` [B, V, N, C]; `attention`, N tensors [B, H, T, S+T], rows sum to 1."""
+    """What a forward pass saw, filled on request: `gates` [B, V, N, C]; `attention`, N tensors [B, H, T, S+T], rows sum to 1; whatever
+    else a fusion has to show, by name."""
 
     gates: Tensor | None = None
     attention: list[Tensor] = field(default_factory=list)
+    named: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,7 +170,10 @@ class Fused:
 # ---------------------------------------------------------------------------------------------------------------- contexts
 @dataclass(frozen=True)
 class TextContext:
-    """What a text encoder is built from: the task, the training examples (for vocabularies), or the folder it was saved in."""
+    """What a text encoder is built from: the task and the training examples (for vocabularies), or the folder it was saved in.
+
+    With `folder` set (here and in the other contexts) weights follow from elsewhere, and no path or hub id among the options is read.
+    """
 
     task: Task
     examples: Sequence[Example] = ()
@@ -161,18 +182,19 @@ class TextContext:
 
 @dataclass(frozen=True)
 class VisionContext:
-    """What a backbone is built from: the crops' side in pixels (None: the backbone's own), whether its weights follow in a file."""
+    """What a backbone is built from: the pictures' side in pixels (None: the backbone's own); `folder` as for text."""
 
     size: int | None = None
-    weights_follow: bool = False
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
 class LevelInfo:
-    """One level of a backbone: its channels and its stride in pixels."""
+    """One level of a backbone: its channels and its stride in pixels; `cells` when it gives tokens [K, C_i, cells], which are not pooled."""
 
     channels: int
     stride: int
+    cells: int | None = None
 
 
 @dataclass(frozen=True)
@@ -187,13 +209,21 @@ class PrefixShape:
 
 @dataclass(frozen=True)
 class FusionContext:
-    """What a fusion is built for: the task's labels, the text encoder, the backbone's levels (empty: no pictures), P cells, V pictures."""
+    """What a fusion is built for: the labels, the text encoder, the backbone (None: no pictures), P cells, which V pictures.
+
+    The first picture is the `whole` one (unless that is False), then `objects`, in the example's order. `build(kind, part, context)`
+    makes the smaller components that it is composed of, such as its gate. A fusion keeps neither encoder nor backbone as its own.
+    """
 
     labels: Labels
     text: TextEncoder
-    levels: tuple[LevelInfo, ...]
+    backbone: VisualBackbone | None
     cells: int
-    pictures: int
+    whole: bool
+    objects: int
+    build: Callable[[str, Part, object], Any]
+    examples: Sequence[Example] = ()
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -231,6 +261,10 @@ class TextEncoder(nn.Module, ABC):
         """Name the features whose padding is not 0."""
         return {}
 
+    def accept_prefix(self) -> None:
+        """Get ready for prefixes; raises ComponentError for an encoder that would ignore them."""
+        raise ComponentError(f"the text encoder {type(self).__name__} takes no visual prefix")
+
 
 class VisualBackbone(nn.Module, ABC):
     """Pictures to C maps. Built from (VisionContext, *, weights, **options)."""
@@ -243,23 +277,32 @@ class VisualBackbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Map pixels [K, 3, side, side] to C maps [K, C_i, h_i, w_i], fine to coarse."""
+        """Map pixels [K, 3, side, side] to C maps [K, C_i, h_i, w_i], fine to coarse (or tokens [K, C_i, cells], see LevelInfo)."""
+
+    def save(self, folder: Path) -> None:
+        """Write what `context.folder` must find to build the backbone again (not the weights); nothing by default."""
+        return None
 
 
 class Projector(nn.Module, ABC):
-    """Pooled maps to levels of the text's width. Built from (PrefixShape, **options)."""
+    """Pooled maps to levels. Built from (PrefixShape, **options).
+
+    `width` is d, or 2d when the levels already are keys and values side by side.
+    """
+
+    width: int
 
     @abstractmethod
     def forward(self, visual: Visual) -> Tensor:
-        """Give [B, V, C, P, d]."""
+        """Give [B, V, C, P, width]."""
 
 
 class Gate(nn.Module, ABC):
-    """Levels to weights over levels, all layers at once. Built from (PrefixShape, **options)."""
+    """Levels to weights over levels, all layers at once. Built from (PrefixShape, **options); its width is the projector's."""
 
     @abstractmethod
     def forward(self, levels: Tensor) -> Tensor:
-        """Map [B, V, C, P, d] to weights [B, V, N, C] that are >= 0 and sum to 1 over C."""
+        """Map [B, V, C, P, width] to weights [B, V, N, C] that are >= 0 and sum to 1 over C."""
 
     def penalty(self, weights: Tensor, mask: Tensor) -> Tensor | None:
         """Give a scalar to add to the loss, from weights [B, V, N, C] and the mask [B, V] of existing pictures; None: nothing."""
@@ -276,8 +319,15 @@ class Fusion(nn.Module, ABC):
         """Fuse; without pictures this is what the system does on text alone."""
 
     def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
-        """Give this fusion's own inputs for one example (edges, spans, ...); each is padded with 0 and stacked into `extras`."""
+        """Give this fusion's own inputs for one example (edges, spans, ...), always the same for the same example.
+
+        Each is padded with 0 in every dimension and stacked into `extras`.
+        """
         return {}
+
+    def save(self, folder: Path) -> None:
+        """Write what `context.folder` must find to build the fusion again, such as a vocabulary; nothing by default."""
+        return None
 
 
 class Head(nn.Module, ABC):

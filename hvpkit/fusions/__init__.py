@@ -1,1 +1,32 @@
-"""fusions"""
+"""Fusions: how pictures enter the text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.recipe import Part
+
+if TYPE_CHECKING:
+    from hvpkit.contracts import Fusion, FusionContext
+
+
+@hookimpl
+def register_fusions(register: Register) -> None:
+    """Register the paper's fusion and its absence."""
+    register("visual-prefix", visual_prefix, needs={"prefix", "pictures"})
+    register("none", none)
+
+
+def visual_prefix(context: FusionContext, *, projector: Part = Part(name="stages"), gate: Part = Part(name="dynamic")) -> Fusion:  # noqa: B008 - frozen
+    """Gated pictures as keys and values before the text's own, in every layer (Chen et al. 2022, eq. 5-9)."""
+    from hvpkit.fusions.visual_prefix import VisualPrefix
+
+    return VisualPrefix(context, projector, gate)
+
+
+def none(context: FusionContext) -> Fusion:
+    """Text alone: what every multimodal system is to be compared with."""
+    from hvpkit.fusions.text_only import TextOnly
+
+    return TextOnly(context)

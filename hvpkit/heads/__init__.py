@@ -1,1 +1,39 @@
-"""heads"""
+"""Heads: from fused states to predictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvpkit.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    from hvpkit.contracts import Head, HeadContext
+
+
+@hookimpl
+def register_heads(register: Register) -> None:
+    """Register the paper's heads."""
+    register("crf", crf, needs={"states"}, tasks=("mner",))
+    register("entity-start", entity_start, needs={"states"}, tasks=("mre",))
+    register("cls", cls, needs={"pooled"}, tasks=("mre",))
+
+
+def crf(context: HeadContext, *, dropout: float = 0.1) -> Head:
+    """Linear emissions at each word's first piece and a linear-chain CRF (Chen et al. 2022, eq. 10)."""
+    from hvpkit.heads.crf import CrfHead
+
+    return CrfHead(context, dropout)
+
+
+def entity_start(context: HeadContext, *, dropout: float = 0.1) -> Head:
+    """A linear map of the two entities' start states, side by side (what the published MNRE numbers come from)."""
+    from hvpkit.heads.classifiers import EntityStartHead
+
+    return EntityStartHead(context, dropout)
+
+
+def cls(context: HeadContext, *, dropout: float = 0.1) -> Head:
+    """A linear map of the pooled [CLS] state (Chen et al. 2022, eq. 11)."""
+    from hvpkit.heads.classifiers import ClsHead
+
+    return ClsHead(context, dropout)

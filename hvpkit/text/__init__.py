@@ -1,1 +1,44 @@
-"""text"""
+"""Text encoders and what stands between words and positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from hvpkit.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    from hvpkit.contracts import TextContext, TextEncoder
+
+PROVIDES = {"states", "pooled", "prefix"}
+
+
+@hookimpl
+def register_text_encoders(register: Register) -> None:
+    """Register the built-in encoders."""
+    register("hugging-face", hugging_face, provides=PROVIDES)
+    register("bert-from-scratch", bert_from_scratch, provides=PROVIDES)
+
+
+def hugging_face(
+    context: TextContext, *, name: str, weights: Literal["pretrained", "random"] = "pretrained", markers: bool = True
+) -> TextEncoder:
+    """Any Hugging Face text encoder, by hub id or local folder.
+
+    `weights: random` takes the architecture alone. `markers` puts marker tokens around head and tail (MRE only). Raises
+    ModelFolderError when the encoder cannot be found or opened.
+    """
+    from hvpkit.text.hugging_face import open_hugging_face
+
+    return open_hugging_face(context, name=name, random=weights == "random", markers=markers)
+
+
+def bert_from_scratch(
+    context: TextContext, *, width: int = 128, layers: int = 4, heads: int = 4, vocabulary: int = 4000, markers: bool = True
+) -> TextEncoder:
+    """A small BERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
+
+    Raises ComponentError when the width does not split into the heads.
+    """
+    from hvpkit.text.bert_from_scratch import build_bert
+
+    return build_bert(context, width=width, layers=layers, heads=heads, vocabulary=vocabulary, markers=markers)

@@ -1,1 +1,55 @@
-"""vision"""
+"""Visual backbones, projectors, and the tower that makes pyramids of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hvpkit.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    from hvpkit.contracts import PrefixShape, Projector, VisionContext, VisualBackbone
+
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+CONVNEXTS = ("convnext-tiny", "convnext-small", "convnext-base", "convnext-large")
+
+
+@hookimpl
+def register_visual_backbones(register: Register) -> None:
+    """Register the built-in backbones."""
+    for name in (*RESNETS, "vgg16", *CONVNEXTS):
+        register(name, _torchvision(name))
+    register("hugging-face", hugging_face)
+
+
+@hookimpl
+def register_projectors(register: Register) -> None:
+    """Register the built-in projectors."""
+    register("stages", stages)
+
+
+def _torchvision(name: str) -> Callable[..., VisualBackbone]:
+    def build(context: VisionContext, *, weights: str = "imagenet") -> VisualBackbone:
+        from hvpkit.vision.torchvision_backbone import open_torchvision
+
+        return open_torchvision(name, context, weights=weights)
+
+    build.__doc__ = f"torchvision's {name}; weights `imagenet`, `random`, or a state dict's file."
+    return build
+
+
+def hugging_face(context: VisionContext, *, weights: str, name: str | None = None) -> VisualBackbone:
+    """Any Hugging Face backbone (`AutoBackbone`) by hub id or folder.
+
+    `weights` is the id or folder, or `random` for the architecture of `name` alone.
+    """
+    from hvpkit.vision.hugging_face_backbone import open_hugging_face
+
+    return open_hugging_face(context, weights=weights, name=name)
+
+
+def stages(shape: PrefixShape) -> Projector:
+    """A 1x1 convolution of its own for each level of the pyramid (Chen et al. 2022, eq. 2)."""
+    from hvpkit.vision.stages import StagesProjector
+
+    return StagesProjector(shape)

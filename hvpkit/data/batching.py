@@ -1,0 +1,138 @@
+"""From examples to batches: encoded once, padded to the longest of a batch, texts of like length together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from hvpkit.contracts import Batch, EncodedText, Pictures, TextBatch
+from hvpkit.model import Model
+from hvpkit.recipe import Recipe
+from hvpkit.types import Example
+from hvpkit.vision.views import View, views
+
+
+class Features(Protocol):
+    """Where the pooled pyramids of a frozen backbone are kept."""
+
+    def of(self, view: View) -> tuple[Tensor, ...]:
+        """Give a view's C levels [C_i, P]."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One example ready for a batch: its text as the encoder reads it, targets (empty without labels), the fusion's inputs, V views."""
+
+    example: Example
+    text: EncodedText
+    targets: dict[str, Tensor]
+    extras: dict[str, Tensor]
+    views: tuple[View | None, ...]
+
+
+class Batcher:
+    """Encodes examples for one model and collates them."""
+
+    def __init__(self, model: Model, recipe: Recipe, features: Features | None = None) -> None:
+        self.model, self.recipe, self.features = model, recipe, features
+
+    def encode(self, example: Example, *, labelled: bool) -> Item:
+        """Encode one example; raises DataError when it does not fit, PictureError when its picture cannot be read."""
+        encoded = self.model.text.encode(example, self.recipe.data.max_length)
+        targets = self.model.head.prepare(example, encoded) if labelled else {}
+        return Item(example, encoded, targets, self.model.fusion.prepare(example, encoded), self._views(example))
+
+    def _views(self, example: Example) -> tuple[View | None, ...]:
+        vision = self.recipe.vision
+        return views(example, whole=vision.whole, objects=vision.objects) if vision else ()
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """Pad and stack; pictures are decoded here, or their features looked up; raises PictureError."""
+        return Batch(
+            text=pad_texts([item.text for item in items], self.model.text.pad_values()),
+            pictures=self._pictures([item.views for item in items]),
+            targets=_stack([item.targets for item in items]),
+            extras=_stack([item.extras for item in items]),
+        )
+
+    def _pictures(self, rows: Sequence[tuple[View | None, ...]]) -> Pictures | None:
+        seen = [view for row in rows for view in row if view is not None]
+        if not seen or self.model.vision is None:
+            return None
+        mask = torch.tensor([[view is not None for view in row] for row in rows])
+        boxes = torch.tensor([[view.place if view else (0.0, 0.0, 0.0, 0.0) for view in row] for row in rows])
+        if self.features is not None:
+            levels = zip(*(self.features.of(view) for view in seen), strict=True)
+            return Pictures(mask, boxes, features=tuple(torch.stack(level).float() for level in levels))
+        return Pictures(mask, boxes, pixels=torch.stack([self.model.vision.transform(view.open()) for view in seen]))
+
+
+def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int]) -> TextBatch:
+    """Pad each feature [T, ...] to the longest: [B, T, ...]."""
+    lengths = [len(next(iter(text.features.values()))) for text in texts]
+    words = [len(text.word_starts) for text in texts]
+    paired = texts[0].head_start is not None
+    return TextBatch(
+        features={name: pad([text.features[name] for text in texts], pad_values.get(name, 0)) for name in texts[0].features},
+        mask=_mask(lengths),
+        word_starts=pad([text.word_starts for text in texts]),
+        word_mask=_mask(words),
+        word_of=pad([text.word_of for text in texts], -1),
+        head_start=torch.tensor([text.head_start for text in texts]) if paired else None,
+        tail_start=torch.tensor([text.tail_start for text in texts]) if paired else None,
+    )
+
+
+def pad(tensors: Sequence[Tensor], value: int = 0) -> Tensor:
+    """Stack tensors of like rank, padded with `value` to the largest size in every dimension."""
+    sizes = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
+    full = tensors[0].new_full((len(tensors), *sizes), value)
+    for row, tensor in zip(full, tensors, strict=True):
+        row[tuple(slice(0, size) for size in tensor.shape)] = tensor
+    return full
+
+
+def _mask(lengths: Sequence[int]) -> Tensor:
+    return torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]
+
+
+def _stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: pad([row[name] for row in rows]) for name in rows[0]}
+
+
+class Items(Dataset[Item]):
+    """Encoded examples, in memory: texts are short, pictures stay on disk."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.items = items
+        self.lengths = [len(next(iter(item.text.features.values()))) for item in items]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Item:
+        return self.items[index]
+
+
+class LengthSampler(Sampler[int]):
+    """Shuffles, texts of like length side by side, from the seed and the epoch alone, so that a resumed run sees the same batches."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = list(lengths), batch_size, seed, 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
+        order = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
+        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        whole = len(order) // self.batch_size  # a last, smaller batch stays last, or it would shift all that follow
+        shuffled = [batches[i] for i in torch.randperm(whole, generator=generator).tolist()] + batches[whole:]
+        return iter([index for batch in shuffled for index in batch])

@@ -1,0 +1,48 @@
+"""The paper's fusion: a visual prefix in every layer of the text encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from hvpkit.contracts import Fused, Fusion, FusionContext, Gate, Prefix, PrefixShape, Projector, TextBatch, TextEncoder, Trace, Visual
+from hvpkit.recipe import Part
+
+
+class VisualPrefix(Fusion):
+    """Project the pyramid, gate it for each layer, map it to keys and values before the text's own (Chen et al. 2022, eq. 2-9).
+
+    Without pictures it is the plain text encoder. Raises ComponentError when the encoder cannot take a prefix.
+    """
+
+    def __init__(self, context: FusionContext, projector: Part, gate: Part) -> None:
+        super().__init__()
+        context.text.accept_prefix()
+        levels = context.backbone.levels if context.backbone else ()
+        shape = PrefixShape(tuple(level.channels for level in levels), context.cells, context.text.width, context.text.layers)
+        self.width = shape.width
+        self.projector: Projector = context.build("projector", projector, shape)
+        self.gate: Gate = context.build("gate", gate, replace(shape, width=self.projector.width))
+        ready = self.projector.width == 2 * shape.width  # the levels already are keys and values
+        self.key_value = nn.ModuleList(nn.Identity() if ready else nn.Linear(shape.width, 2 * shape.width) for _ in range(shape.layers))
+
+    def forward(self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None) -> Fused:
+        """Give states [B, T, d] and pooled [B, d] of the text that has seen the pictures."""
+        if visual is None:
+            read = encoder(text, trace=trace)
+            return Fused(read.states, read.pooled)
+        levels = self.projector(visual)  # [B, V, C, P, d]
+        weights = self.gate(levels)  # [B, V, N, C]
+        read = encoder(text, prefix=self.prefix(levels, weights, visual.mask), trace=trace)
+        penalty = self.gate.penalty(weights, visual.mask)
+        if trace is not None:
+            trace.gates = weights.detach()
+        return Fused(read.states, read.pooled, losses={} if penalty is None else {"gate": penalty})
+
+    def prefix(self, levels: Tensor, weights: Tensor, mask: Tensor) -> Prefix:
+        """Mix levels [B, V, C, P, d] by weights [B, V, N, C] (eq. 5), put the pictures side by side (eq. 6), map to keys and values (eq. 7)."""
+        gated = torch.einsum("bvlc,bvcpd->lbvpd", weights, levels).flatten(2, 3)  # [N, B, S, d]
+        keys, values = zip(*(linear(layer).chunk(2, dim=-1) for linear, layer in zip(self.key_value, gated, strict=True)), strict=True)
+        return Prefix(keys, values, mask.repeat_interleave(levels.shape[3], dim=1))

@@ -1,0 +1,76 @@
+"""The paper's head for entities."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchcrf import CRF
+
+from hvpkit.contracts import EncodedText, Fused, Head, HeadContext, TextBatch
+from hvpkit.heads.bio import Run, runs
+from hvpkit.heads.forward_backward import Chart, forward_backward, run_probability
+from hvpkit.types import Entity, Example
+
+
+class CrfHead(Head):
+    """Linear emissions [B, n, L] at each word's first piece, scored by a linear-chain CRF (Chen et al. 2022, eq. 10).
+
+    The loss is the negative log likelihood of the gold tags, decoding is Viterbi's, an entity's confidence is the exact probability of
+    its span and type under the CRF.
+    """
+
+    def __init__(self, context: HeadContext, dropout: float) -> None:
+        super().__init__()
+        self.labels = context.labels
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(context.width, len(self.labels.names))
+        self.crf = CRF(len(self.labels.names), batch_first=True)
+
+    def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
+        """Give the gold tags [n'] of the kept words."""
+        kept = (example.tags or ())[encoded.first_word : encoded.first_word + len(encoded.word_starts)]
+        return {"tags": torch.tensor([self.labels.index(tag) for tag in kept])}
+
+    def forward(self, fused: Fused, text: TextBatch) -> Tensor:
+        """Give emissions [B, n, L] in fp32: a CRF adds up many of them."""
+        states = fused.states
+        if states is None:
+            raise ValueError("the CRF reads states [B, T, w], and this fusion gives none")
+        at_words = states.gather(1, text.word_starts[..., None].expand(-1, -1, states.shape[-1]))  # [B, n, w]
+        emissions: Tensor = self.linear(self.dropout(at_words)).float()
+        if fused.emissions is not None:
+            emissions = fused.emissions.keep * emissions + fused.emissions.added.float()
+        return emissions
+
+    def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
+        """Give the negative log likelihood of the gold tags [B, n], mean over the batch."""
+        with torch.autocast(scores.device.type, enabled=False):
+            return -self.crf(scores, targets["tags"], mask=text.word_mask, reduction="mean")
+
+    @torch.no_grad()
+    def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]]:
+        """Give the entities on each row's best path, with their exact probabilities."""
+        scores, mask, crf = scores.cpu(), text.word_mask.cpu(), self._crf_on_cpu()
+        paths: list[list[int]] = crf.decode(scores, mask)
+        chart = forward_backward(crf, scores, mask)
+        return [[self._entity(crf, chart, scores, row, run, path) for run in self._runs(path)] for row, path in enumerate(paths)]
+
+    def _crf_on_cpu(self) -> CRF:
+        """Copy the few transition scores to where paths are walked: step by step, a CPU is faster."""
+        if self.crf.transitions.device.type == "cpu":
+            return self.crf
+        crf = CRF(self.crf.num_tags, batch_first=True)
+        crf.load_state_dict({name: value.cpu() for name, value in self.crf.state_dict().items()})
+        return crf
+
+    def _runs(self, path: list[int]) -> list[Run]:
+        return runs([self.labels.names[tag] for tag in path])
+
+    def _entity(self, crf: CRF, chart: Chart, scores: Tensor, row: int, run: Run, path: list[int]) -> Entity:
+        names = self.labels.names
+        inside, begin = f"I-{run.type}", f"B-{run.type}"
+        opens = names[path[run.start]] == begin
+        before = [i for i, name in enumerate(names) if opens or name not in (inside, begin)]
+        after = [i for i, name in enumerate(names) if name != inside]
+        probability = run_probability(crf, chart, scores, row, run.start, path[run.start : run.end], before, after, len(path))
+        return Entity(run.start, run.end, run.type, probability)

@@ -1,0 +1,162 @@
+"""Hugging Face text encoders: words to wordpieces to states, with a visual prefix where the architecture takes one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
+from hvpkit.errors import ComponentError, ModelFolderError
+from hvpkit.text.hub import open_pretrained
+from hvpkit.text.markers import MARKERS, Layout, lay_out
+from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
+from hvpkit.types import Example
+
+
+def open_hugging_face(context: TextContext, *, name: str, random: bool, markers: bool) -> HuggingFaceEncoder:
+    """Open an encoder by hub id or folder, or from the folder it was saved in (then without weights).
+
+    Raises ModelFolderError when it cannot be found or holds no tokenizer.
+    """
+    markers = markers and context.task == "mre"
+    if context.folder is not None:
+        return open_pretrained(str(context.folder), "text encoder", "text.name", lambda place, local: _open(place, local, True, markers))
+    return open_pretrained(name, "text encoder", "text.name", lambda place, local: _open(place, local, random, markers))
+
+
+def _open(place: str, local: bool, random: bool, markers: bool) -> HuggingFaceEncoder:
+    tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=local, use_fast=True, add_prefix_space=True)
+    if random:
+        config = AutoConfig.from_pretrained(place, local_files_only=local)
+        model = AutoModel.from_config(config, attn_implementation=PREFIX_ATTENTION, dtype=torch.float32)
+    else:
+        model = AutoModel.from_pretrained(place, local_files_only=local, attn_implementation=PREFIX_ATTENTION, dtype=torch.float32)
+    return HuggingFaceEncoder(model, tokenizer, markers)
+
+
+class HuggingFaceEncoder(TextEncoder):
+    """An encoder and its tokenizer; with `markers` head and tail stand between marker tokens, which are added to the vocabulary.
+
+    `accept_prefix` must be called once before a prefix is given.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, markers: bool) -> None:
+        super().__init__()
+        if not tokenizer.is_fast:
+            raise ModelFolderError(f"the tokenizer {type(tokenizer).__name__} cannot map pieces to words; a folder with tokenizer.json is needed")
+        self.model, self.tokenizer, self.markers = model, tokenizer, markers
+        if getattr(model, "pooler", None) is not None:
+            model.pooler = None  # no head reads it, and distributed training refuses parameters without gradients
+        if markers and tokenizer.add_tokens(list(MARKERS), special_tokens=True):
+            model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size), mean_resizing=False)
+        self.width = model.config.hidden_size
+        self.layers = model.config.num_hidden_layers
+        self.heads = model.config.num_attention_heads
+
+    # ------------------------------------------------------------------------------------------------------ words to pieces
+    def encode(self, example: Example, max_length: int) -> EncodedText:
+        """Cut words into pieces, each word alone; [CLS] and [SEP] (or their like) stand around, markers around head and tail."""
+        start, end = self._specials()
+        layout = lay_out(self._pieces(example.words), example, min(max_length, self._longest()) - len(start) - len(end), self._marker_ids())
+        return EncodedText(
+            features={"input_ids": torch.tensor([*start, *layout.ids, *end])},
+            word_starts=torch.tensor(layout.word_starts, dtype=torch.long) + len(start),
+            word_of=torch.tensor([*[-1] * len(start), *layout.word_of, *[-1] * len(end)]),
+            words_cut=layout.words_cut,
+            first_word=layout.first_word,
+            head_start=_shift(layout, "head", len(start)),
+            tail_start=_shift(layout, "tail", len(start)),
+        )
+
+    def _pieces(self, words: tuple[str, ...]) -> list[list[int]]:
+        """Give the piece ids of each word; a word of which nothing is left becomes the unknown token."""
+        encoded = self.tokenizer(list(words), is_split_into_words=True, add_special_tokens=False, truncation=False, verbose=False)
+        pieces: list[list[int]] = [[] for _ in words]
+        for piece, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
+            pieces[word].append(piece)
+        unknown = self.tokenizer.unk_token_id
+        return [ids or [self.tokenizer.pad_token_id if unknown is None else unknown] for ids in pieces]
+
+    def _specials(self) -> tuple[list[int], list[int]]:
+        first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
+        return [] if first is None else [first], [] if last is None else [last]
+
+    def _marker_ids(self) -> list[int] | None:
+        return self.tokenizer.convert_tokens_to_ids(list(MARKERS)) if self.markers else None
+
+    def _longest(self) -> int:
+        """Give the most positions the model has; RoBERTa's tables begin after the padding index."""
+        positions = getattr(getattr(self.model, "embeddings", None), "position_embeddings", None)
+        if isinstance(positions, nn.Embedding):
+            return positions.num_embeddings - (0 if positions.padding_idx is None else positions.padding_idx + 1)
+        return getattr(self.model.config, "max_position_embeddings", None) or 1_000_000
+
+    def pad_values(self) -> dict[str, int]:
+        """Pad with the tokenizer's padding id."""
+        return {"input_ids": self.tokenizer.pad_token_id or 0}
+
+    # ----------------------------------------------------------------------------------------------------- pieces to states
+    def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
+        """Give the last hidden states [B, T, d] and, as `pooled`, the first position's [B, d]."""
+        extras: dict[str, Any] = {} if prefix is None else {"hvp_prefix": prefix}
+        if trace is not None:
+            extras["hvp_trace"] = trace
+        states: Tensor = self.model(**text.features, attention_mask=text.mask.long(), **extras).last_hidden_state
+        return TextStates(states, states[:, 0])
+
+    def accept_prefix(self) -> None:
+        """Number the attention modules and try a prefix on a few tokens.
+
+        Raises ComponentError for an encoder that would ignore it.
+        """
+        modules = self._attention_modules()
+        if len(modules) != self.layers or len(set(modules)) != self.layers:
+            raise self._refusal()
+        for layer, module in enumerate(modules):
+            module.hvp_layer = layer  # type: ignore[assignment]
+        if self._ignores_prefix():
+            raise self._refusal()
+
+    def _refusal(self) -> ComponentError:
+        kind = self.model.config.model_type
+        fitting = "BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, ERNIE, DistilBERT or ModernBERT"
+        return ComponentError(f"the text encoder ({kind}) would ignore a visual prefix: use one like {fitting}, or `fusion: none` without vision")
+
+    @torch.no_grad()
+    def _attention_modules(self) -> list[nn.Module]:
+        calls: list[nn.Module] = []
+        self._try(hvp_probe=calls)
+        return calls
+
+    @torch.no_grad()
+    def _ignores_prefix(self) -> bool:
+        parameter = next(self.model.parameters())
+        loud = torch.ones(1, 1, self.width, device=parameter.device, dtype=parameter.dtype)
+        prefix = Prefix([loud] * self.layers, [loud] * self.layers, torch.ones(1, 1, dtype=torch.bool, device=parameter.device))
+        return torch.equal(self._try(), self._try(hvp_prefix=prefix))
+
+    def _try(self, **extras: object) -> Tensor:
+        """Run four tokens through the model in evaluation mode; an encoder that rejects the extras sees none of them."""
+        training = self.model.training
+        ids = torch.arange(4, device=next(self.model.parameters()).device)[None] % self.model.config.vocab_size
+        try:
+            states: Tensor = self.model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids), **extras).last_hidden_state
+            return states
+        except TypeError:
+            raise self._refusal() from None
+        finally:
+            self.model.train(training)
+
+    def save(self, folder: Path) -> None:
+        """Write config and tokenizer; weights go with the whole model's."""
+        self.tokenizer.save_pretrained(folder)
+        self.model.config.save_pretrained(folder)
+
+
+def _shift(layout: Layout, role: str, by: int) -> int | None:
+    position: int | None = getattr(layout, f"{role}_start")
+    return None if position is None else position + by

@@ -1,0 +1,91 @@
+"""Laying words out in positions: which words fit, where markers stand, which position stands for which word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hvpkit.errors import DataError
+from hvpkit.types import Example, Span
+
+MARKERS = ("<head>", "</head>", "<tail>", "</tail>")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Piece ids of the words that fit, with markers; positions count from the first of them.
+
+    `word_starts` has one position a kept word, `word_of` a kept word (or -1) a position, kept words begin at `first_word`; `head_start` and `tail_start` are the start markers, or
+    the entities' first pieces where there are no markers.
+    """
+
+    ids: list[int]
+    word_starts: list[int]
+    word_of: list[int]
+    first_word: int
+    words_cut: int
+    head_start: int | None = None
+    tail_start: int | None = None
+
+
+def lay_out(pieces: Sequence[Sequence[int]], example: Example, room: int, markers: Sequence[int] | None) -> Layout:
+    """Place as many words as fit into `room` positions; with a pair, the window is around both of its entities.
+
+    `markers`: the ids of <head>, </head>, <tail>, </tail>, or None. Raises DataError when a pair, or the first word, does not fit.
+    """
+    costs = [len(ids) for ids in pieces]
+    spans = [span for span in (example.head, example.tail) if span is not None]
+    if spans:
+        first, last = window_around(costs, spans, room - (len(markers) if markers else 0), example.id)
+    else:
+        first, last = 0, fitting(costs, room)
+        if last == 0:
+            raise DataError(f"example {example.id}: its first word has {costs[0]} pieces, but only {room} fit; raise data.max_length")
+    return _place(pieces, example, first, last, markers)
+
+
+def fitting(costs: Sequence[int], room: int) -> int:
+    """Count the leading words whose pieces fit together into `room`."""
+    used = 0
+    for count, cost in enumerate(costs):
+        used += cost
+        if used > room:
+            return count
+    return len(costs)
+
+
+def window_around(costs: Sequence[int], spans: Sequence[Span], room: int, identity: str) -> tuple[int, int]:
+    """Grow a window [first, last) of words around all spans, a word on either side in turn, as long as its pieces fit."""
+    first, last = min(span.start for span in spans), max(span.end for span in spans)
+    left = room - sum(costs[first:last])
+    if left < 0:
+        raise DataError(f"example {identity}: its two entities lie {room - left} pieces apart, but only {room} fit; raise data.max_length")
+    grown = True
+    while grown:
+        grown = False
+        if first > 0 and costs[first - 1] <= left:
+            first, left, grown = first - 1, left - costs[first - 1], True
+        if last < len(costs) and costs[last] <= left:
+            left, last, grown = left - costs[last], last + 1, True
+    return first, last
+
+
+def _place(pieces: Sequence[Sequence[int]], example: Example, first: int, last: int, markers: Sequence[int] | None) -> Layout:
+    ids: list[int] = []
+    word_starts: list[int] = []
+    starts: dict[str, int] = {}
+    for word in range(first, last + 1):
+        for role, span, number in (("head", example.head, 0), ("tail", example.tail, 2)):
+            if span is not None and span.end == word and markers:
+                ids.append(markers[number + 1])
+        for role, span, number in (("head", example.head, 0), ("tail", example.tail, 2)):
+            if span is not None and span.start == word:
+                starts[role] = len(ids)
+                ids += [markers[number]] if markers else []
+        if word < last:
+            word_starts.append(len(ids))
+            ids += pieces[word]
+    word_of = [-1] * len(ids)
+    for word, start in enumerate(word_starts):
+        word_of[start : start + len(pieces[first + word])] = [word] * len(pieces[first + word])
+    return Layout(ids, word_starts, word_of, first, len(pieces) - (last - first), starts.get("head"), starts.get("tail"))

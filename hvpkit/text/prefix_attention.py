@@ -1,0 +1,78 @@
+"""Attention with a visual prefix, inside any Hugging Face encoder (Chen et al. 2022, eq. 7-9).
+
+transformers lets a model look its attention function up by name and hands extra keyword arguments of the model call through to
+it; so one function, registered once, serves every encoder without a change to its code or weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from hvpkit.contracts import Prefix, Trace
+
+NAME = "hvp_prefix"
+
+
+def prefix_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    hvp_prefix: Prefix | None = None,
+    hvp_trace: Trace | None = None,
+    hvp_probe: list[nn.Module] | None = None,
+    **kwargs: Any,  # noqa: ANN401 - whatever the encoder passes on to its attention
+) -> tuple[Tensor, None]:
+    """Attend from text [B, H, T, d/H] to `softmax(Q [phi_k; K]^T / sqrt(d/H)) [phi_v; V]`, giving [B, T, H, d/H].
+
+    Without a prefix this is transformers' own fused attention. A probe collects the attention modules in the order of their calls.
+    """
+    if hvp_probe is not None:
+        hvp_probe.append(module)
+    if hvp_prefix is not None:
+        keys, values = hvp_prefix.at(module.hvp_layer, key, value)  # type: ignore[arg-type]
+        key = torch.cat([split_heads(keys, key), key], dim=2)  # [B, H, S+T, d/H]
+        value = torch.cat([split_heads(values, value), value], dim=2)
+        attention_mask = extend_mask(hvp_prefix.mask, attention_mask, query.shape[2])
+    if hvp_trace is not None:
+        hvp_trace.attention.append(attention_weights(query, key, attention_mask, scaling))
+    if hvp_prefix is None:
+        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+        return output, None
+    output = functional.scaled_dot_product_attention(query, key, value, attention_mask, dropout_p=dropout, scale=scaling)
+    return output.transpose(1, 2).contiguous(), None
+
+
+def split_heads(prefix: Tensor, like: Tensor) -> Tensor:
+    """Split [B, S, d] into heads [B, H, S, d/H], exactly as the encoder splits its own keys `like` [B, H, T, d/H]."""
+    return prefix.to(like.dtype).unflatten(-1, (like.shape[1], like.shape[3])).transpose(1, 2)
+
+
+def extend_mask(prefix: Tensor, text: Tensor | None, queries: int) -> Tensor:
+    """Put the prefix mask [B, S] before the text's [B, 1, T, T] (None: nothing is masked): bool [B, 1, T, S+T]."""
+    rows = prefix[:, None, None, :].expand(-1, 1, queries, -1)
+    if text is None:
+        text = rows.new_ones(rows.shape[0], 1, queries, queries)
+    return torch.cat([rows, text.expand(rows.shape[0], 1, queries, -1)], dim=-1)
+
+
+def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float | None) -> Tensor:
+    """Compute the attention map [B, H, T, S+T] that the fused kernel does not hand out; rows sum to 1."""
+    scores = query.float() @ key.float().transpose(-1, -2) * (scaling or query.shape[-1] ** -0.5)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(-1).detach()
+
+
+AttentionInterface.register(NAME, prefix_attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)

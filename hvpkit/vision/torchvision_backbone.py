@@ -1,0 +1,105 @@
+"""torchvision classifiers as pyramids: the maps at the end of each stage."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
+from hvpkit.errors import ModelFolderError, choices
+from hvpkit.vision.transform import to_pixels
+
+SIDE = 224
+RESNET_STAGES = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}  # node -> stride
+CONVNEXT_STAGES = {"features.1": 4, "features.3": 8, "features.5": 16, "features.7": 32}
+VGG_STAGES = {"features.9": 4, "features.16": 8, "features.23": 16, "features.30": 32}  # the max-pools after blocks 2 to 5
+
+
+def open_torchvision(name: str, context: VisionContext, *, weights: str) -> TorchvisionBackbone:
+    """Build a backbone with `imagenet` weights, `random` ones, or those of a state dict's file (.pth, .safetensors).
+
+    Raises ModelFolderError when the weights cannot be had or do not fit.
+    """
+    function = name.replace("-", "_")
+    if context.folder is not None or weights == "random":
+        model = models.get_model(function, weights=None)
+    elif weights == "imagenet":
+        model = _imagenet(function)
+    else:
+        model = models.get_model(function, weights=None)
+        _load(model, Path(weights).expanduser(), name)
+    return TorchvisionBackbone(model, _stages(name), context.size or SIDE)
+
+
+def _stages(name: str) -> dict[str, int]:
+    return RESNET_STAGES if name.startswith("resnet") else CONVNEXT_STAGES if name.startswith("convnext") else VGG_STAGES
+
+
+def _imagenet(function: str) -> nn.Module:
+    try:
+        return models.get_model(function, weights="DEFAULT" if not function.startswith("resnet") else "IMAGENET1K_V1", progress=False)
+    except OSError as error:
+        raise ModelFolderError(
+            f"ImageNet weights of {function} are not in torch's cache and cannot be downloaded ({error}); give a file of them instead: "
+            "--set vision.weights=/path/to/weights.pth (or `random`)"
+        ) from error
+
+
+def _load(model: nn.Module, file: Path, name: str) -> None:
+    if not file.is_file():
+        near = choices(str(file), ["imagenet", "random"])
+        raise ModelFolderError(f"vision.weights: there is no file {file}{near} (or give a file of {name}'s state dict)")
+    state = read_state_dict(file)
+    expected = model.state_dict()
+    missing = [key for key in expected if key not in state and not key.startswith(("fc.", "classifier.")) and "num_batches" not in key]
+    wrong = [key for key, value in state.items() if key in expected and value.shape != expected[key].shape and not key.startswith(("fc.", "classifier."))]
+    unknown = [key for key in state if key not in expected]
+    if missing or wrong or unknown:
+        shown = "; ".join(f"{kind}: {', '.join(keys[:3])}{' ...' if len(keys) > 3 else ''}" for kind, keys in
+                          (("missing", missing), ("of another shape", wrong), ("unknown", unknown)) if keys)
+        raise ModelFolderError(f"vision.weights: {file} does not hold weights of {name} ({shown})")
+    model.load_state_dict({key: value for key, value in state.items() if not key.startswith(("fc.", "classifier."))}, strict=False)
+
+
+def read_state_dict(file: Path) -> Mapping[str, Tensor]:
+    """Read tensors by name from .safetensors, or from torch's format with `weights_only`; raises ModelFolderError."""
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise ModelFolderError(f"{file} is not a readable weights file: {str(error).partition(chr(10))[0]}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ModelFolderError(f"{file} does not hold a plain state dict (tensors by name)")
+    return state
+
+
+class TorchvisionBackbone(VisualBackbone):
+    """The stages of a torchvision classifier, without its classification head."""
+
+    def __init__(self, model: nn.Module, stages: Mapping[str, int], side: int) -> None:
+        super().__init__()
+        names = {node: str(i) for i, node in enumerate(stages)}
+        self.body = create_feature_extractor(model, return_nodes=names)
+        self.side = side
+        with torch.no_grad():
+            maps = self.body.eval()(torch.zeros(1, 3, 64, 64))
+        self.levels = tuple(LevelInfo(maps[str(i)].shape[1], stride) for i, stride in enumerate(stages.values()))
+
+    def transform(self, picture: Image.Image) -> Tensor:
+        """Rescale and normalise as ImageNet models expect: [3, side, side]."""
+        return to_pixels(picture, self.side)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Map [K, 3, side, side] to one map a stage, fine to coarse."""
+        maps = self.body(pixels)
+        return [maps[str(i)] for i in range(len(self.levels))]

@@ -1,0 +1,19 @@
+"""From an upright RGB picture to a backbone's pixels."""
+
+from __future__ import annotations
+
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def to_pixels(
+    picture: Image.Image, side: int, mean: tuple[float, ...] = IMAGENET_MEAN, deviation: tuple[float, ...] = IMAGENET_STD
+) -> Tensor:
+    """Rescale to `side` x `side` (the whole picture, not a part: paper, section 3.1) and normalise: [3, side, side]."""
+    resized = picture.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    pixels: Tensor = functional.to_dtype(functional.pil_to_tensor(resized), scale=True)
+    return functional.normalize(pixels, list(mean), list(deviation))

@@ -1,0 +1,46 @@
+"""The pictures of an example as the model sees them: the whole picture, then its objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from hvpkit.types import Box, Example, VisualObject
+from hvpkit.vision.pictures import crop, open_picture, picture_size
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture file, or a box of it; `place` is left, top, right, bottom in shares 0..1 of the whole picture."""
+
+    file: Path
+    box: Box | None = None
+    place: tuple[float, float, float, float] = WHOLE
+
+    def open(self) -> Image.Image:
+        """Decode it, upright and RGB; raises PictureError."""
+        picture = open_picture(self.file)
+        return picture if self.box is None else crop(picture, self.box)
+
+
+def views(example: Example, *, whole: bool, objects: int) -> tuple[View | None, ...]:
+    """List the V views of an example, None where a picture is missing; raises PictureError when the whole picture cannot be read."""
+    first = [None if example.image is None else View(example.image)] if whole else []
+    found: list[View | None] = [_object(example.image, thing) for thing in example.objects[:objects]]
+    return (*first, *found, *[None] * (objects - len(found)))
+
+
+def _object(image: Path | None, thing: VisualObject) -> View | None:
+    place = WHOLE if thing.box is None or image is None else _share(thing.box, picture_size(image))
+    if thing.image is not None:
+        return View(thing.image, None, place)
+    return None if image is None or thing.box is None else View(image, thing.box, place)
+
+
+def _share(box: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    width, height = size
+    return box.left / width, box.top / height, box.right / width, box.bottom / height

@@ -55,4 +55,4 @@ def _facts(name: str, file: Path, recipe: Recipe) -> RecipeFacts:
     vision, fusion = recipe.vision, recipe.fusion
     parts = (vision and vision.backbone, fusion.projector, fusion.gate, fusion, recipe.text.encoder, recipe.head)
     names = (part.name if isinstance(part, Part) else part for part in parts)
-    return RecipeFacts(name, recipe.task, about, tuple(part for part in names if part), file)
+    return RecipeFacts(name, recipe.task, about, tuple(part for part in names if part and part != "none"), file)

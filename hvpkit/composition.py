@@ -47,6 +47,14 @@ def composition_problems(recipe: Recipe, registry: Registry) -> list[Problem]:
     return [*alone, *_flow_problems(uses, recipe, registry), *_reader_problems(recipe, registry)]
 
 
+def named_components(recipe: Recipe) -> list[tuple[str, str]]:
+    """List the components that a recipe names, each as (kind, name)."""
+    vision, fusion = recipe.vision, recipe.fusion
+    found = [("text encoder", recipe.text.encoder), ("fusion", fusion.name), ("head", recipe.head.name)]
+    found += [("visual backbone", vision.backbone)] if vision else []
+    return found + [(kind, part.name) for kind, part in (("projector", fusion.projector), ("gate", fusion.gate)) if part]
+
+
 def _uses(recipe: Recipe, registry: Registry) -> Iterator[_Use]:
     def use(kind: str, name: str, section: tuple[str, ...], called: str, options: Mapping[str, Any]) -> _Use:
         return _Use(kind, name, section, called, options, registry.get(kind, name) if name in registry.names(kind) else None)
@@ -100,12 +108,18 @@ def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) ->
             fits = [c.name for c in _all(registry, "text encoder") if need in c.provides]
             sentence = f"fusion {fusion.name!r} needs {need}, which text encoder {text.name!r} does not give"
             yield ("fusion",), sentence + _fitting("text encoder", fits)
-    giver = fusion if fusion and fusion.provides else text if fusion else None
-    if giver and head:
-        for need in sorted(head.needs - giver.provides):
-            fits = [c.name for c in _all(registry, "head") if c.needs <= giver.provides and recipe.task in c.tasks]
-            has = " and ".join(sorted(giver.provides - {"prefix"})) or "nothing"
-            yield ("head",), f"head {head.name!r} needs {need}, but {giver.kind} {giver.name!r} gives {has}{_fitting('head', fits)}"
+    if fusion and text and head:
+        yield from _head_problems(text, fusion, head, recipe, registry)
+
+
+def _head_problems(text: Component, fusion: Component, head: Component, recipe: Recipe, registry: Registry) -> Iterator[Problem]:
+    giver = fusion if fusion.provides else text
+    heads = [c.name for c in _all(registry, "head") if c.needs <= giver.provides and recipe.task in c.tasks]
+    fusions = [c.name for c in _all(registry, "fusion") if head.needs <= (c.provides or text.provides)]
+    for need in sorted(head.needs - giver.provides):
+        has = " and ".join(sorted(giver.provides - {"prefix"})) or "nothing"
+        fitting = _fitting("head", heads) if heads or not fusions else _fitting("fusion", fusions)
+        yield ("head",), f"head {head.name!r} needs {need}, but {giver.kind} {giver.name!r} gives {has}{fitting}"
 
 
 def _picture_problems(fusion: Component, recipe: Recipe, registry: Registry) -> Iterator[Problem]:

@@ -33,10 +33,12 @@ class _WithOptions(_Spec):
     @model_validator(mode="before")
     @classmethod
     def _collect_options(cls, given: object) -> object:
-        if not isinstance(given, dict) or not isinstance(given.get("options", {}), dict):
+        if not isinstance(given, dict):
             return given
         fields = {key: value for key, value in given.items() if key in cls.model_fields}
-        return fields | {"options": given.get("options", {}) | {key: value for key, value in given.items() if key not in cls.model_fields}}
+        options = given.get("options", {})
+        further = {key: value for key, value in given.items() if key not in cls.model_fields}
+        return fields | {"options": options | further if isinstance(options, dict) else options}
 
 
 class Part(_WithOptions):

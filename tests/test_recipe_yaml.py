@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from hvpkit.recipe_yaml import dump, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-5", 1e-5),
+        ("2E3", 2e3),
+        (".5", 0.5),
+        ("3.", 3.0),
+        ("-1.5e+2", -150.0),
+        ("7", 7),
+        ("010", 10),  # YAML 1.1 reads 8
+        ("true", True),
+        ("False", False),
+        ("on", "on"),
+        ("off", "off"),
+        ("yes", "yes"),
+        ("No", "No"),
+        ("y", "y"),
+        ("1:30", "1:30"),  # YAML 1.1 reads 90
+        ("1_000", "1_000"),
+        ("2020-01-01", "2020-01-01"),
+        ("1t3", "1t3"),
+        ("0x10", "0x10"),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("'5'", "5"),
+        ("<<", "<<"),
+    ],
+)
+def test_scalars_follow_yaml_1_2(text, value):
+    tree = parse(f"key: {text}")
+    assert tree.problems == []
+    assert tree.value == {"key": value}
+    assert type(tree.value["key"]) is type(value)
+
+
+def test_infinities_and_nan_are_floats():
+    values = parse("[.inf, -.Inf, .NaN]").value
+    assert values[:2] == [math.inf, -math.inf]
+    assert math.isnan(values[2])
+
+
+def test_keys_know_their_lines():
+    assert parse("a: 1\nb:\n  c: {d: 2}\n").lines == {("a",): 1, ("b",): 2, ("b", "c"): 3, ("b", "c", "d"): 3}
+
+
+def test_a_repeated_key_names_both_lines():
+    assert parse("a: 1\nb: 2\na: 3\n").problems == [(3, "key a stands twice: here and on line 1")]
+    assert parse("b:\n  a: 1\n  a: 3\n").problems == [(3, "key b.a stands twice: here and on line 2")]
+
+
+@pytest.mark.parametrize(
+    "tag", ["!!python/object/apply:os.system [ls]", "!!python/name:os.system", "!mine x", "!!binary aGk=", "!!set {a}"]
+)
+def test_tags_are_refused(tag):
+    tree = parse(f"a: 1\nb: {tag}\n")
+    assert [line for line, _ in tree.problems] == [2]
+    assert "is not allowed" in tree.problems[0][1]
+    assert tree.value == {"a": 1, "b": None}
+
+
+@pytest.mark.parametrize("text", ["a: &x 1\nb: *x\n", "a: &x\n  b: *x\n"])
+def test_aliases_are_refused(text):
+    (line, message), *more = parse(text).problems
+    assert (line, more) == (2, [])
+    assert "no aliases" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: [1\nb: 2\n", 2),
+        ("a: b: c\n", 1),
+        ("\ta: 1\n", 1),
+        ("a: 1\n---\nb: 2\n", 2),
+        ("a: \x07\n", 1),
+        ("x: 1\n\n5: 2\n", 3),
+        ("[a]: 1", 1),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_line(text, line):
+    assert [line for line, _ in parse(text).problems] == [line]
+
+
+def test_a_deep_nest_is_a_problem_and_no_crash():
+    assert parse("[" * 100_000).problems == [(1, "not a recipe: nested too deeply")]
+
+
+def test_a_wrong_explicit_number_is_a_problem():
+    assert parse("a: !!int x").problems == [(1, "'x' is no int")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1e-5", "on", "no", "true", "5", "", "null", "#x", "a: b", "*a", "é", "a\nb", 1e-5, 5, 0.1, True, None, [1, "2"], {"a": "1e5"}],
+)
+def test_what_is_dumped_is_read_back_the_same(value):
+    tree = parse(dump({"key": value}))
+    assert tree.problems == []
+    assert tree.value == {"key": value}
+    assert type(tree.value["key"]) is type(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -78,8 +79,13 @@ def _facts(c: Component) -> ComponentFacts:
 def _option(parameter: inspect.Parameter) -> OptionFacts:
     if parameter.default is inspect.Parameter.empty:
         return OptionFacts(required=True)
-    return OptionFacts(required=False, default=plain(parameter.default))
+    return OptionFacts(required=False, default=json.loads(json.dumps(plain(parameter.default), default=repr)))
 
 
 def _options(facts: ComponentFacts) -> str:
-    return ", ".join(name if option.required else f"{name}={option.default}" for name, option in facts.options.items())
+    """Write options as a recipe would: `slope=0.01, size=null`."""
+    return ", ".join(f"{name} (required)" if option.required else f"{name}={_written(option.default)}" for name, option in facts.options.items())
+
+
+def _written(default: object) -> str:
+    return default if isinstance(default, str) else json.dumps(default)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from hvpkit.cli import main
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What came of a command: its exit code and what stood on each stream."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def hvp(monkeypatch, capsys) -> Callable[..., Typed]:
+    """Type `hvp ...` in this process."""
+
+    def run(*words: str) -> Typed:
+        monkeypatch.setattr(sys, "argv", ["hvp", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Typed(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run

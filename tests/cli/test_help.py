@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from hvpkit import cli
+from hvpkit.cli import COMMANDS, app
+from hvpkit.errors import DataError, HvpkitError
+
+HEAVY = ("torch", "torchvision", "transformers", "sklearn", "seqeval", "numpy", "accelerate", "tensorboard")
+CHEAP = (
+    ["--help"],
+    ["--version"],
+    ["components"],
+    ["recipes"],
+    ["recipes", "hvpnet_mner"],
+    ["train", "no_such_recipe"],
+    ["train", "--help"],
+)
+
+
+def names() -> list[str]:
+    return [command.name for command in app.registered_commands if command.name]
+
+
+def test_help_lists_every_command(hvp):
+    typed = hvp("--help")
+    assert (typed.code, typed.err) == (0, "")
+    for name in names():
+        assert name in typed.out
+
+
+def test_the_order_of_commands_is_that_of_the_work():
+    assert names() == [name for name in COMMANDS if name in names()]
+    assert {"components", "recipes"} <= set(names())
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_command_explains_itself_with_an_example(hvp, name):
+    typed = hvp(name, "--help")
+    assert (typed.code, typed.err) == (0, "")
+    assert f"Example: hvp {name}" in " ".join(typed.out.split())
+
+
+def test_version_is_that_of_the_package(hvp):
+    assert hvp("--version").out == f"hvp {version('hvpkit')}\n"
+
+
+@pytest.mark.parametrize("words", CHEAP, ids=" ".join)
+def test_what_needs_no_model_imports_no_torch(words):
+    program = (
+        "import sys; from hvpkit.cli import main; sys.argv = ['hvp', *sys.argv[1:]]\n"
+        "try: main()\n"
+        f"finally: print('HEAVY', [m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "HEAVY []", done.stderr
+
+
+def test_python_m_hvpkit_is_hvp():
+    done = subprocess.run([sys.executable, "-m", "hvpkit", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"hvp {version('hvpkit')}\n"
+
+
+@pytest.mark.parametrize("words", [["no-such-command"], ["components", "--no-such-option"], ["recipes", "a", "b"]])
+def test_a_wrong_command_line_exits_with_2_and_prints_no_result(hvp, words):
+    typed = hvp(*words)
+    assert (typed.code, typed.out) == (2, "")
+    assert "Error" in typed.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (HvpkitError("it failed [b]here[/b]"), 1, "Error: it failed [b]here[/b]\n"),
+        (DataError("a.txt:3: no tag\na.txt:4: no tag"), 2, "Error: a.txt:3: no tag\na.txt:4: no tag\n"),
+        (OSError(28, "No space left on device", "runs/x"), 1, "Error: No space left on device: runs/x\n"),
+        (PermissionError(13, "Permission denied"), 1, "Error: Permission denied\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_failures_are_one_message_and_an_exit_code(hvp, monkeypatch, error, code, message):
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    typed = hvp()
+    assert (typed.code, typed.out, typed.err) == (code, "", message)
+
+
+def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
+    def fail() -> None:
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr(cli, "app", fail)
+    typed = hvp()
+    assert typed.code == 1
+    assert typed.err.splitlines()[0] == "Error: RuntimeError: first line"
+    assert "HVP_TRACEBACK=1" in typed.err
+    assert "Traceback" not in typed.err
+    monkeypatch.setenv("HVP_TRACEBACK", "1")
+    with pytest.raises(RuntimeError):
+        cli.main()
+
+
+def test_a_reader_that_goes_away_is_no_error_message():
+    command = f"{sys.executable} -m hvpkit components --json | head -c 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=os.environ)
+    assert (done.stdout, done.stderr) == ("[", "")

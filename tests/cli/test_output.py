@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from hvpkit.cli import output
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A value to print."""
+
+    file: Path
+    scores: tuple[float, ...]
+    names: frozenset[str]
+    inner: Thing | None = None
+
+
+def test_json_is_one_document_of_plain_values(capsys):
+    output.print_json([Thing(Path("a/b"), (0.5, float("nan")), frozenset("ba"), Thing(Path("é"), (), frozenset()))])
+    captured = capsys.readouterr()
+    inner = {"file": "é", "scores": [], "names": [], "inner": None}
+    assert json.loads(captured.out) == [{"file": "a/b", "scores": [0.5, None], "names": ["a", "b"], "inner": inner}]
+    assert captured.err == ""
+
+
+def test_tables_in_a_pipe_are_never_cut_or_wrapped(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    output.print_table(("a", "b"), [("x" * 100, "[red]y[/red] " * 20)])
+    assert f"{'x' * 100} │ {'[red]y[/red] ' * 20}" in capsys.readouterr().out
+
+
+def test_messages_go_to_stderr_as_they_stand(capsys):
+    output.say("[b]" + "word " * 60)
+    output.warn("[b]careful " * 30)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "[b]" + "word " * 60 + "\nWarning: " + "[b]careful " * 30 + "\n"
+
+
+def test_a_bar_passes_everything_on_and_is_silent_without_a_terminal(capsys):
+    assert list(output.track(iter("abc"), "letters")) == ["a", "b", "c"]
+    with output.progress("steps", total=2) as advance:
+        advance(1)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")

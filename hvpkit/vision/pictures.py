@@ -1,0 +1,151 @@
+"""Decoding pictures that nobody vouches for: upright RGB or a PictureError, never a crash or a flood of memory (no torch)."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from hvpkit.errors import PictureError
+from hvpkit.types import Box
+
+MAX_PIXELS = 100_000_000
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # no EPS: Pillow hands it to a program
+SEE_THROUGH = ("RGBA", "RGBa", "LA", "La", "PA")
+ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def open_picture(path: Path, *, root: Path | None = None) -> Image.Image:
+    """Decode one picture, or the first frame of one, to upright RGB; what is transparent becomes white.
+
+    Raises PictureError, with the file and the reason, for what is missing, empty, cut short, no picture, above `MAX_PIXELS`, or
+    (links followed) outside `root`.
+    """
+    with _opened(path, root) as picture:
+        picture.load()
+        return _rgb(_upright(picture))
+
+
+def check_picture(path: Path, *, root: Path | None = None) -> None:
+    """Raise the PictureError that `open_picture` would raise, at less cost where the format allows it."""
+    with _opened(path, root) as picture:
+        if picture.format in ("JPEG", "MPO"):
+            picture.draft(picture.mode, (1, 1))  # reads every byte, computes an eighth of the rows and columns
+            picture.load()
+        else:
+            _rgb(_upright(picture))
+
+
+def picture_size(path: Path, *, root: Path | None = None) -> tuple[int, int]:
+    """Give width and height of the upright picture in pixels; raises PictureError when not even its header can be read."""
+    with _opened(path, root) as picture:
+        if picture.format == "TIFF":
+            picture.load()  # turns it; releases of Pillow differ on what its size is before
+        width, height = picture.size
+        return (height, width) if _orientation(picture) >= 5 else (width, height)
+
+
+def crop(picture: Image.Image, box: Box) -> Image.Image:
+    """Cut out every pixel that a box touches; raises PictureError when none of the box lies in the picture."""
+    edges = (box.left, box.top, box.right, box.bottom)
+    if all(math.isfinite(edge) for edge in edges):
+        left, top = max(0, math.floor(box.left)), max(0, math.floor(box.top))
+        right, bottom = min(picture.width, math.ceil(box.right)), min(picture.height, math.ceil(box.bottom))
+        if left < right and top < bottom:
+            return picture.crop((left, top, right, bottom))
+    raise PictureError(f"the box {edges} covers nothing of a picture of {picture.width} x {picture.height} pixels")
+
+
+@contextmanager
+def _opened(path: Path, root: Path | None) -> Iterator[Image.Image]:
+    _check_file(path, root)
+    Image.init()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # its remarks on odd metadata and on sizes, which are checked here
+            with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError(f"{picture.width} x {picture.height}")
+                yield picture
+    except UnidentifiedImageError:
+        raise PictureError(f"{path} is not a picture ({_beginning(path)}); expected one of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{path} is too large ({error}); at most {MAX_PIXELS // 10**6} million pixels are decoded") from None
+    except Exception as error:  # a decoder raises anything at all on broken bytes
+        raise PictureError(f"{path} is damaged or cut short ({error or type(error).__name__})") from error
+
+
+def _check_file(path: Path, root: Path | None) -> None:
+    if root is not None and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise PictureError(f"{path} lies outside {root}")
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error})"
+        raise PictureError(f"{path} {reason}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise PictureError(f"{path} is not a file")
+    if found.st_size == 0:
+        raise PictureError(f"{path} is empty (0 bytes)")
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"it begins with {file.read(12)!r}"
+
+
+# --------------------------------------------------------------------------------------------------------- upright, 8 bits, RGB
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(ORIENTATION, 1))
+    except Exception:  # broken metadata of a picture that decodes: it stands as it is
+        return 1
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    picture.load()  # turns TIFF already, and drops the tag
+    turn = TURNS.get(_orientation(picture))
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        picture = _eight_bits(picture)
+    if picture.mode in SEE_THROUGH or "transparency" in picture.info:
+        return _on_white(picture)
+    return picture.convert("RGB")
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    layer = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
+    page = Image.new("RGB", layer.size, "white")
+    page.paste(layer, mask=layer.getchannel("A"))
+    return page
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Scale grey values to 0..255: 16 bits by their range; wider integers by their maximum; floats by 1, 255 or their maximum."""
+    values = np.asarray(picture)
+    if picture.mode == "F":
+        values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+        highest = float(values.max())
+        top = next((limit for limit in (1.0, 255.0) if highest <= limit), highest)
+        return Image.fromarray(np.clip(values * (255 / top), 0, 255).astype(np.uint8))
+    step = max(257, -(-int(values.max()) // 255))
+    return Image.fromarray((np.maximum(values, 0) // step).astype(np.uint8))

@@ -56,7 +56,7 @@ def picture_size(path: Path, *, root: Path | None = None) -> tuple[int, int]:
     """Give width and height of the upright picture in pixels; raises PictureError when not even its header can be read."""
     with _opened(path, root) as picture:
         if picture.format == "TIFF":
-            picture.load()  # turns it; releases of Pillow differ on what its size is before
+            picture.load()  # releases of Pillow differ on its size before
         width, height = picture.size
         return (height, width) if _orientation(picture) >= 5 else (width, height)
 
@@ -112,6 +112,8 @@ def _beginning(path: Path) -> str:
 
 # --------------------------------------------------------------------------------------------------------- upright, 8 bits, RGB
 def _orientation(picture: Image.Image) -> int:
+    if picture.format == "TIFF":
+        return 1  # turned by Pillow itself when it is loaded
     try:
         return int(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # broken metadata of a picture that decodes: it stands as it is
@@ -119,7 +121,7 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    picture.load()  # turns TIFF already, and drops the tag
+    picture.load()
     turn = TURNS.get(_orientation(picture))
     return picture if turn is None else picture.transpose(turn)
 

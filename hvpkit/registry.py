@@ -97,7 +97,7 @@ def load_registry(plugin_files: Iterable[Path] = ()) -> Registry:
 
     Raises ComponentError for a twin, a misspelt hook, or a plugin that cannot be imported.
     """
-    return _load_registry(tuple(Path(file).resolve() for file in plugin_files))
+    return _load_registry(tuple(dict.fromkeys(Path(file).resolve() for file in plugin_files)))
 
 
 @cache
@@ -115,9 +115,19 @@ def _load_registry(plugin_files: tuple[Path, ...]) -> Registry:
     for plugin, distribution in manager.list_plugin_distinfo():
         sources[manager.get_name(plugin) or ""] = f"{distribution.project_name} {distribution.version}"
     for file in plugin_files:
-        manager.register(_import_file(file), str(file))
         sources[str(file)] = f"{file.name} (file)"
+        _add_file(manager, file)
     return _collect(manager, sources)
+
+
+def _add_file(manager: pluggy.PluginManager, file: Path) -> None:
+    plugin = _import_file(file)
+    try:
+        manager.register(plugin, str(file))
+    except pluggy.PluginValidationError as error:
+        raise ComponentError(f"plugin {file}: {' '.join(str(error).split())}") from error
+    if not manager.get_hookcallers(plugin):
+        raise ComponentError(f"plugin {file} registers nothing: mark a hook with @hookimpl; hooks are: {', '.join(KINDS.values())}")
 
 
 def _collect(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry:
@@ -128,7 +138,13 @@ def _collect(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry
     registry = Registry()
     for kind, hook in KINDS.items():
         for implementation in getattr(manager.hook, hook).get_hookimpls():
-            implementation.function(_registrar(registry, kind, sources[implementation.plugin_name]))
+            source = sources[implementation.plugin_name]
+            try:
+                implementation.function(_registrar(registry, kind, source))
+            except ComponentError:
+                raise
+            except Exception as error:  # a stranger's hook may raise anything: name it and go no further
+                raise ComponentError(f"{hook} of {source} failed: {type(error).__name__}: {error}") from error
     return registry
 
 
@@ -158,6 +174,6 @@ def _import_file(file: Path) -> object:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a user's file may raise anything: say what, and go no further
+    except (Exception, SystemExit) as error:  # a user's file may raise anything: say what, and go no further
         raise ComponentError(f"plugin {file} cannot be loaded: {type(error).__name__}: {error}") from error
     return module

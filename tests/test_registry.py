@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import pytest
+
+from hvpkit import hookspecs, registry
+from hvpkit.errors import ComponentError
+from hvpkit.registry import KINDS, Component, Registry, load_registry
+
+HEADER = "from hvpkit.hookspecs import hookimpl\n\n"
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    def write(body: str, name: str = "mine.py") -> Path:
+        file = tmp_path / name
+        file.write_text(HEADER + body)
+        return file
+
+    return write
+
+
+def gate(name: str) -> str:
+    return f'@hookimpl\ndef register_gates(register):\n    register("{name}", lambda shape, *, sharp=1: (shape, sharp))\n'
+
+
+def test_every_kind_has_its_hook_and_every_hook_its_docstring():
+    hooks = [name for name in vars(hookspecs) if name.startswith("register_")]
+    assert sorted(KINDS.values()) == sorted(hooks)
+    assert all(getattr(hookspecs, hook).__doc__ for hook in hooks)
+
+
+def test_built_in_components_name_the_package_as_their_source():
+    found = load_registry()
+    for kind, name in (("text encoder", "hugging-face"), ("gate", "dynamic"), ("fusion", "none"), ("head", "crf")):
+        assert found.get(kind, name).source == f"hvpkit {version('hvpkit')}"
+
+
+def test_every_component_has_a_summary_and_a_name_that_yaml_reads_as_text():
+    for component in load_registry().all():
+        assert component.summary.endswith(".")
+        assert component.name == component.name.strip().lower()
+        assert " " not in component.name
+
+
+def test_an_unknown_name_brings_the_nearest():
+    with pytest.raises(ComponentError, match=r"unknown gate 'dynamc'; did you mean dynamic\?"):
+        load_registry().get("gate", "dynamc")
+    with pytest.raises(ComponentError, match=r"unknown gate 'x'; available: .*dynamic.*flat"):
+        load_registry().get("gate", "x")
+
+
+def test_a_plugin_file_adds_its_components(plugin):
+    found = load_registry([plugin(gate("mine"))])
+    assert found.get("gate", "mine").source == "mine.py (file)"
+    assert found.build("gate", "mine", "shape", {"sharp": 2}) == ("shape", 2)
+    assert "mine" not in load_registry().names("gate")
+
+
+def test_an_unknown_option_brings_the_nearest(plugin):
+    found = load_registry([plugin(gate("mine"))])
+    with pytest.raises(ComponentError, match=r"gate 'mine' has no option 'shap'; did you mean sharp\?"):
+        found.build("gate", "mine", "shape", {"shap": 2})
+
+
+def test_twins_are_refused_and_both_named(plugin):
+    with pytest.raises(ComponentError, match=rf"gate 'dynamic' is registered twice: by .*hvpkit {version('hvpkit')}.*mine\.py|mine\.py.*hvpkit"):
+        load_registry([plugin(gate("dynamic"))])
+    with pytest.raises(ComponentError) as caught:
+        load_registry([plugin(gate("same"), "a.py"), plugin(gate("same"), "b.py")])
+    assert "a.py (file)" in str(caught.value)
+    assert "b.py (file)" in str(caught.value)
+
+
+def test_the_same_name_may_be_used_for_different_kinds():
+    found = Registry()
+    for kind in ("gate", "head"):
+        found.add(Component(kind, "same", lambda context: context, "test"))
+    assert (found.names("gate"), found.names("head")) == (["same"], ["same"])
+
+
+def test_a_misspelt_hook_is_refused_with_the_right_ones(plugin):
+    with pytest.raises(ComponentError) as caught:
+        load_registry([plugin(gate("mine").replace("register_gates", "register_gate"))])
+    assert "register_gate'" in str(caught.value)
+    assert "register_gates" in str(caught.value)
+
+
+def test_a_hook_with_a_wrong_argument_is_refused(plugin):
+    with pytest.raises(ComponentError) as caught:
+        load_registry([plugin("@hookimpl\ndef register_gates(registry):\n    pass\n")])
+    assert "register_gates" in str(caught.value)
+
+
+def test_a_hook_that_fails_names_its_plugin(plugin):
+    with pytest.raises(ComponentError, match=r"mine\.py"):
+        load_registry([plugin("@hookimpl\ndef register_gates(register):\n    1 / 0\n")])
+
+
+@pytest.mark.parametrize("body", ["1 / 0", "def broken(:", "import no_such_module", "raise SystemExit(3)"])
+def test_a_plugin_file_that_cannot_be_imported_is_named(plugin, body):
+    with pytest.raises(ComponentError, match=r"mine\.py"):
+        load_registry([plugin(body)])
+
+
+def test_a_missing_file_and_one_that_is_no_python_are_refused(plugin, tmp_path):
+    with pytest.raises(ComponentError, match=r"no plugin file .*none\.py"):
+        load_registry([tmp_path / "none.py"])
+    with pytest.raises(ComponentError, match=r"mine\.txt is not a Python file"):
+        load_registry([plugin("", "mine.txt")])
+
+
+def test_files_of_the_same_name_in_different_folders_do_not_mix(tmp_path):
+    files = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        files.append(tmp_path / name / "gate.py")
+        files[-1].write_text(HEADER + gate(name))
+    assert {"first", "second"} <= set(load_registry(files).names("gate"))
+
+
+def test_the_same_file_named_twice_counts_once(plugin):
+    file = plugin(gate("mine"))
+    assert load_registry([file, file]).names("gate").count("mine") == 1
+
+
+def test_a_file_without_any_hook_is_refused(plugin):
+    with pytest.raises(ComponentError, match=r"mine\.py.*registers nothing"):
+        load_registry([plugin("x = 1\n")])
+
+
+def test_installed_plugins_are_found_through_their_entry_point():
+    (found,) = (point for point in entry_points(group="hvpkit") if point.name == "entropy-gate")
+    assert found.value == "hvpkit_plugins.entropy_gate"
+    names = {c.name for c in load_registry().all() if c.factory.__module__.startswith("hvpkit_plugins.")}
+    assert names
+
+
+def test_an_installed_plugin_that_fails_is_named(monkeypatch):
+    def load(self, group: str) -> int:
+        raise ImportError("No module named 'gone'")
+
+    monkeypatch.setattr(registry.pluggy.PluginManager, "load_setuptools_entrypoints", load)
+    registry._load_registry.cache_clear()
+    with pytest.raises(ComponentError, match="an installed plugin cannot be loaded: No module named 'gone'"):
+        load_registry()
+
+
+def test_the_registry_comes_without_torch():
+    program = "import sys; from hvpkit.registry import load_registry; load_registry(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

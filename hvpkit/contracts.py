@@ -190,7 +190,7 @@ class VisionContext:
 
 @dataclass(frozen=True)
 class LevelInfo:
-    """One level of a backbone: its channels and its stride in pixels; `cells` when it gives tokens [K, C_i, cells], which are not pooled."""
+    """One level of a backbone: channels, stride in pixels; `cells` when it gives tokens [K, C_i, cells], which are not pooled."""
 
     channels: int
     stride: int
@@ -315,7 +315,9 @@ class Fusion(nn.Module, ABC):
     width: int
 
     @abstractmethod
-    def forward(self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None) -> Fused:
+    def forward(
+        self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
+    ) -> Fused:
         """Fuse; without pictures this is what the system does on text alone."""
 
     def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:

@@ -93,5 +93,6 @@ def score(examples: Sequence[Example], answers: Sequence[Decoded | InputError]) 
     if examples and examples[0].tags is None:
         predicted = [answer.label if isinstance(answer, Relation) else "None" for answer in answers]
         return relation_scores([str(example.relation) for example in examples], predicted)
-    tags = [to_tags(answer, len(example.words)) if isinstance(answer, list) else ["O"] * len(example.words) for example, answer in zip(examples, answers, strict=True)]
+    found = [answer if isinstance(answer, list) else [] for answer in answers]
+    tags = [to_tags(entities, len(example.words)) for example, entities in zip(examples, found, strict=True)]
     return entity_scores([example.tags or () for example in examples], tags)

@@ -28,8 +28,8 @@ class Scores:
 
 def entity_scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
     """Score BIO tags, each pair of rows of one length, by whole entities (span and type right), with seqeval."""
-    from seqeval.metrics import accuracy_score, precision_recall_fscore_support
-    from seqeval.metrics.sequence_labeling import get_entities
+    from seqeval.metrics import accuracy_score
+    from seqeval.metrics.sequence_labeling import get_entities, precision_recall_fscore_support
 
     rows, guesses = [list(row) for row in gold], [list(row) for row in predicted]
     if not rows:

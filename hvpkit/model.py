@@ -87,7 +87,8 @@ def _vision(recipe: Recipe, registry: Registry, saved: Saved) -> VisualTower | N
     if recipe.vision is None:
         return None
     context = VisionContext(recipe.vision.size, saved.of("vision"))
-    backbone = registry.build("visual backbone", recipe.vision.backbone, context, recipe.vision.options | {"weights": recipe.vision.weights})
+    options = recipe.vision.options | {"weights": recipe.vision.weights}
+    backbone = registry.build("visual backbone", recipe.vision.backbone, context, options)
     return VisualTower(backbone, grid=recipe.vision.grid, frozen=recipe.vision.frozen)
 
 

@@ -46,9 +46,10 @@ class Batcher:
         """Encode one example; raises DataError when it does not fit, PictureError when its picture cannot be read."""
         encoded = self.model.text.encode(example, self.recipe.data.max_length)
         targets = self.model.head.prepare(example, encoded) if labelled else {}
-        return Item(example, encoded, targets, self.model.fusion.prepare(example, encoded), self._views(example))
+        return Item(example, encoded, targets, self.model.fusion.prepare(example, encoded), self.views(example))
 
-    def _views(self, example: Example) -> tuple[View | None, ...]:
+    def views(self, example: Example) -> tuple[View | None, ...]:
+        """List the views that the recipe asks for; raises PictureError."""
         vision = self.recipe.vision
         return views(example, whole=vision.whole, objects=vision.objects) if vision else ()
 

@@ -14,7 +14,9 @@ class TextOnly(Fusion):
         super().__init__()
         self.width = context.text.width
 
-    def forward(self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None) -> Fused:
+    def forward(
+        self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
+    ) -> Fused:
         """Give states [B, T, d] and pooled [B, d]; pictures are not looked at."""
         read = encoder(text, trace=trace)
         return Fused(read.states, read.pooled)

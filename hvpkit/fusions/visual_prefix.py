@@ -28,7 +28,9 @@ class VisualPrefix(Fusion):
         ready = self.projector.width == 2 * shape.width  # the levels already are keys and values
         self.key_value = nn.ModuleList(nn.Identity() if ready else nn.Linear(shape.width, 2 * shape.width) for _ in range(shape.layers))
 
-    def forward(self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None) -> Fused:
+    def forward(
+        self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
+    ) -> Fused:
         """Give states [B, T, d] and pooled [B, d] of the text that has seen the pictures."""
         if visual is None:
             read = encoder(text, trace=trace)
@@ -42,7 +44,7 @@ class VisualPrefix(Fusion):
         return Fused(read.states, read.pooled, losses={} if penalty is None else {"gate": penalty})
 
     def prefix(self, levels: Tensor, weights: Tensor, mask: Tensor) -> Prefix:
-        """Mix levels [B, V, C, P, d] by weights [B, V, N, C] (eq. 5), put the pictures side by side (eq. 6), map to keys and values (eq. 7)."""
+        """Mix levels [B, V, C, P, d] by weights [B, V, N, C] (eq. 5), pictures side by side (eq. 6), as keys and values (eq. 7)."""
         gated = torch.einsum("bvlc,bvcpd->lbvpd", weights, levels).flatten(2, 3)  # [N, B, S, d]
         keys, values = zip(*(linear(layer).chunk(2, dim=-1) for linear, layer in zip(self.key_value, gated, strict=True)), strict=True)
         return Prefix(keys, values, mask.repeat_interleave(levels.shape[3], dim=1))

@@ -45,7 +45,8 @@ class CrfHead(Head):
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
         """Give the negative log likelihood of the gold tags [B, n], mean over the batch."""
         with torch.autocast(scores.device.type, enabled=False):
-            return -self.crf(scores, targets["tags"], mask=text.word_mask, reduction="mean")
+            likelihood: Tensor = self.crf(scores, targets["tags"], mask=text.word_mask, reduction="mean")
+            return -likelihood
 
     @torch.no_grad()
     def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]]:

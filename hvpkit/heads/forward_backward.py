@@ -11,7 +11,7 @@ from torchcrf import CRF
 
 @dataclass(frozen=True)
 class Chart:
-    """Log sums over all paths: `forward` [B, n, L] up to and with a tag, `backward` [B, n, L] after it, `partition` [B] over whole paths."""
+    """Log sums over paths: `forward` [B, n, L] up to and with a tag, `backward` [B, n, L] after it, `partition` [B] over whole ones."""
 
     forward: Tensor
     backward: Tensor
@@ -39,7 +39,9 @@ def forward_backward(crf: CRF, emissions: Tensor, mask: Tensor) -> Chart:
     return Chart(torch.stack(forward, 1), torch.stack(backward[::-1], 1), partition)
 
 
-def run_probability(crf: CRF, chart: Chart, emissions: Tensor, row: int, start: int, tags: list[int], before: list[int], after: list[int], length: int) -> float:
+def run_probability(
+    crf: CRF, chart: Chart, emissions: Tensor, row: int, start: int, tags: list[int], before: list[int], after: list[int], length: int
+) -> float:
     """Give the probability that the path of `row` has exactly `tags` from position `start` on, as a run of its own.
 
     `before` are the tags that may precede it (all, where its first tag begins an entity), `after` those that may follow; `length` is

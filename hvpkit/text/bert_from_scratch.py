@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from transformers import BertConfig, BertModel, BertTokenizerFast
+import torch
+from transformers import AutoModel, BertConfig, BertTokenizer
 
 from hvpkit.contracts import TextContext
 from hvpkit.errors import ComponentError
@@ -10,6 +11,7 @@ from hvpkit.text.hugging_face import HuggingFaceEncoder, open_hugging_face
 from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
 
 POSITIONS = 512
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def build_bert(context: TextContext, *, width: int, layers: int, heads: int, vocabulary: int, markers: bool) -> HuggingFaceEncoder:
@@ -32,12 +34,13 @@ def build_bert(context: TextContext, *, width: int, layers: int, heads: int, voc
         intermediate_size=4 * width,
         max_position_embeddings=POSITIONS,
         pad_token_id=tokenizer.pad_token_id,
-        attn_implementation=PREFIX_ATTENTION,
     )
-    return HuggingFaceEncoder(BertModel(config, add_pooling_layer=False), tokenizer, markers and context.task == "mre")
+    model = AutoModel.from_config(config, attn_implementation=PREFIX_ATTENTION, dtype=torch.float32)
+    return HuggingFaceEncoder(model, tokenizer, markers and context.task == "mre")
 
 
-def learn_tokenizer(texts: list[str], vocabulary: int) -> BertTokenizerFast:
+def learn_tokenizer(texts: list[str], vocabulary: int) -> BertTokenizer:
     """Learn a lower-cased WordPiece vocabulary of at most `vocabulary` pieces."""
-    blank = BertTokenizerFast(vocab={token: i for i, token in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))}, do_lower_case=True)
-    return blank.train_new_from_iterator(texts, vocab_size=vocabulary, show_progress=False)
+    blank = BertTokenizer(vocab={token: i for i, token in enumerate(SPECIALS)}, do_lower_case=True)
+    learnt: BertTokenizer = blank.train_new_from_iterator(texts, vocab_size=vocabulary, show_progress=False)
+    return learnt

@@ -47,10 +47,12 @@ class HuggingFaceEncoder(TextEncoder):
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, markers: bool) -> None:
         super().__init__()
         if not tokenizer.is_fast:
-            raise ModelFolderError(f"the tokenizer {type(tokenizer).__name__} cannot map pieces to words; a folder with tokenizer.json is needed")
+            raise ModelFolderError(
+                f"the tokenizer {type(tokenizer).__name__} cannot map pieces to words; a folder with tokenizer.json is needed"
+            )
         self.model, self.tokenizer, self.markers = model, tokenizer, markers
         if getattr(model, "pooler", None) is not None:
-            model.pooler = None  # no head reads it, and distributed training refuses parameters without gradients
+            model._modules["pooler"] = None  # no head reads it, and distributed training refuses parameters without gradients
         if markers and tokenizer.add_tokens(list(MARKERS), special_tokens=True):
             model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size), mean_resizing=False)
         self.width = model.config.hidden_size
@@ -86,7 +88,7 @@ class HuggingFaceEncoder(TextEncoder):
         return [] if first is None else [first], [] if last is None else [last]
 
     def _marker_ids(self) -> list[int] | None:
-        return self.tokenizer.convert_tokens_to_ids(list(MARKERS)) if self.markers else None
+        return [int(self.tokenizer.convert_tokens_to_ids(marker)) for marker in MARKERS] if self.markers else None  # type: ignore[arg-type]
 
     def _longest(self) -> int:
         """Give the most positions the model has; RoBERTa's tables begin after the padding index."""
@@ -124,7 +126,9 @@ class HuggingFaceEncoder(TextEncoder):
     def _refusal(self) -> ComponentError:
         kind = self.model.config.model_type
         fitting = "BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, ERNIE, DistilBERT or ModernBERT"
-        return ComponentError(f"the text encoder ({kind}) would ignore a visual prefix: use one like {fitting}, or `fusion: none` without vision")
+        return ComponentError(
+            f"the text encoder ({kind}) would ignore a visual prefix: use one like {fitting}, or `fusion: none` without vision"
+        )
 
     @torch.no_grad()
     def _attention_modules(self) -> list[nn.Module]:

@@ -15,8 +15,8 @@ MARKERS = ("<head>", "</head>", "<tail>", "</tail>")
 class Layout:
     """Piece ids of the words that fit, with markers; positions count from the first of them.
 
-    `word_starts` has one position a kept word, `word_of` a kept word (or -1) a position, kept words begin at `first_word`; `head_start` and `tail_start` are the start markers, or
-    the entities' first pieces where there are no markers.
+    `word_starts` has one position a kept word, `word_of` a kept word (or -1) a position, kept words begin at `first_word`;
+    `head_start` and `tail_start` are the start markers, or the entities' first pieces where there are no markers.
     """
 
     ids: list[int]
@@ -75,7 +75,7 @@ def _place(pieces: Sequence[Sequence[int]], example: Example, first: int, last: 
     word_starts: list[int] = []
     starts: dict[str, int] = {}
     for word in range(first, last + 1):
-        for role, span, number in (("head", example.head, 0), ("tail", example.tail, 2)):
+        for span, number in ((example.head, 0), (example.tail, 2)):
             if span is not None and span.end == word and markers:
                 ids.append(markers[number + 1])
         for role, span, number in (("head", example.head, 0), ("tail", example.tail, 2)):

@@ -55,7 +55,8 @@ def prefix_attention(
 
 def split_heads(prefix: Tensor, like: Tensor) -> Tensor:
     """Split [B, S, d] into heads [B, H, S, d/H], exactly as the encoder splits its own keys `like` [B, H, T, d/H]."""
-    return prefix.to(like.dtype).unflatten(-1, (like.shape[1], like.shape[3])).transpose(1, 2)
+    batch, length, _ = prefix.shape
+    return prefix.to(like.dtype).view(batch, length, like.shape[1], like.shape[3]).transpose(1, 2)
 
 
 def extend_mask(prefix: Tensor, text: Tensor | None, queries: int) -> Tensor:

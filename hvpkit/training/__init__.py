@@ -1,1 +1,1 @@
-"""training"""
+"""Training, on transformers.Trainer."""

@@ -26,7 +26,9 @@ def open_hugging_face(context: VisionContext, *, weights: str, name: str | None)
     Raises ModelFolderError when it cannot be found or has no backbone form.
     """
     if context.folder is not None:
-        return open_pretrained(str(context.folder), "visual backbone", "vision.weights", lambda where, local: _open(where, local, True, context.size))
+        return open_pretrained(
+            str(context.folder), "visual backbone", "vision.weights", lambda where, local: _open(where, local, True, context.size)
+        )
     random, place = weights == "random", name or weights
     if place in {"random", "imagenet"}:
         raise ModelFolderError("vision: `backbone: hugging-face` needs `weights:` (a hub id or folder), or `name:` with `weights: random`")

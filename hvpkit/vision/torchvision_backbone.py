@@ -44,7 +44,8 @@ def _stages(name: str) -> dict[str, int]:
 
 def _imagenet(function: str) -> nn.Module:
     try:
-        return models.get_model(function, weights="DEFAULT" if not function.startswith("resnet") else "IMAGENET1K_V1", progress=False)
+        model: nn.Module = models.get_model(function, weights="IMAGENET1K_V1", progress=False)
+        return model
     except OSError as error:
         raise ModelFolderError(
             f"ImageNet weights of {function} are not in torch's cache and cannot be downloaded ({error}); give a file of them instead: "
@@ -59,11 +60,18 @@ def _load(model: nn.Module, file: Path, name: str) -> None:
     state = read_state_dict(file)
     expected = model.state_dict()
     missing = [key for key in expected if key not in state and not key.startswith(("fc.", "classifier.")) and "num_batches" not in key]
-    wrong = [key for key, value in state.items() if key in expected and value.shape != expected[key].shape and not key.startswith(("fc.", "classifier."))]
+    wrong = [
+        key
+        for key, value in state.items()
+        if key in expected and value.shape != expected[key].shape and not key.startswith(("fc.", "classifier."))
+    ]
     unknown = [key for key in state if key not in expected]
     if missing or wrong or unknown:
-        shown = "; ".join(f"{kind}: {', '.join(keys[:3])}{' ...' if len(keys) > 3 else ''}" for kind, keys in
-                          (("missing", missing), ("of another shape", wrong), ("unknown", unknown)) if keys)
+        shown = "; ".join(
+            f"{kind}: {', '.join(keys[:3])}{' ...' if len(keys) > 3 else ''}"
+            for kind, keys in (("missing", missing), ("of another shape", wrong), ("unknown", unknown))
+            if keys
+        )
         raise ModelFolderError(f"vision.weights: {file} does not hold weights of {name} ({shown})")
     model.load_state_dict({key: value for key, value in state.items() if not key.startswith(("fc.", "classifier."))}, strict=False)
 

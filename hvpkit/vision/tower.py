@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from hvpkit.contracts import Pictures, VisualBackbone, Visual
+from hvpkit.contracts import Pictures, Visual, VisualBackbone
 
 
 class VisualTower(nn.Module):

@@ -16,4 +16,5 @@ def to_pixels(
     """Rescale to `side` x `side` (the whole picture, not a part: paper, section 3.1) and normalise: [3, side, side]."""
     resized = picture.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
     pixels: Tensor = functional.to_dtype(functional.pil_to_tensor(resized), scale=True)
-    return functional.normalize(pixels, list(mean), list(deviation))
+    normalised: Tensor = functional.normalize(pixels, list(mean), list(deviation))
+    return normalised

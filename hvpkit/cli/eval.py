@@ -1,0 +1,54 @@
+"""`hvp eval`: score a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from hvpkit.cli import output
+from hvpkit.model_folder import open_model_folder
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="A model folder.")],
+    split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which part of the data.")] = "test",
+    data: Annotated[str | None, typer.Option(help="Prepared data: a name under data/, or a folder (the model's own).")] = None,
+    predictions: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every prediction, one JSON line an example.")] = None,
+    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the scores as one JSON document.")] = False,
+) -> None:
+    """Score a model: precision, recall and F1 over entities, or over relations other than None, overall and one by one.
+
+    Example: `hvp eval runs/first --split test --predictions out.jsonl`
+    """
+    folder = open_model_folder(model, plugins or ())
+    from hvpkit.evaluation import evaluate
+
+    with output.progress("examples") as advance:
+        result = evaluate(folder, split, data_folder(data), predictions, advance)
+    if json:
+        return output.print_json(result)
+    return show(result)
+
+
+def data_folder(data: str | None) -> Path | None:
+    """Read `--data`: an existing folder, or the name of prepared data."""
+    return None if data is None else Path(data) if Path(data).is_dir() else Path("data") / data
+
+
+def show(result: Any) -> None:  # noqa: ANN401 - an Evaluation, whose module imports torch
+    """Print the table, the accuracy, the fingerprint and what is known of the data."""
+    from hvpkit.cli.scores import score_rows
+
+    scores = result.scores
+    title = f"{result.split} of {result.data} ({result.fingerprint}): {scores.examples} examples, {result.pictures} with a picture"
+    output.print_table(("", "P", "R", "F1", "gold"), score_rows(scores), title=title)
+    output.print_text(f"accuracy {100 * scores.accuracy:.2f} ({'tags' if result.task == 'mner' else 'classes, None too'})")
+    for name, value in result.ceilings.items():
+        output.print_text(f"{name} {100 * value:.2f}")
+    if result.unread:
+        output.warn(f"{result.unread} examples could not be read and count as finding nothing; the first: {result.first_error}")
+    for remark in result.remarks:
+        output.print_text(f"Note: {remark}.")

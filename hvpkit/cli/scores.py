@@ -1,0 +1,17 @@
+"""Scores as rows of a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hvpkit.metrics import Score, Scores
+
+
+def score_rows(scores: Scores) -> list[tuple[str, ...]]:
+    """Give a row a type or class, then the micro scores over all, in percent."""
+    return [_row(name, score) for name, score in scores.by_label.items()] + [_row("all", scores.overall)]
+
+
+def _row(name: str, score: Score) -> tuple[str, ...]:
+    return name, *(f"{100 * value:.2f}" for value in (score.precision, score.recall, score.f1)), str(score.gold)

@@ -1,0 +1,72 @@
+"""`hvp train`: a recipe to a model folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hvpkit.cli import output
+from hvpkit.composition import check_composition
+from hvpkit.recipe import load_recipe
+from hvpkit.registry import load_registry
+
+if TYPE_CHECKING:
+    from hvpkit.training.report import EpochLine, Report
+    from hvpkit.training.run import Finished
+
+
+def command(
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the recipe.")] = None,
+    folder: Annotated[Path | None, typer.Option("--output", help="The model folder to write (runs/<recipe>).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    """Train a recipe: keep the epoch that is best on dev, score test once, write a model folder.
+
+    Example: `hvp train recipes/hvpnet_mner.yaml --set text.name=/models/bert --output runs/first`
+    """
+    loaded, registry = load_recipe(recipe, settings or ()), load_registry(plugins or ())
+    check_composition(loaded, registry)
+    from hvpkit.training.run import train
+
+    main = os.environ.get("RANK", "0") == "0"
+    finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=terminal_report(main))
+    if json:
+        output.print_json({"model": finished.folder, **finished.metrics})
+    else:
+        show(finished)
+
+
+def terminal_report(main: bool = True) -> Report:
+    """Tell training's story on stderr; of several processes only the first one speaks."""
+    from hvpkit.training.report import Report
+
+    return Report(output.say, output.warn, _say_epoch, output.progress) if main else Report()
+
+
+def _say_epoch(line: EpochLine) -> None:
+    head = f"epoch {line.epoch:>{len(str(line.epochs))}}/{line.epochs}  loss {line.loss:8.4f}  {line.seconds:6.1f} s"
+    if line.dev is None:
+        return output.say(head)
+    overall = line.dev.overall
+    scores = f"dev P {100 * overall.precision:5.2f} R {100 * overall.recall:5.2f} F1 {100 * overall.f1:5.2f}"
+    return output.say(f"{head}  {scores}{'  best' if line.best else ''}")
+
+
+def show(finished: Finished) -> None:
+    """Print the closing table and where the model is."""
+    from hvpkit.cli.scores import score_rows
+
+    data = finished.metrics["data"]
+    title = f"{data['name']} ({data['fingerprint']}), epoch {finished.best_epoch}, seed {finished.metrics['seed']}"
+    for split, scores in (("dev", finished.dev), ("test", finished.test)):
+        if scores is not None:
+            output.print_table(("", "P", "R", "F1", "gold"), score_rows(scores), title=f"{split}: {title}")
+    for remark in finished.metrics["remarks"]:
+        output.print_text(f"Note: {remark}.")
+    output.print_text(f"Model: {finished.folder}")

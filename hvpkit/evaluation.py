@@ -1,0 +1,110 @@
+"""Scoring a model folder on prepared data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hvpkit.data.batching import Batcher
+from hvpkit.data.prepared import open_prepared
+from hvpkit.errors import DataError, InputError
+from hvpkit.inference import Decoded, decode, score
+from hvpkit.metrics import Scores
+from hvpkit.model_folder import ModelFolder
+from hvpkit.types import Example, Relation, Split
+from hvpkit.weights import load_model
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores, and of what: data, split, fingerprint, examples with a picture, examples that could not be read, the model's remarks."""
+
+    model: Path
+    task: str
+    data: str
+    split: Split
+    fingerprint: str
+    pictures: int
+    unread: int
+    first_error: str | None
+    seed: int
+    encoder: str
+    remarks: Sequence[str]
+    ceilings: dict[str, float]
+    scores: Scores
+
+
+def evaluate(
+    folder: ModelFolder,
+    split: Split = "test",
+    data_folder: Path | None = None,
+    predictions: Path | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Evaluation:
+    """Score a model on a split of its own data, or of `data_folder`; write every prediction to `predictions` if asked.
+
+    Raises DataError when the data is for another task, has other labels, or has no such split.
+    """
+    data = open_prepared(data_folder or folder.recipe.data.path)
+    examples = data.examples(split)
+    if data.manifest.task != folder.recipe.task:
+        raise DataError(f"{data.folder} holds {data.manifest.task} data, the model is for {folder.recipe.task}")
+    if not examples:
+        raise DataError(f"{data.folder} has no {split} examples")
+    unknown = sorted(set(data.labels.names) - set(folder.labels.names))
+    if unknown:
+        raise DataError(f"{data.folder} has labels that the model does not know: {', '.join(unknown)}")
+    if folder.recipe.data.text_only:
+        examples = [replace(example, image=None, objects=()) for example in examples]
+    answers = _answers(folder, examples, progress)
+    if predictions is not None:
+        write_predictions(predictions, examples, answers)
+    errors = [str(answer) for answer in answers if isinstance(answer, InputError)]
+    return Evaluation(
+        model=folder.folder,
+        task=folder.recipe.task,
+        data=data.manifest.name,
+        split=split,
+        fingerprint=data.manifest.fingerprint,
+        pictures=sum(example.image is not None for example in examples),
+        unread=len(errors),
+        first_error=errors[0] if errors else None,
+        seed=folder.metrics["seed"],
+        encoder=folder.metrics["encoder"],
+        remarks=folder.metrics["remarks"],
+        ceilings={},
+        scores=score(examples, answers),
+    )
+
+
+def _answers(folder: ModelFolder, examples: Sequence[Example], progress: Callable[[int], None]) -> list[Decoded | InputError]:
+    model = load_model(folder)
+    answers = []
+    for answer in decode(model, Batcher(model, folder.recipe), examples):
+        answers.append(answer)
+        progress(1)
+    return answers
+
+
+def write_predictions(file: Path, examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> None:
+    """Write one JSON line an example: id, words, the gold label and what was predicted, with confidences; or the error."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", encoding="utf-8") as lines:
+        for example, answer in zip(examples, answers, strict=True):
+            lines.write(json.dumps(_prediction(example, answer), ensure_ascii=False) + "\n")
+
+
+def _prediction(example: Example, answer: Decoded | InputError) -> dict[str, Any]:
+    record: dict[str, Any] = {"id": example.id, "words": example.words}
+    if example.tags is not None:
+        record["tags"] = example.tags
+    else:
+        record |= {"head": asdict(example.head), "tail": asdict(example.tail), "relation": example.relation}  # type: ignore[arg-type]
+    if isinstance(answer, InputError):
+        return record | {"error": str(answer)}
+    if isinstance(answer, Relation):
+        return record | {"predicted": answer.label, "confidence": answer.confidence, "probabilities": dict(answer.probabilities)}
+    return record | {"predicted": [asdict(entity) for entity in answer]}

@@ -1,0 +1,51 @@
+"""What a model folder says of itself to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hvpkit.model_folder import ModelFolder
+from hvpkit.recipe import Recipe
+
+
+def remarks(recipe: Recipe) -> list[str]:
+    """Name the parts with random or untrained weights: a score must not be taken for that of a pretrained system."""
+    found = []
+    if recipe.text.encoder == "bert-from-scratch" or recipe.text.options.get("weights") == "random":
+        found.append("the text encoder was trained from random weights")
+    if recipe.vision is not None and recipe.vision.weights == "random":
+        found.append(f"the visual backbone {'keeps its' if recipe.vision.frozen else 'was trained from'} random weights")
+    return found
+
+
+def model_card(what: ModelFolder) -> str:
+    """Write README.md of a model folder: what it is, on what it was trained, how it scored, how to use it."""
+    metrics, recipe = what.metrics, what.recipe
+    data = metrics["data"]
+    vision = f"{recipe.vision.backbone} ({recipe.vision.weights})" if recipe.vision else "none"
+    lines = [
+        f"# {what.folder.name}",
+        "",
+        f"A model for {recipe.task.upper()} made with hvpkit.",
+        f"Text: {metrics['encoder']}. Pictures: {vision}. Fusion: {recipe.fusion.name}.",
+        "",
+        f"- data: {data['name']}, fingerprint `{data['fingerprint']}`, {data['examples']['train']} training examples "
+        f"({data['pictures']['train']} with a picture)",
+        f"- seed {metrics['seed']}, best epoch on dev {metrics['best_epoch']} of {recipe.train.epochs}",
+        *[f"- {remark}" for remark in metrics["remarks"]],
+        "",
+        "| split | precision | recall | F1 | examples |",
+        "|---|---|---|---|---|",
+        *[_row(split, metrics[split]) for split in ("dev", "test") if metrics[split]],
+        "",
+        "```",
+        f'hvp predict --model {what.folder.name} --text "..." --image picture.jpg',
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(split: str, scores: dict[str, Any]) -> str:
+    overall = scores["overall"]
+    numbers = " | ".join(f"{100 * overall[key]:.2f}" for key in ("precision", "recall", "f1"))
+    return f"| {split} | {numbers} | {scores['examples']} |"

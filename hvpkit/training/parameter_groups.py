@@ -1,0 +1,41 @@
+"""Which parameters learn at which rate."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from torch import nn
+
+from hvpkit.model import Model
+from hvpkit.recipe import TrainSpec
+
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
+
+
+class Group(TypedDict):
+    """A parameter group as torch's optimizers take it, with a name for logs."""
+
+    name: str
+    params: list[nn.Parameter]
+    lr: float
+    weight_decay: float
+
+
+def parameter_groups(model: Model, train: TrainSpec) -> list[Group]:
+    """Group what is trained by part (text, vision, fusion, head) and by decay.
+
+    Biases, norms and other vectors are not decayed (Chen et al. 2022, appendix B). The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`.
+    """
+    rates = {"text": train.lr, "vision": train.vision_lr, "fusion": train.fusion_lr, "head": train.head_lr}
+    plain = {id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
+    groups: dict[tuple[str, bool], Group] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        part = name.partition(".")[0]
+        decayed = parameter.dim() > 1 and id(parameter) not in plain
+        decay = train.weight_decay if decayed else 0.0
+        rate = rates[part]
+        empty = Group(name=part, params=[], lr=train.lr if rate is None else rate, weight_decay=decay)
+        groups.setdefault((part, decayed), empty)["params"].append(parameter)
+    return list(groups.values())

@@ -1,0 +1,207 @@
+"""One training run: data in, a model folder out."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from transformers import TrainerCallback
+from transformers.trainer_utils import set_seed
+from transformers.utils import logging as transformers_logging
+
+from hvpkit.composition import check_composition
+from hvpkit.data.batching import Batcher, Item, Items
+from hvpkit.data.prepared import PreparedData, open_prepared
+from hvpkit.errors import DataError, HvpkitError
+from hvpkit.inference import decode, score
+from hvpkit.metrics import Scores
+from hvpkit.model import build_model
+from hvpkit.model_folder import ModelFolder
+from hvpkit.recipe import Recipe
+from hvpkit.registry import Registry
+from hvpkit.training.card import model_card, remarks
+from hvpkit.training.report import EpochLine, Report
+from hvpkit.training.trainer import HvpTrainer, training_arguments
+from hvpkit.training.workspace import Workspace
+from hvpkit.types import SPLITS, Example
+from hvpkit.vision.features import PyramidCache
+from hvpkit.weights import save_model
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run: its model folder, the best epoch with its dev scores (None without a dev split), the test scores."""
+
+    folder: Path
+    best_epoch: int
+    dev: Scores | None
+    test: Scores | None
+    metrics: dict[str, Any]
+
+
+def train(recipe: Recipe, registry: Registry, output: Path, *, resume: bool = False, report: Report = Report()) -> Finished:  # noqa: B008 - frozen
+    """Train a recipe on its prepared data, keep the epoch that is best on dev, score test once, write the model folder `output`.
+
+    Raises RecipeError, ComponentError, DataError or ModelFolderError before anything is written when something cannot work.
+    """
+    check_composition(recipe, registry)
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    data = open_prepared(recipe.data.path)
+    if data.manifest.task != recipe.task:
+        raise DataError(f"{data.folder} holds {data.manifest.task} data, the recipe is for {recipe.task}")
+    begun = time.monotonic()
+    workspace, main = Workspace(output), os.environ.get("RANK", "0") == "0"
+    identity = {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint}
+    checkpoint = workspace.enter(identity, resume, main)
+    if resume and main:
+        report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
+    run = Run(recipe, registry, data, report)
+    trainer = run.trainer(workspace.folder)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finished = run.finish(trainer, output, time.monotonic() - begun) if trainer.is_world_process_zero() else None
+    trainer.accelerator.wait_for_everyone()
+    if trainer.accelerator.num_processes > 1:
+        trainer.accelerator.end_training()
+        torch.distributed.destroy_process_group()
+    if finished is None:
+        raise SystemExit(0)  # another process than the first has nothing more to do
+    workspace.leave()
+    return finished
+
+
+class Run:
+    """The parts of a training run."""
+
+    def __init__(self, recipe: Recipe, registry: Registry, data: PreparedData, report: Report) -> None:
+        self.recipe, self.registry, self.data, self.report = recipe, registry, data, report
+        self.examples = {split: _pictured(data.examples(split), recipe) for split in SPLITS}
+        if not self.examples["train"]:
+            raise DataError(f"{data.folder} has no training examples")
+        seed_everything(recipe.train.seed)
+        self.model = build_model(recipe, registry, data.labels, self.examples["train"])
+        self.batcher = Batcher(self.model, recipe, self._features())
+
+    def _features(self) -> PyramidCache | None:
+        """Keep the pyramids of a frozen backbone; one that learns needs its pictures each time."""
+        vision = self.model.vision
+        return PyramidCache(vision) if vision is not None and vision.frozen else None
+
+    def trainer(self, folder: Path) -> HvpTrainer:
+        """Encode the training examples, fill the feature cache, and set the trainer up."""
+        train = Items(self._encode(self.examples["train"]))
+        self._fill_cache()
+        updates = math.ceil(
+            len(train) / (self.recipe.train.batch_size * self.recipe.train.accumulate * int(os.environ.get("WORLD_SIZE", "1")))
+        )
+        has_dev, steps = bool(self.examples["dev"]), updates * self.recipe.train.epochs
+        arguments = training_arguments(self.recipe.train, folder, steps=steps, evaluates=has_dev, unused=self.model.vision is not None)
+        lines = _EpochLines(self)
+        score_dev = (lambda: self.score("dev", lines)) if has_dev else None
+        return HvpTrainer(self.model, self.recipe, self.batcher, train, self.examples["dev"], arguments, score_dev, [lines])
+
+    def _encode(self, examples: Sequence[Example]) -> list[Item]:
+        """Encode the training set; an example that cannot be used is reported, counted and left out."""
+        items: list[Item] = []
+        skipped: list[HvpkitError] = []
+        for example in examples:
+            try:
+                items.append(self.batcher.encode(example, labelled=True))
+            except HvpkitError as error:
+                skipped.append(error)
+        cut = [item for item in items if item.text.words_cut]
+        if skipped:
+            self.report.warn(f"{len(skipped)} training examples are left out; the first: {skipped[0]}")
+        if cut:
+            words = sum(item.text.words_cut for item in cut)
+            longest = self.recipe.data.max_length
+            self.report.warn(f"{words} words of {len(cut)} training examples are cut off: data.max_length is {longest} positions")
+        if not items:
+            raise DataError(f"no training example can be used; the first: {skipped[0]}")
+        return items
+
+    def _fill_cache(self) -> None:
+        if not isinstance(self.batcher.features, PyramidCache):
+            return
+        everything = [example for split in SPLITS for example in self.examples[split]]
+        seen = dict.fromkeys(view for example in everything for view in self.batcher.views(example) if view is not None)
+        with self.report.progress("pictures", len(seen)) as advance:
+            self.batcher.features.fill(seen, advance)
+
+    def score(self, split: str, lines: _EpochLines | None = None) -> Scores:
+        """Score a split."""
+        examples = self.examples[split]  # type: ignore[index]
+        scores = score(examples, list(decode(self.model, self.batcher, examples)))
+        if lines is not None:
+            lines.scored(scores)
+        return scores
+
+    def finish(self, trainer: HvpTrainer, output: Path, seconds: float) -> Finished:
+        """Score dev and test with the best weights, and write the model folder."""
+        per_epoch = trainer.state.max_steps / self.recipe.train.epochs
+        best = trainer.state.best_global_step or trainer.state.global_step
+        dev = self.score("dev") if self.examples["dev"] else None
+        test = self.score("test") if self.examples["test"] else None
+        metrics = self._metrics(round(best / per_epoch), dev, test, seconds)
+        what = ModelFolder(output, self.recipe, self.data.labels, self.registry, metrics)
+        save_model(self.model, what, model_card(what))
+        return Finished(output, round(best / per_epoch), dev, test, metrics)
+
+    def _metrics(self, best_epoch: int, dev: Scores | None, test: Scores | None, seconds: float) -> dict[str, Any]:
+        manifest = self.data.manifest
+        return {
+            "data": {
+                "name": manifest.name,
+                "fingerprint": manifest.fingerprint,
+                "examples": {split: len(self.examples[split]) for split in SPLITS},
+                "pictures": {split: sum(example.image is not None for example in self.examples[split]) for split in SPLITS},
+            },
+            "seed": self.recipe.train.seed,
+            "encoder": self.recipe.text.name or self.recipe.text.encoder,
+            "remarks": remarks(self.recipe),
+            "best_epoch": best_epoch,
+            "dev": None if dev is None else asdict(dev),
+            "test": None if test is None else asdict(test),
+            "seconds": round(seconds, 1),
+        }
+
+
+class _EpochLines(TrainerCallback):
+    """Reports one line an epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.begun = run, time.monotonic()
+        self.dev: Scores | None = None
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
+        self.begun, self.dev = time.monotonic(), None
+
+    def scored(self, dev: Scores) -> None:
+        self.dev = dev
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
+        loss = next((entry["loss"] for entry in reversed(state.log_history) if "loss" in entry), math.nan)
+        is_best = state.best_global_step == state.global_step
+        if state.is_world_process_zero:
+            line = EpochLine(round(state.epoch), self.run.recipe.train.epochs, loss, self.dev, is_best, time.monotonic() - self.begun)
+            self.run.report.epoch(line)
+
+
+def _pictured(examples: list[Example], recipe: Recipe) -> list[Example]:
+    """Leave pictures out where the recipe says so."""
+    return [replace(example, image=None, objects=()) for example in examples] if recipe.data.text_only else examples
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch."""
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    set_seed(seed)

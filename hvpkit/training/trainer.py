@@ -1,0 +1,128 @@
+"""transformers.Trainer, with our batches, parameter groups, sampling and dev scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Sampler
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
+
+from hvpkit.data.batching import Batcher, Items, LengthSampler
+from hvpkit.metrics import Scores
+from hvpkit.model import Model
+from hvpkit.recipe import Recipe, TrainSpec
+from hvpkit.training.parameter_groups import parameter_groups
+from hvpkit.types import Example
+
+
+class EpochOfSampler(TrainerCallback):
+    """Tells the sampler which epoch begins: a wrapped data loader does not always pass it on."""
+
+    def __init__(self, sampler: LengthSampler) -> None:
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
+        """Set the epoch."""
+        self.sampler.epoch = round(state.epoch or 0)
+
+
+class HvpTrainer(Trainer):
+    """Trains a Model; `score_dev` gives the dev scores that pick the epoch (None: the last one is kept)."""
+
+    def __init__(
+        self,
+        model: Model,
+        recipe: Recipe,
+        batcher: Batcher,
+        train: Items,
+        dev: Sequence[Example],
+        arguments: TrainingArguments,
+        score_dev: Callable[[], Scores] | None,
+        callbacks: list[TrainerCallback],
+    ) -> None:
+        self.recipe, self.score_dev, self.groups = recipe, score_dev, parameter_groups(model, recipe.train)
+        self.sampler = LengthSampler(train.lengths, recipe.train.batch_size * recipe.train.accumulate, recipe.train.seed)
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=train,
+            eval_dataset=dev,
+            data_collator=lambda items: {"batch": batcher.collate(items)},
+            callbacks=[EpochOfSampler(self.sampler), *callbacks],
+        )
+
+    def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
+        return self.sampler
+
+    def get_eval_dataloader(self, eval_dataset: object = None) -> Any:  # noqa: ANN401 - the library's signature
+        """Refuse: dev is scored by `score_dev`."""
+        raise NotImplementedError
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: object = None
+    ) -> Tensor:
+        """Give the batch's mean loss."""
+        loss: Tensor | None = model(inputs["batch"]).loss
+        if loss is None:
+            raise ValueError("a training batch holds no targets")
+        return loss
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Make AdamW over our parameter groups, fused."""
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW([dict(group) for group in self.groups], fused=True)
+        return self.optimizer
+
+    def evaluate(self, *args: object, **kwargs: object) -> dict[str, float]:
+        """Score dev; every process does all of it, so that all see the same best epoch."""
+        scores = self.score_dev().overall if self.score_dev else None
+        metrics = {} if scores is None else {"eval_precision": scores.precision, "eval_recall": scores.recall, "eval_f1": scores.f1}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def training_arguments(train: TrainSpec, folder: Path, *, steps: int, evaluates: bool, unused: bool) -> TrainingArguments:
+    """Translate a recipe for `steps` updates in all; checkpoints go to `folder`, one an epoch.
+
+    `unused` says that a batch may leave parameters without gradients (no pictures in it).
+    """
+    epochs = IntervalStrategy.EPOCH
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=train.epochs,
+        per_device_train_batch_size=train.batch_size,
+        gradient_accumulation_steps=train.accumulate,
+        learning_rate=train.lr,
+        lr_scheduler_type="linear",
+        warmup_steps=round(train.warmup * steps),
+        max_grad_norm=train.max_grad_norm,
+        bf16=uses_bf16(train),
+        seed=train.seed,
+        eval_strategy=epochs if evaluates else IntervalStrategy.NO,
+        eval_delay=train.evaluate_from if evaluates else 0,
+        save_strategy=epochs,
+        save_total_limit=1,
+        load_best_model_at_end=evaluates,
+        metric_for_best_model="f1" if evaluates else None,
+        greater_is_better=True if evaluates else None,
+        logging_strategy=epochs,
+        report_to=["tensorboard"] if train.log == "tensorboard" else [],
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+        ddp_find_unused_parameters=unused,
+    )
+
+
+def uses_bf16(train: TrainSpec) -> bool:
+    """Decide on bf16: as asked; `auto` means wherever a GPU has it."""
+    if train.precision == "auto":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return train.precision == "bf16"

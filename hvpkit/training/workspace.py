@@ -1,0 +1,67 @@
+"""Where a run lives until it is done: `<output>.training`, with its recipe and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from hvpkit.errors import InputError
+
+NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of an unfinished run; a finished one is renamed to `output`, whole."""
+
+    output: Path
+
+    @property
+    def folder(self) -> Path:
+        """Give the folder that holds checkpoints."""
+        return self.output.with_name(f"{self.output.name}.training")
+
+    def enter(self, identity: dict[str, str], resume: bool, main: bool = True) -> Path | None:
+        """Start, or with `resume` continue, a run of this identity (recipe and data); gives the checkpoint to go on from, if any.
+
+        Of several processes only the `main` one writes. Raises InputError when the output is there already, an unfinished run is in the
+        way, or it is a run of another recipe or other data.
+        """
+        if self.output.exists():
+            raise InputError(f"{self.output} is there already; give another --output or remove it")
+        note = self.folder / "run.json"
+        if not note.is_file():
+            if main:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                draft = note.with_suffix(".draft")
+                draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+                draft.rename(note)
+            return None
+        if not resume:
+            raise InputError(f"{self.folder} holds an unfinished run; continue it with --resume, or remove it")
+        started = json.loads(note.read_text(encoding="utf-8"))
+        differing = sorted(key for key in identity if identity[key] != started.get(key))
+        if differing:
+            raise InputError(f"{self.folder} was started with another {' and '.join(differing)}; start afresh with another --output")
+        return self.newest_checkpoint()
+
+    def newest_checkpoint(self) -> Path | None:
+        """Find the last checkpoint that was written to its end (the trainer's state is written last)."""
+        folders = sorted(self.folder.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
+        return next((folder for folder in folders if _whole(folder)), None)
+
+    def leave(self) -> None:
+        """Remove the folder of a run that is done."""
+        shutil.rmtree(self.folder)
+
+
+def _whole(folder: Path) -> bool:
+    if not all((folder / name).is_file() for name in NEEDED) or not any(folder.glob("rng_state*.pth")):
+        return False
+    try:
+        json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True

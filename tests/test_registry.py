@@ -68,7 +68,9 @@ def test_an_unknown_option_brings_the_nearest(plugin):
 
 
 def test_twins_are_refused_and_both_named(plugin):
-    with pytest.raises(ComponentError, match=rf"gate 'dynamic' is registered twice: by .*hvpkit {version('hvpkit')}.*mine\.py|mine\.py.*hvpkit"):
+    with pytest.raises(
+        ComponentError, match=rf"gate 'dynamic' is registered twice: by .*hvpkit {version('hvpkit')}.*mine\.py|mine\.py.*hvpkit"
+    ):
         load_registry([plugin(gate("dynamic"))])
     with pytest.raises(ComponentError) as caught:
         load_registry([plugin(gate("same"), "a.py"), plugin(gate("same"), "b.py")])

@@ -43,7 +43,7 @@ class ComponentFacts:
 def command(
     kind: Annotated[str | None, typer.Argument(help=f"Only this kind: {', '.join(KINDS)}.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A plugin file to load as well.", show_default=False)] = None,
+    plugin: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.", show_default=False)] = None,
 ) -> None:
     """List the components that recipes can name.
 
@@ -54,7 +54,7 @@ def command(
         output.print_json(found)
         return
     for group, components in groupby(found, key=lambda c: c.kind):
-        rows = [(c.name, c.summary, _options(c), c.source) for c in components]
+        rows = [(c.name, c.summary, options_text(c), c.source) for c in components]
         output.print_table(("name", "what", "options", "from"), rows, title=group)
 
 
@@ -82,7 +82,7 @@ def _option(parameter: inspect.Parameter) -> OptionFacts:
     return OptionFacts(required=False, default=json.loads(json.dumps(plain(parameter.default), default=repr)))
 
 
-def _options(facts: ComponentFacts) -> str:
+def options_text(facts: ComponentFacts) -> str:
     """Write options as a recipe would: `slope=0.01, size=null`."""
     return ", ".join(f"{name} (required)" if option.required else f"{name}={_written(option.default)}" for name, option in facts.options.items())
 

@@ -1,0 +1,80 @@
+"""Write the generated parts of README.md, each between `<!-- generated: NAME -->` and `<!-- end -->` (`make docs`)."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from typer.models import ArgumentInfo, OptionInfo
+
+from hvpkit.cli import app
+from hvpkit.cli.components import list_components, options_text
+from hvpkit.cli.recipes import list_recipes
+from hvpkit.recipe import shipped_recipes
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def regenerated(text: str) -> str:
+    """Give `text` with every generated part made anew; raises KeyError for a part that nobody makes."""
+    pattern = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    return pattern.sub(lambda match: match[1] + "\n".join(PARTS[match[2]]()) + "\n" + match[3], text)
+
+
+def commands() -> Iterator[str]:
+    """Tell each command's usage and what it does."""
+    rows = [(f"`hvp {c.name}{''.join(_words(c.callback))}`", _summary(c.callback)) for c in app.registered_commands if c.callback]
+    return _table(("command", "what it does"), rows)
+
+
+def components() -> Iterator[str]:
+    """List the components that come with hvpkit."""
+    own = [c for c in list_components(None, []) if c.source.startswith("hvpkit ")]
+    return _table(("kind", "name", "what", "options"), [(c.kind, f"`{c.name}`", c.summary, options_text(c)) for c in own])
+
+
+def recipes() -> Iterator[str]:
+    """List the recipes that come with hvpkit."""
+    return _table(("recipe", "what"), [(f"`{r.name}`", r.about) for r in list_recipes(shipped_recipes())])
+
+
+PARTS = {"commands": commands, "components": components, "recipes": recipes}
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for row in (columns, ["---"] * len(columns), *rows):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+
+
+def _summary(callback: Callable[..., Any]) -> str:
+    return (inspect.getdoc(callback) or "").partition("\n")[0]
+
+
+def _words(callback: Callable[..., Any]) -> Iterator[str]:
+    """Write arguments and options as a usage line does, from the annotations that Typer reads."""
+    for parameter in inspect.signature(callback, eval_str=True).parameters.values():
+        kind, info = get_args(parameter.annotation)
+        word = parameter.name.upper() if isinstance(info, ArgumentInfo) else _option(parameter.name, kind, info)
+        required, many = parameter.default is inspect.Parameter.empty, "list" in str(kind)
+        yield f" {word if required else f'[{word}]'}{'..' if many else ''}"
+
+
+def _option(name: str, kind: Any, info: OptionInfo) -> str:  # noqa: ANN401 - any annotation
+    declared = [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str) and word.startswith("--")]
+    flag = declared[0] if declared else f"--{name.replace('_', '-')}"
+    return flag if kind is bool else f"{flag} {info.metavar or _metavar(kind)}"
+
+
+def _metavar(kind: Any) -> str:  # noqa: ANN401 - any annotation
+    if str(get_origin(kind)) == "typing.Literal":
+        return "|".join(map(str, get_args(kind)))
+    if kind in (int, float):
+        return "NUMBER"
+    return "PATH" if "Path" in str(kind) else "TEXT"
+
+
+if __name__ == "__main__":
+    README.write_text(regenerated(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -84,8 +84,8 @@ def _option(parameter: inspect.Parameter) -> OptionFacts:
 
 def options_text(facts: ComponentFacts) -> str:
     """Write options as a recipe would: `slope=0.01, size=null`."""
-    return ", ".join(f"{name} (required)" if option.required else f"{name}={_written(option.default)}" for name, option in facts.options.items())
+    return ", ".join(f"{name} (required)" if option.required else f"{name}={_yaml(option.default)}" for name, option in facts.options.items())
 
 
-def _written(default: object) -> str:
+def _yaml(default: object) -> str:
     return default if isinstance(default, str) else json.dumps(default)

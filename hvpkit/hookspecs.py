@@ -27,7 +27,7 @@ class Register(Protocol):
         provides: frozenset[str] | set[str] = frozenset(),
         tasks: tuple[str, ...] = ("mner", "mre"),
     ) -> None:
-        """Announce one component: what it needs of its neighbours ("prefix", "pictures", "states", "pooled"), what it provides, its tasks."""
+        """Announce one component: what it needs of its neighbours ("prefix", "pictures", "states", "pooled"), what it provides, tasks."""
 
 
 @hookspec

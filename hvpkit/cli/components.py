@@ -84,7 +84,9 @@ def _option(parameter: inspect.Parameter) -> OptionFacts:
 
 def options_text(facts: ComponentFacts) -> str:
     """Write options as a recipe would: `slope=0.01, size=null`."""
-    return ", ".join(f"{name} (required)" if option.required else f"{name}={_yaml(option.default)}" for name, option in facts.options.items())
+    return ", ".join(
+        f"{name} (required)" if option.required else f"{name}={_yaml(option.default)}" for name, option in facts.options.items()
+    )
 
 
 def _yaml(default: object) -> str:

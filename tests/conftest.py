@@ -1,0 +1,50 @@
+"""Fixtures that all tests share; what is session-scoped is read only: copy a folder before you change it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+from hvpkit.data.prepared import PreparedData
+
+
+@pytest.fixture(scope="session")
+def mner_data(tmp_path_factory) -> PreparedData:
+    """Tiny prepared MNER data with pictures (tests/tiny.py)."""
+    return tiny.prepare(tmp_path_factory.mktemp("mner") / "data", "mner")
+
+
+@pytest.fixture(scope="session")
+def mre_data(tmp_path_factory) -> PreparedData:
+    """Tiny prepared MRE data with pictures, all 23 classes."""
+    return tiny.prepare(tmp_path_factory.mktemp("mre") / "data", "mre")
+
+
+@pytest.fixture(scope="session")
+def mner_model(tmp_path_factory, mner_data) -> Path:
+    """An untrained HVPNeT for MNER: visual prefix, ResNet-18, CRF."""
+    folder = tmp_path_factory.mktemp("mner-model")
+    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mner_data.folder, "mner"), mner_data)
+
+
+@pytest.fixture(scope="session")
+def mre_model(tmp_path_factory, mre_data) -> Path:
+    """An untrained HVPNeT for MRE: visual prefix, ResNet-18, entity starts."""
+    folder = tmp_path_factory.mktemp("mre-model")
+    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mre_data.folder, "mre"), mre_data)
+
+
+@pytest.fixture(scope="session")
+def mner_text_model(tmp_path_factory, mner_data) -> Path:
+    """An untrained MNER model of text alone: small enough to copy and damage."""
+    folder = tmp_path_factory.mktemp("mner-text-model")
+    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mner_data.folder, "mner", pictures=False), mner_data)
+
+
+@pytest.fixture(scope="session")
+def mre_text_model(tmp_path_factory, mre_data) -> Path:
+    """An untrained MRE model of text alone."""
+    folder = tmp_path_factory.mktemp("mre-text-model")
+    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mre_data.folder, "mre", pictures=False), mre_data)

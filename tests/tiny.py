@@ -1,0 +1,115 @@
+"""Tiny data and models that tests share: a dozen sentences, drawn pictures of 32 px, a BERT of 2 layers 32 wide (torch comes last)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from hvpkit.data.labels import relation_labels, tag_labels
+from hvpkit.data.prepared import PreparedData, open_prepared, write_prepared
+from hvpkit.recipe import Recipe, load_recipe
+from hvpkit.registry import load_registry
+from hvpkit.types import Box, Example, Labels, Span, Split, Task, VisualObject
+
+COUNTS: dict[Split, int] = {"train": 12, "dev": 6, "test": 6}
+PEOPLE = (("Ada", "Lovelace"), ("Bob",), ("Taylor", "Hill"), ("Jun",))
+PLACES = (("Paris",), ("New", "York"), ("Oslo",))
+VERBS = ("visits", "loves", "leaves")
+RELATIONS = ("/per/loc/place_of_residence", "/per/loc/place_of_birth", "None")
+MODEL = """
+task: {task}
+data: {{name: tiny, folder: {folder}, max_length: 32}}
+text: {{encoder: bert-from-scratch, width: 32, layers: 2, heads: 2}}
+{vision}
+head: {head}
+train: {{epochs: 1, batch_size: 4, lr: 1e-3, seed: 7}}
+"""
+VISION = """vision: {backbone: resnet18, weights: random, objects: 2, size: 32}
+fusion: {name: visual-prefix, projector: stages, gate: dynamic}"""
+
+
+def draw(file: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Path:
+    """Draw a picture: a disc on a plain ground, colours and place by the seed."""
+    colours = [((seed * step) % 256, (seed * 3 * step + 90) % 256, (200 - seed * step) % 256) for step in (37, 71)]
+    picture = Image.new("RGB", size, colours[0])
+    left, top = seed * 5 % (size[0] // 2), seed * 3 % (size[1] // 2)
+    ImageDraw.Draw(picture).ellipse((left, top, left + size[0] // 2, top + size[1] // 2), fill=colours[1])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(file)
+    return file
+
+
+def prepare(folder: Path, task: Task, pictures: Path | None = None) -> PreparedData:
+    """Write tiny prepared data: COUNTS examples; every fourth has no picture, every third objects (a crop file and a box)."""
+    root = pictures or folder.parent / f"{folder.name}-pictures"
+    labels = tag_labels(("PER", "LOC")) if task == "mner" else relation_labels()
+    splits = {split: [_example(task, split, number, root) for number in range(count)] for split, count in COUNTS.items()}
+    write_prepared(folder, name="tiny", task=task, labels=labels, splits=splits, pictures_root=root, source="drawn for tests")
+    return open_prepared(folder)
+
+
+def _example(task: Task, split: Split, number: int, root: Path) -> Example:
+    seed = number + {"train": 0, "dev": 100, "test": 200}[split]
+    person, verb, place = PEOPLE[seed % 4], VERBS[seed % 3], PLACES[seed // 2 % 3]
+    words = (*person, verb, *place, "!")
+    head, tail = Span(0, len(person)), Span(len(person) + 1, len(words) - 1)
+    image = None if number % 4 == 3 else draw(root / f"{split}{number}.png", seed)
+    objects: tuple[VisualObject, ...] = ()
+    if image is not None and number % 3 == 0:
+        crop = VisualObject(draw(root / f"{split}{number}_crop.png", seed + 1), phrase=" ".join(person), score=0.9)
+        objects = (crop, VisualObject(box=Box(4, 4, 20, 28), phrase=" ".join(place), score=0.5))
+    if task == "mre":
+        relation = RELATIONS[seed % 3]
+        return Example(f"{split}-{number}", words, head=head, tail=tail, relation=relation, image=image, objects=objects)
+    tags = ["O"] * len(words)
+    for span, kind in ((head, "PER"), (tail, "LOC")):
+        tags[span.start : span.end] = [f"B-{kind}"] + [f"I-{kind}"] * (span.end - span.start - 1)
+    return Example(f"{split}-{number}", words, tags=tuple(tags), image=image, objects=objects)
+
+
+def recipe(
+    folder: Path, data: Path, task: Task, *, pictures: bool = True, head: str | None = None, overrides: tuple[str, ...] = ()
+) -> Recipe:
+    """Write tiny.yaml for the prepared data `data` into `folder` and load it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vision, head = VISION if pictures else "", head or {"mner": "crf", "mre": "entity-start"}[task]
+    (folder / "tiny.yaml").write_text(MODEL.format(task=task, folder=data, vision=vision, head=head), encoding="utf-8")
+    return load_recipe(folder / "tiny.yaml", overrides)
+
+
+def save_tiny_model(folder: Path, what: Recipe, data: PreparedData, plugins: tuple[Path, ...] = ()) -> Path:
+    """Build a recipe's model with random weights of a fixed seed and write it as the model folder `folder`."""
+    import torch
+
+    from hvpkit.model import build_model
+    from hvpkit.model_folder import ModelFolder
+    from hvpkit.training.card import model_card
+    from hvpkit.weights import save_model
+
+    registry = load_registry(plugins)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(what.train.seed)
+        model = build_model(what, registry, Labels(what.task, data.manifest.labels), data.examples("train"))
+    described = ModelFolder(folder, what, data.labels, registry, metrics(data, what))
+    save_model(model, described, model_card(described))
+    return folder
+
+
+def metrics(data: PreparedData, what: Recipe) -> dict[str, object]:
+    """Give the metrics.json of a model that was never scored."""
+    return {
+        "data": {
+            "name": data.manifest.name,
+            "fingerprint": data.manifest.fingerprint,
+            "examples": data.manifest.counts,
+            "pictures": {split: sum(example.image is not None for example in data.examples(split)) for split in COUNTS},
+        },
+        "seed": what.train.seed,
+        "encoder": what.text.encoder,
+        "remarks": [],
+        "best_epoch": 1,
+        "dev": None,
+        "test": None,
+        "seconds": 0.0,
+    }

@@ -78,7 +78,7 @@ def read_source(file: Path) -> Source:
 
 def explain(error: ErrorDetails, origin: Origin, model: type[BaseModel]) -> str:
     """Turn one of pydantic's findings about `model` into `place: sentence`."""
-    keys, given = error["loc"], reprlib.repr(error["input"])
+    keys, given = error["loc"], _written(error["input"])
     name, place = ".".join(map(str, keys)), origin.of(*keys)
     match error["type"]:
         case "extra_forbidden":
@@ -100,6 +100,10 @@ def _fields(model: Any, keys: Keys) -> list[str]:  # noqa: ANN401 - a model's cl
     for key in keys:
         model = model.model_fields[key].annotation
     return list(model.model_fields)
+
+
+def _written(value: object) -> str:
+    return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else reprlib.repr(value)
 
 
 def _given(values: Mapping[str, Any]) -> str:

@@ -69,8 +69,11 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
 @contextmanager
 def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on stderr while the block runs; call what it gives with the number of steps done."""
+    if not messages.is_terminal:
+        yield lambda steps: None
+        return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=messages, disable=not messages.is_terminal) as bar:
+    with Progress(*columns, console=messages) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps: bar.advance(task, steps)
 

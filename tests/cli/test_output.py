@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.console import Console
 
 from hvpkit.cli import output
 
@@ -32,11 +35,11 @@ def test_tables_in_a_pipe_are_never_cut_or_wrapped(capsys, monkeypatch):
 
 
 def test_messages_go_to_stderr_as_they_stand(capsys):
-    output.say("[b]" + "word " * 60)
-    output.warn("[b]careful " * 30)
+    output.say("[b]" + "word " * 60 + "end")
+    output.warn("[b]careful " * 30 + "end")
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "[b]" + "word " * 60 + "\nWarning: " + "[b]careful " * 30 + "\n"
+    assert captured.err == "[b]" + "word " * 60 + "end\nWarning: " + "[b]careful " * 30 + "end\n"
 
 
 def test_a_bar_passes_everything_on_and_is_silent_without_a_terminal(capsys):
@@ -45,3 +48,11 @@ def test_a_bar_passes_everything_on_and_is_silent_without_a_terminal(capsys):
         advance(1)
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_a_terminal_sees_the_bar(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(output, "messages", Console(file=screen, force_terminal=True, width=100))
+    assert list(output.track(["a", "b"], "[letters]")) == ["a", "b"]
+    assert "[letters]" in screen.getvalue()
+    assert "2/2" in screen.getvalue()

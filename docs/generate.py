@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
 
 from hvpkit.cli import app
-from hvpkit.cli.components import list_components, options_text
+from hvpkit.cli.components import OptionFacts, list_components, options_text
 from hvpkit.cli.recipes import list_recipes
-from hvpkit.recipe import shipped_recipes
+from hvpkit.recipe import DataSpec, FusionSpec, Part, TextSpec, TrainSpec, VisionSpec, plain, shipped_recipes
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -33,7 +35,7 @@ def commands() -> Iterator[str]:
 def components() -> Iterator[str]:
     """List the components that come with hvpkit."""
     own = [c for c in list_components(None, []) if c.source.startswith("hvpkit ")]
-    return _table(("kind", "name", "what", "options"), [(c.kind, f"`{c.name}`", c.summary, options_text(c)) for c in own])
+    return _table(("kind", "name", "what", "options"), [(c.kind, f"`{c.name}`", c.summary, options_text(c.options)) for c in own])
 
 
 def recipes() -> Iterator[str]:
@@ -41,7 +43,30 @@ def recipes() -> Iterator[str]:
     return _table(("recipe", "what"), [(f"`{r.name}`", r.about) for r in list_recipes(shipped_recipes())])
 
 
-PARTS = {"commands": commands, "components": components, "recipes": recipes}
+def settings() -> Iterator[str]:
+    """List the sections of a recipe with their keys and defaults."""
+    sections: dict[str, type[BaseModel]] = {
+        "data": DataSpec,
+        "text": TextSpec,
+        "vision": VisionSpec,
+        "fusion": FusionSpec,
+        "head": Part,
+        "train": TrainSpec,
+    }
+    return _table(("section", "what", "keys"), [(f"`{name}`", _summary(spec), _keys(spec)) for name, spec in sections.items()])
+
+
+PARTS = {"commands": commands, "components": components, "recipes": recipes, "settings": settings}
+
+
+def _keys(spec: type[BaseModel]) -> str:
+    facts = {name: OptionFacts(field.is_required(), _default(field)) for name, field in spec.model_fields.items() if name != "options"}
+    further = ["the component's options"] if "options" in spec.model_fields else []
+    return ", ".join([options_text(facts), *further])
+
+
+def _default(field: FieldInfo) -> object:
+    return None if field.is_required() else plain(field.default)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -49,8 +74,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
-def _summary(callback: Callable[..., Any]) -> str:
-    return (inspect.getdoc(callback) or "").partition("\n")[0]
+def _summary(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
 def _words(callback: Callable[..., Any]) -> Iterator[str]:

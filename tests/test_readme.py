@@ -8,7 +8,8 @@ from types import ModuleType
 import pytest
 
 from hvpkit.cli import app
-from hvpkit.recipe import shipped_recipes
+from hvpkit.recipe import load_recipe, shipped_recipes
+from hvpkit.registry import load_registry
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,3 +55,12 @@ def test_only_make_targets_that_exist_are_shown():
 def test_links_to_files_lead_somewhere():
     for link in re.findall(r"\]\(([^)#:]+)\)", TEXT):
         assert (ROOT / link).exists(), link
+
+
+def test_the_recipes_shown_compose(tmp_path):
+    shown = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    assert shown
+    for number, text in enumerate(shown):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(text, encoding="utf-8")
+        load_recipe(file, registry=load_registry())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -54,7 +54,7 @@ def command(
         output.print_json(found)
         return
     for group, components in groupby(found, key=lambda c: c.kind):
-        rows = [(c.name, c.summary, options_text(c), c.source) for c in components]
+        rows = [(c.name, c.summary, options_text(c.options), c.source) for c in components]
         output.print_table(("name", "what", "options", "from"), rows, title=group)
 
 
@@ -82,11 +82,9 @@ def _option(parameter: inspect.Parameter) -> OptionFacts:
     return OptionFacts(required=False, default=json.loads(json.dumps(plain(parameter.default), default=repr)))
 
 
-def options_text(facts: ComponentFacts) -> str:
+def options_text(options: Mapping[str, OptionFacts]) -> str:
     """Write options as a recipe would: `slope=0.01, size=null`."""
-    return ", ".join(
-        f"{name} (required)" if option.required else f"{name}={_yaml(option.default)}" for name, option in facts.options.items()
-    )
+    return ", ".join(f"{name} (required)" if option.required else f"{name}={_yaml(option.default)}" for name, option in options.items())
 
 
 def _yaml(default: object) -> str:

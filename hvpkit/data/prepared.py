@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,7 @@ def staged(folder: Path, name: str) -> Iterator[Path]:
     Raises DataError when `folder` holds anything else than prepared data of `name`.
     """
     check_replaceable(folder, name)
+    made = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -165,6 +166,9 @@ def staged(folder: Path, name: str) -> Iterator[Path]:
         _replace(stage, folder)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        for parent in made:
+            with suppress(OSError):  # it holds the folder: all went well
+                parent.rmdir()
 
 
 def check_replaceable(folder: Path, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hvpkit.errors import DataError
 from hvpkit.types import Split
@@ -13,9 +14,9 @@ PLACES = 3
 class BadRecord(DataError):
     """One record cannot be used; `kind` is the sort of fault, for counting, and the message says what exactly."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, line: int | None = None) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.kind, self.line = kind, line
 
 
 @dataclass
@@ -60,3 +61,35 @@ class Problems:
         problem.count += times
         if len(problem.places) < PLACES:
             problem.places.append(where)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file of a split while it is read: says where its faults are, and counts those of a record once that is kept."""
+
+    file: Path
+    split: Split
+    problems: Problems
+    _pending: list[tuple[str, str, int]] = field(default_factory=list, repr=False)
+
+    def note(self, kind: str, line: int, what: str, *, times: int = 1) -> None:
+        """Remember a fault, of the record being read, that was mended or that stays in the data."""
+        self._pending.append((kind, f"{self.file}:{line}: {what}", times))
+
+    def keep(self) -> None:
+        """Count the faults of a record that is kept."""
+        for kind, where, times in self._pending:
+            self.problems.note(self.split, kind, where, times=times)
+        self._pending.clear()
+
+    def leave_out(self, fault: BadRecord, line: int) -> None:
+        """Count a record that was left out, and forget its other faults."""
+        self._pending.clear()
+        self.problems.leave_out(self.split, fault.kind, f"{self.file}:{fault.line or line}: {fault}")
+
+    def require(self, examples: int) -> None:
+        """Raise DataError, with the first faults, when nothing of the file could be used."""
+        if examples:
+            return
+        places = [place for problem in self.problems.all() if problem.split == self.split and problem.left_out for place in problem.places]
+        raise DataError(f"nothing in {self.file} can be used:\n" + "\n".join(f"  {place}" for place in places[:PLACES]))

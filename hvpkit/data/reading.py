@@ -27,11 +27,12 @@ class ReaderContext:
 
 @dataclass(frozen=True)
 class PictureSearch:
-    """How the search for pictures went: the folders looked in, and by split the files that were named and are not there."""
+    """How the search for pictures went: the folders looked in, and by split the files that were named and are not there, each once."""
 
     folders: tuple[Path, ...] = ()
     missing: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
     missing_crops: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
+    advice: str = "name each example's picture"
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,9 @@ class Dataset:
     """What a reader gives.
 
     `splits` may be streams that are read once; `pictures_root` lies above every picture (`stage` for generated ones); `source` says in a
-    line where the data came from; `facts` are kept in the manifest; `search` is None where pictures were not looked for but made.
+    line where the data came from; `facts` are kept in the manifest; `search` is None where pictures were made, so need no check.
     """
 
-    name: str
     labels: Labels
     splits: Mapping[Split, Iterable[Example]]
     pictures_root: Path | None

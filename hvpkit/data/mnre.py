@@ -1,0 +1,86 @@
+"""The text files of MNRE: one Python literal or JSON object a line (no torch)."""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from hvpkit.data.draft import Draft
+from hvpkit.data.labels import MNRE_RELATIONS
+from hvpkit.data.problems import BadRecord, Source
+from hvpkit.data.spans import check_pair, read_span, strip_words
+from hvpkit.data.text_file import read_text_file
+from hvpkit.errors import choices
+from hvpkit.types import Example, Span
+
+KEYS = ("token", "h", "t", "img_id", "relation")
+
+
+def read_pairs(source: Source) -> list[Draft]:
+    """Read one split; an example's id is its picture's name and its line, for pairs share pictures.
+
+    Raises DataError when the file cannot be read or holds no pair that can be used.
+    """
+    file, drafts = read_text_file(source), []
+    for number, line in enumerate(file.lines, 1):
+        if not line.strip():
+            continue
+        try:
+            drafts.append(_draft(_literal(line.strip()), number, source))
+            source.keep()
+        except BadRecord as fault:
+            source.leave_out(file.judge(fault, number), number)
+    source.require(len(drafts))
+    return drafts
+
+
+def _literal(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        value = _python_literal(line)
+    if not isinstance(value, dict):
+        raise BadRecord("record is not a dict", f"expected a dict, got {line[:60]!r}")
+    missing = [key for key in KEYS if key not in value]
+    if missing:
+        raise BadRecord("record without a needed key", f"it has no {', '.join(missing)}; it has {', '.join(map(str, value))}")
+    return value
+
+
+def _python_literal(line: str) -> object:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on backslashes in strings
+            return ast.literal_eval(line)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise BadRecord("line is neither a Python literal nor JSON", f"it is not run, and cannot be read: {line[:60]!r}") from None
+
+
+def _draft(record: dict[str, Any], number: int, source: Source) -> Draft:
+    words, places = strip_words(record["token"], source, number)
+    head, tail = (_span(record[key], key, words, places, source, number) for key in ("h", "t"))
+    check_pair(head, tail, source, number)
+    relation = record["relation"]
+    if relation not in MNRE_RELATIONS:
+        raise BadRecord("unknown relation", f"relation {relation!r} is unknown{choices(str(relation), MNRE_RELATIONS)}")
+    image = record["img_id"]
+    if not isinstance(image, str) or not image:
+        source.note("pair without a picture's name", number, f"img_id is {image!r}")
+        image = None
+    stem = PurePosixPath(image).stem if image else source.split
+    return Draft(Example(f"{stem}:{number}", words, head=head, tail=tail, relation=relation), number, image)
+
+
+def _span(value: object, key: str, words: tuple[str, ...], places: list[int], source: Source, number: int) -> Span:
+    if not isinstance(value, Mapping) or not isinstance(value.get("pos"), (list, tuple)) or len(value["pos"]) != 2:
+        raise BadRecord("entity without a place", f"{key} must be {{'name': ..., 'pos': [start, end]}}, got {value!r:.80}")
+    start, end = value["pos"]
+    span = read_span(start, end, key, places)
+    said, found = str(value.get("name", "")), " ".join(words[span.start : span.end])
+    if said and "".join(said.split()) != "".join(found.split()):
+        source.note("name differs from the words at its place", number, f"{key} is {said!r}, the words are {found!r}")
+    return span

@@ -1,0 +1,133 @@
+"""A user's own data as JSON lines: sentences with entities, or with pairs and their relation (no torch)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hvpkit.data.draft import unique_id
+from hvpkit.data.labels import relation_labels, tag_labels
+from hvpkit.data.layout import split_of
+from hvpkit.data.own_pictures import OwnPictures
+from hvpkit.data.problems import BadRecord, Source
+from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext
+from hvpkit.data.sentence import Sentence, read_sentence, what_it_has
+from hvpkit.data.spans import check_pair
+from hvpkit.data.text_file import read_text_file
+from hvpkit.errors import DataError
+from hvpkit.types import SPLITS, Example, Split, Task
+
+FORM = '{"tokens", "tags", "image"} or {"text", "entities": [{"start", "end", "type"}], "image"}, pairs with "head", "tail", "relation"'
+
+
+def dataset_name(path: Path) -> str:
+    """Name a dataset after its folder, or after its file if that is not called after a split."""
+    path = Path(os.path.abspath(path))
+    return path.parent.name if path.is_file() and split_of(path.stem) else path.stem if path.is_file() else path.name
+
+
+def read_own(context: ReaderContext) -> Dataset:
+    """Read a file or a folder of {train,dev,test}.jsonl; raises DataError when nothing there can be used."""
+    root = Path(os.path.abspath(context.root))
+    files = _files(root)
+    folder = next(iter(files.values())).parent
+    pictures = None if context.text_only else OwnPictures(folder)
+    reader = _Reader(pictures)
+    splits = {split: reader.read(Source(file, split, context.problems)) for split, file in files.items()}
+    examples = [example for found in splits.values() for example in found]
+    labels = tag_labels(_types(examples)) if reader.task == "mner" else relation_labels(e.relation for e in examples if e.relation)
+    if len(labels.names) < 2:
+        what = "entity" if reader.task == "mner" else "relation other than None"
+        raise DataError(f"no example of {root} has any {what}: there is nothing to learn from it")
+    search = None if pictures is None else PictureSearch((folder,), pictures.missing, pictures.missing_crops)
+    return Dataset(labels, splits, None if pictures is None else folder, f"JSON lines of {root}", search=search)
+
+
+def _files(root: Path) -> dict[Split, Path]:
+    if root.is_file():
+        return {split_of(root.stem) or "train": root}
+    if not root.is_dir():
+        raise DataError(f"no file or folder {root}")
+    if (root / "manifest.json").is_file():
+        raise DataError(f"{root} is prepared data already: name it in a recipe, or after --data, as it is")
+    found: dict[Split, Path] = {}
+    for file in sorted(root.glob("*.jsonl")):
+        split = split_of(file.stem)
+        if split and found.setdefault(split, file) != file:
+            raise DataError(f"both {found[split]} and {file} are the {split} split; keep one of them")
+    if not found:
+        raise DataError(
+            f"{root} holds no train.jsonl, dev.jsonl or test.jsonl; for the text files of a public dataset name that, for example "
+            f"`hvp preprocess twitter2017 --root {root}`"
+        )
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _types(examples: Iterable[Example]) -> set[str]:
+    return {tag[2:] for example in examples for tag in example.tags or () if tag != "O"}
+
+
+@dataclass
+class _Reader:
+    """Reads the splits one after the other; the first sound record says which task they are all for."""
+
+    pictures: OwnPictures | None
+    task: Task | None = None
+    _ids: dict[Split, set[str]] = field(default_factory=dict)
+
+    def read(self, source: Source) -> list[Example]:
+        """Read one split."""
+        file, examples = read_text_file(source), []
+        for number, line in enumerate(file.lines, 1):
+            if not line.strip():
+                continue
+            try:
+                examples.append(self._example(_record(line), number, source))
+                source.keep()
+            except BadRecord as fault:
+                source.leave_out(file.judge(fault, number), number)
+        source.require(len(examples))
+        return examples
+
+    def _example(self, record: dict[str, Any], number: int, source: Source) -> Example:
+        task: Task = "mre" if {"head", "tail", "relation"} & set(record) else "mner"
+        if self.task not in (None, task):
+            kinds = {"mner": "entities", "mre": "a pair and its relation"}
+            raise BadRecord("record of the other task", f"the records before have {kinds[self.task or task]}, this one has {kinds[task]}")
+        sentence = read_sentence(record, source, number)
+        tags = sentence.tags(record)
+        if task == "mner" and tags is None:
+            raise BadRecord("no labels", f'it has neither "tags" nor "entities", nor a pair; {what_it_has(record)}')
+        pair = _pair(record, sentence, source, number) if task == "mre" else {}
+        self.task = task
+        name = unique_id(_id(record, number, source), self._ids.setdefault(source.split, set()), source, number)
+        image, objects = self.pictures.of(record, source, number) if self.pictures else (None, ())
+        return Example(name, sentence.words, tags, image=image, objects=objects, **pair)
+
+
+def _record(line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadRecord("line is not JSON", f"{error}: {line.strip()[:60]!r}") from None
+    if not isinstance(record, dict):
+        raise BadRecord("record is not an object", f"expected {FORM}, got {line.strip()[:60]!r}")
+    return record
+
+
+def _id(record: dict[str, Any], number: int, source: Source) -> str:
+    name = record.get("id")
+    return f"{source.split}-{number}" if name is None or name == "" else str(name)
+
+
+def _pair(record: dict[str, Any], sentence: Sentence, source: Source, number: int) -> dict[str, Any]:
+    relation = record.get("relation")
+    if not isinstance(relation, str) or not relation.strip():
+        raise BadRecord("no labels", f'expected a string "relation", got {relation!r}; a pair without relation has "None"')
+    head, tail = (sentence.span(record.get(role), role) for role in ("head", "tail"))
+    check_pair(head, tail, source, number)
+    return {"head": head, "tail": tail, "relation": relation.strip()}

@@ -1,0 +1,138 @@
+"""From whatever lies on disk to prepared data: find, read, check, write (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hvpkit.data.own import dataset_name
+from hvpkit.data.picture_check import pictures_of, unreadable, without
+from hvpkit.data.prepared import staged, write_records
+from hvpkit.data.problems import Problems
+from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext
+from hvpkit.data.report import Report, SplitReport, counted, report_of
+from hvpkit.errors import ComponentError, DataError, InputError
+from hvpkit.registry import Registry, load_registry
+from hvpkit.types import Example, Split
+
+OWN = "jsonl"
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@contextmanager
+def no_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show nothing."""
+    yield lambda steps: None
+
+
+def preprocess(
+    name: str,
+    *,
+    root: Path | None = None,
+    output: Path | None = None,
+    text_only: bool = False,
+    options: Mapping[str, Any] | None = None,
+    registry: Registry | None = None,
+    progress: Progress = no_progress,
+) -> Report:
+    """Prepare a dataset by its name, looked for under `root` (the current folder), or the JSON lines at a path; report what was found.
+
+    `output` is `data/<name>` unless given; `options` are the reader's own. Raises InputError for a name that is neither, DataError when
+    nothing can be used or, unless `text_only`, when there is not one picture. Whatever goes wrong, no half folder stays.
+    """
+    registry = registry or load_registry()
+    reader, place, called = locate(name, root, registry)
+    folder = output or Path("data") / called
+    problems = Problems()
+    with staged(folder, called) as stage:
+        context = ReaderContext(place, stage, text_only, problems)
+        dataset: Dataset = registry.build("reader", reader, context, dict(options or {}))
+        reports = {split: SplitReport() for split in dataset.splits}
+        splits = _pictured(dataset, text_only, problems, reports, progress)
+        manifest = write_records(
+            stage,
+            name=called,
+            task=dataset.labels.task,
+            labels=dataset.labels,
+            splits={split: counted(examples, dataset.labels, reports[split]) for split, examples in splits.items()},
+            pictures_root=None if text_only else dataset.pictures_root,
+            source=dataset.source,
+            facts={"problems": [{"split": p.split, "kind": p.kind, "count": p.count} for p in problems.all()], **dataset.facts},
+            text_only=text_only,
+        )
+    return report_of(manifest, folder, reports, problems, dataset.search.folders if dataset.search else ())
+
+
+def locate(name: str, root: Path | None, registry: Registry) -> tuple[str, Path, str]:
+    """Give the reader, the place it reads, and what the dataset is called; raises InputError for what is neither a name nor a path."""
+    readers = registry.names("reader")
+    if name == OWN and root is not None:
+        return OWN, root, dataset_name(root)
+    if name in readers and name != OWN:
+        return name, root or Path(), name
+    path = Path(name)
+    if "/" in name or name.endswith(".jsonl") or path.exists():
+        if root is not None:
+            raise InputError(f"--root goes with a dataset's name; {name} is a path and is read where it lies")
+        return OWN, path, dataset_name(path)
+    try:
+        registry.get("reader", name)
+    except ComponentError as error:
+        raise InputError(f"{error}; your own data is named by its path, for example ./{name} or {name}.jsonl") from None
+    raise InputError(f"say where your data is: `hvp preprocess PATH`, or `hvp preprocess {OWN} --root PATH`")
+
+
+# ----------------------------------------------------------------------------------------------------------------- pictures
+def _pictured(
+    dataset: Dataset, text_only: bool, problems: Problems, reports: Mapping[Split, SplitReport], progress: Progress
+) -> Mapping[Split, Iterable[Example]]:
+    if text_only:
+        return {split: (replace(e, image=None, objects=()) for e in examples) for split, examples in dataset.splits.items()}
+    return dataset.splits if dataset.search is None else _checked(dataset, dataset.search, problems, reports, progress)
+
+
+def _checked(
+    dataset: Dataset, search: PictureSearch, problems: Problems, reports: Mapping[Split, SplitReport], progress: Progress
+) -> dict[Split, list[Example]]:
+    """Try every picture, take away those that cannot be decoded, count them and the missing; raises DataError when none is left."""
+    splits = {split: list(examples) for split, examples in dataset.splits.items()}
+    paths = pictures_of(example for examples in splits.values() for example in examples)
+    with progress("pictures", len(paths)) as advance:
+        faults = unreadable(paths, advance)
+    for split, examples in splits.items():
+        whole = {example.image for example in examples if example.image}
+        crops = {thing.image for example in examples for thing in example.objects if thing.image}
+        bad, bad_crops = sorted(whole & faults.keys()), sorted(crops & faults.keys())
+        missing, missing_crops = search.missing.get(split, ()), search.missing_crops.get(split, ())
+        _note(problems, split, "picture missing", missing)
+        _note(problems, split, "picture unreadable", (faults[path] for path in bad))
+        _note(problems, split, "crop missing", missing_crops)
+        _note(problems, split, "crop unreadable", (faults[path] for path in bad_crops))
+        report = reports[split]
+        report.pictures_missing, report.pictures_unreadable = len(missing), len(bad)
+        report.crops_missing, report.crops_unreadable = len(missing_crops), len(bad_crops)
+    kept = {split: without(examples, faults) for split, examples in splits.items()}
+    if not any(example.image for examples in kept.values() for example in examples):
+        raise DataError(_none(search, list(faults.values())))
+    return kept
+
+
+def _note(problems: Problems, split: Split, kind: str, places: Iterable[str]) -> None:
+    for place in places:
+        problems.note(split, kind, place)
+
+
+def _none(search: PictureSearch, faults: list[str]) -> str:
+    """Say why there is not one picture, and what to do."""
+    missing = sum(len(names) for names in search.missing.values())
+    looked = "".join(f"\n  {folder}" for folder in search.folders)
+    if faults:
+        what = f"none of the pictures can be read; the first: {faults[0]}"
+    elif missing:
+        what = f"none of the {missing} pictures is there; looked in:{looked}\nWhat to do: {search.advice}"
+    else:
+        what = f"no example names a picture; {search.advice}"
+    return f"{what}. To go on with the text alone: --text-only"

@@ -1,0 +1,50 @@
+"""Words and spans as files have them, checked (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hvpkit.data.problems import BadRecord, Source
+from hvpkit.types import Span
+
+
+def strip_words(tokens: object, source: Source, line: int) -> tuple[tuple[str, ...], list[int]]:
+    """Remove blanks around words, and words of blanks alone.
+
+    Gives the words and, for every boundary 0..n of the original ones, the boundary it has become. Raises BadRecord for what is no list
+    of words, or when none is left.
+    """
+    if not isinstance(tokens, (list, tuple)) or not all(isinstance(token, str) for token in tokens):
+        raise BadRecord("words are not a list of strings", f"expected a list of strings, got {tokens!r:.80}")
+    words: list[str] = []
+    places = [0]
+    for token in tokens:
+        word = token.strip()
+        if not word:
+            source.note("word of blanks alone, dropped", line, repr(token))
+        elif word != token:
+            source.note("blanks around a word or tag, removed", line, repr(token))
+        words += [word] if word else []
+        places.append(len(words))
+    if not words:
+        raise BadRecord("no words", "it has none")
+    return tuple(words), places
+
+
+def read_span(start: object, end: object, name: str, places: Sequence[int], unit: str = "words") -> Span:
+    """Give the span that [start, end) has become (see `strip_words`); raises BadRecord when it is empty or not in the sentence."""
+    n = len(places) - 1
+    if not (type(start) is int and type(end) is int):
+        raise BadRecord("span is not two whole numbers", f"{name} is [{start!r}, {end!r}]")
+    if not (0 <= start <= n and 0 <= end <= n):
+        raise BadRecord("span outside the sentence", f"{name} is [{start}, {end}), the sentence has {n} {unit}")
+    span = Span(places[start], places[end]) if start < end else Span(0, 0)
+    if span.start == span.end:
+        raise BadRecord("empty span", f"{name} is [{start}, {end})")
+    return span
+
+
+def check_pair(head: Span, tail: Span, source: Source, line: int) -> None:
+    """Note a head and a tail that share words: MNRE has such pairs, one name within another, and they stay."""
+    if head.start < tail.end and tail.start < head.end:
+        source.note("head and tail share words, kept", line, f"head [{head.start}, {head.end}), tail [{tail.start}, {tail.end})")

@@ -1,0 +1,104 @@
+"""The text files of Twitter-2015 and Twitter-2017: `IMGID:<id>`, then `word<TAB>tag` a line, then an empty line (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from hvpkit.data.draft import Draft, unique_id
+from hvpkit.data.labels import ENTITY_TYPES
+from hvpkit.data.problems import BadRecord, Source
+from hvpkit.data.tags import REPAIRED, read_tag, repair
+from hvpkit.data.text_file import read_text_file
+from hvpkit.types import Example
+
+START = "IMGID:"
+OTHER = {"B-OTHER": "B-MISC", "I-OTHER": "I-MISC"}
+
+
+@dataclass
+class _Tweet:
+    line: int
+    picture: str
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    ended: bool = False
+
+
+def read_tweets(source: Source) -> list[Draft]:
+    """Read one split; raises DataError when the file cannot be read or holds no tweet that can be used."""
+    file, drafts, ids = read_text_file(source), [], set[str]()
+    for tweet in _tweets(file.lines, source):
+        try:
+            example = _example(tweet, source)
+        except BadRecord as fault:
+            source.leave_out(file.judge(fault, tweet.line), tweet.line)
+            continue
+        named = unique_id(example.id, ids, source, tweet.line)
+        drafts.append(Draft(Example(named, example.words, example.tags), tweet.line, f"{tweet.picture}.jpg" if tweet.picture else None))
+        source.keep()
+    source.require(len(drafts))
+    return drafts
+
+
+def _tweets(lines: tuple[str, ...], source: Source) -> Iterator[_Tweet]:
+    tweet: _Tweet | None = None
+    for number, line in enumerate(lines, 1):
+        if line.strip().startswith(START):
+            if tweet:
+                yield tweet
+            tweet = _Tweet(number, _picture(line))
+        elif not line.strip():
+            if tweet and tweet.lines:
+                tweet.ended = True
+        elif tweet is None:
+            source.leave_out(BadRecord(f"words before the first {START} line", f"{line.strip()!r} belongs to no tweet"), number)
+        else:
+            if tweet.ended:
+                source.note("empty line inside a tweet, ignored", number - 1, f"in tweet {tweet.picture}")
+                tweet.ended = False
+            tweet.lines.append((number, line))
+    if tweet:
+        yield tweet
+
+
+def _picture(line: str) -> str:
+    name = line.strip()[len(START) :].strip()
+    return name[:-4] if PurePath(name).suffix.lower() in (".jpg", ".png") else name
+
+
+def _example(tweet: _Tweet, source: Source) -> Example:
+    words, tags, lines = [], [], []
+    for number, line in tweet.lines:
+        word, tag = _word_and_tag(number, line, source)
+        if word:
+            words.append(word)
+            tags.append(tag)
+            lines.append(number)
+    if not words:
+        raise BadRecord("tweet without words", f"tweet {tweet.picture!r} has none")
+    legal, changed = repair(tags)
+    for i in changed:
+        source.note(REPAIRED, lines[i], f"{tags[i]} of {words[i]!r} after {tags[i - 1] if i else 'the beginning'}")
+    if not tweet.picture:
+        source.note("tweet without a picture's name", tweet.line, f"nothing follows {START}")
+    return Example(tweet.picture or f"{source.split}-{tweet.line}", tuple(words), legal)
+
+
+def _word_and_tag(number: int, line: str, source: Source) -> tuple[str, str]:
+    fields = line.rstrip("\t").split("\t") if line.count("\t") > 1 else line.split("\t")
+    if len(fields) != 2:
+        what = "no tab" if len(fields) < 2 else "more than one tab"
+        raise BadRecord(f"line with {what}", f"expected word<TAB>tag, got {line!r}", number)
+    word, tag = (part.strip() for part in fields)
+    if not word:
+        source.note("word of blanks alone, dropped", number, repr(line))
+        return word, "O"
+    if [word, tag] != fields:
+        source.note("blanks around a word or tag, removed", number, repr(line))
+    if tag in OTHER:
+        source.note("type OTHER, read as MISC", number, repr(word))
+    try:
+        return word, read_tag(OTHER.get(tag, tag), ENTITY_TYPES)
+    except BadRecord as fault:
+        raise BadRecord(fault.kind, str(fault), number) from None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from hvpkit.errors import ModelFolderError
+from hvpkit.errors import HvpkitError, ModelFolderError
 
 Opened = TypeVar("Opened")
 TIMEOUT_SECONDS = 5.0
@@ -30,16 +30,31 @@ def open_pretrained(name: str, what: str, option: str, open_it: Callable[[str, b
             raise ModelFolderError(f"{what}: there is no folder {name}; {option} takes a hub id or a local folder")
         return _open(str(folder), True, what, open_it)
     try:
-        return open_it(name, True)
-    except OSError:
-        _require_hub(name, what, option)
+        return _open(name, True, what, open_it)
+    except ModelFolderError as error:
+        if not isinstance(error.__cause__, OSError):  # it is cached, but no good
+            raise
+    _require_hub(name, what, option)
     return _open(name, False, what, open_it)
+
+
+def require_weights(missing: Iterable[str], optional: str) -> None:
+    """Refuse weights that lack tensors: the library would only warn and make them up.
+
+    Names with `optional` in them may be missing; raises ValueError for any other.
+    """
+    lacking = sorted(name for name in missing if optional not in name)
+    if lacking:
+        shown = f"{', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''}"
+        raise ValueError(f"its weights lack {len(lacking)} tensors that its config asks for ({shown})")
 
 
 def _open(name: str, local: bool, what: str, open_it: Callable[[str, bool], Opened]) -> Opened:
     try:
         return open_it(name, local)
-    except (OSError, ValueError, KeyError) as error:
+    except HvpkitError:
+        raise
+    except Exception as error:  # a stranger's files make the library raise anything at all
         raise ModelFolderError(f"{what} {name!r} cannot be opened: {_first_line(error)}") from error
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
-from hvpkit.errors import ComponentError, ModelFolderError
-from hvpkit.text.hub import open_pretrained
+from hvpkit.errors import ComponentError
+from hvpkit.text.hub import open_pretrained, require_weights
 from hvpkit.text.markers import MARKERS, Layout, lay_out
 from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
 from hvpkit.types import Example
@@ -20,7 +20,7 @@ from hvpkit.types import Example
 def open_hugging_face(context: TextContext, *, name: str, random: bool, markers: bool) -> HuggingFaceEncoder:
     """Open an encoder by hub id or folder, or from the folder it was saved in (then without weights).
 
-    Raises ModelFolderError when it cannot be found or holds no tokenizer.
+    Raises ModelFolderError when it cannot be found, lacks its tokenizer or weights, or is no encoder.
     """
     markers = markers and context.task == "mre"
     if context.folder is not None:
@@ -29,12 +29,20 @@ def open_hugging_face(context: TextContext, *, name: str, random: bool, markers:
 
 
 def _open(place: str, local: bool, random: bool, markers: bool) -> HuggingFaceEncoder:
-    tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=local, use_fast=True, add_prefix_space=True)
+    source: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(place, **source)
+    tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, add_prefix_space=True, **source)
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers makes an empty one where there are no files
+        raise FileNotFoundError("it holds no tokenizer (tokenizer.json)")
+    if len(tokenizer) > config.vocab_size:
+        raise ValueError(f"its tokenizer has {len(tokenizer)} pieces, its model knows {config.vocab_size}")
+    if config.is_encoder_decoder:
+        raise ValueError(f"{config.model_type} is an encoder with a decoder; take a model that is an encoder alone")
+    build: dict[str, Any] = {"attn_implementation": PREFIX_ATTENTION, "dtype": torch.float32}
     if random:
-        config = AutoConfig.from_pretrained(place, local_files_only=local)
-        model = AutoModel.from_config(config, attn_implementation=PREFIX_ATTENTION, dtype=torch.float32)
-    else:
-        model = AutoModel.from_pretrained(place, local_files_only=local, attn_implementation=PREFIX_ATTENTION, dtype=torch.float32)
+        return HuggingFaceEncoder(AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, markers)
+    model, report = AutoModel.from_pretrained(place, config=config, output_loading_info=True, **source, **build)
+    require_weights(report["missing_keys"], optional="pooler.")
     return HuggingFaceEncoder(model, tokenizer, markers)
 
 
@@ -46,11 +54,8 @@ class HuggingFaceEncoder(TextEncoder):
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, markers: bool) -> None:
         super().__init__()
-        if not tokenizer.is_fast:
-            raise ModelFolderError(
-                f"the tokenizer {type(tokenizer).__name__} cannot map pieces to words; a folder with tokenizer.json is needed"
-            )
         self.model, self.tokenizer, self.markers = model, tokenizer, markers
+        self._byte_level = tokenizer.is_fast and "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)  # blanks are part of words
         if getattr(model, "pooler", None) is not None:
             model._modules["pooler"] = None  # no head reads it, and distributed training refuses parameters without gradients
         if markers and tokenizer.add_tokens(list(MARKERS), special_tokens=True):
@@ -76,10 +81,14 @@ class HuggingFaceEncoder(TextEncoder):
 
     def _pieces(self, words: tuple[str, ...]) -> list[list[int]]:
         """Give the piece ids of each word; a word of which nothing is left becomes the unknown token."""
-        encoded = self.tokenizer(list(words), is_split_into_words=True, add_special_tokens=False, truncation=False, verbose=False)
-        pieces: list[list[int]] = [[] for _ in words]
-        for piece, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
-            pieces[word].append(piece)
+        texts = [f" {word}" for word in words] if self._byte_level else list(words)
+        if self.tokenizer.is_fast:
+            pieces: list[list[int]] = [[] for _ in words]
+            encoded = self.tokenizer(texts, is_split_into_words=True, add_special_tokens=False, truncation=False, verbose=False)
+            for piece, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
+                pieces[word].append(piece)
+        else:
+            pieces = [self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"] for text in texts]
         unknown = self.tokenizer.unk_token_id
         return [ids or [self.tokenizer.pad_token_id if unknown is None else unknown] for ids in pieces]
 
@@ -95,7 +104,8 @@ class HuggingFaceEncoder(TextEncoder):
         positions = getattr(getattr(self.model, "embeddings", None), "position_embeddings", None)
         if isinstance(positions, nn.Embedding):
             return positions.num_embeddings - (0 if positions.padding_idx is None else positions.padding_idx + 1)
-        return getattr(self.model.config, "max_position_embeddings", None) or 1_000_000
+        longest: int = getattr(self.model.config, "max_position_embeddings", None) or -1
+        return longest if longest > 0 else 1_000_000
 
     def pad_values(self) -> dict[str, int]:
         """Pad with the tokenizer's padding id."""
@@ -113,45 +123,44 @@ class HuggingFaceEncoder(TextEncoder):
     def accept_prefix(self) -> None:
         """Number the attention modules and try a prefix on a few tokens.
 
-        Raises ComponentError for an encoder that would ignore it.
+        Raises ComponentError for an encoder that would ignore it, or that a masked one would change.
         """
         modules = self._attention_modules()
         if len(modules) != self.layers or len(set(modules)) != self.layers:
             raise self._refusal()
         for layer, module in enumerate(modules):
             module.hvp_layer = layer  # type: ignore[assignment]
-        if self._ignores_prefix():
+        plain, seen, masked = self._try(), self._try(hvp_prefix=self._loud(True)), self._try(hvp_prefix=self._loud(False))
+        if torch.equal(plain, seen) or not torch.allclose(plain, masked, atol=1e-4):
             raise self._refusal()
 
     def _refusal(self) -> ComponentError:
         kind = self.model.config.model_type
         fitting = "BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, ERNIE, DistilBERT or ModernBERT"
-        return ComponentError(
-            f"the text encoder ({kind}) would ignore a visual prefix: use one like {fitting}, or `fusion: none` without vision"
-        )
+        return ComponentError(f"the text encoder ({kind}) takes no visual prefix: use one like {fitting}, or `fusion: none` without vision")
 
-    @torch.no_grad()
     def _attention_modules(self) -> list[nn.Module]:
         calls: list[nn.Module] = []
         self._try(hvp_probe=calls)
         return calls
 
-    @torch.no_grad()
-    def _ignores_prefix(self) -> bool:
+    def _loud(self, seen: bool) -> Prefix:
+        """Make a prefix of one position whose keys and values are all 1."""
         parameter = next(self.model.parameters())
-        loud = torch.ones(1, 1, self.width, device=parameter.device, dtype=parameter.dtype)
-        prefix = Prefix([loud] * self.layers, [loud] * self.layers, torch.ones(1, 1, dtype=torch.bool, device=parameter.device))
-        return torch.equal(self._try(), self._try(hvp_prefix=prefix))
+        ones = parameter.new_ones(1, 1, self.width)
+        mask = torch.full((1, 1), seen, device=parameter.device)
+        return Prefix([ones] * self.layers, [ones] * self.layers, mask)
 
+    @torch.no_grad()
     def _try(self, **extras: object) -> Tensor:
-        """Run four tokens through the model in evaluation mode; an encoder that rejects the extras sees none of them."""
+        """Run four tokens through the model in evaluation mode; an encoder that rejects the extras takes no prefix."""
         training = self.model.training
         ids = torch.arange(4, device=next(self.model.parameters()).device)[None] % self.model.config.vocab_size
         try:
             states: Tensor = self.model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids), **extras).last_hidden_state
             return states
-        except TypeError:
-            raise self._refusal() from None
+        except (TypeError, ValueError, RuntimeError) as error:  # unknown extras, or keys of another shape than the width
+            raise self._refusal() from error
         finally:
             self.model.train(training)
 

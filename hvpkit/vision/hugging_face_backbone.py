@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoBackbone, AutoConfig, AutoImageProcessor, PreTrainedModel
+from transformers import MODEL_FOR_BACKBONE_MAPPING, AutoConfig, AutoImageProcessor, PreTrainedModel
 
 from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.errors import ModelFolderError
-from hvpkit.text.hub import open_pretrained
+from hvpkit.text.hub import open_pretrained, require_weights
 from hvpkit.vision.transform import IMAGENET_MEAN, IMAGENET_STD, to_pixels
 
 SIDE = 224
@@ -36,15 +36,18 @@ def open_hugging_face(context: VisionContext, *, weights: str, name: str | None)
 
 
 def _open(place: str, local: bool, random: bool, size: int | None) -> HuggingFaceBackbone:
-    config = AutoConfig.from_pretrained(place, local_files_only=local)
-    stages = list(getattr(config, "stage_names", None) or [])[1:]
-    chosen: dict[str, Any] = {"out_features": stages} if stages else {}
-    for key, value in chosen.items():
-        setattr(config, key, value)
+    config = AutoConfig.from_pretrained(place, local_files_only=local, trust_remote_code=False)
+    if type(config) not in MODEL_FOR_BACKBONE_MAPPING:
+        raise ValueError(f"{config.model_type} has no backbone in transformers; take one like ResNet, ConvNeXt, Swin or DINOv2")
+    config.out_features = list(config.stage_names)[1:]
+    architecture: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)]  # AutoBackbone itself asks the hub even for a folder
     if random:
-        model = AutoBackbone.from_config(config)
+        model = architecture._from_config(config)
     else:
-        model = AutoBackbone.from_pretrained(place, config=config, local_files_only=local, dtype=torch.float32)
+        model, report = architecture.from_pretrained(
+            place, config=config, output_loading_info=True, local_files_only=local, dtype=torch.float32
+        )
+        require_weights(report["missing_keys"], optional="hidden_states_norms.")  # classifiers lack them; they begin as plain norms
     mean, deviation, side = _preprocessing(place, local)
     return HuggingFaceBackbone(model, size or side or getattr(config, "image_size", None) or SIDE, mean, deviation)
 
@@ -56,7 +59,7 @@ def _preprocessing(place: str, local: bool) -> tuple[tuple[float, ...], tuple[fl
         values = json.loads(saved.read_text(encoding="utf-8"))
         return tuple(values["mean"]), tuple(values["deviation"]), values["side"]
     try:
-        processor = AutoImageProcessor.from_pretrained(place, local_files_only=local)
+        processor = AutoImageProcessor.from_pretrained(place, local_files_only=local, trust_remote_code=False)
     except (OSError, ValueError):
         return IMAGENET_MEAN, IMAGENET_STD, None
     size = dict(getattr(processor, "crop_size", None) or getattr(processor, "size", None) or {})
@@ -71,7 +74,7 @@ class HuggingFaceBackbone(VisualBackbone):
         self.model, self.side, self.mean, self.deviation = model, side, mean, deviation
         with torch.no_grad():
             maps = self.model.eval()(torch.zeros(1, 3, side, side)).feature_maps
-        self.levels = tuple(LevelInfo(level.shape[1], side // level.shape[-1]) for level in maps)
+        self.levels = tuple(LevelInfo(level.shape[1], round(side / level.shape[-1])) for level in maps)
 
     def transform(self, picture: Image.Image) -> Tensor:
         """Rescale and normalise as the backbone's own preprocessor does: [3, side, side]."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import torch
 from PIL import Image
@@ -14,6 +16,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.errors import ModelFolderError, choices
+from hvpkit.text.hub import TIMEOUT_SECONDS
 from hvpkit.vision.transform import to_pixels
 
 SIDE = 224
@@ -27,14 +30,9 @@ def open_torchvision(name: str, context: VisionContext, *, weights: str) -> Torc
 
     Raises ModelFolderError when the weights cannot be had or do not fit.
     """
-    function = name.replace("-", "_")
-    if context.folder is not None or weights == "random":
-        model = models.get_model(function, weights=None)
-    elif weights == "imagenet":
-        model = _imagenet(function)
-    else:
-        model = models.get_model(function, weights=None)
-        _load(model, Path(weights).expanduser(), name)
+    model = models.get_model(name.replace("-", "_"), weights=None)
+    if context.folder is None and weights != "random":
+        _load(model, _imagenet(name) if weights == "imagenet" else Path(weights).expanduser(), name)
     return TorchvisionBackbone(model, _stages(name), context.size or SIDE)
 
 
@@ -42,18 +40,29 @@ def _stages(name: str) -> dict[str, int]:
     return RESNET_STAGES if name.startswith("resnet") else CONVNEXT_STAGES if name.startswith("convnext") else VGG_STAGES
 
 
-def _imagenet(function: str) -> nn.Module:
-    try:
-        model: nn.Module = models.get_model(function, weights="IMAGENET1K_V1", progress=False)
-        return model
-    except OSError as error:
-        raise ModelFolderError(
-            f"ImageNet weights of {function} are not in torch's cache and cannot be downloaded ({error}); give a file of them instead: "
-            "--set vision.weights=/path/to/weights.pth (or `random`)"
-        ) from error
+def _imagenet(name: str) -> Path:
+    """Find torchvision's ImageNet weights in torch's cache, or download them there."""
+    url: str = models.get_model_weights(name.replace("-", "_"))["IMAGENET1K_V1"].url
+    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not file.is_file():
+        try:
+            with urlopen(Request(url, method="HEAD"), timeout=TIMEOUT_SECONDS):  # the download itself would wait for ever
+                file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=sys.stderr.isatty())
+        except (OSError, RuntimeError) as error:
+            raise ModelFolderError(
+                f"ImageNet weights of {name} are not in torch's cache ({file}) and cannot be downloaded ({error}); give a file of them "
+                "instead: --set vision.weights=/path/to/weights.pth (or `random`)"
+            ) from error
+    return file
 
 
 def _load(model: nn.Module, file: Path, name: str) -> None:
+    if file.is_dir():
+        raise ModelFolderError(
+            f"vision.weights: {file} is a folder; {name} takes a state dict's file (.pth, .safetensors), and a folder of a Hugging Face "
+            "backbone goes with `backbone: hugging-face`"
+        )
     if not file.is_file():
         near = choices(str(file), ["imagenet", "random"])
         raise ModelFolderError(f"vision.weights: there is no file {file}{near} (or give a file of {name}'s state dict)")
@@ -84,9 +93,12 @@ def read_state_dict(file: Path) -> Mapping[str, Tensor]:
 
             return load_file(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise ModelFolderError(f"{file} is not a readable weights file: {str(error).partition(chr(10))[0]}") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    except pickle.UnpicklingError as error:
+        raise ModelFolderError(f"{file} holds more than tensors, or is damaged; none of it was run: give a file of a plain state dict") from error
+    except Exception as error:  # broken bytes raise anything at all
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelFolderError(f"{file} is not a readable weights file: {reason}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
         raise ModelFolderError(f"{file} does not hold a plain state dict (tensors by name)")
     return state
 

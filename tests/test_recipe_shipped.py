@@ -19,7 +19,7 @@ def test_a_shipped_recipe_composes_and_says_what_it_is(file):
     recipe = load_recipe(file, registry=load_registry())
     header = [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     assert header[0].endswith(".")
-    assert any(f"hvp train {file.stem}" in line for line in header)
+    assert any(f"hvp train {name}" in line for line in header for name in (file.stem, f"recipes/{file.name}"))
     assert load_recipe(file).to_yaml() == recipe.to_yaml()
 
 

@@ -54,7 +54,7 @@ class CrfHead(Head):
         scores, mask, crf = scores.cpu(), text.word_mask.cpu(), self._crf_on_cpu()
         paths: list[list[int]] = crf.decode(scores, mask)
         chart = forward_backward(crf, scores, mask)
-        return [[self._entity(crf, chart, scores, row, run, path) for run in self._runs(path)] for row, path in enumerate(paths)]
+        return [[self._entity(crf, chart, scores, row, run, len(path)) for run in self._runs(path)] for row, path in enumerate(paths)]
 
     def _crf_on_cpu(self) -> CRF:
         """Copy the few transition scores to where paths are walked: step by step, a CPU is faster."""
@@ -67,11 +67,14 @@ class CrfHead(Head):
     def _runs(self, path: list[int]) -> list[Run]:
         return runs([self.labels.names[tag] for tag in path])
 
-    def _entity(self, crf: CRF, chart: Chart, scores: Tensor, row: int, run: Run, path: list[int]) -> Entity:
+    def _entity(self, crf: CRF, chart: Chart, scores: Tensor, row: int, run: Run, length: int) -> Entity:
+        """Sum up the ways to say this span and type: it begins with B-, or with an I- that continues nothing."""
         names = self.labels.names
-        inside, begin = f"I-{run.type}", f"B-{run.type}"
-        opens = names[path[run.start]] == begin
-        before = [i for i, name in enumerate(names) if opens or name not in (inside, begin)]
+        begin, inside = f"B-{run.type}", f"I-{run.type}"
         after = [i for i, name in enumerate(names) if name != inside]
-        probability = run_probability(crf, chart, scores, row, run.start, path[run.start : run.end], before, after, len(path))
-        return Entity(run.start, run.end, run.type, probability)
+        probability = 0.0
+        for first in {begin, inside} & set(names):
+            before = [i for i, name in enumerate(names) if first == begin or name not in (begin, inside)]
+            tags = [names.index(tag) for tag in [first] + [inside] * (run.end - run.start - 1)]
+            probability += run_probability(crf, chart, scores, row, run.start, tags, before, after, length)
+        return Entity(run.start, run.end, run.type, min(probability, 1.0))

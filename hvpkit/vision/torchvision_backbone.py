@@ -94,7 +94,7 @@ def read_state_dict(file: Path) -> Mapping[str, Tensor]:
             return load_file(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ModelFolderError(f"{file} holds more than tensors, or is damaged; none of it was run: give a file of a plain state dict") from error
+        raise ModelFolderError(f"{file} holds more than tensors, or is damaged (none of it was run); give a plain state dict") from error
     except Exception as error:  # broken bytes raise anything at all
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ModelFolderError(f"{file} is not a readable weights file: {reason}") from error

@@ -1,1 +1,23 @@
 """hvpkit: entities and relations from text with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hvpkit.predictor import Predictor
+
+__all__ = ["load"]
+
+
+def load(model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = (), device: str | None = None) -> Predictor:
+    """Open a model folder to predict with: `hvpkit.load("runs/first").predict(text="Ada in Paris", image="ada.jpg")`.
+
+    `plugins` are files of components that it needs; `device` is a GPU if there is one. Raises ModelFolderError, naming everything that is
+    missing or damaged. Importing hvpkit imports no torch; this does.
+    """
+    from hvpkit.predictor import Predictor
+
+    return Predictor.open(model, plugins, device)

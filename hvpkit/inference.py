@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -15,28 +16,59 @@ from hvpkit.metrics import Scores, entity_scores, relation_scores
 from hvpkit.model import Model
 from hvpkit.text.windows import Window, merge, windows
 from hvpkit.types import Entity, Example, Relation
+from hvpkit.vision.features import PyramidCache
 
 Decoded = list[Entity] | Relation
 READ_AHEAD = 16  # batches sorted by length together
+WORDS = 64  # an example on average, at most, before fewer are read ahead
+Thing = TypeVar("Thing")
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Answer:
+    """What was found in an example, the windows of words that were read, and whether any picture of it was seen."""
+
+    found: Decoded
+    windows: tuple[Window, ...]
+    picture: bool
+
+
 def decode(model: Model, batcher: Batcher, examples: Iterable[Example], batch_size: int = 32) -> Iterator[Decoded | InputError]:
     """Predict each example, in order, streaming; one that cannot be read gives its error instead.
 
     MNER gives entities over the example's words, long texts read in windows; MRE gives the relation.
     """
-    remaining = iter(examples)
+    for given in answer(model, batcher, examples, batch_size):
+        yield given.found if isinstance(given, Answer) else given
+
+
+@torch.no_grad()
+def answer(model: Model, batcher: Batcher, examples: Iterable[Example], batch_size: int = 32) -> Iterator[Answer | InputError]:
+    """Predict each example as `decode` does, and say what of it was read."""
     was_training = model.training
     model.eval()
     try:
-        while chunk := list(islice(remaining, READ_AHEAD * batch_size)):
-            yield from _decode_chunk(model, batcher, chunk, batch_size)
+        for chunk in chunks(examples, READ_AHEAD * batch_size, lambda example: len(example.words) / WORDS):
+            yield from _answer_chunk(model, batcher, chunk, batch_size)
     finally:
         model.train(was_training)
 
 
-def _decode_chunk(model: Model, batcher: Batcher, chunk: Sequence[Example], batch_size: int) -> list[Decoded | InputError]:
+def chunks(things: Iterable[Thing], most: int, size: Callable[[Thing], float]) -> Iterator[list[Thing]]:
+    """Group a stream into lists of `most` things, shorter ones where their sizes add up to `most` sooner."""
+    chunk: list[Thing] = []
+    full = 0.0
+    for thing in things:
+        chunk.append(thing)
+        full += max(1.0, size(thing))
+        if full >= most:
+            yield chunk
+            chunk, full = [], 0.0
+    if chunk:
+        yield chunk
+
+
+def _answer_chunk(model: Model, batcher: Batcher, chunk: Sequence[Example], batch_size: int) -> list[Answer | InputError]:
     pieces: list[list[tuple[Window, Item]] | InputError] = [_read(batcher, example) for example in chunk]
     queue = [(row, part) for row, parts in enumerate(pieces) if isinstance(parts, list) for part in range(len(parts))]
     queue.sort(key=lambda place: _length(pieces[place[0]], place[1]))
@@ -51,8 +83,11 @@ def _decode_chunk(model: Model, batcher: Batcher, chunk: Sequence[Example], batc
 def _read(batcher: Batcher, example: Example) -> list[tuple[Window, Item]] | InputError:
     try:
         if batcher.recipe.task == "mre":
-            return [(Window(0, len(example.words)), batcher.encode(example, labelled=False))]
-        return windows(example, lambda part: batcher.encode(part, labelled=False), lambda item: len(item.text.word_starts))
+            item = batcher.encode(example, labelled=False)
+            first = item.text.first_word
+            return [(Window(first, first + len(item.text.word_starts)), item)]
+        longest = batcher.recipe.data.max_length
+        return windows(example, lambda part: batcher.encode(part, labelled=False), lambda item: len(item.text.word_starts), longest)
     except (DataError, PictureError) as error:
         return error
 
@@ -62,13 +97,24 @@ def _length(parts: list[tuple[Window, Item]] | InputError, part: int) -> int:
 
 
 def _predict(model: Model, batcher: Batcher, items: Sequence[Item]) -> Sequence[Decoded | InputError]:
-    """Predict a batch; when a picture in it cannot be read, its examples go one by one, so that only the bad one fails."""
+    """Predict a batch; when a picture in it cannot be read, each half goes alone, until only the bad example fails."""
     try:
-        return run(model, batcher.collate(items))
+        return run(model, _sharing(model, batcher, items).collate(items))
     except PictureError as error:
         if len(items) == 1:
             return [error]
-        return [answer for item in items for answer in _predict(model, batcher, [item])]
+        middle = len(items) // 2
+        return [*_predict(model, batcher, items[:middle]), *_predict(model, batcher, items[middle:])]
+
+
+def _sharing(model: Model, batcher: Batcher, items: Sequence[Item]) -> Batcher:
+    """Look at each picture once where texts of a batch share it, such as the windows of a long one; raises PictureError."""
+    seen = [view for item in items for view in item.views if view is not None]
+    if model.vision is None or batcher.features is not None or len(set(seen)) == len(seen):
+        return batcher
+    pyramids = PyramidCache(model.vision)
+    pyramids.fill(seen)
+    return Batcher(model, batcher.recipe, pyramids)
 
 
 def run(model: Model, batch: Batch) -> Sequence[Decoded]:
@@ -78,14 +124,17 @@ def run(model: Model, batch: Batch) -> Sequence[Decoded]:
     return model.head.decode(model(batch).scores, batch.text)
 
 
-def _join(row: int, parts: list[tuple[Window, Item]], answers: dict[tuple[int, int], Decoded | InputError]) -> Decoded | InputError:
+def _join(row: int, parts: list[tuple[Window, Item]], answers: dict[tuple[int, int], Decoded | InputError]) -> Answer | InputError:
     found = [answers[row, part] for part in range(len(parts))]
-    error = next((answer for answer in found if isinstance(answer, InputError)), None)
+    error = next((given for given in found if isinstance(given, InputError)), None)
     if error is not None:
         return error
+    read = tuple(window for window, _ in parts)
+    picture = any(view is not None for _, item in parts for view in item.views)
     if isinstance(found[0], Relation):
-        return found[0]
-    return merge([(window, entities) for (window, _), entities in zip(parts, found, strict=True) if isinstance(entities, list)])
+        return Answer(found[0], read, picture)
+    entities = merge([(window, given) for window, given in zip(read, found, strict=True) if isinstance(given, list)])
+    return Answer(entities, read, picture)
 
 
 def score(examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> Scores:

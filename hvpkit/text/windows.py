@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from hvpkit.errors import DataError
 from hvpkit.types import Entity, Example
 
 Encoded = TypeVar("Encoded")
@@ -20,22 +21,41 @@ class Window:
     end: int
 
 
-def windows(example: Example, encode: Callable[[Example], Encoded], kept: Callable[[Encoded], int]) -> list[tuple[Window, Encoded]]:
-    """Encode a text in as many windows as it needs; `kept` says how many leading words of what was encoded fitted."""
+def windows(
+    example: Example, encode: Callable[[Example], Encoded], kept: Callable[[Encoded], int], most: int
+) -> list[tuple[Window, Encoded]]:
+    """Encode a text in as many windows as it needs, each of at most `most` words; `kept` says how many of its leading words fitted.
+
+    A word that is longer than a whole window is read by its beginning. Raises DataError for a word of which nothing can be read.
+    """
     found: list[tuple[Window, Encoded]] = []
-    start, total = 0, len(example.words)
-    while True:
-        encoded = encode(example if start == 0 else tail_of(example, start))
+    start, done, total = 0, 0, len(example.words)
+    while done < total:
+        encoded = _encode(example if total <= most else part(example, start, start + most), encode)
         end = start + kept(encoded)
-        found.append((Window(start, end), encoded))
-        if end >= total:
-            return found
-        start = max(start + 1, end - (end - start) // OVERLAP)
+        if end > done:
+            found.append((Window(start, end), encoded))
+            start, done = max(start + 1, end - (end - start) // OVERLAP), end
+        elif start < done:  # the next word is so long that it does not fit beside those before it
+            start = done
+        else:
+            raise DataError(f"example {example.id}: the text encoder keeps nothing of word {start + 1}, {example.words[start]!r:.40}")
+    return found
 
 
-def tail_of(example: Example, start: int) -> Example:
-    """Give the example from word `start` on."""
-    return replace(example, words=example.words[start:], tags=example.tags and example.tags[start:])
+def part(example: Example, start: int, end: int) -> Example:
+    """Give words [start, end) of an example, with their tags."""
+    return replace(example, words=example.words[start:end], tags=example.tags and example.tags[start:end])
+
+
+def _encode(example: Example, encode: Callable[[Example], Encoded]) -> Encoded:
+    try:
+        return encode(example)
+    except DataError:
+        first, *others = example.words
+        if len(first) == 1:
+            raise
+        return _encode(replace(example, words=(first[: len(first) // 2], *others)), encode)
 
 
 def merge(parts: Sequence[tuple[Window, Sequence[Entity]]]) -> list[Entity]:

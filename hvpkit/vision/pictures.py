@@ -72,6 +72,17 @@ def crop(picture: Image.Image, box: Box) -> Image.Image:
     raise PictureError(f"the box {edges} covers nothing of a picture of {picture.width} x {picture.height} pixels")
 
 
+def upright_rgb(picture: Image.Image) -> Image.Image:
+    """Turn a picture that is open already into what `open_picture` makes of its file; raises PictureError when it cannot be decoded."""
+    pixels = picture.width * picture.height
+    if not 0 < pixels <= MAX_PIXELS:
+        raise PictureError(f"the picture has {picture.width} x {picture.height} pixels; expected 1 to {MAX_PIXELS // 10**6} million")
+    try:
+        return _rgb(_upright(picture))
+    except Exception as error:  # a decoder raises anything at all on broken bytes
+        raise PictureError(f"the picture is damaged or cut short ({error or type(error).__name__})") from error
+
+
 @contextmanager
 def _opened(path: Path, root: Path | None) -> Iterator[Image.Image]:
     _check_file(path, root)

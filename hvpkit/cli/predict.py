@@ -1,0 +1,120 @@
+"""`hvp predict`: entities or a relation, of one text with its picture or of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import typer
+
+from hvpkit.cli import output
+from hvpkit.errors import InputError
+from hvpkit.model_folder import ModelFolder, newest_model, open_model_folder
+from hvpkit.prediction_files import PredictionFile, Progress, open_prediction_file, require_some
+from hvpkit.prediction_input import PredictionInput, read_input, uses_pictures
+from hvpkit.prediction_records import prediction_record
+from hvpkit.types import Prediction
+
+RUNS = Path("runs")
+
+
+def command(
+    model: Annotated[Path | None, typer.Option(metavar="DIR", help="A model folder (the newest under runs/).", show_default=False)] = None,
+    text: Annotated[str | None, typer.Option(help="The text to read.")] = None,
+    image: Annotated[Path | None, typer.Option(metavar="FILE", help="Its picture.")] = None,
+    head: Annotated[str | None, typer.Option(help="First entity of a pair: words of the text, or characters START:END.")] = None,
+    tail: Annotated[str | None, typer.Option(help="Second entity of a pair.")] = None,
+    source: Annotated[Path | None, typer.Option("--input", metavar="FILE", help="Many texts, one JSON object a line.")] = None,
+    target: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Where their predictions go, a line each.")] = None,
+    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    """Predict the entities of a text, or the relation of a head and a tail in it; of many texts, go on where it stopped.
+
+    Example: `hvp predict --text "Taylor Hill holding Jun's GQ japan lol." --image x.jpg`
+
+    Lines of `--input` have "text" or "tokens", and where there are any "id", "image", "objects", "head" and "tail".
+    """
+    one = {"--text": text, "--image": image, "--head": head, "--tail": tail}
+    _check(one, source, target)
+    folder = _open(model, plugins or [])
+    if source is not None and target is not None:
+        return _many(open_prediction_file(source, target, folder), folder, json)
+    return _one(PredictionInput(text or "", image, head, tail), folder, json)
+
+
+def _check(one: Mapping[str, object], source: Path | None, target: Path | None) -> None:
+    given = [name for name, value in one.items() if value is not None]
+    if source is not None and given:
+        raise InputError(f"{', '.join(given)} and --input exclude each other: one text or many")
+    if source is None and one["--text"] is None:
+        raise InputError('there is nothing to read: give --text "..." for one text, or --input FILE and --output FILE for many')
+    if (source is None) != (target is None):
+        raise InputError("--input FILE and --output FILE belong together" + ("; one text is printed" if source is None else ""))
+
+
+def _open(model: Path | None, plugins: list[Path]) -> ModelFolder:
+    if model is None:
+        model = newest_model(RUNS)
+        output.say(f"Model: {model} (the newest under {RUNS}/)")
+    return open_model_folder(model, plugins)
+
+
+def _one(given: PredictionInput, folder: ModelFolder, json: bool) -> None:
+    read_input(given, folder.recipe)  # what can be told without torch is told at once
+    if isinstance(given.image, Path) and uses_pictures(folder.recipe):
+        from hvpkit.vision.pictures import check_picture
+
+        check_picture(given.image)
+    from hvpkit.predictor import Predictor
+
+    found = Predictor(folder).predict(given.text, given.image, given.head, given.tail)
+    if json:
+        output.print_json({"model": folder.folder, **prediction_record(found)})
+    else:
+        _show(found, given.image if isinstance(given.image, Path) else None)
+
+
+def _show(found: Prediction, image: Path | None) -> None:
+    from hvpkit.cli.predictions import show
+
+    show(found)
+    if found.picture:
+        output.print_text(f"Picture: {image}")
+    for remark in found.remarks:
+        output.print_text(f"Note: {remark}.")
+
+
+# ------------------------------------------------------------------------------------------------------------------ many
+def _many(file: PredictionFile, folder: ModelFolder, json: bool) -> None:
+    if file.kept.lines:
+        output.say(f"{file.target} holds {file.kept.lines} of {file.total} lines already")
+    if not file.total:
+        output.warn(f"{file.source} has no lines")
+    unfinished = file.kept.lines < file.total or not file.target.exists()
+    done = _run(file, folder) if unfinished else file.kept
+    if json:
+        output.print_json(
+            {"model": folder.folder, "input": file.source, "output": file.target, "lines": done.lines, "kept": file.kept.lines}
+            | {"failed": done.failed, "first_error": done.first_error}
+        )
+    require_some(done, file)
+    if done.failed:
+        output.warn(f"{done.failed} of {done.lines} lines could not be predicted; the first: {done.first_error}")
+
+
+def _run(file: PredictionFile, folder: ModelFolder) -> Progress:
+    from hvpkit.predictor import Predictor
+
+    predictor, begun = Predictor(folder), monotonic()
+    try:
+        with output.progress("lines", file.total - file.kept.lines) as advance:
+            done = file.run(predictor, advance)
+    except KeyboardInterrupt:
+        output.say(f"Stopped; the same command goes on with {file.target}")
+        raise
+    lines, seconds = done.lines - file.kept.lines, monotonic() - begun
+    output.say(f"{lines} lines read in {seconds:.1f} s ({lines / seconds:.1f}/s), {done.failed} of all {done.lines} failed: {file.target}")
+    return done

@@ -1,0 +1,191 @@
+"""Many predictions: one JSON line in, one out, in order, in bounded memory, going on where it stopped (no torch)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvpkit.errors import DataError, HvpkitError, InputError
+from hvpkit.model_folder import DESCRIPTION, LABELS, RECIPE, WEIGHTS, ModelFolder
+from hvpkit.prediction_input import PredictionInput
+from hvpkit.prediction_records import input_from, prediction_record, read_object
+
+if TYPE_CHECKING:
+    from hvpkit.predictor import Predictor
+
+MAX_LINE = 16_000_000  # bytes of one line of the input
+ERROR = b', "error": '
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the input that is not blank: its number from 1, and its bytes, cut after MAX_LINE of them."""
+
+    number: int
+    content: bytes
+
+    @cached_property
+    def record(self) -> dict[str, Any] | DataError:
+        """Give its object, or what is wrong with it."""
+        try:
+            if len(self.content) > MAX_LINE:
+                raise DataError(f"the line is longer than {MAX_LINE // 10**6} million bytes")
+            return read_object(self.content)
+        except DataError as error:
+            return error
+
+    def input(self, folder: Path) -> PredictionInput | InputError:
+        """Read what is asked for, or why it cannot be read."""
+        if isinstance(self.record, DataError):
+            return self.record
+        try:
+            return replace(input_from(self.record, folder), id=self.id or f"line {self.number}")
+        except InputError as error:
+            return error
+
+    @property
+    def id(self) -> str | int | None:
+        """Give the line's own name, where it has one."""
+        name = None if isinstance(self.record, DataError) else self.record.get("id")
+        return name if isinstance(name, str) or type(name) is int else None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an output file is: its finished lines, those of them that hold an error, the first error, the bytes that are theirs."""
+
+    lines: int = 0
+    failed: int = 0
+    first_error: str | None = None
+    size: int = 0
+
+    def __add__(self, other: Progress) -> Progress:
+        """Count further lines."""
+        first = self.first_error if self.first_error is not None else other.first_error
+        return Progress(self.lines + other.lines, self.failed + other.failed, first, self.size + other.size)
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """An input file on its way to an output file by one model; `total` lines, of which `kept` were finished before."""
+
+    source: Path
+    target: Path
+    model: str
+    total: int
+    kept: Progress
+
+    def run(self, predictor: Predictor, advance: Callable[[int], None] = lambda lines: None) -> Progress:
+        """Predict the lines that are left, each written as soon as it is known; gives how far all is then.
+
+        A bad line becomes an error in the output.
+        """
+        done, waiting = self.kept, deque[Line]()
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        with self.target.open("ab") as output:
+            output.truncate(self.kept.size)
+            for answer in predictor.predict_many(self._inputs(waiting)):
+                line = waiting.popleft()
+                record = {"error": str(answer)} if isinstance(answer, InputError) else prediction_record(answer)
+                written = beginning(line, self.model) + _rest(record)
+                output.write(written)
+                output.flush()
+                error = f"line {line.number}: {answer}" if isinstance(answer, InputError) else None
+                done += Progress(1, int(error is not None), error, len(written))
+                advance(1)
+        return done
+
+    def _inputs(self, waiting: deque[Line]) -> Iterator[PredictionInput | InputError]:
+        for line in islice(read_lines(self.source), self.kept.lines, None):
+            waiting.append(line)
+            yield line.input(self.source.parent)
+
+
+def open_prediction_file(source: Path, target: Path, model: ModelFolder) -> PredictionFile:
+    """Look at the input and at what of the output is there already.
+
+    Raises InputError when the input is no file, or the output is not what this model and this input make, line for line.
+    """
+    if not source.is_file():
+        raise InputError(f"there is no input file {source}")
+    if target.exists() and (not target.is_file() or target.samefile(source)):
+        raise InputError(f"{target} cannot be the output: it is {'the input' if target.is_file() else 'no file'}; name another --output")
+    identity = fingerprint(model)
+    kept = _kept(source, target, identity) if target.exists() else Progress()
+    return PredictionFile(source, target, identity, sum(1 for _ in read_lines(source)), kept)
+
+
+def read_lines(file: Path) -> Iterator[Line]:
+    """Go through the lines of a file that are not blank, none of them held longer than MAX_LINE."""
+    with file.open("rb") as stream:
+        number = 0
+        while content := stream.readline(MAX_LINE + 1):
+            number += 1
+            rest = content
+            while not rest.endswith(b"\n") and (rest := stream.readline(MAX_LINE)):
+                pass
+            content = content.removeprefix(b"\xef\xbb\xbf") if number == 1 else content
+            if content.strip():
+                yield Line(number, content.rstrip(b"\r\n"))
+
+
+# -------------------------------------------------------------------------------------------------------- lines of the output
+def fingerprint(model: ModelFolder) -> str:
+    """Give 16 hex digits that tell a model from another: a sha256 over its recipe, labels and weights."""
+    digest = hashlib.sha256()
+    for name in (DESCRIPTION, RECIPE, LABELS, WEIGHTS):
+        with (model.folder / name).open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def beginning(line: Line, model: str) -> bytes:
+    """Give the bytes that the output for a line begins with: its id, its number, and what model read which bytes."""
+    made_of = hashlib.sha256(model.encode() + line.content).hexdigest()[:16]
+    return _json({"id": line.id, "line": line.number, "fingerprint": made_of})[:-1]
+
+
+def _rest(record: dict[str, Any]) -> bytes:
+    return b", " + _json(record)[1:] + b"\n"
+
+
+def _json(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace")  # halves of characters stay JSON's own escapes
+
+
+def _kept(source: Path, target: Path, model: str) -> Progress:
+    """Check the output against the input, line by line; a last line that was not finished is not counted."""
+    kept = Progress()
+    with target.open("rb") as stream:
+        for line in read_lines(source):
+            expected = beginning(line, model)
+            found = stream.read(len(expected))
+            if not expected.startswith(found):
+                raise InputError(_foreign(target, kept.lines + 1, f"what this model makes of {source}:{line.number}"))
+            rest = stream.readline()
+            if not rest.endswith(b"\n"):
+                return kept
+            error = json.loads(b"{" + rest[2:])["error"] if rest.startswith(ERROR) else None
+            first = None if error is None else f"line {line.number}: {error}"
+            kept += Progress(1, int(error is not None), first, len(found) + len(rest))
+        if stream.read(1):
+            raise InputError(_foreign(target, kept.lines + 1, f"made from {source}, which has {kept.lines} lines"))
+    return kept
+
+
+def _foreign(target: Path, line: int, what: str) -> str:
+    return f"{target}:{line} is not {what}: it comes from another input or model; name another --output, or remove it"
+
+
+def require_some(done: Progress, file: PredictionFile) -> None:
+    """Raise HvpkitError when every single line failed."""
+    if done.lines and done.failed == done.lines:
+        raise HvpkitError(f"all {done.lines} lines of {file.source} failed; the first: {done.first_error}")

@@ -1,0 +1,170 @@
+"""What a user asks to be predicted, and how it becomes an example whose words know their characters (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvpkit.errors import DataError, InputError
+from hvpkit.mentions import Mention, Mentions, cut_words, find_mentions, words_of
+from hvpkit.text.words import split_words
+from hvpkit.types import Example, TextSpan, VisualObject
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from hvpkit.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class PredictionInput:
+    """One text, or its words (read with a blank between them), and what belongs to it.
+
+    `image` is a file or an opened picture; `objects` are crops (files or opened pictures) or `VisualObject`s, best first, None where nobody
+    has looked for any; `head` and `tail` (MRE) are words of the text or characters [start, end); `remarks` go on to the prediction.
+    """
+
+    text: str | Sequence[str]
+    image: str | PathLike[str] | Image | None = None
+    head: Mention | None = None
+    tail: Mention | None = None
+    objects: Sequence[str | PathLike[str] | Image | VisualObject] | None = None
+    id: str | int | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An input as a model reads it: the text, its words with their characters, the example made of them, and remarks."""
+
+    text: str
+    words: tuple[TextSpan, ...]
+    example: Example
+    mentions: Mentions | None
+    remarks: tuple[str, ...]
+
+
+def as_input(given: PredictionInput | Mapping[str, Any] | str) -> PredictionInput:
+    """Take a bare text, or a mapping with the fields of `PredictionInput`, for one; raises InputError for unknown or missing fields."""
+    if isinstance(given, PredictionInput):
+        return given
+    try:
+        return PredictionInput(given) if isinstance(given, str) else PredictionInput(**given)
+    except TypeError as error:
+        fields = ", ".join(PredictionInput.__dataclass_fields__)
+        raise InputError(f"expected a text or a mapping with the fields {fields}; got {given!r:.80} ({error})") from None
+
+
+def read_input(given: PredictionInput, recipe: Recipe) -> Reading:
+    """Find words and mentions and check that the model of this recipe can use them; opened pictures must be files by now.
+
+    Raises DataError for a blank text or mentions that cannot be found, InputError for a head and tail that the task needs or lacks.
+    """
+    text, words = _words(given.text)
+    mentions = _mentions(text, words, given, recipe)
+    if mentions is not None:
+        words = cut_words(words, (mentions.head, mentions.tail))
+    image = None if given.image is None else _path("image", given.image)
+    objects = tuple(_object(item, image) for item in given.objects or ())
+    sees = uses_pictures(recipe)
+    example = Example(
+        id="1" if given.id is None else str(given.id),
+        words=tuple(word.text for word in words),
+        head=None if mentions is None else words_of(mentions.head, words),
+        tail=None if mentions is None else words_of(mentions.tail, words),
+        image=image if sees else None,
+        objects=objects if sees else (),
+    )
+    remarks = (*given.remarks, *(mentions.remarks if mentions else ()), *_picture_remarks(image, objects, recipe))
+    return Reading(text, words, example, mentions, remarks)
+
+
+def uses_pictures(recipe: Recipe) -> bool:
+    """Tell whether a model of this recipe looks at pictures at all."""
+    return recipe.vision is not None and not recipe.data.text_only
+
+
+# ------------------------------------------------------------------------------------------------------------------- text
+def _words(given: str | Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
+    if isinstance(given, str):
+        words = tuple(split_words(given))
+        if not words:
+            raise DataError("the text is blank" if given else "the text is empty")
+        return _encodable(given), words
+    if not isinstance(given, Sequence) or not all(isinstance(token, str) for token in given):
+        raise DataError(f"expected a text, or a list of its words, got {given!r:.60}")
+    return place_tokens(given)
+
+
+def place_tokens(tokens: Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
+    """Join words with a blank between them: the text, and where each word stands in it; raises DataError when one is blank."""
+    stripped = [token.strip() for token in tokens]
+    if not all(stripped):
+        raise DataError(f"word {stripped.index('') + 1} of {len(stripped)} is blank")
+    if not stripped:
+        raise DataError("there are no words")
+    words, start = [], 0
+    for token in stripped:
+        words.append(TextSpan(token, start, start + len(token)))
+        start += len(token) + 1
+    return _encodable(" ".join(stripped)), tuple(words)
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise DataError(f"character {error.start} of the text, {half!r}, is half of one: the text was cut or badly decoded") from None
+    return text
+
+
+# --------------------------------------------------------------------------------------------------------------- mentions
+def _mentions(text: str, words: Sequence[TextSpan], given: PredictionInput, recipe: Recipe) -> Mentions | None:
+    lacking = [name for name in ("head", "tail") if getattr(given, name) is None]
+    if recipe.task == "mner":
+        if len(lacking) < 2:
+            raise InputError("this model finds entities (mner) and takes no head or tail; a model for relations (mre) does")
+        return None
+    if lacking:
+        raise InputError(f"this model tells the relation between a head and a tail (mre), and there is no {' and no '.join(lacking)}")
+    return find_mentions(text, words, _mention("head", given.head), _mention("tail", given.tail))
+
+
+def _mention(role: str, given: object) -> Mention:
+    if isinstance(given, str):
+        return given
+    if isinstance(given, (tuple, list)) and len(given) == 2 and all(type(edge) is int for edge in given):
+        return given[0], given[1]
+    raise DataError(f"expected {role} as words of the text or as two numbers of characters, start and end; got {given!r:.60}")
+
+
+# --------------------------------------------------------------------------------------------------------------- pictures
+def _path(what: str, given: object) -> Path:
+    if isinstance(given, (str, PathLike)):
+        return Path(given)
+    raise DataError(f"expected {what} as a file or an opened picture, got {given!r:.60}")
+
+
+def _object(given: object, image: Path | None) -> VisualObject:
+    found = given if isinstance(given, VisualObject) else VisualObject(_path("an object", given))
+    if found.image is None and (found.box is None or image is None):
+        raise DataError("an object is a crop of its own, or a box to cut from the picture, and there is no picture to cut it from")
+    return found
+
+
+def _picture_remarks(image: Path | None, objects: Sequence[VisualObject], recipe: Recipe) -> list[str]:
+    vision = recipe.vision
+    if vision is None or recipe.data.text_only:
+        return ["this model uses no pictures"]
+    remarks = []
+    if image is None and not objects:
+        remarks.append("no picture was given: the text was read alone")
+    elif not vision.whole and not objects:
+        remarks.append("this model looks at objects of a picture only, and none were given: the text was read alone")
+    if len(objects) > vision.objects:
+        remarks.append(f"{len(objects)} objects were given, this model looks at {vision.objects or 'none'} of them")
+    return remarks

@@ -1,0 +1,137 @@
+"""Predictions and what they are made from as JSON lines (no torch)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hvpkit.errors import DataError
+from hvpkit.mentions import Mention
+from hvpkit.prediction_input import PredictionInput, place_tokens
+from hvpkit.types import Box, EntityPrediction, Prediction, VisualObject
+
+KEYS = ("id", "text", "tokens", "image", "objects", "head", "tail")
+GOLD = ("tags", "entities", "relation", "notes")  # what labelled data has besides
+FORM = '{"text" or "tokens", "image", "head", "tail"}'
+
+
+def prediction_record(prediction: Prediction) -> dict[str, Any]:
+    """Give a prediction as JSON values; entities, head, tail and relation stand as in hvpkit's own data, characters counted."""
+    if isinstance(prediction, EntityPrediction):
+        found: dict[str, Any] = {"text": prediction.text, "entities": [asdict(entity) for entity in prediction.entities]}
+    else:
+        relation = prediction.relation
+        found = {"text": prediction.text, "head": asdict(prediction.head), "tail": asdict(prediction.tail)}
+        found |= {"relation": relation.label, "confidence": relation.confidence, "probabilities": dict(relation.probabilities)}
+    return found | {"picture": prediction.picture, "remarks": list(prediction.remarks)}
+
+
+# ------------------------------------------------------------------------------------------------------------- JSON to input
+def read_object(content: bytes) -> dict[str, Any]:
+    """Read one line as a JSON object; raises DataError."""
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON ({error}); expected {FORM}") from None
+    if not isinstance(record, dict):
+        raise DataError(f"expected an object {FORM}, got {content.decode(errors='replace')!r:.60}")
+    return record
+
+
+def input_from(record: Mapping[str, Any], folder: Path) -> PredictionInput:
+    """Read an input from a line's object; pictures are relative to `folder` and may not leave it.
+
+    Raises DataError for values of another kind than expected, and for a path that leaves the folder, links followed.
+    """
+    tokens, text = record.get("tokens"), record.get("text")
+    if (tokens is None) == (text is None):
+        raise DataError(f'expected either "text" or "tokens", got {"both" if text is not None else "neither"}')
+    if text is not None and not isinstance(text, str):
+        raise DataError(f"expected text as a string, got {text!r:.60}")
+    if tokens is not None and not (isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)):
+        raise DataError(f"expected tokens as a list of strings, got {tokens!r:.60}")
+    image = record.get("image")
+    return PredictionInput(
+        text=text or tokens or "",
+        image=None if image is None else _picture("image", image, folder),
+        head=_mention("head", record, tokens),
+        tail=_mention("tail", record, tokens),
+        objects=_objects(record.get("objects"), folder),
+        id=record.get("id"),
+        remarks=tuple(remark for key in record if (remark := _remark(key))),
+    )
+
+
+def _mention(role: str, record: Mapping[str, Any], tokens: Sequence[str] | None) -> Mention | None:
+    given = record.get(role)
+    if given is None or isinstance(given, str):
+        return given
+    edges = [given.get("start"), given.get("end")] if isinstance(given, dict) else given
+    if not isinstance(edges, list) or len(edges) != 2 or not all(type(edge) is int for edge in edges):
+        unit = "characters" if tokens is None else "tokens"
+        raise DataError(f'expected {role} as a string or as {{"start", "end"}} in {unit}, got {given!r:.60}')
+    return (edges[0], edges[1]) if tokens is None else _characters(role, edges[0], edges[1], tokens)
+
+
+def _characters(role: str, start: int, end: int, tokens: Sequence[str]) -> tuple[int, int]:
+    _, words = place_tokens(tokens)
+    if not 0 <= start < end <= len(words):
+        raise DataError(f"{role} is [{start}, {end}): expected 0 <= start < end <= {len(words)}, the number of tokens")
+    return words[start].start, words[end - 1].end
+
+
+@lru_cache(maxsize=256)
+def _remark(key: str) -> str | None:
+    """Tell a misspelt key from one that is nobody's business here."""
+    near = [] if key in KEYS or key in GOLD else get_close_matches(key, KEYS, n=1, cutoff=0.75)
+    return f"the key {key!r:.60} was not read; did you mean {near[0]!r}?" if near else None
+
+
+def _objects(given: object, folder: Path) -> list[VisualObject] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list):
+        raise DataError(f"expected objects as a list, got {given!r:.60}")
+    return [_object({"image": item} if isinstance(item, str) else item, folder) for item in given]
+
+
+def _object(given: object, folder: Path) -> VisualObject:
+    if not isinstance(given, dict) or (given.get("image") is None and given.get("box") is None):
+        raise DataError(f'expected an object as a file name or {{"box": [x0, y0, x1, y1]}}, got {given!r:.60}')
+    image, box, phrase, score = (given.get(key) for key in ("image", "box", "phrase", "score"))
+    return VisualObject(
+        image=None if image is None else _picture("an object", image, folder),
+        box=None if box is None else _box(box),
+        phrase=phrase if isinstance(phrase, str) else None,
+        score=score if _is_number(score) else None,
+    )
+
+
+def _box(given: object) -> Box:
+    if isinstance(given, list) and len(given) == 4 and all(map(_is_number, given)) and given[0] < given[2] and given[1] < given[3]:
+        return Box(*given)
+    raise DataError(f"expected a box as [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {given!r:.60}")
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < 1e9 and math.isfinite(given)
+
+
+def _picture(what: str, given: object, folder: Path) -> Path:
+    if not isinstance(given, str) or not given:
+        raise DataError(f"expected {what} as a file name, got {given!r:.60}")
+    try:
+        path = folder / given
+        inside = not PurePosixPath(given).is_absolute() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise DataError(f"{what} {given!r:.60} is no file name ({error})") from None
+    if not inside or ".." in PurePosixPath(given).parts:
+        raise DataError(f"{what} {given!r:.200} leaves the input's folder, {os.path.abspath(folder)}: name files there, relative to it")
+    return path

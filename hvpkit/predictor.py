@@ -1,0 +1,140 @@
+"""Prediction from Python: a model folder opened once, texts and pictures in, typed predictions with character offsets out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers.utils import logging as transformers_logging
+
+from hvpkit.data.batching import Batcher
+from hvpkit.errors import InputError
+from hvpkit.inference import READ_AHEAD, Answer, answer, chunks
+from hvpkit.mentions import Mention
+from hvpkit.model_folder import ModelFolder, open_model_folder
+from hvpkit.prediction_input import PredictionInput, Reading, as_input, read_input
+from hvpkit.types import Entity, EntityPrediction, Prediction, Relation, RelationPrediction, Task, TextEntity, VisualObject
+from hvpkit.vision.pictures import upright_rgb
+from hvpkit.weights import load_model
+
+CHARACTERS = 256  # a text on average, at most, before fewer are read ahead
+Asked = PredictionInput | Mapping[str, Any] | str
+
+
+class Predictor:
+    """A trained model, ready to predict; `device` is a GPU if there is one.
+
+    Raises ModelFolderError when the weights do not fit the folder's recipe.
+    """
+
+    def __init__(self, folder: ModelFolder, device: torch.device | str | None = None) -> None:
+        transformers_logging.disable_progress_bar()
+        self.folder = folder
+        self.model = load_model(folder, device)
+        self.batcher = Batcher(self.model, folder.recipe)
+
+    @classmethod
+    def open(cls, model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = (), device: str | None = None) -> Predictor:
+        """Open a model folder, as `hvpkit.load` does."""
+        return cls(open_model_folder(Path(model), [Path(plugin) for plugin in plugins]), device)
+
+    @property
+    def task(self) -> Task:
+        """Say whether it finds entities ("mner") or tells relations ("mre")."""
+        return self.folder.recipe.task
+
+    def predict(
+        self,
+        text: str | Sequence[str],
+        image: str | PathLike[str] | Image.Image | None = None,
+        head: Mention | None = None,
+        tail: Mention | None = None,
+        objects: Sequence[str | PathLike[str] | Image.Image | VisualObject] | None = None,
+    ) -> Prediction:
+        """Predict one text (or list of words) with its picture: an EntityPrediction, or for MRE a RelationPrediction.
+
+        `image` is a file or an opened picture; `head` and `tail` are words of the text or characters (start, end); `objects` are crops or
+        boxes of the picture. Raises InputError, as PictureError for a picture and as DataError for a text or a mention.
+        """
+        [found] = self.predict_many([PredictionInput(text, image, head, tail, objects)])
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    def predict_many(self, inputs: Iterable[Asked | InputError], batch_size: int | None = None) -> Iterator[Prediction | InputError]:
+        """Predict each input (a text, a mapping with the arguments of `predict`, a PredictionInput) in order, streaming.
+
+        One that cannot be predicted gives its error instead; an error among the inputs is passed on. 16 batches are read ahead.
+        """
+        size = batch_size or (32 if next(self.model.parameters()).is_cuda else 8)
+        for chunk in chunks(inputs, READ_AHEAD * size, _length):
+            yield from self._predict_chunk(chunk, size)
+
+    def _predict_chunk(self, chunk: Sequence[Asked | InputError], batch_size: int) -> list[Prediction | InputError]:
+        with TemporaryDirectory(prefix="hvpkit-") as folder:
+            readings = [self._read(given, Path(folder) / str(number)) for number, given in enumerate(chunk)]
+            examples = [reading.example for reading in readings if isinstance(reading, Reading)]
+            answers = answer(self.model, self.batcher, examples, batch_size)
+            return [reading if isinstance(reading, InputError) else _prediction(reading, next(answers)) for reading in readings]
+
+    def _read(self, given: Asked | InputError, folder: Path) -> Reading | InputError:
+        try:
+            return given if isinstance(given, InputError) else read_input(_filed(as_input(given), folder), self.folder.recipe)
+        except InputError as error:
+            return error
+
+
+def _length(given: Asked | InputError) -> float:
+    if isinstance(given, InputError):
+        return 0
+    text = given if isinstance(given, str) else given.text if isinstance(given, PredictionInput) else given.get("text", "")
+    return len(text) / CHARACTERS if isinstance(text, str) else 1
+
+
+# --------------------------------------------------------------------------------------------------------- opened pictures
+def _filed(given: PredictionInput, folder: Path) -> PredictionInput:
+    """Write opened pictures to files, as they stand: everything that reads pictures reads files. Raises PictureError."""
+    image = _file(given.image, folder / "image.ppm")
+    objects = None if given.objects is None else [_file(item, folder / f"{i}.ppm") for i, item in enumerate(given.objects)]
+    return replace(given, image=image, objects=objects)
+
+
+def _file(given: Any, file: Path) -> Any:  # noqa: ANN401 - whatever else is given goes through
+    if not isinstance(given, Image.Image):
+        return given
+    file.parent.mkdir(exist_ok=True)
+    upright_rgb(given).save(file)
+    return file
+
+
+# ------------------------------------------------------------------------------------------------------------- predictions
+def _prediction(reading: Reading, answer: Answer | InputError) -> Prediction | InputError:
+    if isinstance(answer, InputError):
+        return answer
+    if isinstance(answer.found, list):
+        entities = tuple(_text_entity(entity, reading) for entity in answer.found)
+        return EntityPrediction(reading.text, entities, answer.picture, reading.remarks)
+    return _relation_prediction(reading, answer, answer.found)
+
+
+def _text_entity(entity: Entity, reading: Reading) -> TextEntity:
+    start, end = reading.words[entity.start].start, reading.words[entity.end - 1].end
+    return TextEntity(reading.text[start:end], entity.type, start, end, entity.confidence)
+
+
+def _relation_prediction(reading: Reading, answer: Answer, relation: Relation) -> RelationPrediction:
+    if reading.mentions is None:
+        raise ValueError("a relation was told without a head and a tail")
+    [window] = answer.windows
+    first, last = reading.words[window.start], reading.words[window.end - 1]
+    remarks = reading.remarks
+    if window.end - window.start < len(reading.words):
+        read = f"words {window.start + 1} to {window.end} of {len(reading.words)} (characters {first.start}:{last.end})"
+        remarks += (f"the text is longer than the model reads: only {read}, around head and tail, were read",)
+    return RelationPrediction(reading.text, reading.mentions.head, reading.mentions.tail, relation, answer.picture, remarks)

@@ -1,0 +1,274 @@
+"""A user's own JSON lines: words or characters, entities or pairs, pictures beside the data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fabricate import context, draw, kinds, write, write_lines
+
+from hvpkit.data.own import dataset_name, read_own
+from hvpkit.data.sentence import MOVED
+from hvpkit.data.tags import REPAIRED
+from hvpkit.errors import DataError
+from hvpkit.types import Box, Span, VisualObject
+
+MNER = {"id": "1", "tokens": ["Ann", "sings"], "tags": ["B-PER", "O"]}
+MRE = {"id": "1", "tokens": ["Ann", "of", "Rome"], "head": {"start": 0, "end": 1}, "tail": {"start": 2, "end": 3}, "relation": "lives in"}
+TEXT = "Ann Lee's in New York"
+
+
+def read(tmp_path, *records, **options):
+    ask = context(write_lines(tmp_path / "mine" / "train.jsonl", records), tmp_path, **options)
+    return read_own(ask), ask.problems
+
+
+def examples(tmp_path, *records):
+    dataset, _ = read(tmp_path, *records)
+    return dataset.splits["train"]
+
+
+def entity(start, end, kind="PER", **more):
+    return {"start": start, "end": end, "type": kind, **more}
+
+
+# ----------------------------------------------------------------------------------------------------------------- sentences
+def test_tokens_with_tags(tmp_path):
+    dataset, problems = read(tmp_path, MNER, {**MNER, "id": 2, "tags": ["O", "B-animal"]})
+    [first, second] = dataset.splits["train"]
+    assert (first.id, first.words, first.tags) == ("1", ("Ann", "sings"), ("B-PER", "O"))
+    assert (second.id, second.tags) == ("2", ("O", "B-animal"))
+    assert dataset.labels.names == ("O", "B-PER", "I-PER", "B-animal", "I-animal")
+    assert problems.all() == []
+
+
+def test_text_with_entities_in_characters(tmp_path):
+    record = {"text": TEXT, "entities": [entity(0, 7, text="Ann Lee"), entity(13, 21, "LOC")]}
+    [example] = examples(tmp_path, record)
+    assert example.words == ("Ann", "Lee", "'s", "in", "New", "York")
+    assert example.tags == ("B-PER", "I-PER", "O", "O", "B-LOC", "I-LOC")
+
+
+def test_a_text_without_entities_is_all_outside(tmp_path):
+    first, second = examples(tmp_path, {"text": "Ann", "entities": [entity(0, 3)]}, {"text": "no one", "entities": []})
+    assert second.tags == ("O", "O")
+
+
+def test_emoji_count_as_code_points(tmp_path):
+    [example] = examples(tmp_path, {"text": "👍🏽 Ann", "entities": [entity(3, 6, text="Ann")]})
+    assert example.tags == ("O", "B-PER")
+
+
+def test_an_entity_inside_a_word_takes_the_whole_word(tmp_path):
+    dataset, problems = read(tmp_path, {"text": "pro-Trump talk", "entities": [entity(4, 9)]})
+    assert dataset.splits["train"][0].tags == ("B-PER", "O")
+    [problem] = problems.all()
+    assert (problem.kind, problem.left_out) == (MOVED, False)
+    assert "'Trump' is now 'pro-Trump'" in problem.places[0]
+
+
+def test_blanks_at_an_entitys_ends_do_not_matter(tmp_path):
+    dataset, problems = read(tmp_path, {"text": "so Ann sings", "entities": [entity(2, 7)]})
+    assert dataset.splits["train"][0].tags == ("O", "B-PER", "O")
+    assert problems.all() == []
+
+
+def test_pairs_in_words(tmp_path):
+    dataset, problems = read(tmp_path, MRE, {**MRE, "id": "2", "relation": "None"})
+    first, second = dataset.splits["train"]
+    assert (first.head, first.tail, first.relation) == (Span(0, 1), Span(2, 3), "lives in")
+    assert second.relation == "None"
+    assert dataset.labels.names == ("None", "lives in")
+    assert problems.all() == []
+
+
+def test_pairs_in_characters(tmp_path):
+    record = {"text": TEXT, "head": {"start": 0, "end": 7}, "tail": {"start": 13, "end": 21}, "relation": "in"}
+    [example] = examples(tmp_path, record)
+    assert (example.head, example.tail) == (Span(0, 2), Span(4, 6))
+
+
+def test_a_pair_keeps_the_entities_it_comes_with(tmp_path):
+    [example] = examples(tmp_path, {**MRE, "tags": ["B-PER", "O", "B-LOC"]})
+    assert example.tags == ("B-PER", "O", "B-LOC")
+
+
+def test_illegal_tags_are_repaired_and_words_of_blanks_dropped_with_their_tags(tmp_path):
+    dataset, problems = read(tmp_path, {"tokens": ["New", " ", "York", "x "], "tags": ["I-LOC", "O", "I-LOC", "I-PER"]})
+    assert (dataset.splits["train"][0].words, dataset.splits["train"][0].tags) == (("New", "York", "x"), ("B-LOC", "I-LOC", "B-PER"))
+    assert kinds(problems) == {"word of blanks alone, dropped": 1, "blanks around a word or tag, removed": 1, REPAIRED: 2}
+
+
+def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
+    nameless = {key: value for key, value in MNER.items() if key != "id"}
+    dataset, problems = read(tmp_path, MNER, nameless, MNER)
+    assert [example.id for example in dataset.splits["train"]] == ["1", "train-2", "1#2"]
+    assert kinds(problems) == {"id used before, made unique": 1}
+
+
+@pytest.mark.parametrize(
+    ("record", "kind", "what"),
+    [
+        ({"token": ["x"], "tags": ["O"]}, "neither tokens nor text", "'token' is unknown; did you mean tokens"),
+        ({**MNER, "text": "Ann sings"}, "both tokens and text", "not both"),
+        ({"tokens": ["x"]}, "no labels", 'neither "tags" nor "entities"'),
+        ({"tokens": [], "tags": []}, "no words", ""),
+        ({"text": " \n", "entities": []}, "no words", ""),
+        ({"text": 7, "entities": []}, "no words", "7"),
+        ({**MNER, "tags": ["O"]}, "tags and tokens differ in number", "2 tokens have 1 tags"),
+        ({**MNER, "tags": "O O"}, "tags and tokens differ in number", "'O O'"),
+        ({**MNER, "tags": ["S-PER", "O"]}, "unknown tag", "expected O, B-TYPE or I-TYPE"),
+        ({**MNER, "tags": [None, "O"]}, "unknown tag", "'None'"),
+        ({"text": "Ann", "tags": ["O"]}, "tags without tokens", "entities"),
+        ({"tokens": ["Ann"], "entities": []}, "entities without a text", "characters"),
+        ({"text": "Ann", "entities": {"start": 0}}, "entities are not a list", ""),
+        ({"text": "Ann", "entities": [[0, 3, "PER"]]}, "entity without a place", "[0, 3, 'PER']"),
+        ({"text": "Ann", "entities": [entity(0, 4)]}, "span outside the sentence", "[0, 4), the sentence has 3 characters"),
+        ({"text": "Ann", "entities": [entity(3, 3)]}, "empty span", ""),
+        ({"text": "a   b", "entities": [entity(2, 3)]}, "empty span", "only blanks"),
+        ({"text": "Ann", "entities": [entity("0", 3)]}, "span is not two whole numbers", "'0'"),
+        ({"text": "Ann", "entities": [entity(0, 3, None)]}, "entity without a type", ""),
+        ({"text": "Ann", "entities": [entity(0, 3, " ")]}, "entity without a type", ""),
+        ({"text": "é Ann", "entities": [entity(3, 5, text="Ann")]}, "span does not fit its text", "'nn'"),
+        ({"text": "Ann Lee", "entities": [entity(0, 7), entity(4, 7)]}, "overlapping entities", "'Lee'"),
+        (MRE, "record of the other task", "have entities"),
+        (["Ann"], "record is not an object", "expected"),
+    ],
+)
+def test_a_bad_record_is_left_out_and_placed(tmp_path, record, kind, what):
+    dataset, problems = read(tmp_path, MNER, record, {**MNER, "id": "3"})
+    assert [example.id for example in dataset.splits["train"]] == ["1", "3"]
+    [problem] = problems.all()
+    assert (problem.kind, problem.left_out, problem.count) == (kind, True, 1)
+    assert problem.places[0].startswith(f"{tmp_path / 'mine' / 'train.jsonl'}:2: ")
+    assert what in problem.places[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"relation": None}, "no labels"),
+        ({"relation": " "}, "no labels"),
+        ({"head": None}, "entity without a place"),
+        ({"tail": {"start": 2}}, "entity without a place"),
+        ({"tail": {"start": 2, "end": 4}}, "span outside the sentence"),
+        ({"head": {"start": 1, "end": 1}}, "empty span"),
+    ],
+)
+def test_a_bad_pair_is_left_out(tmp_path, change, kind):
+    _, problems = read(tmp_path, MRE, {**MRE, **change})
+    assert kinds(problems) == {kind: 1}
+
+
+def test_what_is_not_json_is_left_out(tmp_path):
+    write(tmp_path / "mine.jsonl", f"{json.dumps(MNER)}\n{MNER!r}\n\n{json.dumps(MNER)[:-9]}")
+    ask = context(tmp_path / "mine.jsonl", tmp_path)
+    assert len(read_own(ask).splits["train"]) == 1
+    assert kinds(ask.problems) == {"line is not JSON": 1, "file ends in the middle of a record": 1}
+
+
+# --------------------------------------------------------------------------------------------------------------------- files
+@pytest.mark.parametrize("dev", ["dev", "val", "valid"])
+def test_a_folder_holds_a_file_a_split(tmp_path, dev):
+    for name in ("train", dev, "test"):
+        write_lines(tmp_path / "mine" / f"{name}.jsonl", [{**MNER, "id": name}])
+    dataset = read_own(context(tmp_path / "mine", tmp_path))
+    assert [(split, found[0].id) for split, found in dataset.splits.items()] == [("train", "train"), ("dev", dev), ("test", "test")]
+
+
+def test_a_single_file_is_the_train_split_unless_it_says_otherwise(tmp_path):
+    for name, split in (("tweets", "train"), ("valid", "dev"), ("test", "test")):
+        write_lines(tmp_path / "mine" / f"{name}.jsonl", [MNER])
+        assert list(read_own(context(tmp_path / "mine" / f"{name}.jsonl", tmp_path)).splits) == [split]
+
+
+def test_a_dataset_is_called_after_its_folder_or_file(tmp_path):
+    for name in ("tweets", "train"):
+        write_lines(tmp_path / "mine.v2" / f"{name}.jsonl", [MNER])
+    assert dataset_name(tmp_path / "mine.v2") == dataset_name(tmp_path / "mine.v2" / "train.jsonl") == "mine.v2"
+    assert dataset_name(tmp_path / "mine.v2" / "tweets.jsonl") == "tweets"
+
+
+def test_two_files_for_one_split_are_refused(tmp_path):
+    for name in ("dev", "valid"):
+        write_lines(tmp_path / "mine" / f"{name}.jsonl", [MNER])
+    with pytest.raises(DataError, match=r"dev\.jsonl and .*valid\.jsonl are the dev split"):
+        read_own(context(tmp_path / "mine", tmp_path))
+
+
+def test_a_folder_of_other_files_tells_what_to_do(tmp_path):
+    write(tmp_path / "mine" / "train.txt", "IMGID:1\n")
+    with pytest.raises(DataError, match=r"no train\.jsonl, dev\.jsonl or test\.jsonl; .*hvp preprocess twitter2017 --root"):
+        read_own(context(tmp_path / "mine", tmp_path))
+
+
+def test_prepared_data_is_not_prepared_again(tmp_path):
+    write(tmp_path / "mine" / "manifest.json", "{}")
+    with pytest.raises(DataError, match="prepared data already"):
+        read_own(context(tmp_path / "mine", tmp_path))
+
+
+def test_a_missing_path_is_named(tmp_path):
+    with pytest.raises(DataError, match=f"no file or folder {tmp_path / 'none'}"):
+        read_own(context(tmp_path / "none", tmp_path))
+
+
+def test_data_without_any_entity_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no example of .* has any entity"):
+        read(tmp_path, {**MNER, "tags": ["O", "O"]})
+
+
+# ------------------------------------------------------------------------------------------------------------------ pictures
+def test_pictures_and_objects_lie_beside_the_data(tmp_path):
+    folder = tmp_path / "mine"
+    picture, crop = draw(folder / "img" / "a.jpg"), draw(folder / "a_1.png")
+    objects = ["a_1.png", {"box": [0, 1, 3.5, 4], "phrase": "the tower", "score": 0.5}, {"image": "a_1.png", "box": [1, 1, 2, 2]}]
+    [example] = examples(tmp_path, {**MNER, "image": "img/a.jpg", "objects": objects})
+    assert example.image == picture
+    assert example.objects == (
+        VisualObject(crop),
+        VisualObject(None, Box(0, 1, 3.5, 4), "the tower", 0.5),
+        VisualObject(crop, Box(1, 1, 2, 2)),
+    )
+
+
+def test_missing_pictures_and_crops_are_counted_once_each(tmp_path):
+    record = {**MNER, "image": "no.jpg", "objects": ["no_1.jpg", {"box": [0, 0, 1, 1]}]}
+    dataset, problems = read(tmp_path, record, record, {**MNER, "image": "no\0.jpg"}, MNER, {**MNER, "image": ""})
+    assert [(example.image, example.objects) for example in dataset.splits["train"]] == [(None, ())] * 5
+    assert dataset.search.missing == {"train": ("no.jpg", "no\0.jpg")}
+    assert dataset.search.missing_crops == {"train": ("no_1.jpg",)}
+    assert dataset.search.folders == (tmp_path / "mine",)
+
+
+@pytest.mark.parametrize("name", ["../secret.jpg", "img/../../secret.jpg", "link.jpg", "linked/secret.jpg", "{root}/secret.jpg"])
+def test_no_path_leaves_the_datas_folder(tmp_path, name):
+    draw(tmp_path / "secret.jpg")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    (tmp_path / "mine" / "linked").symlink_to(tmp_path)
+    name = name.format(root=tmp_path)
+    dataset, problems = read(tmp_path, {**MNER, "image": name, "objects": [name]})
+    assert (dataset.splits["train"][0].image, dataset.splits["train"][0].objects) == (None, ())
+    assert kinds(problems) == {"picture path that leaves the data's folder, not used": 2}
+
+
+@pytest.mark.parametrize(
+    "thing", [7, [0, 0, 1, 1], {}, {"box": [0, 0, 1]}, {"box": [1, 0, 1, 1]}, {"box": [0, 0, 1, float("inf")]}, {"box": [0, 0, "1", True]}]
+)
+def test_an_object_that_cannot_be_used_is_left_out(tmp_path, thing):
+    draw(tmp_path / "mine" / "a.jpg")
+    dataset, problems = read(tmp_path, {**MNER, "image": "a.jpg", "objects": [thing, {"box": [0, 0, 1, 1]}]})
+    assert len(dataset.splits["train"][0].objects) == 1
+    assert kinds(problems) == {"object that cannot be used, left out": 1}
+
+
+def test_objects_that_are_no_list_are_left_out(tmp_path):
+    dataset, problems = read(tmp_path, {**MNER, "objects": "a.jpg"})
+    assert kinds(problems) == {"object that cannot be used, left out": 1}
+
+
+def test_text_alone_looks_for_no_pictures(tmp_path):
+    dataset, problems = read(tmp_path, {**MNER, "image": "../no.jpg"}, text_only=True)
+    assert dataset.splits["train"][0].image is None
+    assert (dataset.search, dataset.pictures_root, problems.all()) == (None, None, [])

@@ -1,0 +1,251 @@
+"""Prepared folders: whole or not there, what was written is what is read, and nothing else is ever replaced."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from hvpkit.data.labels import MNRE_RELATIONS, relation_labels, tag_labels
+from hvpkit.data.prepared import open_prepared, staged, write_prepared, write_records
+from hvpkit.errors import DataError
+from hvpkit.types import Box, Example, Labels, Span, VisualObject
+
+TAGS = tag_labels()
+
+
+def examples(root):
+    crop = VisualObject(root / "crops" / "c.png", Box(0, 1.5, 3, 4), "the tower", 0.25)
+    return [
+        Example("a", ("Ann", "sings"), ("B-PER", "O"), image=root / "p" / "ä b.jpg", objects=(crop, VisualObject(box=Box(0, 0, 2, 2)))),
+        Example("b", ("☂", "\u2028"), ("O", "O"), notes={"clue": "small"}),
+    ]
+
+
+def write(folder, root, splits=None, name="mine", labels=TAGS, **options):
+    splits = {"train": examples(root)} if splits is None else splits
+    return write_prepared(folder, name=name, task=labels.task, labels=labels, splits=splits, pictures_root=root, source="a test", **options)
+
+
+def test_what_was_written_is_what_is_read(tmp_path):
+    manifest = write(tmp_path / "out", tmp_path, facts={"ceilings": {"text": 61.5}})
+    data = open_prepared(tmp_path / "out")
+    assert data.examples("train") == examples(tmp_path)
+    assert data.examples("dev") == data.examples("test") == []
+    assert data.manifest == manifest
+    assert data.labels == TAGS
+    assert manifest.counts == {"train": 2, "dev": 0, "test": 0}
+    assert manifest.facts == {"ceilings": {"text": 61.5}}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_pairs_are_kept_with_their_spans(tmp_path):
+    example = Example("a", ("Ann", "of", "Rome"), head=Span(2, 3), tail=Span(0, 1), relation="None")
+    write(tmp_path / "out", None, {"test": [example]}, labels=relation_labels())
+    assert open_prepared(tmp_path / "out").examples("test") == [example]
+
+
+def test_a_folder_with_its_pictures_inside_can_be_moved(tmp_path):
+    with staged(tmp_path / "out", "made") as stage:
+        (stage / "pictures").mkdir()
+        (stage / "pictures" / "a.png").touch()
+        example = Example("a", ("x",), ("O",), image=stage / "pictures" / "a.png")
+        write_records(stage, name="made", task="mner", labels=TAGS, splits={"train": [example]}, pictures_root=stage, source="made")
+    shutil.move(tmp_path / "out", tmp_path / "moved")
+    [example] = open_prepared(tmp_path / "moved").examples("train")
+    assert example.image == tmp_path / "moved" / "pictures" / "a.png"
+    assert example.image.is_file()
+
+
+# --------------------------------------------------------------------------------------------------------------- fingerprint
+def test_the_fingerprint_does_not_depend_on_where_files_lie(tmp_path):
+    one = write(tmp_path / "one", tmp_path / "here")
+    two = write(tmp_path / "two", tmp_path / "there")
+    assert one.fingerprint == two.fingerprint
+    assert len(one.fingerprint) == 16
+    int(one.fingerprint, 16)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        [Example("z", ("Ann", "sings"), ("B-PER", "O"))],
+        [Example("a", ("Ann", "sing"), ("B-PER", "O"))],
+        [Example("a", ("Ann", "sings"), ("B-LOC", "O"))],
+        [Example("a", ("Ann", "sings"), None)],
+        [],
+    ],
+)
+def test_the_fingerprint_sees_ids_words_and_tags(tmp_path, change):
+    before = write(tmp_path / "one", None, {"train": [Example("a", ("Ann", "sings"), ("B-PER", "O"))]})
+    assert write(tmp_path / "two", None, {"train": change}).fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("change", [{"head": Span(0, 2)}, {"tail": Span(1, 3)}, {"relation": "/per/per/peer"}])
+def test_the_fingerprint_sees_spans_and_relations(tmp_path, change):
+    facts = {"head": Span(0, 1), "tail": Span(2, 3), "relation": "None"}
+    prints = [
+        write(tmp_path / name, None, {"dev": [Example("a", ("x", "y", "z"), **values)]}, labels=relation_labels()).fingerprint
+        for name, values in (("one", facts), ("two", {**facts, **change}))
+    ]
+    assert prints[0] != prints[1]
+
+
+def test_the_fingerprint_sees_which_split_an_example_is_in(tmp_path):
+    example = Example("a", ("x",), ("O",))
+    assert write(tmp_path / "one", None, {"train": [example]}).fingerprint != write(tmp_path / "two", None, {"dev": [example]}).fingerprint
+
+
+# ------------------------------------------------------------------------------------------------------------ damaged folders
+def test_a_missing_folder_tells_what_to_run(tmp_path):
+    with pytest.raises(DataError, match="hvp preprocess NAME --root DIR"):
+        open_prepared(tmp_path / "none")
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    write(tmp_path / "out", tmp_path)
+    file = tmp_path / "out" / "manifest.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 2}))
+    with pytest.raises(DataError, match="has format 2, this hvpkit reads 1"):
+        open_prepared(tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "labels": 3}'])
+def test_a_damaged_manifest_is_named(tmp_path, text):
+    write(tmp_path / "out", tmp_path)
+    (tmp_path / "out" / "manifest.json").write_text(text)
+    with pytest.raises(DataError, match=r"manifest\.json is damaged.*hvp preprocess"):
+        open_prepared(tmp_path / "out")
+
+
+def test_missing_splits_are_listed_at_once(tmp_path):
+    write(tmp_path / "out", tmp_path)
+    for split in ("dev", "test"):
+        (tmp_path / "out" / f"{split}.jsonl").unlink()
+    with pytest.raises(DataError, match=r"lacks dev\.jsonl, test\.jsonl; run `hvp preprocess mine"):
+        open_prepared(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"id": "a"}', '{"id": "a", "words": ["x"], "image": "../x.png"}', '{"id": "a", "words": ["x"], "image": "/x.png"}']
+)
+def test_a_damaged_line_is_named(tmp_path, line):
+    write(tmp_path / "out", tmp_path)
+    file = tmp_path / "out" / "train.jsonl"
+    file.write_text(file.read_text(encoding="utf-8").splitlines()[0] + f"\n{line}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"train\.jsonl:2: cannot be read"):
+        open_prepared(tmp_path / "out").examples("train")
+
+
+@pytest.mark.parametrize("edit", [lambda text: text.split("\n")[0] + "\n", lambda text: text.replace("sings", "sang")])
+def test_lines_that_were_changed_afterwards_are_refused(tmp_path, edit):
+    write(tmp_path / "out", tmp_path)
+    file = tmp_path / "out" / "train.jsonl"
+    file.write_text(edit(file.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(DataError, match="not what was prepared"):
+        open_prepared(tmp_path / "out").examples("train")
+
+
+# -------------------------------------------------------------------------------------------------------------- replacing
+def test_older_data_of_the_same_name_is_replaced(tmp_path):
+    write(tmp_path / "out", tmp_path)
+    write(tmp_path / "out", tmp_path, {"train": [Example("n", ("new",), ("O",))]})
+    assert [example.id for example in open_prepared(tmp_path / "out").examples("train")] == ["n"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_data_of_another_name_is_not_replaced(tmp_path):
+    write(tmp_path / "out", tmp_path)
+    with pytest.raises(DataError, match="holds the prepared data of 'mine', not of 'yours'.*--output"):
+        write(tmp_path / "out", tmp_path, name="yours")
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_folder_with_other_files_is_not_replaced(tmp_path, prepared):
+    if prepared:
+        write(tmp_path / "out", tmp_path)
+    (tmp_path / "out").mkdir(exist_ok=True)
+    (tmp_path / "out" / "thesis.tex").write_text("years of work")
+    with pytest.raises(DataError, match=r"holds other files \(thesis\.tex\).*--output"):
+        write(tmp_path / "out", tmp_path)
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_folder_that_only_looks_prepared_is_not_replaced(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "train.jsonl").write_text("mine")
+    with pytest.raises(DataError, match="holds other files"):
+        write(tmp_path / "out", tmp_path)
+    (tmp_path / "out" / "manifest.json").write_text("{}")
+    with pytest.raises(DataError, match="is damaged"):
+        write(tmp_path / "out", tmp_path)
+
+
+def test_a_file_or_a_link_is_not_replaced(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    for name in ("file", "link"):
+        with pytest.raises(DataError, match="not a folder of its own"):
+            write(tmp_path / name, tmp_path)
+
+
+def test_an_empty_folder_is_used(tmp_path):
+    (tmp_path / "out").mkdir()
+    write(tmp_path / "out", tmp_path)
+    assert open_prepared(tmp_path / "out").manifest.name == "mine"
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, ValueError])
+def test_an_interruption_leaves_the_old_folder_and_nothing_else(tmp_path, fault):
+    def interrupted():
+        yield Example("n", ("new",), ("O",))
+        raise fault
+
+    with pytest.raises(fault):
+        write(tmp_path / "a" / "b" / "out", tmp_path, {"train": interrupted()})
+    assert list(tmp_path.iterdir()) == []
+    write(tmp_path / "out", tmp_path)
+    with pytest.raises(fault):
+        write(tmp_path / "out", tmp_path, {"train": interrupted()})
+    assert [example.id for example in open_prepared(tmp_path / "out").examples("train")] == ["a", "b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+# ----------------------------------------------------------------------------------------------------------------- examples
+@pytest.mark.parametrize(
+    ("example", "reason"),
+    [
+        (Example("a", ()), "non-empty words"),
+        (Example("a", ("x", "")), "non-empty words"),
+        (Example("a", ("x",), ("O", "O")), "2 tags for 1 words"),
+        (Example("a", ("x",), ("B-ANIMAL",)), "'B-ANIMAL' is not one of"),
+        (Example("a", ("x",), ("O",), head=Span(0, 2)), r"\[0, 2\) do not lie in its 1 words"),
+    ],
+)
+def test_an_example_that_does_not_fit_is_refused(tmp_path, example, reason):
+    with pytest.raises(DataError, match=f"example 'a': .*{reason}"):
+        write(tmp_path / "out", tmp_path, {"train": [example]})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_outside_the_pictures_folder_is_refused(tmp_path):
+    with pytest.raises(DataError, match="does not lie in the pictures' folder"):
+        write(tmp_path / "out", tmp_path / "pictures", {"train": [Example("a", ("x",), ("O",), image=tmp_path / "x.png")]})
+
+
+def test_a_pair_without_its_tail_is_refused(tmp_path):
+    with pytest.raises(DataError, match="needs a head and a tail"):
+        write(tmp_path / "out", None, {"train": [Example("a", ("x",), head=Span(0, 1), relation="None")]}, labels=relation_labels())
+
+
+# ------------------------------------------------------------------------------------------------------------------- labels
+def test_tags_come_in_a_fixed_order():
+    assert tag_labels().names == ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC")
+    assert tag_labels({"zoo", "ORG", "art"}) == Labels("mner", ("O", "B-ORG", "I-ORG", "B-art", "I-art", "B-zoo", "I-zoo"))
+
+
+def test_relations_come_none_first():
+    assert relation_labels(["b", "None", "a", "a"]).names == relation_labels(["b", "a"]).names == ("None", "a", "b")
+    assert len(set(MNRE_RELATIONS)) == len(relation_labels().names) == 23

@@ -1,0 +1,173 @@
+"""The text files of Twitter-2015 and Twitter-2017: every fault is counted with its place."""
+
+from __future__ import annotations
+
+import pytest
+from fabricate import kinds, write
+
+from hvpkit.data.problems import Problems, Source
+from hvpkit.data.tags import REPAIRED, repair
+from hvpkit.data.twitter import read_tweets
+from hvpkit.errors import DataError
+
+GOOD = "IMGID:1\nAnn\tB-PER\nsings\tO\n\n"
+
+
+def read(tmp_path, text):
+    problems = Problems()
+    drafts = read_tweets(Source(write(tmp_path / "train.txt", text), "train", problems))
+    return drafts, problems
+
+
+def only_problem(problems):
+    [problem] = problems.all()
+    return problem
+
+
+def test_tweets_come_in_order_with_their_pictures(tmp_path):
+    drafts, problems = read(tmp_path, GOOD + "IMGID:O_2\nRome\tB-LOC\n.\tO\n")
+    assert [(d.example.id, d.example.words, d.example.tags, d.picture, d.line) for d in drafts] == [
+        ("1", ("Ann", "sings"), ("B-PER", "O"), "1.jpg", 1),
+        ("O_2", ("Rome", "."), ("B-LOC", "O"), "O_2.jpg", 5),
+    ]
+    assert problems.all() == []
+
+
+def test_words_that_look_odd_stay_as_they_are(tmp_path):
+    words = ("\u2028", "\x85x", "\ufe0f", "IMG", "a b", "☂")
+    drafts, _ = read(tmp_path, GOOD + "IMGID:2\n" + "".join(f"{word}\tO\n" for word in words[2:]) + "x\u2028y\tO\n")
+    assert drafts[1].example.words == (*words[2:], "x\u2028y")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "what"),
+    [
+        ("Ann B-PER", "line with no tab", "'Ann B-PER'"),
+        ("Ann\tx\tB-PER", "line with more than one tab", "expected word<TAB>tag"),
+        ("Ann\tB-PERS", "unknown tag", "'B-PERS' is unknown; did you mean B-PER"),
+        ("Ann\t", "unknown tag", "tag '' is unknown"),
+        ("Ann\tPER", "unknown tag", "'PER'"),
+        ("Ann\tb-PER", "unknown tag", "'b-PER'"),
+    ],
+)
+def test_a_tweet_with_a_bad_line_is_left_out_and_placed(tmp_path, line, kind, what):
+    drafts, problems = read(tmp_path, f"IMGID:0\nx\tO\n{line}\ny\tO\n\n" + GOOD)
+    assert [draft.example.id for draft in drafts] == ["1"]
+    problem = only_problem(problems)
+    assert (problem.kind, problem.count, problem.left_out, problem.split) == (kind, 1, True, "train")
+    assert problem.places[0].startswith(f"{tmp_path / 'train.txt'}:3: ")
+    assert what in problem.places[0]
+
+
+def test_illegal_tags_are_repaired_and_counted(tmp_path):
+    drafts, problems = read(tmp_path, GOOD + "IMGID:2\na\tI-PER\nb\tI-PER\nc\tI-LOC\nd\tO\ne\tI-ORG\nf\tB-LOC\ng\tI-LOC\n")
+    assert drafts[1].example.tags == ("B-PER", "I-PER", "B-LOC", "O", "B-ORG", "B-LOC", "I-LOC")
+    problem = only_problem(problems)
+    assert (problem.kind, problem.count, problem.left_out) == (REPAIRED, 3, False)
+    assert ":6: I-PER of 'a' after the beginning" in problem.places[0]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_repaired_tags_are_legal_and_legal_ones_stay(length):
+    from itertools import product
+
+    for tags in product(("O", "B-A", "I-A", "B-B", "I-B"), repeat=length):
+        legal, changed = repair(tags)
+        for i, tag in enumerate(legal):
+            assert tag[0] != "I" or (i > 0 and legal[i - 1] in (f"B{tag[1:]}", f"I{tag[1:]}"))
+            assert (tag != tags[i]) == (i in changed)
+            if i in changed:
+                assert (tags[i][0], tag[0], tags[i][1:]) == ("I", "B", tag[1:])
+                assert i == 0 or tags[i - 1][1:] != tag[1:]
+
+
+def test_other_is_misc(tmp_path):
+    drafts, problems = read(tmp_path, "IMGID:1\nWorld\tB-OTHER\nCup\tI-OTHER\n")
+    assert drafts[0].example.tags == ("B-MISC", "I-MISC")
+    assert kinds(problems) == {"type OTHER, read as MISC": 2}
+
+
+def test_a_tweet_without_words_is_left_out(tmp_path):
+    drafts, problems = read(tmp_path, "IMGID:0\n\n" + GOOD + "IMGID:9\n")
+    assert len(drafts) == 1
+    assert kinds(problems) == {"tweet without words": 2}
+    assert only_problem(problems).left_out
+
+
+def test_blanks_are_removed_and_words_of_blanks_dropped(tmp_path):
+    drafts, problems = read(tmp_path, "IMGID:1 \n Ann\tB-PER \n\u00a0\tI-PER\n\tO\nLee\tI-PER\n")
+    assert drafts[0].example.words == ("Ann", "Lee")
+    assert drafts[0].example.tags == ("B-PER", "I-PER")
+    assert kinds(problems) == {"blanks around a word or tag, removed": 1, "word of blanks alone, dropped": 2}
+
+
+def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path):
+    drafts, problems = read(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert (drafts[0].example.id, drafts[0].example.words, drafts[0].example.tags) == ("1", ("Ann", "sings"), ("B-PER", "O"))
+    assert kinds(problems) == {"byte order mark, ignored": 1, "Windows line end, read as a plain one": 4}
+
+
+def test_an_empty_line_inside_a_tweet_loses_no_words(tmp_path):
+    drafts, problems = read(tmp_path, "IMGID:1\n\nAnn\tB-PER\n\nLee\tI-PER\n\n\n")
+    assert drafts[0].example.words == ("Ann", "Lee")
+    assert only_problem(problems).places == [f"{tmp_path / 'train.txt'}:4: in tweet 1"]
+
+
+def test_words_before_any_tweet_are_reported(tmp_path):
+    drafts, problems = read(tmp_path, "lost\tO\n" + GOOD)
+    assert len(drafts) == 1
+    assert kinds(problems) == {"words before the first IMGID: line": 1}
+
+
+def test_a_file_that_is_not_utf8_is_refused_with_line_and_byte(tmp_path):
+    with pytest.raises(DataError, match=r"train\.txt:5: byte 3 of the line is not UTF-8"):
+        read(tmp_path, GOOD.encode() + "ab\u00e9\tO\n".encode("latin-1"))
+
+
+def test_utf16_is_refused(tmp_path):
+    with pytest.raises(DataError, match="is UTF-16; save it as UTF-8"):
+        read(tmp_path, GOOD.encode("utf-16"))
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_refused(tmp_path, text):
+    with pytest.raises(DataError, match="is empty"):
+        read(tmp_path, text)
+
+
+def test_a_file_with_nothing_usable_is_refused_with_its_first_faults(tmp_path):
+    with pytest.raises(DataError, match=r"nothing in .*train\.txt can be used:\n  .*train\.txt:2: tag 'X' is unknown"):
+        read(tmp_path, "IMGID:1\na\tX\n\nIMGID:2\nb\tY\n")
+
+
+def test_an_id_used_twice_is_made_unique(tmp_path):
+    drafts, problems = read(tmp_path, GOOD + GOOD + "IMGID:1#2\nx\tO\n\n" + GOOD)
+    assert [draft.example.id for draft in drafts] == ["1", "1#2", "1#2#2", "1#3"]
+    assert {draft.picture for draft in drafts} == {"1.jpg", "1#2.jpg"}
+    assert kinds(problems) == {"id used before, made unique": 3}
+
+
+@pytest.mark.parametrize("rest", ["Rome\tB-L", "Ro"])
+def test_a_last_line_cut_short_is_called_that(tmp_path, rest):
+    drafts, problems = read(tmp_path, GOOD + f"IMGID:2\nin\tO\n{rest}")
+    assert len(drafts) == 1
+    assert kinds(problems) == {"file ends in the middle of a record": 1}
+    assert ":7: the last line has no end" in only_problem(problems).places[0]
+
+
+def test_a_sound_last_line_needs_no_end(tmp_path):
+    drafts, problems = read(tmp_path, GOOD + "IMGID:2\nRome\tB-LOC")
+    assert len(drafts) == 2
+    assert problems.all() == []
+
+
+def test_faults_of_a_tweet_that_is_left_out_anyway_are_not_counted(tmp_path):
+    _, problems = read(tmp_path, "IMGID:0\n x \tB-OTHER\nbad\n\n" + GOOD)
+    assert kinds(problems) == {"line with no tab": 1}
+
+
+def test_many_faults_keep_their_first_places_only(tmp_path):
+    _, problems = read(tmp_path, GOOD + "IMGID:2\n" + "".join(f"w{i}\tB-OTHER\n" for i in range(9)))
+    problem = only_problem(problems)
+    assert problem.count == 9
+    assert [place.rpartition(" ")[2] for place in problem.places] == ["'w0'", "'w1'", "'w2'"]

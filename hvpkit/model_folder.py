@@ -44,35 +44,55 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = ()) -> ModelF
     """
     if not folder.is_dir():
         raise ModelFolderError(f"there is no model folder {folder}; train one with `hvp train RECIPE`")
-    missing = [name for name in (DESCRIPTION, RECIPE, LABELS, WEIGHTS, METRICS, "text") if not (folder / name).exists()]
-    if missing:
-        raise ModelFolderError(f"{folder} is not a whole model folder: it lacks {', '.join(missing)}")
-    damaged: list[str] = []
-    description, labels, metrics = (_read_json(folder / name, damaged) for name in (DESCRIPTION, LABELS, METRICS))
-    if damaged:
-        raise ModelFolderError(f"{folder} is damaged: {'; '.join(damaged)}")
-    if description.get("format") != FORMAT:
+    faults: list[str] = []
+    description, labels, metrics = (_read_json(folder / name, faults) for name in (DESCRIPTION, LABELS, METRICS))
+    if isinstance(description.get("format"), int) and description["format"] != FORMAT:
         raise ModelFolderError(
-            f"{folder} has format {description.get('format')} (written by hvpkit {description.get('hvpkit')}), this hvpkit "
+            f"{folder} has format {description['format']} (written by hvpkit {description.get('hvpkit')}), this hvpkit "
             f"{version('hvpkit')} reads {FORMAT}; update hvpkit"
         )
+    faults += [] if faults else _content_faults(description, labels)
+    faults += [f"{name} is missing" for name in (RECIPE, WEIGHTS, "text") if not (folder / name).exists()]
+    faults += _file_faults(folder, description.get("files"))
+    if faults:
+        raise ModelFolderError(f"{folder} is not a whole model folder: {'; '.join(dict.fromkeys(faults))}; copy or train it again")
     recipe, registry = load_recipe(folder / RECIPE), load_registry(plugin_files)
-    _require_components(folder, recipe, registry, description.get("components", {}))
-    try:
-        return ModelFolder(folder, recipe, Labels(labels["task"], tuple(labels["names"])), registry, metrics)
-    except (KeyError, TypeError) as error:
-        raise ModelFolderError(f"{folder / LABELS} is damaged: it lacks {error}") from error
+    if labels["task"] != recipe.task:
+        raise ModelFolderError(f"{folder}: {LABELS} is for {labels['task']!r}, {RECIPE} for {recipe.task!r}; copy it again")
+    _require_components(folder, recipe, registry, description["components"])
+    return ModelFolder(folder, recipe, Labels(recipe.task, tuple(labels["names"])), registry, metrics)
 
 
-def _read_json(file: Path, damaged: list[str]) -> dict[str, Any]:
+def _read_json(file: Path, faults: list[str]) -> dict[str, Any]:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
         if isinstance(value, dict):
             return value
-        damaged.append(f"{file.name} holds no object")
-    except (OSError, ValueError) as error:
-        damaged.append(f"{file.name} ({error})")
+        faults.append(f"{file.name} is damaged (no JSON object)")
+    except FileNotFoundError:
+        faults.append(f"{file.name} is missing")
+    except (OSError, ValueError, RecursionError) as error:
+        faults.append(f"{file.name} is damaged ({error})")
     return {}
+
+
+def _content_faults(description: dict[str, Any], labels: dict[str, Any]) -> Iterator[str]:
+    """Find what the JSON files do not say that they must."""
+    names = labels.get("names")
+    if not isinstance(labels.get("task"), str) or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        yield f"{LABELS} is damaged (no task, or no list of names)"
+    if "format" not in description or not isinstance(description.get("components"), dict):
+        yield f"{DESCRIPTION} is damaged (no format, or no components)"
+
+
+def _file_faults(folder: Path, files: object) -> Iterator[str]:
+    """Compare the files that components wrote, and the weights, with the sizes they were written with."""
+    for name, size in files.items() if isinstance(files, dict) else ():
+        file = folder / name
+        if not file.is_file():
+            yield f"{name} is missing"
+        elif file.stat().st_size != size:
+            yield f"{name} is damaged ({file.stat().st_size} bytes, written were {size})"
 
 
 def _require_components(folder: Path, recipe: Recipe, registry: Registry, sources: dict[str, str]) -> None:
@@ -88,11 +108,14 @@ def _require_components(folder: Path, recipe: Recipe, registry: Registry, source
         )
 
 
-def describe(recipe: Recipe, registry: Registry) -> dict[str, Any]:
-    """Give model.json: format, versions, and where each component came from."""
+def describe(recipe: Recipe, registry: Registry, folder: Path) -> dict[str, Any]:
+    """Give model.json: format, versions, where each component came from, the sizes of what is written in `folder` already."""
     libraries = {name: version(name) for name in ("torch", "torchvision", "transformers")}
     components = {f"{kind} {name}": registry.get(kind, name).source for kind, name in named_components(recipe)}
-    return {"format": FORMAT, "hvpkit": version("hvpkit"), "python": platform.python_version(), **libraries, "components": components}
+    written = (folder / WEIGHTS, *(file for part in PARTS for file in sorted((folder / part).rglob("*")) if file.is_file()))
+    files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in written}
+    versions = {"hvpkit": version("hvpkit"), "python": platform.python_version(), **libraries}
+    return {"format": FORMAT, **versions, "components": components, "files": files}
 
 
 @contextmanager

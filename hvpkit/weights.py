@@ -25,7 +25,7 @@ def save_model(model: Model, what: ModelFolder, card: str) -> None:
         write_json(draft / METRICS, what.metrics)
         (draft / "README.md").write_text(card, encoding="utf-8")
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, draft / WEIGHTS)
-        write_json(draft / DESCRIPTION, describe(what.recipe, what.registry))
+        write_json(draft / DESCRIPTION, describe(what.recipe, what.registry, draft))
 
 
 def load_model(what: ModelFolder, device: torch.device | str | None = None) -> Model:

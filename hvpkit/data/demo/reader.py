@@ -1,0 +1,39 @@
+"""The demo datasets as readers, with their settings as options (our own; no torch)."""
+
+from __future__ import annotations
+
+from hvpkit.data.demo.generate import demo_dataset
+from hvpkit.data.demo.plan import Settings
+from hvpkit.data.reading import Dataset, ReaderContext
+
+
+def demo(
+    context: ReaderContext,
+    *,
+    size: int = 2000,
+    seed: int = 0,
+    irrelevant: float = 0.3,
+    ambiguity: float = 0.6,
+    test_irrelevant: float | None = None,
+) -> Dataset:
+    """Tweets with drawn pictures, and names whose type the text settles or the picture decides; nothing is read.
+
+    `size` training examples; shares of `irrelevant` pictures (of the test split's: `test_irrelevant`) and of names left open.
+    """
+    return demo_dataset(Settings("mner", size, seed, irrelevant, ambiguity, test_irrelevant), context.stage, context.text_only)
+
+
+def demo_mre(
+    context: ReaderContext,
+    *,
+    size: int = 2000,
+    seed: int = 0,
+    irrelevant: float = 0.3,
+    ambiguity: float = 0.6,
+    test_irrelevant: float | None = None,
+) -> Dataset:
+    """Tweets with drawn pictures, and pairs whose relation the text settles or the picture decides; nothing is read.
+
+    `size` training examples; shares of `irrelevant` pictures (of the test split's: `test_irrelevant`) and of pairs left open.
+    """
+    return demo_dataset(Settings("mre", size, seed, irrelevant, ambiguity, test_irrelevant), context.stage, context.text_only)

@@ -1,0 +1,146 @@
+"""The contract of fusions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from hvpkit.contracts import Fused, Fusion, FusionContext, LevelInfo, TextBatch, TextEncoder, Trace, Visual, VisualBackbone
+from hvpkit.registry import load_registry
+from hvpkit.testing.assertions import (
+    check_gradients,
+    check_state,
+    prepared_twice,
+    require,
+    require_close,
+    require_equal,
+    require_shape,
+    seeded,
+)
+from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, row_of, small_bert, stack, text_batch, without_pictures
+from hvpkit.types import Labels, Task
+
+GRID = 2
+
+
+class Averages(VisualBackbone):
+    """A backbone without weights: two levels of local averages."""
+
+    levels = (LevelInfo(3, 8), LevelInfo(3, 16))
+
+    def transform(self, picture: Image.Image) -> Tensor:
+        """Give a grey picture of 64 px."""
+        return torch.zeros(3, 64, 64)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Average over squares."""
+        return [avg_pool2d(pixels, level.stride) for level in self.levels]
+
+
+def check_fusion(
+    factory: Callable[..., Fusion],
+    *,
+    task: Task = "mner",
+    encoder: TextEncoder | None = None,
+    **options: Any,  # noqa: ANN401 - its own
+) -> None:
+    """Check a fusion over a small BERT, or the `encoder` that it needs.
+
+    Its states, losses and trace have their shapes; without pictures it gives what it gives when all are masked; examples do not mix; it
+    keeps neither encoder nor backbone; gradients, determinism, and what it saves. Raises AssertionError for what is broken.
+    """
+    with seeded():
+        encoder = encoder or small_bert(task)
+        context = _context(task, encoder.eval())
+        fusion = factory(context, **options).eval()
+        _check_keeps_its_own(fusion, context)
+        text, extras = _inputs(fusion, encoder, task)
+        visual = random_visual([level.channels for level in Averages.levels], context.cells)
+
+        def run(module: Fusion) -> list[Tensor]:
+            fused = module(encoder, text, visual, extras)
+            return [*_outputs(fused), *fused.losses.values()]
+
+        _check_fused(fusion(encoder, text, visual, extras), fusion.width, text, context.labels)
+        masked = _outputs(fusion(encoder, text, without_pictures(visual), extras))
+        for alone, hidden in zip(_outputs(fusion(encoder, text, None, extras)), masked, strict=True):
+            require_close("what it gives without pictures and with all of them masked", alone, hidden)
+        _check_rows(fusion, encoder, task, visual)
+        _check_trace(fusion, encoder, text, visual, extras)
+        with tempfile.TemporaryDirectory() as folder:
+            fusion.save(Path(folder))
+            saved = replace(context, examples=(), folder=Path(folder))
+            check_state(fusion, lambda: factory(saved, **options), run)
+        check_gradients(fusion, run)
+
+
+def _context(task: Task, encoder: TextEncoder) -> FusionContext:
+    registry = load_registry()
+    return FusionContext(
+        labels=LABELS[task],
+        text=encoder,
+        backbone=Averages(),
+        cells=GRID**2,
+        whole=True,
+        objects=2,
+        build=lambda kind, part, inner: registry.build(kind, part.name, inner, part.options),
+        examples=EXAMPLES[task],
+    )
+
+
+def _inputs(fusion: Fusion, encoder: TextEncoder, task: Task, row: int | None = None) -> tuple[TextBatch, dict[str, Tensor]]:
+    examples = EXAMPLES[task] if row is None else EXAMPLES[task][row : row + 1]
+    encoded = encode(encoder, examples)
+    rows = [prepared_twice(lambda pair=pair: fusion.prepare(*pair)) for pair in zip(examples, encoded, strict=True)]  # type: ignore[misc]
+    return text_batch(encoder, encoded), stack(rows)
+
+
+def _outputs(fused: Fused) -> list[Tensor]:
+    added = None if fused.emissions is None else fused.emissions.added
+    return [tensor for tensor in (fused.states, fused.pooled, added) if tensor is not None]
+
+
+def _check_keeps_its_own(fusion: Fusion, context: FusionContext) -> None:
+    theirs = {id(module) for other in (context.text, context.backbone) if other is not None for module in other.modules()}
+    require(not any(id(module) in theirs for module in fusion.modules()), "it keeps the text encoder or the backbone as its own part")
+
+
+def _check_fused(fused: Fused, width: int, text: TextBatch, labels: Labels) -> None:
+    require(fused.states is not None or fused.pooled is not None, "it gives neither states nor a pooled state")
+    if fused.states is not None:
+        require_shape("states", fused.states, (*text.mask.shape, width))
+    if fused.pooled is not None:
+        require_shape("pooled", fused.pooled, (len(text.mask), width))
+    if fused.emissions is not None:
+        require_shape("added emissions", fused.emissions.added, (*text.word_mask.shape, len(labels.names)))
+    for name, loss in fused.losses.items():
+        require_shape(f"the loss {name!r}", loss, ())
+
+
+def _check_rows(fusion: Fusion, encoder: TextEncoder, task: Task, visual: Visual) -> None:
+    text, extras = _inputs(fusion, encoder, task)
+    together = fusion(encoder, text, visual, extras)
+    for row in range(len(text.mask)):
+        one, own = _inputs(fusion, encoder, task, row)
+        alone = fusion(encoder, one, row_of(visual, row), own)
+        for first, second in zip(_outputs(alone), _outputs(together), strict=True):
+            mine = second[row : row + 1]
+            require_close("an example alone and in a padded batch", first, mine if mine.dim() == 2 else mine[:, : first.shape[1]])
+
+
+def _check_trace(fusion: Fusion, encoder: TextEncoder, text: TextBatch, visual: Visual, extras: dict[str, Tensor]) -> None:
+    trace = Trace()
+    traced, plain = fusion(encoder, text, visual, extras, trace), fusion(encoder, text, visual, extras)
+    require_equal("what it gives with and without a trace", _outputs(traced), _outputs(plain))
+    if trace.gates is not None:
+        require_shape("traced gates", trace.gates, (*visual.mask.shape, encoder.layers, len(visual.levels)))
+    for attention in trace.attention:
+        require_close("a row of traced attention added up, and 1,", attention.sum(-1), torch.ones_like(attention[..., 0]))

@@ -1,0 +1,48 @@
+"""The contract of gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hvpkit.contracts import Gate, PrefixShape
+from hvpkit.testing.assertions import check_gradients, check_state, require, require_close, require_shape, seeded
+from hvpkit.testing.inputs import EXISTING, SHAPE
+
+
+def check_gate(factory: Callable[..., Gate], *, shape: PrefixShape = SHAPE, **options: Any) -> None:  # noqa: ANN401 - its own
+    """Check that a gate's weights are >= 0 and sum to 1, its penalty, that examples do not mix, gradients, determinism and state.
+
+    Raises AssertionError for what is broken.
+    """
+    with seeded():
+        mask = torch.tensor(EXISTING)
+        levels = torch.randn(*mask.shape, len(shape.channels), shape.cells, shape.width)
+        gate = factory(shape, **options).eval()
+        weights = gate(levels)
+        require_shape("weights", weights, (*mask.shape, shape.layers, len(shape.channels)))
+        require(bool((weights >= 0).all()), "some weights are below 0")
+        require_close("a layer's weights added up, and 1,", weights.sum(-1), torch.ones_like(weights[..., 0]))
+        for row in range(len(mask)):
+            require_close("an example's weights alone and in a batch", gate(levels[row : row + 1]), weights[row : row + 1])
+        _check_penalty(gate, weights, mask)
+        check_state(gate, lambda: factory(shape, **options), lambda module: [module(levels)])
+        check_gradients(gate, lambda module: [module(levels), *_penalties(module, module(levels), mask)])
+
+
+def _check_penalty(gate: Gate, weights: Tensor, mask: Tensor) -> None:
+    noise = torch.rand_like(weights).softmax(-1)
+    others = torch.where(mask[..., None, None], weights, noise)
+    for penalty, again in zip(_penalties(gate, weights, mask), _penalties(gate, others, mask), strict=True):
+        require_shape("the penalty", penalty, ())
+        require_close("the penalties before and after a missing picture's weights change", again, penalty)
+    for nothing in _penalties(gate, weights, torch.zeros_like(mask)):
+        require_shape("the penalty of a batch whose pictures are all masked", nothing, ())
+
+
+def _penalties(gate: Gate, weights: Tensor, mask: Tensor) -> list[Tensor]:
+    penalty = gate.penalty(weights, mask)
+    return [] if penalty is None else [penalty]

@@ -1,0 +1,74 @@
+"""The tiny inputs of the contract checks: three examples a task, pictures that exist or not, a small BERT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hvpkit.contracts import EncodedText, Pictures, PrefixShape, TextBatch, TextContext, TextEncoder, Visual
+from hvpkit.data.batching import pad, pad_texts
+from hvpkit.text import bert_from_scratch
+from hvpkit.types import Example, Labels, Span, Task
+from hvpkit.vision.tower import spread
+
+SHAPE = PrefixShape(channels=(6, 8, 12, 16), cells=4, width=16, layers=6)
+LABELS: dict[Task, Labels] = {
+    "mner": Labels("mner", ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")),
+    "mre": Labels("mre", ("None", "/per/loc/place_of_residence", "/per/per/peer")),
+}
+EXAMPLES: dict[Task, tuple[Example, ...]] = {
+    "mner": (
+        Example("1", ("Ada", "Lovelace", "visits", "New", "York", "!"), tags=("B-PER", "I-PER", "O", "B-LOC", "I-LOC", "O")),
+        Example("2", ("unbelievable",), tags=("O",)),
+        Example("3", ("RT", "@bob", "\u200b", "Zoë"), tags=("O", "I-PER", "O", "B-PER")),
+    ),
+    "mre": (
+        Example("1", ("Ada", "Lovelace", "loves", "New", "York", "!"), head=Span(0, 2), tail=Span(3, 5), relation="None"),
+        Example("2", ("Paris", "has", "Zoë"), head=Span(2, 3), tail=Span(0, 1), relation="/per/loc/place_of_residence"),
+        Example("3", ("Ada", "Bob", "\u200b", "unbelievable"), head=Span(0, 1), tail=Span(1, 2), relation="/per/per/peer"),
+    ),
+}
+EXISTING = ((True, True, True), (True, False, True), (False, False, False))  # the pictures of the three examples
+
+
+def small_bert(task: Task) -> TextEncoder:
+    """Make a BERT of 3 layers, 16 wide, that knows the examples' words."""
+    return bert_from_scratch(TextContext(task, EXAMPLES[task]), width=16, layers=3, heads=2).eval()
+
+
+def encode(encoder: TextEncoder, examples: Sequence[Example]) -> list[EncodedText]:
+    """Encode examples in at most 64 positions."""
+    return [encoder.encode(example, 64) for example in examples]
+
+
+def text_batch(encoder: TextEncoder, encoded: Sequence[EncodedText]) -> TextBatch:
+    """Pad texts to a batch."""
+    return pad_texts(encoded, encoder.pad_values())
+
+
+def stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Pad and stack what was prepared for each example."""
+    return {name: pad([row[name] for row in rows]) for name in rows[0]}
+
+
+def random_visual(channels: Sequence[int], cells: int) -> Visual:
+    """Make a pyramid of noise for three examples, zero where a picture does not exist."""
+    mask = torch.tensor(EXISTING)
+    features = tuple(torch.randn(int(mask.sum()), width, cells) for width in channels)
+    return Visual(tuple(spread(level, mask) for level in features), Pictures(mask, torch.rand(*mask.shape, 4), features=features))
+
+
+def row_of(visual: Visual, row: int) -> Visual:
+    """Take one example's pictures."""
+    pictures, own = visual.pictures, slice(row, row + 1)
+    features = tuple(level[row][pictures.mask[row]] for level in visual.levels)
+    return Visual(tuple(level[own] for level in visual.levels), Pictures(pictures.mask[own], pictures.boxes[own], features=features))
+
+
+def without_pictures(visual: Visual) -> Visual:
+    """Mask every picture."""
+    pictures = visual.pictures
+    gone = Pictures(torch.zeros_like(pictures.mask), pictures.boxes * 0, features=tuple(level[:0, 0] for level in visual.levels))
+    return Visual(tuple(torch.zeros_like(level) for level in visual.levels), gone)

@@ -1,0 +1,27 @@
+"""The contract of projectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hvpkit.contracts import PrefixShape, Projector
+from hvpkit.testing.assertions import check_gradients, check_state, require, require_close, require_shape, seeded
+from hvpkit.testing.inputs import SHAPE, random_visual, row_of
+
+
+def check_projector(factory: Callable[..., Projector], *, shape: PrefixShape = SHAPE, **options: Any) -> None:  # noqa: ANN401 - its own
+    """Check a projector's levels and width, that examples do not mix, gradients, determinism and state.
+
+    Raises AssertionError for what is broken.
+    """
+    with seeded():
+        visual = random_visual(shape.channels, shape.cells)
+        projector = factory(shape, **options).eval()
+        require(projector.width in (shape.width, 2 * shape.width), f"its width is {projector.width}, neither d = {shape.width} nor 2d")
+        levels = projector(visual)
+        require_shape("levels", levels, (*visual.mask.shape, len(shape.channels), shape.cells, projector.width))
+        for row in range(len(levels)):
+            require_close("an example's levels alone and in a batch", projector(row_of(visual, row)), levels[row : row + 1])
+        check_state(projector, lambda: factory(shape, **options), lambda module: [module(visual)])
+        check_gradients(projector, lambda module: [module(visual)])

@@ -31,7 +31,8 @@ fusion: {name: visual-prefix, projector: stages, gate: dynamic}"""
 
 def draw(file: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Path:
     """Draw a picture: a disc on a plain ground, colours and place by the seed."""
-    colours = [((seed * step) % 256, (seed * 3 * step + 90) % 256, (200 - seed * step) % 256) for step in (37, 71)]
+    shift = seed + 1
+    colours = [(shift * step % 256, (shift * 3 * step + 90) % 256, (200 - shift * step) % 256) for step in (37, 71)]
     picture = Image.new("RGB", size, colours[0])
     left, top = seed * 5 % (size[0] // 2), seed * 3 % (size[1] // 2)
     ImageDraw.Draw(picture).ellipse((left, top, left + size[0] // 2, top + size[1] // 2), fill=colours[1])

@@ -31,7 +31,7 @@ def windows(
     found: list[tuple[Window, Encoded]] = []
     start, done, total = 0, 0, len(example.words)
     while done < total:
-        encoded = _encode(example if total <= most else part(example, start, start + most), encode)
+        encoded = _encode(example if start == 0 and total <= most else part(example, start, start + most), encode)
         end = start + kept(encoded)
         if end > done:
             found.append((Window(start, end), encoded))

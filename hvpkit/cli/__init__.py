@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from importlib.metadata import version
@@ -14,7 +13,7 @@ import typer
 from hvpkit.cli import output
 from hvpkit.errors import HvpkitError
 
-COMMANDS = ("preprocess", "train", "eval", "predict", "explain", "components", "recipes")
+COMMANDS = ("preprocess", "train", "eval", "predict", "components", "recipes")  # a module each, in the order of the work
 
 app = typer.Typer(
     name="hvp",
@@ -42,8 +41,7 @@ def _hvp(show_version: _Version = False) -> None:
 
 
 for _name in COMMANDS:
-    if importlib.util.find_spec(f"hvpkit.cli.{_name}"):
-        app.command(_name)(importlib.import_module(f"hvpkit.cli.{_name}").command)
+    app.command(_name)(importlib.import_module(f"hvpkit.cli.{_name}").command)
 
 
 def main() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hvpkit.cli import output
+from hvpkit.errors import InputError
+from hvpkit.registry import load_registry
 from hvpkit.types import SPLITS
 
 if TYPE_CHECKING:
@@ -32,22 +34,52 @@ PICTURES = (
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="twitter2015, twitter2017, mnre, or the path of your own JSON lines.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="twitter2015, twitter2017, mnre, demo, or the path of your own JSON lines.", show_default=False)
+    ],
     root: Annotated[Path | None, typer.Option(help="The folder that holds the dataset, in any usual layout. [default: .]")] = None,
     output_folder: Annotated[Path | None, typer.Option("--output", help="Where the prepared data goes. [default: data/NAME]")] = None,
     text_only: Annotated[bool, typer.Option("--text-only", help="Leave pictures out.")] = False,
+    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    task: Annotated[Literal["mner", "mre"] | None, typer.Option(help="demo: what to tell. [default: mner]")] = None,
+    size: Annotated[int | None, typer.Option(help="demo: training examples; dev and test a quarter each. [default: 2000]")] = None,
+    seed: Annotated[int | None, typer.Option(help="demo: the same seed draws the same data. [default: 0]")] = None,
+    irrelevant: Annotated[float | None, typer.Option(help="demo: share of pictures that say nothing. [default: 0.3]")] = None,
+    test_irrelevant: Annotated[float | None, typer.Option(help="demo: the same of the test split alone.")] = None,
+    ambiguity: Annotated[float | None, typer.Option(help="demo: share of names that the text leaves open. [default: 0.6]")] = None,
 ) -> None:
-    """Find a dataset's files, check them, and write prepared data.
+    """Find a dataset's files, check them, and write prepared data; or draw data whose truth is known: demo.
 
-    Example: `hvp preprocess twitter2017 --root ~/datasets`
+    Example: `hvp preprocess twitter2017 --root ~/datasets`, or `hvp preprocess demo`
     """
     from hvpkit.data.preprocess import preprocess
 
-    report = preprocess(name, root=root, output=output_folder, text_only=text_only, progress=output.progress)
+    settings = {"size": size, "seed": seed, "irrelevant": irrelevant, "test_irrelevant": test_irrelevant, "ambiguity": ambiguity}
+    options = {key: value for key, value in settings.items() if value is not None}
+    called = drawn(name, task, options) if task or options else name
+    report = preprocess(
+        called,
+        root=root,
+        output=output_folder,
+        text_only=text_only,
+        options=options,
+        registry=load_registry(plugins or ()),
+        progress=output.progress,
+    )
     if as_json:
         return output.print_json(report)
     show(report)
+
+
+def drawn(name: str, task: str | None, options: Iterable[str]) -> str:
+    """Give the demo of a task; raises InputError where its options are given with other data."""
+    demos = {("demo", None): "demo", ("demo", "mner"): "demo", ("demo", "mre"): "demo-mre"}
+    demos |= {("demo-mre", None): "demo-mre", ("demo-mre", "mre"): "demo-mre"}
+    if (name, task) not in demos:
+        given = f"--task {task}" if task else f"--{next(iter(options)).replace('_', '-')}"
+        raise InputError(f"{given} does not go with {name}; it is for data that hvpkit draws: `hvp preprocess demo`")
+    return demos[name, task]
 
 
 def show(report: Report) -> None:

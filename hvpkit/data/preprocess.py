@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +14,16 @@ from hvpkit.data.prepared import staged, write_records
 from hvpkit.data.problems import Problems
 from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext
 from hvpkit.data.report import Report, SplitReport, counted, report_of
-from hvpkit.errors import ComponentError, DataError, InputError
+from hvpkit.errors import DataError, InputError, choices
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 
 OWN = "jsonl"
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 
 @contextmanager
-def no_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+def no_progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show nothing."""
     yield lambda steps: None
 
@@ -78,11 +78,12 @@ def locate(name: str, root: Path | None, registry: Registry) -> tuple[str, Path,
         if root is not None:
             raise InputError(f"--root goes with a dataset's name; {name} is a path and is read where it lies")
         return OWN, path, dataset_name(path)
-    try:
-        registry.get("reader", name)
-    except ComponentError as error:
-        raise InputError(f"{error}; your own data is named by its path, for example ./{name} or {name}.jsonl") from None
-    raise InputError(f"say where your data is: `hvp preprocess PATH`, or `hvp preprocess {OWN} --root PATH`")
+    if name == OWN:
+        raise InputError(f"say where your data is: `hvp preprocess PATH`, or `hvp preprocess {OWN} --root PATH`")
+    known = choices(name, set(readers) - {OWN})
+    raise InputError(
+        f"unknown dataset {name!r}{known.rstrip('?')}; your own data is named by its path, for example ./{name} or {name}.jsonl"
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------------- pictures
@@ -91,7 +92,17 @@ def _pictured(
 ) -> Mapping[Split, Iterable[Example]]:
     if text_only:
         return {split: (replace(e, image=None, objects=()) for e in examples) for split, examples in dataset.splits.items()}
-    return dataset.splits if dataset.search is None else _checked(dataset, dataset.search, problems, reports, progress)
+    if dataset.search is None:
+        return {split: _watched(split, examples, progress) for split, examples in dataset.splits.items()}
+    return _checked(dataset, dataset.search, problems, reports, progress)
+
+
+def _watched(split: Split, examples: Iterable[Example], progress: Progress) -> Iterator[Example]:
+    """Pass examples on as they are made."""
+    with progress(split, len(examples) if isinstance(examples, Sized) else None) as advance:
+        for example in examples:
+            yield example
+            advance(1)
 
 
 def _checked(

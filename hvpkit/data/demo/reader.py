@@ -1,10 +1,12 @@
-"""The demo datasets as readers, with their settings as options (our own; no torch)."""
+"""The demo datasets as readers, with their settings as options (our own; no torch, and nothing to draw with until one is called)."""
 
 from __future__ import annotations
 
-from hvpkit.data.demo.generate import demo_dataset
+from pathlib import Path
+
 from hvpkit.data.demo.plan import Settings
 from hvpkit.data.reading import Dataset, ReaderContext
+from hvpkit.errors import InputError
 
 
 def demo(
@@ -20,7 +22,7 @@ def demo(
 
     `size` training examples; shares of `irrelevant` pictures (of the test split's: `test_irrelevant`) and of names left open.
     """
-    return demo_dataset(Settings("mner", size, seed, irrelevant, ambiguity, test_irrelevant), context.stage, context.text_only)
+    return _drawn(Settings("mner", size, seed, irrelevant, ambiguity, test_irrelevant), context)
 
 
 def demo_mre(
@@ -36,4 +38,12 @@ def demo_mre(
 
     `size` training examples; shares of `irrelevant` pictures (of the test split's: `test_irrelevant`) and of pairs left open.
     """
-    return demo_dataset(Settings("mre", size, seed, irrelevant, ambiguity, test_irrelevant), context.stage, context.text_only)
+    return _drawn(Settings("mre", size, seed, irrelevant, ambiguity, test_irrelevant), context)
+
+
+def _drawn(settings: Settings, context: ReaderContext) -> Dataset:
+    from hvpkit.data.demo.generate import demo_dataset
+
+    if context.root != Path():
+        raise InputError(f"--root {context.root}: the demo reads no files, it draws its own; say where to with --output")
+    return demo_dataset(settings, context.stage, context.text_only)

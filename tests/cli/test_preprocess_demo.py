@@ -1,0 +1,65 @@
+"""`hvp preprocess demo` as a person types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hvpkit.data.prepared import open_prepared
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_demo_data_is_drawn_where_recipes_look_for_it(hvp):
+    typed = hvp("preprocess", "demo", "--size", "24")
+    assert (typed.code, typed.err) == (0, "")
+    assert "in data/demo" in typed.out
+    data = open_prepared(Path("data/demo"))
+    assert (data.manifest.name, data.manifest.task) == ("demo", "mner")
+    assert data.manifest.facts["ceilings"]["test"]["all"]["text"] < 1
+    assert all(example.image.is_file() for example in data.examples("test"))
+
+
+@pytest.mark.parametrize("named", [("demo", "--task", "mre"), ("demo-mre",), ("demo-mre", "--task", "mre")])
+def test_each_task_has_a_demo_of_its_own(hvp, named):
+    report = json.loads(hvp("preprocess", *named, "--size", "24", "--text-only", "--json").out)
+    assert (report["name"], report["task"], report["folder"]) == ("demo-mre", "mre", "data/demo-mre")
+
+
+def test_every_setting_reaches_the_data(hvp):
+    given = {"size": 40, "seed": 5, "irrelevant": 0.5, "test_irrelevant": 1.0, "ambiguity": 0.25}
+    typed = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    assert hvp("preprocess", "demo", "--text-only", *typed).code == 0
+    assert open_prepared(Path("data/demo")).manifest.facts["settings"] == {"task": "mner", **given}
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (("demo", "--size", "3"), "--size 3 is too small to hold every type in every split; give at least 24"),
+        (("demo", "--irrelevant", "30"), "--irrelevant 30.0: a share lies between 0 and 1"),
+        (("demo", "--root", "elsewhere"), "--root elsewhere: the demo reads no files"),
+        (("demo-mre", "--task", "mner"), "--task mner does not go with demo-mre"),
+        (("twitter2017", "--task", "mre"), "--task mre does not go with twitter2017"),
+        (("twitter2017", "--test-irrelevant", "1"), "--test-irrelevant does not go with twitter2017"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_leaves_nothing(hvp, tmp_path, typed, message):
+    refused = hvp("preprocess", *typed)
+    assert (refused.code, refused.out) == (2, "")
+    assert message in refused.err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_folder_with_other_files_is_refused(hvp, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    refused = hvp("preprocess", "demo", "--size", "24", "--output", "mine")
+    assert refused.code == 2
+    assert "holds other files (notes.txt)" in refused.err
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"

@@ -75,6 +75,28 @@ def test_what_cannot_be_prepared_is_refused_in_one_message(hvp, root, words, mes
     assert sorted(path.name for path in root.iterdir()) == ["twitter2017"]
 
 
+PLUGIN = '''
+from hvpkit.data.labels import tag_labels
+from hvpkit.data.reading import Dataset
+from hvpkit.hookspecs import hookimpl
+from hvpkit.types import Example
+
+def mine(context):
+    """Two words."""
+    return Dataset(tag_labels(), {"dev": [Example("a", ("Ann", "sings"), ("B-PER", "O"))]}, None, "a plugin")
+
+@hookimpl
+def register_readers(register):
+    register("mine", mine)
+'''
+
+
+def test_a_plugins_reader_is_prepared_by_its_name(hvp, root):
+    (root / "mine.py").write_text(PLUGIN)
+    typed = hvp("preprocess", "mine", "--plugin", "mine.py", "--json")
+    assert (typed.code, json.loads(typed.out)["splits"]["dev"]["words"]) == (0, 2)
+
+
 def test_help_has_an_example(hvp):
     typed = hvp("preprocess", "--help")
     assert "hvp preprocess twitter2017 --root" in typed.out

@@ -133,7 +133,7 @@ def test_a_datasets_name_wins_over_a_folder_of_that_name(tmp_path):
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
-    with pytest.raises(InputError, match="unknown reader 'twitter2016'; did you mean twitter201.*named by its path"):
+    with pytest.raises(InputError, match="unknown dataset 'twitter2016'; did you mean twitter201.*named by its path"):
         preprocess("twitter2016")
 
 

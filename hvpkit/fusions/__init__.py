@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 @hookimpl
 def register_fusions(register: Register) -> None:
     """Register the paper's fusion and its absence."""
-    register("visual-prefix", visual_prefix, needs={"prefix", "pictures"})
-    register("none", none)
+    register("visual-prefix", FACTORIES["visual-prefix"], needs={"prefix", "pictures"})
+    register("none", FACTORIES["none"])
 
 
 def visual_prefix(context: FusionContext, *, projector: Part = Part(name="stages"), gate: Part = Part(name="dynamic")) -> Fusion:  # noqa: B008 - frozen
@@ -30,3 +30,7 @@ def none(context: FusionContext) -> Fusion:
     from hvpkit.fusions.text_only import TextOnly
 
     return TextOnly(context)
+
+
+# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
+FACTORIES = {"visual-prefix": visual_prefix, "none": none}

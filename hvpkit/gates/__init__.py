@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 @hookimpl
 def register_gates(register: Register) -> None:
     """Register the paper's gate and its two ablations."""
-    register("dynamic", dynamic)
-    register("flat", flat)
-    register("1t3", one_to_three)
+    for name, factory in FACTORIES.items():
+        register(name, factory)
 
 
 def dynamic(shape: PrefixShape, *, slope: float = 0.01) -> Gate:
@@ -38,3 +37,7 @@ def one_to_three(shape: PrefixShape) -> Gate:
 
     levels = len(shape.channels)
     return FixedGate([layer * levels // shape.layers for layer in range(shape.layers)], levels)
+
+
+# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
+FACTORIES = {"dynamic": dynamic, "flat": flat, "1t3": one_to_three}

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 @hookimpl
 def register_heads(register: Register) -> None:
     """Register the paper's heads."""
-    register("crf", crf, needs={"states"}, tasks=("mner",))
-    register("entity-start", entity_start, needs={"states"}, tasks=("mre",))
-    register("cls", cls, needs={"pooled"}, tasks=("mre",))
+    register("crf", FACTORIES["crf"], needs={"states"}, tasks=("mner",))
+    register("entity-start", FACTORIES["entity-start"], needs={"states"}, tasks=("mre",))
+    register("cls", FACTORIES["cls"], needs={"pooled"}, tasks=("mre",))
 
 
 def crf(context: HeadContext, *, dropout: float = 0.1) -> Head:
@@ -37,3 +37,7 @@ def cls(context: HeadContext, *, dropout: float = 0.1) -> Head:
     from hvpkit.heads.classifiers import ClsHead
 
     return ClsHead(context, dropout)
+
+
+# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
+FACTORIES = {"crf": crf, "entity-start": entity_start, "cls": cls}

@@ -33,12 +33,21 @@ def hugging_face(
 
 
 def bert_from_scratch(
-    context: TextContext, *, width: int = 128, layers: int = 4, heads: int = 4, vocabulary: int = 4000, markers: bool = True
+    context: TextContext,
+    *,
+    width: int = 128,
+    layers: int = 4,
+    heads: int = 4,
+    vocabulary: int = 4000,
+    lowercase: bool = False,
+    masked: float = 0.0,
+    markers: bool = True,
 ) -> TextEncoder:
     """A small BERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
 
-    Raises ComponentError when the width does not split into the heads.
+    Capitals tell names that were never seen, so they are kept unless `lowercase`; in training a share `masked` of the words is hidden,
+    so that the context is learnt as well. Raises ComponentError when the width does not split into the heads.
     """
-    from hvpkit.text.bert_from_scratch import build_bert
+    from hvpkit.text.bert_from_scratch import BertShape, build_bert
 
-    return build_bert(context, width=width, layers=layers, heads=heads, vocabulary=vocabulary, markers=markers)
+    return build_bert(context, BertShape(width, layers, heads, vocabulary, lowercase, masked), markers)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Sampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
 from hvpkit.data.batching import Batcher, Items, LengthSampler
@@ -55,6 +55,7 @@ class HvpTrainer(Trainer):
             data_collator=lambda items: {"batch": batcher.collate(items)},
             callbacks=[EpochOfSampler(self.sampler), *callbacks],
         )
+        self.remove_callback(PrinterCallback)  # our report speaks instead
 
     def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
         return self.sampler

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
 
@@ -20,6 +20,7 @@ def register_visual_backbones(register: Register) -> None:
     for name in (*RESNETS, "vgg16", *CONVNEXTS):
         register(name, _torchvision(name))
     register("hugging-face", hugging_face)
+    register("cnn-from-scratch", cnn_from_scratch)
 
 
 @hookimpl
@@ -46,6 +47,13 @@ def hugging_face(context: VisionContext, *, weights: str, name: str | None = Non
     from hvpkit.vision.hugging_face_backbone import open_hugging_face
 
     return open_hugging_face(context, weights=weights, name=name)
+
+
+def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: int = 32) -> VisualBackbone:
+    """A small convolutional pyramid with random weights, to be trained with the rest (our own; offline)."""
+    from hvpkit.vision.cnn_from_scratch import CnnFromScratch
+
+    return CnnFromScratch(context, width)
 
 
 def stages(shape: PrefixShape) -> Projector:

@@ -131,7 +131,8 @@ def _check_attention(attention: Sequence[Tensor], encoder: TextEncoder, text: Te
     rows, positions = text.mask.shape
     for one in attention:
         require_shape("an attention map", one, (rows, encoder.heads, positions, 5 + positions))
-        require_close("a row of an attention map added up, and 1,", one.sum(-1), torch.ones_like(one[..., 0]))
+        sums = one.sum(-1).transpose(1, 2)[text.mask]
+        require_close("a row of an attention map added up, and 1,", sums, torch.ones_like(sums))
         require(not bool(one[2, ..., :5].any()), "a masked prefix gets attention")
 
 

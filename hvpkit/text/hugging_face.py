@@ -63,6 +63,8 @@ class HuggingFaceEncoder(TextEncoder):
         self.width = model.config.hidden_size
         self.layers = model.config.num_hidden_layers
         self.heads = model.config.num_attention_heads
+        if not self._calls_ours():
+            model.config._attn_implementation = "eager"  # attention of its own reads other masks than our function does
 
     # ------------------------------------------------------------------------------------------------------ words to pieces
     def encode(self, example: Example, max_length: int) -> EncodedText:
@@ -133,6 +135,12 @@ class HuggingFaceEncoder(TextEncoder):
         plain, seen, masked = self._try(), self._try(hvp_prefix=self._loud(True)), self._try(hvp_prefix=self._loud(False))
         if torch.equal(plain, seen) or not torch.allclose(plain, masked, atol=1e-4):
             raise self._refusal()
+
+    def _calls_ours(self) -> bool:
+        try:
+            return bool(self._attention_modules())
+        except ComponentError:  # it takes no extra arguments, so it hands none on
+            return False
 
     def _refusal(self) -> ComponentError:
         kind = self.model.config.model_type

@@ -68,11 +68,14 @@ def extend_mask(prefix: Tensor, text: Tensor | None, queries: int) -> Tensor:
 
 
 def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float | None) -> Tensor:
-    """Compute the attention map [B, H, T, S+T] that the fused kernel does not hand out; rows sum to 1."""
+    """Compute the attention map [B, H, T, S+T] that the fused kernel does not hand out.
+
+    Rows sum to 1, but for padding that may look at nothing: those are 0.
+    """
     scores = query.float() @ key.float().transpose(-1, -2) * (scaling or query.shape[-1] ** -0.5)
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
-    return scores.softmax(-1).detach()
+    return scores.softmax(-1).nan_to_num(0.0).detach()
 
 
 AttentionInterface.register(NAME, prefix_attention)

@@ -1,0 +1,134 @@
+"""Hugging Face models of a few thousand random weights, saved as a user would have them: encoders with tokenizers, visual backbones."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transformers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoModel, AutoModelForImageClassification, PreTrainedTokenizerBase
+
+SENTENCES = (
+    "Ada Lovelace visits New York with Zoë and Bob !",
+    "unbelievable words are cut into pieces, naïve cafés too",
+    "RT @bob : the cat sat on the mat in Paris 😀",
+)
+POSITIONS = 40  # position embeddings of each encoder
+SIZES: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": POSITIONS,
+}
+DISTIL = {"dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 48, "max_position_embeddings": POSITIONS}
+GPT = {"n_embd": 32, "n_layer": 3, "n_head": 2, "n_positions": POSITIONS}
+
+
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Cut the machine off; the list tells who was called nevertheless."""
+    called: list[object] = []
+
+    def refuse(*arguments: object, **options: object) -> None:
+        called.append(arguments[-1] if arguments else options)
+        raise OSError("the network is unreachable")
+
+    for place, name in ((socket.socket, "connect"), (socket, "create_connection"), (socket, "getaddrinfo")):
+        monkeypatch.setattr(place, name, refuse)
+    return called
+
+
+# --------------------------------------------------------------------------------------------------------------- tokenizers
+def word_pieces() -> PreTrainedTokenizerBase:
+    """Make BERT's: words in lower case, cut into WordPieces."""
+    blank = transformers.BertTokenizer(vocab={token: i for i, token in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))})
+    return blank.train_new_from_iterator(SENTENCES * 3, vocab_size=90, show_progress=False)
+
+
+def roberta_pieces() -> PreTrainedTokenizerBase:
+    """Make RoBERTa's: byte-level BPE whose file puts no blank before the first word."""
+    specials = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+    blank = transformers.RobertaTokenizer(vocab={token: i for i, token in enumerate(specials)})
+    return blank.train_new_from_iterator(SENTENCES * 3, vocab_size=300, show_progress=False)
+
+
+def modernbert_pieces() -> PreTrainedTokenizerBase:
+    """Make ModernBERT's: byte-level BPE of no class of its own."""
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    made = Tokenizer(models.BPE())
+    made.normalizer, made.decoder = normalizers.NFC(), decoders.ByteLevel()
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    made.train_from_iterator(SENTENCES * 3, trainers.BpeTrainer(vocab_size=300, special_tokens=specials, initial_alphabet=alphabet))
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, **names)
+
+
+def sentence_pieces() -> PreTrainedTokenizerBase:
+    """Make XLM-R's: a unigram model over words that begin with a block; what cannot be seen is normalised away."""
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    made = Tokenizer(models.Unigram())
+    made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex("[\u200b-\u200d\ufeff]"), "")])
+    made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    made.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=90, special_tokens=specials, unk_token="<unk>", show_progress=False)
+    made.train_from_iterator(SENTENCES * 3, trainer)
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    names = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", **names)
+
+
+# ----------------------------------------------------------------------------------------------------------------- encoders
+Tokenizers = Callable[[], PreTrainedTokenizerBase]
+WITH_PREFIX: dict[str, tuple[Tokenizers, str, dict[str, Any]]] = {
+    "bert": (word_pieces, "BertConfig", SIZES),
+    "roberta": (roberta_pieces, "RobertaConfig", SIZES),
+    "xlm-roberta": (sentence_pieces, "XLMRobertaConfig", SIZES),
+    "electra": (word_pieces, "ElectraConfig", {**SIZES, "embedding_size": 16}),
+    "modernbert": (modernbert_pieces, "ModernBertConfig", {**SIZES, "num_hidden_layers": 4, "local_attention": 8}),
+    "camembert": (sentence_pieces, "CamembertConfig", SIZES),
+    "ernie": (word_pieces, "ErnieConfig", SIZES),
+    "distilbert": (word_pieces, "DistilBertConfig", DISTIL),
+}
+WITHOUT_PREFIX: dict[str, tuple[Tokenizers, str, dict[str, Any]]] = {
+    "mpnet": (word_pieces, "MPNetConfig", SIZES),
+    "deberta-v2": (word_pieces, "DebertaV2Config", SIZES),
+    "roformer": (word_pieces, "RoFormerConfig", SIZES),
+    "albert": (word_pieces, "AlbertConfig", {**SIZES, "embedding_size": 16}),
+    "gpt2": (roberta_pieces, "GPT2Config", GPT),  # causal: a masked prefix would not leave it as it is
+    "llama": (roberta_pieces, "LlamaConfig", {**SIZES, "num_key_value_heads": 1}),  # fewer key heads than query heads
+}
+
+
+def save_encoder(folder: Path, kind: str) -> Path:
+    """Write config, weights and tokenizer of one of the encoders above."""
+    make, config_name, sizes = (WITH_PREFIX | WITHOUT_PREFIX)[kind]
+    tokenizer = make()
+    ids = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")}
+    config = getattr(transformers, config_name)(**sizes, **ids, vocab_size=len(tokenizer))
+    AutoModel.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+# ---------------------------------------------------------------------------------------------------------------- backbones
+PYRAMID: dict[str, Any] = {"hidden_sizes": [8, 12, 16, 20], "depths": [1, 1, 1, 1]}
+SWIN: dict[str, Any] = {"image_size": 64, "embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2], "window_size": 2}
+DINO: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 64, "patch_size": 16}
+BACKBONES: dict[str, tuple[str, dict[str, Any]]] = {
+    "resnet": ("ResNetConfig", {**PYRAMID, "embedding_size": 8, "layer_type": "basic"}),
+    "convnextv2": ("ConvNextV2Config", PYRAMID),
+    "swin": ("SwinConfig", SWIN),
+    "dinov2": ("Dinov2Config", DINO),
+}
+
+
+def save_backbone(folder: Path, kind: str) -> Path:
+    """Write config and weights of an image classifier, as they stand on the hub."""
+    name, sizes = BACKBONES[kind]
+    AutoModelForImageClassification.from_config(getattr(transformers, name)(**sizes)).save_pretrained(folder)
+    return folder

@@ -39,6 +39,7 @@ def forward_backward(crf: CRF, emissions: Tensor, mask: Tensor) -> Chart:
     return Chart(torch.stack(forward, 1), torch.stack(backward[::-1], 1), partition)
 
 
+@torch.no_grad()
 def run_probability(
     crf: CRF, chart: Chart, emissions: Tensor, row: int, start: int, tags: list[int], before: list[int], after: list[int], length: int
 ) -> float:

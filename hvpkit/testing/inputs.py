@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hvpkit.contracts import EncodedText, Pictures, PrefixShape, TextBatch, TextContext, TextEncoder, Visual
 from hvpkit.data.batching import pad, pad_texts
-from hvpkit.text import bert_from_scratch
+from hvpkit.registry import load_registry
 from hvpkit.types import Example, Labels, Span, Task
 from hvpkit.vision.tower import spread
 
@@ -35,7 +35,9 @@ EXISTING = ((True, True, True), (True, False, True), (False, False, False))  # t
 
 def small_bert(task: Task) -> TextEncoder:
     """Make a BERT of 3 layers, 16 wide, that knows the examples' words."""
-    return bert_from_scratch(TextContext(task, EXAMPLES[task]), width=16, layers=3, heads=2).eval()
+    sizes = {"width": 16, "layers": 3, "heads": 2}
+    encoder: TextEncoder = load_registry().build("text encoder", "bert-from-scratch", TextContext(task, EXAMPLES[task]), sizes)
+    return encoder.eval()
 
 
 def encode(encoder: TextEncoder, examples: Sequence[Example]) -> list[EncodedText]:

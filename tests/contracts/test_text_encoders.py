@@ -13,12 +13,13 @@ from transformers import AttentionInterface, AutoModel
 from hvpkit.contracts import Prefix, TextContext
 from hvpkit.data.batching import pad_texts
 from hvpkit.errors import ComponentError
+from hvpkit.registry import load_registry
 from hvpkit.testing import check_text_encoder
-from hvpkit.text import hugging_face
 from hvpkit.text import prefix_attention as ours
 from hvpkit.text.markers import MARKERS
 from hvpkit.types import Example, Span
 
+hugging_face = load_registry().get("text encoder", "hugging-face").factory
 KINDS = sorted(WITH_PREFIX)
 BYTES = {"roberta": "Ġ", "modernbert": "Ġ"}
 BLOCKS = {"xlm-roberta": "▁", "camembert": "▁"}

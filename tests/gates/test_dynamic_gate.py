@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from hvpkit.contracts import PrefixShape
-from hvpkit.gates import dynamic
 from hvpkit.gates.dynamic import DynamicGate
+from hvpkit.registry import load_registry
 
 B, V, P, D = 2, 3, 4, 5
+dynamic = load_registry().get("gate", "dynamic").factory
 
 
 def levels_of(count: int) -> torch.Tensor:

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from hvpkit.contracts import PrefixShape
-from hvpkit.gates import flat, one_to_three
+from hvpkit.registry import load_registry
 
+flat, one_to_three = (load_registry().get("gate", name).factory for name in ("flat", "1t3"))
 SHAPES = [(12, 4), (6, 4), (4, 5), (4, 4), (3, 2), (5, 1), (24, 4), (1, 3)]
 
 

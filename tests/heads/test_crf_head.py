@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import itertools
 
-import paths
+import crf_paths as paths
 import pytest
 import torch
 
 from hvpkit.contracts import EmissionMix, EncodedText, Fused, HeadContext, TextBatch
-from hvpkit.heads import crf
 from hvpkit.heads.bio import runs
+from hvpkit.registry import load_registry
 from hvpkit.types import Example, Labels
 
 LENGTHS = (5, 1, 3, 4)
@@ -27,7 +27,7 @@ def text_of(lengths=LENGTHS) -> TextBatch:
 
 @pytest.fixture
 def head():
-    made = crf(HeadContext(Labels("mner", TAGS), WIDTH)).eval()
+    made = load_registry().build("head", "crf", HeadContext(Labels("mner", TAGS), WIDTH), {}).eval()
     for seed, parameter in enumerate(made.parameters()):
         parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))
     return made

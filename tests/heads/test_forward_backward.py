@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import paths
+import crf_paths as paths
 import pytest
 import torch
 

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm
 
 from hvpkit.contracts import Prefix, TextBatch, TextContext, Trace
-from hvpkit.text import bert_from_scratch
+from hvpkit.registry import load_registry
 from hvpkit.text.prefix_attention import prefix_attention, split_heads
 from hvpkit.types import Example
 
 B, H, T, W, S = 2, 2, 4, 3, 3  # W: width of a head
+SMALL = {"width": 8, "layers": 3, "heads": 2}
 MASK = torch.tensor([[True, False, True], [False, False, False]])
 
 
@@ -127,7 +128,7 @@ def test_a_prefix_may_depend_on_the_text_s_own_keys():
 @torch.no_grad()
 def test_a_whole_bert_with_a_prefix_is_the_written_out_one():
     example = Example("1", ("Ada", "visits", "Paris"))
-    encoder = bert_from_scratch(TextContext("mner", [example]), width=8, layers=3, heads=2).eval()
+    encoder = load_registry().build("text encoder", "bert-from-scratch", TextContext("mner", [example]), SMALL).eval()
     encoder.accept_prefix()
     ids = encoder.encode(example, 32).features["input_ids"][None]
     states = embedded(encoder.model, ids)

@@ -106,10 +106,10 @@ def _bokeh(rng: Random) -> Image.Image:
     ground = colour(rng, saturation=(0.15, 0.4), value=(0.5, 0.8))
     scene = gradient(MASTER, MASTER, ground, shade(ground, 0.8))
     for _ in range(rng.randint(6, 10)):
-        spot = Image.new("L", scene.size)
         x, y, size = rng.randint(0, MASTER), rng.randint(0, MASTER), rng.randint(30, 80)
-        ImageDraw.Draw(spot).ellipse((x - size, y - size, x + size, y + size), fill=70)
-        scene.paste(pale(rng), mask=spot)
+        spot = Image.new("L", (2 * size, 2 * size))
+        ImageDraw.Draw(spot).ellipse((0, 0, 2 * size - 1, 2 * size - 1), fill=70)
+        scene.paste(pale(rng), (x - size, y - size), spot)
     return scene
 
 

@@ -230,7 +230,8 @@ def test_the_same_command_goes_on_and_then_has_nothing_to_do(hvp, pairs, mner_mo
     (pairs / "out.jsonl").write_bytes(whole[: whole.index(b"\n") + 30])
     typed = hvp(*words)
     assert typed.err.startswith("out.jsonl holds 1 of 6 lines already\n5 lines read in ")
-    assert [json.loads(line)["id"] for line in (pairs / "out.jsonl").open(encoding="utf-8")] == ["a", "b", None, "d", "e", "f"]
+    lines = (pairs / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["a", "b", None, "d", "e", "f"]
     monkeypatch.setattr("hvpkit.predictor.load_model", None)
     typed = hvp(*words)
     assert typed.code == 0

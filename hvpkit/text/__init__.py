@@ -15,8 +15,8 @@ PROVIDES = {"states", "pooled", "prefix"}
 @hookimpl
 def register_text_encoders(register: Register) -> None:
     """Register the built-in encoders."""
-    register("hugging-face", hugging_face, provides=PROVIDES)
-    register("bert-from-scratch", bert_from_scratch, provides=PROVIDES)
+    for name, factory in FACTORIES.items():
+        register(name, factory, provides=PROVIDES)
 
 
 def hugging_face(
@@ -51,3 +51,7 @@ def bert_from_scratch(
     from hvpkit.text.bert_from_scratch import BertShape, build_bert
 
     return build_bert(context, BertShape(width, layers, heads, vocabulary, lowercase, masked), markers)
+
+
+# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
+FACTORIES = {"hugging-face": hugging_face, "bert-from-scratch": bert_from_scratch}

@@ -19,14 +19,14 @@ def register_visual_backbones(register: Register) -> None:
     """Register the built-in backbones."""
     for name in (*RESNETS, "vgg16", *CONVNEXTS):
         register(name, _torchvision(name))
-    register("hugging-face", hugging_face)
-    register("cnn-from-scratch", cnn_from_scratch)
+    register("hugging-face", FACTORIES["hugging-face"])
+    register("cnn-from-scratch", FACTORIES["cnn-from-scratch"])
 
 
 @hookimpl
 def register_projectors(register: Register) -> None:
     """Register the built-in projectors."""
-    register("stages", stages)
+    register("stages", FACTORIES["stages"])
 
 
 def _torchvision(name: str) -> Callable[..., VisualBackbone]:
@@ -61,3 +61,7 @@ def stages(shape: PrefixShape) -> Projector:
     from hvpkit.vision.stages import StagesProjector
 
     return StagesProjector(shape)
+
+
+# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
+FACTORIES = {"hugging-face": hugging_face, "cnn-from-scratch": cnn_from_scratch, "stages": stages}

@@ -43,4 +43,8 @@ def _object(image: Path | None, thing: VisualObject) -> View | None:
 
 def _share(box: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
     width, height = size
-    return box.left / width, box.top / height, box.right / width, box.bottom / height
+    left, top, right, bottom = (
+        min(max(edge / side, 0.0), 1.0)  # boxes may stand out of the picture
+        for edge, side in ((box.left, width), (box.top, height), (box.right, width), (box.bottom, height))
+    )
+    return left, top, right, bottom

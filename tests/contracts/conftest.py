@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import small_models
+from huggingface_hub import constants
 
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
     """No check may need the network, or try it."""
-    monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # read from the environment at import
     called = small_models.no_network(monkeypatch)
     yield
     assert not called

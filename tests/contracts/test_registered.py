@@ -1,0 +1,85 @@
+"""Every registered component, built in or from an installed plugin, keeps its contract; a new one is checked as soon as it is registered.
+
+OPTIONS holds what a component cannot be built without.
+"""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from hvpkit.registry import Component, load_registry
+from hvpkit.testing import check_backbone, check_fusion, check_gate, check_head, check_projector, check_text_encoder
+
+COMPONENTS = load_registry().all()
+OPTIONS = {
+    ("text encoder", "bert-from-scratch"): {"width": 16, "layers": 2, "heads": 2},
+    ("text encoder", "hugging-face"): {"name": "bert"},
+    ("visual backbone", "hugging-face"): {"name": "resnet"},
+    ("visual backbone", "cnn-from-scratch"): {"width": 8},
+}
+
+
+def of_kind(*kinds: str) -> pytest.MarkDecorator:
+    found = [component for component in COMPONENTS if component.kind in kinds]
+    return pytest.mark.parametrize("component", found, ids=[component.name for component in found])
+
+
+def for_each_task(*kinds: str) -> pytest.MarkDecorator:
+    found = [(component, task) for component in COMPONENTS if component.kind in kinds for task in component.tasks]
+    return pytest.mark.parametrize(("component", "task"), found, ids=[f"{component.name}-{task}" for component, task in found])
+
+
+def options_of(component: Component) -> dict:
+    return dict(OPTIONS.get((component.kind, component.name), {}))
+
+
+@pytest.fixture
+def quick_start(monkeypatch):
+    """Draw first weights from a box: torch's truncated normals take seconds for the largest backbones."""
+
+    def box(tensor, mean=0.0, std=1.0, *arguments, **options):
+        return tensor.data.uniform_(mean - std, mean + std)
+
+    monkeypatch.setattr(nn.init, "trunc_normal_", box)
+
+
+def test_all_kinds_have_their_checks():
+    checked = {"text encoder", "visual backbone", "projector", "gate", "fusion", "head"}
+    assert {component.kind for component in COMPONENTS} - checked <= {"reader", "proposer"}
+
+
+@for_each_task("text encoder")
+def test_text_encoder(component, task, encoder_folder):
+    options = options_of(component)
+    if component.name == "hugging-face":
+        options["name"] = str(encoder_folder(options["name"]))
+    check_text_encoder(component.factory, task=task, prefix="prefix" in component.provides, **options)
+
+
+@of_kind("visual backbone")
+def test_visual_backbone(component, backbone_folder, quick_start):
+    options = options_of(component)
+    if component.name == "hugging-face":
+        options["name"] = str(backbone_folder(options["name"]))
+    check_backbone(component.factory, **options)
+
+
+@of_kind("projector")
+def test_projector(component):
+    check_projector(component.factory, **options_of(component))
+
+
+@of_kind("gate")
+def test_gate(component):
+    check_gate(component.factory, **options_of(component))
+
+
+@for_each_task("fusion")
+def test_fusion(component, task):
+    check_fusion(component.factory, task=task, **options_of(component))
+
+
+@for_each_task("head")
+def test_head(component, task):
+    check_head(component.factory, task=task, **options_of(component))

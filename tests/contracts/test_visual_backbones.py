@@ -1,0 +1,103 @@
+"""Hugging Face backbones of every family, opened from a folder as they stand on the hub: classifiers with a head too many."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+from small_models import BACKBONES
+from transformers import AutoModelForImageClassification
+
+from hvpkit.contracts import LevelInfo, VisionContext
+from hvpkit.errors import ModelFolderError
+from hvpkit.registry import load_registry
+from hvpkit.testing import check_backbone
+
+hugging_face = load_registry().get("visual backbone", "hugging-face").factory
+LEVELS = {
+    "resnet": [(8, 4), (12, 8), (16, 16), (20, 32)],
+    "convnextv2": [(8, 4), (12, 8), (16, 16), (20, 32)],
+    "swin": [(8, 4), (16, 8), (32, 16), (64, 32)],
+    "dinov2": [(16, 16), (16, 16), (16, 16)],  # a plain transformer: its layers are the levels
+}
+
+
+@pytest.mark.parametrize("kind", sorted(BACKBONES))
+def test_it_keeps_the_contract(kind, backbone_folder):
+    check_backbone(hugging_face, weights=str(backbone_folder(kind)))
+    check_backbone(hugging_face, weights="random", name=str(backbone_folder(kind)))
+
+
+@pytest.mark.parametrize("kind", sorted(BACKBONES))
+@pytest.mark.parametrize("side", [64, 128])
+def test_all_of_its_stages_are_levels(kind, side, backbone_folder):
+    backbone = hugging_face(VisionContext(side), weights=str(backbone_folder(kind)))
+    assert backbone.levels == tuple(LevelInfo(channels, stride) for channels, stride in LEVELS[kind])
+    with torch.no_grad():
+        maps = backbone.eval()(torch.zeros(1, 3, side, side))
+    assert [tuple(level.shape) for level in maps] == [(1, c, side // s, side // s) for c, s in LEVELS[kind]]
+
+
+@pytest.mark.parametrize("kind", sorted(BACKBONES))
+def test_weights_are_the_folder_s_unless_random_ones_are_asked_for(kind, backbone_folder):
+    folder = str(backbone_folder(kind))
+    whole = AutoModelForImageClassification.from_pretrained(folder).state_dict()
+    saved = whole | {name.partition(".")[2]: value for name, value in whole.items()}
+    opened = hugging_face(VisionContext(64), weights=folder).model.state_dict()
+    common = [name for name in opened if name in saved]
+    assert len(common) > 10
+    assert all(torch.equal(opened[name], saved[name]) for name in common)
+    assert all("hidden_states_norms" in name for name in opened if name not in saved)
+    random = hugging_face(VisionContext(64), weights="random", name=folder).model.state_dict()
+    assert any(not torch.equal(random[name], saved[name]) for name in common)
+
+
+def test_pixels_are_normalised_and_sized_as_its_preprocessor_says(backbone_folder, tmp_path):
+    folder = shutil.copytree(backbone_folder("resnet"), tmp_path / "resnet")
+    said = {"image_processor_type": "ViTImageProcessor", "image_mean": [0.5, 0.25, 0.0], "image_std": [0.5, 0.25, 2.0]}
+    said["size"] = {"height": 96, "width": 96}
+    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    backbone = hugging_face(VisionContext(), weights=str(folder))
+    expected = torch.tensor([1.0, -1.0, 0.1])[:, None, None].expand(3, 96, 96)
+    picture = Image.new("RGB", (7, 9), (255, 0, 51))
+    torch.testing.assert_close(backbone.transform(picture), expected)
+    backbone.save(tmp_path / "saved")
+    reopened = hugging_face(VisionContext(None, tmp_path / "saved"), weights="imagenet")
+    assert torch.equal(reopened.transform(picture), backbone.transform(picture))
+    assert hugging_face(VisionContext(64), weights=str(folder)).transform(picture).shape == (3, 64, 64)
+
+
+def test_without_a_preprocessor_imagenet_s_normalisation_is_taken(backbone_folder):
+    backbone = hugging_face(VisionContext(), weights=str(backbone_folder("resnet")))
+    pixels = backbone.transform(Image.new("RGB", (7, 9), "black"))
+    assert pixels.shape == (3, 224, 224)
+    torch.testing.assert_close(pixels[:, 0, 0], torch.tensor([-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225]))
+
+
+def test_weights_that_lack_a_stage_are_refused(backbone_folder, tmp_path):
+    folder = shutil.copytree(backbone_folder("resnet"), tmp_path / "resnet")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"depths": [1, 1, 1, 3]}))
+    with pytest.raises(ModelFolderError, match=r"resnet' cannot be opened: its weights lack \d+ tensors .*encoder\.stages\.3"):
+        hugging_face(VisionContext(64), weights=str(folder))
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "random"])
+def test_it_must_be_told_which_backbone(weights):
+    with pytest.raises(ModelFolderError, match="needs `weights:`.*or `name:` with `weights: random`"):
+        hugging_face(VisionContext(64), weights=weights)
+
+
+def test_a_text_encoder_is_no_backbone(encoder_folder):
+    with pytest.raises(ModelFolderError, match="bert has no backbone in transformers"):
+        hugging_face(VisionContext(64), weights=str(encoder_folder("bert")))
+
+
+def test_a_missing_folder_and_an_unreachable_id_name_the_way_out():
+    with pytest.raises(ModelFolderError, match=r"there is no folder \./nothing; vision\.weights takes a hub id or a local folder"):
+        hugging_face(VisionContext(64), weights="./nothing")
+    with pytest.raises(ModelFolderError, match=r"'microsoft/resnet-18' is not in the local cache .*--set vision\.weights=/path/to/folder"):
+        hugging_face(VisionContext(64), weights="microsoft/resnet-18")

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from hvpkit.contracts import LevelInfo, Pictures, VisualBackbone
+from hvpkit.vision.tower import VisualTower, spread
+
+MASK = torch.tensor([[True, False, True], [False, False, False], [False, True, False]])
+
+
+class Tiny(VisualBackbone):
+    """Two levels of maps, one of tokens; a norm whose running statistics move in training."""
+
+    levels = (LevelInfo(4, 2), LevelInfo(6, 4), LevelInfo(5, 8, cells=3))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.first, self.second = nn.Conv2d(3, 4, 2, stride=2), nn.Conv2d(4, 6, 2, stride=2)
+        self.tokens = nn.Linear(6, 5)
+
+    def transform(self, picture: Image.Image) -> Tensor:
+        return torch.full((3, 12, 12), float(picture.getpixel((0, 0))[0]))
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        first = self.first(self.norm(pixels))
+        second = self.second(first)
+        return [first, second, self.tokens(second.flatten(2)[:, :, :3].transpose(1, 2)).transpose(1, 2)]
+
+
+def tower_of(grid: int = 2, frozen: bool = True) -> VisualTower:
+    torch.manual_seed(1)
+    return VisualTower(Tiny(), grid=grid, frozen=frozen)
+
+
+def pictures_of(seed: int = 0) -> Pictures:
+    pixels = torch.randn(int(MASK.sum()), 3, 12, 12, generator=torch.Generator().manual_seed(seed))
+    return Pictures(MASK, torch.zeros(3, 3, 4), pixels=pixels)
+
+
+@pytest.mark.parametrize("grid", [1, 2, 3, 4])
+def test_maps_are_averaged_over_each_cell_of_the_grid(grid):
+    tower, pictures = tower_of(grid).eval(), pictures_of()
+    levels = tower(pictures).levels
+    places = MASK.nonzero().tolist()
+    for level, maps in zip(levels[:2], tower.backbone(pictures.pixels)[:2], strict=True):
+        side = maps.shape[-1]  # 6, 3: where the grid does not divide it, cells overlap
+        for k, (b, v) in enumerate(places):
+            for y in range(grid):
+                for x in range(grid):
+                    rows, columns = (slice(i * side // grid, -(-(i + 1) * side // grid)) for i in (y, x))
+                    cell = maps[k, :, rows, columns].mean((1, 2))
+                    torch.testing.assert_close(level[b, v, :, y * grid + x], cell)
+
+
+def test_tokens_are_not_pooled():
+    tower, pictures = tower_of().eval(), pictures_of()
+    torch.testing.assert_close(tower(pictures).levels[2][MASK], tower.backbone(pictures.pixels)[2])
+
+
+def test_missing_pictures_are_zero_and_existing_ones_stand_in_the_mask_s_order():
+    visual = tower_of()(pictures_of())
+    assert visual.mask is MASK
+    for level in visual.levels:
+        assert level.shape[:2] == MASK.shape
+        assert not level[~MASK].any()
+        assert level[MASK].flatten(1).any(1).all()
+    assert spread(torch.tensor([7.0, 8.0, 9.0]), MASK).tolist() == [[7, 0, 8], [0, 0, 0], [0, 9, 0]]
+
+
+def test_features_stand_in_for_pixels():
+    tower, pictures = tower_of().eval(), pictures_of()
+    features = tower.pyramid(pictures.pixels)
+    cached = tower(Pictures(MASK, pictures.boxes, features=features))
+    assert all(torch.equal(a, b) for a, b in zip(cached.levels, tower(pictures).levels, strict=True))
+
+
+def test_pictures_hold_pixels_or_features():
+    with pytest.raises(ValueError, match="neither pixels nor features"):
+        tower_of()(Pictures(MASK, torch.zeros(3, 3, 4)))
+
+
+def test_a_frozen_backbone_learns_nothing_and_its_statistics_stay():
+    tower = tower_of(frozen=True)
+    before = {name: value.clone() for name, value in tower.state_dict().items()}
+    tower.train()
+    assert not any(module.training for module in tower.modules())
+    assert not any(level.requires_grad for level in tower(pictures_of()).levels)
+    assert not any(parameter.requires_grad for parameter in tower.parameters())
+    assert all(torch.equal(before[name], value) for name, value in tower.state_dict().items())
+
+
+def test_a_backbone_that_is_not_frozen_trains():
+    tower = tower_of(frozen=False)
+    tower.train()
+    assert all(module.training for module in tower.modules())
+    sum(level.square().sum() for level in tower(pictures_of()).levels).backward()
+    assert all(parameter.grad is not None for parameter in tower.parameters())
+    assert tower.backbone.norm.num_batches_tracked == 1
+    tower.eval()
+    assert not any(module.training for module in tower.modules())
+
+
+def test_no_gradient_is_kept_where_none_is_wanted():
+    with torch.no_grad():
+        assert not any(level.requires_grad for level in tower_of(frozen=False)(pictures_of()).levels)
+
+
+def test_pictures_become_pixels_as_the_backbone_wants_them():
+    assert torch.equal(tower_of().transform(Image.new("RGB", (5, 5), (9, 0, 0))), torch.full((3, 12, 12), 9.0))

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+from huggingface_hub.errors import RepositoryNotFoundError
+from small_models import no_network
+
+from hvpkit.errors import ComponentError, ModelFolderError
+from hvpkit.text.hub import TIMEOUT_SECONDS, looks_like_path, open_pretrained, require_weights
+
+
+@pytest.fixture(autouse=True)
+def online(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+
+def opener(*answers: object):
+    """Answer each call in turn, raising what is an exception; `calls` tells with what it was called."""
+    calls: list[tuple[str, bool]] = []
+    left = list(answers)
+
+    def open_it(place: str, local: bool) -> object:
+        calls.append((place, local))
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    open_it.calls = calls
+    return open_it
+
+
+def opened(name: str, open_it) -> object:
+    return open_pretrained(name, "text encoder", "text.name", open_it)
+
+
+@pytest.mark.parametrize("name", ["./x", "../x", "/x", "~/x", "a/b/c", r"C:\x", "."])
+def test_paths_look_like_paths(name):
+    assert looks_like_path(name)
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "owner/model", "a.b/c_d"])
+def test_hub_ids_do_not(name):
+    assert not looks_like_path(name)
+
+
+def test_an_existing_folder_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not looks_like_path("bert")
+    Path("bert").mkdir()
+    assert looks_like_path("bert")
+
+
+def test_a_folder_is_opened_where_it_lies_and_the_hub_never_asked(tmp_path, monkeypatch):
+    called = no_network(monkeypatch)
+    open_it = opener("model")
+    assert opened(str(tmp_path), open_it) == "model"
+    assert open_it.calls == [(str(tmp_path), True)]
+    assert not called
+
+
+def test_the_home_folder_is_understood(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "bert").mkdir()
+    open_it = opener("model")
+    opened("~/bert", open_it)
+    assert open_it.calls == [(str(tmp_path / "bert"), True)]
+
+
+def test_a_missing_folder_is_told(tmp_path):
+    with pytest.raises(ModelFolderError, match=r"text encoder: there is no folder \./gone; text\.name takes a hub id or a local folder"):
+        opened("./gone", opener())
+
+
+def test_what_is_cached_is_opened_without_the_hub(monkeypatch):
+    called = no_network(monkeypatch)
+    open_it = opener("cached")
+    assert opened("bert-base-uncased", open_it) == "cached"
+    assert open_it.calls == [("bert-base-uncased", True)]
+    assert not called
+
+
+def test_what_is_not_cached_is_fetched(monkeypatch):
+    asked: list[tuple[str, float]] = []
+    monkeypatch.setattr(HfApi, "model_info", lambda self, name, timeout: asked.append((name, timeout)))
+    open_it = opener(OSError("not cached"), "fetched")
+    assert opened("bert-base-uncased", open_it) == "fetched"
+    assert open_it.calls == [("bert-base-uncased", True), ("bert-base-uncased", False)]
+    assert asked == [("bert-base-uncased", TIMEOUT_SECONDS)]
+
+
+def test_without_a_network_the_way_out_is_named(monkeypatch):
+    called = no_network(monkeypatch)
+    open_it = opener(OSError("not cached"))
+    with pytest.raises(ModelFolderError) as refused:
+        opened("bert-base-uncased", open_it)
+    assert str(refused.value) == (
+        "text encoder 'bert-base-uncased' is not in the local cache and the model hub cannot be reached; give a local folder instead: "
+        "--set text.name=/path/to/folder"
+    )
+    assert called
+    assert open_it.calls == [("bert-base-uncased", True)]  # the library's own download would try again and again
+
+
+def test_offline_mode_asks_nobody(monkeypatch):
+    called = no_network(monkeypatch)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelFolderError, match=r"is not in the local cache and HF_HUB_OFFLINE is set; give a local folder instead"):
+        opened("bert-base-uncased", opener(OSError("not cached")))
+    assert not called
+
+
+def test_a_name_that_the_hub_does_not_know_is_told(monkeypatch):
+    def unknown(self: HfApi, name: str, timeout: float) -> None:
+        error = RepositoryNotFoundError.__new__(RepositoryNotFoundError)
+        Exception.__init__(error, "404 not found\nmore")
+        raise error
+
+    monkeypatch.setattr(HfApi, "model_info", unknown)
+    with pytest.raises(ModelFolderError, match=r"'brt-base': the model hub answers 404 not found; check the name, or give a local folder"):
+        opened("brt-base", opener(OSError("not cached")))
+
+
+@pytest.mark.parametrize("error", [ValueError("odd\nlong"), KeyError("type"), RuntimeError(""), IndexError("pop from empty list")])
+def test_whatever_broken_files_raise_becomes_one_line(error, tmp_path, monkeypatch):
+    no_network(monkeypatch)
+    for name in (str(tmp_path), "cached-id"):
+        with pytest.raises(ModelFolderError) as refused:
+            opened(name, opener(error))
+        assert str(refused.value).startswith(f"text encoder {name!r} cannot be opened: {str(error).partition(chr(10))[0]}")
+        assert "\n" not in str(refused.value)
+
+
+def test_errors_of_our_own_pass_as_they_are(tmp_path):
+    with pytest.raises(ComponentError, match="mine"):
+        opened(str(tmp_path), opener(ComponentError("mine")))
+
+
+def test_weights_may_lack_only_what_is_optional():
+    require_weights(["pooler.dense.weight", "pooler.dense.bias"], optional="pooler.")
+    require_weights([], optional="pooler.")
+    with pytest.raises(ValueError, match=r"its weights lack 4 tensors that its config asks for \(a, b, c, \.\.\.\)"):
+        require_weights(["d", "b", "pooler.x", "a", "c"], optional="pooler.")

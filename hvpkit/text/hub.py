@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hvpkit.errors import HvpkitError, ModelFolderError
 
@@ -38,15 +38,16 @@ def open_pretrained(name: str, what: str, option: str, open_it: Callable[[str, b
     return _open(name, False, what, open_it)
 
 
-def require_weights(missing: Iterable[str], optional: str) -> None:
-    """Refuse weights that lack tensors: the library would only warn and make them up.
+def require_weights(report: Mapping[str, Any], optional: str) -> None:
+    """Refuse weights that lack tensors, or have them in another shape: the library would only warn and make them up.
 
-    Names with `optional` in them may be missing; raises ValueError for any other.
+    `report` is what it tells of its loading; names with `optional` in them may be missing. Raises ValueError.
     """
-    lacking = sorted(name for name in missing if optional not in name)
+    lacking = sorted({*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])})
+    lacking = [name for name in lacking if optional not in name]
     if lacking:
         shown = f"{', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''}"
-        raise ValueError(f"its weights lack {len(lacking)} tensors that its config asks for ({shown})")
+        raise ValueError(f"its weights lack {len(lacking)} tensors that its config asks for, or have them in another shape ({shown})")
 
 
 def _open(name: str, local: bool, what: str, open_it: Callable[[str, bool], Opened]) -> Opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ def _open(place: str, local: bool, random: bool, markers: bool) -> HuggingFaceEn
     build: dict[str, Any] = {"attn_implementation": PREFIX_ATTENTION, "dtype": torch.float32}
     if random:
         return HuggingFaceEncoder(AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, markers)
-    model, report = AutoModel.from_pretrained(place, config=config, output_loading_info=True, **source, **build)
-    require_weights(report["missing_keys"], optional="pooler.")
+    build |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    model, report = AutoModel.from_pretrained(place, config=config, **source, **build)
+    require_weights(report, optional="pooler.")
     return HuggingFaceEncoder(model, tokenizer, markers)
 
 
@@ -176,6 +178,11 @@ class HuggingFaceEncoder(TextEncoder):
         """Write config and tokenizer; weights go with the whole model's."""
         self.tokenizer.save_pretrained(folder)
         self.model.config.save_pretrained(folder)
+        if not self.tokenizer.is_fast:  # some write files that they do not read back as they were (BERTweet's merges)
+            for name, file in self.tokenizer.vocab_files_names.items():
+                source = Path(getattr(self.tokenizer, name, None) or "")
+                if source.is_file() and source.parent != folder:
+                    shutil.copyfile(source, folder / file)
 
 
 def _shift(layout: Layout, role: str, by: int) -> int | None:

@@ -44,10 +44,9 @@ def _open(place: str, local: bool, random: bool, size: int | None) -> HuggingFac
     if random:
         model = architecture._from_config(config)
     else:
-        model, report = architecture.from_pretrained(
-            place, config=config, output_loading_info=True, local_files_only=local, dtype=torch.float32
-        )
-        require_weights(report["missing_keys"], optional="hidden_states_norms.")  # classifiers lack them; they begin as plain norms
+        told: dict[str, Any] = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        model, report = architecture.from_pretrained(place, config=config, local_files_only=local, dtype=torch.float32, **told)
+        require_weights(report, optional="hidden_states_norms.")  # classifiers lack them; they begin as plain norms
     mean, deviation, side = _preprocessing(place, local)
     return HuggingFaceBackbone(model, size or side or getattr(config, "image_size", None) or SIDE, mean, deviation)
 

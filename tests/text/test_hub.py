@@ -139,7 +139,8 @@ def test_errors_of_our_own_pass_as_they_are(tmp_path):
 
 
 def test_weights_may_lack_only_what_is_optional():
-    require_weights(["pooler.dense.weight", "pooler.dense.bias"], optional="pooler.")
-    require_weights([], optional="pooler.")
-    with pytest.raises(ValueError, match=r"its weights lack 4 tensors that its config asks for \(a, b, c, \.\.\.\)"):
-        require_weights(["d", "b", "pooler.x", "a", "c"], optional="pooler.")
+    require_weights({"missing_keys": ["pooler.dense.weight"], "mismatched_keys": [("pooler.dense.bias", (1,), (2,))]}, optional="pooler.")
+    require_weights({"missing_keys": set(), "mismatched_keys": set()}, optional="pooler.")
+    report = {"missing_keys": {"d", "b", "pooler.x"}, "mismatched_keys": [("a", (1,), (2,)), ("c", (1,), (2,))]}
+    with pytest.raises(ValueError, match=r"its weights lack 4 tensors .*, or have them in another shape \(a, b, c, \.\.\.\)"):
+        require_weights(report, optional="pooler.")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hvpkit.cli import output
-from hvpkit.composition import check_composition
 from hvpkit.recipe import load_recipe
 from hvpkit.registry import load_registry
 
@@ -30,23 +28,26 @@ def command(
 
     Example: `hvp train recipes/hvpnet_mner.yaml --set text.name=/models/bert --output runs/first`
     """
-    loaded, registry = load_recipe(recipe, settings or ()), load_registry(plugins or ())
-    check_composition(loaded, registry)
-    from hvpkit.training.run import train
+    registry = load_registry(plugins or ())
+    loaded = load_recipe(recipe, settings or (), registry)
+    from hvpkit.training.report import Report
+    from hvpkit.training.run import is_main_process, train
 
-    main = os.environ.get("RANK", "0") == "0"
-    finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=terminal_report(main))
+    report = terminal_report() if is_main_process() else Report()
+    finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=report)
+    if finished is None:
+        return
     if json:
         output.print_json({"model": finished.folder, **finished.metrics})
     else:
         show(finished)
 
 
-def terminal_report(main: bool = True) -> Report:
-    """Tell training's story on stderr; of several processes only the first one speaks."""
+def terminal_report() -> Report:
+    """Tell training's story on stderr."""
     from hvpkit.training.report import Report
 
-    return Report(output.say, output.warn, _say_epoch, output.progress) if main else Report()
+    return Report(output.say, output.warn, _say_epoch, output.progress)
 
 
 def _say_epoch(line: EpochLine) -> None:

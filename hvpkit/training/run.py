@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-import torch
 from transformers import TrainerCallback
 from transformers.trainer_utils import set_seed
 from transformers.utils import logging as transformers_logging
@@ -47,9 +46,10 @@ class Finished:
     metrics: dict[str, Any]
 
 
-def train(recipe: Recipe, registry: Registry, output: Path, *, resume: bool = False, report: Report = Report()) -> Finished:  # noqa: B008 - frozen
+def train(recipe: Recipe, registry: Registry, output: Path, *, resume: bool = False, report: Report = Report()) -> Finished | None:  # noqa: B008 - frozen
     """Train a recipe on its prepared data, keep the epoch that is best on dev, score test once, write the model folder `output`.
 
+    Of several processes (torchrun) the first one does the writing and gives what came out; the others give None.
     Raises RecipeError, ComponentError, DataError or ModelFolderError before anything is written when something cannot work.
     """
     check_composition(recipe, registry)
@@ -59,23 +59,27 @@ def train(recipe: Recipe, registry: Registry, output: Path, *, resume: bool = Fa
     if data.manifest.task != recipe.task:
         raise DataError(f"{data.folder} holds {data.manifest.task} data, the recipe is for {recipe.task}")
     begun = time.monotonic()
-    workspace, main = Workspace(output), os.environ.get("RANK", "0") == "0"
-    identity = {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint}
-    checkpoint = workspace.enter(identity, resume, main)
-    if resume and main:
+    workspace = Workspace(output)
+    if is_main_process():
+        checkpoint = workspace.enter({"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint}, resume)
+    else:
+        checkpoint = workspace.newest_checkpoint() if resume else None
+    if resume:
         report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
     run = Run(recipe, registry, data, report)
     trainer = run.trainer(workspace.folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finished = run.finish(trainer, output, time.monotonic() - begun) if trainer.is_world_process_zero() else None
     trainer.accelerator.wait_for_everyone()
-    if trainer.accelerator.num_processes > 1:
-        trainer.accelerator.end_training()
-        torch.distributed.destroy_process_group()
-    if finished is None:
-        raise SystemExit(0)  # another process than the first has nothing more to do
-    workspace.leave()
+    trainer.accelerator.end_training()
+    if finished is not None:
+        workspace.leave()
     return finished
+
+
+def is_main_process() -> bool:
+    """Tell whether this is the first of the processes that torchrun started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class Run:

@@ -23,21 +23,19 @@ class Workspace:
         """Give the folder that holds checkpoints."""
         return self.output.with_name(f"{self.output.name}.training")
 
-    def enter(self, identity: dict[str, str], resume: bool, main: bool = True) -> Path | None:
+    def enter(self, identity: dict[str, str], resume: bool) -> Path | None:
         """Start, or with `resume` continue, a run of this identity (recipe and data); gives the checkpoint to go on from, if any.
 
-        Of several processes only the `main` one writes. Raises InputError when the output is there already, an unfinished run is in the
-        way, or it is a run of another recipe or other data.
+        Raises InputError when the output is there already, an unfinished run is in the way, or it is a run of another recipe or other data.
         """
         if self.output.exists():
             raise InputError(f"{self.output} is there already; give another --output or remove it")
         note = self.folder / "run.json"
         if not note.is_file():
-            if main:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                draft = note.with_suffix(".draft")
-                draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
-                draft.rename(note)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft = note.with_suffix(".draft")
+            draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+            draft.rename(note)
             return None
         if not resume:
             raise InputError(f"{self.folder} holds an unfinished run; continue it with --resume, or remove it")

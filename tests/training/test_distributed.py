@@ -1,0 +1,16 @@
+import json
+
+from training import runs
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+def test_two_processes_train_one_model(tmp_path, mner_data):
+    recipe = runs.write_recipe(tmp_path, mner_data.folder)
+    out, err = runs.finish(runs.start(recipe, tmp_path / "run", "--set", "train.epochs=2", launcher=TORCHRUN))
+    assert out.count("Model:") == 1
+    assert err.count("epoch 1/2") == 1
+    assert sorted(path.name for path in tmp_path.glob("run*")) == ["run"]
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["data"]["examples"]["train"] == 12
+    assert runs.weights(tmp_path / "run")

@@ -1,0 +1,63 @@
+import json
+
+import pytest
+
+from hvpkit.errors import InputError
+from hvpkit.training.workspace import NEEDED, Workspace
+
+RUN = {"recipe": "r", "data": "d"}
+
+
+def _checkpoint(workspace, step, lacking=None):
+    folder = workspace.folder / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    for name in {*NEEDED, "rng_state.pth"} - {lacking}:
+        (folder / name).write_text("{}", encoding="utf-8")
+    return folder
+
+
+def test_a_new_run_starts_from_nothing(tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    assert workspace.enter(RUN, resume=False) is None
+    assert json.loads((tmp_path / "run.training" / "run.json").read_text()) == RUN
+
+
+def test_an_output_that_is_there_is_not_overwritten(tmp_path):
+    (tmp_path / "run").mkdir()
+    with pytest.raises(InputError, match="is there already"):
+        Workspace(tmp_path / "run").enter(RUN, resume=True)
+
+
+def test_an_unfinished_run_is_not_started_over_by_accident(tmp_path):
+    Workspace(tmp_path / "run").enter(RUN, resume=False)
+    with pytest.raises(InputError, match="--resume"):
+        Workspace(tmp_path / "run").enter(RUN, resume=False)
+
+
+@pytest.mark.parametrize("changed", ["recipe", "data"])
+def test_a_run_of_something_else_is_not_gone_on_with(tmp_path, changed):
+    Workspace(tmp_path / "run").enter(RUN, resume=False)
+    with pytest.raises(InputError, match=f"another {changed}"):
+        Workspace(tmp_path / "run").enter(RUN | {changed: "other"}, resume=True)
+
+
+def test_the_newest_checkpoint_is_by_number_not_by_name(tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    workspace.enter(RUN, resume=False)
+    _checkpoint(workspace, 9)
+    newest = _checkpoint(workspace, 10)
+    assert workspace.enter(RUN, resume=True) == newest
+
+
+@pytest.mark.parametrize("lacking", sorted({*NEEDED, "rng_state.pth"}))
+def test_a_checkpoint_cut_off_while_it_was_written_is_passed_over(tmp_path, lacking):
+    workspace = Workspace(tmp_path / "run")
+    whole = _checkpoint(workspace, 5)
+    _checkpoint(workspace, 10, lacking)
+    assert workspace.newest_checkpoint() == whole
+
+
+def test_a_checkpoint_whose_state_is_half_written_is_passed_over(tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    (_checkpoint(workspace, 5) / "trainer_state.json").write_text('{"epoch": 1', encoding="utf-8")
+    assert workspace.newest_checkpoint() is None

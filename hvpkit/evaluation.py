@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hvpkit.data.batching import Batcher
+from hvpkit.data.demo.ceilings import groups
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError, InputError
 from hvpkit.inference import Decoded, decode, score
@@ -19,8 +20,22 @@ from hvpkit.weights import load_model
 
 
 @dataclass(frozen=True)
+class GroupScore:
+    """F1 over a group of examples that hold `gold` answers, and the best F1 that text alone and text with pictures allow, all 0..1."""
+
+    examples: int
+    gold: int
+    text_ceiling: float
+    f1: float
+    picture_ceiling: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """Scores, and of what: data, split, fingerprint, examples with a picture, examples that could not be read, the model's remarks."""
+    """Scores, and of what: data, split, fingerprint, examples with a picture, examples that could not be read, the model's remarks.
+
+    `groups` hold the scores beside their ceilings where the data knows these, as the dev and test splits of the demo do.
+    """
 
     model: Path
     task: str
@@ -33,7 +48,7 @@ class Evaluation:
     seed: int
     encoder: str
     remarks: Sequence[str]
-    ceilings: dict[str, float]
+    groups: dict[str, GroupScore]
     scores: Scores
 
 
@@ -75,9 +90,24 @@ def evaluate(
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
         remarks=folder.metrics["remarks"],
-        ceilings={},
+        groups=group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
         scores=score(examples, answers),
     )
+
+
+def group_scores(
+    ceilings: Mapping[str, Mapping[str, Any]], examples: Sequence[Example], answers: Sequence[Decoded | InputError]
+) -> dict[str, GroupScore]:
+    """Score the groups of a generated split by themselves, each beside its `ceilings` (as hvpkit/data/demo/ceilings.py gives them)."""
+    if not ceilings:
+        return {}
+    answer_of = {example.id: answer for example, answer in zip(examples, answers, strict=True)}
+    scores = {name: score(group, [answer_of[example.id] for example in group]) for name, group in groups(examples).items()}
+    return {
+        name: GroupScore(found.examples, found.overall.gold, ceilings[name]["text"], found.overall.f1, ceilings[name]["picture"])
+        for name, found in scores.items()
+        if name in ceilings
+    }
 
 
 def _answers(folder: ModelFolder, examples: Sequence[Example], progress: Callable[[int], None]) -> list[Decoded | InputError]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hvpkit.cli import output
+from hvpkit.data.demo.plan import CLUES
 from hvpkit.model_folder import open_model_folder
 
 
@@ -38,6 +39,12 @@ def data_folder(data: str | None) -> Path | None:
     return None if data is None else Path(data) if Path(data).is_dir() else Path("data") / data
 
 
+def ceiling_row(name: str, group: Any) -> tuple[str, ...]:  # noqa: ANN401 - a GroupScore, whose module imports torch
+    """Give a group's row: its size, and its F1 between what text alone and text with pictures can reach, in percent."""
+    title = "no clue" if name == "none" else f"clue: {name}" if name in CLUES else name
+    return title, str(group.examples), *(f"{100 * value:.2f}" for value in (group.text_ceiling, group.f1, group.picture_ceiling))
+
+
 def show(result: Any) -> None:  # noqa: ANN401 - an Evaluation, whose module imports torch
     """Print the table, the accuracy, the fingerprint and what is known of the data."""
     from hvpkit.cli.scores import score_rows
@@ -46,8 +53,9 @@ def show(result: Any) -> None:  # noqa: ANN401 - an Evaluation, whose module imp
     title = f"{result.split} of {result.data} ({result.fingerprint}): {scores.examples} examples, {result.pictures} with a picture"
     output.print_table(("", "P", "R", "F1", "gold"), score_rows(scores), title=title)
     output.print_text(f"accuracy {100 * scores.accuracy:.2f} ({'tags' if result.task == 'mner' else 'classes, None too'})")
-    for name, value in result.ceilings.items():
-        output.print_text(f"{name} {100 * value:.2f}")
+    if result.groups:
+        columns = ("", "examples", "text alone, at most", "F1", "with pictures, at most")
+        output.print_table(columns, map(ceiling_row, result.groups, result.groups.values()), title="F1 between its ceilings")
     if result.unread:
         output.warn(f"{result.unread} examples could not be read and count as finding nothing; the first: {result.first_error}")
     for remark in result.remarks:

@@ -53,15 +53,20 @@ def _offer(counter: Counter[str], nothing: str | None) -> tuple[int, int]:
 
 
 def ceilings(examples: Sequence[Example]) -> dict[str, dict[str, float]]:
-    """Give the ceilings of labelled examples: over "all", "open" and "settled" ones, and by kind of clue (their `notes`)."""
-    groups: defaultdict[str, list[Example]] = defaultdict(list)
+    """Give the ceilings of labelled examples, by the names of `groups`."""
+    return {name: asdict(ceiling(group)) for name, group in groups(examples).items()}
+
+
+def groups(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """Group examples by their `notes`: "all", "open" and "settled" ones, and by kind of clue; a group without any is left out."""
+    found: defaultdict[str, list[Example]] = defaultdict(list)
     for example in examples:
         for group in ("all", "open" if example.notes["open"] == "yes" else "settled", example.notes["clue"]):
-            groups[group].append(example)
-    return {name: asdict(ceiling(groups[name])) for name in ("all", "open", "settled", *sorted(set(groups) - _FIRST)) if groups[name]}
+            found[group].append(example)
+    return {name: found[name] for name in (*FIRST, *sorted(set(found) - set(FIRST))) if name in found}
 
 
-_FIRST = {"all", "open", "settled"}
+FIRST = ("all", "open", "settled")
 
 
 def ceiling(examples: Sequence[Example]) -> Ceiling:

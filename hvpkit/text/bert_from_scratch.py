@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.trainers import WordPieceTrainer
 from transformers import AutoModel, BertConfig, BertTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from hvpkit.contracts import Prefix, TextBatch, TextContext, TextStates, Trace
@@ -72,8 +78,26 @@ def build_bert(context: TextContext, shape: BertShape, markers: bool) -> Hugging
     return BertFromScratch(model, tokenizer, markers and context.task == "mre", shape.masked)
 
 
-def learn_tokenizer(texts: list[str], shape: BertShape) -> BertTokenizer:
-    """Learn a WordPiece vocabulary from texts."""
+def learn_tokenizer(texts: Sequence[str], shape: BertShape) -> BertTokenizer:
+    """Learn a WordPiece vocabulary from texts, always the same from the same texts.
+
+    The library's trainer numbers characters within words in the order of a hash map and breaks ties by these numbers: they are given.
+    Words with rare characters are left out of the learning.
+    """
     blank = BertTokenizer(vocab={token: i for i, token in enumerate(SPECIALS)}, do_lower_case=shape.lowercase)
-    learnt: BertTokenizer = blank.train_new_from_iterator(texts, vocab_size=shape.vocabulary, show_progress=False)
-    return learnt
+    splitter = blank.backend_tokenizer
+    words = [word for text in texts for word, _ in splitter.pre_tokenizer.pre_tokenize_str(splitter.normalizer.normalize_str(text))]
+    counts = Counter(character for word in words for character in word)
+    frequent = set(sorted(counts, key=lambda character: (-counts[character], character))[: shape.vocabulary // 4])
+    words = [word for word in words if frequent.issuperset(word)]
+    inner = sorted({character for word in words for character in word[1:]})
+    trainer = WordPieceTrainer(
+        vocab_size=shape.vocabulary,
+        special_tokens=[*SPECIALS, *(f"##{character}" for character in inner)],
+        limit_alphabet=len(frequent),
+        show_progress=False,
+    )
+    learner = Tokenizer(WordPiece(unk_token="[UNK]"))
+    learner.pre_tokenizer = WhitespaceSplit()
+    learner.train_from_iterator(words, trainer)
+    return BertTokenizer(vocab=learner.get_vocab(), do_lower_case=shape.lowercase)

@@ -28,8 +28,8 @@ from hvpkit.recipe import Recipe
 from hvpkit.registry import Registry
 from hvpkit.training.card import model_card, remarks
 from hvpkit.training.report import EpochLine, Report
-from hvpkit.training.trainer import HvpTrainer, training_arguments
-from hvpkit.training.workspace import Workspace
+from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
+from hvpkit.training.workspace import LOGS, Workspace
 from hvpkit.types import SPLITS, Example
 from hvpkit.vision.features import PyramidCache
 from hvpkit.weights import save_model
@@ -109,8 +109,9 @@ class Run:
         has_dev, steps = bool(self.examples["dev"]), updates * self.recipe.train.epochs
         arguments = training_arguments(self.recipe.train, folder, steps=steps, evaluates=has_dev, unused=self.model.vision is not None)
         lines = _EpochLines(self)
+        logs = loggers(self.recipe.train, folder / LOGS) if is_main_process() else []
         score_dev = (lambda: self.score("dev", lines)) if has_dev else None
-        return HvpTrainer(self.model, self.recipe, self.batcher, train, self.examples["dev"], arguments, score_dev, [lines])
+        return HvpTrainer(self.model, self.recipe, self.batcher, train, self.examples["dev"], arguments, score_dev, [lines, *logs])
 
     def _encode(self, examples: Sequence[Example]) -> list[Item]:
         """Encode the training set; an example that cannot be used is reported, counted and left out."""

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer_utils import IntervalStrategy
 
 from hvpkit.data.batching import Batcher, Items, LengthSampler
+from hvpkit.errors import InputError
 from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.recipe import Recipe, TrainSpec
@@ -113,13 +115,24 @@ def training_arguments(train: TrainSpec, folder: Path, *, steps: int, evaluates:
         metric_for_best_model="f1" if evaluates else None,
         greater_is_better=True if evaluates else None,
         logging_strategy=epochs,
-        report_to=["tensorboard"] if train.log == "tensorboard" else [],
+        report_to=[],
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
         ddp_find_unused_parameters=unused,
     )
+
+
+def loggers(train: TrainSpec, folder: Path) -> list[TrainerCallback]:
+    """Give what logs to `folder`, if asked; raises InputError when TensorBoard is not installed."""
+    if train.log == "none":
+        return []
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise InputError("train.log: tensorboard is not installed; run `pip install tensorboard`, or set train.log to none") from error
+    return [TensorBoardCallback(SummaryWriter(str(folder)))]
 
 
 def uses_bf16(train: TrainSpec) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hvpkit.errors import InputError
 
+LOGS = "logs"
 NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
 
 
@@ -51,7 +52,9 @@ class Workspace:
         return next((folder for folder in folders if _whole(folder)), None)
 
     def leave(self) -> None:
-        """Remove the folder of a run that is done."""
+        """Remove the folder of a run that is done; its logs go with the model."""
+        if (self.folder / LOGS).is_dir():
+            shutil.move(self.folder / LOGS, self.output / LOGS)
         shutil.rmtree(self.folder)
 
 

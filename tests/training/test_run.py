@@ -1,0 +1,123 @@
+import json
+from dataclasses import replace
+
+import pytest
+import tiny
+from training import runs
+
+from hvpkit.data.prepared import write_prepared
+from hvpkit.errors import DataError, InputError
+from hvpkit.evaluation import evaluate
+from hvpkit.model_folder import open_model_folder
+from hvpkit.registry import load_registry
+from hvpkit.training import run as training_run
+from hvpkit.training.report import Report
+from hvpkit.training.run import train
+
+
+def _train(tmp_path, data, task="mner", *overrides, name="run", **options):
+    recipe = tiny.recipe(tmp_path, data, task, overrides=(*runs.LEARNS[:1], "train.epochs=2", *overrides))
+    return train(recipe, load_registry(), tmp_path / name, **options)
+
+
+def _split(tmp_path, data, **splits):
+    """Prepare the data again with some splits replaced."""
+    folder = tmp_path / "changed"
+    kept = {split: splits.get(split, data.examples(split)) for split in ("train", "dev", "test")}
+    root = data.pictures_root
+    write_prepared(folder, name="tiny", task=data.manifest.task, labels=data.labels, splits=kept, pictures_root=root, source="test")
+    return folder
+
+
+@pytest.mark.parametrize("task", ["mner", "mre"])
+def test_training_writes_a_model_that_scores_as_it_says(tmp_path, task, mner_data, mre_data):
+    finished = _train(tmp_path, (mner_data if task == "mner" else mre_data).folder, task)
+    again = evaluate(open_model_folder(finished.folder), "test")
+    assert again.scores == finished.test
+    assert evaluate(open_model_folder(finished.folder), "dev").scores == finished.dev
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path, mner_data):
+    first, second = (_train(tmp_path, mner_data.folder, name=name).folder for name in ("a", "b"))
+    other = _train(tmp_path, mner_data.folder, "mner", "train.seed=8", name="c").folder
+    assert runs.weights(first) == runs.weights(second)
+    assert runs.weights(first) != runs.weights(other)
+
+
+def test_the_epoch_best_on_dev_is_kept_and_test_is_scored_once(tmp_path, mner_data, monkeypatch):
+    lines, scored = [], []
+    original = training_run.Run.score
+    monkeypatch.setattr(training_run.Run, "score", lambda self, split, *rest: scored.append(split) or original(self, split, *rest))
+    finished = _train(tmp_path, mner_data.folder, "mner", "train.epochs=6", "train.lr=5e-3", report=Report(epoch=lines.append))
+    best = max(lines, key=lambda line: (line.dev.overall.f1, -line.epoch))
+    assert (finished.best_epoch, finished.dev) == (best.epoch, best.dev)
+    assert scored.count("test") == 1
+
+
+def test_dev_is_not_scored_before_the_epoch_asked_for(tmp_path, mner_data):
+    lines = []
+    overrides = ("train.epochs=3", "train.evaluate_from=2")
+    _train(tmp_path, mner_data.folder, "mner", *overrides, report=Report(epoch=lines.append))
+    assert [line.dev is not None for line in lines] == [False, True, True]
+
+
+def test_without_dev_the_last_epoch_is_kept(tmp_path, mner_data):
+    finished = _train(tmp_path, _split(tmp_path, mner_data, dev=[]))
+    assert (finished.best_epoch, finished.dev) == (2, None)
+
+
+def test_text_only_leaves_the_pictures_out(tmp_path, mner_data):
+    finished = _train(tmp_path, mner_data.folder, "mner", "data.text_only=true")
+    assert set(finished.metrics["data"]["pictures"].values()) == {0}
+
+
+def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_path, mner_data):
+    warnings = []
+    gone = replace(mner_data.examples("train")[0], image=tmp_path / "gone.png")
+    long = replace(mner_data.examples("train")[1], words=("word",) * 60, tags=("O",) * 60)
+    changed = tmp_path / "changed"
+    examples = [gone, long, *mner_data.examples("train")[2:]]
+    splits = {"train": examples, "dev": [], "test": []}
+    write_prepared(
+        changed, name="tiny", task="mner", labels=mner_data.labels, splits=splits, pictures_root=tmp_path.parent.parent, source="t"
+    )
+    finished = _train(tmp_path, changed, "mner", "train.epochs=1", report=Report(warn=warnings.append))
+    assert finished.folder.is_dir()
+    assert any("left out" in warning and "gone.png" in warning for warning in warnings)
+    assert any("cut off" in warning for warning in warnings)
+
+
+def test_data_of_the_other_task_is_refused(tmp_path, mre_data):
+    with pytest.raises(DataError, match="mre"):
+        _train(tmp_path, mre_data.folder)
+
+
+def test_missing_data_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(DataError, match="hvp preprocess"):
+        _train(tmp_path, tmp_path / "nowhere")
+    assert not list(tmp_path.glob("run*"))
+
+
+def test_an_existing_model_is_not_overwritten(tmp_path, mner_data):
+    _train(tmp_path, mner_data.folder)
+    with pytest.raises(InputError, match="is there already"):
+        _train(tmp_path, mner_data.folder)
+
+
+def test_bf16_trains(tmp_path, mner_data):
+    finished = _train(tmp_path, mner_data.folder, "mner", "train.precision=bf16")
+    assert runs.weights(finished.folder) != runs.weights(_train(tmp_path, mner_data.folder, name="fp32").folder)
+
+
+def test_tensorboard_logs_are_kept_beside_the_model(tmp_path, mner_data):
+    finished = _train(tmp_path, mner_data.folder, "mner", "train.log=tensorboard")
+    assert list((finished.folder / "logs").glob("events*"))
+
+
+def test_a_model_names_data_seed_encoder_and_random_parts(tmp_path, mner_data):
+    finished = _train(tmp_path, mner_data.folder)
+    metrics = json.loads((finished.folder / "metrics.json").read_text())
+    assert metrics["data"]["fingerprint"] == mner_data.manifest.fingerprint
+    assert (metrics["seed"], metrics["encoder"]) == (7, "bert-from-scratch")
+    assert any("random weights" in remark for remark in metrics["remarks"])
+    assert mner_data.manifest.fingerprint in (finished.folder / "README.md").read_text()

@@ -38,19 +38,19 @@ def bert_from_scratch(
     width: int = 128,
     layers: int = 4,
     heads: int = 4,
-    vocabulary: int = 4000,
-    lowercase: bool = False,
-    masked: float = 0.0,
+    vocabulary: int = 1000,
+    disguised: float = 0.5,
+    masked: float = 0.2,
     markers: bool = True,
 ) -> TextEncoder:
     """A small BERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
 
-    Capitals tell names that were never seen, so they are kept unless `lowercase`; in training a share `masked` of the words is hidden,
-    so that the context is learnt as well. Raises ComponentError when the width does not split into the heads.
+    In training a share `disguised` of the words with a capital look like names that were never seen, and up to a share `masked` of a
+    sentence's words is hidden. Raises ComponentError when the width does not split into the heads.
     """
     from hvpkit.text.bert_from_scratch import BertShape, build_bert
 
-    return build_bert(context, BertShape(width, layers, heads, vocabulary, lowercase, masked), markers)
+    return build_bert(context, BertShape(width, layers, heads, vocabulary, disguised, masked), markers)
 
 
 # Bound here, while the names are the functions': importing a submodule of the same name would hide them.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import string
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.trainers import WordPieceTrainer
 from torch import Tensor
 from transformers import AutoModel, BertTokenizer, ModernBertConfig, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -90,7 +94,7 @@ def build_bert(context: TextContext, shape: BertShape, markers: bool) -> Hugging
         )
     if not context.examples:
         raise ComponentError("text encoder 'bert-from-scratch' learns its vocabulary from training examples, and there are none")
-    tokenizer = learn_tokenizer((word for example in context.examples for word in example.words), shape.vocabulary)
+    tokenizer = learn_tokenizer([" ".join(example.words) for example in context.examples], shape.vocabulary)
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
     config = ModernBertConfig(
         vocab_size=len(tokenizer),
@@ -113,22 +117,31 @@ def build_bert(context: TextContext, shape: BertShape, markers: bool) -> Hugging
     return BertFromScratch(model, tokenizer, markers and context.task == "mre", shape)
 
 
-def learn_tokenizer(words: Iterable[str], size: int) -> BertTokenizer:
-    """Learn a WordPiece vocabulary of at most `size` pieces in which every word with a capital, known or not, falls into pieces."""
+def learn_tokenizer(texts: Sequence[str], size: int) -> BertTokenizer:
+    """Learn a WordPiece vocabulary of at most `size` pieces from texts, always the same from the same texts.
+
+    Words with a capital count once each, so that none becomes a piece by itself: names fall into pieces, known or not. Any word of
+    frequent characters can be written. The library's trainer numbers characters within words in the order of a hash map and breaks ties
+    by these numbers: they are given.
+    """
     blank = BertTokenizer(vocab={token: i for i, token in enumerate(SPECIALS)}, do_lower_case=False)
-    letters = list(string.ascii_letters)
-    learnt: BertTokenizer = blank.train_new_from_iterator(
-        _each_name_once(words), vocab_size=size, show_progress=False, min_frequency=2, initial_alphabet=letters
+    splitter = blank.backend_tokenizer
+    words = [word for text in texts for word, _ in splitter.pre_tokenizer.pre_tokenize_str(splitter.normalizer.normalize_str(text))]
+    counts = Counter(character for word in words for character in word)
+    frequent = set(sorted(counts, key=lambda character: (-counts[character], character))[: size // 4])
+    words = [word for word in words if frequent.issuperset(word)]
+    trainer = WordPieceTrainer(
+        vocab_size=size,
+        special_tokens=[*SPECIALS, *(f"##{character}" for character in sorted(frequent))],
+        limit_alphabet=len(frequent),
+        min_frequency=2,
+        show_progress=False,
     )
-    return learnt
+    learner = Tokenizer(WordPiece(unk_token="[UNK]"))
+    learner.pre_tokenizer = WhitespaceSplit()
+    learner.train_from_iterator(_each_name_once(words), trainer)
+    return BertTokenizer(vocab=learner.get_vocab(), do_lower_case=False)
 
 
-def _each_name_once(words: Iterable[str]) -> Iterator[str]:
-    """Give all words, those with a capital once: too rarely to become a piece of their own."""
-    names: set[str] = set()
-    for word in words:
-        if not word[:1].isupper():
-            yield word
-        elif word not in names:
-            names.add(word)
-            yield word
+def _each_name_once(words: Sequence[str]) -> list[str]:
+    return [*(word for word in words if not word[:1].isupper()), *dict.fromkeys(word for word in words if word[:1].isupper())]

@@ -49,7 +49,7 @@ def hugging_face(context: VisionContext, *, weights: str, name: str | None = Non
     return open_hugging_face(context, weights=weights, name=name)
 
 
-def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: int = 32) -> VisualBackbone:
+def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: int = 16) -> VisualBackbone:
     """A small convolutional pyramid with random weights, to be trained with the rest (our own; offline)."""
     from hvpkit.vision.cnn_from_scratch import CnnFromScratch
 

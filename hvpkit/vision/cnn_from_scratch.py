@@ -6,27 +6,27 @@ from PIL import Image
 from torch import Tensor, nn
 
 from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
-from hvpkit.errors import ComponentError
 from hvpkit.vision.transform import to_pixels
 
 SIDE = 64
-GROUPS = 8
+LEVELS = 4
 
 
 class CnnFromScratch(VisualBackbone):
-    """Four stages of two 3x3 convolutions, each half as large and twice as wide as the one before; group norms, random weights.
+    """Four stages of 3x3 convolutions, each half as large and twice as wide as the one before; batch norms, random weights.
 
-    Raises ComponentError when the width does not split into the norms' groups.
+    A level is what leaves a stage's last norm, before the ReLU: it is zero on average, so that a pooled level tells pictures apart from
+    the first step on instead of saying the same of each.
     """
 
     def __init__(self, context: VisionContext, width: int) -> None:
         super().__init__()
-        if width % GROUPS:
-            raise ComponentError(f"visual backbone 'cnn-from-scratch': width {width} is no multiple of {GROUPS}")
         self.side = context.size or SIDE
-        widths = [width * 2**i for i in range(4)]
+        widths = [width * 2**i for i in range(LEVELS)]
         self.levels = tuple(LevelInfo(channels, 2 ** (i + 1)) for i, channels in enumerate(widths))
-        self.stages = nn.ModuleList(_stage(before, after) for before, after in zip([3, *widths], widths, strict=False))
+        self.stages = nn.ModuleList(
+            [_halved(3, width), *(_stage(before, after) for before, after in zip(widths, widths[1:], strict=False))]
+        )
 
     def transform(self, picture: Image.Image) -> Tensor:
         """Rescale and normalise: [3, side, side]."""
@@ -42,11 +42,9 @@ class CnnFromScratch(VisualBackbone):
 
 
 def _stage(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
-        nn.GroupNorm(GROUPS, after),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(after, after, 3, padding=1, bias=False),
-        nn.GroupNorm(GROUPS, after),
-        nn.ReLU(inplace=True),
-    )
+    convolution = nn.Conv2d(after, after, 3, padding=1, bias=False)
+    return nn.Sequential(nn.ReLU(), _halved(before, after), nn.ReLU(), convolution, nn.BatchNorm2d(after))
+
+
+def _halved(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after))

@@ -137,7 +137,7 @@ def test_tags_of_words_that_were_cut_are_cut_as_well(settings):
 def test_what_does_not_fit_or_cannot_be_read_is_told(settings, examples, tmp_path):
     batcher = Batcher(*settings)
     with pytest.raises(DataError, match="example wide"):
-        batcher.encode(Example("wide", ("dA" * 40,)), labelled=False)
+        batcher.encode(Example("wide", ("!" * 40,)), labelled=False)
     missing = replace(examples[0], image=tmp_path / "gone.png", objects=(VisualObject(tmp_path / "crop.png"),))
     with pytest.raises(PictureError, match=r"gone\.png is missing"):
         batcher.collate([batcher.encode(missing, labelled=False)])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from small_models import save_encoder
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm
 
@@ -16,7 +17,6 @@ from hvpkit.text.prefix_attention import prefix_attention, split_heads
 from hvpkit.types import Example
 
 B, H, T, W, S = 2, 2, 4, 3, 3  # W: width of a head
-SMALL = {"width": 8, "layers": 3, "heads": 2}
 MASK = torch.tensor([[True, False, True], [False, False, False]])
 
 
@@ -126,15 +126,15 @@ def test_a_prefix_may_depend_on_the_text_s_own_keys():
 
 
 @torch.no_grad()
-def test_a_whole_bert_with_a_prefix_is_the_written_out_one():
-    example = Example("1", ("Ada", "visits", "Paris"))
-    encoder = load_registry().build("text encoder", "bert-from-scratch", TextContext("mner", [example]), SMALL).eval()
+def test_a_whole_bert_with_a_prefix_is_the_written_out_one(tmp_path):
+    example, folder = Example("1", ("Ada", "visits", "Paris")), save_encoder(tmp_path, "bert")
+    encoder = load_registry().build("text encoder", "hugging-face", TextContext("mner"), {"name": str(folder)}).eval()
     encoder.accept_prefix()
     ids = encoder.encode(example, 32).features["input_ids"][None]
     states = embedded(encoder.model, ids)
     count = ids.shape[1]
     generator = torch.Generator().manual_seed(3)
-    keys, values = ([torch.randn(1, S, 8, generator=generator) for _ in range(3)] for _ in range(2))
+    keys, values = ([torch.randn(1, S, 32, generator=generator) for _ in range(3)] for _ in range(2))
     prefix = Prefix(keys, values, torch.tensor([[True, True, False]]))
     for layer, module in enumerate(encoder.model.encoder.layer):
         states = through_layer(module, states, prefix, layer)
@@ -151,7 +151,7 @@ def embedded(model: nn.Module, ids: Tensor) -> Tensor:
 
 def through_layer(module: nn.Module, states: Tensor, prefix: Prefix, layer: int) -> Tensor:
     own, count = module.attention.self, states.shape[1]
-    query, key, value = (linear(states).view(1, count, 2, 4).transpose(1, 2) for linear in (own.query, own.key, own.value))
+    query, key, value = (linear(states).view(1, count, 2, 16).transpose(1, 2) for linear in (own.query, own.key, own.value))
     attended = written_out(query, key, value, torch.ones(1, count, count, dtype=torch.bool), prefix, layer).flatten(2)
     states = normalised(states + module.attention.output.dense(attended), module.attention.output.LayerNorm)
     return normalised(states + module.output.dense(gelu(module.intermediate.dense(states))), module.output.LayerNorm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,13 +25,15 @@ from hvpkit.contracts import (
     Visual,
     VisualBackbone,
 )
+from hvpkit.data.reading import Dataset, ReaderContext
 from hvpkit.gates.dynamic import DynamicGate
 from hvpkit.heads.classifiers import ClsHead
 from hvpkit.heads.crf import CrfHead
 from hvpkit.registry import load_registry
-from hvpkit.testing import check_backbone, check_fusion, check_gate, check_head, check_projector, check_text_encoder
+from hvpkit.testing import check_backbone, check_fusion, check_gate, check_head, check_projector, check_reader, check_text_encoder
+from hvpkit.testing.inputs import LABELS
 from hvpkit.text.hugging_face import HuggingFaceEncoder
-from hvpkit.types import Relation, Span
+from hvpkit.types import Example, Labels, Relation, Span
 from hvpkit.vision.cnn_from_scratch import CnnFromScratch
 from hvpkit.vision.stages import StagesProjector
 
@@ -380,6 +383,44 @@ def test_an_encoder_that_takes_a_prefix_must_say_so():
     factory = REGISTRY.get("text encoder", "bert-from-scratch").factory
     with pytest.raises(AssertionError, match="it accepts a prefix, though it was not said to take one"):
         check_text_encoder(factory, prefix=False, width=16, layers=2, heads=2)
+
+
+# ------------------------------------------------------------------------------------------------------------------- readers
+GOOD = Example("1", ("Ann", "sings"), tags=("B-PER", "O"))
+SEEN = replace(GOOD, image=Path("/data/a.jpg"))
+
+
+def reader_of(*examples: Example, root: str = "/data", labels: Labels = LABELS["mner"], forgetful: bool = False, blind: bool = True):
+    times: list[int] = []
+
+    def read(context: ReaderContext) -> Dataset:
+        times.append(1)
+        found = [replace(e, image=None) if context.text_only and blind else e for e in examples]
+        return Dataset(labels, {"train": found[len(times) - 1 :] if forgetful else found}, Path(root), "here")
+
+    return read
+
+
+def test_a_reader_of_a_stranger_that_keeps_the_contract_passes():
+    check_reader(reader_of(SEEN, replace(GOOD, id="2")))
+
+
+@pytest.mark.parametrize(
+    ("reader", "message"),
+    [
+        (reader_of(), "it finds no example"),
+        (reader_of(GOOD, GOOD), "some examples of train have the same id"),
+        (reader_of(replace(GOOD, tags=("O",))), "train: example '1': 1 tags for 2 words"),
+        (reader_of(replace(GOOD, tags=("O", "B-DOG"))), "'B-DOG' is not one of the dataset's labels"),
+        (reader_of(SEEN, root="/elsewhere"), r"the picture /data/a\.jpg does not lie under /elsewhere"),
+        (reader_of(GOOD, labels=LABELS["mre"]), "its labels are for mre, not mner"),
+        (reader_of(GOOD, replace(GOOD, id="2"), forgetful=True), "it gives other examples the second time"),
+        (reader_of(SEEN, blind=False), "it names pictures where none are wanted"),
+    ],
+)
+def test_a_broken_reader(reader, message):
+    with pytest.raises(AssertionError, match=message):
+        check_reader(reader)
 
 
 def test_the_checks_leave_random_numbers_as_they_were():

@@ -5,11 +5,14 @@ OPTIONS holds what a component cannot be built without.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from fabricate import TWEETS, draw, pair, write_lines, write_pairs, write_tweets
 from torch import nn
 
-from hvpkit.registry import Component, load_registry
-from hvpkit.testing import check_backbone, check_fusion, check_gate, check_head, check_projector, check_text_encoder
+from hvpkit.registry import KINDS, Component, load_registry
+from hvpkit.testing import check_backbone, check_fusion, check_gate, check_head, check_projector, check_reader, check_text_encoder
 
 COMPONENTS = load_registry().all()
 OPTIONS = {
@@ -17,6 +20,8 @@ OPTIONS = {
     ("text encoder", "hugging-face"): {"name": "bert"},
     ("visual backbone", "hugging-face"): {"name": "resnet"},
     ("visual backbone", "cnn-from-scratch"): {"width": 8},
+    ("reader", "demo"): {"size": 40},
+    ("reader", "demo-mre"): {"size": 40},
 }
 
 
@@ -45,8 +50,7 @@ def quick_start(monkeypatch):
 
 
 def test_all_kinds_have_their_checks():
-    checked = {"text encoder", "visual backbone", "projector", "gate", "fusion", "head"}
-    assert {component.kind for component in COMPONENTS} - checked <= {"reader", "proposer"}
+    assert {component.kind for component in COMPONENTS} <= {kind for kind in KINDS if f"test_{kind.replace(' ', '_')}" in globals()}
 
 
 @for_each_task("text encoder")
@@ -83,3 +87,30 @@ def test_fusion(component, task):
 @for_each_task("head")
 def test_head(component, task):
     check_head(component.factory, task=task, **options_of(component))
+
+
+def dataset_for(name: str, task: str, folder: Path) -> Path:
+    """Write a few examples as the reader expects them; one that draws its own needs none."""
+    if name.startswith("demo"):
+        return Path()
+    if name == "mnre":
+        for split in ("train", "val", "test"):
+            write_pairs(folder / "mnre" / f"mnre_{split}.txt", [pair(), pair("b.jpg", "None")])
+        for picture in ("a.jpg", "b.jpg"):
+            draw(folder / "mnre" / "img_org" / picture)
+    elif name == "jsonl":
+        spans = {"head": {"start": 0, "end": 1}, "tail": {"start": 2, "end": 3}, "relation": "peer"}
+        labels = {"tags": ["B-PER", "O", "B-LOC"]} if task == "mner" else spans
+        write_lines(folder / "train.jsonl", [{"id": "1", "tokens": ["Ann", "of", "Rome"], "image": "a.jpg", **labels}])
+        draw(folder / "a.jpg")
+    else:
+        write_tweets(folder / name)
+        for split in TWEETS.values():
+            for tweet, _ in split:
+                draw(folder / f"{name}_images" / f"{tweet}.jpg")
+    return folder
+
+
+@for_each_task("reader")
+def test_reader(component, task, tmp_path):
+    check_reader(component.factory, root=dataset_for(component.name, task, tmp_path), task=task, **options_of(component))

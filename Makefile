@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install test lint format docs clean
+.PHONY: install quickstart test lint format docs clean
 
 install: $(INSTALLED)
 
@@ -12,6 +12,19 @@ $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -e ".[dev]"
 	touch $@
+
+# Its own outputs alone are replaced: data/demo and runs/quickstart.
+quickstart: $(INSTALLED)
+	$(BIN)/hvp preprocess demo
+	rm -rf runs/quickstart runs/quickstart.training
+	$(BIN)/hvp train recipes/quickstart.yaml
+	$(BIN)/hvp eval runs/quickstart
+	$(BIN)/python benchmarks/contrast.py runs/quickstart
+	@printf '\nGo on with:\n'
+	@printf '  %s\n' '$(BIN)/hvp predict --text "..." --image picture.jpg    entities of a text of your own' \
+	  '$(BIN)/hvp preprocess demo --task mre                   the same for relations, then:' \
+	  '$(BIN)/hvp train recipes/quickstart_mre.yaml' \
+	  '$(BIN)/hvp recipes                                      the published systems'
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests

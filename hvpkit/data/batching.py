@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,8 +39,10 @@ class Item:
 class Batcher:
     """Encodes examples for one model and collates them."""
 
-    def __init__(self, model: Model, recipe: Recipe, features: Features | None = None) -> None:
-        self.model, self.recipe, self.features = model, recipe, features
+    def __init__(
+        self, model: Model, recipe: Recipe, features: Features | None = None, pixels: Callable[[View], Tensor] | None = None
+    ) -> None:
+        self.model, self.recipe, self.features, self.pixels = model, recipe, features, pixels or self._decoded
 
     def encode(self, example: Example, *, labelled: bool) -> Item:
         """Encode one example; raises DataError when it does not fit, PictureError when its picture cannot be read."""
@@ -71,7 +73,12 @@ class Batcher:
         if self.features is not None:
             levels = zip(*(self.features.of(view) for view in seen), strict=True)
             return Pictures(mask, boxes, features=tuple(torch.stack(level).float() for level in levels))
-        return Pictures(mask, boxes, pixels=torch.stack([self.model.vision.transform(view.open()) for view in seen]))
+        return Pictures(mask, boxes, pixels=torch.stack([self.pixels(view) for view in seen]))
+
+    def _decoded(self, view: View) -> Tensor:
+        if self.model.vision is None:
+            raise ValueError("this model looks at no pictures")
+        return self.model.vision.transform(view.open())
 
 
 def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int]) -> TextBatch:

@@ -31,7 +31,7 @@ from hvpkit.training.report import EpochLine, Report
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
 from hvpkit.training.workspace import LOGS, Workspace
 from hvpkit.types import SPLITS, Example
-from hvpkit.vision.features import PyramidCache
+from hvpkit.vision.features import PixelCache, PyramidCache
 from hvpkit.weights import save_model
 
 
@@ -92,12 +92,16 @@ class Run:
             raise DataError(f"{data.folder} has no training examples")
         seed_everything(recipe.train.seed)
         self.model = build_model(recipe, registry, data.labels, self.examples["train"])
-        self.batcher = Batcher(self.model, recipe, self._features())
+        self.batcher = self.new_batcher()
 
-    def _features(self) -> PyramidCache | None:
-        """Keep the pyramids of a frozen backbone; one that learns needs its pictures each time."""
+    def new_batcher(self) -> Batcher:
+        """Keep the pyramids of a frozen backbone, and the pixels for one that learns."""
         vision = self.model.vision
-        return PyramidCache(vision) if vision is not None and vision.frozen else None
+        if vision is None:
+            return Batcher(self.model, self.recipe)
+        if vision.frozen:
+            return Batcher(self.model, self.recipe, PyramidCache(vision))
+        return Batcher(self.model, self.recipe, pixels=PixelCache(vision).of)
 
     def trainer(self, folder: Path) -> HvpTrainer:
         """Encode the training examples, fill the feature cache, and set the trainer up."""

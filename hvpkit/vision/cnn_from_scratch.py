@@ -13,10 +13,10 @@ LEVELS = 4
 
 
 class CnnFromScratch(VisualBackbone):
-    """Four stages of 3x3 convolutions, each half as large and twice as wide as the one before; batch norms, random weights.
+    """Four stages of 3x3 convolutions, each half as large and twice as wide as the one before; random weights.
 
-    A level is what leaves a stage's last norm, before the ReLU: it is zero on average, so that a pooled level tells pictures apart from
-    the first step on instead of saying the same of each.
+    A batch norm follows each ReLU, so that a level is zero on average: once pooled it tells pictures apart from the first step on, instead
+    of saying the same of all of them.
     """
 
     def __init__(self, context: VisionContext, width: int) -> None:
@@ -24,9 +24,9 @@ class CnnFromScratch(VisualBackbone):
         self.side = context.size or SIDE
         widths = [width * 2**i for i in range(LEVELS)]
         self.levels = tuple(LevelInfo(channels, 2 ** (i + 1)) for i, channels in enumerate(widths))
-        self.stages = nn.ModuleList(
-            [_halved(3, width), *(_stage(before, after) for before, after in zip(widths, widths[1:], strict=False))]
-        )
+        stages = [_block(3, width, 2)]
+        stages += [nn.Sequential(_block(before, 2 * before, 2), _block(2 * before, 2 * before, 1)) for before in widths[:-1]]
+        self.stages = nn.ModuleList(stages)
 
     def transform(self, picture: Image.Image) -> Tensor:
         """Rescale and normalise: [3, side, side]."""
@@ -41,10 +41,5 @@ class CnnFromScratch(VisualBackbone):
         return maps
 
 
-def _stage(before: int, after: int) -> nn.Sequential:
-    convolution = nn.Conv2d(after, after, 3, padding=1, bias=False)
-    return nn.Sequential(nn.ReLU(), _halved(before, after), nn.ReLU(), convolution, nn.BatchNorm2d(after))
-
-
-def _halved(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after))
+def _block(before: int, after: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(before, after, 3, stride, padding=1), nn.ReLU(), nn.BatchNorm2d(after))

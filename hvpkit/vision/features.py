@@ -1,4 +1,4 @@
-"""Pooled pyramids of a frozen backbone, computed once a view."""
+"""What training keeps of pictures in memory: pooled pyramids where the backbone is frozen, pixels where it learns."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hvpkit.vision.tower import VisualTower
 from hvpkit.vision.views import View
 
 BATCH = 32
+PIXEL_BYTES = 2**30
 
 
 class PyramidCache:
@@ -36,6 +37,25 @@ class PyramidCache:
             levels = [level.cpu() for level in self.tower.pyramid(pixels.to(device))]
             self._levels.update({view: tuple(level[i] for level in levels) for i, view in enumerate(batch)})
             progress(len(batch))
+
+
+class PixelCache:
+    """The pixels [3, side, side] of the views that were decoded first, `most` bytes of them; others are decoded each time."""
+
+    def __init__(self, tower: VisualTower, most: int = PIXEL_BYTES) -> None:
+        self.tower, self._room = tower, most
+        self._pixels: dict[View, Tensor] = {}
+
+    def of(self, view: View) -> Tensor:
+        """Give a view's pixels; raises PictureError."""
+        kept = self._pixels.get(view)
+        if kept is not None:
+            return kept
+        pixels = self.tower.transform(view.open())
+        if pixels.nbytes <= self._room:
+            self._pixels[view] = pixels
+            self._room -= pixels.nbytes
+        return pixels
 
 
 def _batches(views: Iterable[View]) -> Iterator[list[View]]:

@@ -1,0 +1,86 @@
+"""The same sentence with two pictures: does a model that was trained on drawn data tell them apart?
+
+    python benchmarks/contrast.py runs/quickstart
+
+Counts the pairs of the test split in which one open sentence stands with two relevant pictures, and shows one of them with the commands
+that ask for it. A model of text alone must give both the same answer.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hvpkit.data.demo.ceilings import answers_of
+from hvpkit.data.demo.generate import contrast_pairs
+from hvpkit.data.prepared import open_prepared
+from hvpkit.inference import Decoded, decode
+from hvpkit.model_folder import open_model_folder
+from hvpkit.predictor import Predictor
+from hvpkit.types import EntityPrediction, Example, Relation, RelationPrediction, Span
+
+
+def asked_of(one: Example, other: Example) -> tuple[Span, ...]:
+    """Give the spans whose answer differs between the two."""
+    truth = dict(answers_of(other))
+    return next(spans for spans, answer in answers_of(one) if truth[spans] != answer)
+
+
+def said(answer: Decoded, spans: tuple[Span, ...]) -> str:
+    """Give the type or relation that a model says of these spans."""
+    if isinstance(answer, Relation):
+        return answer.label
+    return next((entity.type for entity in answer if (entity.start, entity.end) == (spans[0].start, spans[0].end)), "none")
+
+
+def right(pair: tuple[Example, Example], answers: Sequence[object]) -> bool:
+    """Tell whether both answers are what the pictures show; what could not be read is not."""
+    spans = asked_of(*pair)
+    if not all(isinstance(answer, (list, Relation)) for answer in answers):
+        return False
+    return [said(answer, spans) for answer in answers] == [dict(answers_of(example))[spans] for example in pair]  # type: ignore[arg-type]
+
+
+def show(predictor: Predictor, model: Path, pair: tuple[Example, Example]) -> bool:
+    """Ask for both pictures as `hvp predict` does, from the whole picture alone; tell whether both answers are right."""
+    spans = asked_of(*pair)
+    answers = []
+    for example in pair:
+        names = [" ".join(example.words[span.start : span.end]) for span in spans]
+        mentions = dict(zip(("head", "tail"), names, strict=True)) if example.relation is not None else {}
+        text, truth = " ".join(example.words), dict(answers_of(example))[spans]
+        options = {"model": str(model), "text": text, "image": str(example.image), **mentions}
+        print("$ hvp predict " + " ".join(f"--{name} {shlex.quote(value)}" for name, value in options.items()))
+        found = predictor.predict(text, example.image, **mentions)
+        answers.append(_said(found, names[0]))
+        print(f"  {' and '.join(names)}: {answers[-1]} (the picture shows {truth})\n")
+    return answers == [dict(answers_of(example))[spans] for example in pair]
+
+
+def _said(found: EntityPrediction | RelationPrediction, name: str) -> str:
+    if isinstance(found, RelationPrediction):
+        return found.relation.label
+    return next((entity.type for entity in found.entities if entity.text == name), "none")
+
+
+def main(model: Path) -> None:
+    folder = open_model_folder(model)
+    data = open_prepared(folder.recipe.data.path)
+    pairs = contrast_pairs(data.examples("test"))
+    if not pairs:
+        sys.exit(f"{data.folder} has no sentence with two pictures; it takes data that hvpkit drew (hvp preprocess demo)")
+    predictor = Predictor(folder)
+    answers = list(decode(predictor.model, predictor.batcher, [example for pair in pairs for example in pair]))
+    told = [right(pair, answers[2 * i : 2 * i + 2]) for i, pair in enumerate(pairs)]
+    scenes = [(pair, well) for pair, well in zip(pairs, told, strict=True) if {one.notes["clue"] for one in pair} == {"scene"}]
+    shown = next((pair for pair, well in scenes if well), (scenes or [(pairs[0], False)])[0][0])
+    print("The same sentence with two pictures:\n")
+    if not show(predictor, model, shown):
+        print("The model does not tell these two apart: train longer, or on more data.")
+    print(f"{sum(told)} of {len(told)} such pairs are told apart, both answers right; from the text alone it would be none.")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs/quickstart"))

@@ -1,0 +1,465 @@
+"""Do pictures help, and when? The paper's claims, checked on drawn data whose truth and ceilings are known.
+
+    python benchmarks/controlled.py                    # five seeds, both tasks; finished runs are kept, so it can be stopped and goes on
+    python benchmarks/controlled.py --quick            # minutes: one seed, little data; shows that it works, proves nothing
+    python benchmarks/controlled.py --only mner.hvpnet # a part of the runs: those whose name begins so
+    python benchmarks/controlled.py --report           # tables and charts of what is finished
+
+Trains text alone, HVPNeT, Flat, 1T3 and OnlyObj (recipes/quickstart*.yaml) on the same data, seed by seed, and writes
+benchmarks/controlled.json, the section "Controlled pictures" of benchmarks/RESULTS.md and benchmarks/controlled_*.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hvpkit.data.demo.plan import CLUES
+
+HERE = Path(__file__).parent
+SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
+TASKS = ("mner", "mre")
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of irrelevant pictures at test; in training it is 0.3
+FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run: a system on a task; `fraction` of the training data; `start`, whose weights it goes on from (all but the head)."""
+
+    task: str
+    system: str
+    seed: int
+    fraction: float = 1.0
+    start: Job | None = None
+
+    @property
+    def name(self) -> str:
+        part = "" if self.fraction == 1 else f".{100 * self.fraction:g}%"
+        return f"{self.task}.{self.system}{part}{'.transferred' if self.start else ''}.seed{self.seed}"
+
+
+def jobs(seeds: Sequence[int]) -> Iterator[Job]:
+    """List all runs, those that most claims need first."""
+    for seed in seeds:
+        for system in SYSTEMS:
+            yield from (Job(task, system, seed) for task in TASKS)
+        for task, other in (TASKS, TASKS[::-1]):
+            yield Job(task, "hvpnet", seed, start=Job(other, "hvpnet", seed))
+        for fraction in FRACTIONS:
+            yield from (Job(task, system, seed, fraction) for task in TASKS for system in ("text", "hvpnet"))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where runs are kept, training examples, epochs (None: the recipes')."""
+
+    work: Path
+    size: int
+    epochs: int | None
+
+    def data(self, task: str) -> Path:
+        """Draw the data of a task, once."""
+        from hvpkit.data.demo.generate import generate
+
+        folder = self.work / f"{task}-{self.size}"
+        if not (folder / "manifest.json").is_file():
+            generate(folder, task=task, size=self.size)  # type: ignore[arg-type]
+        return folder
+
+    def test_with(self, task: str, share: float) -> list[Any]:
+        """Draw the test split anew with another share of irrelevant pictures, once: the same texts and answers."""
+        from hvpkit.data.demo.plan import Settings
+        from hvpkit.data.demo.tweets import Tweets
+        from hvpkit.data.records import from_record, to_record
+
+        folder = self.work / f"{task}-{self.size}-test" / f"{100 * share:g}"
+        file = folder / "test.jsonl"
+        if not file.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            tweets = Tweets(Settings(task, self.size, 0, test_irrelevant=share), "test", folder)  # type: ignore[arg-type]
+            lines = "".join(json.dumps(to_record(example, folder)) + "\n" for example in tweets)
+            file.write_text(lines, encoding="utf-8")
+        return [from_record(json.loads(line), folder) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    def result(self, job: Job) -> Path:
+        return self.work / "results" / f"{job.name}.json"
+
+    def recipe(self, job: Job) -> Any:  # noqa: ANN401 - torch comes late
+        """Give a run's recipe: the quickstart's, varied."""
+        from hvpkit.recipe import FusionSpec, Part, load_recipe
+
+        recipe = load_recipe(HERE.parent / "recipes" / ("quickstart.yaml" if job.task == "mner" else "quickstart_mre.yaml"))
+        epochs = max(1, round((self.epochs or recipe.train.epochs) * min(4.0, 1 / job.fraction)))  # few examples are seen more often
+        change: dict[str, Any] = {
+            "data": recipe.data.model_copy(update={"folder": self.data(job.task)}),
+            "train": recipe.train.model_copy(
+                update={"seed": job.seed, "epochs": epochs, "evaluate_from": min(epochs, max(1, epochs // 2))}
+            ),
+        }
+        if job.system == "text":
+            change |= {"vision": None, "fusion": FusionSpec(name="none")}
+        elif job.system in ("flat", "1t3"):
+            change["fusion"] = recipe.fusion.model_copy(update={"gate": Part(name=job.system)})
+        elif job.system == "onlyobj":
+            change["vision"] = recipe.vision.model_copy(update={"whole": False})
+        return recipe.model_copy(update=change)
+
+
+# ---------------------------------------------------------------------------------------------------------------- training
+def run(job: Job, bench: Bench) -> None:
+    """Train one run, measure it, and write its result; what is finished already is left as it is."""
+    if bench.result(job).is_file():
+        return
+    if job.start is not None:
+        run(job.start, bench)
+    print(f"{time.strftime('%H:%M:%S')} {job.name}", file=sys.stderr, flush=True)
+    begun = time.monotonic()
+    model = bench.work / "models" / job.name
+    if not model.is_dir():
+        fit(job, bench, model)
+    found = measure(job, bench, model) | {"seconds": round(time.monotonic() - begun)}
+    bench.result(job).parent.mkdir(parents=True, exist_ok=True)
+    bench.result(job).write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+def fit(job: Job, bench: Bench, output: Path) -> None:
+    """Train; all runs share the words of both tasks, so that weights can move between these."""
+    from hvpkit.data.prepared import open_prepared
+    from hvpkit.model import build_model
+    from hvpkit.registry import load_registry
+    from hvpkit.training.report import Report
+    from hvpkit.training.run import Run, seed_everything
+
+    recipe, registry = bench.recipe(job), load_registry()
+    words = [example for task in TASKS for example in open_prepared(bench.data(task)).examples("train")]
+    data = open_prepared(bench.data(job.task))
+    training = Run(recipe, registry, data, Report(epoch=_say_epoch))
+    everything = training.examples["train"]
+    training.examples["train"] = Random(job.seed).sample(everything, round(job.fraction * len(everything)))
+    seed_everything(job.seed)
+    training.model = build_model(recipe, registry, data.labels, words)
+    if job.start is not None:
+        take_over(training.model, bench.work / "models" / job.start.name)
+    training.batcher = training.new_batcher()
+    folder, begun = output.with_name(f"{output.name}.training"), time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    trainer = training.trainer(folder)
+    trainer.train()
+    training.finish(trainer, output, time.monotonic() - begun)
+    shutil.rmtree(folder)
+
+
+def take_over(model: Any, start: Path) -> None:  # noqa: ANN401 - torch comes late
+    """Take every parameter of a saved model but the head's; of word embeddings those of the pieces that both have."""
+    from safetensors.torch import load_file
+
+    old, new = load_file(start / "weights.safetensors"), model.state_dict()
+    for name, tensor in new.items():
+        if name.startswith("head."):
+            continue
+        if tensor.shape == old[name].shape:
+            tensor.copy_(old[name])
+        else:  # one task marks entities with pieces of their own, which come last
+            rows = min(len(tensor), len(old[name]))
+            tensor[:rows] = old[name][:rows]
+    model.load_state_dict(new)
+
+
+def _say_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochLine
+    dev = "" if line.dev is None else f" dev F1 {100 * line.dev.overall.f1:.2f}"
+    print(f"  epoch {line.epoch}/{line.epochs} loss {line.loss:.3f}{dev} {line.seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+# --------------------------------------------------------------------------------------------------------------- measuring
+def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
+    """Score a trained run: groups beside their ceilings, other shares of irrelevant pictures, the gates."""
+    from hvpkit.data.batching import Batcher
+    from hvpkit.data.demo.ceilings import ceilings
+    from hvpkit.data.prepared import open_prepared
+    from hvpkit.evaluation import group_scores
+    from hvpkit.inference import decode
+    from hvpkit.model_folder import open_model_folder
+    from hvpkit.weights import load_model
+
+    opened = open_model_folder(folder)
+    model = load_model(opened)
+    batcher = Batcher(model, opened.recipe)
+
+    def scored(examples: Sequence[Any]) -> dict[str, Any]:
+        answers = list(decode(model, batcher, examples))
+        return {name: asdict(group) for name, group in group_scores(ceilings(examples), examples, answers).items()}
+
+    data = open_prepared(bench.data(job.task))
+    found: dict[str, Any] = {"fingerprint": data.manifest.fingerprint, "groups": scored(data.examples("test"))}
+    if job.fraction == 1 and job.start is None and job.system in ("text", "hvpnet"):
+        found["irrelevant"] = {f"{100 * share:g}": scored(bench.test_with(job.task, share))["all"] for share in SHARES}
+    if job.system == "hvpnet":
+        found["gates"] = gates(model, batcher, data.examples("test"))
+    return found
+
+
+def gates(model: Any, batcher: Any, examples: Sequence[Any]) -> dict[str, list[list[float]]]:  # noqa: ANN401 - torch comes late
+    """Give the mean gate [N, C] by clue, of the view that decides; where none does ("none"), of all views."""
+    import torch
+
+    from hvpkit.contracts import Trace
+
+    rows: dict[str, list[Any]] = {}
+    for begin in range(0, len(examples), 32):
+        batch, trace = examples[begin : begin + 32], Trace()
+        items = [batcher.encode(example, labelled=False) for example in batch]
+        with torch.no_grad():
+            model(batcher.collate(items), trace)
+        for example, item, weights in zip(batch, items, trace.gates, strict=True):  # weights [V, N, C]
+            clue, deciding = example.notes["clue"], example.notes["deciding_object"]
+            views = [i for i, view in enumerate(item.views) if view is not None]
+            if clue != "none":
+                views = [0 if deciding == "none" else 1 + int(deciding)]
+            rows.setdefault(clue, []).append(weights[views].mean(0))
+    return {clue: torch.stack(found).mean(0).tolist() for clue, found in sorted(rows.items())}
+
+
+# --------------------------------------------------------------------------------------------------------------- comparing
+@dataclass(frozen=True)
+class Comparison:
+    """One number that a claim is about, in points of F1 by seed; it holds above `floor`."""
+
+    claim: int
+    task: str
+    what: str
+    points: list[float]
+    floor: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.points)
+
+    @property
+    def spread(self) -> float | None:
+        return statistics.stdev(self.points) if len(self.points) > 1 else None
+
+    @property
+    def holds(self) -> str:
+        """Say yes or no; "unclear" where the mean is within two standard errors of the floor, "one seed" where there is no spread."""
+        said = "yes" if self.mean > self.floor else "no"
+        if self.spread is None:
+            return f"{said} (one seed)"
+        return "unclear" if abs(self.mean - self.floor) < 2 * self.spread / len(self.points) ** 0.5 else said
+
+
+CLAIMS = {
+    1: "Pictures help, by kind of clue: HVPNeT less text alone",
+    2: "Irrelevant pictures do no harm: HVPNeT less text alone by the share of irrelevant pictures at test (30% in training)",
+    3: "The gate beats 1T3, and 1T3 beats Flat",
+    4: "The whole picture adds to the objects: HVPNeT less OnlyObj",
+    5: "Weights carry over from the other task: HVPNeT started from it less HVPNeT started at random",
+    6: "It holds with little data: HVPNeT less text alone by the share of the training data",
+}
+
+
+class Results:
+    """The finished runs."""
+
+    def __init__(self, bench: Bench, seeds: Sequence[int]) -> None:
+        self.seeds = seeds
+        self.found = {job: json.loads(bench.result(job).read_text()) for job in jobs(seeds) if bench.result(job).is_file()}
+
+    def f1(self, job: Job, group: str = "all", share: float | None = None) -> float | None:
+        found = self.found.get(job)
+        if found is None:
+            return None
+        scores = found["groups"][group] if share is None else found["irrelevant"][f"{100 * share:g}"]
+        return 100 * float(scores["f1"])
+
+    def less(
+        self, claim: int, task: str, what: str, pairs: Iterable[tuple[float | None, float | None]], floor: float = 0.0
+    ) -> list[Comparison]:
+        """Compare seed by seed; nothing where no seed has both runs."""
+        points = [one - other for one, other in pairs if one is not None and other is not None]
+        return [Comparison(claim, task, what, points, floor)] if points else []
+
+    def comparisons(self) -> list[Comparison]:
+        rows: list[Comparison] = []
+        for task in TASKS:
+            each = [{system: Job(task, system, seed) for system in SYSTEMS} for seed in self.seeds]
+            for group in ("all", *CLUES, "none"):
+                pairs = [(self.f1(of["hvpnet"], group), self.f1(of["text"], group)) for of in each]
+                rows += self.less(1, task, "no clue" if group == "none" else group, pairs, -2.0 if group == "none" else 0.0)
+            for share in SHARES:
+                pairs = [(self.f1(of["hvpnet"], share=share), self.f1(of["text"], share=share)) for of in each]
+                rows += self.less(2, task, f"{100 * share:g}% irrelevant", pairs, -2.0)
+            for claim, better, worse in ((3, "hvpnet", "1t3"), (3, "1t3", "flat"), (3, "hvpnet", "flat"), (4, "hvpnet", "onlyobj")):
+                rows += self.less(claim, task, f"{better} less {worse}", [(self.f1(of[better]), self.f1(of[worse])) for of in each])
+            other = TASKS[1 - TASKS.index(task)]
+            moved = [Job(task, "hvpnet", seed, start=Job(other, "hvpnet", seed)) for seed in self.seeds]
+            rows += self.less(
+                5, task, f"{other} to {task}", [(self.f1(job), self.f1(of["hvpnet"])) for job, of in zip(moved, each, strict=True)]
+            )
+            for fraction in FRACTIONS:
+                few = [(Job(task, "hvpnet", seed, fraction), Job(task, "text", seed, fraction)) for seed in self.seeds]
+                rows += self.less(6, task, f"{100 * fraction:g}% of the data", [(self.f1(one), self.f1(two)) for one, two in few])
+        return sorted(rows, key=lambda row: row.claim)
+
+    def closed(self, task: str) -> list[float]:
+        """Give, by seed, the share of the distance between the ceilings that HVPNeT closes, in percent."""
+        groups = [self.found[job]["groups"]["all"] for seed in self.seeds if (job := Job(task, "hvpnet", seed)) in self.found]
+        return [100 * (g["f1"] - g["text_ceiling"]) / (g["picture_ceiling"] - g["text_ceiling"]) for g in groups]
+
+
+# --------------------------------------------------------------------------------------------------------------- reporting
+def report(bench: Bench, seeds: Sequence[int], out: Path) -> str:
+    """Write controlled.json, the section of RESULTS.md and the charts; gives the section."""
+    results = Results(bench, seeds)
+    rows = results.comparisons()
+    document = {
+        "size": bench.size,
+        "seeds": sorted({job.seed for job in results.found}),
+        "closed": {task: results.closed(task) for task in TASKS},
+        "comparisons": [asdict(row) | {"mean": row.mean, "spread": row.spread, "holds": row.holds} for row in rows],
+        "runs": {job.name: found for job, found in results.found.items()},
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "controlled.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    section = markdown(results, rows, bench)
+    file = out / "RESULTS.md"
+    file.write_text(with_section(file.read_text(encoding="utf-8") if file.is_file() else "# Results\n", section), encoding="utf-8")
+    charts(results, out)
+    return section
+
+
+def with_section(page: str, section: str) -> str:
+    """Put a section in place of the one of the same title, or at the end of the page."""
+    title = section.partition("\n")[0]
+    before, _, rest = page.partition(f"{title}\n")
+    after = rest[rest.find("\n## ") + 1 :] if "\n## " in rest else ""
+    return before.rstrip() + "\n\n" + section.rstrip() + "\n" + (f"\n{after}" if after else "")
+
+
+def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
+    """Write the section: scores, claims, gates."""
+    seeds = sorted({job.seed for job in results.found})
+    lines = [
+        "## Controlled pictures",
+        "",
+        f"`python benchmarks/controlled.py`: drawn data ({bench.size} training examples a task), encoder and backbone from random weights.",
+        f"{len(results.found)} of {len(list(jobs(results.seeds)))} runs are finished, seeds {', '.join(map(str, seeds))}; mean ± standard "
+        "deviation over seeds, in points of F1. What is not listed was not run.",
+        "",
+        "| task | text ceiling | text | onlyobj | flat | 1t3 | hvpnet | picture ceiling | distance closed |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(_scores_row(results, task) for task in TASKS if any(job.task == task for job in results.found)),
+    ]
+    for number, claim in CLAIMS.items():
+        lines += ["", f"**{number}. {claim}**", ""]
+        of = [row for row in rows if row.claim == number]
+        if not of:
+            lines += ["Not run."]
+            continue
+        lines += ["| task | | difference | at least | holds | seeds |", "|---|---|---|---|---|---|"]
+        lines += [f"| {r.task} | {r.what} | {_mean(r.points, '+')} | {r.floor:+g} | {r.holds} | {len(r.points)} |" for r in of]
+    lines += [
+        "",
+        "**Gate weights of the view that decides, by kind of clue** (mean over layers, examples and seeds; levels fine to coarse)",
+        "",
+    ]
+    for task in TASKS:
+        lines += _gates_table(results, task)
+    return "\n".join(lines) + "\n"
+
+
+def _scores_row(results: Results, task: str) -> str:
+    each = {system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None] for system in SYSTEMS}
+    groups = next(found["groups"]["all"] for job, found in results.found.items() if job.task == task)
+    cells = [_mean(each[system]) for system in ("text", "onlyobj", "flat", "1t3", "hvpnet")]
+    ceilings = [f"{100 * groups[name]:.1f}" for name in ("text_ceiling", "picture_ceiling")]
+    return f"| {task} | {ceilings[0]} | {' | '.join(cells)} | {ceilings[1]} | {_mean(results.closed(task))}% |"
+
+
+def _gates_table(results: Results, task: str) -> list[str]:
+    found = [results.found[job]["gates"] for seed in results.seeds if (job := Job(task, "hvpnet", seed)) in results.found]
+    if not found:
+        return []
+    rows = []
+    for clue in found[0]:
+        layers = [layer for gates in found for layer in gates[clue]]
+        rows.append(f"| {clue} | {' | '.join(f'{statistics.fmean(level):.2f}' for level in zip(*layers, strict=True))} |")
+    levels = range(1, 1 + len(found[0]["none"][0]))
+    return [f"| {task} | {' | '.join(f'level {level}' for level in levels)} |", "|---|" + "---|" * len(levels), *rows, ""]
+
+
+def _mean(points: Sequence[float], sign: str = "") -> str:
+    if not points:
+        return "-"
+    spread = f" ± {statistics.stdev(points):.1f}" if len(points) > 1 else ""
+    return f"{statistics.fmean(points):{sign}.1f}{spread}"
+
+
+def charts(results: Results, out: Path) -> None:
+    """Draw F1 by the share of irrelevant pictures and by the share of the training data, with matplotlib if it is installed."""
+    try:
+        import matplotlib
+    except ImportError:
+        print("no charts: matplotlib is not installed (pip install matplotlib)", file=sys.stderr)
+        return
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    kinds = {
+        "irrelevant": (
+            "irrelevant pictures at test (%)",
+            SHARES,
+            lambda task, system, seed, x: results.f1(Job(task, system, seed), share=x),
+        ),
+        "little_data": (
+            "share of the training data (%)",
+            (*FRACTIONS, 1.0),
+            lambda task, system, seed, x: results.f1(Job(task, system, seed, x)),
+        ),
+    }
+    for name, (label, xs, f1) in kinds.items():
+        figure, axes = pyplot.subplots(1, len(TASKS), figsize=(9, 3.6), sharey=True)
+        for axis, task in zip(axes, TASKS, strict=True):
+            for system in ("text", "hvpnet"):
+                line = {x: [y for seed in results.seeds if (y := f1(task, system, seed, x)) is not None] for x in xs}
+                drawn = {100 * x: statistics.fmean(ys) for x, ys in line.items() if ys}
+                axis.plot(list(drawn), list(drawn.values()), marker="o", label=system)
+            axis.set(title=task, xlabel=label)
+            axis.legend()
+        axes[0].set_ylabel("F1")
+        figure.tight_layout()
+        figure.savefig(out / f"controlled_{name}.png", dpi=110)
+        pyplot.close(figure)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=5, help="how many seeds (5)")
+    parser.add_argument("--size", type=int, default=None, help="training examples a task (2000)")
+    parser.add_argument("--epochs", type=int, default=None, help="epochs of a run (the recipes')")
+    parser.add_argument("--quick", action="store_true", help="one seed, 96 examples, one epoch")
+    parser.add_argument("--only", action="append", help="run only what begins so, such as mner.hvpnet; may be repeated")
+    parser.add_argument("--work", type=Path, default=None, help="where data, models and results are kept (build/controlled)")
+    parser.add_argument("--out", type=Path, default=HERE, help="where controlled.json, RESULTS.md and charts go (benchmarks/)")
+    parser.add_argument("--report", action="store_true", help="run nothing: report what is finished")
+    given = parser.parse_args(arguments)
+    size, epochs = given.size or (96 if given.quick else 2000), given.epochs or (1 if given.quick else None)
+    bench = Bench(given.work or HERE.parent / "build" / ("controlled-quick" if given.quick else "controlled"), size, epochs)
+    seeds = range(1, 1 + (1 if given.quick else given.seeds))
+    for job in [] if given.report else jobs(seeds):
+        if not given.only or job.name.startswith(tuple(given.only)):
+            run(job, bench)
+    print(report(bench, seeds, given.out if given.out != HERE or not given.quick else bench.work))
+
+
+if __name__ == "__main__":
+    main()

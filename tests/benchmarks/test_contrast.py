@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+import tiny
+
+from hvpkit.data.demo.generate import contrast_pairs, generate
+from hvpkit.data.prepared import open_prepared
+from hvpkit.errors import DataError
+from hvpkit.types import Entity, Example, Relation, Span
+
+
+@pytest.fixture(scope="module")
+def contrast(load):
+    return load("contrast")
+
+
+def told(kind):
+    return Example(kind, ("missing", "Red", "Bull", "!"), tags=("O", f"B-{kind}", f"I-{kind}", "O"))
+
+
+def test_a_pair_is_told_apart_when_both_answers_are_right(contrast):
+    pair = (told("PER"), told("ORG"))
+    says = {kind: [Entity(1, 3, kind, 0.9)] for kind in ("PER", "ORG")}
+    assert contrast.right(pair, [says["PER"], says["ORG"]])
+    assert not contrast.right(pair, [says["PER"], says["PER"]])
+    assert not contrast.right(pair, [says["PER"], []])
+    assert not contrast.right(pair, [says["PER"], DataError("unreadable")])
+
+
+def test_a_pair_of_relations_is_told_apart_by_their_labels(contrast):
+    pair = tuple(Example(name, ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation=name) for name in ("x", "None"))
+    answers = [Relation(name, 1.0, ()) for name in ("x", "None")]
+    assert contrast.right(pair, answers)
+    assert not contrast.right(pair, answers[::-1])
+
+
+def test_a_model_that_learnt_nothing_is_said_to_tell_nothing_apart(contrast, tmp_path, capsys):
+    generate(tmp_path / "data", size=96)
+    data = open_prepared(tmp_path / "data")
+    model = tiny.save_tiny_model(tmp_path / "model", tiny.recipe(tmp_path, data.folder, "mner", pictures=False), data)
+    contrast.main(model)
+    said = capsys.readouterr().out
+    assert said.count("$ hvp predict --model") == 2
+    assert "does not tell these two apart" in said
+    assert f"0 of {len(contrast_pairs(data.examples('test')))} such pairs" in said
+
+
+def test_data_that_was_not_drawn_is_refused(contrast, mner_text_model):
+    with pytest.raises(SystemExit, match="no sentence with two pictures"):
+        contrast.main(mner_text_model)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def controlled(load):
+    return load("controlled")
+
+
+def test_every_run_has_a_name_of_its_own(controlled):
+    names = [job.name for job in controlled.jobs(range(1, 3))]
+    assert len(names) == len(set(names)) == 2 * (2 * 5 + 2 + 4 * 2 * 2)
+    assert "mre.hvpnet.transferred.seed2" in names and "mner.text.5%.seed1" in names
+
+
+@pytest.mark.parametrize(
+    ("points", "floor", "said"),
+    [
+        ([3.0, 4.0, 5.0], 0.0, "yes"),
+        ([-3.0, -4.0, -5.0], 0.0, "no"),
+        ([-1.0, 1.5, -1.2], 0.0, "unclear"),
+        ([-1.0, -1.1, -0.9], -2.0, "yes"),
+        ([0.5], 0.0, "yes (one seed)"),
+        ([-0.5], 0.0, "no (one seed)"),
+    ],
+)
+def test_a_claim_holds_above_its_floor_beyond_two_standard_errors(controlled, points, floor, said):
+    assert controlled.Comparison(1, "mner", "all", points, floor).holds == said
+
+
+def scores(f1):
+    group = {"examples": 4, "gold": 4, "text_ceiling": 0.6, "f1": f1, "picture_ceiling": 0.8}
+    groups = dict.fromkeys(("all", "texture", "shape", "small", "scene", "none"), group)
+    return {"groups": groups, "irrelevant": {share: group for share in ("0", "25", "50", "75", "100")}, "gates": {"none": [[0.25, 0.75]]}}
+
+
+@pytest.fixture
+def bench(controlled, tmp_path):
+    """Finished runs: text and HVPNeT of two seeds, Flat of the first."""
+    bench = controlled.Bench(tmp_path / "work", 96, 1)
+    (tmp_path / "work" / "results").mkdir(parents=True)
+    for system, seed, f1 in (("text", 1, 0.5), ("text", 2, 0.6), ("hvpnet", 1, 0.7), ("hvpnet", 2, 0.75), ("flat", 1, 0.65)):
+        bench.result(controlled.Job("mner", system, seed)).write_text(json.dumps(scores(f1)))
+    return bench
+
+
+def test_runs_are_compared_seed_by_seed_and_only_where_both_are_there(controlled, bench):
+    rows = {(row.claim, row.what): row.points for row in controlled.Results(bench, range(1, 4)).comparisons()}
+    assert rows[1, "all"] == pytest.approx([20.0, 15.0])
+    assert rows[2, "100% irrelevant"] == pytest.approx([20.0, 15.0])
+    assert rows[3, "hvpnet less flat"] == pytest.approx([5.0])
+    assert not {what for claim, what in rows if claim in (4, 5, 6)}
+
+
+def test_the_distance_closed_is_a_share_of_that_between_the_ceilings(controlled, bench):
+    assert controlled.Results(bench, range(1, 4)).closed("mner") == pytest.approx([50.0, 75.0])
+
+
+def test_the_report_says_what_was_run_and_what_was_not(controlled, bench, tmp_path):
+    out = tmp_path / "out"
+    section = controlled.report(bench, range(1, 4), out)
+    assert "5 of 84 runs are finished, seeds 1, 2" in section
+    assert "| mner | 60.0 | 55.0 ± 7.1 | - | 65.0 | - | 72.5 ± 3.5 | 80.0 | 62.5 ± 17.7% |" in section
+    assert section.count("Not run.") == 3
+    assert "| none | 0.25 | 0.75 |" in section
+    document = json.loads((out / "controlled.json").read_text())
+    assert document["runs"]["mner.flat.seed1"]["groups"]["all"]["f1"] == 0.65
+    assert section.strip() in (out / "RESULTS.md").read_text()
+
+
+def test_a_section_replaces_the_one_of_its_title_and_nothing_else(controlled):
+    page = "# Results\n\n## Speed\n\nfast\n\n## Controlled pictures\n\nold\n\n## Scores\n\nhigh\n"
+    made = controlled.with_section(page, "## Controlled pictures\n\nnew\n")
+    assert made == page.replace("old", "new")
+    assert controlled.with_section(made, "## Controlled pictures\n\nnew\n") == made
+    assert controlled.with_section("# Results\n", "## Speed\n\nfast\n") == "# Results\n\n## Speed\n\nfast\n"
+
+
+def test_all_systems_differ_from_the_recipe_in_what_they_are_named_for_alone(controlled, tmp_path):
+    bench = controlled.Bench(tmp_path, 24, 2)
+    recipes = {system: bench.recipe(controlled.Job("mner", system, 3)) for system in controlled.SYSTEMS}
+    assert recipes["text"].vision is None and recipes["text"].fusion.name == "none"
+    assert [recipes[system].fusion.gate.name for system in ("hvpnet", "flat", "1t3", "onlyobj")] == ["dynamic", "flat", "1t3", "dynamic"]
+    assert [recipes[system].vision.whole for system in ("hvpnet", "flat", "1t3", "onlyobj")] == [True, True, True, False]
+    assert {recipe.train.seed for recipe in recipes.values()} == {3} and {recipe.train.epochs for recipe in recipes.values()} == {2}
+
+
+def test_a_run_is_trained_once_measured_and_can_start_another_task(controlled, tmp_path):
+    bench = controlled.Bench(tmp_path, 24, 1)
+    job = controlled.Job("mre", "hvpnet", 1, start=controlled.Job("mner", "hvpnet", 1))
+    controlled.run(job, bench)
+    started = json.loads(bench.result(job.start).read_text())
+    assert set(started["irrelevant"]) == {"0", "25", "50", "75", "100"}
+    assert all(sum(layer) == pytest.approx(1) for layers in started["gates"].values() for layer in layers)
+    assert set(json.loads(bench.result(job).read_text())["groups"]) >= {"all", "open", "settled"}
+    before = bench.result(job).stat().st_mtime_ns
+    controlled.run(job, bench)
+    assert bench.result(job).stat().st_mtime_ns == before

@@ -22,6 +22,7 @@ Decoded = list[Entity] | Relation
 READ_AHEAD = 16  # batches sorted by length together
 WORDS = 64  # an example on average, at most, before fewer are read ahead
 Thing = TypeVar("Thing")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _answer_chunk(model: Model, batcher: Batcher, chunk: Sequence[Example], batc
     for i in range(0, len(queue), batch_size):
         places = queue[i : i + batch_size]
         items = [pieces[row][part][1] for row, part in places]  # type: ignore[index]
-        answers.update(zip(places, _predict(model, batcher, items), strict=True))
+        answers.update(zip(places, predict(model, batcher, items, run), strict=True))
     return [parts if isinstance(parts, InputError) else _join(row, parts, answers) for row, parts in enumerate(pieces)]
 
 
@@ -96,15 +97,17 @@ def _length(parts: list[tuple[Window, Item]] | InputError, part: int) -> int:
     return 0 if isinstance(parts, InputError) else len(next(iter(parts[part][1].text.features.values())))
 
 
-def _predict(model: Model, batcher: Batcher, items: Sequence[Item]) -> Sequence[Decoded | InputError]:
-    """Predict a batch; when a picture in it cannot be read, each half goes alone, until only the bad example fails."""
+def predict(
+    model: Model, batcher: Batcher, items: Sequence[Item], read: Callable[[Model, Batch], Sequence[Found]]
+) -> Sequence[Found | InputError]:
+    """Read a batch's scores; when a picture in it cannot be read, each half goes alone, until only the bad example fails."""
     try:
-        return run(model, _sharing(model, batcher, items).collate(items))
+        return read(model, _sharing(model, batcher, items).collate(items))
     except PictureError as error:
         if len(items) == 1:
             return [error]
         middle = len(items) // 2
-        return [*_predict(model, batcher, items[:middle]), *_predict(model, batcher, items[middle:])]
+        return [*predict(model, batcher, items[:middle], read), *predict(model, batcher, items[middle:], read)]
 
 
 def _sharing(model: Model, batcher: Batcher, items: Sequence[Item]) -> Batcher:
@@ -118,10 +121,13 @@ def _sharing(model: Model, batcher: Batcher, items: Sequence[Item]) -> Batcher:
 
 
 def run(model: Model, batch: Batch) -> Sequence[Decoded]:
-    """Score and decode one batch on the model's device."""
+    """Score and decode one batch on the model's device.
+
+    The class's own forward is called: training in bf16 wraps the model's, and dev scores must be those that `hvp eval` finds again.
+    """
     device = next(model.parameters()).device
     batch = batch.to(device)
-    return model.head.decode(model(batch).scores, batch.text)
+    return model.head.decode(type(model).forward(model, batch).scores, batch.text)
 
 
 def _join(row: int, parts: list[tuple[Window, Item]], answers: dict[tuple[int, int], Decoded | InputError]) -> Answer | InputError:

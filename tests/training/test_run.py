@@ -104,8 +104,9 @@ def test_an_existing_model_is_not_overwritten(tmp_path, mner_data):
         _train(tmp_path, mner_data.folder)
 
 
-def test_bf16_trains(tmp_path, mner_data):
+def test_bf16_trains_and_scores_as_the_saved_model_does(tmp_path, mner_data):
     finished = _train(tmp_path, mner_data.folder, "mner", "train.precision=bf16")
+    assert evaluate(open_model_folder(finished.folder), "test").scores == finished.test
     assert runs.weights(finished.folder) != runs.weights(_train(tmp_path, mner_data.folder, name="fp32").folder)
 
 

@@ -14,7 +14,9 @@ from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError, InputError
 from hvpkit.inference import Decoded, decode, score
 from hvpkit.metrics import Scores
+from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
+from hvpkit.piece_scoring import piece_scores
 from hvpkit.types import Example, Relation, Split
 from hvpkit.weights import load_model
 
@@ -74,7 +76,9 @@ def evaluate(
         raise DataError(f"{data.folder} has labels that the model does not know: {', '.join(unknown)}")
     if folder.recipe.data.text_only:
         examples = [replace(example, image=None, objects=()) for example in examples]
-    answers = _answers(folder, examples, progress)
+    model = load_model(folder)
+    batcher = Batcher(model, folder.recipe)
+    answers = _answers(model, batcher, examples, progress)
     if predictions is not None:
         write_predictions(predictions, examples, answers)
     errors = [str(answer) for answer in answers if isinstance(answer, InputError)]
@@ -91,7 +95,7 @@ def evaluate(
         encoder=folder.metrics["encoder"],
         remarks=folder.metrics["remarks"],
         groups=group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
-        scores=score(examples, answers),
+        scores=piece_scores(model, batcher, examples) if folder.recipe.scoring == "pieces" else score(examples, answers),
     )
 
 
@@ -110,10 +114,9 @@ def group_scores(
     }
 
 
-def _answers(folder: ModelFolder, examples: Sequence[Example], progress: Callable[[int], None]) -> list[Decoded | InputError]:
-    model = load_model(folder)
+def _answers(model: Model, batcher: Batcher, examples: Sequence[Example], progress: Callable[[int], None]) -> list[Decoded | InputError]:
     answers = []
-    for answer in decode(model, Batcher(model, folder.recipe), examples):
+    for answer in decode(model, batcher, examples):
         answers.append(answer)
         progress(1)
     return answers

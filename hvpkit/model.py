@@ -12,7 +12,7 @@ from hvpkit.contracts import Batch, Fusion, FusionContext, Head, HeadContext, Te
 from hvpkit.recipe import Recipe
 from hvpkit.registry import Registry
 from hvpkit.types import Example, Labels
-from hvpkit.vision.tower import VisualTower
+from hvpkit.vision.tower import TowerOptions, VisualTower
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,10 @@ def _vision(recipe: Recipe, registry: Registry, saved: Saved) -> VisualTower | N
     if recipe.vision is None:
         return None
     context = VisionContext(recipe.vision.size, saved.of("vision"))
-    options = recipe.vision.options | {"weights": recipe.vision.weights}
-    backbone = registry.build("visual backbone", recipe.vision.backbone, context, options)
-    return VisualTower(backbone, grid=recipe.vision.grid, frozen=recipe.vision.frozen)
+    own = recipe.vision.options | {"weights": recipe.vision.weights}
+    backbone = registry.build("visual backbone", recipe.vision.backbone, context, own)
+    options = TowerOptions(recipe.vision.pooling, recipe.vision.missing, drifting=recipe.train.backbone_mode == "train")
+    return VisualTower(backbone, grid=recipe.vision.grid, frozen=recipe.vision.frozen, options=options)
 
 
 def _fusion(recipe: Recipe, registry: Registry, context: FusionContext) -> Fusion:

@@ -76,7 +76,8 @@ class TextSpec(_WithOptions):
 class VisionSpec(_WithOptions):
     """The visual tower: backbone and weights (`imagenet`, `random`, a file or folder), the pictures an example (the whole, objects).
 
-    `grid` is the cells a side of the pooled maps, `size` the side of the crops in pixels (None: the backbone's own).
+    `grid` is the cells a side of the pooled maps, `size` the side of the crops in pixels (None: the backbone's own); `pooling: floor` and
+    `missing: zeros` are the release's (hvpkit/vision/tower.py).
     """
 
     backbone: Name
@@ -86,6 +87,8 @@ class VisionSpec(_WithOptions):
     grid: Count = 2
     frozen: bool = True
     size: Annotated[int, Field(ge=32)] | None = None
+    pooling: Literal["adaptive", "floor"] = "adaptive"
+    missing: Literal["mask", "zeros"] = "mask"
 
     @model_validator(mode="after")
     def _sees_something(self) -> VisionSpec:
@@ -107,7 +110,12 @@ class FusionSpec(Part):
 
 
 class TrainSpec(_Spec):
-    """How to train; the rates of head, fusion and vision are those of the text (`lr`) unless given, `max_grad_norm` 0 clips nothing."""
+    """How to train; the rates of head, fusion and vision are those of the text (`lr`) unless given, `max_grad_norm` 0 clips nothing.
+
+    `share` of the training set is drawn by the seed (low resource). Oddities of the release (docs/release.md), for those who reproduce its
+    numbers: `head: frozen` leaves the head at its random start, `backbone_mode: train` lets a frozen backbone's running statistics drift,
+    `decay: all` decays biases and norms too, `sampling: with-replacement` may draw an example twice.
+    """
 
     epochs: Count = 30
     batch_size: Count = 8
@@ -122,6 +130,11 @@ class TrainSpec(_Spec):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1234
     accumulate: Count = 1
+    head: Literal["trained", "frozen"] = "trained"
+    backbone_mode: Literal["eval", "train"] = "eval"
+    decay: Literal["matrices", "all"] = "matrices"
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    sampling: Literal["without-replacement", "with-replacement"] = "without-replacement"
     log: Literal["none", "tensorboard"] = "none"
 
     @model_validator(mode="after")
@@ -132,7 +145,10 @@ class TrainSpec(_Spec):
 
 
 class Recipe(_Spec):
-    """A whole experiment, checked but for its components (hvpkit/composition.py does those)."""
+    """A whole experiment, checked but for its components (hvpkit/composition.py does those).
+
+    `scoring: pieces` scores entities as the release does (hvpkit/piece_scoring.py).
+    """
 
     task: Task
     data: DataSpec
@@ -141,7 +157,14 @@ class Recipe(_Spec):
     fusion: FusionSpec = FusionSpec(name="none")
     head: Part
     train: TrainSpec = TrainSpec()
+    scoring: Literal["texts", "pieces"] = "texts"
     _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @model_validator(mode="after")
+    def _scores_what_it_reads(self) -> Recipe:
+        if self.scoring == "pieces" and (self.head.name, self.head.options.get("labels")) != ("crf", "pieces"):
+            raise ValueError("scoring: pieces is for the head {name: crf, labels: pieces}; leave scoring out, or take that head")
+        return self
 
     @property
     def origin(self) -> Origin:

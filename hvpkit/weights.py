@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from hvpkit.errors import ModelFolderError
 from hvpkit.model import Model, Saved, build_model
 from hvpkit.model_folder import DESCRIPTION, LABELS, METRICS, PARTS, RECIPE, WEIGHTS, ModelFolder, describe, write_json, written_whole
 
 
-def save_model(model: Model, what: ModelFolder, card: str) -> None:
-    """Write a whole model folder at `what.folder`, which must not exist; `card` is its README.md."""
+def save_model(model: Model, what: ModelFolder, card: str, beside: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({})) -> None:
+    """Write a whole model folder at `what.folder`, which must not exist; `card` is its README.md, `beside` further files of tensors."""
     with written_whole(what.folder) as draft:
         for part in PARTS:
             (draft / part).mkdir()
@@ -25,6 +29,8 @@ def save_model(model: Model, what: ModelFolder, card: str) -> None:
         write_json(draft / METRICS, what.metrics)
         (draft / "README.md").write_text(card, encoding="utf-8")
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, draft / WEIGHTS)
+        for name, tensors in beside.items():
+            save_file(dict(tensors), draft / name)
         write_json(draft / DESCRIPTION, describe(what.recipe, what.registry, draft))
 
 

@@ -24,7 +24,7 @@ def bare(context) -> None:
     """Have no options."""
 
 
-def net(context, *, weights: str = "imagenet", missing: "NotThere | None" = None) -> None:  # noqa: F821, UP037
+def net(context, *, weights: str = "imagenet", elsewhere: "NotThere | None" = None) -> None:  # noqa: F821, UP037
     """See."""
 
 
@@ -84,7 +84,7 @@ def problems(registry: Registry, **changes: Any) -> list[str]:
         {"task": "mre", "data": {"name": "mnre"}, "head": "cls"},
         {"task": "mre", "data": {"name": "mine"}, "head": "cls", "fusion": "pooling"},
         {"vision": None, "fusion": "none", "text": {"encoder": "lstm", "width": 5, "depth": None, "rate": 1, "cell": "lstm", "other": [1]}},
-        {"vision": {"backbone": "resnet50", "missing": object()}},
+        {"vision": {"backbone": "resnet50", "elsewhere": object()}},
     ],
 )
 def test_what_composes_is_let_through(registry, changes):

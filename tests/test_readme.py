@@ -43,7 +43,7 @@ def test_a_stale_part_is_made_anew_and_the_rest_is_kept(generate):
 
 
 def test_only_commands_that_exist_are_shown():
-    shown = {name for name in re.findall(r"(?:^|`)hvp ([a-z]+)", TEXT, re.MULTILINE)}
+    shown = {name for name in re.findall(r"(?:^|`)hvp ([a-z-]+)", TEXT, re.MULTILINE)}
     assert shown <= {command.name for command in app.registered_commands}
 
 

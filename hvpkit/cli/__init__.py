@@ -13,7 +13,8 @@ import typer
 from hvpkit.cli import output
 from hvpkit.errors import HvpkitError
 
-COMMANDS = ("preprocess", "train", "eval", "predict", "components", "recipes")  # a module each, in the order of the work
+# a module each, in the order of the work
+COMMANDS = ("preprocess", "train", "eval", "predict", "components", "recipes", "import-release", "export-release")
 
 app = typer.Typer(
     name="hvp",
@@ -41,7 +42,7 @@ def _hvp(show_version: _Version = False) -> None:
 
 
 for _name in COMMANDS:
-    app.command(_name)(importlib.import_module(f"hvpkit.cli.{_name}").command)
+    app.command(_name)(importlib.import_module(f"hvpkit.cli.{_name.replace('-', '_')}").command)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
 from hvpkit.recipe import Part
@@ -18,11 +18,21 @@ def register_fusions(register: Register) -> None:
     register("none", FACTORIES["none"])
 
 
-def visual_prefix(context: FusionContext, *, projector: Part = Part(name="stages"), gate: Part = Part(name="dynamic")) -> Fusion:  # noqa: B008 - frozen
-    """Gated pictures as keys and values before the text's own, in every layer (Chen et al. 2022, eq. 5-9)."""
+def visual_prefix(
+    context: FusionContext,
+    *,
+    projector: Part = Part(name="stages"),  # noqa: B008 - frozen
+    gate: Part = Part(name="dynamic"),  # noqa: B008 - frozen
+    heads: Literal["split", "rows"] = "split",
+) -> Fusion:
+    """Gated pictures as keys and values before the text's own, in every layer (Chen et al. 2022, eq. 5-9).
+
+    `heads: rows` cuts each layer's keys and values into heads row by row (release of Chen et al. 2022): a head then reads some positions
+    whole instead of its share of each, so pictures cannot be masked one by one; take it with `vision.missing: zeros`.
+    """
     from hvpkit.fusions.visual_prefix import VisualPrefix
 
-    return VisualPrefix(context, projector, gate)
+    return VisualPrefix(context, projector, gate, by_rows=heads == "rows")
 
 
 def none(context: FusionContext) -> Fusion:

@@ -17,8 +17,9 @@ class VisualPrefix(Fusion):
     Without pictures it is the plain text encoder. Raises ComponentError when the encoder cannot take a prefix.
     """
 
-    def __init__(self, context: FusionContext, projector: Part, gate: Part) -> None:
+    def __init__(self, context: FusionContext, projector: Part, gate: Part, by_rows: bool = False) -> None:
         super().__init__()
+        self.heads_by_rows = context.text.heads if by_rows else None
         context.text.accept_prefix()
         levels = context.backbone.levels if context.backbone else ()
         shape = PrefixShape(tuple(level.channels for level in levels), context.cells, context.text.width, context.text.layers)
@@ -46,5 +47,15 @@ class VisualPrefix(Fusion):
     def prefix(self, levels: Tensor, weights: Tensor, mask: Tensor) -> Prefix:
         """Mix levels [B, V, C, P, d] by weights [B, V, N, C] (eq. 5), pictures side by side (eq. 6), as keys and values (eq. 7)."""
         gated = torch.einsum("bvlc,bvcpd->lbvpd", weights, levels).flatten(2, 3)  # [N, B, S, d]
-        keys, values = zip(*(linear(layer).chunk(2, dim=-1) for linear, layer in zip(self.key_value, gated, strict=True)), strict=True)
+        mapped = (linear(layer) for linear, layer in zip(self.key_value, gated, strict=True))
+        keys, values = zip(*([self._in_heads(half) for half in both.chunk(2, dim=-1)] for both in mapped), strict=True)
         return Prefix(keys, values, mask.repeat_interleave(levels.shape[3], dim=1))
+
+    def _in_heads(self, prefix: Tensor) -> Tensor:
+        return prefix if self.heads_by_rows is None else cut_by_rows(prefix, self.heads_by_rows)
+
+
+def cut_by_rows(prefix: Tensor, heads: int) -> Tensor:
+    """Reorder [B, S, d] so that the encoder's split gives head h the h-th run of S*d/H numbers (release of Chen et al. 2022)."""
+    batch, length, width = prefix.shape
+    return prefix.reshape(batch, heads, length, width // heads).transpose(1, 2).reshape(batch, length, width)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_gates(register: Register) -> None:
-    """Register the paper's gate and its two ablations."""
+    """Register the paper's gate, its two ablations, and the gate of the release."""
     for name, factory in FACTORIES.items():
         register(name, factory)
 
@@ -22,6 +22,13 @@ def dynamic(shape: PrefixShape, *, slope: float = 0.01) -> Gate:
     from hvpkit.gates.dynamic import DynamicGate
 
     return DynamicGate(shape, slope)
+
+
+def flattened(shape: PrefixShape, *, slope: float = 0.01) -> Gate:
+    """The dynamic gate over cells side by side instead of averaged (release of Chen et al. 2022)."""
+    from hvpkit.gates.flattened import FlattenedGate
+
+    return FlattenedGate(shape, slope)
 
 
 def flat(shape: PrefixShape) -> Gate:
@@ -40,4 +47,4 @@ def one_to_three(shape: PrefixShape) -> Gate:
 
 
 # Bound here, while the names are the functions': importing a submodule of the same name would hide them.
-FACTORIES = {"dynamic": dynamic, "flat": flat, "1t3": one_to_three}
+FACTORIES = {"dynamic": dynamic, "flattened": flattened, "flat": flat, "1t3": one_to_three}

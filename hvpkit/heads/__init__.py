@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
 
@@ -18,11 +18,15 @@ def register_heads(register: Register) -> None:
     register("cls", FACTORIES["cls"], needs={"pooled"}, tasks=("mre",))
 
 
-def crf(context: HeadContext, *, dropout: float = 0.1) -> Head:
-    """Linear emissions at each word's first piece and a linear-chain CRF (Chen et al. 2022, eq. 10)."""
-    from hvpkit.heads.crf import CrfHead
+def crf(context: HeadContext, *, dropout: float = 0.1, labels: Literal["words", "pieces"] = "words") -> Head:
+    """Linear emissions at each word's first piece and a linear-chain CRF (Chen et al. 2022, eq. 10).
 
-    return CrfHead(context, dropout)
+    `labels: pieces` reads all pieces, [CLS] and [SEP] too, with tags of their own (release of Chen et al. 2022).
+    """
+    from hvpkit.heads.crf import CrfHead
+    from hvpkit.heads.piece_crf import PieceCrfHead
+
+    return PieceCrfHead(context, dropout) if labels == "pieces" else CrfHead(context, dropout)
 
 
 def entity_start(context: HeadContext, *, dropout: float = 0.1) -> Head:

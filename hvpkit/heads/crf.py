@@ -51,18 +51,10 @@ class CrfHead(Head):
     @torch.no_grad()
     def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]]:
         """Give the entities on each row's best path, with their exact probabilities."""
-        scores, mask, crf = scores.cpu(), text.word_mask.cpu(), self._crf_on_cpu()
+        scores, mask, crf = scores.cpu(), text.word_mask.cpu(), on_cpu(self.crf)
         paths: list[list[int]] = crf.decode(scores, mask)
         chart = forward_backward(crf, scores, mask)
         return [[self._entity(crf, chart, scores, row, run, len(path)) for run in self._runs(path)] for row, path in enumerate(paths)]
-
-    def _crf_on_cpu(self) -> CRF:
-        """Copy the few transition scores to where paths are walked: step by step, a CPU is faster."""
-        if self.crf.transitions.device.type == "cpu":
-            return self.crf
-        crf = CRF(self.crf.num_tags, batch_first=True)
-        crf.load_state_dict({name: value.cpu() for name, value in self.crf.state_dict().items()})
-        return crf
 
     def _runs(self, path: list[int]) -> list[Run]:
         return runs([self.labels.names[tag] for tag in path])
@@ -78,3 +70,12 @@ class CrfHead(Head):
             tags = [names.index(tag) for tag in [first] + [inside] * (run.end - run.start - 1)]
             probability += run_probability(crf, chart, scores, row, run.start, tags, before, after, length)
         return Entity(run.start, run.end, run.type, min(probability, 1.0))
+
+
+def on_cpu(crf: CRF) -> CRF:
+    """Copy the few transition scores to where paths are walked: step by step, a CPU is faster."""
+    if crf.transitions.device.type == "cpu":
+        return crf
+    copy = CRF(crf.num_tags, batch_first=True)
+    copy.load_state_dict({name: value.cpu() for name, value in crf.state_dict().items()})
+    return copy

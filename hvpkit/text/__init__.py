@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.text.markers import MARKERS, RELEASED_MARKERS
 
 if TYPE_CHECKING:
     from hvpkit.contracts import TextContext, TextEncoder
 
 PROVIDES = {"states", "pooled", "prefix"}
+MARKER_TOKENS = {False: (), True: MARKERS, "release": RELEASED_MARKERS}
 
 
 @hookimpl
@@ -20,16 +22,22 @@ def register_text_encoders(register: Register) -> None:
 
 
 def hugging_face(
-    context: TextContext, *, name: str, weights: Literal["pretrained", "random"] = "pretrained", markers: bool = True
+    context: TextContext,
+    *,
+    name: str,
+    weights: Literal["pretrained", "random"] = "pretrained",
+    markers: bool | Literal["release"] = True,
+    layout: Literal["words", "pieces"] = "words",
 ) -> TextEncoder:
     """Any Hugging Face text encoder, by hub id or local folder.
 
-    `weights: random` takes the architecture alone. `markers` puts marker tokens around head and tail (MRE only). Raises
-    ModelFolderError when the encoder cannot be found or opened.
+    `weights: random` takes the architecture alone. `markers` puts marker tokens around head and tail (MRE only), `release` those of the
+    release of Chen et al. 2022. `layout: pieces` lays text out as the release does (hvpkit/text/markers.py). Raises ModelFolderError when
+    the encoder cannot be found or opened.
     """
-    from hvpkit.text.hugging_face import open_hugging_face
+    from hvpkit.text.hugging_face import TextStyle, open_hugging_face
 
-    return open_hugging_face(context, name=name, random=weights == "random", markers=markers)
+    return open_hugging_face(context, name=name, random=weights == "random", style=TextStyle(MARKER_TOKENS[markers], layout == "pieces"))
 
 
 def bert_from_scratch(

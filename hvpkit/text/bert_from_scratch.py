@@ -16,7 +16,8 @@ from transformers import AutoModel, BertTokenizer, ModernBertConfig, PreTrainedM
 
 from hvpkit.contracts import Prefix, TextBatch, TextContext, TextStates, Trace
 from hvpkit.errors import ComponentError
-from hvpkit.text.hugging_face import HuggingFaceEncoder, open_hugging_face
+from hvpkit.text.hugging_face import HuggingFaceEncoder, TextStyle, open_hugging_face
+from hvpkit.text.markers import MARKERS
 from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
 
 POSITIONS = 512
@@ -47,8 +48,8 @@ class BertFromScratch(HuggingFaceEncoder):
     capitals: Tensor
     insides: Tensor
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, markers: bool, shape: BertShape) -> None:
-        super().__init__(model, tokenizer, markers)
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle, shape: BertShape) -> None:
+        super().__init__(model, tokenizer, style)
         self.shape = shape
         pieces = list(enumerate(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))))
         self.register_buffer("capitals", torch.tensor([i for i, piece in pieces if piece[:1].isupper()]), persistent=False)
@@ -85,8 +86,9 @@ def build_bert(context: TextContext, shape: BertShape, markers: bool) -> Hugging
     The architecture is ModernBERT's (Warner et al. 2024), which learns from few examples much sooner than BERT's: norms before each
     block, rotary positions. Raises ComponentError when the width does not split into the heads or there is no training text.
     """
+    style = TextStyle(MARKERS if markers and context.task == "mre" else ())
     if context.folder is not None:
-        return open_hugging_face(context, name=str(context.folder), random=True, markers=markers)
+        return open_hugging_face(context, name=str(context.folder), random=True, style=style)
     if shape.width % (2 * shape.heads):
         raise ComponentError(
             f"text encoder 'bert-from-scratch': width {shape.width} does not split into {shape.heads} heads of an even width; "
@@ -114,7 +116,7 @@ def build_bert(context: TextContext, shape: BertShape, markers: bool) -> Hugging
         eos_token_id=last,
     )
     model = AutoModel.from_config(config, attn_implementation=PREFIX_ATTENTION, dtype=torch.float32)
-    return BertFromScratch(model, tokenizer, markers and context.task == "mre", shape)
+    return BertFromScratch(model, tokenizer, style, shape)
 
 
 def learn_tokenizer(texts: Sequence[str], size: int) -> BertTokenizer:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +15,31 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, 
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
 from hvpkit.errors import ComponentError
 from hvpkit.text.hub import open_pretrained, require_weights
-from hvpkit.text.markers import MARKERS, Layout, lay_out
+from hvpkit.text.markers import Layout, lay_out, lay_out_released
 from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
 from hvpkit.types import Example
 
 
-def open_hugging_face(context: TextContext, *, name: str, random: bool, markers: bool) -> HuggingFaceEncoder:
+@dataclass(frozen=True)
+class TextStyle:
+    """How words are laid out: marker tokens (head's start and end, tail's start and end; or none), and whether as the release does."""
+
+    markers: Sequence[str] = ()
+    released: bool = False
+
+
+def open_hugging_face(context: TextContext, *, name: str, random: bool, style: TextStyle) -> HuggingFaceEncoder:
     """Open an encoder by hub id or folder, or from the folder it was saved in (then without weights).
 
     Raises ModelFolderError when it cannot be found, lacks its tokenizer or weights, or is no encoder.
     """
-    markers = markers and context.task == "mre"
+    style = style if context.task == "mre" else replace(style, markers=())
     if context.folder is not None:
-        return open_pretrained(str(context.folder), "text encoder", "text.name", lambda place, local: _open(place, local, True, markers))
-    return open_pretrained(name, "text encoder", "text.name", lambda place, local: _open(place, local, random, markers))
+        return open_pretrained(str(context.folder), "text encoder", "text.name", lambda place, local: _open(place, local, True, style))
+    return open_pretrained(name, "text encoder", "text.name", lambda place, local: _open(place, local, random, style))
 
 
-def _open(place: str, local: bool, random: bool, markers: bool) -> HuggingFaceEncoder:
+def _open(place: str, local: bool, random: bool, style: TextStyle) -> HuggingFaceEncoder:
     source: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
     config = AutoConfig.from_pretrained(place, **source)
     tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, add_prefix_space=True, **source)
@@ -41,26 +51,26 @@ def _open(place: str, local: bool, random: bool, markers: bool) -> HuggingFaceEn
         raise ValueError(f"{config.model_type} is an encoder with a decoder; take a model that is an encoder alone")
     build: dict[str, Any] = {"attn_implementation": PREFIX_ATTENTION, "dtype": torch.float32}
     if random:
-        return HuggingFaceEncoder(AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, markers)
+        return HuggingFaceEncoder(AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, style)
     build |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
     model, report = AutoModel.from_pretrained(place, config=config, **source, **build)
     require_weights(report, optional="pooler.")
-    return HuggingFaceEncoder(model, tokenizer, markers)
+    return HuggingFaceEncoder(model, tokenizer, style)
 
 
 class HuggingFaceEncoder(TextEncoder):
-    """An encoder and its tokenizer; with `markers` head and tail stand between marker tokens, which are added to the vocabulary.
+    """An encoder and its tokenizer; the style's markers are added to the vocabulary, head and tail stand between them.
 
     `accept_prefix` must be called once before a prefix is given.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, markers: bool) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle) -> None:
         super().__init__()
-        self.model, self.tokenizer, self.markers = model, tokenizer, markers
+        self.model, self.tokenizer, self.style = model, tokenizer, style
         self._byte_level = tokenizer.is_fast and "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)  # blanks are part of words
         if getattr(model, "pooler", None) is not None:
             model._modules["pooler"] = None  # no head reads it, and distributed training refuses parameters without gradients
-        if markers and tokenizer.add_tokens(list(MARKERS), special_tokens=True):
+        if style.markers and tokenizer.add_tokens(list(style.markers), special_tokens=True):
             model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size), mean_resizing=False)
         self.width = model.config.hidden_size
         self.layers = model.config.num_hidden_layers
@@ -72,7 +82,8 @@ class HuggingFaceEncoder(TextEncoder):
     def encode(self, example: Example, max_length: int) -> EncodedText:
         """Cut words into pieces, each word alone; [CLS] and [SEP] (or their like) stand around, markers around head and tail."""
         start, end = self._specials()
-        layout = lay_out(self._pieces(example.words), example, min(max_length, self._longest()) - len(start) - len(end), self._marker_ids())
+        place = lay_out_released if self.style.released else lay_out
+        layout = place(self._pieces(example.words), example, min(max_length, self._longest()) - len(start) - len(end), self.marker_ids())
         return EncodedText(
             features={"input_ids": torch.tensor([*start, *layout.ids, *end])},
             word_starts=torch.tensor(layout.word_starts, dtype=torch.long) + len(start),
@@ -84,7 +95,7 @@ class HuggingFaceEncoder(TextEncoder):
         )
 
     def _pieces(self, words: tuple[str, ...]) -> list[list[int]]:
-        """Give the piece ids of each word; a word of which nothing is left becomes the unknown token."""
+        """Give the piece ids of each word; one of which nothing is left becomes the unknown token, or stays without as in the release."""
         texts = [f" {word}" for word in words] if self._byte_level else list(words)
         if self.tokenizer.is_fast:
             pieces: list[list[int]] = [[] for _ in words]
@@ -93,6 +104,8 @@ class HuggingFaceEncoder(TextEncoder):
                 pieces[word].append(piece)
         else:
             pieces = [self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"] for text in texts]
+        if self.style.released:
+            return pieces
         unknown = self.tokenizer.unk_token_id
         return [ids or [self.tokenizer.pad_token_id if unknown is None else unknown] for ids in pieces]
 
@@ -100,8 +113,10 @@ class HuggingFaceEncoder(TextEncoder):
         first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
         return [] if first is None else [first], [] if last is None else [last]
 
-    def _marker_ids(self) -> list[int] | None:
-        return [int(self.tokenizer.convert_tokens_to_ids(marker)) for marker in MARKERS] if self.markers else None  # type: ignore[arg-type]
+    def marker_ids(self) -> list[int] | None:
+        """Give the ids of the markers, head's start and end, then tail's; None without."""
+        ids = [int(self.tokenizer.convert_tokens_to_ids(marker)) for marker in self.style.markers]  # type: ignore[arg-type]
+        return ids or None
 
     def _longest(self) -> int:
         """Give the most positions the model has; RoBERTa's tables begin after the padding index."""

@@ -9,6 +9,7 @@ from hvpkit.errors import DataError
 from hvpkit.types import Example, Span
 
 MARKERS = ("<head>", "</head>", "<tail>", "</tail>")
+RELEASED_MARKERS = ("<s>", "</s>", "<o>", "</o>")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,35 @@ def lay_out(pieces: Sequence[Sequence[int]], example: Example, room: int, marker
         if last == 0:
             raise DataError(f"example {example.id}: its first word has {costs[0]} pieces, but only {room} fit; raise data.max_length")
     return _place(pieces, example, first, last, markers)
+
+
+def lay_out_released(pieces: Sequence[Sequence[int]], example: Example, room: int, markers: Sequence[int] | None) -> Layout:
+    """Lay words out as the release of Chen et al. 2022 does: from the first on, the last one cut in two where `room` positions end.
+
+    A word of no pieces takes no position; it starts where the next piece stands. Markers stand before words, so an entity that ends the
+    sentence has no closing one. Raises DataError when an entity's start is cut off.
+    """
+    ids: list[int] = []
+    word_of: list[int] = []
+    word_starts: list[int] = []
+    edges = [edge for span in (example.head, example.tail) if span is not None for edge in (span.start, span.end)]
+    at: dict[int, int] = {}  # edge -> its marker's position, or where it would stand
+    for word, own in enumerate(pieces):
+        for number in [number for number, edge in enumerate(edges) if edge == word]:
+            at[number] = len(ids)
+            ids += [markers[number]] if markers else []
+            word_of += [-1] if markers else []
+        word_starts.append(len(ids))
+        ids += own
+        word_of += [word] * len(own)
+    for role, number in (("head", 0), ("tail", 2)):
+        if at.get(number, 0) >= room:
+            raise DataError(
+                f"example {example.id}: its {role} starts at position {at[number] + 1}, but only {room} are read; raise data.max_length, "
+                "or take text.layout `words`, whose window is around both entities"
+            )
+    kept = [start for start in word_starts if start < room]
+    return Layout(ids[:room], kept, word_of[:room], 0, len(pieces) - len(kept), at.get(0), at.get(2))
 
 
 def fitting(costs: Sequence[int], room: int) -> int:

@@ -24,7 +24,8 @@ class Group(TypedDict):
 def parameter_groups(model: Model, train: TrainSpec) -> list[Group]:
     """Group what is trained by part (text, vision, fusion, head) and by decay.
 
-    Biases, norms and other vectors are not decayed (Chen et al. 2022, appendix B). The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`.
+    Biases, norms and other vectors are not decayed (Chen et al. 2022, appendix B), unless `decay: all`; a frozen head is in no
+    group. The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`.
     """
     rates = {"text": train.lr, "vision": train.vision_lr, "fusion": train.fusion_lr, "head": train.head_lr}
     plain = {id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
@@ -33,7 +34,9 @@ def parameter_groups(model: Model, train: TrainSpec) -> list[Group]:
         if not parameter.requires_grad:
             continue
         part = name.partition(".")[0]
-        decayed = parameter.dim() > 1 and id(parameter) not in plain
+        if part == "head" and train.head == "frozen":
+            continue
+        decayed = train.decay == "all" or (parameter.dim() > 1 and id(parameter) not in plain)
         decay = train.weight_decay if decayed else 0.0
         rate = rates[part]
         empty = Group(name=part, params=[], lr=train.lr if rate is None else rate, weight_decay=decay)

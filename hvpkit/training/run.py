@@ -24,10 +24,12 @@ from hvpkit.inference import decode, score
 from hvpkit.metrics import Scores
 from hvpkit.model import build_model
 from hvpkit.model_folder import ModelFolder
+from hvpkit.piece_scoring import piece_scores
 from hvpkit.recipe import Recipe
 from hvpkit.registry import Registry
 from hvpkit.training.card import model_card, remarks
 from hvpkit.training.report import EpochLine, Report
+from hvpkit.training.sampling import sampled
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
 from hvpkit.training.workspace import LOGS, Workspace
 from hvpkit.types import SPLITS, Example
@@ -90,6 +92,7 @@ class Run:
         self.examples = {split: _pictured(data.examples(split), recipe) for split in SPLITS}
         if not self.examples["train"]:
             raise DataError(f"{data.folder} has no training examples")
+        self.examples["train"] = sampled(self.examples["train"], recipe.train)
         seed_everything(recipe.train.seed)
         self.model = build_model(recipe, registry, data.labels, self.examples["train"])
         self.batcher = self.new_batcher()
@@ -99,7 +102,7 @@ class Run:
         vision = self.model.vision
         if vision is None:
             return Batcher(self.model, self.recipe)
-        if vision.frozen:
+        if vision.constant:
             return Batcher(self.model, self.recipe, PyramidCache(vision))
         return Batcher(self.model, self.recipe, pixels=PixelCache(vision).of)
 
@@ -148,10 +151,15 @@ class Run:
     def score(self, split: str, lines: _EpochLines | None = None) -> Scores:
         """Score a split."""
         examples = self.examples[split]  # type: ignore[index]
-        scores = score(examples, list(decode(self.model, self.batcher, examples)))
+        scores = self._scored(examples)
         if lines is not None:
             lines.scored(scores)
         return scores
+
+    def _scored(self, examples: Sequence[Example]) -> Scores:
+        if self.recipe.scoring == "pieces":
+            return piece_scores(self.model, self.batcher, examples)
+        return score(examples, list(decode(self.model, self.batcher, examples)))
 
     def finish(self, trainer: HvpTrainer, output: Path, seconds: float) -> Finished:
         """Score dev and test with the best weights, and write the model folder."""

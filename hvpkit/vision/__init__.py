@@ -27,15 +27,19 @@ def register_visual_backbones(register: Register) -> None:
 def register_projectors(register: Register) -> None:
     """Register the built-in projectors."""
     register("stages", FACTORIES["stages"])
+    register("joint", FACTORIES["joint"])
 
 
 def _torchvision(name: str) -> Callable[..., VisualBackbone]:
-    def build(context: VisionContext, *, weights: str = "imagenet") -> VisualBackbone:
+    def build(context: VisionContext, *, weights: str = "imagenet", resize: Literal["whole", "centre-crop"] = "whole") -> VisualBackbone:
         from hvpkit.vision.torchvision_backbone import open_torchvision
 
-        return open_torchvision(name, context, weights=weights)
+        return open_torchvision(name, context, weights=weights, resize=resize)
 
-    build.__doc__ = f"torchvision's {name}; weights `imagenet`, `random`, or a state dict's file."
+    build.__doc__ = (
+        f"torchvision's {name}; weights `imagenet`, `random`, or a state dict's file.\n\n"
+        "`resize: centre-crop` shows the middle of a picture whose shorter side was rescaled (release of Chen et al. 2022)."
+    )
     return build
 
 
@@ -63,5 +67,12 @@ def stages(shape: PrefixShape) -> Projector:
     return StagesProjector(shape)
 
 
+def joint(shape: PrefixShape, *, hidden: int = 800) -> Projector:
+    """One MLP over all stages, its output's slices taken as levels that are keys and values (release of Chen et al. 2022)."""
+    from hvpkit.vision.joint import JointProjector
+
+    return JointProjector(shape, hidden)
+
+
 # Bound here, while the names are the functions': importing a submodule of the same name would hide them.
-FACTORIES = {"hugging-face": hugging_face, "cnn-from-scratch": cnn_from_scratch, "stages": stages}
+FACTORIES = {"hugging-face": hugging_face, "cnn-from-scratch": cnn_from_scratch, "stages": stages, "joint": joint}

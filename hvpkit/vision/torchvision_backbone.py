@@ -17,7 +17,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.errors import ModelFolderError, choices
 from hvpkit.text.hub import TIMEOUT_SECONDS
-from hvpkit.vision.transform import to_pixels
+from hvpkit.vision.transform import centre, to_pixels
 
 SIDE = 224
 RESNET_STAGES = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}  # node -> stride
@@ -25,7 +25,7 @@ CONVNEXT_STAGES = {"features.1": 4, "features.3": 8, "features.5": 16, "features
 VGG_STAGES = {"features.9": 4, "features.16": 8, "features.23": 16, "features.30": 32}  # the max-pools after blocks 2 to 5
 
 
-def open_torchvision(name: str, context: VisionContext, *, weights: str) -> TorchvisionBackbone:
+def open_torchvision(name: str, context: VisionContext, *, weights: str, resize: str = "whole") -> TorchvisionBackbone:
     """Build a backbone with `imagenet` weights, `random` ones, or those of a state dict's file (.pth, .safetensors).
 
     Raises ModelFolderError when the weights cannot be had or do not fit.
@@ -33,7 +33,7 @@ def open_torchvision(name: str, context: VisionContext, *, weights: str) -> Torc
     model = models.get_model(name.replace("-", "_"), weights=None)
     if context.folder is None and weights != "random":
         _load(model, _imagenet(name) if weights == "imagenet" else Path(weights).expanduser(), name)
-    return TorchvisionBackbone(model, _stages(name), context.size or SIDE)
+    return TorchvisionBackbone(model, _stages(name), context.size or SIDE, centred=resize == "centre-crop")
 
 
 def _stages(name: str) -> dict[str, int]:
@@ -87,37 +87,43 @@ def _load(model: nn.Module, file: Path, name: str) -> None:
 
 def read_state_dict(file: Path) -> Mapping[str, Tensor]:
     """Read tensors by name from .safetensors, or from torch's format with `weights_only`; raises ModelFolderError."""
-    try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(file)
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ModelFolderError(f"{file} holds more than tensors, or is damaged (none of it was run); give a plain state dict") from error
-    except Exception as error:  # broken bytes raise anything at all
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelFolderError(f"{file} is not a readable weights file: {reason}") from error
+    state = load_weights_file(file)
     if not isinstance(state, Mapping) or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
         raise ModelFolderError(f"{file} does not hold a plain state dict (tensors by name)")
     return state
 
 
+def load_weights_file(file: Path) -> object:
+    """Read what a weights file holds without running anything in it; raises ModelFolderError."""
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        found: object = torch.load(file, map_location="cpu", weights_only=True)
+        return found
+    except pickle.UnpicklingError as error:
+        raise ModelFolderError(f"{file} holds more than tensors, or is damaged (none of it was run); give a plain state dict") from error
+    except Exception as error:  # broken bytes raise anything at all
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelFolderError(f"{file} is not a readable weights file: {reason}") from error
+
+
 class TorchvisionBackbone(VisualBackbone):
     """The stages of a torchvision classifier, without its classification head."""
 
-    def __init__(self, model: nn.Module, stages: Mapping[str, int], side: int) -> None:
+    def __init__(self, model: nn.Module, stages: Mapping[str, int], side: int, centred: bool = False) -> None:
         super().__init__()
         names = {node: str(i) for i, node in enumerate(stages)}
         self.body = create_feature_extractor(model, return_nodes=names)
-        self.side = side
+        self.side, self.centred = side, centred
         with torch.no_grad():
             maps = self.body.eval()(torch.zeros(1, 3, 64, 64))
         self.levels = tuple(LevelInfo(maps[str(i)].shape[1], stride) for i, stride in enumerate(stages.values()))
 
     def transform(self, picture: Image.Image) -> Tensor:
         """Rescale and normalise as ImageNet models expect: [3, side, side]."""
-        return to_pixels(picture, self.side)
+        return to_pixels(centre(picture, self.side) if self.centred else picture, self.side)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Map [K, 3, side, side] to one map a stage, fine to coarse."""

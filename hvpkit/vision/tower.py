@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Literal
+
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from hvpkit.contracts import Pictures, Visual, VisualBackbone
+
+
+@dataclass(frozen=True)
+class TowerOptions:
+    """How a tower differs from the paper's, as the release of Chen et al. 2022 does.
+
+    `pooling: floor` pools with kernel = stride = side // grid, which leaves cells at the edge out where that does not come out even.
+    `missing: zeros` shows zeros (the mean picture) in place of missing pictures where an example has any picture, instead of masking them.
+    `drifting` lets the running statistics of a frozen backbone go on in training.
+    """
+
+    pooling: Literal["adaptive", "floor"] = "adaptive"
+    missing: Literal["mask", "zeros"] = "mask"
+    drifting: bool = False
 
 
 class VisualTower(nn.Module):
     """A backbone whose maps are pooled to a `grid` x `grid` of P cells; a frozen one stays in evaluation mode."""
 
-    def __init__(self, backbone: VisualBackbone, *, grid: int, frozen: bool) -> None:
+    def __init__(self, backbone: VisualBackbone, *, grid: int, frozen: bool, options: TowerOptions = TowerOptions()) -> None:  # noqa: B008 - frozen
         super().__init__()
-        self.backbone, self.grid, self.frozen = backbone, grid, frozen
+        self.backbone, self.grid, self.frozen, self.options = backbone, grid, frozen, options
         self.requires_grad_(not frozen)
+
+    @property
+    def constant(self) -> bool:
+        """Say whether a picture's pyramid stays the same in training, so that it can be kept."""
+        return self.frozen and not self.options.drifting
 
     def forward(self, pictures: Pictures) -> Visual:
         """Give C levels [B, V, C_i, P], zero where a picture is missing."""
+        pictures = self._with_blanks(pictures) if self.options.missing == "zeros" else pictures
         levels = pictures.features or self.pyramid(pictures.pixels)
         return Visual(tuple(spread(level, pictures.mask) for level in levels), pictures)
 
@@ -28,7 +51,26 @@ class VisualTower(nn.Module):
         if pixels is None:
             raise ValueError("pictures hold neither pixels nor features")
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return tuple(level if level.dim() == 3 else adaptive_avg_pool2d(level, self.grid).flatten(2) for level in self.backbone(pixels))
+            return tuple(level if level.dim() == 3 else self._pooled(level).flatten(2) for level in self.backbone(pixels))
+
+    def _pooled(self, level: Tensor) -> Tensor:
+        if self.options.pooling == "adaptive":
+            return adaptive_avg_pool2d(level, self.grid)
+        height, width = (side // self.grid for side in level.shape[2:])
+        if not height or not width:
+            raise ValueError(f"a map of {level.shape[2]} x {level.shape[3]} cells is too small to be pooled to {self.grid} x {self.grid}")
+        return avg_pool2d(level, (height, width))[:, :, : self.grid, : self.grid]
+
+    def _with_blanks(self, pictures: Pictures) -> Pictures:
+        """Put zeros in the place of missing pictures in rows that have any."""
+        mask = pictures.mask
+        filled = mask.any(1, keepdim=True).expand_as(mask)
+        if pictures.features is None:
+            return replace(pictures, mask=filled, pixels=None if pictures.pixels is None else spread(pictures.pixels, mask)[filled])
+        like = pictures.features[0]
+        blank = self.pyramid(torch.zeros_like(self.transform(Image.new("RGB", (8, 8))))[None].to(like.device))
+        levels = [torch.where(mask[..., None, None], spread(level, mask), own) for level, own in zip(pictures.features, blank, strict=True)]
+        return replace(pictures, mask=filled, features=tuple(level[filled] for level in levels))
 
     def transform(self, picture: Image.Image) -> Tensor:
         """Turn an upright RGB picture into the backbone's pixels [3, side, side]."""
@@ -36,7 +78,7 @@ class VisualTower(nn.Module):
 
     def train(self, mode: bool = True) -> VisualTower:
         """Enter training mode, except for a frozen backbone: its running statistics must not drift."""
-        super().train(mode and not self.frozen)
+        super().train(mode and not self.constant)
         return self
 
 

@@ -1,0 +1,29 @@
+"""`hvp export-release`: a model folder to a checkpoint of the authors' code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hvpkit.cli import output
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="A model folder: imported, or trained by a release recipe.")],
+    file: Annotated[Path, typer.Option("--output", metavar="FILE", help="The checkpoint to write (.pth).")],
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    """Write a model as a checkpoint of the code that the paper's authors released; an imported one comes out tensor for tensor the same.
+
+    Example: `hvp export-release runs/old --output again.pth`
+    """
+    from hvpkit.release import export_release
+
+    made = export_release(model, file)
+    if made:
+        output.warn(f"made up, since the model does not keep them and the released code never reads them: {', '.join(made)}")
+    if json:
+        return output.print_json({"checkpoint": file, "made": made})
+    return output.print_text(f"Checkpoint: {file}")

@@ -1,0 +1,57 @@
+"""A model folder to a released checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from hvpkit.errors import ModelFolderError
+from hvpkit.model_folder import WEIGHTS, open_model_folder
+from hvpkit.release.checkpoint import write_checkpoint
+from hvpkit.release.names import BESIDE, TAGS, released
+from hvpkit.release.tensors import some, unread_tensors
+from hvpkit.types import Labels
+
+
+def export_release(folder: Path, output: Path) -> list[str]:
+    """Write a model folder as a released checkpoint; gives the names of tensors that the folder does not keep and nobody reads, made up.
+
+    Tags are put in the release's order. Raises ModelFolderError, with names, for a model that the released code could not hold.
+    """
+    what = open_model_folder(folder)
+    task = what.recipe.task
+    tensors = _load(folder / WEIGHTS)
+    foreign = [name for name in tensors if released(name, task) is None]
+    if foreign:
+        tensors_of_it = f"{len(foreign)} of its tensors: {some(foreign)}"
+        raise ModelFolderError(
+            f"{folder}: the released code has no place for {tensors_of_it}; it holds models of the recipe release_{task}"
+        )
+    read = {str(released(name, task)): tensor for name, tensor in tensors.items()}
+    if task == "mner":
+        read |= _in_order(read, what.labels, folder)
+    kept = _load(folder / BESIDE) if (folder / BESIDE).is_file() else {}
+    made = {name: tensor for name, tensor in unread_tensors(read).items() if name not in kept}
+    write_checkpoint(read | kept | made, output)
+    return sorted(made)
+
+
+def _load(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise ModelFolderError(f"{file} is damaged: {error}") from error
+
+
+def _in_order(read: Mapping[str, Tensor], labels: Labels, folder: Path) -> dict[str, Tensor]:
+    """Put the tags of the head's tensors in the release's order."""
+    size = len(TAGS) + 4  # PAD, X, [CLS], [SEP]
+    if sorted(labels.names) != sorted(TAGS) or len(read["fc.bias"]) != size:
+        raise ModelFolderError(f"{folder}: the released code knows the tags {', '.join(TAGS)} of pieces; this model has others")
+    places = [0, *(1 + labels.index(tag) for tag in TAGS), *range(1 + len(TAGS), size)]
+    moved = {name: tensor[places].contiguous() for name, tensor in read.items() if name.startswith(("fc.", "crf."))}
+    return moved | {"crf.transitions": moved["crf.transitions"][:, places].contiguous()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -29,7 +30,9 @@ def piece_scores(model: Model, batcher: Batcher, examples: Sequence[Example], ba
     finally:
         model.train(was_training)
     rows = [_row(example, tags) for example, tags in zip(examples, found, strict=True)]
-    return entity_scores([gold for gold, _ in rows], [guessed for _, guessed in rows])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* seems not to be NE tag", module="seqeval")  # they are meant to go there
+        return entity_scores([gold for gold, _ in rows], [guessed for _, guessed in rows])
 
 
 def _tags(model: Model, batcher: Batcher, examples: Sequence[Example]) -> list[dict[int, str] | InputError]:

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from release.released import (
+    SIDE,
+    inputs,
+    plain_crf_loss,
+    plain_emissions,
+    plain_logits,
+    plain_paths,
+    plain_relation_loss,
+    plain_states,
+    put_markers,
+    save_tokenizer,
+    small_checkpoint,
+    tags,
+)
+from safetensors.torch import load_file
+
+from hvpkit import load, release
+from hvpkit.cli import main
+from hvpkit.errors import DataError, InputError, ModelFolderError
+
+SMALL = ("vision.backbone=resnet18", "data.max_length=32", "vision.size=64")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    save_tokenizer(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory) -> int:
+    return save_tokenizer(tmp_path_factory.mktemp("pieces"))
+
+
+@pytest.fixture
+def relations(tmp_path) -> Path:
+    file = tmp_path / "ours_rel2id.json"
+    file.write_text(json.dumps({"/per/per/peer": 2, "None": 0, "/loc/loc/contain": 1}), encoding="utf-8")
+    return file
+
+
+def save(tensors: object, file: Path) -> Path:
+    torch.save(tensors, file)
+    return file
+
+
+@pytest.mark.parametrize("seed", [1, 49])
+@torch.no_grad()
+def test_entities_are_scored_as_the_written_out_forward_pass_does(tmp_path, tokenizer, pieces, seed):
+    tensors = small_checkpoint("mner", seed, pieces)
+    release.import_release(save(tensors, tmp_path / "old.pth"), "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
+    ids, mask, whole, crops = inputs(seed, SIDE, (5, pieces), (2, 3))
+    gold = tags(ids, mask, seed)
+    found = release.forward(load(tmp_path / "model", device="cpu").model, ids, mask, whole, crops, gold)
+    emissions = plain_emissions(tensors, plain_states(tensors, ids, mask, whole, crops))
+    torch.testing.assert_close(found.scores[mask], emissions[mask], atol=2e-5, rtol=0)
+    assert float(found.loss) == pytest.approx(plain_crf_loss(tensors, emissions, gold, mask), abs=1e-4)
+    assert found.paths == plain_paths(tensors, emissions, mask)
+
+
+@torch.no_grad()
+def test_relations_are_scored_as_the_written_out_forward_pass_does(tmp_path, tokenizer, pieces, relations):
+    tensors = small_checkpoint("mre", 5, pieces, classes=3)
+    release.import_release(save(tensors, tmp_path / "old.pth"), "mre", str(tokenizer), tmp_path / "model", relations, SMALL)
+    model = load(tmp_path / "model", device="cpu").model
+    assert model.head.labels.names == ("None", "/loc/loc/contain", "/per/per/peer")
+    ids, mask, whole, crops = inputs(5, SIDE, (5, pieces), (2, 3))
+    put_markers(ids, pieces)
+    found = release.forward(model, ids, mask, whole, crops, torch.tensor([2, 0]))
+    logits = plain_logits(tensors, plain_states(tensors, ids, mask, whole, crops), ids, pieces)
+    torch.testing.assert_close(found.scores, logits, atol=2e-5, rtol=0)
+    assert float(found.loss) == pytest.approx(plain_relation_loss(logits, torch.tensor([2, 0])), abs=1e-5)
+    ids[1, 5] = 7
+    with pytest.raises(DataError, match=f"row 1 has no start marker of its head \\(id {pieces}\\)"):
+        release.forward(model, ids, mask, whole, crops)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda t: t, lambda t: {"epoch": 3, "model_state_dict": t}, lambda t: {f"module.{k}": v for k, v in t.items()}]
+)
+def test_what_is_imported_comes_out_tensor_for_tensor(tmp_path, tokenizer, pieces, wrap, monkeypatch, capsys):
+    tensors = small_checkpoint("mner", 3, pieces)
+    file, folder, again = save(wrap(tensors), tmp_path / "old.pth"), tmp_path / "model", tmp_path / "again.pth"
+    for words in (
+        ["import-release", str(file), "--task", "mner", "--text", str(tokenizer), "--output", str(folder), *(f"--set={s}" for s in SMALL)],
+        ["export-release", str(folder), "--output", str(again)],
+    ):
+        monkeypatch.setattr("sys.argv", ["hvp", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"{len(tensors)} tensors: ")
+    assert printed.err == ""
+    back = torch.load(again, weights_only=True)
+    assert back.keys() == tensors.keys()
+    assert all(torch.equal(back[name], tensor) and back[name].dtype == tensor.dtype for name, tensor in tensors.items())
+    kept = [load_file(folder / name) for name in ("weights.safetensors", "release.safetensors")]
+    assert sum(map(len, kept)) == len(tensors)  # nothing twice, nothing lost
+
+
+def test_every_tensor_that_does_not_fit_is_named(tmp_path, tokenizer, pieces):
+    tensors = small_checkpoint("mner", 3, pieces)
+    del tensors["gates.1.bias"]
+    tensors["gates.2.bias"] = torch.zeros(4)
+    tensors["fc.weight"] = torch.zeros(12, 128)
+    tensors["bert.pooler.dense.bias"] = torch.zeros(128, dtype=torch.float16)
+    with pytest.raises(ModelFolderError) as caught:
+        release.import_release(save(tensors, tmp_path / "old.pth"), "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
+    message = str(caught.value)
+    assert "1 missing: gates.1.bias" in message
+    assert "1 unknown: gates.2.bias" in message
+    assert "fc.weight is [12, 128] float32, expected [13, 128] float32" in message
+    assert "bert.pooler.dense.bias is [128] float16, expected [128] float32" in message
+    assert not (tmp_path / "model").exists()
+
+
+class Bomb:
+    def __reduce__(self):
+        return (print, ("run",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"fc.weight": Bomb()}, "more than tensors, or is damaged"),
+        (b"", "not a readable weights file"),
+        ({"epoch": 3, "lr": 0.1}, "holds no state dict .* its keys: epoch, lr"),
+        ([1, 2], "holds a list, not a state dict"),
+        ({"fc.weight": torch.zeros(1)}, "lacks bert.embeddings.word_embeddings.weight"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_told_and_never_run(tmp_path, tokenizer, content, message, capsys):
+    file = tmp_path / "bad.pth"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    with pytest.raises(ModelFolderError, match=message):
+        release.import_release(file, "mner", str(tokenizer), tmp_path / "model")
+    assert capsys.readouterr().out == ""
+
+
+def test_another_tokenizer_is_refused(tmp_path, tokenizer, pieces):
+    file = save(small_checkpoint("mner", 3, pieces + 7), tmp_path / "old.pth")
+    with pytest.raises(ModelFolderError, match=f"has {pieces} pieces, but .* has word embeddings for {pieces + 7}"):
+        release.import_release(file, "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[]", "expected an object"), ('{"None": 0, "a": 2}', "the ids 0, 1, 2"), ('{"None": 1, "a": 0}', "expected `None`"), ("{", "JSON")],
+)
+def test_class_ids_are_checked(tmp_path, tokenizer, pieces, text, message):
+    file, checkpoint = tmp_path / "rel2id.json", save({"a": torch.zeros(1)}, tmp_path / "old.pth")
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        release.import_release(checkpoint, "mre", str(tokenizer), tmp_path / "model", file)
+    with pytest.raises(InputError, match="give --relations"):
+        release.import_release(checkpoint, "mre", str(tokenizer), tmp_path / "model")
+
+
+def test_an_imported_folder_is_evaluated_and_predicts_like_any_other(tmp_path, tokenizer, pieces, mner_data, monkeypatch, capsys):
+    file = save(small_checkpoint("mner", 3, pieces), tmp_path / "old.pth")
+    release.import_release(file, "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
+    monkeypatch.setattr("sys.argv", ["hvp", "eval", str(tmp_path / "model"), "--data", str(mner_data.folder), "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    result = json.loads(capsys.readouterr().out)
+    assert result["scores"]["examples"] == len(mner_data.examples("test"))
+    assert result["unread"] == 0
+    found = load(tmp_path / "model", device="cpu").predict("Ada Lovelace visits New York", image=tiny.draw(tmp_path / "x.png"))
+    assert found.picture
+    assert all(found.text[entity.start : entity.end] == entity.text for entity in found.entities)
+
+
+def test_a_model_of_the_paper_s_kind_has_no_released_form(tmp_path, mner_data):
+    recipe = tiny.recipe(tmp_path / "recipe", mner_data.folder, "mner")
+    folder = tiny.save_tiny_model(tmp_path / "model", recipe, mner_data)
+    with pytest.raises(ModelFolderError, match=r"no place for .* of its tensors: .*; it holds models of the recipe release_mner"):
+        release.export_release(folder, tmp_path / "x.pth")
+    assert not (tmp_path / "x.pth").exists()
+
+
+def test_nothing_is_overwritten(tmp_path, tokenizer, pieces):
+    (tmp_path / "model").mkdir()
+    with pytest.raises(InputError, match="is there already"):
+        release.import_release(tmp_path / "old.pth", "mner", str(tokenizer), tmp_path / "model")

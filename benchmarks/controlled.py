@@ -91,6 +91,13 @@ class Bench:
             file.write_text(lines, encoding="utf-8")
         return [from_record(json.loads(line), folder) for line in file.read_text(encoding="utf-8").splitlines()]
 
+    def recipe_epochs(self) -> str:
+        """Say for how many epochs whole training sets are seen."""
+        from hvpkit.recipe import load_recipe
+
+        recipes = (HERE.parent / "recipes" / name for name in ("quickstart.yaml", "quickstart_mre.yaml"))
+        return " and ".join(dict.fromkeys(str(self.epochs or load_recipe(recipe).train.epochs) for recipe in recipes))
+
     def result(self, job: Job) -> Path:
         return self.work / "results" / f"{job.name}.json"
 
@@ -258,6 +265,7 @@ class Comparison:
 
 
 CLAIMS = {
+    0: "The models learn what there is to learn",
     1: "Pictures help, by kind of clue: HVPNeT less text alone",
     2: "Irrelevant pictures do no harm: HVPNeT less text alone by the share of irrelevant pictures at test (30% in training)",
     3: "The gate beats 1T3, and 1T3 beats Flat",
@@ -292,6 +300,11 @@ class Results:
         rows: list[Comparison] = []
         for task in TASKS:
             each = [{system: Job(task, system, seed) for system in SYSTEMS} for seed in self.seeds]
+            texts = [(self.f1(of["text"]), self.ceiling(of["text"])) for of in each]
+            rows += self.less(0, task, "text alone less its ceiling", texts, -3.0)
+            rows += self.less(
+                0, task, "% of the distance between the ceilings that HVPNeT closes, less 85", [(x, 85.0) for x in self.closed(task)]
+            )
             for group in ("all", *CLUES, "none"):
                 pairs = [(self.f1(of["hvpnet"], group), self.f1(of["text"], group)) for of in each]
                 rows += self.less(1, task, "no clue" if group == "none" else group, pairs, -2.0 if group == "none" else 0.0)
@@ -309,6 +322,9 @@ class Results:
                 few = [(Job(task, "hvpnet", seed, fraction), Job(task, "text", seed, fraction)) for seed in self.seeds]
                 rows += self.less(6, task, f"{100 * fraction:g}% of the data", [(self.f1(one), self.f1(two)) for one, two in few])
         return sorted(rows, key=lambda row: row.claim)
+
+    def ceiling(self, job: Job) -> float | None:
+        return 100 * float(self.found[job]["groups"]["all"]["text_ceiling"]) if job in self.found else None
 
     def closed(self, task: str) -> list[float]:
         """Give, by seed, the share of the distance between the ceilings that HVPNeT closes, in percent."""
@@ -351,7 +367,8 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
     lines = [
         "## Controlled pictures",
         "",
-        f"`python benchmarks/controlled.py`: drawn data ({bench.size} training examples a task), encoder and backbone from random weights.",
+        "`python benchmarks/controlled.py`: recipes/quickstart.yaml, quickstart_mre.yaml and their variants, drawn data",
+        f"({bench.size} training examples a task), encoder and backbone from random weights, {bench.recipe_epochs()} epochs.",
         f"{len(results.found)} of {len(list(jobs(results.seeds)))} runs are finished, seeds {', '.join(map(str, seeds))}; mean ± standard "
         "deviation over seeds, in points of F1. What is not listed was not run.",
         "",
@@ -389,12 +406,16 @@ def _gates_table(results: Results, task: str) -> list[str]:
     found = [results.found[job]["gates"] for seed in results.seeds if (job := Job(task, "hvpnet", seed)) in results.found]
     if not found:
         return []
-    rows = []
-    for clue in found[0]:
-        layers = [layer for gates in found for layer in gates[clue]]
-        rows.append(f"| {clue} | {' | '.join(f'{statistics.fmean(level):.2f}' for level in zip(*layers, strict=True))} |")
-    levels = range(1, 1 + len(found[0]["none"][0]))
-    return [f"| {task} | {' | '.join(f'level {level}' for level in levels)} |", "|---|" + "---|" * len(levels), *rows, ""]
+    clues = [clue for clue in (*CLUES, "none") if clue in found[0]]
+    means = {
+        clue: [statistics.fmean(level) for level in zip(*(layer for gates in found for layer in gates[clue]), strict=True)]
+        for clue in clues
+    }
+    rows = [f"| {clue} | {' | '.join(f'{weight:.2f}' for weight in means[clue])} |" for clue in clues]
+    most = max(max(level) - min(level) for level in zip(*means.values(), strict=True))
+    head = " | ".join(f"level {i}" for i in range(1, 1 + len(means["none"])))
+    table = [f"| {task} | {head} |", "|---|" + "---|" * len(means["none"]), *rows]
+    return [*table, "", f"The weights of one level differ by up to {most:.2f} between kinds of clue.", ""]
 
 
 def _mean(points: Sequence[float], sign: str = "") -> str:

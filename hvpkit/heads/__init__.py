@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from hvpkit.errors import ComponentError
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
@@ -18,15 +19,26 @@ def register_heads(register: Register) -> None:
     register("cls", FACTORIES["cls"], needs={"pooled"}, tasks=("mre",))
 
 
-def crf(context: HeadContext, *, dropout: float = 0.1, labels: Literal["words", "pieces"] = "words") -> Head:
+def crf(
+    context: HeadContext,
+    *,
+    dropout: float = 0.1,
+    labels: Literal["words", "pieces"] = "words",
+    transitions: Literal["free", "bio"] = "free",
+) -> Head:
     """Linear emissions at each word's first piece and a linear-chain CRF (Chen et al. 2022, eq. 10).
 
-    `labels: pieces` reads all pieces, [CLS] and [SEP] too, with tags of their own (release of Chen et al. 2022).
+    `labels: pieces` reads all pieces, [CLS] and [SEP] too, with tags of their own (release of Chen et al. 2022). `transitions: bio`
+    rules out paths that are no BIO tags, such as O before I-PER (our own; for words). Raises ComponentError for both at once.
     """
     from hvpkit.heads.crf import CrfHead
     from hvpkit.heads.piece_crf import PieceCrfHead
 
-    return PieceCrfHead(context, dropout) if labels == "pieces" else CrfHead(context, dropout)
+    if labels == "words":
+        return CrfHead(context, dropout, bio=transitions == "bio")
+    if transitions == "bio":
+        raise ComponentError("head 'crf': `transitions: bio` is for words; leave it out, or take `labels: words`")
+    return PieceCrfHead(context, dropout)
 
 
 def entity_start(context: HeadContext, *, dropout: float = 0.1) -> Head:

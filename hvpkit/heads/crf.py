@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torchcrf import CRF
@@ -12,19 +14,34 @@ from hvpkit.heads.forward_backward import Chart, forward_backward, run_probabili
 from hvpkit.types import Entity, Example
 
 
+FORBIDDEN = -10_000.0  # its paths have probability 0 in fp32, so it gets no gradient and stays
+
+
+@torch.no_grad()
+def forbid(crf: CRF, names: Sequence[str]) -> None:
+    """Rule out an I- at the start, and after anything but a B- or I- of its type."""
+    for to, name in enumerate(names):
+        if name.startswith("I-"):
+            crf.start_transitions[to] = FORBIDDEN
+            before = [i for i, other in enumerate(names) if other not in (name, f"B-{name[2:]}")]
+            crf.transitions[before, to] = FORBIDDEN
+
+
 class CrfHead(Head):
     """Linear emissions [B, n, L] at each word's first piece, scored by a linear-chain CRF (Chen et al. 2022, eq. 10).
 
     The loss is the negative log likelihood of the gold tags, decoding is Viterbi's, an entity's confidence is the exact probability of
-    its span and type under the CRF.
+    its span and type under the CRF. With `bio` the paths that are no BIO tags are ruled out.
     """
 
-    def __init__(self, context: HeadContext, dropout: float) -> None:
+    def __init__(self, context: HeadContext, dropout: float, bio: bool = False) -> None:
         super().__init__()
         self.labels = context.labels
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(context.width, len(self.labels.names))
         self.crf = CRF(len(self.labels.names), batch_first=True)
+        if bio:
+            forbid(self.crf, self.labels.names)
 
     def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Give the gold tags [n'] of the kept words."""

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import crf_paths as paths
+import pytest
+import torch
+from torchcrf import CRF
+
+from hvpkit.contracts import HeadContext
+from hvpkit.errors import ComponentError
+from hvpkit.heads.crf import FORBIDDEN, forbid
+from hvpkit.registry import load_registry
+from hvpkit.types import Labels
+
+TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
+
+
+def _is_bio(path) -> bool:
+    names = ["O", *(TAGS[tag] for tag in path)]
+    return all(not name.startswith("I-") or before in (name, f"B-{name[2:]}") for before, name in itertools.pairwise(names))
+
+
+@pytest.fixture
+def crf() -> CRF:
+    made = paths.random_crf(len(TAGS), seed=5)
+    forbid(made, TAGS)
+    return made
+
+
+def test_only_bio_paths_have_probability(crf):
+    emissions = torch.randn(1, 4, len(TAGS), generator=torch.Generator().manual_seed(1))
+    every = paths.all_paths(crf, emissions[0], 4)
+    legal = {path: score for path, score in every.items() if _is_bio(path)}
+    assert 0 < len(legal) < len(every)
+    for path, score in legal.items():
+        likelihood = float(crf(emissions, torch.tensor([path]), mask=torch.ones(1, 4, dtype=torch.bool)).detach())
+        assert math.isclose(likelihood, score - paths.log_partition(legal), abs_tol=1e-4)
+
+
+def test_the_best_path_is_the_best_of_the_bio_paths(crf):
+    for seed in range(20):
+        emissions = 3 * torch.randn(1, 4, len(TAGS), generator=torch.Generator().manual_seed(seed))
+        legal = {path: score for path, score in paths.all_paths(crf, emissions[0], 4).items() if _is_bio(path)}
+        assert tuple(crf.decode(emissions)[0]) == max(legal, key=legal.__getitem__)
+
+
+def test_training_does_not_move_what_is_forbidden(crf):
+    optimizer = torch.optim.AdamW(crf.parameters(), lr=5e-3, weight_decay=0.01)
+    before = crf.transitions.detach().clone()
+    for seed in range(50):
+        emissions = torch.randn(2, 4, len(TAGS), generator=torch.Generator().manual_seed(seed))
+        optimizer.zero_grad()
+        (-crf(emissions, torch.tensor([[1, 2, 0, 3], [0, 3, 4, 4]]))).backward()
+        optimizer.step()
+    forbidden = before == FORBIDDEN
+    assert (crf.transitions[forbidden] < 0.9 * FORBIDDEN).all()
+    assert (crf.transitions[~forbidden] != before[~forbidden]).any()
+
+
+def test_pieces_have_no_bio_transitions():
+    context, options = HeadContext(Labels("mner", TAGS), 6), {"labels": "pieces", "transitions": "bio"}
+    with pytest.raises(ComponentError, match="for words"):
+        load_registry().build("head", "crf", context, options)

@@ -9,6 +9,8 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.data.demo.plan import CLUES
+from hvpkit.data.prepared import MANIFEST
+from hvpkit.errors import InputError
 from hvpkit.model_folder import open_model_folder
 
 
@@ -24,6 +26,8 @@ def command(
 
     Example: `hvp eval runs/first --split test --predictions out.jsonl`
     """
+    if predictions is not None and predictions.is_dir():
+        raise InputError(f"{predictions} is a folder; name a file for --predictions")
     folder = open_model_folder(model, plugins or ())
     from hvpkit.evaluation import evaluate
 
@@ -35,8 +39,11 @@ def command(
 
 
 def data_folder(data: str | None) -> Path | None:
-    """Read `--data`: an existing folder, or the name of prepared data."""
-    return None if data is None else Path(data) if Path(data).is_dir() else Path("data") / data
+    """Read `--data`: the name of prepared data, which wins over a folder of that name (it may hold the raw files), or a folder."""
+    if data is None:
+        return None
+    named = Path("data") / data
+    return Path(data) if Path(data).is_dir() and not (named / MANIFEST).is_file() else named
 
 
 def ceiling_row(name: str, group: Any) -> tuple[str, ...]:  # noqa: ANN401 - a GroupScore, whose module imports torch

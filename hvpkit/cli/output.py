@@ -43,7 +43,9 @@ def print_text(text: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
     """Print a table to stdout: wrapped to a terminal's width, or as wide as it needs when stdout is a file or pipe."""
-    table = Table(title=title, title_justify="left")
+    if title:
+        results.print(Text(title, "italic"), soft_wrap=True)  # a table's own title is broken at the table's width
+    table = Table()
     for i, column in enumerate(columns):
         table.add_column(column, no_wrap=i == 0)
     for row in rows:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import tiny
@@ -40,3 +41,39 @@ def test_a_missing_model_folder_is_one_short_message(hvp, tmp_path):
     typed = hvp("eval", str(tmp_path / "none"))
     assert (typed.code, typed.out) == (2, "")
     assert "there is no model folder" in typed.err
+
+
+def test_scores_come_by_type_with_the_fingerprint_of_their_data(hvp, mner_text_model, mner_data):
+    typed = hvp("eval", str(mner_text_model), "--split", "dev")
+    first, *rest = typed.out.splitlines()
+    assert (typed.code, typed.err) == (0, "")
+    assert first.startswith(f"dev of tiny ({mner_data.manifest.fingerprint}): 6 examples, ")
+    assert [line.strip("│ ").split()[0] for line in rest if line.startswith("│")] == ["LOC", "PER", "all"]
+
+
+def test_every_prediction_is_written_with_its_confidence(hvp, mner_text_model, mner_data, tmp_path):
+    typed = hvp("eval", str(mner_text_model), "--predictions", str(tmp_path / "p.jsonl"), "--json")
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert json.loads(typed.out)["fingerprint"] == mner_data.manifest.fingerprint
+    assert [line["id"] for line in lines] == [example.id for example in mner_data.examples("test")]
+    assert all(0 <= entity["confidence"] <= 1 for line in lines for entity in line["predicted"])
+    assert any(line["predicted"] for line in lines)
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_prepared_data_is_named_whatever_else_has_that_name(hvp, mner_text_model, mner_data, tmp_path, monkeypatch, raw):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(mner_data.folder, tmp_path / "data" / "mine")
+    if raw:
+        (tmp_path / "mine").mkdir()
+    assert hvp("eval", str(mner_text_model), "--data", "mine").code == 0
+    assert hvp("eval", str(mner_text_model), "--data", "data/mine").code == 0
+    typed = hvp("eval", str(mner_text_model), "--data", "other")
+    assert (typed.code, typed.out) == (2, "")
+    assert "no prepared data in data/other" in typed.err
+
+
+def test_predictions_need_a_file_not_a_folder(hvp, mner_text_model, tmp_path):
+    typed = hvp("eval", str(mner_text_model), "--predictions", str(tmp_path))
+    assert (typed.code, typed.out) == (2, "")
+    assert "is a folder; name a file for --predictions" in typed.err

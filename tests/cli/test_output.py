@@ -34,6 +34,11 @@ def test_tables_in_a_pipe_are_never_cut_or_wrapped(capsys, monkeypatch):
     assert f"{'x' * 100} │ {'[red]y[/red] ' * 20}" in capsys.readouterr().out
 
 
+def test_a_title_is_one_line_however_narrow_its_table(capsys):
+    output.print_table(("a",), [("x",)], title="[b]" + "word " * 30 + "end")
+    assert capsys.readouterr().out.splitlines()[0] == "[b]" + "word " * 30 + "end"
+
+
 def test_messages_go_to_stderr_as_they_stand(capsys):
     output.say("[b]" + "word " * 60 + "end")
     output.warn("[b]careful " * 30 + "end")

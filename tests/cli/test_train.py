@@ -1,0 +1,101 @@
+"""`hvp train` as a person types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny
+
+GATE = """
+from hvpkit.gates import flat
+from hvpkit.hookspecs import hookimpl
+
+@hookimpl
+def register_gates(register):
+    register("even", flat)
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, mner_data) -> Path:
+    """Work in an empty folder with a recipe, tiny.yaml."""
+    monkeypatch.chdir(tmp_path)
+    tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False)
+    return tmp_path
+
+
+def test_a_recipe_becomes_a_model_with_a_line_an_epoch_and_a_table_of_test(hvp, here, mner_data):
+    typed = hvp("train", "tiny.yaml", "--set", "train.epochs=2")
+    assert typed.code == 0
+    first, second = typed.err.splitlines()
+    assert first.startswith("epoch 1/2  loss ") and second.startswith("epoch 2/2  loss ")
+    assert all(" dev P " in line and " F1 " in line for line in (first, second))
+    assert f"test: tiny ({mner_data.manifest.fingerprint}), epoch " in typed.out
+    assert typed.out.splitlines()[-1] == "Model: runs/tiny"
+    assert (here / "runs" / "tiny" / "model.json").is_file()
+
+
+def test_json_is_one_document_of_the_scores(hvp, here):
+    typed = hvp("train", "tiny.yaml", "--output", "there", "--json")
+    said = json.loads(typed.out)
+    assert (typed.code, said["model"], said["best_epoch"]) == (0, "there", 1)
+    assert set(said["test"]["by_label"]) == {"PER", "LOC"}
+
+
+def test_settings_are_those_of_the_model(hvp, here):
+    assert hvp("train", "tiny.yaml", "--set", "train.seed=5", "--set", "head={name: crf, dropout: 0.3}").code == 0
+    recipe = (here / "runs" / "tiny" / "recipe.yaml").read_text(encoding="utf-8")
+    assert "seed: 5" in recipe and "dropout: 0.3" in recipe
+
+
+def test_a_plugin_s_gate_is_trained_and_then_asked_for(hvp, here, mner_data):
+    (here / "even.py").write_text(GATE, encoding="utf-8")
+    tiny.recipe(here, mner_data.folder, "mner")
+    words = ("train", "tiny.yaml", "--set", "fusion.gate=even")
+    typed = hvp(*words)
+    assert (typed.code, typed.out) == (2, "")
+    assert "unknown gate 'even'" in typed.err
+    assert hvp(*words, "--plugin", "even.py").code == 0
+    assert "gate 'even' (made by even.py (file))" in hvp("eval", "runs/tiny").err
+    assert hvp("eval", "runs/tiny", "--plugin", "even.py").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("none.yaml",), "none.yaml: no such file; give a recipe's file, or the name of a shipped recipe"),
+        (("hvpnet_mnr",), "did you mean hvpnet_mner"),
+        (("broken.yaml",), "broken.yaml:1: not valid YAML"),
+        (("tiny.yaml", "--set", "train.epoch=3"), "unknown key train.epoch; did you mean epochs?"),
+        (("tiny.yaml", "--set", "train.lr"), "--set train.lr: expected KEY=VALUE"),
+        (("tiny.yaml", "--set", "data.folder=nowhere"), "no prepared data in nowhere"),
+        (("tiny.yaml", "--set", "data.folder=nowhere", "--resume"), "no prepared data in nowhere"),
+        (("tiny.yaml", "--plugin", "none.py"), "none.py"),
+        (("tiny.yaml", "--output", "taken"), "taken is there already"),
+        (("tiny.yaml", "--output", "taken", "--resume"), "taken is there already"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_one_message(hvp, here, words, message):
+    (here / "broken.yaml").write_text("task: [", encoding="utf-8")
+    (here / "taken").mkdir()
+    typed = hvp("train", *words)
+    assert (typed.code, typed.out) == (2, "")
+    assert message in typed.err
+    assert "Traceback" not in typed.err
+    assert sorted(path.name for path in here.iterdir()) == ["broken.yaml", "taken", "tiny.yaml"]
+
+
+def test_several_faults_of_a_recipe_come_at_once_with_their_lines(hvp, here):
+    text = "task: mner\ndata: {name: a, max_lenth: 5}\ntext: {name: b}\nhead: crff\ntrain: {lr: 1e-5, epochs: '3', lr: 2e-5}\n"
+    (here / "faulty.yaml").write_text(text, encoding="utf-8")
+    typed = hvp("train", "faulty.yaml")
+    assert (typed.code, typed.out) == (2, "")
+    for fault in (
+        "faulty.yaml:5: key train.lr stands twice",
+        "faulty.yaml:2: unknown key data.max_lenth; did you mean max_length?",
+        "faulty.yaml:5: train.epochs must be a valid integer, not '3'",
+        "faulty.yaml:4: unknown head 'crff'; did you mean crf?",
+    ):
+        assert fault in typed.err

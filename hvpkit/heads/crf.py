@@ -13,7 +13,6 @@ from hvpkit.heads.bio import Run, runs
 from hvpkit.heads.forward_backward import Chart, forward_backward, run_probability
 from hvpkit.types import Entity, Example
 
-
 FORBIDDEN = -10_000.0  # its paths have probability 0 in fp32, so it gets no gradient and stays
 
 

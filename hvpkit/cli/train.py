@@ -34,7 +34,11 @@ def command(
     from hvpkit.training.run import is_main_process, train
 
     report = terminal_report() if is_main_process() else Report()
-    finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=report)
+    try:
+        finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=report)
+    except KeyboardInterrupt:
+        report.say("Stopped; the same command with --resume goes on after the last epoch that was finished")
+        raise
     if finished is None:
         return
     if json:

@@ -99,3 +99,15 @@ def test_several_faults_of_a_recipe_come_at_once_with_their_lines(hvp, here):
         "faulty.yaml:4: unknown head 'crff'; did you mean crf?",
     ):
         assert fault in typed.err
+
+
+def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
+    from hvpkit.training import run
+
+    def interrupted(*parts: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "train", interrupted)
+    typed = hvp("train", "tiny.yaml")
+    assert (typed.code, typed.out) == (130, "")
+    assert typed.err == "Stopped; the same command with --resume goes on after the last epoch that was finished\n"

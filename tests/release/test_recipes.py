@@ -7,18 +7,21 @@ from pathlib import Path
 import pytest
 import small_models
 import torch
+from release.released import fill
 from safetensors.torch import load_file
 
 from hvpkit import load, release
+from hvpkit.data.labels import tag_labels
 from hvpkit.errors import RecipeError
 from hvpkit.evaluation import evaluate
 from hvpkit.model import build_model
-from hvpkit.model_folder import open_model_folder
+from hvpkit.model_folder import ModelFolder, open_model_folder
 from hvpkit.recipe import Recipe, load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.release.names import TAGS
 from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.training.run import seed_everything, train
+from hvpkit.weights import save_model
 
 SMALL = (
     "vision.backbone=resnet18",
@@ -94,3 +97,22 @@ def test_scoring_of_pieces_goes_with_its_head():
 def test_oddities_of_training_are_off(name):
     spec = load_recipe(name).train
     assert (spec.head, spec.backbone_mode, spec.sampling) == ("trained", "eval", "without-replacement")
+
+
+@torch.no_grad()
+def test_tags_are_exported_in_the_release_s_order(tmp_path, bert, mner_data):
+    labels = tag_labels()
+    assert set(labels.names) == set(TAGS) and labels.names != TAGS
+    recipe = recipe_of("mner", bert, mner_data.folder)
+    model = build_model(recipe, load_registry(), labels, mner_data.examples("train")).eval()
+    for name, tensor in model.state_dict().items():
+        tensor.copy_(fill(name, tensor, 4))
+    save_model(model, ModelFolder(tmp_path / "model", recipe, labels, load_registry(), {}), "card\n")
+    release.export_release(tmp_path / "model", tmp_path / "x.pth")
+    exported = torch.load(tmp_path / "x.pth", weights_only=True)
+    ours, theirs = ["PAD", *labels.names, "X", "[CLS]", "[SEP]"], ["PAD", *TAGS, "X", "[CLS]", "[SEP]"]
+    for i, first in enumerate(theirs):
+        assert torch.equal(exported["fc.weight"][i], model.head.linear.weight[ours.index(first)])
+        assert exported["crf.end_transitions"][i] == model.head.crf.end_transitions[ours.index(first)]
+        for j, second in enumerate(theirs):
+            assert exported["crf.transitions"][i, j] == model.head.crf.transitions[ours.index(first), ours.index(second)]

@@ -7,7 +7,7 @@ import torch
 
 from hvpkit.contracts import EncodedText, Fused, HeadContext, TextBatch
 from hvpkit.data.batching import pad_texts
-from hvpkit.heads import crf
+from hvpkit.heads import FACTORIES
 from hvpkit.heads.bio import runs
 from hvpkit.heads.piece_crf import PieceCrfHead, first_pieces
 from hvpkit.testing.inputs import LABELS
@@ -18,7 +18,7 @@ WORD_OF = [-1, 0, 0, 1, 3, -1]  # a word of two pieces, word 2 has none
 
 def head_of(labels: Labels = LABELS["mner"]) -> PieceCrfHead:
     torch.manual_seed(5)
-    head = crf(HeadContext(labels, 6), labels="pieces").eval()
+    head = FACTORIES["crf"](HeadContext(labels, 6), labels="pieces").eval()
     assert isinstance(head, PieceCrfHead)
     return head
 

@@ -12,7 +12,7 @@ from hvpkit.data.batching import Batcher
 from hvpkit.data.demo.ceilings import groups
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError, InputError
-from hvpkit.inference import Decoded, decode, score
+from hvpkit.inference import Decoded, decode, score, with_picture
 from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
@@ -76,6 +76,9 @@ def evaluate(
         raise DataError(f"{data.folder} has labels that the model does not know: {', '.join(unknown)}")
     if folder.recipe.data.text_only:
         examples = [replace(example, image=None, objects=()) for example in examples]
+    if predictions is not None:
+        predictions.parent.mkdir(parents=True, exist_ok=True)
+        predictions.touch()  # a place that cannot be written is told before the work, not after it
     model = load_model(folder)
     batcher = Batcher(model, folder.recipe)
     answers = _answers(model, batcher, examples, progress)
@@ -88,7 +91,7 @@ def evaluate(
         data=data.manifest.name,
         split=split,
         fingerprint=data.manifest.fingerprint,
-        pictures=sum(example.image is not None for example in examples),
+        pictures=with_picture(folder.recipe, examples),
         unread=len(errors),
         first_error=errors[0] if errors else None,
         seed=folder.metrics["seed"],
@@ -124,7 +127,6 @@ def _answers(model: Model, batcher: Batcher, examples: Sequence[Example], progre
 
 def write_predictions(file: Path, examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> None:
     """Write one JSON line an example: id, words, the gold label and what was predicted, with confidences; or the error."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", encoding="utf-8") as lines:
         for example, answer in zip(examples, answers, strict=True):
             lines.write(json.dumps(_prediction(example, answer), ensure_ascii=False) + "\n")

@@ -14,6 +14,7 @@ from hvpkit.errors import DataError, InputError, PictureError
 from hvpkit.heads.bio import to_tags
 from hvpkit.metrics import Scores, entity_scores, relation_scores
 from hvpkit.model import Model
+from hvpkit.recipe import Recipe
 from hvpkit.text.windows import Window, merge, windows
 from hvpkit.types import Entity, Example, Relation
 from hvpkit.vision.features import PyramidCache
@@ -141,6 +142,11 @@ def _join(row: int, parts: list[tuple[Window, Item]], answers: dict[tuple[int, i
         return Answer(found[0], read, picture)
     entities = merge([(window, given) for window, given in zip(read, found, strict=True) if isinstance(given, list)])
     return Answer(entities, read, picture)
+
+
+def with_picture(recipe: Recipe, examples: Sequence[Example]) -> int:
+    """Count the examples whose whole picture is there and whose model looks at pictures."""
+    return sum(example.image is not None for example in examples) if recipe.vision is not None else 0
 
 
 def score(examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> Scores:

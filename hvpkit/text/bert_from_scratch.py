@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -22,6 +23,7 @@ from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
 
 POSITIONS = 512
 DROPOUT = 0.1
+EVERY_LAYER: dict[str, Any] = {"global_attn_every_n_layers": 1}  # no layer looks at its neighbourhood alone
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -72,7 +74,7 @@ class BertFromScratch(HuggingFaceEncoder):
                 other = pool[torch.randint(len(pool), ids.shape, device=ids.device)]
                 ids = torch.where(disguised & torch.isin(ids, pool), other, ids)
         share = self.shape.masked * torch.rand(len(ids), 1, device=ids.device)
-        return ids.masked_fill(_pieces(text, chance[1] < share), int(self.tokenizer.mask_token_id))  # type: ignore[arg-type]
+        return ids.masked_fill(_pieces(text, chance[1] < share), int(self.tokenizer.mask_token_id))
 
 
 def _pieces(text: TextBatch, words: Tensor) -> Tensor:
@@ -105,7 +107,7 @@ def build_bert(context: TextContext, shape: BertShape, markers: bool) -> Hugging
         num_attention_heads=shape.heads,
         intermediate_size=2 * shape.width,
         max_position_embeddings=POSITIONS,
-        global_attn_every_n_layers=1,  # no layer looks at its neighbourhood alone
+        **EVERY_LAYER,
         embedding_dropout=DROPOUT,
         attention_dropout=DROPOUT,
         mlp_dropout=DROPOUT,

@@ -20,7 +20,7 @@ from hvpkit.composition import check_composition
 from hvpkit.data.batching import Batcher, Item, Items
 from hvpkit.data.prepared import PreparedData, open_prepared
 from hvpkit.errors import DataError, HvpkitError
-from hvpkit.inference import decode, score
+from hvpkit.inference import decode, score, with_picture
 from hvpkit.metrics import Scores
 from hvpkit.model import build_model
 from hvpkit.model_folder import ModelFolder
@@ -61,15 +61,17 @@ def train(recipe: Recipe, registry: Registry, output: Path, *, resume: bool = Fa
     if data.manifest.task != recipe.task:
         raise DataError(f"{data.folder} holds {data.manifest.task} data, the recipe is for {recipe.task}")
     begun = time.monotonic()
-    workspace = Workspace(output)
+    workspace, identity = Workspace(output), {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint}
     if is_main_process():
-        checkpoint = workspace.enter({"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint}, resume)
+        checkpoint = workspace.look(identity, resume)
     else:
         checkpoint = workspace.newest_checkpoint() if resume else None
     if resume:
         report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
     run = Run(recipe, registry, data, report)
     trainer = run.trainer(workspace.folder)
+    if trainer.is_world_process_zero():
+        workspace.begin(identity)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finished = run.finish(trainer, output, time.monotonic() - begun) if trainer.is_world_process_zero() else None
     trainer.accelerator.wait_for_everyone()
@@ -179,7 +181,7 @@ class Run:
                 "name": manifest.name,
                 "fingerprint": manifest.fingerprint,
                 "examples": {split: len(self.examples[split]) for split in SPLITS},
-                "pictures": {split: sum(example.image is not None for example in self.examples[split]) for split in SPLITS},
+                "pictures": {split: with_picture(self.recipe, self.examples[split]) for split in SPLITS},
             },
             "seed": self.recipe.train.seed,
             "encoder": self.recipe.text.name or self.recipe.text.encoder,

@@ -24,27 +24,34 @@ class Workspace:
         """Give the folder that holds checkpoints."""
         return self.output.with_name(f"{self.output.name}.training")
 
-    def enter(self, identity: dict[str, str], resume: bool) -> Path | None:
-        """Start, or with `resume` continue, a run of this identity (recipe and data); gives the checkpoint to go on from, if any.
+    def look(self, identity: dict[str, str], resume: bool) -> Path | None:
+        """Check that a run of this identity (recipe and data) may start, or with `resume` go on; gives the checkpoint to go on from.
 
-        Raises InputError when the output is there already, an unfinished run is in the way, or it is a run of another recipe or other data.
+        Nothing is written. Raises InputError when the output is there already, an unfinished run is in the way, or it is a run of another
+        recipe or other data.
         """
         if self.output.exists():
             raise InputError(f"{self.output} is there already; give another --output or remove it")
-        note = self.folder / "run.json"
-        if not note.is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            draft = note.with_suffix(".draft")
-            draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
-            draft.rename(note)
+        if not self._note.is_file():
             return None
         if not resume:
             raise InputError(f"{self.folder} holds an unfinished run; continue it with --resume, or remove it")
-        started = json.loads(note.read_text(encoding="utf-8"))
+        started = json.loads(self._note.read_text(encoding="utf-8"))
         differing = sorted(key for key in identity if identity[key] != started.get(key))
         if differing:
             raise InputError(f"{self.folder} was started with another {' and '.join(differing)}; start afresh with another --output")
         return self.newest_checkpoint()
+
+    def begin(self, identity: dict[str, str]) -> None:
+        """Note whose run this is."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = self._note.with_suffix(".draft")
+        draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+        draft.rename(self._note)
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / "run.json"
 
     def newest_checkpoint(self) -> Path | None:
         """Find the last checkpoint that was written to its end (the trainer's state is written last)."""

@@ -52,7 +52,8 @@ def test_training_does_not_move_what_is_forbidden(crf):
     for seed in range(50):
         emissions = torch.randn(2, 4, len(TAGS), generator=torch.Generator().manual_seed(seed))
         optimizer.zero_grad()
-        (-crf(emissions, torch.tensor([[1, 2, 0, 3], [0, 3, 4, 4]]))).backward()
+        mask = torch.ones(2, 4, dtype=torch.bool)
+        (-crf(emissions, torch.tensor([[1, 2, 0, 3], [0, 3, 4, 4]]), mask=mask)).backward()
         optimizer.step()
     forbidden = before == FORBIDDEN
     assert (crf.transitions[forbidden] < 0.9 * FORBIDDEN).all()

@@ -98,6 +98,12 @@ def test_missing_data_is_refused_before_anything_is_written(tmp_path):
     assert not list(tmp_path.glob("run*"))
 
 
+def test_a_part_that_cannot_be_had_leaves_nothing_in_the_way(tmp_path, mner_data):
+    with pytest.raises(InputError, match="no folder"):
+        _train(tmp_path, mner_data.folder, "mner", "text={encoder: hugging-face, name: /nowhere/bert}")
+    assert not list(tmp_path.glob("run*"))
+
+
 def test_an_existing_model_is_not_overwritten(tmp_path, mner_data):
     _train(tmp_path, mner_data.folder)
     with pytest.raises(InputError, match="is there already"):

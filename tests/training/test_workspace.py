@@ -18,35 +18,37 @@ def _checkpoint(workspace, step, lacking=None):
 
 def test_a_new_run_starts_from_nothing(tmp_path):
     workspace = Workspace(tmp_path / "run")
-    assert workspace.enter(RUN, resume=False) is None
+    assert workspace.look(RUN, resume=False) is None
+    assert not list(tmp_path.iterdir())
+    workspace.begin(RUN)
     assert json.loads((tmp_path / "run.training" / "run.json").read_text()) == RUN
 
 
 def test_an_output_that_is_there_is_not_overwritten(tmp_path):
     (tmp_path / "run").mkdir()
     with pytest.raises(InputError, match="is there already"):
-        Workspace(tmp_path / "run").enter(RUN, resume=True)
+        Workspace(tmp_path / "run").look(RUN, resume=True)
 
 
 def test_an_unfinished_run_is_not_started_over_by_accident(tmp_path):
-    Workspace(tmp_path / "run").enter(RUN, resume=False)
+    Workspace(tmp_path / "run").begin(RUN)
     with pytest.raises(InputError, match="--resume"):
-        Workspace(tmp_path / "run").enter(RUN, resume=False)
+        Workspace(tmp_path / "run").look(RUN, resume=False)
 
 
 @pytest.mark.parametrize("changed", ["recipe", "data"])
 def test_a_run_of_something_else_is_not_gone_on_with(tmp_path, changed):
-    Workspace(tmp_path / "run").enter(RUN, resume=False)
+    Workspace(tmp_path / "run").begin(RUN)
     with pytest.raises(InputError, match=f"another {changed}"):
-        Workspace(tmp_path / "run").enter(RUN | {changed: "other"}, resume=True)
+        Workspace(tmp_path / "run").look(RUN | {changed: "other"}, resume=True)
 
 
 def test_the_newest_checkpoint_is_by_number_not_by_name(tmp_path):
     workspace = Workspace(tmp_path / "run")
-    workspace.enter(RUN, resume=False)
+    workspace.begin(RUN)
     _checkpoint(workspace, 9)
     newest = _checkpoint(workspace, 10)
-    assert workspace.enter(RUN, resume=True) == newest
+    assert workspace.look(RUN, resume=True) == newest
 
 
 @pytest.mark.parametrize("lacking", sorted({*NEEDED, "rng_state.pth"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -125,18 +126,20 @@ def learn_tokenizer(texts: Sequence[str], size: int) -> BertTokenizer:
     """Learn a WordPiece vocabulary of at most `size` pieces from texts, always the same from the same texts.
 
     Words with a capital count once each, so that none becomes a piece by itself: names fall into pieces, known or not. Any word of
-    frequent characters can be written. The library's trainer numbers characters within words in the order of a hash map and breaks ties
-    by these numbers: they are given.
+    frequent characters, or of English letters, can be written. The library's trainer numbers characters within words in the order of a
+    hash map and breaks ties by these numbers: they are given.
     """
     blank = BertTokenizer(vocab={token: i for i, token in enumerate(SPECIALS)}, do_lower_case=False)
     splitter = blank.backend_tokenizer
     words = [word for text in texts for word, _ in splitter.pre_tokenizer.pre_tokenize_str(splitter.normalizer.normalize_str(text))]
-    counts = Counter(character for word in words for character in word)
+    counts = Counter(dict.fromkeys(string.ascii_letters, 0))
+    counts.update(character for word in words for character in word)
     frequent = set(sorted(counts, key=lambda character: (-counts[character], character))[: size // 4])
     words = [word for word in words if frequent.issuperset(word)]
     trainer = WordPieceTrainer(
         vocab_size=size,
         special_tokens=[*SPECIALS, *(f"##{character}" for character in sorted(frequent))],
+        initial_alphabet=sorted(frequent),
         limit_alphabet=len(frequent),
         min_frequency=2,
         show_progress=False,

@@ -27,7 +27,7 @@ def test_the_same_texts_give_the_same_vocabulary_in_every_process():
 def test_names_and_new_words_of_known_characters_fall_into_pieces():
     tokenizer = learn_tokenizer(TEXTS, 4000)
     assert tokenizer.tokenize("visits loves leaves !") == ["visits", "loves", "leaves", "!"]
-    for word in ("visitor", "Oslo", "Osada", "Yord"):
+    for word in ("visitor", "Oslo", "Osada", "Yord", "Israel", "XQz"):
         pieces = tokenizer.tokenize(word)
         assert pieces[0] + "".join(piece.removeprefix("##") for piece in pieces[1:]) == word
     assert tokenizer.tokenize("Ω") == ["[UNK]"]

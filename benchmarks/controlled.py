@@ -17,7 +17,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -448,18 +448,27 @@ def charts(results: Results, out: Path) -> None:
         ),
     }
     for name, (label, xs, f1) in kinds.items():
+        lines = {
+            (task, system): {100 * x: statistics.fmean(ys) for x in xs if (ys := _found(f1, task, system, results.seeds, x))}
+            for task in TASKS
+            for system in ("text", "hvpnet")
+        }
+        if all(len(line) < 2 for line in lines.values()):
+            continue  # not run
         figure, axes = pyplot.subplots(1, len(TASKS), figsize=(9, 3.6), sharey=True)
-        for axis, task in zip(axes, TASKS, strict=True):
-            for system in ("text", "hvpnet"):
-                line = {x: [y for seed in results.seeds if (y := f1(task, system, seed, x)) is not None] for x in xs}
-                drawn = {100 * x: statistics.fmean(ys) for x, ys in line.items() if ys}
-                axis.plot(list(drawn), list(drawn.values()), marker="o", label=system)
+        for (task, system), line in lines.items():
+            axis = axes[TASKS.index(task)]
+            axis.plot(list(line), list(line.values()), marker="o", label=system)
             axis.set(title=task, xlabel=label)
             axis.legend()
         axes[0].set_ylabel("F1")
         figure.tight_layout()
         figure.savefig(out / f"controlled_{name}.png", dpi=110)
         pyplot.close(figure)
+
+
+def _found(f1: Callable[..., float | None], task: str, system: str, seeds: Sequence[int], x: float) -> list[float]:
+    return [y for seed in seeds if (y := f1(task, system, seed, x)) is not None]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

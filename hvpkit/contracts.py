@@ -173,11 +173,13 @@ class TextContext:
     """What a text encoder is built from: the task and the training examples (for vocabularies), or the folder it was saved in.
 
     With `folder` set (here and in the other contexts) weights follow from elsewhere, and no path or hub id among the options is read.
+    `say` takes a sentence for whoever waits for the training, such as how many words a file of vectors covers.
     """
 
     task: Task
     examples: Sequence[Example] = ()
     folder: Path | None = None
+    say: Callable[[str], None] = lambda sentence: None
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,10 @@ class TextEncoder(nn.Module, ABC):
     def pad_values(self) -> dict[str, int]:
         """Name the features whose padding is not 0."""
         return {}
+
+    def remarks(self) -> list[str]:
+        """Say what a score of this encoder must name, after training: weights that began at random, where others came from."""
+        return []
 
     def accept_prefix(self) -> None:
         """Get ready for prefixes; raises ComponentError for an encoder that would ignore them."""

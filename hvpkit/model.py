@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,13 +53,20 @@ class Saved:
         return None if self.folder is None else self.folder / part
 
 
-def build_model(recipe: Recipe, registry: Registry, labels: Labels, examples: Sequence[Example] = (), saved: Saved = Saved()) -> Model:  # noqa: B008 - frozen
+def build_model(
+    recipe: Recipe,
+    registry: Registry,
+    labels: Labels,
+    examples: Sequence[Example] = (),
+    saved: Saved = Saved(),  # noqa: B008 - frozen
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Model:
     """Put a recipe's components together.
 
-    Vocabularies are learnt from the training `examples`; from a saved model, all is built for weights that follow. Raises ComponentError
-    or ModelFolderError when a part cannot be had or does not fit.
+    Vocabularies are learnt from the training `examples`; from a saved model, all is built for weights that follow. `say` is told what the
+    parts have to tell. Raises ComponentError or ModelFolderError when a part cannot be had or does not fit.
     """
-    text = _text(recipe, registry, TextContext(recipe.task, examples, saved.of("text")))
+    text = _text(recipe, registry, TextContext(recipe.task, examples, saved.of("text"), say))
     vision = _vision(recipe, registry, saved)
     context = FusionContext(
         labels=labels,

@@ -52,7 +52,7 @@ class BertFromScratch(HuggingFaceEncoder):
     insides: Tensor
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle, shape: BertShape) -> None:
-        super().__init__(model, tokenizer, style)
+        super().__init__(model, tokenizer, style, random=True)
         self.shape = shape
         pieces = list(enumerate(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))))
         self.register_buffer("capitals", torch.tensor([i for i, piece in pieces if piece[:1].isupper()]), persistent=False)

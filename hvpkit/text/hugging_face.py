@@ -51,7 +51,7 @@ def _open(place: str, local: bool, random: bool, style: TextStyle) -> HuggingFac
         raise ValueError(f"{config.model_type} is an encoder with a decoder; take a model that is an encoder alone")
     build: dict[str, Any] = {"attn_implementation": PREFIX_ATTENTION, "dtype": torch.float32}
     if random:
-        return HuggingFaceEncoder(AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, style)
+        return HuggingFaceEncoder(AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, style, random=True)
     build |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
     model, report = AutoModel.from_pretrained(place, config=config, **source, **build)
     require_weights(report, optional="pooler.")
@@ -64,9 +64,9 @@ class HuggingFaceEncoder(TextEncoder):
     `accept_prefix` must be called once before a prefix is given.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle, *, random: bool = False) -> None:
         super().__init__()
-        self.model, self.tokenizer, self.style = model, tokenizer, style
+        self.model, self.tokenizer, self.style, self.random = model, tokenizer, style, random
         self._byte_level = tokenizer.is_fast and "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)  # blanks are part of words
         if getattr(model, "pooler", None) is not None:
             model._modules["pooler"] = None  # no head reads it, and distributed training refuses parameters without gradients
@@ -138,6 +138,10 @@ class HuggingFaceEncoder(TextEncoder):
             extras["hvp_trace"] = trace
         states: Tensor = self.model(**text.features, attention_mask=text.mask.long(), **extras).last_hidden_state
         return TextStates(states, states[:, 0])
+
+    def remarks(self) -> list[str]:
+        """Name random weights."""
+        return ["the text encoder was trained from random weights"] if self.random else []
 
     def accept_prefix(self) -> None:
         """Number the attention modules and try a prefix on a few tokens.

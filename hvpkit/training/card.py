@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
 from hvpkit.recipe import Recipe
 
 
-def remarks(recipe: Recipe) -> list[str]:
+def remarks(model: Model, recipe: Recipe) -> list[str]:
     """Name the parts with random or untrained weights: a score must not be taken for that of a pretrained system."""
-    found = []
-    if recipe.text.encoder == "bert-from-scratch" or recipe.text.options.get("weights") == "random":
-        found.append("the text encoder was trained from random weights")
+    found = model.text.remarks()
     if recipe.vision is not None and recipe.vision.weights == "random":
         found.append(f"the visual backbone {'keeps its' if recipe.vision.frozen else 'was trained from'} random weights")
     return found

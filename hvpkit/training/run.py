@@ -96,7 +96,7 @@ class Run:
             raise DataError(f"{data.folder} has no training examples")
         self.examples["train"] = sampled(self.examples["train"], recipe.train)
         seed_everything(recipe.train.seed)
-        self.model = build_model(recipe, registry, data.labels, self.examples["train"])
+        self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
         self.batcher = self.new_batcher()
 
     def new_batcher(self) -> Batcher:
@@ -112,11 +112,8 @@ class Run:
         """Encode the training examples, fill the feature cache, and set the trainer up."""
         train = Items(self._encode(self.examples["train"]))
         self._fill_cache()
-        updates = math.ceil(
-            len(train) / (self.recipe.train.batch_size * self.recipe.train.accumulate * int(os.environ.get("WORLD_SIZE", "1")))
-        )
-        has_dev, steps = bool(self.examples["dev"]), updates * self.recipe.train.epochs
-        arguments = training_arguments(self.recipe.train, folder, steps=steps, evaluates=has_dev, unused=self.model.vision is not None)
+        has_dev = bool(self.examples["dev"])
+        arguments = training_arguments(self.recipe.train, folder, evaluates=has_dev, unused=self.model.vision is not None)
         lines = _EpochLines(self)
         logs = loggers(self.recipe.train, folder / LOGS) if is_main_process() else []
         score_dev = (lambda: self.score("dev", lines)) if has_dev else None
@@ -185,7 +182,7 @@ class Run:
             },
             "seed": self.recipe.train.seed,
             "encoder": self.recipe.text.name or self.recipe.text.encoder,
-            "remarks": remarks(self.recipe),
+            "remarks": remarks(self.model, self.recipe),
             "best_epoch": best_epoch,
             "dev": None if dev is None else asdict(dev),
             "test": None if test is None else asdict(test),

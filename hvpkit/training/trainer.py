@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Sampler
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer_utils import IntervalStrategy
 
@@ -19,6 +20,7 @@ from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.recipe import Recipe, TrainSpec
 from hvpkit.training.parameter_groups import parameter_groups
+from hvpkit.training.rates import make_optimizer, make_schedule
 from hvpkit.types import Example
 
 
@@ -58,6 +60,8 @@ class HvpTrainer(Trainer):
             callbacks=[EpochOfSampler(self.sampler), *callbacks],
         )
         self.remove_callback(PrinterCallback)  # our report speaks instead
+        if score_dev is not None and recipe.train.patience is not None:
+            self.add_callback(EarlyStoppingCallback(recipe.train.patience))
 
     def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
         return self.sampler
@@ -76,10 +80,17 @@ class HvpTrainer(Trainer):
         return loss
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """Make AdamW over our parameter groups, fused."""
+        """Make the recipe's optimizer over our parameter groups."""
         if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW([dict(group) for group in self.groups], fused=True)
+            self.optimizer = make_optimizer(self.groups, self.recipe.train)
         return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
+        """Make the recipe's schedule."""
+        if self.lr_scheduler is None:
+            self.lr_scheduler = make_schedule(optimizer or self.create_optimizer(), self.recipe.train, num_training_steps)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def evaluate(self, *args: object, **kwargs: object) -> dict[str, float]:
         """Score dev; every process does all of it, so that all see the same best epoch."""
@@ -90,8 +101,8 @@ class HvpTrainer(Trainer):
         return metrics
 
 
-def training_arguments(train: TrainSpec, folder: Path, *, steps: int, evaluates: bool, unused: bool) -> TrainingArguments:
-    """Translate a recipe for `steps` updates in all; checkpoints go to `folder`, one an epoch.
+def training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unused: bool) -> TrainingArguments:
+    """Translate a recipe; checkpoints go to `folder`, one an epoch.
 
     `unused` says that a batch may leave parameters without gradients (no pictures in it).
     """
@@ -102,8 +113,6 @@ def training_arguments(train: TrainSpec, folder: Path, *, steps: int, evaluates:
         per_device_train_batch_size=train.batch_size,
         gradient_accumulation_steps=train.accumulate,
         learning_rate=train.lr,
-        lr_scheduler_type="linear",
-        warmup_steps=round(train.warmup * steps),
         max_grad_norm=train.max_grad_norm,
         bf16=uses_bf16(train),
         seed=train.seed,
@@ -114,6 +123,7 @@ def training_arguments(train: TrainSpec, folder: Path, *, steps: int, evaluates:
         load_best_model_at_end=evaluates,
         metric_for_best_model="f1" if evaluates else None,
         greater_is_better=True if evaluates else None,
+        restore_callback_states_from_checkpoint=True,
         logging_strategy=epochs,
         report_to=[],
         remove_unused_columns=False,

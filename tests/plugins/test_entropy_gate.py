@@ -7,11 +7,11 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-import hvpkit_plugins
 import pytest
 import tiny
 import torch
 
+import hvpkit_plugins
 from hvpkit.contracts import PrefixShape
 from hvpkit.data.batching import Batcher
 from hvpkit.errors import ComponentError

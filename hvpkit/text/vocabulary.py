@@ -1,0 +1,79 @@
+"""Vocabularies learnt from the training text: words, or characters, to ids (no torch)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from hvpkit.errors import ModelFolderError
+
+PADDING, UNKNOWN = 0, 1  # the ids before the first item's
+DIGIT = re.compile(r"\d")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Items with ids from 2 on, the `repeated` ones that training text holds more than once first; `zeros` reads every digit as 0.
+
+    What is not known as it is written is looked up in lower case, as in files of word vectors, and else unknown (our own).
+    """
+
+    items: tuple[str, ...]
+    repeated: int
+    zeros: bool = False
+
+    @classmethod
+    def learn(cls, counts: Counter[str], *, zeros: bool = False) -> Vocabulary:
+        """Take all that was counted, the most frequent first; with `zeros` the digits of what was counted are 0 already."""
+        ordered = sorted(counts, key=lambda item: (-counts[item], item))
+        return cls(tuple(ordered), sum(count > 1 for count in counts.values()), zeros)
+
+    @classmethod
+    def open(cls, file: Path) -> Vocabulary:
+        """Read one that was saved; raises ModelFolderError for a file that is missing or holds something else."""
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+            items, repeated, zeros = told["items"], told["repeated"], told["zeros"]
+            if not isinstance(repeated, int) or not all(isinstance(item, str) for item in items):
+                raise ValueError("it holds no list of items with the number of those that are repeated")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelFolderError(f"{file} is no vocabulary ({error!r}); copy the model folder again, or train it again") from error
+        return cls(tuple(items), repeated, bool(zeros))
+
+    def save(self, file: Path) -> None:
+        """Write it as JSON."""
+        file.write_text(json.dumps(asdict(self), indent=0), encoding="utf-8")
+
+    def and_also(self, items: Iterable[str]) -> Vocabulary:
+        """Append items that training text does not hold."""
+        return replace(self, items=tuple(dict.fromkeys((*self.items, *items))))
+
+    @property
+    def size(self) -> int:
+        """Count the ids, those of padding and of the unknown among them."""
+        return len(self.items) + 2
+
+    @property
+    def first_rare(self) -> int:
+        """Give the first id of an item that training text does not hold more than once."""
+        return self.repeated + 2
+
+    def id_of(self, item: str) -> int:
+        """Find an item's id."""
+        read = with_zeros(item) if self.zeros else item
+        known = self._ids.get(read)
+        return self._ids.get(read.lower(), UNKNOWN) if known is None else known
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {item: number for number, item in enumerate(self.items, 2)}
+
+
+def with_zeros(item: str) -> str:
+    """Write every digit as 0 (Ma & Hovy's release - recalled, not verified)."""
+    return DIGIT.sub("0", item)

@@ -1,0 +1,64 @@
+"""PCNN: a convolution over words and their distances to both entities, its maxima taken between the entities (Zeng et al. 2015).
+
+Shapes and rates were read in OpenNRE (thunlp/OpenNRE), the code base that MEGA's authors extend; what the original paper does otherwise
+is recalled, not verified. In a recipe: `text: {encoder: pcnn}`, `head: piecewise-max`; the head works with other text encoders too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from hvpkit.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    from hvpkit.contracts import Head, HeadContext, TextContext, TextEncoder
+
+
+@hookimpl
+def register_text_encoders(register: Register) -> None:
+    """Register the encoder; it reads where the pair is, so it is for relations."""
+    register("pcnn", pcnn, provides={"states"}, tasks=("mre",))
+
+
+@hookimpl
+def register_heads(register: Register) -> None:
+    """Register the head."""
+    register("piecewise-max", piecewise_max, needs={"states"}, tasks=("mre",))
+
+
+def pcnn(
+    context: TextContext,
+    *,
+    glove: str | None = None,
+    glove_words: int = 50_000,
+    word_width: int = 50,
+    position_width: int = 5,
+    reach: int = 128,
+    filters: int = 230,
+    singleton_unk: float = 0.5,
+    zero_digits: bool = False,
+) -> TextEncoder:
+    """A convolution over word vectors and two distances, to the head's and the tail's first word (Zeng et al. 2015, as in OpenNRE).
+
+    Distances from `reach` words on count as `reach`. `glove` is a text file of word vectors, whose `glove_words` first words are known
+    beyond those of the training text; without it vectors are learnt. `singleton_unk` hides words that training text holds once (our own),
+    and `zero_digits` reads digits as 0. Raises ComponentError without training text, ModelFolderError when the file cannot be read.
+    """
+    from pathlib import Path
+
+    from hvpkit.text.word_embedding import WordOptions, open_words
+
+    from .encoder import Pcnn, Shape
+
+    words = WordOptions(word_width, Path(glove) if glove else None, glove_words, singleton_unk, zero_digits)
+    return Pcnn(open_words(context, words), Shape(position_width, reach, filters))
+
+
+def piecewise_max(context: HeadContext, *, dropout: float = 0.5, activation: Literal["relu", "tanh"] = "relu") -> Head:
+    """A linear map of three maxima: up to the first entity's start, from there to the second's, and after it (Zeng et al. 2015).
+
+    `relu` before the maxima is OpenNRE's, `tanh` after them the original's (recalled, not verified).
+    """
+    from .piecewise_max import PiecewiseMaxHead
+
+    return PiecewiseMaxHead(context, dropout, activation)

@@ -1,0 +1,60 @@
+"""The text encoder of PCNN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextEncoder, TextStates, Trace
+from hvpkit.text.word_embedding import WordEmbedding
+from hvpkit.types import Example
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Width of a distance's vector, the largest distance that is told apart, filters of the convolution."""
+
+    positions: int
+    reach: int
+    filters: int
+
+
+class Pcnn(TextEncoder):
+    """Words [B, T], one position a word, with their distances to both entities, to the convolution's states [B, T, filters]."""
+
+    def __init__(self, words: WordEmbedding, shape: Shape) -> None:
+        super().__init__()
+        self.words, self.reach, self.width = words, shape.reach, shape.filters
+        self.head_distances, self.tail_distances = (nn.Embedding(2 * shape.reach, shape.positions, padding_idx=0) for _ in range(2))
+        self.convolution = nn.Conv1d(words.embedding_dim + 2 * shape.positions, shape.filters, 3, padding=1)
+
+    def encode(self, example: Example, max_length: int) -> EncodedText:
+        """Give word ids [T] in a window around both entities, which no marker shows."""
+        return self.words.encode(example, max_length)
+
+    def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
+        """Give the convolution's values, before any activation; padding is 0 in its windows."""
+        if text.head_start is None or text.tail_start is None:
+            raise ValueError("pcnn reads where both entities start")
+        inputs = [
+            self.words(text.features["words"]),
+            self.head_distances(self.distances(text.head_start, text.mask)),
+            self.tail_distances(self.distances(text.tail_start, text.mask)),
+        ]
+        return TextStates(self.convolution(torch.cat(inputs, dim=-1).transpose(1, 2)).transpose(1, 2))
+
+    def distances(self, starts: Tensor, mask: Tensor) -> Tensor:
+        """Give how far each position [B, T] is from `starts` [B], as ids from 1 on around `reach`; padding's is 0."""
+        ids = torch.arange(mask.shape[1], device=mask.device) - starts[:, None] + self.reach
+        return ids.clamp(1, 2 * self.reach - 1) * mask
+
+    def save(self, folder: Path) -> None:
+        """Write the vocabulary."""
+        self.words.save(folder)
+
+    def remarks(self) -> list[str]:
+        """Name random weights and the words with vectors from a file."""
+        return self.words.remarks()

@@ -112,8 +112,8 @@ class FusionSpec(Part):
 class TrainSpec(_Spec):
     """How to train; the rates of head, fusion and vision are those of the text (`lr`) unless given, `max_grad_norm` 0 clips nothing.
 
-    After the warm-up rates fall to 0 (`schedule: linear`), or are divided by 1 + `epoch_decay` times the epochs that are done (`schedule:
-    epochs`; an `epoch_decay` of 0 keeps them). `momentum` is SGD's. `patience` stops after so many epochs without a better dev score.
+    After the warm-up rates fall to 0 (`schedule: linear`), or are divided by 1 + `rate_decay` times the epochs that are done (`schedule:
+    epochs`; an `rate_decay` of 0 keeps them). `momentum` is SGD's. `patience` stops after so many epochs without a better dev score.
     `share` of the training set is drawn by the seed (low resource). Oddities of the release (docs/release.md), for those who reproduce its
     numbers: `head: frozen` leaves the head at its random start, `backbone_mode: train` lets a frozen backbone's running statistics drift,
     `decay: all` decays biases and norms too, `sampling: with-replacement` may draw an example twice.
@@ -130,7 +130,7 @@ class TrainSpec(_Spec):
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.1
     schedule: Literal["linear", "epochs"] = "linear"
-    epoch_decay: Annotated[float, Field(ge=0)] = 0.0
+    rate_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
     evaluate_from: Count = 1
     patience: Count | None = None
@@ -154,7 +154,7 @@ class TrainSpec(_Spec):
     def _uses_what_it_says(self) -> TrainSpec:
         for key, value, needs in (
             ("momentum", self.momentum, self.optimizer == "sgd" or "optimizer: sgd"),
-            ("epoch_decay", self.epoch_decay, self.schedule == "epochs" or "schedule: epochs"),
+            ("rate_decay", self.rate_decay, self.schedule == "epochs" or "schedule: epochs"),
         ):
             if value and needs is not True:
                 raise ValueError(f"{key} is {value}, which only {needs} uses; set that too, or leave {key} out")

@@ -28,10 +28,10 @@ def share_of_rate(train: TrainSpec, step: int, steps: int) -> float:
     """Give the share 0..1 of its full rate that a group has after `step` of `steps` updates.
 
     It rises over the warm-up; then it falls to 0 with the updates (Chen et al. 2022, appendix B), or with the epochs e that are done as
-    1 / (1 + epoch_decay * e) (Ma & Hovy 2016, section 3.2 - recalled, not verified).
+    1 / (1 + rate_decay * e) (Ma & Hovy 2016, section 3.2 - recalled, not verified).
     """
     warm = round(train.warmup * steps)
     risen = min(1.0, step / warm) if warm else 1.0
     if train.schedule == "linear":
         return risen if step < warm else (steps - step) / max(1, steps - warm)
-    return risen / (1 + train.epoch_decay * (step * train.epochs // steps))
+    return risen / (1 + train.rate_decay * (step * train.epochs // steps))

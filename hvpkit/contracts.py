@@ -134,11 +134,18 @@ class Prefix:
 @dataclass
 class Trace:
     """What a forward pass saw, filled on request: `gates` [B, V, N, C]; `attention`, N tensors [B, H, T, S+T], rows sum to 1; whatever
-    else a fusion has to show, by name."""
+    else a fusion has to show, by name.
+
+    `cells` [H, S]: the cell v*P + p of picture v that each head's prefix position carries (None: no pictures stand in the prefix);
+    `level_name` and `cells_are_places` are the projector's.
+    """
 
     gates: Tensor | None = None
     attention: list[Tensor] = field(default_factory=list)
     named: dict[str, Tensor] = field(default_factory=dict)
+    cells: Tensor | None = None
+    level_name: str = "level"
+    cells_are_places: bool = True
 
 
 @dataclass(frozen=True)
@@ -293,10 +300,13 @@ class VisualBackbone(nn.Module, ABC):
 class Projector(nn.Module, ABC):
     """Pooled maps to levels. Built from (PrefixShape, **options).
 
-    `width` is d, or 2d when the levels already are keys and values side by side.
+    `width` is d, or 2d when the levels already are keys and values side by side. `level_name` is what one of the C is called, and
+    `cells_are_places` whether the P are cells of the picture's grid: explanations say no more of them than is true.
     """
 
     width: int
+    level_name: str = "level"
+    cells_are_places: bool = True
 
     @abstractmethod
     def forward(self, visual: Visual) -> Tensor:
@@ -356,3 +366,11 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]] | list[Relation]:
         """Give one prediction an example; an entity's words count from the encoded text's first word."""
+
+    def confidences(self, scores: Tensor, text: TextBatch, asked: Sequence[Sequence[Entity]]) -> list[list[float | None]]:
+        """Give the probability 0..1 that these scores give each row's entities, decoded or not (MNER; None: not known).
+
+        The confidences of the entities asked for are not read. A head that has no better way knows those that it decodes.
+        """
+        found = [{(e.start, e.end, e.type): e.confidence for e in row} for row in self.decode(scores, text) if isinstance(row, list)]
+        return [[known.get((e.start, e.end, e.type)) for e in row] for known, row in zip(found, asked, strict=True)]

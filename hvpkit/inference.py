@@ -20,6 +20,7 @@ from hvpkit.types import Entity, Example, Relation
 from hvpkit.vision.features import PyramidCache
 
 Decoded = list[Entity] | Relation
+Part = tuple[Window, Item]  # a window of an example, encoded
 READ_AHEAD = 16  # batches sorted by length together
 WORDS = 64  # an example on average, at most, before fewer are read ahead
 Thing = TypeVar("Thing")
@@ -71,18 +72,41 @@ def chunks(things: Iterable[Thing], most: int, size: Callable[[Thing], float]) -
 
 
 def _answer_chunk(model: Model, batcher: Batcher, chunk: Sequence[Example], batch_size: int) -> list[Answer | InputError]:
-    pieces: list[list[tuple[Window, Item]] | InputError] = [_read(batcher, example) for example in chunk]
+    pieces = [read_windows(batcher, example) for example in chunk]
+    found = look(model, batcher, pieces, batch_size, run)
+    return [_join(parts, own) for parts, own in zip(pieces, found, strict=True)]
+
+
+def look(
+    model: Model,
+    batcher: Batcher,
+    pieces: Sequence[list[Part] | InputError],
+    batch_size: int,
+    read: Callable[[Model, Batch], Sequence[Found]],
+) -> list[list[Found] | InputError]:
+    """Give what `read` makes of each window of each example, texts of like length together; an error is handed on."""
     queue = [(row, part) for row, parts in enumerate(pieces) if isinstance(parts, list) for part in range(len(parts))]
     queue.sort(key=lambda place: _length(pieces[place[0]], place[1]))
-    answers: dict[tuple[int, int], Decoded | InputError] = {}
+    found: dict[tuple[int, int], Found | InputError] = {}
     for i in range(0, len(queue), batch_size):
         places = queue[i : i + batch_size]
         items = [pieces[row][part][1] for row, part in places]  # type: ignore[index]
-        answers.update(zip(places, predict(model, batcher, items, run), strict=True))
-    return [parts if isinstance(parts, InputError) else _join(row, parts, answers) for row, parts in enumerate(pieces)]
+        found.update(zip(places, predict(model, batcher, items, read), strict=True))
+    return [parts if isinstance(parts, InputError) else _all_of(found, row, len(parts)) for row, parts in enumerate(pieces)]
 
 
-def _read(batcher: Batcher, example: Example) -> list[tuple[Window, Item]] | InputError:
+def _all_of(found: dict[tuple[int, int], Found | InputError], row: int, parts: int) -> list[Found] | InputError:
+    own: list[Found] = []
+    for part in range(parts):
+        given = found[row, part]
+        if isinstance(given, InputError):
+            return given
+        own.append(given)
+    return own
+
+
+def read_windows(batcher: Batcher, example: Example) -> list[Part] | InputError:
+    """Encode an example in as many windows as it needs (MRE: one, around head and tail); or give why it cannot be read."""
     try:
         if batcher.recipe.task == "mre":
             item = batcher.encode(example, labelled=False)
@@ -94,7 +118,7 @@ def _read(batcher: Batcher, example: Example) -> list[tuple[Window, Item]] | Inp
         return error
 
 
-def _length(parts: list[tuple[Window, Item]] | InputError, part: int) -> int:
+def _length(parts: list[Part] | InputError, part: int) -> int:
     return 0 if isinstance(parts, InputError) else len(next(iter(parts[part][1].text.features.values())))
 
 
@@ -131,11 +155,14 @@ def run(model: Model, batch: Batch) -> Sequence[Decoded]:
     return model.head.decode(type(model).forward(model, batch).scores, batch.text)
 
 
-def _join(row: int, parts: list[tuple[Window, Item]], answers: dict[tuple[int, int], Decoded | InputError]) -> Answer | InputError:
-    found = [answers[row, part] for part in range(len(parts))]
-    error = next((given for given in found if isinstance(given, InputError)), None)
-    if error is not None:
-        return error
+def _join(parts: list[Part] | InputError, found: list[Decoded] | InputError) -> Answer | InputError:
+    if isinstance(parts, InputError):
+        return parts
+    return found if isinstance(found, InputError) else join(parts, found)
+
+
+def join(parts: Sequence[Part], found: Sequence[Decoded]) -> Answer:
+    """Put what was found in the windows of one example together."""
     read = tuple(window for window, _ in parts)
     picture = any(view is not None for _, item in parts for view in item.views)
     if isinstance(found[0], Relation):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hvpkit.errors import DataError, InputError
 from hvpkit.mentions import Mention, Mentions, cut_words, find_mentions, words_of
 from hvpkit.text.words import split_words
-from hvpkit.types import Example, TextSpan, VisualObject
+from hvpkit.types import Example, Span, TextSpan, VisualObject
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -80,6 +80,23 @@ def read_input(given: PredictionInput, recipe: Recipe) -> Reading:
     )
     remarks = (*given.remarks, *(mentions.remarks if mentions else ()), *_picture_remarks(image, objects, recipe))
     return Reading(text, words, example, mentions, remarks)
+
+
+def read_example(example: Example, recipe: Recipe) -> Reading:
+    """Read an example of prepared data: its words with a blank between them, head and tail in their characters."""
+    text, words = place_tokens(example.words)
+    mentions = None
+    if example.head is not None and example.tail is not None:
+        mentions = Mentions(characters_of(example.head, text, words), characters_of(example.tail, text, words))
+    remarks = _picture_remarks(example.image, example.objects, recipe)
+    sees = uses_pictures(recipe)
+    return Reading(text, words, example if sees else replace(example, image=None, objects=()), mentions, tuple(remarks))
+
+
+def characters_of(span: Span, text: str, words: Sequence[TextSpan]) -> TextSpan:
+    """Give the characters of words [start, end)."""
+    start, end = words[span.start].start, words[span.end - 1].end
+    return TextSpan(text[start:end], start, end)
 
 
 def uses_pictures(recipe: Recipe) -> bool:

@@ -81,7 +81,7 @@ class Predictor:
             readings = [self._read(given, Path(folder) / str(number)) for number, given in enumerate(chunk)]
             examples = [reading.example for reading in readings if isinstance(reading, Reading)]
             answers = answer(self.model, self.batcher, examples, batch_size)
-            return [reading if isinstance(reading, InputError) else _prediction(reading, next(answers)) for reading in readings]
+            return [reading if isinstance(reading, InputError) else prediction_of(reading, next(answers)) for reading in readings]
 
     def _read(self, given: Asked | InputError, folder: Path) -> Reading | InputError:
         try:
@@ -114,16 +114,18 @@ def _file(given: Any, file: Path) -> Any:  # noqa: ANN401 - whatever else is giv
 
 
 # ------------------------------------------------------------------------------------------------------------- predictions
-def _prediction(reading: Reading, answer: Answer | InputError) -> Prediction | InputError:
+def prediction_of(reading: Reading, answer: Answer | InputError) -> Prediction | InputError:
+    """Give what was found in a reading its characters; an error is handed on."""
     if isinstance(answer, InputError):
         return answer
     if isinstance(answer.found, list):
-        entities = tuple(_text_entity(entity, reading) for entity in answer.found)
+        entities = tuple(text_entity(entity, reading) for entity in answer.found)
         return EntityPrediction(reading.text, entities, answer.picture, reading.remarks)
     return _relation_prediction(reading, answer, answer.found)
 
 
-def _text_entity(entity: Entity, reading: Reading) -> TextEntity:
+def text_entity(entity: Entity, reading: Reading) -> TextEntity:
+    """Give an entity's words and characters."""
     start, end = reading.words[entity.start].start, reading.words[entity.end - 1].end
     return TextEntity(reading.text[start:end], entity.type, start, end, entity.confidence)
 

@@ -41,7 +41,8 @@ class VisualPrefix(Fusion):
         read = encoder(text, prefix=self.prefix(levels, weights, visual.mask), trace=trace)
         penalty = self.gate.penalty(weights, visual.mask)
         if trace is not None:
-            trace.gates = weights.detach()
+            trace.gates, trace.cells = weights.detach(), self.cells(visual.mask.shape[1] * levels.shape[3], encoder.heads)
+            trace.level_name, trace.cells_are_places = self.projector.level_name, self.projector.cells_are_places
         return Fused(read.states, read.pooled, losses={} if penalty is None else {"gate": penalty})
 
     def prefix(self, levels: Tensor, weights: Tensor, mask: Tensor) -> Prefix:
@@ -50,6 +51,14 @@ class VisualPrefix(Fusion):
         mapped = (linear(layer) for linear, layer in zip(self.key_value, gated, strict=True))
         keys, values = zip(*([self._in_heads(half) for half in both.chunk(2, dim=-1)] for both in mapped), strict=True)
         return Prefix(keys, values, mask.repeat_interleave(levels.shape[3], dim=1))
+
+    def cells(self, length: int, heads: int) -> Tensor:
+        """Give which of the S = `length` cells each head's prefix positions carry, [H, S]."""
+        own = torch.arange(length)
+        if self.heads_by_rows is None:
+            return own.expand(heads, -1)
+        spread = cut_by_rows(own[None, :, None].expand(1, length, heads), heads)  # one number a head's share of a cell
+        return spread[0].T
 
     def _in_heads(self, prefix: Tensor) -> Tensor:
         return prefix if self.heads_by_rows is None else cut_by_rows(prefix, self.heads_by_rows)

@@ -70,12 +70,20 @@ class CrfHead(Head):
         scores, mask, crf = scores.cpu(), text.word_mask.cpu(), on_cpu(self.crf)
         paths: list[list[int]] = crf.decode(scores, mask)
         chart = forward_backward(crf, scores, mask)
-        return [[self._entity(crf, chart, scores, row, run, len(path)) for run in self._runs(path)] for row, path in enumerate(paths)]
+        found = [runs([self.labels.names[tag] for tag in path]) for path in paths]
+        return [
+            [Entity(run.start, run.end, run.type, self._probability(crf, chart, scores, row, run, len(paths[row]))) for run in own]
+            for row, own in enumerate(found)
+        ]
 
-    def _runs(self, path: list[int]) -> list[Run]:
-        return runs([self.labels.names[tag] for tag in path])
+    @torch.no_grad()
+    def confidences(self, scores: Tensor, text: TextBatch, asked: Sequence[Sequence[Entity]]) -> list[list[float | None]]:
+        """Give the exact probability of each row's entities."""
+        scores, mask, crf = scores.cpu(), text.word_mask.cpu(), on_cpu(self.crf)
+        chart, lengths = forward_backward(crf, scores, mask), mask.sum(1).tolist()
+        return [[self._probability(crf, chart, scores, row, e, lengths[row]) for e in own] for row, own in enumerate(asked)]
 
-    def _entity(self, crf: CRF, chart: Chart, scores: Tensor, row: int, run: Run, length: int) -> Entity:
+    def _probability(self, crf: CRF, chart: Chart, scores: Tensor, row: int, run: Run | Entity, length: int) -> float:
         """Sum up the ways to say this span and type: it begins with B-, or with an I- that continues nothing."""
         names = self.labels.names
         begin, inside = f"B-{run.type}", f"I-{run.type}"
@@ -85,7 +93,7 @@ class CrfHead(Head):
             before = [i for i, name in enumerate(names) if first == begin or name not in (begin, inside)]
             tags = [names.index(tag) for tag in [first] + [inside] * (run.end - run.start - 1)]
             probability += run_probability(crf, chart, scores, row, run.start, tags, before, after, length)
-        return Entity(run.start, run.end, run.type, min(probability, 1.0))
+        return min(probability, 1.0)
 
 
 def on_cpu(crf: CRF) -> CRF:

@@ -77,11 +77,27 @@ class PieceCrfHead(Head):
 
     def _entities(self, tags: dict[int, str], word_of: Sequence[int], scores: Tensor) -> list[Entity]:
         words, places = list(tags), first_pieces(word_of)
-        total, found = self._log_sum(scores), []
-        for run in runs([tag if tag in self.labels.names else "O" for tag in tags.values()]):
-            probability = sum(float((self._log_sum(part) - total).exp()) for part in self._ways(run, places, scores))
-            found.append(Entity(words[run.start], words[run.end - 1] + 1, run.type, min(probability, 1.0)))
-        return found
+        found = runs([tag if tag in self.labels.names else "O" for tag in tags.values()])
+        sure = self._probabilities(found, places, scores)
+        return [Entity(words[run.start], words[run.end - 1] + 1, run.type, p) for run, p in zip(found, sure, strict=True)]
+
+    @torch.no_grad()
+    def confidences(self, scores: Tensor, text: TextBatch, asked: Sequence[Sequence[Entity]]) -> list[list[float | None]]:
+        """Give the exact probability of each row's entities; None for one that begins or ends with a word of no pieces."""
+        lengths, words = text.mask.sum(1).tolist(), text.word_of.tolist()
+        rows = zip(asked, words, scores.cpu(), lengths, strict=True)
+        return [self._known(own, word_of, row[:length]) for own, word_of, row, length in rows]
+
+    def _known(self, asked: Sequence[Entity], word_of: Sequence[int], scores: Tensor) -> list[float | None]:
+        places = first_pieces(word_of)
+        at = {word_of[place]: i for i, place in enumerate(places)}
+        found = [Run(at[e.start], at[e.end - 1] + 1, e.type) if {e.start, e.end - 1} <= set(at) else None for e in asked]
+        sure = iter(self._probabilities([run for run in found if run is not None], places, scores))
+        return [None if run is None else next(sure) for run in found]
+
+    def _probabilities(self, found: Sequence[Run], places: Sequence[int], scores: Tensor) -> list[float]:
+        total = self._log_sum(scores)
+        return [min(1.0, sum(float((self._log_sum(part) - total).exp()) for part in self._ways(run, places, scores))) for run in found]
 
     def _log_sum(self, scores: Tensor) -> Tensor:
         """Sum up all paths through scores [T, L]."""

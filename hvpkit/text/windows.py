@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeVar
 
 from hvpkit.errors import DataError
@@ -59,18 +60,20 @@ def _encode(example: Example, encode: Callable[[Example], Encoded]) -> Encoded:
 
 
 def merge(parts: Sequence[tuple[Window, Sequence[Entity]]]) -> list[Entity]:
-    """Join the entities of overlapping windows: each window answers for the words up to the middle of its overlap with the next.
+    """Join the entities of overlapping windows: each window answers for the words up to the middle of its overlap with the next (see `owned`).
 
     Entities count from their window's first word; where two windows disagree on the same words, the earlier one is kept.
     """
     merged: list[Entity] = []
-    owned_from = 0
-    for number, (window, entities) in enumerate(parts):
-        following = parts[number + 1][0] if number + 1 < len(parts) else None
-        owned_to = window.end if following is None else (following.start + window.end + 1) // 2
+    for (window, entities), (first, last) in zip(parts, owned([window for window, _ in parts]), strict=True):
         for entity in entities:
             start, end = entity.start + window.start, entity.end + window.start
-            if owned_from <= start < owned_to and (not merged or merged[-1].end <= start):
+            if first <= start < last and (not merged or merged[-1].end <= start):
                 merged.append(replace(entity, start=start, end=end))
-        owned_from = owned_to
     return merged
+
+
+def owned(parts: Sequence[Window]) -> list[tuple[int, int]]:
+    """Give the words [first, last) that each of overlapping windows answers for."""
+    middles = [(following.start + window.end + 1) // 2 for window, following in pairwise(parts)]
+    return list(zip([0, *middles], [*middles, *(window.end for window in parts[-1:])], strict=False))

@@ -15,6 +15,9 @@ class JointProjector(Projector):
     channels and not a cell of the grid.
     """
 
+    level_name = "slice"
+    cells_are_places = False
+
     def __init__(self, shape: PrefixShape, hidden: int) -> None:
         super().__init__()
         self.levels, self.width = len(shape.channels), 2 * shape.width

@@ -1,0 +1,92 @@
+"""The same text with other pictures: without them, without each in turn, with another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+from hvpkit.data.batching import Batcher
+from hvpkit.errors import InputError
+from hvpkit.explain.explanation import ChangeKind
+from hvpkit.inference import Part, read_windows
+from hvpkit.recipe import VisionSpec
+from hvpkit.types import Example, VisualObject
+from hvpkit.vision.views import View
+
+
+@dataclass(frozen=True)
+class OtherPicture:
+    """A picture that belongs to another text, with its objects; `name` says which it is."""
+
+    name: str
+    image: Path
+    objects: tuple[VisualObject, ...] = ()
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An example with other pictures: `example` for what a fusion prepares, `views` [V] for the visual tower."""
+
+    kind: ChangeKind
+    name: str
+    example: Example
+    views: tuple[View | None, ...]
+    picture: int | None = None
+
+    def parts(self, batcher: Batcher) -> list[Part]:
+        """Encode it; raises InputError."""
+        read = read_windows(batcher, self.example)
+        if isinstance(read, InputError):
+            raise read
+        return [(window, replace(item, views=self.views)) for window, item in read]
+
+
+def variants(example: Example, batcher: Batcher, vision: VisionSpec, other: OtherPicture | None) -> Iterator[Variant]:
+    """List what can be changed about the pictures of an example; a removed object leaves its place empty, others stay in theirs."""
+    views = batcher.views(example)
+    if not any(views):
+        return
+    objects = example.objects[: vision.objects]
+    yield Variant("no pictures", "without pictures", replace(example, image=None, objects=()), (None,) * len(views))
+    first = int(vision.whole)
+    for number in range(len(objects)):
+        if views[first + number] is not None:
+            rest = (*objects[:number], *objects[number + 1 :])
+            name = f"without object {number + 1}{_phrase(objects[number])}"
+            yield Variant("no object", name, replace(example, objects=rest), _without(views, first + number), first + number)
+    if vision.whole and views[0] is not None:
+        yield Variant("no whole picture", "without the whole picture", replace(example, image=None), _without(views, 0), 0)
+    if other is not None:
+        swapped = replace(example, image=other.image, objects=other.objects)
+        yield Variant("other picture", f"with another picture: {other.name}", swapped, batcher.views(swapped))
+
+
+def _without(views: Sequence[View | None], place: int) -> tuple[View | None, ...]:
+    return (*views[:place], None, *views[place + 1 :])
+
+
+def _phrase(thing: VisualObject) -> str:
+    return f" ({thing.phrase})" if thing.phrase else ""
+
+
+# ------------------------------------------------------------------------------------------------------------ other pictures
+def other_picture(examples: Sequence[Example], example: Example, seed: int, where: str) -> OtherPicture | None:
+    """Choose another text's picture at random, by the seed and the example alone; None where there is none."""
+    found = {other.image: other for other in examples if other.image is not None and other.image != example.image}
+    if not found:
+        return None
+    image = Random(f"{seed} {example.id}").choice(sorted(found))
+    return OtherPicture(f"{image.name}, that of {found[image].id} in {where} (seed {seed})", image, found[image].objects)
+
+
+def drawn_picture(folder: Path, seed: int) -> OtherPicture:
+    """Draw a picture that shows nothing, with two or three objects, into `folder`."""
+    from hvpkit.data.demo.pictures import draw_picture
+
+    drawn = draw_picture(Random(seed))
+    image = folder / f"drawn-{seed}.png"
+    drawn.image.save(image)
+    objects = tuple(VisualObject(None, thing.box, thing.phrase, thing.score) for thing in drawn.objects)
+    return OtherPicture(f"one that hvpkit drew (seed {seed})", image, objects)

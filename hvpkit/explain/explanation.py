@@ -1,0 +1,185 @@
+"""What an explanation of one text with its pictures holds: plain values, all counted in words, characters, layers and shares (no torch).
+
+Letters: n words, V pictures (the whole one first, if used), N text layers, C levels, P cells of a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hvpkit.types import Box, Prediction, Span, TextEntity, TextSpan
+
+ChangeKind = Literal["no pictures", "no object", "no whole picture", "other picture"]
+PictureKind = Literal["whole", "object", "blank"]
+GROUPS = ("lower", "middle", "upper")
+CAUTION = "Attention shows where the model looked, which need not be why it decided; what would change is measured by changing it."
+
+
+@dataclass(frozen=True)
+class SeenPicture:
+    """One of the V pictures that the model saw, in its order.
+
+    `kind` is "blank" where an empty picture stands for a missing one (release of Chen et al. 2022). `file` is what was decoded, or `box` of
+    it; `place` is left, top, right, bottom in shares 0..1 of the whole picture, None where it is not known.
+    """
+
+    name: str
+    kind: PictureKind
+    file: Path | None = None
+    box: Box | None = None
+    place: tuple[float, float, float, float] | None = None
+    phrase: str | None = None
+    score: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Give the name, and what was looked for."""
+        return f"{self.name} ({self.phrase})" if self.phrase else self.name
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Where some words look: shares of their attention, mean over heads and over their positions; each layer's add up to 1.
+
+    `cells` [N][V][P] on the pictures' cells, `text` [N] on the text itself.
+    """
+
+    cells: tuple[tuple[tuple[float, ...], ...], ...]
+    text: tuple[float, ...]
+
+    def on_pictures(self, layers: Sequence[int]) -> tuple[float, ...]:
+        """Give the share of each picture [V], mean over layers."""
+        return tuple(mean([sum(self.cells[layer][v]) for layer in layers]) for v in range(len(self.cells[0])))
+
+    def on_cells(self, layers: Sequence[int]) -> tuple[tuple[float, ...], ...]:
+        """Give the share of each cell [V][P], mean over layers."""
+        return tuple(
+            tuple(mean([self.cells[layer][v][p] for layer in layers]) for p in range(len(self.cells[0][v])))
+            for v in range(len(self.cells[0]))
+        )
+
+    def on_text(self, layers: Sequence[int]) -> float:
+        """Give the share of the text itself, mean over layers."""
+        return mean([self.text[layer] for layer in layers])
+
+
+@dataclass(frozen=True)
+class LayerGroup:
+    """Neighbouring layers, counted from 0, that are read together."""
+
+    name: str
+    layers: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        """Give the layers' numbers, counted from 1."""
+        first, last = self.layers[0] + 1, self.layers[-1] + 1
+        return f"layer {first}" if first == last else f"layers {first}-{last}"
+
+
+@dataclass(frozen=True)
+class Mentioned:
+    """An entity that was found (`role` is its type), or the head or tail of a pair; `looks` is None without attention on pictures."""
+
+    role: str
+    span: TextSpan
+    words: Span
+    looks: Looks | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided: the type of an entity (`mention` is its number), or the relation (None); `confidence` 0..1."""
+
+    label: str
+    confidence: float
+    mention: int | None = None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a change does to one decision.
+
+    `after` is the confidence in the label that was decided before (None: the head cannot tell), `becomes` what is decided there now: a label,
+    or None for no entity of these words.
+    """
+
+    before: float
+    after: float | None
+    becomes: str | None
+    flips: bool
+
+    @property
+    def drop(self) -> float | None:
+        """Give how much confidence was lost; below 0: gained."""
+        return None if self.after is None else self.before - self.after
+
+
+@dataclass(frozen=True)
+class Change:
+    """The same text with other pictures: what it does to each decision, and which entities appear only then; `picture` was removed."""
+
+    kind: ChangeKind
+    name: str
+    picture: int | None
+    effects: tuple[Effect, ...]
+    appears: tuple[TextEntity, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Weights of levels: `weights` [V][N][C] sum to 1 over C; `level_name` is what one of the C is ("level", or the release's "slice")."""
+
+    weights: tuple[tuple[tuple[float, ...], ...], ...]
+    level_name: str
+
+    def mean_levels(self, picture: int) -> tuple[float, ...]:
+        """Give each layer's mean level [N], counted from 1 (fine) to C (coarse)."""
+        return tuple(sum(level * weight for level, weight in enumerate(row, 1)) for row in self.weights[picture])
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a model said of one text with its pictures, where it looked, and what would have changed.
+
+    `looks` [n] has one a word (None: not read, or attention does not reach pictures); `cells_are_places` says whether P cells are the
+    `grid` x `grid` places of a picture; `named` is what else a fusion traced, with its batch dimension gone.
+    """
+
+    id: str
+    prediction: Prediction
+    words: tuple[TextSpan, ...]
+    pictures: tuple[SeenPicture, ...]
+    mentions: tuple[Mentioned, ...]
+    decisions: tuple[Decision, ...]
+    changes: tuple[Change, ...]
+    groups: tuple[LayerGroup, ...] = ()
+    looks: tuple[Looks | None, ...] = ()
+    gates: Gates | None = None
+    grid: int = 1
+    cells_are_places: bool = True
+    gold: tuple[str, ...] = ()
+    named: dict[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    caution: str = CAUTION
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Give all layers that were traced, counted from 0."""
+        return tuple(layer for group in self.groups for layer in group.layers)
+
+
+def layer_groups(layers: int) -> tuple[LayerGroup, ...]:
+    """Cut layers 0..N-1 into lower, middle and upper ones, of like size; fewer layers make fewer groups."""
+    count = min(len(GROUPS), layers)
+    edges = [round(i * layers / count) for i in range(count + 1)] if count else []
+    names = GROUPS if count == len(GROUPS) else ("lower", "upper") if count == 2 else ("all",)
+    return tuple(LayerGroup(name, tuple(range(a, b))) for name, a, b in zip(names, edges, edges[1:], strict=False))
+
+
+def mean(values: Sequence[float]) -> float:
+    """Give the mean of one or more numbers."""
+    return sum(values) / len(values)

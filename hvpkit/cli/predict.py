@@ -39,7 +39,7 @@ def command(
     """
     one = {"--text": text, "--image": image, "--head": head, "--tail": tail}
     _check(one, source, target)
-    folder = _open(model, plugins or [])
+    folder = open_model(model, plugins or [])
     if source is not None and target is not None:
         return _many(open_prediction_file(source, target, folder), folder, json)
     return _one(PredictionInput(text or "", image, head, tail), folder, json)
@@ -55,7 +55,8 @@ def _check(one: Mapping[str, object], source: Path | None, target: Path | None) 
         raise InputError("--input FILE and --output FILE belong together" + ("; one text is printed" if source is None else ""))
 
 
-def _open(model: Path | None, plugins: list[Path]) -> ModelFolder:
+def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
+    """Open the model folder that was named, or the newest, and say which."""
     if model is None:
         model = newest_model(RUNS)
         output.say(f"Model: {model} (the newest under {RUNS}/)")

@@ -26,11 +26,11 @@ def show(prediction: Prediction) -> None:
 
 
 def _show_entities(prediction: EntityPrediction) -> None:
-    marks = [(e.start, e.end, f"{e.type} {_percent(e.confidence)}", colour(e.type)) for e in prediction.entities]
+    marks = [(e.start, e.end, f"{e.type} {percent(e.confidence)}", colour(e.type)) for e in prediction.entities]
     output.results.print(marked(prediction.text, marks), soft_wrap=True)
     if not marks:
         return output.print_text("No entities.")
-    rows = [(visible(e.text), e.type, _percent(e.confidence), f"{e.start}:{e.end}") for e in prediction.entities]
+    rows = [(visible(e.text), e.type, percent(e.confidence), f"{e.start}:{e.end}") for e in prediction.entities]
     return output.print_table(("entity", "type", "confidence", "characters"), rows)
 
 
@@ -40,7 +40,7 @@ def _show_relation(prediction: RelationPrediction) -> None:
     output.results.print(marked(prediction.text, marks), soft_wrap=True)
     said = Text.assemble((visible(head.text), COLOURS["PER"]), " > ", (relation.label, "bold"), " > ", (visible(tail.text), COLOURS["LOC"]))
     output.results.print(said, soft_wrap=True)
-    output.print_table(("relation", "probability"), [(name, _percent(share)) for name, share in relation.probabilities[:LIKELIEST]])
+    output.print_table(("relation", "probability"), [(name, percent(share)) for name, share in relation.probabilities[:LIKELIEST]])
 
 
 def marked(text: str, marks: Sequence[Mark]) -> Text:
@@ -63,5 +63,6 @@ def visible(text: str) -> str:
     return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a share of 1 in percent."""
     return f"{100 * share:.1f}%"

@@ -78,7 +78,7 @@ def other_picture(examples: Sequence[Example], example: Example, seed: int, wher
     if not found:
         return None
     image = Random(f"{seed} {example.id}").choice(sorted(found))
-    return OtherPicture(f"{image.name}, that of {found[image].id} in {where} (seed {seed})", image, found[image].objects)
+    return OtherPicture(f"{image.name}, of {found[image].id} in {where} (seed {seed})", image, found[image].objects)
 
 
 def drawn_picture(folder: Path, seed: int) -> OtherPicture:

@@ -103,8 +103,8 @@ class Decision:
 class Effect:
     """What a change does to one decision.
 
-    `after` is the confidence in the label that was decided before (None: the head cannot tell), `becomes` what is decided there now: a label,
-    or None for no entity of these words.
+    `after` is the confidence in the label that was decided before (None: the head cannot tell), `becomes` what is decided there now: a
+    label, or None for no entity of these words.
     """
 
     before: float

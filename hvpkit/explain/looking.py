@@ -33,7 +33,7 @@ class Looking:
         if looks is None or not positions:
             return None
         rows = looks[:, positions].mean(1)  # [N, V*P + 1]
-        cells = rows[:, :-1].unflatten(-1, (self.views, -1))[:, list(self.shown)].tolist()
+        cells = rows[:, :-1].reshape(len(rows), self.views, -1)[:, list(self.shown)].tolist()
         return Looks(tuple(tuple(tuple(picture) for picture in layer) for layer in cells), tuple(rows[:, -1].tolist()))
 
 

@@ -37,7 +37,7 @@ def explain(predictor: Predictor, reading: Reading, other: OtherPicture | None =
     prediction = prediction_of(reading, answer)
     if isinstance(prediction, InputError):
         raise prediction
-    seen, pictures = passes[0], _pictures(example, parts[0][1].views, batcher)
+    seen, pictures = passes[0], seen_pictures(example, parts[0][1].views, batcher)
     shown = [v for v, picture in enumerate(pictures) if picture is not None]
     looking = Looking([window for window, _ in parts], passes, len(pictures), shown)
     return Explanation(
@@ -75,7 +75,7 @@ def _passes(model: Model, batcher: Batcher, pieces: Sequence[list[Part] | InputE
 
 
 # ---------------------------------------------------------------------------------------------------------- what was there
-def _pictures(example: Example, views: Sequence[View | None], batcher: Batcher) -> list[SeenPicture | None]:
+def seen_pictures(example: Example, views: Sequence[View | None], batcher: Batcher) -> list[SeenPicture | None]:
     """Give the V pictures in the model's order, None for those that are missing."""
     vision = batcher.recipe.vision
     if vision is None or not any(views):

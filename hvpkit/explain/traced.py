@@ -35,7 +35,8 @@ def traced(model: Model, batch: Batch) -> Sequence[Pass]:
     """Score and decode one batch as hvpkit.inference.run does, and keep what it saw, on the CPU."""
     batch, trace = batch.to(next(model.parameters()).device), Trace()
     scores = type(model).forward(model, batch, trace).scores
-    decoded, looks = model.head.decode(scores, batch.text), fold(trace)
+    decoded: Sequence[Decoded] = model.head.decode(scores, batch.text)
+    looks = fold(trace)
     gates = None if trace.gates is None else trace.gates.float().cpu()
     named = {name: tensor.detach().cpu() for name, tensor in trace.named.items()}
     return [
@@ -60,7 +61,7 @@ def fold(trace: Trace) -> Tensor | None:
     cells = trace.cells.to(trace.attention[0].device)  # [H, S]
     layers = []
     for attention in trace.attention:
-        prefix, text = attention.split([cells.shape[1], attention.shape[-1] - cells.shape[1]], dim=-1)
+        prefix, text = attention[..., : cells.shape[1]], attention[..., cells.shape[1] :]
         index = cells[None, :, None, :].expand_as(prefix)
         by_cell = torch.zeros_like(prefix).scatter_add_(-1, index, prefix)
         layers.append(torch.cat([by_cell, text.sum(-1, keepdim=True)], dim=-1).mean(1))

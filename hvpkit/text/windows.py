@@ -60,7 +60,7 @@ def _encode(example: Example, encode: Callable[[Example], Encoded]) -> Encoded:
 
 
 def merge(parts: Sequence[tuple[Window, Sequence[Entity]]]) -> list[Entity]:
-    """Join the entities of overlapping windows: each window answers for the words up to the middle of its overlap with the next (see `owned`).
+    """Join the entities of overlapping windows: each window answers for the words that `owned` gives it.
 
     Entities count from their window's first word; where two windows disagree on the same words, the earlier one is kept.
     """
@@ -74,6 +74,6 @@ def merge(parts: Sequence[tuple[Window, Sequence[Entity]]]) -> list[Entity]:
 
 
 def owned(parts: Sequence[Window]) -> list[tuple[int, int]]:
-    """Give the words [first, last) that each of overlapping windows answers for."""
+    """Give the words [first, last) that each of overlapping windows answers for: up to the middle of its overlap with the next."""
     middles = [(following.start + window.end + 1) // 2 for window, following in pairwise(parts)]
     return list(zip([0, *middles], [*middles, *(window.end for window in parts[-1:])], strict=False))

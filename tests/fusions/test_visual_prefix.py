@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hvpkit.contracts import EncodedText, FusionContext, Gate, Prefix, PrefixShape, Projector, Trace, Visual
 from hvpkit.errors import ComponentError
+from hvpkit.fusions.visual_prefix import cut_by_rows
 from hvpkit.recipe import Part
 from hvpkit.registry import load_registry
 from hvpkit.testing.fusions import Averages
@@ -242,3 +243,27 @@ def test_texts_of_any_length_take_the_same_prefix(encoder, visual):
     fusion = fusion_of(encoder)
     one = encoder.encode(Example("1", ("a",) * 40), 64)
     assert fusion(encoder, text_batch(encoder, [one]), row_of(visual, 0), {}).states.shape == (1, len(one.word_of), WIDTH)
+
+
+def test_a_trace_says_which_picture_s_cell_each_prefix_position_carries(encoder, text, visual):
+    trace = Trace()
+    fusion_of(encoder, projector=Part(name="stages"))(encoder, text, visual, {}, trace)
+    assert trace.cells.tolist() == [list(range(3 * CELLS))] * encoder.heads
+    assert (trace.level_name, trace.cells_are_places) == ("level", True)
+
+
+def test_heads_that_are_cut_by_rows_are_traced_to_the_cells_that_they_read(encoder):
+    """Each cell's keys are its own number; the encoder's split shows which number stands in which head's position."""
+    fusion = fusion_of(encoder, heads="rows")
+    length = 3 * CELLS
+    numbers = torch.arange(length).float()[None, :, None].expand(1, length, WIDTH)
+    split = cut_by_rows(numbers, encoder.heads).view(1, length, encoder.heads, WIDTH // encoder.heads).transpose(1, 2)  # [1, H, S, d/H]
+    cells = fusion.cells(length, encoder.heads)
+    torch.testing.assert_close(split[0], cells[..., None].expand_as(split[0]).float())
+    assert sorted(cells.flatten().tolist()) == sorted(list(range(length)) * encoder.heads)
+
+
+def test_the_joint_projector_speaks_of_slices_that_are_no_places(encoder, text, visual):
+    trace = Trace()
+    fusion_of(encoder, projector=Part(name="joint", options={"hidden": 8}))(encoder, text, visual, {}, trace)
+    assert (trace.level_name, trace.cells_are_places) == ("slice", False)

@@ -6,10 +6,10 @@ import crf_paths as paths
 import pytest
 import torch
 
-from hvpkit.contracts import EmissionMix, EncodedText, Fused, HeadContext, TextBatch
-from hvpkit.heads.bio import runs
+from hvpkit.contracts import EmissionMix, EncodedText, Fused, Head, HeadContext, TextBatch
+from hvpkit.heads.bio import Run, runs
 from hvpkit.registry import load_registry
-from hvpkit.types import Example, Labels
+from hvpkit.types import Entity, Example, Labels
 
 LENGTHS = (5, 1, 3, 4)
 WIDTH = 6
@@ -102,3 +102,23 @@ def test_targets_are_the_tags_of_the_kept_words(head, kept):
 def test_states_are_needed(head):
     with pytest.raises(ValueError, match="reads states"):
         head(Fused(pooled=torch.zeros(4, WIDTH)), text_of())
+
+
+def test_any_entity_s_confidence_is_its_share_of_all_paths_whether_decoded_or_not(head):
+    emissions = 1.5 * torch.randn(len(LENGTHS), 5, len(TAGS), generator=torch.Generator().manual_seed(3))
+    asked = [[Entity(s, e, kind, 0.0) for s in range(n) for e in range(s + 1, n + 1) for kind in ("PER", "LOC")] for n in LENGTHS]
+    for row, known in enumerate(head.confidences(emissions, text_of(), asked)):
+        every = paths.all_paths(head.crf, emissions[row], LENGTHS[row])
+        for entity, confidence in zip(asked[row], known, strict=True):
+            run = Run(entity.start, entity.end, entity.type)
+            holds = paths.probability(every, lambda path, run=run: run in runs([TAGS[tag] for tag in path]))
+            assert confidence == pytest.approx(holds, abs=1e-5)
+
+
+def test_a_head_that_has_no_better_way_knows_the_entities_that_it_decodes(head):
+    emissions = torch.randn(len(LENGTHS), 5, len(TAGS), generator=torch.Generator().manual_seed(4))
+    decoded = head.decode(emissions, text_of())
+    assert any(decoded)
+    asked = [[*row, Entity(0, 1, "MISC", 0.0)] for row in decoded]
+    known = Head.confidences(head, emissions, text_of(), asked)
+    assert known == [[*(entity.confidence for entity in row), None] for row in decoded]

@@ -8,10 +8,10 @@ import torch
 from hvpkit.contracts import EncodedText, Fused, HeadContext, TextBatch
 from hvpkit.data.batching import pad_texts
 from hvpkit.heads import FACTORIES
-from hvpkit.heads.bio import runs
+from hvpkit.heads.bio import Run, runs
 from hvpkit.heads.piece_crf import PieceCrfHead, first_pieces
 from hvpkit.testing.inputs import LABELS
-from hvpkit.types import Example, Labels
+from hvpkit.types import Entity, Example, Labels
 
 WORD_OF = [-1, 0, 0, 1, 3, -1]  # a word of two pieces, word 2 has none
 
@@ -88,3 +88,26 @@ def test_tags_of_words_are_given_as_they_are():
     text = batch_of(encoded())
     assert head.word_tags(scores, text) == [{0: "X", 1: "[SEP]", 3: "B-LOC"}]
     assert [(e.start, e.end, e.type) for e in head.decode(scores, text)[0]] == [(3, 4, "LOC")]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_entity_asked_for_has_the_probability_that_decoding_would_give_it(seed):
+    head = head_of(Labels("mner", ("O", "B-PER", "I-PER")))
+    scores = 2 * torch.randn(1, len(WORD_OF), len(head.tags), generator=torch.Generator().manual_seed(seed))
+    asked = [
+        Entity(0, 1, "PER", 0.0),
+        Entity(0, 2, "PER", 0.0),
+        Entity(1, 4, "PER", 0.0),
+        Entity(3, 4, "PER", 0.0),
+        Entity(2, 3, "PER", 0.0),
+    ]
+    [known] = head.confidences(scores, batch_of(encoded()), [asked])
+    assert known[-1] is None  # a word of no pieces
+    paths = torch.tensor(list(product(range(len(head.tags)), repeat=len(WORD_OF))))
+    start, end, move = head.crf.start_transitions, head.crf.end_transitions, head.crf.transitions
+    weights = start[paths[:, 0]] + end[paths[:, -1]] + sum(scores[0, i, paths[:, i]] for i in range(len(WORD_OF)))
+    shares = (weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_OF)))).softmax(0).tolist()
+    names = [[head.tags[tag] if head.tags[tag] in head.labels.names else "O" for tag in path] for path in paths[:, [1, 3, 4]].tolist()]
+    for entity, confidence in zip(asked[:-1], known, strict=False):
+        run = Run([0, 1, 3].index(entity.start), [0, 1, 3].index(entity.end - 1) + 1, "PER")
+        assert confidence == pytest.approx(sum(s for s, tags in zip(shares, names, strict=True) if run in runs(tags)), abs=1e-4)

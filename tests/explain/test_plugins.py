@@ -1,0 +1,106 @@
+"""Systems without gate, prefix, or a head that knows what it does not decode: they explain what they have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+import hvpkit
+from hvpkit.explain.pair import explain
+from hvpkit.prediction_input import read_example
+from hvpkit.recipe import load_recipe
+from hvpkit.registry import load_registry
+
+PLUGIN = '''
+from hvpkit.hookspecs import hookimpl
+
+@hookimpl
+def register_fusions(register):
+    register("late", late, needs={"pictures"})
+
+@hookimpl
+def register_heads(register):
+    register("forgetful", forgetful, needs={"states"}, tasks=("mner",))
+
+def late(context):
+    """Adds the pictures' mean to every state, and counts phrases."""
+    import torch
+    from hvpkit.contracts import Fused, Fusion
+
+    class Late(Fusion):
+        def __init__(self):
+            super().__init__()
+            self.width = context.text.width
+            self.map = torch.nn.Linear(context.backbone.levels[-1].channels, self.width)
+
+        def prepare(self, example, encoded):
+            return {"phrases": torch.tensor([len(thing.phrase or "") for thing in example.objects] or [0])}
+
+        def forward(self, encoder, text, visual, extras, trace=None):
+            read = encoder(text, trace=trace)
+            phrases = extras["phrases"].sum(1)
+            states = read.states + phrases[:, None, None]
+            if visual is not None:
+                mix = self.map(visual.levels[-1].mean((1, 3)))
+                states = states + mix[:, None]
+                if trace is not None:
+                    trace.named["phrases"] = phrases
+            return Fused(states, read.pooled)
+
+    return Late()
+
+def forgetful(context):
+    """A CRF that can only tell what it decodes."""
+    from hvpkit.contracts import Head
+    from hvpkit.heads.crf import CrfHead
+
+    class Forgetful(CrfHead):
+        confidences = Head.confidences
+
+    return Forgetful(context, 0.1)
+'''
+
+
+@pytest.fixture(scope="module")
+def plugged(tmp_path_factory, mner_data) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("plugged")
+    plugin = folder / "late.py"
+    plugin.write_text(PLUGIN, encoding="utf-8")
+    tiny.recipe(folder, mner_data.folder, "mner", head="forgetful")
+    settings = ["fusion=late"]
+    recipe = load_recipe(folder / "tiny.yaml", settings, load_registry((plugin,)))
+    return tiny.save_tiny_model(folder / "model", recipe, mner_data, (plugin,)), plugin
+
+
+def test_a_fusion_without_gate_and_prefix_has_its_changes_and_what_it_named(plugged, mner_data):
+    model, plugin = plugged
+    predictor = hvpkit.load(model, [plugin], device="cpu")
+    example = mner_data.examples("test")[0]
+    found = explain(predictor, read_example(example, predictor.folder.recipe))
+    assert (found.gates, found.looks, found.groups) == (None, (), ())
+    assert [change.kind for change in found.changes] == ["no pictures", "no object", "no object", "no whole picture"]
+    assert found.named == {"phrases": sum(len(thing.phrase) for thing in example.objects)}
+    assert len(found.pictures) == 3
+    before = {(e.start, e.end, e.type) for e in found.prediction.entities}
+    assert before
+    for change in found.changes:
+        for effect in change.effects:
+            assert (effect.after is None) == effect.flips  # this head cannot tell of what it does not decode
+
+
+def test_what_a_fusion_reads_of_an_object_goes_with_it(plugged, mner_data):
+    from hvpkit.data.batching import Batcher
+    from hvpkit.explain.changes import variants
+
+    model, plugin = plugged
+    predictor = hvpkit.load(model, [plugin], device="cpu")
+    example = mner_data.examples("test")[0]
+    batcher = Batcher(predictor.model, predictor.folder.recipe)
+    without = {v.name: v.parts(batcher)[0][1] for v in variants(example, batcher, predictor.folder.recipe.vision, None)}
+    first, second = (len(thing.phrase) for thing in example.objects)
+    assert without["without pictures"].extras["phrases"].tolist() == [0]
+    assert without[f"without object 1 ({example.objects[0].phrase})"].extras["phrases"].tolist() == [second]
+    assert without[f"without object 2 ({example.objects[1].phrase})"].extras["phrases"].tolist() == [first]
+    assert [view is None for view in without[f"without object 1 ({example.objects[0].phrase})"].views] == [False, True, False]

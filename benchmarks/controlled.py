@@ -143,9 +143,12 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     """Train; all runs share the words of both tasks, so that weights can move between these."""
     from hvpkit.data.prepared import open_prepared
     from hvpkit.model import build_model
+    from hvpkit.model_folder import open_model_folder
     from hvpkit.registry import load_registry
     from hvpkit.training.report import Report
     from hvpkit.training.run import Run, seed_everything
+    from hvpkit.training.transfer import take_over
+    from hvpkit.weights import load_model
 
     recipe, registry = bench.recipe(job), load_registry()
     words = [example for task in TASKS for example in open_prepared(bench.data(task)).examples("train")]
@@ -156,7 +159,7 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     seed_everything(job.seed)
     training.model = build_model(recipe, registry, data.labels, words)
     if job.start is not None:
-        take_over(training.model, bench.work / "models" / job.start.name)
+        take_over(training.model, load_model(open_model_folder(bench.work / "models" / job.start.name), "cpu"))
     training.batcher = training.new_batcher()
     folder, begun = output.with_name(f"{output.name}.training"), time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
@@ -164,22 +167,6 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     trainer.train()
     training.finish(trainer, output, time.monotonic() - begun)
     shutil.rmtree(folder)
-
-
-def take_over(model: Any, start: Path) -> None:  # noqa: ANN401 - torch comes late
-    """Take every parameter of a saved model but the head's; of word embeddings those of the pieces that both have."""
-    from safetensors.torch import load_file
-
-    old, new = load_file(start / "weights.safetensors"), model.state_dict()
-    for name, tensor in new.items():
-        if name.startswith("head."):
-            continue
-        if tensor.shape == old[name].shape:
-            tensor.copy_(old[name])
-        else:  # one task marks entities with pieces of their own, which come last
-            rows = min(len(tensor), len(old[name]))
-            tensor[:rows] = old[name][:rows]
-    model.load_state_dict(new)
 
 
 def _say_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochLine

@@ -60,7 +60,8 @@ PARTS = {"commands": commands, "components": components, "recipes": recipes, "se
 
 
 def _keys(spec: type[BaseModel]) -> str:
-    facts = {name: OptionFacts(field.is_required(), _default(field)) for name, field in spec.model_fields.items() if name != "options"}
+    fields = {field.alias or name: field for name, field in spec.model_fields.items() if name != "options"}
+    facts = {name: OptionFacts(field.is_required(), _default(field)) for name, field in fields.items()}
     further = ["the component's options"] if "options" in spec.model_fields else []
     return ", ".join([options_text(facts), *further])
 

@@ -7,7 +7,7 @@ pooled grid, S = V*P prefix positions, d width of the text encoder, N its layers
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -273,6 +273,13 @@ class TextEncoder(nn.Module, ABC):
     def remarks(self) -> list[str]:
         """Say what a score of this encoder must name, after training: weights that began at random, where others came from."""
         return []
+
+    def vocabularies(self) -> Mapping[str, Sequence[str | None]]:
+        """Name the parameters with a row for each known word, piece or character, and what each row stands for (None: nothing).
+
+        With it, weights can be taken over by an encoder of another vocabulary.
+        """
+        return {}
 
     def accept_prefix(self) -> None:
         """Get ready for prefixes; raises ComponentError for an encoder that would ignore them."""

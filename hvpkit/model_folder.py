@@ -36,8 +36,8 @@ class ModelFolder:
     metrics: dict[str, Any]
 
 
-def open_model_folder(folder: Path, plugin_files: Sequence[Path] = ()) -> ModelFolder:
-    """Read all but the weights (no torch).
+def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry: Registry | None = None) -> ModelFolder:
+    """Read all but the weights (no torch); components are looked up in `registry`, or in what is installed and `plugin_files` register.
 
     Raises ModelFolderError, naming everything that is missing or damaged at once, for a newer format, and for a component whose plugin
     is not installed.
@@ -56,7 +56,7 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = ()) -> ModelF
     faults += _file_faults(folder, description.get("files"))
     if faults:
         raise ModelFolderError(f"{folder} is not a whole model folder: {'; '.join(dict.fromkeys(faults))}; copy or train it again")
-    recipe, registry = load_recipe(folder / RECIPE), load_registry(plugin_files)
+    recipe, registry = load_recipe(folder / RECIPE), registry or load_registry(plugin_files)
     if labels["task"] != recipe.task:
         raise ModelFolderError(f"{folder}: {LABELS} is for {labels['task']!r}, {RECIPE} for {recipe.task!r}; copy it again")
     _require_components(folder, recipe, registry, description["components"])

@@ -114,7 +114,8 @@ class TrainSpec(_Spec):
 
     After the warm-up rates fall to 0 (`schedule: linear`), or are divided by 1 + `rate_decay` times the epochs that are done (`schedule:
     epochs`; an `rate_decay` of 0 keeps them). `momentum` is SGD's. `patience` stops after so many epochs without a better dev score.
-    `share` of the training set is drawn by the seed (low resource). Oddities of the release (docs/release.md), for those who reproduce its
+    A `share` of the training set, or `shots` examples of each class, is drawn by the seed (hvpkit/training/sampling.py); `from` is a model
+    folder whose weights, all but the head's, are taken over. Oddities of the release (docs/release.md), for those who reproduce its
     numbers: `head: frozen` leaves the head at its random start, `backbone_mode: train` lets a frozen backbone's running statistics drift,
     `decay: all` decays biases and norms too, `sampling: with-replacement` may draw an example twice.
     """
@@ -141,6 +142,8 @@ class TrainSpec(_Spec):
     backbone_mode: Literal["eval", "train"] = "eval"
     decay: Literal["matrices", "all"] = "matrices"
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    shots: Count | None = None
+    start: Annotated[Path | None, Field(strict=False, alias="from")] = None
     sampling: Literal["without-replacement", "with-replacement"] = "without-replacement"
     log: Literal["none", "tensorboard"] = "none"
 
@@ -158,6 +161,14 @@ class TrainSpec(_Spec):
         ):
             if value and needs is not True:
                 raise ValueError(f"{key} is {value}, which only {needs} uses; set that too, or leave {key} out")
+        return self
+
+    @model_validator(mode="after")
+    def _draws_one_way(self) -> TrainSpec:
+        if self.shots is not None and self.share != 1.0:
+            raise ValueError("share and shots are two ways to draw training examples; leave one of them out")
+        if self.shots is not None and self.sampling == "with-replacement":
+            raise ValueError("shots are drawn without replacement; leave sampling out, or give a share")
         return self
 
 
@@ -261,6 +272,7 @@ def plain(value: object) -> object:
         return str(value)
     if not isinstance(value, BaseModel):
         return value
-    fields = {key: plain(getattr(value, key)) for key in type(value).model_fields if key != "options"}
+    written = {field.alias or key: key for key, field in type(value).model_fields.items() if key != "options"}
+    fields = {name: plain(getattr(value, key)) for name, key in written.items()}
     keys = fields | getattr(value, "options", {})
     return keys["name"] if isinstance(value, Part) and set(keys) == {"name"} else keys

@@ -99,7 +99,7 @@ def explain(error: ErrorDetails, origin: Origin, model: type[BaseModel]) -> str:
 def _fields(model: Any, keys: Keys) -> list[str]:  # noqa: ANN401 - a model's class
     for key in keys:
         model = model.model_fields[key].annotation
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _written(value: object) -> str:

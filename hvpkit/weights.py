@@ -15,8 +15,17 @@ from hvpkit.model import Model, Saved, build_model
 from hvpkit.model_folder import DESCRIPTION, LABELS, METRICS, PARTS, RECIPE, WEIGHTS, ModelFolder, describe, write_json, written_whole
 
 
-def save_model(model: Model, what: ModelFolder, card: str, beside: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({})) -> None:
-    """Write a whole model folder at `what.folder`, which must not exist; `card` is its README.md, `beside` further files of tensors."""
+def save_model(
+    model: Model,
+    what: ModelFolder,
+    card: str,
+    beside: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
+    documents: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    """Write a whole model folder at `what.folder`, which must not exist; `card` is its README.md.
+
+    `beside` are further files of tensors, `documents` further files of JSON.
+    """
     with written_whole(what.folder) as draft:
         for part in PARTS:
             (draft / part).mkdir()
@@ -31,6 +40,8 @@ def save_model(model: Model, what: ModelFolder, card: str, beside: Mapping[str, 
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, draft / WEIGHTS)
         for name, tensors in beside.items():
             save_file(dict(tensors), draft / name)
+        for name, document in documents.items():
+            write_json(draft / name, document)
         write_json(draft / DESCRIPTION, describe(what.recipe, what.registry, draft))
 
 

@@ -130,6 +130,14 @@ class HuggingFaceEncoder(TextEncoder):
         """Pad with the tokenizer's padding id."""
         return {"input_ids": self.tokenizer.pad_token_id or 0}
 
+    def vocabularies(self) -> dict[str, list[str | None]]:
+        """Name the table of piece embeddings, and the piece of each row."""
+        table = self.model.get_input_embeddings().weight
+        pieces: list[str | None] = [None for _ in range(table.shape[0])]  # type: ignore[arg-type]
+        for piece, row in self.tokenizer.get_vocab().items():
+            pieces[row] = piece
+        return {name: pieces for name, parameter in self.named_parameters() if parameter is table}
+
     # ----------------------------------------------------------------------------------------------------- pieces to states
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
         """Give the last hidden states [B, T, d] and, as `pooled`, the first position's [B, d]."""

@@ -7,6 +7,7 @@ from typing import Any
 from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
 from hvpkit.recipe import Recipe
+from hvpkit.training.sampling import is_sampled
 
 
 def remarks(model: Model, recipe: Recipe) -> list[str]:
@@ -31,6 +32,8 @@ def model_card(what: ModelFolder) -> str:
         f"- data: {data['name']}, fingerprint `{data['fingerprint']}`, {data['examples']['train']} training examples "
         f"({data['pictures']['train']} with a picture)",
         f"- seed {metrics['seed']}, best epoch on dev {metrics['best_epoch']} of {recipe.train.epochs}",
+        *_drawn(recipe),
+        *([f"- started from the weights of `{metrics['start']['model']}`, all but the head"] if metrics.get("start") else []),
         *[f"- {remark}" for remark in metrics["remarks"]],
         "",
         "| split | precision | recall | F1 | examples |",
@@ -42,6 +45,12 @@ def model_card(what: ModelFolder) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _drawn(recipe: Recipe) -> list[str]:
+    train = recipe.train
+    what = f"{train.shots} shots of each class" if train.shots else f"{100 * train.share:g}% of the training set"
+    return [f"- trained on {what}, drawn by the seed (sample.json)"] if is_sampled(train) else []
 
 
 def _row(split: str, scores: dict[str, Any]) -> str:

@@ -19,22 +19,25 @@ from transformers.utils import logging as transformers_logging
 from hvpkit.composition import check_composition
 from hvpkit.data.batching import Batcher, Item, Items
 from hvpkit.data.prepared import PreparedData, open_prepared
-from hvpkit.errors import DataError, HvpkitError
+from hvpkit.errors import DataError, HvpkitError, ModelFolderError
 from hvpkit.inference import decode, score, with_picture
 from hvpkit.metrics import Scores
 from hvpkit.model import build_model
-from hvpkit.model_folder import ModelFolder
+from hvpkit.model_folder import ModelFolder, open_model_folder
 from hvpkit.piece_scoring import piece_scores
 from hvpkit.recipe import Recipe
 from hvpkit.registry import Registry
 from hvpkit.training.card import model_card, remarks
 from hvpkit.training.report import EpochLine, Report
-from hvpkit.training.sampling import sampled
+from hvpkit.training.sampling import is_sampled, sampled
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
+from hvpkit.training.transfer import take_over
 from hvpkit.training.workspace import LOGS, Workspace
-from hvpkit.types import SPLITS, Example
+from hvpkit.types import SPLITS, Example, Split
 from hvpkit.vision.features import PixelCache, PyramidCache
-from hvpkit.weights import save_model
+from hvpkit.weights import load_model, save_model
+
+SAMPLE = "sample.json"  # in a model folder: the ids of the training examples that were drawn
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,18 @@ class Finished:
     metrics: dict[str, Any]
 
 
-def train(recipe: Recipe, registry: Registry, output: Path, *, resume: bool = False, report: Report = Report()) -> Finished | None:  # noqa: B008 - frozen
+def train(
+    recipe: Recipe,
+    registry: Registry,
+    output: Path,
+    *,
+    resume: bool = False,
+    test: bool = True,
+    report: Report = Report(),  # noqa: B008 - frozen
+) -> Finished | None:
     """Train a recipe on its prepared data, keep the epoch that is best on dev, score test once, write the model folder `output`.
 
+    Without `test` the test split is not looked at, as in a search for settings.
     Of several processes (torchrun) the first one does the writing and gives what came out; the others give None.
     Raises RecipeError, ComponentError, DataError or ModelFolderError before anything is written when something cannot work.
     """
@@ -68,7 +80,7 @@ def train(recipe: Recipe, registry: Registry, output: Path, *, resume: bool = Fa
         checkpoint = workspace.newest_checkpoint() if resume else None
     if resume:
         report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
-    run = Run(recipe, registry, data, report)
+    run = Run(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
     trainer = run.trainer(workspace.folder)
     if trainer.is_world_process_zero():
         workspace.begin(identity)
@@ -89,15 +101,26 @@ def is_main_process() -> bool:
 class Run:
     """The parts of a training run."""
 
-    def __init__(self, recipe: Recipe, registry: Registry, data: PreparedData, report: Report) -> None:
+    def __init__(self, recipe: Recipe, registry: Registry, data: PreparedData, report: Report, splits: Sequence[Split] = SPLITS) -> None:
         self.recipe, self.registry, self.data, self.report = recipe, registry, data, report
-        self.examples = {split: _pictured(data.examples(split), recipe) for split in SPLITS}
+        self.examples = {split: _pictured(data.examples(split), recipe) if split in splits else [] for split in SPLITS}
         if not self.examples["train"]:
             raise DataError(f"{data.folder} has no training examples")
         self.examples["train"] = sampled(self.examples["train"], recipe.train)
         seed_everything(recipe.train.seed)
         self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
+        self.start = self._take_over(recipe.train.start) if recipe.train.start is not None else None
         self.batcher = self.new_batcher()
+
+    def _take_over(self, folder: Path) -> dict[str, Any]:
+        """Start from the weights of a model folder; gives what is to be remembered of it."""
+        other = open_model_folder(folder, registry=self.registry)
+        found = take_over(self.model, load_model(other, "cpu"))
+        if not found.taken and not found.partly:
+            raise ModelFolderError(f"{folder}: none of its weights has a place in this model; leave train.from out, or name another")
+        for line in found.lines():
+            self.report.say(f"{folder}, {line}")
+        return {"model": str(folder), "data": other.metrics["data"], "seed": other.metrics["seed"], **asdict(found)}
 
     def new_batcher(self) -> Batcher:
         """Keep the pyramids of a frozen backbone, and the pixels for one that learns."""
@@ -168,8 +191,16 @@ class Run:
         test = self.score("test") if self.examples["test"] else None
         metrics = self._metrics(round(best / per_epoch), dev, test, seconds)
         what = ModelFolder(output, self.recipe, self.data.labels, self.registry, metrics)
-        save_model(self.model, what, model_card(what))
+        save_model(self.model, what, model_card(what), documents=self._sample())
         return Finished(output, round(best / per_epoch), dev, test, metrics)
+
+    def _sample(self) -> dict[str, object]:
+        """Give the file that keeps which part of the training set was drawn, if not all of it."""
+        train = self.recipe.train
+        if not is_sampled(train):
+            return {}
+        ids = [example.id for example in self.examples["train"]]
+        return {SAMPLE: {"seed": train.seed, "share": train.share, "shots": train.shots, "sampling": train.sampling, "ids": ids}}
 
     def _metrics(self, best_epoch: int, dev: Scores | None, test: Scores | None, seconds: float) -> dict[str, Any]:
         manifest = self.data.manifest
@@ -182,6 +213,7 @@ class Run:
             },
             "seed": self.recipe.train.seed,
             "encoder": self.recipe.text.name or self.recipe.text.encoder,
+            "start": self.start,
             "remarks": remarks(self.model, self.recipe),
             "best_epoch": best_epoch,
             "dev": None if dev is None else asdict(dev),

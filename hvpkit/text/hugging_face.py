@@ -132,8 +132,8 @@ class HuggingFaceEncoder(TextEncoder):
 
     def vocabularies(self) -> dict[str, list[str | None]]:
         """Name the table of piece embeddings, and the piece of each row."""
-        table = self.model.get_input_embeddings().weight
-        pieces: list[str | None] = [None for _ in range(table.shape[0])]  # type: ignore[arg-type]
+        table: Any = self.model.get_input_embeddings().weight
+        pieces: list[str | None] = [None] * len(table)
         for piece, row in self.tokenizer.get_vocab().items():
             pieces[row] = piece
         return {name: pieces for name, parameter in self.named_parameters() if parameter is table}

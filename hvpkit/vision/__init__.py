@@ -21,6 +21,7 @@ def register_visual_backbones(register: Register) -> None:
         register(name, _torchvision(name))
     register("hugging-face", FACTORIES["hugging-face"])
     register("cnn-from-scratch", FACTORIES["cnn-from-scratch"])
+    register("scattering", FACTORIES["scattering"])
 
 
 @hookimpl
@@ -60,6 +61,13 @@ def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "ra
     return CnnFromScratch(context, width)
 
 
+def scattering(context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: int = 8) -> VisualBackbone:
+    """A pyramid of wavelets that are fixed and know nothing of any picture (Bruna and Mallat 2013; offline)."""
+    from hvpkit.vision.scattering import Scattering
+
+    return Scattering(context, orientations)
+
+
 def stages(shape: PrefixShape) -> Projector:
     """A 1x1 convolution of its own for each level of the pyramid (Chen et al. 2022, eq. 2)."""
     from hvpkit.vision.stages import StagesProjector
@@ -75,4 +83,10 @@ def joint(shape: PrefixShape, *, hidden: int = 800) -> Projector:
 
 
 # Bound here, while the names are the functions': importing a submodule of the same name would hide them.
-FACTORIES = {"hugging-face": hugging_face, "cnn-from-scratch": cnn_from_scratch, "stages": stages, "joint": joint}
+FACTORIES = {
+    "hugging-face": hugging_face,
+    "cnn-from-scratch": cnn_from_scratch,
+    "scattering": scattering,
+    "stages": stages,
+    "joint": joint,
+}

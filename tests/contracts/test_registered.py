@@ -20,6 +20,7 @@ OPTIONS = {
     ("text encoder", "hugging-face"): {"name": "bert"},
     ("visual backbone", "hugging-face"): {"name": "resnet"},
     ("visual backbone", "cnn-from-scratch"): {"width": 8},
+    ("visual backbone", "scattering"): {"weights": "wavelets", "orientations": 4},
     ("reader", "demo"): {"size": 40},
     ("reader", "demo-mre"): {"size": 40},
 }

@@ -27,9 +27,9 @@ class Scattering(VisualBackbone):
     """The scattering transform of two orders (Bruna and Mallat 2013, "Invariant scattering convolution networks"), one level a scale.
 
     A level holds the local mean strength of `orientations` wavelets at its scale in three colours, and of those of the next scale within
-    the grey ones; the finest one also the colours themselves. Strengths are logarithms; all are standardised by what pictures of dead leaves
-    give (Lee, Mumford and Huang 2001, "Occlusion models for natural images"), so nothing is learnt from data. The wavelets are parameters,
-    for those who want to train them. Raises ComponentError for pictures whose side is no multiple of 32.
+    the grey ones; the finest one also the colours themselves. Strengths are logarithms; all are standardised by what pictures of dead
+    leaves give (Lee, Mumford and Huang 2001, "Occlusion models for natural images"), so nothing is learnt from data. The wavelets are
+    parameters, for those who want to train them. Raises ComponentError for pictures whose side is no multiple of 32.
     """
 
     opponents: Tensor
@@ -71,9 +71,10 @@ class Scattering(VisualBackbone):
     def _strength(self, maps: Tensor) -> Tensor:
         """Give the modulus of each wavelet's answer to each map: [K, C, s, s] to [K, C * orientations, s, s]."""
         edge = KERNEL // 2
-        answers = conv2d(pad(maps.flatten(0, 1)[:, None], [edge] * 4, mode="replicate"), self.wavelets)
-        modulus = (answers.unflatten(1, (self.orientations, 2)).square().sum(2) + 1e-8).sqrt()  # the root's slope at 0 is endless
-        return modulus.unflatten(0, maps.shape[:2]).flatten(1, 2)
+        pictures, channels, height, width = maps.shape
+        answers = conv2d(pad(maps.reshape(-1, 1, height, width), [edge] * 4, mode="replicate"), self.wavelets)
+        power = answers.square().reshape(pictures, channels * self.orientations, 2, height, width).sum(2)
+        return (power + 1e-8).sqrt()  # the root's slope at 0 is endless
 
     @torch.no_grad()
     def _calibrate(self) -> None:

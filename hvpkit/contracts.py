@@ -299,6 +299,10 @@ class VisualBackbone(nn.Module, ABC):
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Map pixels [K, 3, side, side] to C maps [K, C_i, h_i, w_i], fine to coarse (or tokens [K, C_i, cells], see LevelInfo)."""
 
+    def remarks(self) -> list[str]:
+        """Say what a reader of scores must know, such as that no picture was ever learnt from; nothing by default."""
+        return []
+
     def save(self, folder: Path) -> None:
         """Write what `context.folder` must find to build the backbone again (not the weights); nothing by default."""
         return None

@@ -12,7 +12,7 @@ from hvpkit.training.sampling import is_sampled
 
 def remarks(model: Model, recipe: Recipe) -> list[str]:
     """Name the parts with random or untrained weights: a score must not be taken for that of a pretrained system."""
-    found = model.text.remarks()
+    found = [*model.text.remarks(), *(model.vision.backbone.remarks() if model.vision else [])]
     if recipe.vision is not None and recipe.vision.weights == "random":
         found.append(f"the visual backbone {'keeps its' if recipe.vision.frozen else 'was trained from'} random weights")
     return found

@@ -57,6 +57,10 @@ class Scattering(VisualBackbone):
         """Map [K, 3, side, side] to four maps [K, C_i, side / 32, side / 32], of the finest wavelets first."""
         return [(level - self.get_buffer(f"mean_{i}")) / self.get_buffer(f"deviation_{i}") for i, level in enumerate(self._raw(pixels))]
 
+    def remarks(self) -> list[str]:
+        """Say that nothing was learnt, if so."""
+        return [] if self.wavelets.requires_grad else ["the visual backbone is fixed wavelets, which were not trained on any picture"]
+
     def _raw(self, pixels: Tensor) -> list[Tensor]:
         blurred, maps = conv2d(pixels, self.opponents), []
         for scale in range(LEVELS):

@@ -24,6 +24,7 @@ from random import Random
 from typing import Any
 
 from hvpkit.data.demo.plan import CLUES
+from report import with_section
 
 HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
@@ -338,14 +339,6 @@ def report(bench: Bench, seeds: Sequence[int], out: Path) -> str:
     file.write_text(with_section(file.read_text(encoding="utf-8") if file.is_file() else "# Results\n", section), encoding="utf-8")
     charts(results, out)
     return section
-
-
-def with_section(page: str, section: str) -> str:
-    """Put a section in place of the one of the same title, or at the end of the page."""
-    title = section.partition("\n")[0]
-    before, _, rest = page.partition(f"{title}\n")
-    after = rest[rest.find("\n## ") + 1 :] if "\n## " in rest else ""
-    return before.rstrip() + "\n\n" + section.rstrip() + "\n" + (f"\n{after}" if after else "")
 
 
 def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:

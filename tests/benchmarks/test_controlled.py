@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from report import with_section
+
 
 @pytest.fixture(scope="module")
 def controlled(load):
@@ -73,10 +75,10 @@ def test_the_report_says_what_was_run_and_what_was_not(controlled, bench, tmp_pa
 
 def test_a_section_replaces_the_one_of_its_title_and_nothing_else(controlled):
     page = "# Results\n\n## Speed\n\nfast\n\n## Controlled pictures\n\nold\n\n## Scores\n\nhigh\n"
-    made = controlled.with_section(page, "## Controlled pictures\n\nnew\n")
+    made = with_section(page, "## Controlled pictures\n\nnew\n")
     assert made == page.replace("old", "new")
-    assert controlled.with_section(made, "## Controlled pictures\n\nnew\n") == made
-    assert controlled.with_section("# Results\n", "## Speed\n\nfast\n") == "# Results\n\n## Speed\n\nfast\n"
+    assert with_section(made, "## Controlled pictures\n\nnew\n") == made
+    assert with_section("# Results\n", "## Speed\n\nfast\n") == "# Results\n\n## Speed\n\nfast\n"
 
 
 def test_all_systems_differ_from_the_recipe_in_what_they_are_named_for_alone(controlled, tmp_path):

@@ -1,0 +1,82 @@
+"""Training as the code of 2022 spent its time, put together from our own parts: the same model and data, none of the savings.
+
+Pictures go through the frozen backbone in every step, texts are padded to the recipe's longest and drawn at random, AdamW goes from
+parameter to parameter, and a CRF decodes its paths in every training step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+from torch.utils.data import RandomSampler
+
+from hvpkit.contracts import Batch, TextBatch
+from hvpkit.data.batching import Batcher, Item
+from hvpkit.model import Model
+from hvpkit.training.run import Run
+from hvpkit.training.trainer import HvpTrainer
+
+
+class RunOf2022(Run):
+    """A training run without what makes the shipped one fast; `same_batches` keeps its order of examples, to compare losses."""
+
+    same_batches = False
+
+    def new_batcher(self) -> Batcher:
+        """Keep nothing of the pictures, and pad as far as can be."""
+        return PaddingBatcher(self.model, self.recipe)
+
+    def trainer(self, folder: Path) -> HvpTrainer:
+        """Set up the trainer with the plain optimizer."""
+        trainer = super().trainer(folder)
+        trainer.optimizer = torch.optim.AdamW([dict(group) for group in trainer.groups], foreach=False, fused=False)
+        if not self.same_batches:
+            trainer.sampler = RandomSampler(range(len(trainer.train_dataset)))  # type: ignore[arg-type, assignment]
+        decode_in_training(self.model)
+        return trainer
+
+
+class PaddingBatcher(Batcher):
+    """Pads every batch to the recipe's `max_length`, in positions and in words."""
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """Pad further than the batch needs."""
+        batch, longest = super().collate(items), self.recipe.data.max_length
+        words = batch.text.word_mask.shape[1]
+        targets = {name: lengthened(tensor, longest) if tensor.shape[1:] == (words,) else tensor for name, tensor in batch.targets.items()}
+        return replace(batch, text=padded(batch.text, longest, self.model.text.pad_values()), targets=targets)
+
+
+def padded(text: TextBatch, longest: int, pad_values: dict[str, int]) -> TextBatch:
+    """Pad a batch of texts to `longest` positions and words."""
+    return replace(
+        text,
+        features={name: lengthened(feature, longest, pad_values.get(name, 0)) for name, feature in text.features.items()},
+        mask=lengthened(text.mask, longest),
+        word_starts=lengthened(text.word_starts, longest),
+        word_mask=lengthened(text.word_mask, longest),
+        word_of=lengthened(text.word_of, longest, -1),
+    )
+
+
+def lengthened(rows: Tensor, longest: int, value: int = 0) -> Tensor:
+    """Pad [B, n] to [B, longest]."""
+    return pad(rows, (0, longest - rows.shape[1]), value=value)
+
+
+def decode_in_training(model: Model) -> None:
+    """Let a head with a CRF find the best paths before each loss."""
+    loss, crf = model.head.loss, getattr(model.head, "crf", None)
+    if crf is None:
+        return
+
+    def loss_and_paths(scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
+        crf.decode(scores, text.word_mask)
+        return loss(scores, text, targets)
+
+    model.head.loss = loss_and_paths  # type: ignore[method-assign]

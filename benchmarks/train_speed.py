@@ -1,0 +1,303 @@
+"""How fast does the shipped recipe train, against the same model trained as the code of 2022 did?
+
+    python benchmarks/train_speed.py                             # drawn texts
+    python benchmarks/train_speed.py --texts DIR                 # Twitter-2017 and MNRE, where DIR holds their text files
+    python benchmarks/train_speed.py --task mner --shape tiny    # a part, in seconds
+
+Both settings train side by side through the shipped trainer, each in a process of its own, taking turns of a few steps. Writes
+train_speed.json and a section of RESULTS.md. Speeds are examples a second of processor time (`--clock wall`: of time on the clock).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import report
+from subject import SHAPES, Subject, make_subject, without_dropout
+from turns import Player, Spent, Stopwatch, memory, questions
+
+SETTINGS = ("2022", "fp32", "bf16")
+WARM_UP = 1  # steps that are not counted
+CURVE = 20  # steps whose losses are compared
+
+
+# --------------------------------------------------------------------------------------------------------- in a process each
+@dataclass(frozen=True)
+class Block:
+    """What came out of a turn: its steps' losses (where they are watched), examples, positions that are no padding, time."""
+
+    losses: tuple[float, ...]
+    examples: int
+    positions: int
+    spent: Spent
+
+
+class Enough(Exception):
+    """Nobody asks for further steps."""
+
+
+def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_batches: bool = False) -> None:
+    """Train by the shipped trainer, as many steps at a time as `pipe` asks for; answers with a Block, at last with its memory."""
+    from as_in_2022 import RunOf2022
+    from hvpkit.registry import load_registry
+    from hvpkit.training.report import Report
+    from hvpkit.training.run import Run
+
+    run = (RunOf2022 if setting == "2022" else Run)(subject.recipe, load_registry(), subject.data, Report())
+    if isinstance(run, RunOf2022):
+        run.same_batches = same_batches
+    trainer = run.trainer(folder)
+    turns = _turns(pipe, trainer, watch=same_batches)
+    trainer.add_callback(turns)
+    try:
+        trainer.train()
+    except Enough:
+        return
+
+
+def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 - transformers comes late
+    from transformers import TrainerCallback
+
+    class Turns(TrainerCallback):
+        """Waits at the beginning of a step until steps are asked for."""
+
+        def __init__(self) -> None:
+            self.asked, self.left = questions(pipe), 0
+            self.losses: list[float] = []
+            self.examples = self.positions = 0
+            self.compute = trainer.compute_loss
+            trainer.compute_loss = self.counted
+
+        def counted(self, model: Any, inputs: dict[str, Any], *others: Any, **named: Any) -> Any:  # noqa: ANN401 - the library's signature
+            mask = inputs["batch"].text.mask
+            self.examples, self.positions = self.examples + len(mask), self.positions + int(mask.sum())
+            loss = self.compute(model, inputs, *others, **named)
+            if watch:
+                self.losses.append(float(loss.detach()))
+            return loss
+
+        def on_step_begin(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - the library's signature
+            while not self.left:
+                question = next(self.asked, None)
+                if question is None:
+                    raise Enough
+                if question == "memory":
+                    pipe.send(memory())
+                else:
+                    self.left, self.watch = question, Stopwatch()
+
+        def on_step_end(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - the library's signature
+            self.left -= 1
+            if not self.left:
+                pipe.send(Block(tuple(self.losses), self.examples, self.positions, self.watch.read()))
+                self.losses, self.examples, self.positions = [], 0, 0
+
+    return Turns()
+
+
+def matrices(pipe: Connection, size: int = 1536) -> None:
+    """Multiply matrices, as often as asked; answers with FLOPs a second of processor time, and of the clock."""
+    import torch
+
+    a, b = torch.randn(2, size, size)
+    for times in questions(pipe):
+        watch = Stopwatch()
+        for _ in range(times):
+            a @ b
+        spent, work = watch.read(), 2 * size**3 * times
+        pipe.send((work / spent.cpu_seconds, work / spent.seconds))
+
+
+def count_flops(pipe: Connection, subject: Subject, sample: int) -> None:
+    """Count the FLOPs of training on examples alone, without padding and with their pictures' features at hand: the mean of `sample`."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from hvpkit.registry import load_registry
+    from hvpkit.training.report import Report
+    from hvpkit.training.run import Run
+
+    run = Run(subject.recipe, load_registry(), subject.data, Report())
+    counted: list[int] = []
+    for example in run.examples["train"][:sample]:
+        batch = run.batcher.collate([run.batcher.encode(example, labelled=True)])
+        with FlopCounterMode(display=False) as counter:
+            loss = run.model(batch).loss
+            assert loss is not None
+            loss.backward()
+        counted.append(counter.get_total_flops())
+    for _ in questions(pipe):
+        pipe.send(statistics.fmean(counted))
+
+
+# ------------------------------------------------------------------------------------------------------------------ compared
+@dataclass(frozen=True)
+class Plan:
+    """What to measure: settings, blocks a setting, steps a block (of the shipped settings; of 2022's one), threads."""
+
+    settings: tuple[str, ...]
+    blocks: int
+    steps: int
+    threads: int
+    curve: int = CURVE
+    clock: str = "cpu"
+
+    def rate(self, block: Block) -> float:
+        return block.examples / (block.spent.cpu_seconds / self.threads if self.clock == "cpu" else block.spent.seconds)
+
+
+def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
+    """Train all settings in turns; give rates, memory, and the share of the machine's limit."""
+    players = {name: Player(train, _precise(subject, name), name, folder / name, threads=plan.threads) for name in plan.settings}
+    limit = Player(matrices, threads=plan.threads)
+    for name, player in players.items():
+        player.ask(WARM_UP)
+        print(f"  {name} is warm", flush=True)
+    blocks: dict[str, list[Block]] = {name: [] for name in plan.settings}
+    speeds: list[float] = []
+    for _ in range(plan.blocks):
+        for name, player in players.items():
+            blocks[name].append(player.ask(1 if name == "2022" else plan.steps))
+        speeds.append(limit.ask(3)[plan.clock == "wall"])
+    peaks = {name: player.ask("memory") for name, player in players.items()}
+    for player in (*players.values(), limit):
+        player.stop()
+    counter = Player(count_flops, subject, 16, threads=plan.threads)
+    flops: float = counter.ask("mean")
+    counter.stop()
+    # FLOPs a second of one core times the cores in use, on the processor's clock
+    rate = statistics.median(speeds) * (plan.threads if plan.clock == "cpu" else 1)
+    return {
+        "matrix_gflops": round(rate / 1e9, 1),
+        "gflop_an_example": round(flops / 1e9, 2),
+        "limit_examples_a_second": round(rate / flops, 2),
+        "settings": {name: _summary(found, peaks[name], plan, rate / flops) for name, found in blocks.items()},
+    }
+
+
+def _precise(subject: Subject, setting: str) -> Subject:
+    precision = "bf16" if setting == "bf16" else "fp32"
+    train = subject.recipe.train.model_copy(update={"precision": precision})
+    return Subject(subject.recipe.model_copy(update={"train": train}), subject.data)
+
+
+def _summary(blocks: Sequence[Block], memory: dict[str, int], plan: Plan, limit: float) -> dict[str, Any]:
+    rates = [plan.rate(block) for block in blocks]
+    return {
+        "examples_a_second": round(statistics.median(rates), 3),
+        "lowest": round(min(rates), 3),
+        "highest": round(max(rates), 3),
+        "share_of_limit": round(statistics.median(rates) / limit, 3),
+        "positions_an_example": round(sum(block.positions for block in blocks) / sum(block.examples for block in blocks), 1),
+        "memory_mb": memory,
+    }
+
+
+def curves(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
+    """Train the 2022 setting and the shipped one on the same batches without dropout; give both loss curves and how far they part."""
+    fixed = without_dropout(subject, folder / "fixed-encoder")
+    losses: dict[str, tuple[float, ...]] = {}
+    for setting in ("2022", "fp32"):
+        player = Player(train, _precise(fixed, setting), setting, folder / f"curve-{setting}", True, threads=plan.threads)
+        losses[setting] = player.ask(plan.curve).losses
+        player.stop()
+    apart = max(abs(a - b) / abs(a) for a, b in zip(*losses.values(), strict=True))
+    return {"steps": plan.curve, "largest_relative_difference": apart, "losses": losses}
+
+
+# ------------------------------------------------------------------------------------------------------------------ reported
+def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Compare each setting with that of 2022: speed, and peak of memory."""
+    base = found["settings"]["2022"]
+    return {
+        name: {
+            "speed": round(each["examples_a_second"] / base["examples_a_second"], 2),
+            "memory": round(each["memory_mb"]["peak"] / base["memory_mb"]["peak"], 2),
+        }
+        for name, each in found["settings"].items()
+    }
+
+
+def section(found: dict[str, Any]) -> str:
+    """Tell it in Markdown."""
+    machine, lines = found["machine"], []
+    lines += [
+        f"`python benchmarks/train_speed.py`, shape {found['shape']}, {found['texts']}; {machine['cpu']}, {machine['threads']} of "
+        f"{machine['cores']} cores, {machine['instructions']}, GPU: {machine['gpu'] or 'none, so the CUDA path has not run'}; torch "
+        f"{machine['torch']}. Examples a second of {found['clock']} time, median of {found['blocks']} turns (lowest to highest). The "
+        "baseline is `2022` (benchmarks/as_in_2022.py). The limit is the counted FLOPs of positions that are no padding at the measured "
+        "rate of large fp32 matrix products.",
+        "",
+    ]
+    rows = []
+    for task, of in found["tasks"].items():
+        for name, each in of["settings"].items():
+            speed = f"{each['examples_a_second']:.2f} ({each['lowest']:.2f} to {each['highest']:.2f})"
+            ratio = of["ratios"][name]
+            rows.append(
+                (
+                    task,
+                    name,
+                    speed,
+                    f"{ratio['speed']:.2f}x",
+                    f"{each['share_of_limit']:.2f}",
+                    each["memory_mb"]["peak"],
+                    f"{ratio['memory']:.2f}",
+                )
+            )
+    lines += [report.table(("task", "setting", "examples/s", "speed", "share of limit", "peak MB", "memory"), rows), ""]
+    for task, of in found["tasks"].items():
+        lines.append(
+            f"{task}: batch {of['batch_size']}, {of['settings']['fp32']['positions_an_example']} positions an example, "
+            f"{of['gflop_an_example']} GFLOP an example, products at {of['matrix_gflops']} GFLOP/s, limit {of['limit_examples_a_second']} examples/s."
+        )
+        if "curve" in of:
+            apart = of["curve"]["largest_relative_difference"]
+            lines.append(
+                f"Losses of `2022` and `fp32` over {of['curve']['steps']} steps on the same batches differ by {apart:.1e} at most, relatively."
+            )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="where the text files of Twitter-2017 and MNRE lie")
+    parser.add_argument("--task", action="append", choices=("mner", "mre"), help="only this task; may be repeated")
+    parser.add_argument("--shape", choices=SHAPES, default="base", help="of the model (base)")
+    parser.add_argument("--setting", action="append", choices=SETTINGS, help="only this setting, beside 2022 and fp32; may be repeated")
+    parser.add_argument("--batch-size", type=int, default=8, help="examples a step (8)")
+    parser.add_argument("--size", type=int, default=3373, help="training examples (3373, as Twitter-2017)")
+    parser.add_argument("--blocks", type=int, default=5, help="turns of each setting (5)")
+    parser.add_argument("--steps", type=int, default=4, help="steps a turn of the shipped settings (4; the 2022 setting takes 1)")
+    parser.add_argument("--curve", type=int, default=CURVE, help=f"steps whose losses are compared ({CURVE}); 0: none")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each process (1)")
+    parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu", help="which seconds count (cpu: right on a busy machine)")
+    parser.add_argument("--out", type=Path, default=report.HERE, help="where results go (benchmarks/)")
+    given = parser.parse_args(arguments)
+    settings = tuple(name for name in SETTINGS if name in ("2022", "fp32", *(given.setting or SETTINGS)))
+    plan = Plan(settings, given.blocks, given.steps, given.threads, given.curve, given.clock)
+    texts = "texts of Twitter-2017 and MNRE" if given.texts else "drawn texts"
+    found: dict[str, Any] = {
+        "machine": report.machine(given.threads), "shape": given.shape, "texts": texts, "clock": plan.clock, "blocks": plan.blocks, "tasks": {}
+    }  # fmt: skip
+    for task in given.task or ("mner", "mre"):
+        with tempfile.TemporaryDirectory(prefix="hvp-train-speed-") as place:
+            print(task, flush=True)
+            wished = [f"train.batch_size={given.batch_size}"]
+            subject = make_subject(Path(place), task, SHAPES[given.shape], texts=given.texts, size=given.size, settings=wished)
+            of = measure(subject, plan, Path(place)) | {"batch_size": given.batch_size}
+            of["ratios"] = ratios(of)
+            if plan.curve:
+                of["curve"] = curves(subject, plan, Path(place))
+            found["tasks"][task] = of
+    print(report.write(given.out, "train_speed", "Training speed", found, section(found)))
+
+
+if __name__ == "__main__":
+    main()

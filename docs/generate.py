@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
 
-from hvpkit.cli import app
+from hvpkit.cli import COMMANDS, load_command
 from hvpkit.cli.components import OptionFacts, list_components, options_text
 from hvpkit.cli.recipes import list_recipes
 from hvpkit.recipe import DataSpec, FusionSpec, Part, TextSpec, TrainSpec, VisionSpec, plain, shipped_recipes
@@ -28,7 +28,7 @@ def regenerated(text: str) -> str:
 
 def commands() -> Iterator[str]:
     """Tell each command's usage and what it does."""
-    rows = [(f"`hvp {c.name}{''.join(_words(c.callback))}`", _summary(c.callback)) for c in app.registered_commands if c.callback]
+    rows = [(f"`hvp {name}{''.join(_words(load_command(name)))}`", _summary(load_command(name))) for name in COMMANDS]
     return _table(("command", "what it does"), rows)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import sys
-from importlib.metadata import version
-from typing import Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from hvpkit.cli import output
 from hvpkit.errors import HvpkitError
@@ -16,19 +19,47 @@ from hvpkit.errors import HvpkitError
 # a module each, in the order of the work
 COMMANDS = ("preprocess", "train", "eval", "predict", "components", "recipes", "import-release", "export-release")
 
+# of the app, and of a command that is built alone
+SETTINGS: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "markdown",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+def load_command(name: str) -> Callable[..., None]:
+    """Import the function of a command."""
+    function: Callable[..., None] = importlib.import_module(f"hvpkit.cli.{_module(name)}").command
+    return function
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
+
+
+class Commands(TyperGroup):
+    """Imports a command when it is typed; the list of all needs no more than what their docstrings say."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - the library's signature
+        """Build the command that was typed."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is None:
+            return name, command, rest
+        alone = typer.Typer(**SETTINGS)
+        alone.command(name)(load_command(name))
+        return name, typer.main.get_command(alone), rest
+
+
 app = typer.Typer(
-    name="hvp",
-    help="Extract entities and relations from text with pictures.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    name="hvp", cls=Commands, help="Extract entities and relations from text with pictures.", no_args_is_help=True, **SETTINGS
 )
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         output.print_text(f"hvp {version('hvpkit')}")
         raise typer.Exit()
 
@@ -41,8 +72,19 @@ def _hvp(show_version: _Version = False) -> None:
     """Extract entities and relations from text with pictures."""
 
 
+def _listed(name: str) -> Callable[[], None]:
+    """Stand for a command in the list of all, with the docstring that its source file gives it."""
+    tree = ast.parse(Path(__file__).with_name(f"{_module(name)}.py").read_bytes())
+    [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command"]
+
+    def command() -> None: ...
+
+    command.__doc__ = ast.get_docstring(function)
+    return command
+
+
 for _name in COMMANDS:
-    app.command(_name)(importlib.import_module(f"hvpkit.cli.{_name.replace('-', '_')}").command)
+    app.command(_name)(_listed(_name))
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -74,17 +73,11 @@ def progress(description: str, total: int | None = None) -> Iterator[Callable[[i
     if not messages.is_terminal:
         yield lambda steps: None
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=messages) as bar:
+    from hvpkit.cli.progress_bar import progress_bar
+
+    with progress_bar(messages) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps: bar.advance(task, steps)
-
-
-class _Rate(ProgressColumn):
-    """Steps a second since the bar began: work that is done in batches comes in bursts."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.completed / task.elapsed:.1f}/s" if task.elapsed else "", style="progress.data.speed")
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything

@@ -24,6 +24,7 @@ from subject import SHAPES, Subject, make_subject, without_dropout
 from turns import Player, Spent, Stopwatch, memory, questions
 
 SETTINGS = ("2022", "fp32", "bf16")
+MATRIX = 1536
 WARM_UP = 1  # steps that are not counted
 CURVE = 20  # steps whose losses are compared
 
@@ -102,21 +103,24 @@ def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 
     return Turns()
 
 
-def matrices(pipe: Connection, size: int = 1536) -> None:
-    """Multiply matrices, as often as asked; answers with FLOPs a second of processor time, and of the clock."""
+def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
+    """Answer with FLOPs a second of large fp32 matrix products (by processor time, and by the clock), or "work": `work_of` a sample."""
     import torch
 
-    a, b = torch.randn(2, size, size)
-    for times in questions(pipe):
+    a, b = torch.randn(2, MATRIX, MATRIX)
+    for question in questions(pipe):
+        if question == "work":
+            pipe.send(work_of(subject, sample))
+            continue
         watch = Stopwatch()
-        for _ in range(times):
+        for _ in range(question):
             a @ b
-        spent, work = watch.read(), 2 * size**3 * times
-        pipe.send((work / spent.cpu_seconds, work / spent.seconds))
+        spent, flops = watch.read(), 2 * MATRIX**3 * question
+        pipe.send((flops / spent.cpu_seconds, flops / spent.seconds))
 
 
-def count_flops(pipe: Connection, subject: Subject, sample: int) -> None:
-    """Count the FLOPs of training on examples alone, without padding and with their pictures' features at hand: the mean of `sample`."""
+def work_of(subject: Subject, sample: int) -> tuple[float, float]:
+    """Count FLOPs and positions of a training example: means over `sample` examples alone, without padding, their features at hand."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from hvpkit.registry import load_registry
@@ -124,16 +128,16 @@ def count_flops(pipe: Connection, subject: Subject, sample: int) -> None:
     from hvpkit.training.run import Run
 
     run = Run(subject.recipe, load_registry(), subject.data, Report())
-    counted: list[int] = []
+    flops, positions = [], []
     for example in run.examples["train"][:sample]:
         batch = run.batcher.collate([run.batcher.encode(example, labelled=True)])
         with FlopCounterMode(display=False) as counter:
             loss = run.model(batch).loss
             assert loss is not None
             loss.backward()
-        counted.append(counter.get_total_flops())
-    for _ in questions(pipe):
-        pipe.send(statistics.fmean(counted))
+        flops.append(counter.get_total_flops())
+        positions.append(batch.text.mask.numel())
+    return statistics.fmean(flops), statistics.fmean(positions)
 
 
 # ------------------------------------------------------------------------------------------------------------------ compared
@@ -148,14 +152,15 @@ class Plan:
     curve: int = CURVE
     clock: str = "cpu"
 
-    def rate(self, block: Block) -> float:
-        return block.examples / (block.spent.cpu_seconds / self.threads if self.clock == "cpu" else block.spent.seconds)
+    def seconds(self, block: Block) -> float:
+        return block.spent.cpu_seconds / self.threads if self.clock == "cpu" else block.spent.seconds
 
 
 def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
     """Train all settings in turns; give rates, memory, and the share of the machine's limit."""
     players = {name: Player(train, _precise(subject, name), name, folder / name, threads=plan.threads) for name in plan.settings}
-    limit = Player(matrices, threads=plan.threads)
+    measuring = Player(yardstick, subject, threads=plan.threads)
+    flops, positions = measuring.ask("work")
     for name, player in players.items():
         player.ask(WARM_UP)
         print(f"  {name} is warm", flush=True)
@@ -164,20 +169,15 @@ def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
     for _ in range(plan.blocks):
         for name, player in players.items():
             blocks[name].append(player.ask(1 if name == "2022" else plan.steps))
-        speeds.append(limit.ask(3)[plan.clock == "wall"])
+        speeds.append(measuring.ask(3)[plan.clock == "wall"])
     peaks = {name: player.ask("memory") for name, player in players.items()}
-    for player in (*players.values(), limit):
+    for player in (*players.values(), measuring):
         player.stop()
-    counter = Player(count_flops, subject, 16, threads=plan.threads)
-    flops: float = counter.ask("mean")
-    counter.stop()
-    # FLOPs a second of one core times the cores in use, on the processor's clock
-    rate = statistics.median(speeds) * (plan.threads if plan.clock == "cpu" else 1)
+    rate = statistics.median(speeds) * (plan.threads if plan.clock == "cpu" else 1)  # the processor's clock counts each core
     return {
         "matrix_gflops": round(rate / 1e9, 1),
-        "gflop_an_example": round(flops / 1e9, 2),
-        "limit_examples_a_second": round(rate / flops, 2),
-        "settings": {name: _summary(found, peaks[name], plan, rate / flops) for name, found in blocks.items()},
+        "gflop_a_position": round(flops / positions / 1e9, 3),
+        "settings": {name: _summary(found, peaks[name], plan, rate * positions / flops) for name, found in blocks.items()},
     }
 
 
@@ -188,13 +188,16 @@ def _precise(subject: Subject, setting: str) -> Subject:
 
 
 def _summary(blocks: Sequence[Block], memory: dict[str, int], plan: Plan, limit: float) -> dict[str, Any]:
-    rates = [plan.rate(block) for block in blocks]
+    """Sum the turns up; `limit` is in positions a second."""
+    examples, positions = (sum(getattr(block, what) for block in blocks) for what in ("examples", "positions"))
+    seconds = sum(plan.seconds(block) for block in blocks)
+    rates = [block.examples / plan.seconds(block) for block in blocks]
     return {
-        "examples_a_second": round(statistics.median(rates), 3),
+        "examples_a_second": round(examples / seconds, 3),
         "lowest": round(min(rates), 3),
         "highest": round(max(rates), 3),
-        "share_of_limit": round(statistics.median(rates) / limit, 3),
-        "positions_an_example": round(sum(block.positions for block in blocks) / sum(block.examples for block in blocks), 1),
+        "share_of_limit": round(positions / seconds / limit, 3),
+        "positions_an_example": round(positions / examples, 1),
         "memory_mb": memory,
     }
 
@@ -226,43 +229,30 @@ def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 def section(found: dict[str, Any]) -> str:
     """Tell it in Markdown."""
-    machine, lines = found["machine"], []
-    lines += [
+    machine, rows, remarks = found["machine"], [], []
+    about = (
         f"`python benchmarks/train_speed.py`, shape {found['shape']}, {found['texts']}; {machine['cpu']}, {machine['threads']} of "
         f"{machine['cores']} cores, {machine['instructions']}, GPU: {machine['gpu'] or 'none, so the CUDA path has not run'}; torch "
-        f"{machine['torch']}. Examples a second of {found['clock']} time, median of {found['blocks']} turns (lowest to highest). The "
-        "baseline is `2022` (benchmarks/as_in_2022.py). The limit is the counted FLOPs of positions that are no padding at the measured "
-        "rate of large fp32 matrix products.",
-        "",
-    ]
-    rows = []
+        f"{machine['torch']}. Examples a second of {found['clock']} time over {found['blocks']} turns (slowest to fastest), without "
+        "the one pass over the pictures that fills the cache. The baseline is `2022` (benchmarks/as_in_2022.py). The limit is the counted "
+        "FLOPs of positions that are no padding at the measured rate of large fp32 matrix products."
+    )
     for task, of in found["tasks"].items():
         for name, each in of["settings"].items():
-            speed = f"{each['examples_a_second']:.2f} ({each['lowest']:.2f} to {each['highest']:.2f})"
-            ratio = of["ratios"][name]
-            rows.append(
-                (
-                    task,
-                    name,
-                    speed,
-                    f"{ratio['speed']:.2f}x",
-                    f"{each['share_of_limit']:.2f}",
-                    each["memory_mb"]["peak"],
-                    f"{ratio['memory']:.2f}",
-                )
-            )
-    lines += [report.table(("task", "setting", "examples/s", "speed", "share of limit", "peak MB", "memory"), rows), ""]
-    for task, of in found["tasks"].items():
-        lines.append(
+            speed, ratio = f"{each['examples_a_second']:.2f} ({each['lowest']:.2f} to {each['highest']:.2f})", of["ratios"][name]
+            memory = (each["memory_mb"]["peak"], f"{ratio['memory']:.2f}")
+            rows.append((task, name, speed, f"{ratio['speed']:.2f}x", f"{each['share_of_limit']:.2f}", *memory))
+        remarks.append(
             f"{task}: batch {of['batch_size']}, {of['settings']['fp32']['positions_an_example']} positions an example, "
-            f"{of['gflop_an_example']} GFLOP an example, products at {of['matrix_gflops']} GFLOP/s, limit {of['limit_examples_a_second']} examples/s."
+            f"{of['gflop_a_position']} GFLOP a position, products at {of['matrix_gflops']} GFLOP/s."
         )
         if "curve" in of:
-            apart = of["curve"]["largest_relative_difference"]
-            lines.append(
-                f"Losses of `2022` and `fp32` over {of['curve']['steps']} steps on the same batches differ by {apart:.1e} at most, relatively."
+            apart, steps = of["curve"]["largest_relative_difference"], of["curve"]["steps"]
+            remarks.append(
+                f"On the same {steps} batches, without dropout, the losses of `2022` and `fp32` differ by {apart:.1e} of their size."
             )
-    return "\n".join(lines)
+    columns = ("task", "setting", "examples/s", "speed", "share of limit", "peak MB", "memory")
+    return "\n".join([about, "", report.table(columns, rows), "", *remarks])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -274,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=8, help="examples a step (8)")
     parser.add_argument("--size", type=int, default=3373, help="training examples (3373, as Twitter-2017)")
     parser.add_argument("--blocks", type=int, default=5, help="turns of each setting (5)")
-    parser.add_argument("--steps", type=int, default=4, help="steps a turn of the shipped settings (4; the 2022 setting takes 1)")
+    parser.add_argument("--steps", type=int, default=8, help="steps a turn of the shipped settings (8; the 2022 setting takes 1)")
     parser.add_argument("--curve", type=int, default=CURVE, help=f"steps whose losses are compared ({CURVE}); 0: none")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process (1)")
     parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu", help="which seconds count (cpu: right on a busy machine)")
@@ -283,9 +273,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = tuple(name for name in SETTINGS if name in ("2022", "fp32", *(given.setting or SETTINGS)))
     plan = Plan(settings, given.blocks, given.steps, given.threads, given.curve, given.clock)
     texts = "texts of Twitter-2017 and MNRE" if given.texts else "drawn texts"
-    found: dict[str, Any] = {
-        "machine": report.machine(given.threads), "shape": given.shape, "texts": texts, "clock": plan.clock, "blocks": plan.blocks, "tasks": {}
-    }  # fmt: skip
+    found: dict[str, Any] = {"machine": report.machine(given.threads), "shape": given.shape, "texts": texts}
+    found |= {"clock": plan.clock, "blocks": plan.blocks, "tasks": {}}
     for task in given.task or ("mner", "mre"):
         with tempfile.TemporaryDirectory(prefix="hvp-train-speed-") as place:
             print(task, flush=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from importlib.metadata import version
 import pytest
 
 from hvpkit import cli
-from hvpkit.cli import COMMANDS, app
+from hvpkit.cli import COMMANDS, app, load_command
 from hvpkit.errors import DataError, HvpkitError
 
 HEAVY = ("torch", "torchvision", "transformers", "sklearn", "seqeval", "numpy", "accelerate", "tensorboard")
@@ -58,6 +59,19 @@ def test_what_needs_no_model_imports_no_torch(words):
     )
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "HEAVY []", done.stderr
+
+
+def test_help_imports_no_command_and_nothing_that_commands_need():
+    heavy = "('hvpkit', 'pydantic', 'yaml', 'PIL')"
+    program = f"import sys; from hvpkit.cli import app; print(sorted(m for m in sys.modules if m.startswith({heavy})))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['hvpkit', 'hvpkit.cli', 'hvpkit.cli.output', 'hvpkit.errors']"
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_list_of_commands_says_what_each_says_of_itself(name):
+    [listed] = [command.callback for command in app.registered_commands if command.name == name]
+    assert inspect.getdoc(listed) == inspect.getdoc(load_command(name))
 
 
 def test_python_m_hvpkit_is_hvp():

@@ -1,0 +1,220 @@
+"""How fast does `hvp predict` answer, and `hvp` start, against the bare networks and libraries that it cannot do without?
+
+    python benchmarks/predict_speed.py                   # bert-base, ResNet-50, photographs; drawn texts
+    python benchmarks/predict_speed.py --texts DIR       # real texts, where DIR holds those of Twitter-2017
+    python benchmarks/predict_speed.py --shape tiny --pairs 16
+
+One pair from a cold start, as a command of its own, against a process that imports torch and the encoder class, builds the bare networks
+and runs them once; one pair warm; many pairs from a file, with JPEG decoding and the CRF, against the bare networks' rate on ready tensors;
+`hvp --help` against importing typer and rich. What is compared takes turns. Writes predict_speed.json and a section of RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import report
+from hvpkit.types import Example
+from subject import SHAPES, Shape, Subject, make_subject
+from turns import Spent, Stopwatch
+
+LIBRARIES = "import typer, rich"
+# The least that a prediction needs: classes, networks of random weights, one pass. Weights are not read: hvp has that to do on top.
+BARE = """
+import sys, json, torch
+from transformers import BertConfig, BertModel
+from torchvision.models import {backbone}
+config = BertConfig(**json.loads(sys.argv[1]))
+with torch.device("meta"):
+    text, vision = BertModel(config).eval(), {backbone}().eval()
+text, vision = text.to_empty(device="cpu"), vision.to_empty(device="cpu")
+with torch.inference_mode():
+    vision(torch.zeros({pictures}, 3, {side}, {side}))
+    text(torch.ones(1, {length}, dtype=torch.long))
+"""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Seconds of one thing and of its yardstick, turn by turn."""
+
+    ours: tuple[Spent, ...]
+    yardstick: tuple[Spent, ...]
+
+    def summary(self) -> dict[str, float]:
+        """Give medians of processor time and of the clock, and the ratio of processor time."""
+        ours, bare = (statistics.median(spent.cpu_seconds for spent in side) for side in (self.ours, self.yardstick))
+        clock = statistics.median(spent.seconds for spent in self.ours)
+        return {
+            "cpu_seconds": round(ours, 4),
+            "yardstick": round(bare, 4),
+            "ratio": round(ours / bare, 3),
+            "clock_seconds": round(clock, 4),
+        }
+
+
+def in_turns(ours: Callable[[], object], yardstick: Callable[[], object], turns: int, timed: Callable[..., Spent]) -> Compared:
+    """Do both in turns, the first of each uncounted."""
+    pairs = [(timed(ours), timed(yardstick)) for _ in range(turns + 1)][1:]
+    return Compared(*zip(*pairs, strict=True))
+
+
+def within(work: Callable[[], object]) -> Spent:
+    """Time work in this process."""
+    watch = Stopwatch()
+    work()
+    return watch.read()
+
+
+def in_children(work: Callable[[], object]) -> Spent:
+    """Time work that starts processes, by their processor time."""
+    before, watch = resource.getrusage(resource.RUSAGE_CHILDREN), Stopwatch()
+    work()
+    seconds, after = watch.read().seconds, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Spent(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def command(*words: str) -> Callable[[], object]:
+    """Give what runs a command to its end; raises CalledProcessError when it fails."""
+    return lambda: subprocess.run(words, check=True, capture_output=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+
+
+# ----------------------------------------------------------------------------------------------------------------- measured
+def start_up(turns: int) -> dict[str, float]:
+    """Time `hvp --help`."""
+    hvp = command(sys.executable, "-m", "hvpkit", "--help")
+    return in_turns(hvp, command(sys.executable, "-c", LIBRARIES), turns, in_children).summary()
+
+
+def cold(model: Path, subject: Subject, shape: Shape, turns: int) -> dict[str, float]:
+    """Time one pair as a command of its own."""
+    example = subject.data.examples("train")[0]
+    length = len(example.words) + 4
+    bare = BARE.format(backbone=shape.backbone, side=shape.side, pictures=1, length=length)
+    words = ("--model", str(model), "--text", " ".join(example.words), "--image", str(example.image), "--json")
+    hvp = command(sys.executable, "-m", "hvpkit", "predict", *words)
+    return in_turns(hvp, command(sys.executable, "-c", bare, json.dumps(shape.text)), turns, in_children).summary()
+
+
+def warm(model: Path, subject: Subject, pairs: int, turns: int, work: Path) -> dict[str, dict[str, float]]:
+    """Time one pair in an open model, and `pairs` from a file of JSON lines, against the bare networks on ready tensors."""
+    import torch
+
+    import hvpkit
+    from hvpkit.model_folder import open_model_folder
+    from hvpkit.prediction_files import open_prediction_file
+
+    predictor, examples = hvpkit.load(model), subject.data.examples("train")[:pairs]
+    source = work / "pairs.jsonl"
+    source.write_text("".join(json.dumps(_line(example, work)) + "\n" for example in examples), encoding="utf-8")
+
+    def from_file() -> None:
+        target = work / "out.jsonl"
+        target.unlink(missing_ok=True)
+        done = open_prediction_file(source, target, open_model_folder(model)).run(predictor)
+        if done.failed:
+            raise RuntimeError(f"{done.failed} pairs failed: {done.first_error}")
+
+    def bare(given: Sequence[Example]) -> Callable[[], None]:
+        ready = _ready(predictor, given)
+
+        @torch.inference_mode()
+        def run() -> None:
+            for pixels, features, mask in ready:
+                predictor.model.vision.backbone(pixels)
+                predictor.model.text.model(**features, attention_mask=mask)
+
+        return run
+
+    first = examples[0]
+    objects = [str(thing.image) for thing in first.objects]
+    one = in_turns(lambda: predictor.predict(list(first.words), first.image, objects=objects), bare(examples[:1]), 3 * turns, within)
+    return {"one pair, warm": one.summary(), f"{pairs} pairs from a file": in_turns(from_file, bare(examples), turns, within).summary()}
+
+
+def _line(example: Example, folder: Path) -> dict[str, Any]:
+    image, *objects = (os.path.relpath(str(file), folder) for file in (example.image, *(thing.image for thing in example.objects)))
+    return {"tokens": example.words, "image": image, "objects": objects}
+
+
+def _ready(predictor: Any, examples: Sequence[Any], batch_size: int = 8) -> list[tuple[Any, Any, Any]]:  # noqa: ANN401 - torch comes late
+    """Give pixels [K, 3, side, side], features and mask of batches of texts of like length, all padded alike."""
+    batcher = predictor.batcher
+    items = sorted((batcher.encode(example, labelled=False) for example in examples), key=lambda item: len(item.text.word_of))
+    batches = [batcher.collate(items[i : i + batch_size]) for i in range(0, len(items), batch_size)]
+    return [(batch.pictures.pixels, batch.text.features, batch.text.mask.long()) for batch in batches]
+
+
+# ----------------------------------------------------------------------------------------------------------------- reported
+TARGETS = {"hvp --help": "at most 3", "one pair, cold": "at most 1.4", "one pair, warm": "", "pairs from a file": "at most 1.25"}
+
+
+def section(found: dict[str, Any]) -> str:
+    """Tell it in Markdown."""
+    machine = found["machine"]
+    about = (
+        f"`python benchmarks/predict_speed.py`, shape {found['shape']}, a picture of 640 x 480 pixels, with three objects "
+        f"but in the cold start; {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, {machine['instructions']}; torch {machine['torch']}. "
+        "Processor seconds, medians of turns. The yardsticks: importing typer and rich; importing torch and the encoder's class and running "
+        "bare networks, whose weights are neither drawn nor read, once; the bare networks on ready tensors."
+    )
+    rows = [
+        (
+            name,
+            each["cpu_seconds"],
+            each["yardstick"],
+            f"{each['ratio']:.2f}",
+            next(text for key, text in TARGETS.items() if name.endswith(key)),
+        )
+        for name, each in found["compared"].items()
+    ]
+    return f"{about}\n\n{report.table(('what', 'seconds', 'yardstick', 'ratio', 'target'), rows)}"
+
+
+def save(subject: Subject, folder: Path) -> Path:
+    """Write the recipe's model, untrained, as a model folder."""
+    from hvpkit.model import build_model
+    from hvpkit.model_folder import ModelFolder
+    from hvpkit.registry import load_registry
+    from hvpkit.weights import save_model
+
+    registry, labels = load_registry(), subject.data.labels
+    model = build_model(subject.recipe, registry, labels, subject.data.examples("train"))
+    save_model(model, ModelFolder(folder, subject.recipe, labels, registry, {}), "A model that was never trained.\n")
+    return folder
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="where the text files of Twitter-2017 lie")
+    parser.add_argument("--shape", choices=SHAPES, default="base", help="of the model (base)")
+    parser.add_argument("--pairs", type=int, default=1000, help="pairs in the file (1000)")
+    parser.add_argument("--turns", type=int, default=3, help="counted turns of each (3)")
+    parser.add_argument("--threads", type=int, default=1, help="threads (1)")
+    parser.add_argument("--out", type=Path, default=report.HERE, help="where results go (benchmarks/)")
+    given = parser.parse_args(arguments)
+    os.environ["OMP_NUM_THREADS"] = str(given.threads)
+    compared = {"hvp --help": start_up(3 * given.turns)}
+    with tempfile.TemporaryDirectory(prefix="hvp-predict-speed-") as place:
+        shape = SHAPES[given.shape]
+        subject = make_subject(Path(place), "mner", shape, texts=given.texts, size=max(32, given.pairs))
+        model = save(subject, Path(place) / "model")
+        compared["one pair, cold"] = cold(model, subject, shape, given.turns)
+        compared |= warm(model, subject, given.pairs, given.turns, Path(place))
+    found = {"machine": report.machine(given.threads), "shape": given.shape, "compared": compared}
+    print(report.write(given.out, "predict_speed", "Prediction and start-up", found, section(found)))
+
+
+if __name__ == "__main__":
+    main()

@@ -164,9 +164,9 @@ def section(found: dict[str, Any]) -> str:
     """Tell it in Markdown."""
     machine = found["machine"]
     about = (
-        f"`python benchmarks/predict_speed.py`, shape {found['shape']}, a picture of 640 x 480 pixels, with three objects "
-        f"but in the cold start; {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, {machine['instructions']}; torch {machine['torch']}. "
-        "Processor seconds, medians of turns. The yardsticks: importing typer and rich; importing torch and the encoder's class and running "
+        f"`python benchmarks/predict_speed.py`, shape {found['shape']}, a picture of 640 x 480 pixels, with three objects but in the cold "
+        f"start; {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, {machine['instructions']}; torch {machine['torch']}. "
+        "Processor seconds, medians of turns. Yardsticks: importing typer and rich; importing torch and the encoder's class and running "
         "bare networks, whose weights are neither drawn nor read, once; the bare networks on ready tensors."
     )
     rows = [

@@ -114,6 +114,11 @@ class Visual:
         """Say which pictures exist, [B, V] bool."""
         return self.pictures.mask
 
+    def cells(self, level: int = -1) -> tuple[Tensor, Tensor]:
+        """Give a level's cells, all pictures side by side, [B, V*P, C_i], and which exist, [B, V*P] bool."""
+        maps = self.levels[level]  # [B, V, C_i, P]
+        return maps.transpose(2, 3).flatten(1, 2), self.mask.repeat_interleave(maps.shape[3], dim=1)
+
 
 @dataclass(frozen=True)
 class Prefix:

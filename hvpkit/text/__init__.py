@@ -57,8 +57,9 @@ def bert_from_scratch(
     sentence's words is hidden. Raises ComponentError when the width does not split into the heads.
     """
     from hvpkit.text.bert_from_scratch import BertShape, build_bert
+    from hvpkit.text.hidden_words import Hiding
 
-    return build_bert(context, BertShape(width, layers, heads, vocabulary, disguised, masked), markers)
+    return build_bert(context, BertShape(width, layers, heads, vocabulary), Hiding(disguised, masked), markers)
 
 
 # Bound here, while the names are the functions': importing a submodule of the same name would hide them.

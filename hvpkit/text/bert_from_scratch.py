@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,11 +13,11 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import WordPieceTrainer
-from torch import Tensor
 from transformers import AutoModel, BertTokenizer, ModernBertConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hvpkit.contracts import Prefix, TextBatch, TextContext, TextStates, Trace
 from hvpkit.errors import ComponentError
+from hvpkit.text.hidden_words import HiddenWords, Hiding
 from hvpkit.text.hugging_face import HuggingFaceEncoder, TextStyle, open_hugging_face
 from hvpkit.text.markers import MARKERS
 from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
@@ -30,60 +30,27 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 @dataclass(frozen=True)
 class BertShape:
-    """Width d, layers N, heads H, pieces in the vocabulary at most; in training, the shares of names to disguise and of words to mask."""
+    """Width d, layers N, heads H, pieces in the vocabulary at most."""
 
     width: int
     layers: int
     heads: int
     vocabulary: int
-    disguised: float
-    masked: float
 
 
 class BertFromScratch(HuggingFaceEncoder):
-    """The encoder; in training it hides words, so that it learns from what stands around them, and looks at pictures.
+    """The encoder; in training it hides words (hvpkit/text/hidden_words.py)."""
 
-    A share of the words with a capital, which are mostly names, is disguised: each piece becomes a random one of its kind, as in a name
-    that was never seen. Of all words a share is masked that differs from sentence to sentence, between none and `masked` (after the word
-    dropout of Bowman et al. 2016, "Generating sentences from a continuous space").
-    """
-
-    capitals: Tensor
-    insides: Tensor
-
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle, shape: BertShape) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle, hiding: Hiding) -> None:
         super().__init__(model, tokenizer, style, random=True)
-        self.shape = shape
-        pieces = list(enumerate(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))))
-        self.register_buffer("capitals", torch.tensor([i for i, piece in pieces if piece[:1].isupper()]), persistent=False)
-        self.register_buffer("insides", torch.tensor([i for i, piece in pieces if piece.startswith("##")]), persistent=False)
+        self.hide = HiddenWords(tokenizer, hiding)
 
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
         """Give states [B, T, d] and pooled [B, d]."""
-        if self.training:
-            text = replace(text, features={**text.features, "input_ids": self.hidden(text)})
-        return super().forward(text, prefix, trace)
-
-    def hidden(self, text: TextBatch) -> Tensor:
-        """Give the pieces [B, T] with names disguised and words masked."""
-        ids = text.features["input_ids"]
-        chance = torch.rand(2, *text.word_starts.shape, device=ids.device)  # [2, B, n]
-        named = torch.isin(ids.gather(1, text.word_starts), self.capitals)
-        disguised = _pieces(text, named & (chance[0] < self.shape.disguised))
-        for pool in (self.capitals, self.insides):
-            if len(pool):
-                other = pool[torch.randint(len(pool), ids.shape, device=ids.device)]
-                ids = torch.where(disguised & torch.isin(ids, pool), other, ids)
-        share = self.shape.masked * torch.rand(len(ids), 1, device=ids.device)
-        return ids.masked_fill(_pieces(text, chance[1] < share), int(self.tokenizer.mask_token_id))
+        return super().forward(self.hide(text), prefix, trace)
 
 
-def _pieces(text: TextBatch, words: Tensor) -> Tensor:
-    """Spread a choice of words [B, n] to their pieces [B, T]; specials and markers are in no word."""
-    return words.gather(1, text.word_of.clamp(min=0)) & (text.word_of >= 0)
-
-
-def build_bert(context: TextContext, shape: BertShape, markers: bool) -> HuggingFaceEncoder:
+def build_bert(context: TextContext, shape: BertShape, hiding: Hiding, markers: bool) -> HuggingFaceEncoder:
     """Learn a WordPiece vocabulary from `context.examples` and make the encoder; from a saved folder, read both there.
 
     The architecture is ModernBERT's (Warner et al. 2024), which learns from few examples much sooner than BERT's: norms before each
@@ -97,9 +64,7 @@ def build_bert(context: TextContext, shape: BertShape, markers: bool) -> Hugging
             f"text encoder 'bert-from-scratch': width {shape.width} does not split into {shape.heads} heads of an even width; "
             f"make it a multiple of {2 * shape.heads}"
         )
-    if not context.examples:
-        raise ComponentError("text encoder 'bert-from-scratch' learns its vocabulary from training examples, and there are none")
-    tokenizer = learn_tokenizer([" ".join(example.words) for example in context.examples], shape.vocabulary)
+    tokenizer = learn_vocabulary(context, "bert-from-scratch", shape.vocabulary)
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
     config = ModernBertConfig(
         vocab_size=len(tokenizer),
@@ -119,7 +84,14 @@ def build_bert(context: TextContext, shape: BertShape, markers: bool) -> Hugging
         eos_token_id=last,
     )
     model = AutoModel.from_config(config, attn_implementation=PREFIX_ATTENTION, dtype=torch.float32)
-    return BertFromScratch(model, tokenizer, style, shape)
+    return BertFromScratch(model, tokenizer, style, hiding)
+
+
+def learn_vocabulary(context: TextContext, encoder: str, size: int) -> BertTokenizer:
+    """Learn the vocabulary of the training examples for the encoder so named; raises ComponentError when there are none."""
+    if not context.examples:
+        raise ComponentError(f"text encoder {encoder!r} learns its vocabulary from training examples, and there are none")
+    return learn_tokenizer([" ".join(example.words) for example in context.examples], size)
 
 
 def learn_tokenizer(texts: Sequence[str], size: int) -> BertTokenizer:

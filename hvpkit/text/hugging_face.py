@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
 from hvpkit.errors import ComponentError
@@ -42,11 +42,8 @@ def open_hugging_face(context: TextContext, *, name: str, random: bool, style: T
 def _open(place: str, local: bool, random: bool, style: TextStyle) -> HuggingFaceEncoder:
     source: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
     config = AutoConfig.from_pretrained(place, **source)
-    tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, add_prefix_space=True, **source)
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers makes an empty one where there are no files
-        raise FileNotFoundError("it holds no tokenizer (tokenizer.json)")
-    if len(tokenizer) > config.vocab_size:
-        raise ValueError(f"its tokenizer has {len(tokenizer)} pieces, its model knows {config.vocab_size}")
+    tokenizer = load_tokenizer(place, local)
+    require_fitting(tokenizer, config)
     if config.is_encoder_decoder:
         raise ValueError(f"{config.model_type} is an encoder with a decoder; take a model that is an encoder alone")
     build: dict[str, Any] = {"attn_implementation": PREFIX_ATTENTION, "dtype": torch.float32}
@@ -56,6 +53,22 @@ def _open(place: str, local: bool, random: bool, style: TextStyle) -> HuggingFac
     model, report = AutoModel.from_pretrained(place, config=config, **source, **build)
     require_weights(report, optional="pooler.")
     return HuggingFaceEncoder(model, tokenizer, style)
+
+
+def load_tokenizer(place: str, local: bool) -> PreTrainedTokenizerBase:
+    """Read the tokenizer of a folder or hub id; raises FileNotFoundError where there is none."""
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        place, use_fast=True, add_prefix_space=True, local_files_only=local, trust_remote_code=False
+    )
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers makes an empty one where there are no files
+        raise FileNotFoundError("it holds no tokenizer (tokenizer.json)")
+    return tokenizer
+
+
+def require_fitting(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
+    """Refuse a tokenizer with more pieces than the model knows; raises ValueError."""
+    if len(tokenizer) > config.vocab_size:
+        raise ValueError(f"its tokenizer has {len(tokenizer)} pieces, its model knows {config.vocab_size}")
 
 
 class HuggingFaceEncoder(TextEncoder):

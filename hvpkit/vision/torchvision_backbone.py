@@ -41,8 +41,11 @@ def _stages(name: str) -> dict[str, int]:
 
 
 def _imagenet(name: str) -> Path:
-    """Find torchvision's ImageNet weights in torch's cache, or download them there."""
-    url: str = models.get_model_weights(name.replace("-", "_"))["IMAGENET1K_V1"].url
+    return weights_file(models.get_model_weights(name.replace("-", "_"))["IMAGENET1K_V1"].url, f"ImageNet weights of {name}")
+
+
+def weights_file(url: str, what: str) -> Path:
+    """Find torchvision's weights in torch's cache, or download them there; raises ModelFolderError that names `what` it is."""
     file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not file.is_file():
         try:
@@ -51,7 +54,7 @@ def _imagenet(name: str) -> Path:
             torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=sys.stderr.isatty())
         except (OSError, RuntimeError) as error:
             raise ModelFolderError(
-                f"ImageNet weights of {name} are not in torch's cache ({file}) and cannot be downloaded ({error}); give a file of them "
+                f"{what} are not in torch's cache ({file}) and cannot be downloaded ({error}); give a file of them "
                 "instead: --set vision.weights=/path/to/weights.pth (or `random`)"
             ) from error
     return file

@@ -11,14 +11,20 @@ import pytest
 from fabricate import TWEETS, draw, pair, write_lines, write_pairs, write_tweets
 from torch import nn
 
+from hvpkit.contracts import TextContext, TextEncoder
 from hvpkit.registry import KINDS, Component, load_registry
 from hvpkit.testing import check_backbone, check_fusion, check_gate, check_head, check_projector, check_reader, check_text_encoder
+from hvpkit.testing.inputs import EXAMPLES
+from hvpkit.types import Task
 
 COMPONENTS = load_registry().all()
 OPTIONS = {
     ("text encoder", "bert-from-scratch"): {"width": 16, "layers": 2, "heads": 2},
     ("text encoder", "hugging-face"): {"name": "bert"},
+    ("text encoder", "visualbert"): {"name": "bert", "region_width": 6},
+    ("text encoder", "visualbert-from-scratch"): {"width": 16, "layers": 2, "heads": 2},
     ("visual backbone", "hugging-face"): {"name": "resnet"},
+    ("visual backbone", "object-roi"): {"detector": "fasterrcnn-mobilenet-v3-large-fpn"},
     ("visual backbone", "cnn-from-scratch"): {"width": 8},
     ("visual backbone", "scattering"): {"weights": "wavelets", "orientations": 4},
     ("reader", "demo"): {"size": 40},
@@ -57,7 +63,7 @@ def test_all_kinds_have_their_checks():
 @for_each_task("text encoder")
 def test_text_encoder(component, task, encoder_folder):
     options = options_of(component)
-    if component.name == "hugging-face":
+    if "name" in options:
         options["name"] = str(encoder_folder(options["name"]))
     check_text_encoder(component.factory, task=task, prefix="prefix" in component.provides, **options)
 
@@ -82,7 +88,17 @@ def test_gate(component):
 
 @for_each_task("fusion")
 def test_fusion(component, task):
-    check_fusion(component.factory, task=task, **options_of(component))
+    check_fusion(component.factory, task=task, encoder=encoder_for(component, task), **options_of(component))
+
+
+def encoder_for(fusion: Component, task: Task) -> TextEncoder | None:
+    """Make an encoder that gives all that a fusion needs, the first that is registered; None: the usual one does."""
+    needs = fusion.needs - {"pictures"}
+    if needs <= load_registry().get("text encoder", "bert-from-scratch").provides:
+        return None
+    fitting = [c for c in COMPONENTS if c.kind == "text encoder" and needs <= c.provides and "name" not in options_of(c)]
+    encoder: TextEncoder = fitting[0].factory(TextContext(task, EXAMPLES[task]), **options_of(fitting[0]))
+    return encoder
 
 
 @for_each_task("head")

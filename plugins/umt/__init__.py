@@ -1,0 +1,43 @@
+"""UMT: text and picture read each other in layers above the text encoder, beside a tagger of bare spans (Yu et al. 2020).
+
+"Improving Multimodal Named Entity Recognition via Entity Span Detection with Unified Multimodal Transformer", ACL 2020. Layers, gate,
+conversion matrix and both weights are those of the authors' code (jefferyYu/UMT); what the paper itself says of the batch (16) is
+recalled, not verified (the code has 32). Our own: tags are of words, not of pieces; a missing picture is masked, where the code shows a
+placeholder; several pictures stand side by side as one grid; and the use for relations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvpkit.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    from hvpkit.contracts import Fusion, FusionContext
+
+
+@hookimpl
+def register_fusions(register: Register) -> None:
+    """Register the fusion; it reads states of any text encoder and gives states of twice their width."""
+    register("umt", umt, needs={"pictures", "states"}, provides={"states"})
+
+
+def umt(
+    context: FusionContext,
+    *,
+    alpha: float = 0.5,
+    beta: float | None = None,
+    heads: int | None = None,
+    layers: int = 1,
+    dropout: float = 0.1,
+) -> Fusion:
+    """Words and picture cells read each other above the text encoder; a tagger of bare spans has its say on the tags (Yu et al. 2020).
+
+    `alpha` is the share of the main emissions, the rest is the span tagger's. `beta` weighs the tagger's loss: 0.5 for entities; for
+    relations 0, which leaves the tagger out, or more to tag the spans of head and tail (our own). Each of the three cross-modal stacks is
+    `layers` deep and has `heads` heads (unless given, the text encoder's). Raises ComponentError for heads that do not fit and shares
+    outside 0..1.
+    """
+    from .fusion import UmtFusion, UmtOptions
+
+    return UmtFusion(context, UmtOptions(alpha, beta, heads or context.text.heads, layers, dropout))

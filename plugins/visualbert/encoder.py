@@ -1,0 +1,66 @@
+"""VisualBERT as a text encoder that can read regions beside the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, VisualBertModel
+
+from hvpkit.contracts import Prefix, TextBatch, TextStates, Trace
+from hvpkit.text.hidden_words import HiddenWords, Hiding
+from hvpkit.text.hugging_face import HuggingFaceEncoder, TextStyle
+
+Begun = Literal["visualbert", "bert", "random"]  # whose weights it had before training
+
+
+class VisualBertEncoder(HuggingFaceEncoder):
+    """A VisualBERT and its tokenizer; `region_width` is the width of the features that it takes of a region.
+
+    `hiding` hides words in training, for an encoder that learns from nothing.
+    """
+
+    def __init__(
+        self,
+        model: VisualBertModel,
+        tokenizer: PreTrainedTokenizerBase,
+        markers: Sequence[str],
+        begun: Begun,
+        hiding: Hiding | None = None,
+    ) -> None:
+        super().__init__(model, tokenizer, TextStyle(markers), random=begun == "random")
+        self.region_width: int = model.config.visual_embedding_dim
+        self.begun = begun
+        self.hide = None if hiding is None else HiddenWords(tokenizer, hiding)
+
+    def remarks(self) -> list[str]:
+        """Name weights that no pretraining on pictures has seen."""
+        new = "VisualBERT began as a plain BERT with new embeddings of regions: no pretraining on pictures"
+        return [*super().remarks(), *([new] if self.begun == "bert" else [])]
+
+    def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
+        """Give states [B, T, d] and pooled [B, d] of text alone: one region stands beside it, which does not exist."""
+        nothing = next(self.model.parameters()).new_zeros(len(text.mask), 1, self.region_width)
+        return self.read(text, nothing, torch.zeros_like(text.mask[:, :1]), trace)
+
+    def read(self, text: TextBatch, regions: Tensor, exists: Tensor, trace: Trace | None = None) -> TextStates:
+        """Read text and regions [B, S, region_width] as one sequence, `exists` [B, S] bool; give the text's states [B, T, d].
+
+        A trace gets each layer's attention of the text, regions first: [B, H, T, S+T].
+        """
+        text = text if self.hide is None else self.hide(text)
+        read = self.model(
+            **text.features,
+            attention_mask=text.mask.long(),
+            visual_embeds=regions,
+            visual_attention_mask=exists.long(),
+            output_attentions=trace is not None,
+        )
+        length = text.mask.shape[1]
+        if trace is not None:
+            rows = (attention[:, :, :length].detach() for attention in read.attentions)
+            trace.attention += [torch.cat([row[..., length:], row[..., :length]], dim=-1) for row in rows]
+        states: Tensor = read.last_hidden_state[:, :length]
+        return TextStates(states, states[:, 0])

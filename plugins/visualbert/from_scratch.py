@@ -1,0 +1,41 @@
+"""A small VisualBERT that needs no download (our own)."""
+
+from __future__ import annotations
+
+from transformers import VisualBertConfig
+
+from hvpkit.contracts import TextContext
+from hvpkit.errors import ComponentError
+from hvpkit.text.bert_from_scratch import POSITIONS, BertShape, learn_vocabulary
+from hvpkit.text.hidden_words import Hiding
+from hvpkit.text.hugging_face import load_tokenizer
+from hvpkit.text.markers import MARKERS
+
+from .checkpoint import empty
+from .encoder import VisualBertEncoder
+
+NAME = "visualbert-from-scratch"
+
+
+def build_visualbert(context: TextContext, shape: BertShape, region_width: int, hiding: Hiding, markers: bool) -> VisualBertEncoder:
+    """Learn a vocabulary from `context.examples` and make the encoder; from a saved folder, read both there."""
+    marks = MARKERS if markers and context.task == "mre" else ()
+    if context.folder is not None:
+        model = empty(VisualBertConfig.from_pretrained(context.folder))
+        return VisualBertEncoder(model, load_tokenizer(str(context.folder), True), marks, "random", hiding)
+    if shape.width % shape.heads:
+        raise ComponentError(f"text encoder {NAME!r}: width {shape.width} does not split into {shape.heads} heads")
+    tokenizer = learn_vocabulary(context, NAME, shape.vocabulary)
+    config = VisualBertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.width,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=2 * shape.width,
+        max_position_embeddings=POSITIONS,
+        visual_embedding_dim=region_width,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.cls_token_id,
+        eos_token_id=tokenizer.sep_token_id,
+    )
+    return VisualBertEncoder(empty(config), tokenizer, marks, "random", hiding)

@@ -1,0 +1,35 @@
+"""The fusion of VisualBERT: it hands regions to the encoder, which does the rest."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+
+from hvpkit.contracts import Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual
+from hvpkit.errors import ComponentError
+
+from .encoder import VisualBertEncoder
+
+
+class SingleStream(Fusion):
+    """Pieces and regions in one transformer, of which the pieces' states are kept (Li et al. 2019)."""
+
+    def __init__(self, context: FusionContext) -> None:
+        super().__init__()
+        if context.backbone is None:
+            raise ComponentError("fusion 'visualbert' reads pictures: add a vision section")
+        encoder, channels = cast(VisualBertEncoder, context.text), context.backbone.levels[-1].channels
+        self.width = encoder.width
+        self.adapt = nn.Identity() if channels == encoder.region_width else nn.Linear(channels, encoder.region_width)
+
+    def forward(
+        self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
+    ) -> Fused:
+        """Give states [B, T, d] and pooled [B, d] of the text that was read beside its regions."""
+        if visual is None:
+            read = encoder(text, trace=trace)
+        else:
+            regions, exists = visual.cells()  # [B, S, C], [B, S]
+            read = cast(VisualBertEncoder, encoder).read(text, self.adapt(regions), exists, trace)
+        return Fused(read.states, read.pooled)

@@ -1,0 +1,79 @@
+"""UMT and VisualBERT from a recipe to a prediction, as a person types it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+import tiny
+
+from hvpkit.cli import main
+from hvpkit.recipe import load_recipe
+
+VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, size: 32, objects: 2, grid: 2, frozen: false}"
+SYSTEMS = {
+    "umt": ("fusion={name: umt}",),
+    "visualbert": (
+        "fusion={name: visualbert}",
+        "text={encoder: visualbert-from-scratch, width: 16, layers: 1, heads: 2, region_width: 32}",
+    ),
+}
+
+
+@pytest.fixture
+def hvp(monkeypatch, capsys):
+    """Type `hvp ... --json` in this process; gives the document."""
+
+    def run(*words: str) -> dict:
+        monkeypatch.setattr(sys, "argv", ["hvp", *words, "--json"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        assert not ended.value.code, captured.err
+        return json.loads(captured.out)
+
+    return run
+
+
+@pytest.mark.parametrize("task", ["mner", "mre"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = request.getfixturevalue(f"{task}_data")
+    tiny.recipe(tmp_path, data.folder, task)
+    settings = [word for setting in (VISION, *SYSTEMS[system]) for word in ("--set", setting)]
+    trained = hvp("train", "tiny.yaml", *settings)
+    assert hvp("eval", trained["model"])["overall"]["f1"] == trained["test"]["overall"]["f1"]
+    pair = ("--head", "Ada", "--tail", "Paris") if task == "mre" else ()
+    picture = tiny.draw(tmp_path / "x.png", 3)
+    asked = hvp("predict", "--model", trained["model"], "--text", "Ada visits Paris", "--image", str(picture), *pair)
+    assert {"mner": "entities", "mre": "relation"}[task] in asked
+    assert asked["picture"] is True
+
+
+@pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_common_profile_is_the_same_for_all_and_looks_at_the_paper_s_pictures(system, task, epochs):
+    common, paper = load_recipe(f"{system}_{task}_common"), load_recipe(f"hvpnet_{task}")
+    train = common.train
+    assert (common.vision, common.data, common.head, common.text.name) == (paper.vision, paper.data, paper.head, paper.text.name)
+    assert (train.epochs, train.batch_size, train.lr, train.head_lr, train.fusion_lr) == (epochs, 16, 3e-5, 1e-3, 1e-3)
+    assert (train.warmup, train.weight_decay, train.max_grad_norm, train.evaluate_from) == (0.1, 0.01, 1.0, 1)
+
+
+def test_the_paper_settings_are_those_of_the_sources():
+    umt, visualbert = load_recipe("umt_mner"), load_recipe("visualbert_mner")
+    assert umt.vision is not None and visualbert.vision is not None
+    assert (umt.vision.backbone, umt.vision.grid, umt.vision.whole, umt.vision.objects) == ("resnet152", 7, True, 0)
+    assert (umt.train.batch_size, umt.train.lr, umt.train.epochs, umt.train.warmup, umt.train.seed) == (32, 5e-5, 22, 0.1, 32)
+    assert (visualbert.vision.backbone, visualbert.vision.pictures, visualbert.text.options["tokenizer"]) == (
+        "object-roi",
+        10,
+        "bert-base-uncased",
+    )
+    train = visualbert.train
+    assert (train.batch_size, train.lr, train.epochs, train.warmup, train.max_grad_norm) == (32, 5e-5, 20, 0.0, 1.0)
+    for name in ("umt", "visualbert"):
+        one, other = load_recipe(f"{name}_mre"), load_recipe(f"{name}_mner")
+        assert (one.train, one.text, one.vision) == (other.train, other.text, other.vision)

@@ -44,7 +44,7 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
     tiny.recipe(tmp_path, data.folder, task)
     settings = [word for setting in (VISION, *SYSTEMS[system]) for word in ("--set", setting)]
     trained = hvp("train", "tiny.yaml", *settings)
-    assert hvp("eval", trained["model"])["overall"]["f1"] == trained["test"]["overall"]["f1"]
+    assert hvp("eval", trained["model"])["scores"]["overall"]["f1"] == trained["test"]["overall"]["f1"]
     pair = ("--head", "Ada", "--tail", "Paris") if task == "mre" else ()
     picture = tiny.draw(tmp_path / "x.png", 3)
     asked = hvp("predict", "--model", trained["model"], "--text", "Ada visits Paris", "--image", str(picture), *pair)

@@ -63,8 +63,11 @@ class UmtFusion(Fusion):
     def forward(
         self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
     ) -> Fused:
-        """Give states [B, T, 2d], the span loss where tags are known, and for entities the span tagger's say on the tags."""
-        states = self.dropout(encoder(text, trace=trace).states)  # S [B, T, d]
+        """Give states [B, T, 2d], the span loss where tags are known, and for entities the span tagger's say on the tags.
+
+        A trace gets the attention of words on cells, then on the cells that have read the text, and the gate, mean over d [B, T].
+        """
+        states = self.dropout(encoder(text).states)  # S [B, T, d]
         words = self.text_layer(states, states, text.mask)  # M [B, T, d]
         cells, exists = self._nothing(states) if visual is None else visual.cells()  # [B, S, C], [B, S]
         read = self.cells_on_words(self.cells_reading(cells), words, text.mask)  # P [B, S, d]
@@ -72,8 +75,10 @@ class UmtFusion(Fusion):
         word_aware = self.words_on_cells(words, self.cells_read(cells), exists)  # Q [B, T, d]
         gate = self.gate(torch.cat([image_aware, word_aware], dim=-1)).sigmoid()  # [B, T, d]
         if trace is not None:
-            trace.named["attention to picture cells"] = self.words_on_cells.attention(words, self.cells_read(cells), exists)
-            trace.named["attention to picture cells that read the text"] = self.words_on_read_cells.attention(words, read, exists)
+            looks = [*self.words_on_cells.attention(words, self.cells_read(cells), exists)]
+            looks += self.words_on_read_cells.attention(words, read, exists)
+            trace.attention = [beside_text(attention) for attention in looks]
+            trace.cells = torch.arange(cells.shape[1]).expand(looks[0].shape[1], -1)
             trace.named["visual gate"] = gate.detach().mean(-1)
         fused = Fused(torch.cat([image_aware, gate * word_aware], dim=-1))
         return fused if self.spans is None else self._with_spans(fused, self.spans(states, text), text, extras)
@@ -86,6 +91,11 @@ class UmtFusion(Fusion):
 
     def _nothing(self, states: Tensor) -> tuple[Tensor, Tensor]:
         return states.new_zeros(len(states), 0, self.channels), states.new_zeros(len(states), 0, dtype=torch.bool)
+
+
+def beside_text(attention: Tensor) -> Tensor:
+    """Put attention on cells [B, H, T, S] before the text's own [B, H, T, T]; where nothing is seen, a word stays with itself."""
+    return torch.cat([attention, torch.diag_embed(1 - attention.sum(-1).round())], dim=-1)
 
 
 def _check(context: FusionContext, options: UmtOptions) -> int:

@@ -71,8 +71,11 @@ class CrossStack(nn.Module):
             queries = layer(queries, seen, mask)
         return queries
 
-    def attention(self, queries: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
-        """Give the first layer's attention map [B, H, T, S]."""
-        first = self.layers[0]
-        assert isinstance(first, CrossLayer)
-        return first.attention(queries, seen, mask)
+    def attention(self, queries: Tensor, seen: Tensor, mask: Tensor) -> list[Tensor]:
+        """Give each layer's attention map [B, H, T, S]."""
+        found = []
+        for layer in self.layers:
+            assert isinstance(layer, CrossLayer)
+            found.append(layer.attention(queries, seen, mask))
+            queries = layer(queries, seen, mask)
+        return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from hvpkit.contracts import Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual
@@ -32,4 +33,6 @@ class SingleStream(Fusion):
         else:
             regions, exists = visual.cells()  # [B, S, C], [B, S]
             read = cast(VisualBertEncoder, encoder).read(text, self.adapt(regions), exists, trace)
+            if trace is not None:
+                trace.cells = torch.arange(regions.shape[1]).expand(encoder.heads, -1)
         return Fused(read.states, read.pooled)

@@ -215,15 +215,16 @@ def test_a_trace_shows_where_words_look_and_how_far_the_gate_is_open():
     trace = Trace()
     fusion(encoder, text, visual, extras, trace)
     exists = visual.mask.repeat_interleave(4, dim=1)
-    for name in ("attention to picture cells", "attention to picture cells that read the text"):
-        attention = trace.named[name]
-        assert attention.shape == (3, 2, text.mask.shape[1], 12)
-        assert not attention.permute(0, 3, 1, 2)[~exists].any()
-        torch.testing.assert_close(attention[:2].sum(-1), torch.ones(2, 2, text.mask.shape[1]))
+    direct, read = trace.attention
+    assert torch.equal(trace.cells, torch.arange(12).expand(2, -1))
+    for attention in (direct, read):
+        assert attention.shape == (3, 2, text.mask.shape[1], 12 + text.mask.shape[1])
+        assert not attention[..., :12].permute(0, 3, 1, 2)[~exists].any()
+        torch.testing.assert_close(attention[:2, ..., :12].sum(-1), torch.ones(2, 2, text.mask.shape[1]))
+        assert torch.equal(attention[2, 0, :, 12:], torch.eye(text.mask.shape[1]))  # the third example has no picture
     gate = trace.named["visual gate"]
     assert gate.shape == text.mask.shape
     assert ((gate > 0) & (gate < 1)).all()
-    assert len(trace.attention) == encoder.layers
 
 
 # ----------------------------------------------------------------------------------------------------------------- refusals

@@ -8,7 +8,10 @@ import sys
 import pytest
 import tiny
 
+import hvpkit
 from hvpkit.cli import main
+from hvpkit.explain.pair import explain
+from hvpkit.prediction_input import read_example
 from hvpkit.recipe import load_recipe
 
 VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, size: 32, objects: 2, grid: 2, frozen: false}"
@@ -50,6 +53,16 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
     asked = hvp("predict", "--model", trained["model"], "--text", "Ada visits Paris", "--image", str(picture), *pair)
     assert {"mner": "entities", "mre": "relation"}[task] in asked
     assert asked["picture"] is True
+    predictor = hvpkit.load(trained["model"], device="cpu")
+    explained = explain(predictor, read_example(data.examples("test")[0], predictor.folder.recipe))  # with two objects
+    assert [change.kind for change in explained.changes] == ["no pictures", "no object", "no object", "no whole picture"]
+    looks = [look for look in explained.looks if look is not None]
+    assert looks
+    for look in looks:
+        for pictures, text in zip(look.cells, look.text, strict=True):
+            assert [len(picture) for picture in pictures] == [4, 4, 4]
+            assert sum(map(sum, pictures)) + text == pytest.approx(1.0, abs=1e-4)
+    assert bool(explained.named) == (system == "umt")
 
 
 @pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])

@@ -129,6 +129,7 @@ def test_a_trace_shows_what_words_look_at_regions_first():
     text = batch_of(encoder)
     single_stream(_context("mner", encoder))(encoder, text, visual, {}, trace)
     exists = torch.cat([visual.mask.repeat_interleave(4, dim=1), text.mask], dim=1)
+    assert torch.equal(trace.cells, torch.arange(12).expand(2, -1))
     assert len(trace.attention) == 2
     for attention in trace.attention:
         assert attention.shape == (3, 2, text.mask.shape[1], 12 + text.mask.shape[1])

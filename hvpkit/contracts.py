@@ -114,9 +114,12 @@ class Visual:
         """Say which pictures exist, [B, V] bool."""
         return self.pictures.mask
 
-    def cells(self, level: int = -1) -> tuple[Tensor, Tensor]:
-        """Give a level's cells, all pictures side by side, [B, V*P, C_i], and which exist, [B, V*P] bool."""
-        maps = self.levels[level]  # [B, V, C_i, P]
+    def cells(self, every_level: bool = False) -> tuple[Tensor, Tensor]:
+        """Give all pictures' cells side by side, [B, V*P, C], and which exist, [B, V*P] bool.
+
+        C is the last level's channels, or with `every_level` those of all levels, one after the other.
+        """
+        maps = torch.cat(self.levels, dim=2) if every_level else self.levels[-1]  # [B, V, C, P]
         return maps.transpose(2, 3).flatten(1, 2), self.mask.repeat_interleave(maps.shape[3], dim=1)
 
 
@@ -209,6 +212,11 @@ class LevelInfo:
     channels: int
     stride: int
     cells: int | None = None
+
+
+def cell_width(levels: Sequence[LevelInfo], every_level: bool = False) -> int:
+    """Give the channels C of the cells that `Visual.cells` gives of these levels."""
+    return sum(level.channels for level in levels) if every_level else levels[-1].channels
 
 
 @dataclass(frozen=True)

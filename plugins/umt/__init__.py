@@ -8,7 +8,7 @@ placeholder; several pictures stand side by side as one grid; and the use for re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
 
@@ -30,14 +30,15 @@ def umt(
     heads: int | None = None,
     layers: int = 1,
     dropout: float = 0.1,
+    levels: Literal["last", "all"] = "last",
 ) -> Fusion:
     """Words and picture cells read each other above the text encoder; a tagger of bare spans has its say on the tags (Yu et al. 2020).
 
     `alpha` is the share of the main emissions, the rest is the span tagger's. `beta` weighs the tagger's loss: 0.5 for entities; for
     relations 0, which leaves the tagger out, or more to tag the spans of head and tail (our own). Each of the three cross-modal stacks is
-    `layers` deep and has `heads` heads (unless given, the text encoder's). Raises ComponentError for heads that do not fit and shares
-    outside 0..1.
+    `layers` deep and has `heads` heads (unless given, the text encoder's). `levels: all` reads the channels of
+    every level of the backbone (our own). Raises ComponentError for heads that do not fit and shares outside 0..1.
     """
     from .fusion import UmtFusion, UmtOptions
 
-    return UmtFusion(context, UmtOptions(alpha, beta, heads or context.text.heads, layers, dropout))
+    return UmtFusion(context, UmtOptions(alpha, beta, heads or context.text.heads, layers, dropout, levels == "all"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hvpkit.contracts import EmissionMix, EncodedText, Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual
+from hvpkit.contracts import EmissionMix, EncodedText, Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual, cell_width
 from hvpkit.errors import ComponentError
 from hvpkit.types import Example
 
@@ -19,20 +19,21 @@ BETA = {"mner": 0.5, "mre": 0.0}
 
 @dataclass(frozen=True)
 class UmtOptions:
-    """Share of the main emissions, weight of the span loss (None: the task's), heads, depth of each cross-modal stack, dropout."""
+    """Share of the main emissions, weight of the span loss (None: the task's), heads, depth of each stack, dropout, levels read."""
 
     alpha: float
     beta: float | None
     heads: int
     layers: int
     dropout: float
+    every_level: bool
 
 
 class UmtFusion(Fusion):
     """Words read picture cells and cells read words, then a gate mixes both views of each word: states [B, T, 2d].
 
-    The cells are those of the backbone's last level, all pictures side by side. Without pictures there is nothing to be read, and words
-    keep what they are. For entities the span tagger's emissions come through the fixed conversion matrix.
+    The cells are those of the backbone's last level, or of all, all pictures side by side. Without pictures there is nothing to be read, and
+    words keep what they are. For entities the span tagger's emissions come through the fixed conversion matrix.
     """
 
     conversion: Tensor
@@ -41,7 +42,7 @@ class UmtFusion(Fusion):
         super().__init__()
         width, self.alpha, self.task = context.text.width, options.alpha, context.labels.task
         self.beta = BETA[self.task] if options.beta is None else options.beta
-        self.channels = _check(context, options)
+        self.channels, self.every_level = _check(context, options), options.every_level
         self.width = 2 * width
         self.dropout = nn.Dropout(options.dropout)
         self.text_layer = CrossLayer(width, options.heads, options.dropout)
@@ -69,7 +70,7 @@ class UmtFusion(Fusion):
         """
         states = self.dropout(encoder(text).states)  # S [B, T, d]
         words = self.text_layer(states, states, text.mask)  # M [B, T, d]
-        cells, exists = self._nothing(states) if visual is None else visual.cells()  # [B, S, C], [B, S]
+        cells, exists = self._nothing(states) if visual is None else visual.cells(self.every_level)  # [B, S, C], [B, S]
         read = self.cells_on_words(self.cells_reading(cells), words, text.mask)  # P [B, S, d]
         image_aware = self.words_on_read_cells(words, read, exists)  # C [B, T, d]
         word_aware = self.words_on_cells(words, self.cells_read(cells), exists)  # Q [B, T, d]
@@ -99,7 +100,7 @@ def beside_text(attention: Tensor) -> Tensor:
 
 
 def _check(context: FusionContext, options: UmtOptions) -> int:
-    """Give the channels of the last level; raises ComponentError for what cannot be built."""
+    """Give the channels of a cell; raises ComponentError for what cannot be built."""
     width, heads = context.text.width, options.heads
     if context.backbone is None:
         raise ComponentError("fusion 'umt' reads pictures: add a vision section")
@@ -111,4 +112,4 @@ def _check(context: FusionContext, options: UmtOptions) -> int:
         raise ComponentError(f"fusion 'umt': alpha is a share from 0 to 1, not {options.alpha}")
     if options.beta is not None and options.beta < 0:
         raise ComponentError(f"fusion 'umt': beta weighs a loss and is at least 0, not {options.beta}")
-    return context.backbone.levels[-1].channels
+    return cell_width(context.backbone.levels, options.every_level)

@@ -90,15 +90,15 @@ def visualbert_from_scratch(
     return build_visualbert(context, BertShape(width, layers, heads, vocabulary), region_width, Hiding(disguised, masked), markers)
 
 
-def single_stream(context: FusionContext) -> Fusion:
+def single_stream(context: FusionContext, *, levels: Literal["last", "all"] = "last") -> Fusion:
     """One transformer reads pieces and regions together; the pieces' states are kept (Li et al. 2019).
 
-    Regions are the cells of the backbone's last level. Features of another width than the checkpoint's go through a new linear map (our
-    own).
+    Regions are the cells of the backbone's last level, or with `levels: all` of all levels (our own). Features of another width than the
+    checkpoint's go through a new linear map (our own).
     """
     from .fusion import SingleStream
 
-    return SingleStream(context)
+    return SingleStream(context, levels == "all")
 
 
 def object_roi(context: VisionContext, *, weights: str = "coco", detector: Detector = "maskrcnn-resnet50-fpn") -> VisualBackbone:

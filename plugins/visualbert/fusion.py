@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hvpkit.contracts import Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual
+from hvpkit.contracts import Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual, cell_width
 from hvpkit.errors import ComponentError
 
 from .encoder import VisualBertEncoder
@@ -16,12 +16,12 @@ from .encoder import VisualBertEncoder
 class SingleStream(Fusion):
     """Pieces and regions in one transformer, of which the pieces' states are kept (Li et al. 2019)."""
 
-    def __init__(self, context: FusionContext) -> None:
+    def __init__(self, context: FusionContext, every_level: bool) -> None:
         super().__init__()
         if context.backbone is None:
             raise ComponentError("fusion 'visualbert' reads pictures: add a vision section")
-        encoder, channels = cast(VisualBertEncoder, context.text), context.backbone.levels[-1].channels
-        self.width = encoder.width
+        encoder, channels = cast(VisualBertEncoder, context.text), cell_width(context.backbone.levels, every_level)
+        self.width, self.every_level = encoder.width, every_level
         self.adapt = nn.Identity() if channels == encoder.region_width else nn.Linear(channels, encoder.region_width)
 
     def forward(
@@ -31,7 +31,7 @@ class SingleStream(Fusion):
         if visual is None:
             read = encoder(text, trace=trace)
         else:
-            regions, exists = visual.cells()  # [B, S, C], [B, S]
+            regions, exists = visual.cells(self.every_level)  # [B, S, C], [B, S]
             read = cast(VisualBertEncoder, encoder).read(text, self.adapt(regions), exists, trace)
             if trace is not None:
                 trace.cells = torch.arange(regions.shape[1]).expand(encoder.heads, -1)

@@ -36,7 +36,9 @@ def built(task="mner", **options):
 
 
 # ---------------------------------------------------------------------------------------------------------------- contract
-@pytest.mark.parametrize("options", [{"alpha": 1.0}, {"layers": 2}, {"heads": 4}, {"beta": 0.0}, {"alpha": 0.0, "beta": 2.0}])
+@pytest.mark.parametrize(
+    "options", [{"alpha": 1.0}, {"layers": 2}, {"heads": 4}, {"beta": 0.0, "levels": "all"}, {"alpha": 0.0, "beta": 2.0}]
+)
 def test_with_any_options_it_keeps_the_contract(options):
     check_fusion(umt, **options)
 

@@ -71,6 +71,7 @@ def batch_of(encoder, examples=EXAMPLES["mner"]):
 def test_fusion_and_encoder_keep_the_contract_together(task):
     check_fusion(single_stream, task=task, encoder=scratch(task))
     check_fusion(single_stream, task=task, encoder=scratch(task, region_width=5))  # features of another width
+    check_fusion(single_stream, task=task, encoder=scratch(task, region_width=6), levels="all")
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])

@@ -5,7 +5,7 @@
     python benchmarks/controlled.py --only mner.hvpnet # a part of the runs: those whose name begins so
     python benchmarks/controlled.py --report           # tables and charts of what is finished
 
-Trains text alone, HVPNeT, Flat, 1T3 and OnlyObj (recipes/quickstart*.yaml) on the same data, seed by seed, and writes
+Trains text alone, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml) on the same data, seed by seed, and writes
 benchmarks/controlled.json, the section "Controlled pictures" of benchmarks/RESULTS.md and benchmarks/controlled_*.png.
 """
 
@@ -28,6 +28,7 @@ from report import with_section
 
 HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
+PLUGINS = ("umt", "visualbert")  # other systems of the paper's Table 1, on the same pictures and crops
 TASKS = ("mner", "mre")
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of irrelevant pictures at test; in training it is 0.3
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data
@@ -56,6 +57,8 @@ def jobs(seeds: Sequence[int]) -> Iterator[Job]:
             yield from (Job(task, system, seed) for task in TASKS)
         for task, other in (TASKS, TASKS[::-1]):
             yield Job(task, "hvpnet", seed, start=Job(other, "hvpnet", seed))
+        for system in PLUGINS:
+            yield from (Job(task, system, seed) for task in TASKS)
         for fraction in FRACTIONS:
             yield from (Job(task, system, seed, fraction) for task in TASKS for system in ("text", "hvpnet"))
 
@@ -120,6 +123,10 @@ class Bench:
             change["fusion"] = recipe.fusion.model_copy(update={"gate": Part(name=job.system)})
         elif job.system == "onlyobj":
             change["vision"] = recipe.vision.model_copy(update={"whole": False})
+        elif job.system in PLUGINS:
+            change["fusion"] = FusionSpec(name=job.system, options={"levels": "all"})
+            if job.system == "visualbert":
+                change["text"] = recipe.text.model_copy(update={"encoder": "visualbert-from-scratch"})
         return recipe.model_copy(update=change)
 
 
@@ -352,8 +359,8 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
         f"{len(results.found)} of {len(list(jobs(results.seeds)))} runs are finished, seeds {', '.join(map(str, seeds))}; mean ± standard "
         "deviation over seeds, in points of F1. What is not listed was not run.",
         "",
-        "| task | text ceiling | text | onlyobj | flat | 1t3 | hvpnet | picture ceiling | distance closed |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| task | text ceiling | text | umt | visualbert | onlyobj | flat | 1t3 | hvpnet | picture ceiling | distance closed |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         *(_scores_row(results, task) for task in TASKS if any(job.task == task for job in results.found)),
     ]
     for number, claim in CLAIMS.items():
@@ -375,9 +382,9 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
 
 
 def _scores_row(results: Results, task: str) -> str:
-    each = {system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None] for system in SYSTEMS}
+    each = {system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None] for system in SYSTEMS + PLUGINS}
     groups = next(found["groups"]["all"] for job, found in results.found.items() if job.task == task)
-    cells = [_mean(each[system]) for system in ("text", "onlyobj", "flat", "1t3", "hvpnet")]
+    cells = [_mean(each[system]) for system in ("text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")]
     ceilings = [f"{100 * groups[name]:.1f}" for name in ("text_ceiling", "picture_ceiling")]
     return f"| {task} | {ceilings[0]} | {' | '.join(cells)} | {ceilings[1]} | {_mean(results.closed(task))}% |"
 

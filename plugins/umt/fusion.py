@@ -32,8 +32,8 @@ class UmtOptions:
 class UmtFusion(Fusion):
     """Words read picture cells and cells read words, then a gate mixes both views of each word: states [B, T, 2d].
 
-    The cells are those of the backbone's last level, or of all, all pictures side by side. Without pictures there is nothing to be read, and
-    words keep what they are. For entities the span tagger's emissions come through the fixed conversion matrix.
+    The cells are those of the backbone's last level, or of all, of all pictures side by side. Without pictures there is nothing to read,
+    and words keep what they are. For entities the span tagger's emissions come through the fixed conversion matrix.
     """
 
     conversion: Tensor

@@ -90,6 +90,20 @@ def test_all_systems_differ_from_the_recipe_in_what_they_are_named_for_alone(con
     assert {recipe.train.seed for recipe in recipes.values()} == {3} and {recipe.train.epochs for recipe in recipes.values()} == {2}
 
 
+@pytest.mark.parametrize("task", ["mner", "mre"])
+def test_plugins_look_at_the_same_pictures_and_compose(controlled, tmp_path, task):
+    from hvpkit.composition import composition_problems
+    from hvpkit.registry import load_registry
+
+    bench = controlled.Bench(tmp_path, 24, 2)
+    full = bench.recipe(controlled.Job(task, "hvpnet", 3))
+    for system in controlled.PLUGINS:
+        recipe = bench.recipe(controlled.Job(task, system, 3))
+        assert (recipe.vision, recipe.head, recipe.train, recipe.text.options) == (full.vision, full.head, full.train, full.text.options)
+        assert recipe.fusion.name == system
+        assert composition_problems(recipe, load_registry()) == []
+
+
 def test_a_run_is_trained_once_measured_and_can_start_another_task(controlled, tmp_path):
     bench = controlled.Bench(tmp_path, 24, 1)
     job = controlled.Job("mre", "hvpnet", 1, start=controlled.Job("mner", "hvpnet", 1))

@@ -59,6 +59,6 @@ def piecewise_max(context: HeadContext, *, dropout: float = 0.5, activation: Lit
 
     `relu` before the maxima is OpenNRE's, `tanh` after them the original's (recalled, not verified).
     """
-    from .piecewise_max import PiecewiseMaxHead
+    from .segments import PiecewiseMaxHead
 
     return PiecewiseMaxHead(context, dropout, activation)

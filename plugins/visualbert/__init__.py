@@ -107,6 +107,6 @@ def object_roi(context: VisionContext, *, weights: str = "coco", detector: Detec
     `weights` are `coco`, `random`, or a state dict's file. The crop stands for the detected box, read by itself, so that no detector is
     needed once objects are found (our own). Raises ModelFolderError when the weights cannot be had.
     """
-    from .object_roi import open_object_roi
+    from .box_head import open_object_roi
 
     return open_object_roi(context, detector=detector, weights=weights)

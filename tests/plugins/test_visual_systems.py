@@ -68,7 +68,7 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
 @pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_the_common_profile_is_the_same_for_all_and_looks_at_the_paper_s_pictures(system, task, epochs):
-    common, paper = load_recipe(f"{system}_{task}_common"), load_recipe(f"hvpnet_{task}")
+    common, paper = load_recipe(f"{system}_common_{task}"), load_recipe(f"hvpnet_{task}")
     train = common.train
     assert (common.vision, common.data, common.head, common.text.name) == (paper.vision, paper.data, paper.head, paper.text.name)
     assert (train.epochs, train.batch_size, train.lr, train.head_lr, train.fusion_lr) == (epochs, 16, 3e-5, 1e-3, 1e-3)

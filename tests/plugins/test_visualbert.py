@@ -270,7 +270,7 @@ def test_weights_come_from_a_file_of_the_whole_detector(detector, tmp_path):
 def test_coco_weights_of_the_first_detectors_are_read_as_torchvision_reads_them():
     from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
-    from hvpkit_plugins.visualbert.object_roi import ObjectRoi
+    from hvpkit_plugins.visualbert.box_head import ObjectRoi
 
     backbone = ObjectRoi(fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None), 64)
     backbone.drop_epsilon()

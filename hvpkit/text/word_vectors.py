@@ -44,7 +44,7 @@ def read_vectors(file: Path, *, width: int, words: Iterable[str], first: int) ->
     wanted |= {word.lower() for word in wanted}
     rows: dict[str, NDArray[numpy.float32]] = {}
     for number, line in _lines(file):
-        word, _, numbers = line.partition(" ")
+        word, _, numbers = line.rstrip(" \r\n").partition(" ")
         if number > first and word not in wanted:
             continue
         fields = numbers.split()

@@ -35,14 +35,16 @@ def pcnn(
     position_width: int = 5,
     reach: int = 128,
     filters: int = 230,
+    input_dropout: float = 0.0,
     singleton_unk: float = 0.5,
     zero_digits: bool = False,
 ) -> TextEncoder:
     """A convolution over word vectors and two distances, to the head's and the tail's first word (Zeng et al. 2015, as in OpenNRE).
 
     Distances from `reach` words on count as `reach`. `glove` is a text file of word vectors, whose `glove_words` first words are known
-    beyond those of the training text; without it vectors are learnt. `singleton_unk` hides words that training text holds once (our own),
-    and `zero_digits` reads digits as 0. Raises ComponentError without training text, ModelFolderError when the file cannot be read.
+    beyond those of the training text; without it vectors are learnt. Our own: `singleton_unk` hides words that training text holds once,
+    `input_dropout` drops numbers that the convolution reads, vectors of distances begin as small as those of words. `zero_digits` reads
+    digits as 0. Raises ComponentError without training text, ModelFolderError when the file cannot be read.
     """
     from pathlib import Path
 
@@ -51,7 +53,7 @@ def pcnn(
     from .encoder import Pcnn, Shape
 
     words = WordOptions(word_width, Path(glove) if glove else None, glove_words, singleton_unk, zero_digits)
-    return Pcnn(open_words(context, words), Shape(position_width, reach, filters))
+    return Pcnn(open_words(context, words), Shape(position_width, reach, filters, input_dropout))
 
 
 def piecewise_max(context: HeadContext, *, dropout: float = 0.5, activation: Literal["relu", "tanh"] = "relu") -> Head:

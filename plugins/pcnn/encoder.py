@@ -9,17 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextEncoder, TextStates, Trace
-from hvpkit.text.word_embedding import WordEmbedding
+from hvpkit.text.word_embedding import WordEmbedding, uniform
 from hvpkit.types import Example
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Width of a distance's vector, the largest distance that is told apart, filters of the convolution."""
+    """Width of a distance's vector, the largest distance that is told apart, filters of the convolution, dropout of what it reads."""
 
     positions: int
     reach: int
     filters: int
+    dropout: float
 
 
 class Pcnn(TextEncoder):
@@ -28,7 +29,9 @@ class Pcnn(TextEncoder):
     def __init__(self, words: WordEmbedding, shape: Shape) -> None:
         super().__init__()
         self.words, self.reach, self.width = words, shape.reach, shape.filters
-        self.head_distances, self.tail_distances = (nn.Embedding(2 * shape.reach, shape.positions, padding_idx=0) for _ in range(2))
+        vectors = (uniform(nn.Embedding(2 * shape.reach, shape.positions, padding_idx=0)) for _ in range(2))
+        self.head_distances, self.tail_distances = vectors
+        self.dropout = nn.Dropout(shape.dropout)
         self.convolution = nn.Conv1d(words.embedding_dim + 2 * shape.positions, shape.filters, 3, padding=1)
 
     def encode(self, example: Example, max_length: int) -> EncodedText:
@@ -44,7 +47,8 @@ class Pcnn(TextEncoder):
             self.head_distances(self.distances(text.head_start, text.mask)),
             self.tail_distances(self.distances(text.tail_start, text.mask)),
         ]
-        return TextStates(self.convolution(torch.cat(inputs, dim=-1).transpose(1, 2)).transpose(1, 2))
+        read = self.dropout(torch.cat(inputs, dim=-1))  # [B, T, width of a word and two distances]
+        return TextStates(self.convolution(read.transpose(1, 2)).transpose(1, 2))
 
     def distances(self, starts: Tensor, mask: Tensor) -> Tensor:
         """Give how far each position [B, T] is from `starts` [B], as ids from 1 on around `reach`; padding's is 0."""

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from hvpkit.errors import ModelFolderError
+from hvpkit.text.word_vectors import WordVectors, read_vectors
+
+LINES = ["the 0.1 0.2", "Paris 1 2", "paris 3 4", "rome 5 6", "oslo 7 8", "oslo 9 9"]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(lines: list[str], end: str = "\n") -> Path:
+        file = tmp_path / "glove.txt"
+        file.write_bytes("".join(line + end for line in lines).encode("utf-8", "surrogateescape"))
+        return file
+
+    return write
+
+
+def read(file: Path, *words: str, width: int = 2, first: int = 0) -> WordVectors:
+    return read_vectors(file, width=width, words=words, first=first)
+
+
+def test_a_word_is_matched_as_it_is_written_else_in_lower_case_else_not(write):
+    vectors = read(write(LINES), "Paris", "Rome", "Berlin")
+    assert [None if found is None else found.tolist() for found in map(vectors.of, ("Paris", "paris", "Rome", "PARIS", "Berlin"))] == [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+        [3, 4],
+        None,
+    ]
+
+
+def test_only_the_words_asked_for_and_the_first_ones_are_kept_in_the_file_s_order(write):
+    assert [*read(write(LINES), "Rome").rows] == ["rome"]
+    assert [*read(write(LINES), "oslo", first=2).rows] == ["the", "Paris", "oslo"]
+
+
+def test_of_a_word_given_twice_the_first_vector_counts(write):
+    assert read(write(LINES), "oslo").of("oslo").tolist() == [7, 8]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n"])
+def test_a_header_that_counts_words_and_numbers_is_skipped(write, end):
+    vectors = read(write(["3 2", "the 1 2", "2 3 4"], end), "3", "2", first=9)
+    assert {word: row.tolist() for word, row in vectors.rows.items()} == {"the": [1, 2], "2": [3, 4]}
+
+
+def test_words_that_are_no_utf8_stand_in_nobody_s_way(write):
+    assert read(write(["caf\udce9 1 2", "the 3 4"]), "the", first=9).of("the").tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("paris 1", r"glove\.txt:2: expected a word and 2 numbers, found 1; set text\.word_width to the file's"),
+        ("paris 1 2 3", r"glove\.txt:2: expected a word and 2 numbers, found 3"),
+        ("paris", r"glove\.txt:2: expected a word and 2 numbers, found 0"),
+        ("paris one 2", r"glove\.txt:2: expected a word and 2 numbers \(.*one.*is it a text file of word vectors"),
+        ("paris nan 2", r"glove\.txt:2: a number is not finite"),
+    ],
+)
+def test_a_line_that_holds_something_else_is_named(write, line, message):
+    with pytest.raises(ModelFolderError, match=message):
+        read(write(["the 1 2", line]), "Paris")
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_named(tmp_path):
+    with pytest.raises(ModelFolderError, match=r"none\.txt: No such file.*text\.glove takes a text file such as glove\.6B\.100d\.txt"):
+        read(tmp_path / "none.txt")
+    with pytest.raises(ModelFolderError, match="Is a directory"):
+        read(tmp_path)
+
+
+def test_coverage_counts_words_and_running_words(write):
+    vectors = read(write(LINES), "the", "Paris", "Rome", "Berlin")
+    assert vectors.coverage(Counter({"the": 5, "Paris": 1, "Rome": 1, "Berlin": 3})) == (
+        "glove.txt has vectors for 3 of 4 words of the training text (75.0%; 2 as written, 1 in lower case), 70.0% of its running words"
+    )

@@ -5,7 +5,7 @@ Letters: n words, V pictures (the whole one first, if used), N text layers, C le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from hvpkit.types import Box, Prediction, Span, TextEntity, TextSpan
 ChangeKind = Literal["no pictures", "no object", "no whole picture", "other picture"]
 PictureKind = Literal["whole", "object", "blank"]
 GROUPS = ("lower", "middle", "upper")
+ALL = "all layers"
 CAUTION = "Attention shows where the model looked, which need not be why it decided; what would change is measured by changing it."
 
 
@@ -145,8 +146,9 @@ class Gates:
 class Explanation:
     """What a model said of one text with its pictures, where it looked, and what would have changed.
 
-    `looks` [n] has one a word (None: not read, or attention does not reach pictures); `cells_are_places` says whether P cells are the
-    `grid` x `grid` places of a picture; `named` is what else a fusion traced, with its batch dimension gone.
+    `image` is the whole picture, seen or not; `looks` [n] has one a word (None: not read, or attention does not reach pictures);
+    `cells_are_places` says whether P cells are the `grid` x `grid` places of a picture; `named` is what else a fusion traced, with its
+    batch dimension gone.
     """
 
     id: str
@@ -156,6 +158,7 @@ class Explanation:
     mentions: tuple[Mentioned, ...]
     decisions: tuple[Decision, ...]
     changes: tuple[Change, ...]
+    image: Path | None = None
     groups: tuple[LayerGroup, ...] = ()
     looks: tuple[Looks | None, ...] = ()
     gates: Gates | None = None
@@ -166,10 +169,26 @@ class Explanation:
     remarks: tuple[str, ...] = ()
     caution: str = CAUTION
 
+    def title(self, decision: Decision) -> str:
+        """Name a decision: the entity and its type, or the relation."""
+        return decision.label if decision.mention is None else f"{self.mentions[decision.mention].span.text}: {decision.label}"
+
     @property
     def layers(self) -> tuple[int, ...]:
         """Give all layers that were traced, counted from 0."""
         return tuple(layer for group in self.groups for layer in group.layers)
+
+
+def lacking(explained: Explanation) -> Iterator[str]:
+    """Say what cannot be shown of a text that has pictures, and why."""
+    if explained.pictures and not explained.looks:
+        yield "the attention of this model's text encoder does not reach its pictures"
+    if explained.pictures and explained.gates is None:
+        yield "this model has no gates over levels"
+    if explained.gates is not None and explained.gates.level_name == "slice":
+        yield "a slice is a part of the output of the release's one map, not a level of the pyramid"
+    if explained.looks and not explained.cells_are_places:
+        yield "the parts of a picture are runs of channels, as the release cuts them, not places in it"
 
 
 def layer_groups(layers: int) -> tuple[LayerGroup, ...]:

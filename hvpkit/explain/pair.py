@@ -48,6 +48,7 @@ def explain(predictor: Predictor, reading: Reading, other: OtherPicture | None =
         mentions=tuple(_mentions(answer, reading, looking)),
         decisions=_decisions(answer),
         changes=tuple(_changes(predictor, reading, answer, shown, other)),
+        image=example.image,
         groups=layer_groups(_layers(seen) if shown else 0),
         looks=tuple(looking.of(word, word + 1) for word in range(len(reading.words))) if shown and seen.looks is not None else (),
         gates=_gates(seen.gates, shown, seen.level_name),

@@ -1,0 +1,193 @@
+"""Is what is taken away what decided, and does attention say so? Explanations checked on drawn data whose deciding object is known.
+
+    python benchmarks/explain.py runs/quickstart runs/quickstart_mre
+
+For each test example in which one object decides (the sentence leaves the answer open, one object of the picture shows it): is the drop in
+confidence largest when that object is removed, among the runs that leave one picture out? The confidence is that of what the model itself
+decided for the open name or pair, right or wrong, as `hvp explain` shows it; a name that it does not find counts as a failure. The drop
+counts only when it is above 0 and no other is as large. Beside it: how often the deciding object gets the largest attention of the name's
+words (mean over layers, heads and words; for a pair, over head and tail). Writes benchmarks/explain.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hvpkit.cli import output
+from hvpkit.data.demo.ceilings import answers_of
+from hvpkit.data.prepared import open_prepared
+from hvpkit.errors import DataError
+from hvpkit.explain.explanation import Decision, Explanation, mean
+from hvpkit.types import Example, Span
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One example: its clue, how many objects it has, whether the model is right, and whether drops and attention point at the object."""
+
+    id: str
+    clue: str
+    objects: int
+    found: bool
+    right: bool
+    drop_of_objects: bool
+    drop_of_all: bool
+    attention_of_objects: bool
+    attention_of_all: bool
+
+
+def decided_by_one_object(examples: Iterable[Example]) -> list[Example]:
+    """Find the examples whose text leaves the answer open and of whose picture one object shows it."""
+    found = [e for e in examples if e.notes.get("open") == "yes" and e.notes.get("deciding_object", "none") != "none"]
+    if not found:
+        raise DataError("no example says which object decides; `hvp preprocess demo` draws some")
+    return found
+
+
+def open_span(example: Example, examples: Iterable[Example]) -> tuple[tuple[Span, ...], str]:
+    """Give the spans that the same words get other answers for, and the answer of this example."""
+    own = answers_of(example)
+    for other in examples:
+        if (other.words, other.head, other.tail) == (example.words, example.head, example.tail):
+            theirs = dict(answers_of(other))
+            differing = [(spans, answer) for spans, answer in own if theirs.get(spans, answer) != answer]
+            if differing:
+                return differing[0]
+    raise DataError(f"{example.id}: nothing in its words is open")
+
+
+def finding(example: Example, spans: tuple[Span, ...], answer: str, explained: Explanation) -> Finding:
+    """Compare an explanation with what is known."""
+    first = len([picture for picture in explained.pictures if picture.kind == "whole"])
+    deciding = first + int(example.notes["deciding_object"])
+    decision = asked(explained, spans)
+    drops, attention = {}, {}
+    if decision is not None:
+        number = explained.decisions.index(decision)
+        drops = {c.picture: c.effects[number].drop or 0.0 for c in explained.changes if c.picture is not None}
+        mentions = [m for m in explained.mentions if m.looks is not None and m.words in spans]
+        looks = [m.looks.on_pictures(explained.layers) for m in mentions if m.looks is not None]
+        attention = {place: mean([shares[place] for shares in looks]) for place in range(len(explained.pictures))} if looks else {}
+    return Finding(
+        id=example.id,
+        clue=example.notes["clue"],
+        objects=len(explained.pictures) - first,
+        found=decision is not None,
+        right=decision is not None and decision.label == answer,
+        drop_of_objects=leads(deciding, {place: drop for place, drop in drops.items() if place >= first}),
+        drop_of_all=leads(deciding, drops),
+        attention_of_objects=leads(deciding, {place: share for place, share in attention.items() if place >= first}),
+        attention_of_all=leads(deciding, attention),
+    )
+
+
+def asked(explained: Explanation, spans: tuple[Span, ...]) -> Decision | None:
+    """Give what was decided for the open name, if it was found, or for the pair."""
+    for decision in explained.decisions:
+        if decision.mention is None or (explained.mentions[decision.mention].words,) == spans:
+            return decision
+    return None
+
+
+def leads(place: int, values: dict[int, float]) -> bool:
+    """Say whether one value is above 0 and above all others."""
+    own = values.get(place, 0.0)
+    return own > 0 and all(own > value for other, value in values.items() if other != place)
+
+
+# ----------------------------------------------------------------------------------------------------------------- tables
+MEASURES = ("drop_of_objects", "drop_of_all", "attention_of_objects", "attention_of_all")
+
+
+def shares(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Sum findings up; `chance` is what a choice of an object at random would reach."""
+    facts: dict[str, Any] = {
+        "examples": len(findings),
+        "right": mean([f.right for f in findings]),
+        "found": mean([f.found for f in findings]),
+    }
+    facts["chance"] = mean([1 / f.objects for f in findings])
+    return facts | {measure: mean([getattr(f, measure) for f in findings]) for measure in MEASURES}
+
+
+def summed_up(findings: Sequence[Finding]) -> dict[str, dict[str, Any]]:
+    """Sum up all findings, those where the model is right, where it is wrong, and by kind of clue."""
+    groups: dict[str, list[Finding]] = defaultdict(list)
+    for each in findings:
+        for name in ("all", "the model is right" if each.right else "the model is wrong", f"clue: {each.clue}"):
+            groups[name].append(each)
+    order = sorted(groups, key=lambda name: (name != "all", name.startswith("clue"), name))
+    return {name: shares(groups[name]) for name in order}
+
+
+def measure(model: Path) -> dict[str, Any]:
+    """Explain the examples of one model's own test split."""
+    import hvpkit
+    from hvpkit.explain.pair import explain
+    from hvpkit.prediction_input import read_example
+
+    predictor = hvpkit.load(model)
+    recipe = predictor.folder.recipe
+    data = open_prepared(recipe.data.path)
+    examples = data.examples("test")
+    chosen = decided_by_one_object(examples)
+    findings = []
+    for example in output.track(chosen, "examples"):
+        spans, answer = open_span(example, examples)
+        findings.append(finding(example, spans, answer, explain(predictor, read_example(example, recipe))))
+    metrics = predictor.folder.metrics
+    return {
+        "task": recipe.task,
+        "data": data.manifest.name,
+        "fingerprint": data.manifest.fingerprint,
+        "seed": metrics["seed"],
+        "encoder": metrics["encoder"],
+        "epochs": recipe.train.epochs,
+        "remarks": metrics["remarks"],
+        "groups": summed_up(findings),
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    data, training = f"{result['data']} ({result['fingerprint']})", f"{result['epochs']} epochs, seed {result['seed']}"
+    title = f"{result['task']}, {data}, {training}; percent of examples"
+    columns = (
+        "",
+        "examples",
+        "right",
+        "chance",
+        "drop, objects",
+        "drop, with the whole",
+        "attention, objects",
+        "attention, with the whole",
+    )
+    rows = [
+        (name, group["examples"], *(f"{100 * group[key]:.1f}" for key in ("right", "chance", *MEASURES)))
+        for name, group in result["groups"].items()
+    ]
+    output.print_table(columns, rows, title=title)
+
+
+def main(models: Sequence[Path], target: Path) -> None:
+    results = [measure(model) for model in models]
+    for result in results:
+        show(result)
+    target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(f"Written: {target}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path, nargs="+", help="model folders trained on `hvp preprocess demo`, --task mre, or both")
+    parser.add_argument("--output", type=Path, default=HERE / "explain.json")
+    given = parser.parse_args()
+    main(given.models, given.output)

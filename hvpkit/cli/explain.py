@@ -1,0 +1,211 @@
+"""`hvp explain`: what the pictures did, for one text or for many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from hvpkit.cli import output
+from hvpkit.cli.eval import data_folder
+from hvpkit.cli.predict import open_model
+from hvpkit.errors import HvpkitError, InputError
+from hvpkit.explain.sources import Source, check_figures, open_source, read_object
+from hvpkit.model_folder import ModelFolder
+from hvpkit.prediction_input import PredictionInput, Reading, read_example, read_input, uses_pictures
+
+if TYPE_CHECKING:
+    from hvpkit.explain.changes import OtherPicture
+    from hvpkit.explain.explanation import Explanation
+    from hvpkit.predictor import Predictor
+
+COUNT = 8  # examples of a figure, as in the paper's Figure 4
+
+
+def command(
+    model: Annotated[Path | None, typer.Option(metavar="DIR", help="A model folder (the newest under runs/).", show_default=False)] = None,
+    text: Annotated[str | None, typer.Option(help="The text to explain.")] = None,
+    image: Annotated[Path | None, typer.Option(metavar="FILE", help="Its picture.")] = None,
+    objects: Annotated[
+        list[str] | None, typer.Option("--object", metavar="CROP", help="A crop's file, or a box left,top,right,bottom in pixels.")
+    ] = None,
+    head: Annotated[str | None, typer.Option(help="First entity of a pair: words of the text, or characters START:END.")] = None,
+    tail: Annotated[str | None, typer.Option(help="Second entity of a pair.")] = None,
+    data: Annotated[str | None, typer.Option(help="Prepared data: a name under data/, or a folder (the model's own).")] = None,
+    split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which part of the data.")] = "test",
+    examples: Annotated[list[str] | None, typer.Option("--example", metavar="ID", help="An example of the data.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="The first examples of the data that have a picture.")] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Sum up the whole split, by entity type or relation.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page that explains one text.")] = None,
+    figures: Annotated[
+        list[Path] | None, typer.Option("--figure", metavar="FILE", help="Draw gates.pdf or attention.pdf (also .png, .svg).")
+    ] = None,
+    other: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Another picture to try (one of the data, or a drawn one).", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Chooses the other picture, and what is resampled.")] = 0,
+    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON document.")] = False,
+) -> None:
+    """Show what the pictures did: where words look, what the gates let in, and what other pictures would change.
+
+    Example: `hvp explain --text "Taylor Hill holding Jun's GQ japan lol." --image x.jpg --html report.html`
+
+    Examples of prepared data: `hvp explain --data twitter2017 --split test --count 8 --figure gates.pdf`, or `--summary` of all of them.
+    """
+    ask = Ask(text, tuple(examples or ()), count, summary, html, tuple(figures or ()))
+    check(ask, {"--image": image, "--object": objects or None, "--head": head, "--tail": tail})
+    folder = open_model(model, plugins or [])
+    source = open_source(folder, data_folder(data), split) if text is None or data is not None else None
+    given = None if text is None else PredictionInput(text, image, head, tail, [read_object(item) for item in objects or ()])
+    readings = choose(ask, given, source, folder)
+    found = run(ask, readings, Others(source, other, seed), folder)
+    if json:
+        return output.print_json({"model": folder.folder} | found.record(one=text is not None))
+    return show(found, ask)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is to be explained, and where it is to go."""
+
+    text: str | None
+    examples: tuple[str, ...]
+    count: int | None
+    summary: bool
+    html: Path | None
+    figures: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Others:
+    """Where other pictures are found: a file, other texts of the data, or none; then one is drawn."""
+
+    source: Source | None
+    file: Path | None
+    seed: int
+
+    def of(self, reading: Reading, drawn: Path) -> OtherPicture:
+        """Give a picture that belongs to another text."""
+        from hvpkit.explain.changes import OtherPicture, drawn_picture, other_picture
+
+        if self.file is not None:
+            return OtherPicture(self.file.name, self.file)
+        found = other_picture(self.source.examples, reading.example, self.seed, self.source.where) if self.source else None
+        return found or drawn_picture(drawn, self.seed)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Explanations, the summary of a split, and the files that were written."""
+
+    explanations: Sequence[Explanation]
+    summary: Any
+    written: Sequence[Path]
+
+    def record(self, one: bool) -> dict[str, Any]:
+        """Give what `--json` prints."""
+        files = {"written": self.written}
+        if one:
+            return {field: getattr(self.explanations[0], field) for field in self.explanations[0].__dataclass_fields__} | files
+        return {"explanations": self.explanations, "summary": self.summary} | files
+
+
+def check(ask: Ask, one: dict[str, object]) -> None:
+    """Refuse options that do not go together, before anything is opened."""
+    given = [name for name, value in one.items() if value is not None]
+    chosen = [name for name, value in (("--example", ask.examples), ("--count", ask.count), ("--summary", ask.summary)) if value]
+    if ask.text is None and given:
+        raise InputError(f"{', '.join(given)} belong to a --text, and there is none")
+    if ask.text is not None and chosen:
+        raise InputError(f"--text and {', '.join(chosen)} exclude each other: one text, or examples of prepared data")
+    if ask.text is None and not chosen and not ask.figures:
+        raise InputError('there is nothing to explain: give --text "...", or --example ID, --count N or --summary for prepared data')
+    if ask.examples and ask.count:
+        raise InputError("--example and --count exclude each other: name examples, or say how many")
+    if ask.html is not None and ask.text is None and len(ask.examples) + (ask.count or 0) != 1:
+        raise InputError("--html explains one text: give --text, one --example, or --count 1")
+    if ask.html is not None and ask.html.is_dir():
+        raise InputError(f"{ask.html} is a folder; name a file for --html")
+    check_figures(ask.figures)
+
+
+def choose(ask: Ask, given: PredictionInput | None, source: Source | None, folder: ModelFolder) -> list[Reading]:
+    """Read the text, or find the examples (no torch)."""
+    if given is not None:
+        reading = read_input(given, folder.recipe)
+        if isinstance(given.image, Path) and uses_pictures(folder.recipe):
+            from hvpkit.vision.pictures import check_picture
+
+            check_picture(given.image)
+        return [reading]
+    if source is None:
+        raise ValueError("neither a text nor data")
+    if ask.summary and not ask.figures and not ask.examples and not ask.count:
+        return []
+    examples = source.named(ask.examples) if ask.examples else source.first(ask.count or COUNT)
+    return [read_example(example, folder.recipe) for example in examples]
+
+
+def run(ask: Ask, readings: Sequence[Reading], others: Others, folder: ModelFolder) -> Found:
+    """Explain the readings, sum up the split if asked, and write the files."""
+    from hvpkit.predictor import Predictor
+
+    predictor = Predictor(folder)
+    with TemporaryDirectory(prefix="hvpkit-") as drawn:
+        explanations = list(_explained(predictor, readings, others, Path(drawn)))
+        summary = None
+        if ask.summary and others.source is not None:
+            from hvpkit.explain.summary import summarize
+
+            with output.progress("examples", len(others.source.examples)) as advance:
+                summary = summarize(predictor, others.source.examples, others.source.where, others.seed, advance)
+        return Found(explanations, summary, list(_written(ask, explanations, folder)))
+
+
+def _explained(predictor: Predictor, readings: Sequence[Reading], others: Others, drawn: Path) -> Iterator[Explanation]:
+    """Explain each; one of many that cannot be read is told and left out."""
+    from hvpkit.explain.pair import explain
+
+    failed: list[str] = []
+    for reading in output.track(readings, "examples") if len(readings) > 1 else readings:
+        try:
+            yield explain(predictor, reading, others.of(reading, drawn))
+        except InputError as error:
+            if len(readings) == 1:
+                raise
+            failed.append(str(error))
+            output.warn(f"{reading.example.id} is left out: {error}")
+    if failed and len(failed) == len(readings):
+        raise HvpkitError(f"none of {len(readings)} examples could be explained")
+
+
+def _written(ask: Ask, explanations: Sequence[Explanation], folder: ModelFolder) -> Iterator[Path]:
+    if ask.html is not None:
+        from hvpkit.explain.page import write_page
+
+        write_page(ask.html, explanations[0], folder.folder)
+        yield ask.html
+    for file in ask.figures:
+        from hvpkit.explain.figures import write_figure
+
+        write_figure(file, explanations)
+        yield file
+
+
+def show(found: Found, ask: Ask) -> None:
+    """Print explanations, unless they went to a figure; then the summary and what was written."""
+    from hvpkit.cli.explanations import show_explanation, show_summary
+
+    for number, explanation in enumerate(found.explanations if not ask.figures or ask.text is not None else ()):
+        if number:
+            output.print_text("")
+        show_explanation(explanation)
+    if found.summary is not None:
+        show_summary(found.summary)
+    for file in found.written:
+        output.print_text(f"Written: {file}")

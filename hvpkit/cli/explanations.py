@@ -1,0 +1,123 @@
+"""An explanation, and the summary of many, as tables in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hvpkit.cli import output
+from hvpkit.cli.predictions import percent, show, visible
+from hvpkit.explain.explanation import Change, Effect, Explanation, lacking
+
+if TYPE_CHECKING:
+    from hvpkit.explain.summary import Estimate, GroupMeans, Summary
+
+
+def show_explanation(explained: Explanation) -> None:
+    """Print the prediction, what would change, where its words look, and the gates."""
+    show(explained.prediction)
+    if explained.gold:
+        output.print_text(f"The data says: {visible(', '.join(explained.gold))}")
+    if explained.changes:
+        columns = ("what would change", *(visible(explained.title(decision)) for decision in explained.decisions), "appears")
+        output.print_table(columns, (_change_row(change) for change in explained.changes))
+    if any(mention.looks for mention in explained.mentions):
+        columns = ("attention", "of", *(picture.title for picture in explained.pictures), "text", "looks most at")
+        output.print_table(columns, _attention_rows(explained), title="Attention, mean over heads")
+    if explained.gates is not None:
+        name, levels = explained.gates.level_name, len(explained.gates.weights[0][0])
+        order = "fine to coarse" if name == "level" else "of the release's map"
+        title = f"Gates: percent on {name}s 1 to {levels} ({order})"
+        output.print_table(("layer", *(picture.title for picture in explained.pictures)), _gate_rows(explained), title=title)
+    for name in explained.named:
+        output.print_text(f"Also traced, see --json: {name}")
+    for picture in explained.pictures:
+        if picture.file is not None:
+            output.print_text(f"{picture.title[:1].upper()}{picture.title[1:]}: {visible(str(picture.file))}")
+    for remark in (*explained.remarks, *lacking(explained)):
+        output.print_text(f"Note: {remark}.")
+    if explained.looks:
+        output.print_text(explained.caution)
+
+
+def _change_row(change: Change) -> tuple[str, ...]:
+    appears = ", ".join(f"{visible(entity.text)}: {entity.type}" for entity in change.appears)
+    return visible(change.name), *(effect_text(effect) for effect in change.effects), appears
+
+
+def effect_text(effect: Effect) -> str:
+    """Say confidence before and after, and what is decided instead."""
+    after = "not known" if effect.after is None else percent(effect.after)
+    flip = f" now {effect.becomes or 'no entity'}" if effect.flips else ""
+    return f"{percent(effect.before)} -> {after}{flip}"
+
+
+def _attention_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
+    for mention in explained.mentions:
+        for group in explained.groups if mention.looks else ():
+            shares = mention.looks.on_pictures(group.layers) if mention.looks else ()
+            most = explained.pictures[max(range(len(shares)), key=shares.__getitem__)].name
+            text = percent(mention.looks.on_text(group.layers)) if mention.looks else ""
+            yield f"{visible(mention.span.text)} ({mention.role})", group.title, *map(percent, shares), text, most
+
+
+def _gate_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
+    weights = explained.gates.weights if explained.gates else ()
+    for layer in explained.layers:
+        yield str(layer + 1), *("  ".join(f"{100 * weight:3.0f}" for weight in picture[layer]) for picture in weights)
+
+
+# ------------------------------------------------------------------------------------------------------------- whole splits
+def show_summary(summary: Summary) -> None:
+    """Print the means by group, and the rank correlation of layer depth and mean level."""
+    said = f"{summary.where}: {summary.with_pictures} of {summary.examples} examples have pictures that this model sees"
+    if summary.unread:
+        output.warn(f"{summary.unread} examples could not be read and are left out; the first: {summary.first_error}")
+    if not summary.groups:
+        return output.print_text(f"{said}.")
+    if summary.layer_levels is not None:
+        _show_levels(summary, said)
+    if summary.layer_pictures is not None:
+        rows = [(group.name, str(group.count), *map(percent, _shares(group))) for group in summary.groups]
+        output.print_table(("", "mentions", "whole picture", "objects", "text"), rows, title="Attention, mean over layers and heads")
+        by_layer = [(str(layer), percent(share)) for layer, share in enumerate(summary.layer_pictures, 1)]
+        output.print_table(("layer", "attention on pictures"), by_layer)
+    else:
+        output.print_text("Note: the attention of this model's text encoder does not reach its pictures.")
+    return None
+
+
+def _show_levels(summary: Summary, said: str) -> None:
+    levels = summary.layer_levels or ()
+    names = [f"{summary.level_name} {number}" for number in range(1, len(levels[0]) + 1)]
+    columns = ("", "mentions", *names, *(f"mean, {group.title}" for group in summary.layer_groups))
+    rows = (_level_row(group) for group in summary.groups)
+    output.print_table(columns, rows, title=f"Gates of {said}; mean over layers, pictures and gold answers")
+    by_layer = [
+        (str(layer), *map(percent, row), f"{sum(level * w for level, w in enumerate(row, 1)):.2f}") for layer, row in enumerate(levels, 1)
+    ]
+    output.print_table(("layer", *names, f"mean {summary.level_name}"), by_layer)
+    _show_correlation(summary)
+
+
+def _show_correlation(summary: Summary) -> None:
+    found, name = summary.correlation, summary.level_name
+    if found is None or found.of_means is None:
+        return output.print_text(f"Layer depth and mean {name} have no rank correlation: the layers do not differ.")
+    within = "" if found.within is None else f"; within an example, on average: {_range(found.within)}"
+    deeper = "later slices" if name == "slice" else "coarser levels"
+    output.print_text(f"Rank correlation of layer depth and mean {name}, over the means of all examples: {_range(found.of_means)}{within}.")
+    return output.print_text(f"Above 0, deeper layers take {deeper}; {100 * found.coverage:.0f}% intervals, examples resampled.")
+
+
+def _range(found: Estimate) -> str:
+    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+
+
+def _level_row(group: GroupMeans) -> tuple[str, ...]:
+    levels, means = group.levels or (), group.mean_levels or ()
+    return group.name, str(group.count), *map(percent, levels), *(f"{level:.2f}" for level in means)
+
+
+def _shares(group: GroupMeans) -> Iterator[float]:
+    yield from (share for share in (group.whole, group.objects, group.text) if share is not None)

@@ -1,0 +1,101 @@
+"use strict";
+(() => {
+  const STEPS = 50;
+  const words = [...document.querySelectorAll(".word")];
+  const crops = [...document.querySelectorAll(".crop")];
+  const pictures = [...document.querySelectorAll("[data-picture]")];
+  const radios = [...document.querySelectorAll("input[name=layers]")];
+  const readout = document.getElementById("readout");
+  const bars = [...document.querySelectorAll("#bars tr")];
+  if (!readout) return;
+
+  const shares = new Map(words.map((word) => [word, JSON.parse(word.dataset.shares)]));
+  const group = () => Number((radios.find((radio) => radio.checked) || { value: 0 }).value);
+  const percent = (share) => `${(100 * share).toFixed(1)}%`;
+  const step = (share, top) => (top > 0 ? Math.round((STEPS * share) / top) : 0);
+  const nameOf = (crop) => crop.querySelector(".name").textContent;
+  const number = (element) => Number(element.dataset.picture);
+  let pinned = null;
+
+  function clear() {
+    document.body.classList.remove("lit");
+    for (const element of [...words, ...pictures]) {
+      delete element.dataset.heat;
+      element.classList.remove("active");
+    }
+    for (const row of bars) {
+      row.querySelector(".bar").dataset.fill = 0;
+      row.querySelector(".number").textContent = "";
+    }
+    readout.textContent = "Nothing is pointed at.";
+  }
+
+  function showWord(word) {
+    const own = shares.get(word)[group()];
+    const top = Math.max(...own.slice(0, -1));
+    word.classList.add("active");
+    for (const element of pictures) element.dataset.heat = step(own[number(element)], top);
+    bars.forEach((row, i) => {
+      row.querySelector(".bar").dataset.fill = step(own[i], 1);
+      row.querySelector(".number").textContent = percent(own[i]);
+    });
+    const told = crops.map((crop, i) => `${nameOf(crop)} ${percent(own[i])}`);
+    readout.textContent = `“${word.textContent}” looks at ${told.join(", ")}, the text ${percent(own[own.length - 1])}.`;
+  }
+
+  function showPicture(element) {
+    const place = number(element);
+    const on = words.map((word) => shares.get(word)[group()][place]);
+    const top = Math.max(...on);
+    for (const other of pictures) if (number(other) === place) other.classList.add("active");
+    words.forEach((word, i) => { word.dataset.heat = step(on[i], top); });
+    const best = words.map((word, i) => [on[i], word.textContent]).sort((a, b) => b[0] - a[0]).slice(0, 3);
+    const told = best.map(([share, text]) => `“${text}” ${percent(share)}`);
+    readout.textContent = `${nameOf(crops[place])} is attended to most by ${told.join(", ")}.`;
+  }
+
+  function light(element) {
+    clear();
+    if (!element) return;
+    document.body.classList.add("lit");
+    if (shares.has(element)) showWord(element);
+    else showPicture(element);
+  }
+
+  function pin(element) {
+    pinned = pinned === element ? null : element;
+    for (const other of [...words, ...crops]) other.setAttribute("aria-pressed", String(other === pinned));
+    light(element);
+  }
+
+  for (const element of [...words, ...pictures]) {
+    element.addEventListener("pointerenter", () => light(element));
+    element.addEventListener("pointerleave", (event) => {
+      const outer = event.relatedTarget && event.relatedTarget.closest ? event.relatedTarget.closest("[data-picture]") : null;
+      light(outer || pinned);
+    });
+    element.addEventListener("focus", () => light(element));
+    element.addEventListener("blur", () => light(pinned));
+  }
+  for (const element of [...words, ...crops]) element.addEventListener("click", () => pin(element));
+  for (const radio of radios) radio.addEventListener("change", () => light(pinned));
+
+  function roving(items) {
+    const move = (event, to) => {
+      event.preventDefault();
+      for (const item of items) item.tabIndex = item === items[to] ? 0 : -1;
+      items[to].focus();
+    };
+    items.forEach((item, i) => {
+      item.addEventListener("keydown", (event) => {
+        if (event.key === "ArrowRight" || event.key === "ArrowDown") move(event, (i + 1) % items.length);
+        else if (event.key === "ArrowLeft" || event.key === "ArrowUp") move(event, (i + items.length - 1) % items.length);
+        else if (event.key === "Home") move(event, 0);
+        else if (event.key === "End") move(event, items.length - 1);
+        else if (event.key === "Escape" && pinned) pin(pinned);
+      });
+    });
+  }
+  roving(words);
+  roving(crops);
+})();

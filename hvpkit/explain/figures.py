@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from hvpkit.errors import InputError
@@ -75,7 +76,7 @@ def attention_figure(explanations: Sequence[Explanation]) -> Any:  # noqa: ANN40
 
 def _attention_part(part: Any, explained: Explanation, mentions: Sequence[Any], pictures: int, top: float) -> None:  # noqa: ANN401
     """Draw one example: its sentence, its pictures, and below each what the mentions' attention on its cells is."""
-    part.suptitle(_caption(explained), fontsize=8, x=0.02, ha="left", parse_math=False, wrap=True)
+    part.suptitle(_caption(explained, 22 * (pictures + 1)), fontsize=8, x=0.02, ha="left", parse_math=False)
     axes = part.subplots(2, pictures, squeeze=False, height_ratios=[INCH, 0.3 * len(mentions)])
     for number in range(pictures):
         above, below = axes[:, number]
@@ -101,11 +102,12 @@ def _attention_part(part: Any, explained: Explanation, mentions: Sequence[Any], 
             label.set_parse_math(False)
 
 
-def _caption(explained: Explanation) -> str:
-    """Give the sentence, what is right, and what the model says."""
+def _caption(explained: Explanation, width: int) -> str:
+    """Give the sentence, what is right, and what the model says, in lines of so many characters."""
     said = ", ".join(explained.title(decision) for decision in explained.decisions) or "no entities"
     known = f"gold: {', '.join(explained.gold)}; " if explained.gold else ""
-    return f"{explained.prediction.text}\n{known}predicted: {said} (attention in percent, mean over layers and heads)"
+    lines = (explained.prediction.text, f"{known}predicted: {said} (attention in percent, mean over layers and heads)")
+    return "\n".join(fill(line, width) for line in lines)
 
 
 def _thumbnail(picture: SeenPicture) -> Any:  # noqa: ANN401 - matplotlib takes pictures of Pillow

@@ -355,7 +355,8 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
         "## Controlled pictures",
         "",
         "`python benchmarks/controlled.py`: recipes/quickstart.yaml, quickstart_mre.yaml and their variants, drawn data",
-        f"({bench.size} training examples a task), encoder and backbone from random weights, {bench.recipe_epochs()} epochs.",
+        f"({bench.size} training examples a task; {_fingerprints(results)}), encoder from random weights, a backbone of fixed wavelets,",
+        f"{bench.recipe_epochs()} epochs.",
         f"{len(results.found)} of {len(list(jobs(results.seeds)))} runs are finished, seeds {', '.join(map(str, seeds))}; mean ± standard "
         "deviation over seeds, in points of F1. What is not listed was not run.",
         "",
@@ -379,6 +380,11 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
     for task in TASKS:
         lines += _gates_table(results, task)
     return "\n".join(lines) + "\n"
+
+
+def _fingerprints(results: Results) -> str:
+    of = {job.task: found["fingerprint"] for job, found in results.found.items() if "fingerprint" in found}
+    return ", ".join(f"{task} `{of[task]}`" for task in TASKS if task in of)
 
 
 def _scores_row(results: Results, task: str) -> str:

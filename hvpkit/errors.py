@@ -22,6 +22,10 @@ class RecipeError(InputError):
     """A recipe cannot be read; the message lists every problem with its file and line."""
 
 
+class PlanError(InputError):
+    """A plan of experiments cannot be read or carried out; the message lists every problem with its file and line."""
+
+
 class ComponentError(InputError):
     """A component is unknown, registered twice, or cannot work with its neighbours."""
 

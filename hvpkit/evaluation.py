@@ -11,6 +11,7 @@ from typing import Any
 from hvpkit.data.batching import Batcher
 from hvpkit.data.demo.ceilings import groups
 from hvpkit.data.prepared import open_prepared
+from hvpkit.data.shuffling import shuffle_pictures
 from hvpkit.errors import DataError, InputError
 from hvpkit.inference import Decoded, decode, score, with_picture
 from hvpkit.metrics import Scores
@@ -60,9 +61,11 @@ def evaluate(
     data_folder: Path | None = None,
     predictions: Path | None = None,
     progress: Callable[[int], None] = lambda done: None,
+    shuffle: int | None = None,
 ) -> Evaluation:
     """Score a model on a split of its own data, or of `data_folder`; write every prediction to `predictions` if asked.
 
+    A seed to `shuffle` gives each example the picture of another (hvpkit/data/shuffling.py): a control, told among the remarks.
     Raises DataError when the data is for another task, has other labels, or has no such split.
     """
     data = open_prepared(data_folder or folder.recipe.data.path)
@@ -76,6 +79,8 @@ def evaluate(
         raise DataError(f"{data.folder} has labels that the model does not know: {', '.join(unknown)}")
     if folder.recipe.data.text_only:
         examples = [replace(example, image=None, objects=()) for example in examples]
+    if shuffle is not None:
+        examples = shuffle_pictures(examples, shuffle)
     if predictions is not None:
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.touch()  # a place that cannot be written is told before the work, not after it
@@ -96,8 +101,8 @@ def evaluate(
         first_error=errors[0] if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
-        remarks=folder.metrics["remarks"],
-        groups=group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
+        remarks=[*folder.metrics["remarks"], *([] if shuffle is None else [f"pictures were shuffled between examples by seed {shuffle}"])],
+        groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
         scores=piece_scores(model, batcher, examples) if folder.recipe.scoring == "pieces" else score(examples, answers),
     )
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from hvpkit.composition import composition_problems
 from hvpkit.errors import RecipeError, choices
-from hvpkit.recipe_source import Origin, Source, explain, read_source
+from hvpkit.recipe_source import Origin, Source, explain, read_source, source_of
 from hvpkit.recipe_yaml import Keys, dump
 from hvpkit.registry import Registry
 from hvpkit.types import Task
@@ -213,7 +213,15 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = (), registry: Regis
 
     With a registry its components are checked too. Raises RecipeError, which lists every problem as `file:line: message`.
     """
-    source = read_source(_find(path))
+    return _load(read_source(_find(path)), overrides, registry)
+
+
+def recipe_from_text(text: str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Recipe:
+    """Read a recipe from its YAML text, as `load_recipe` does from a file."""
+    return _load(source_of(text, "recipe"), overrides, registry)
+
+
+def _load(source: Source, overrides: Sequence[str], registry: Registry | None) -> Recipe:
     for override in overrides:
         source.override(override)
     recipe, errors = _validate(source.values, source.origin)
@@ -227,9 +235,14 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = (), registry: Regis
 
 def shipped_recipes() -> dict[str, Path]:
     """List the recipes that come with hvpkit, by name."""
+    return shipped()
+
+
+def shipped(kind: str = ".") -> dict[str, Path]:
+    """List the YAML files that come with hvpkit, by name: recipes, or what lies in the folder `kind` beside them."""
     package = Path(__file__).parent
     folder = package / "recipes" if (package / "recipes").is_dir() else package.parent / "recipes"
-    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    return {file.stem: file for file in sorted((folder / kind).glob("*.yaml"))}
 
 
 def _find(path: Path | str) -> Path:

@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -67,6 +67,11 @@ def read_source(file: Path) -> Source:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise RecipeError(f"{file}:{line}: not UTF-8 text; save the recipe as UTF-8") from error
+    return source_of(text, str(file))
+
+
+def source_of(text: str, file: str) -> Source:
+    """Read a recipe's text, which stands in `file`; raises RecipeError when it holds no mapping at all."""
     tree = parse(text)
     problems = [f"{file}:{line}: {message}" for line, message in tree.problems]
     if not isinstance(tree.value, dict):
@@ -92,14 +97,32 @@ def explain(error: ErrorDetails, origin: Origin, model: type[BaseModel]) -> str:
         case "bool_type":
             return f"{place}: {name} must be true or false, not {given}"
         case "value_error":
-            return f"{place}: {name}: {error['msg'].removeprefix('Value error, ')}"
+            said = error["msg"].removeprefix("Value error, ")
+            return f"{place}: {name}: {said}" if name else f"{place}: {said}"
     return f"{place}: {name} {error['msg'].removeprefix('Input ').replace('should', 'must')}, not {given}"
 
 
 def _fields(model: Any, keys: Keys) -> list[str]:  # noqa: ANN401 - a model's class
     for key in keys:
-        model = model.model_fields[key].annotation
+        model = _inner(model, key)
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _inner(model: Any, key: str | int) -> Any:  # noqa: ANN401 - annotations
+    """Give the class under a key of a model, or of a mapping or list of models."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        model = next(field.annotation for name, field in model.model_fields.items() if key in (name, field.alias))
+    else:
+        model = get_args(model)[-1]
+    return (
+        next((kind for kind in get_args(model) if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+        if _optional(model)
+        else model
+    )
+
+
+def _optional(annotation: object) -> bool:
+    return type(None) in get_args(annotation)
 
 
 def _written(value: object) -> str:

@@ -17,7 +17,7 @@ from hvpkit.cli import output
 from hvpkit.errors import HvpkitError
 
 # a module each, in the order of the work
-COMMANDS = ("preprocess", "train", "eval", "predict", "explain", "components", "recipes", "import-release", "export-release")
+COMMANDS = ("preprocess", "train", "experiment", "eval", "predict", "explain", "components", "recipes", "import-release", "export-release")
 
 # of the app, and of a command that is built alone
 SETTINGS: dict[str, Any] = {

@@ -19,6 +19,9 @@ def command(
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which part of the data.")] = "test",
     data: Annotated[str | None, typer.Option(help="Prepared data: a name under data/, or a folder (the model's own).")] = None,
     predictions: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every prediction, one JSON line an example.")] = None,
+    shuffle: Annotated[
+        int | None, typer.Option("--shuffle-pictures", metavar="SEED", help="A control: each example sees the picture of another.")
+    ] = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as one JSON document.")] = False,
 ) -> None:
@@ -32,7 +35,7 @@ def command(
     from hvpkit.evaluation import evaluate
 
     with output.progress("examples") as advance:
-        result = evaluate(folder, split, data_folder(data), predictions, advance)
+        result = evaluate(folder, split, data_folder(data), predictions, advance, shuffle)
     if json:
         return output.print_json(result)
     return show(result)

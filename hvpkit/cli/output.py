@@ -48,9 +48,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     for i, column in enumerate(columns):
         table.add_column(column, no_wrap=i == 0)
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     console = results if results.is_terminal else Console(file=results.file, width=10_000)
     console.print(table)
+
+
+def bold(text: str) -> Text:
+    """Give a table's cell that stands out."""
+    return Text(text, "bold")
 
 
 def print_json(value: object) -> None:

@@ -58,6 +58,7 @@ def check_text_encoder(
             _check_prefix(encoder, text)
         else:
             require_raises(ComponentError, encoder.accept_prefix, "it accepts a prefix, though it was not said to take one")
+        _check_vocabularies(encoder)
         with tempfile.TemporaryDirectory() as folder:
             encoder.save(Path(folder))
             saved = TextContext(task, folder=Path(folder))
@@ -65,6 +66,13 @@ def check_text_encoder(
             require(all(map(_equal, again, encoded)), "opened from the folder that it wrote, it encodes otherwise")
             check_state(encoder, lambda: factory(saved, **options), lambda module: [module(text).states])
         check_gradients(encoder, lambda module: [module(text).states])
+
+
+def _check_vocabularies(encoder: TextEncoder) -> None:
+    parameters = dict(encoder.named_parameters())
+    for name, rows in encoder.vocabularies().items():
+        require(name in parameters, f"vocabularies names {name}, which is no parameter of it")
+        require(len(rows) == len(parameters[name]), f"vocabularies names {len(rows)} rows of {name}, which has {len(parameters[name])}")
 
 
 def _check_encoded(one: EncodedText, example: Example, most: int) -> None:

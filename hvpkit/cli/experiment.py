@@ -1,0 +1,131 @@
+"""`hvp experiment`: a plan to a paper's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hvpkit.cli import output
+from hvpkit.errors import InputError
+from hvpkit.registry import load_registry
+
+if TYPE_CHECKING:
+    from hvpkit.experiments.estimates import Estimate
+    from hvpkit.experiments.expansion import Expansion
+    from hvpkit.experiments.plan import Plan
+    from hvpkit.experiments.report import Report
+    from hvpkit.experiments.writing import Written
+
+
+def command(
+    plan: Annotated[str | None, typer.Argument(help="A plan file, or the name of a shipped plan.", show_default=False)] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the plan.")] = None,
+    folder: Annotated[Path | None, typer.Option("--output", help="Where runs and results go (experiments/<plan>).")] = None,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Runs at a time; they share the cores.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Run nothing: show the runs and how long they will take.")] = False,
+    report: Annotated[Path | None, typer.Option(metavar="DIR", help="Run nothing: draw tables and charts of a folder's results.")] = None,
+    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Run a plan of many trainings, going on where it stopped, and write a paper's tables and charts.
+
+    Example: `hvp experiment table1 --set datasets=[twitter2017] --set seeds=[1,2] --jobs 2`
+    """
+    if (plan is None) == (report is None):
+        raise InputError("give a plan, or --report with the folder of an experiment")
+    if plan is None:
+        assert report is not None  # noqa: S101 - one of the two is given
+        return show_report(report, json)
+    from hvpkit.experiments.expansion import expand
+    from hvpkit.experiments.plan import load_plan
+
+    loaded = load_plan(plan, settings or ())
+    expansion = expand(loaded, load_registry(plugins or ()))
+    for line in expansion.left_out:
+        output.warn(f"left out: {line}")
+    target = folder or Path("experiments") / Path(plan).stem
+    estimated = estimate_of(loaded, expansion, target)
+    if dry_run:
+        return show_runs(expansion, estimated, json)
+    output.say(_estimated(estimated))
+    failed = run(loaded, expansion, target, jobs, plugins or [])
+    show_report(target, json)
+    if failed:
+        output.fail(f"{len(failed)} of {estimated.runs} runs failed; the same command tries them again")
+        raise typer.Exit(1)
+    return None
+
+
+def estimate_of(plan: Plan, expansion: Expansion, folder: Path) -> Estimate:
+    """Estimate what is left to do."""
+    from hvpkit.experiments.estimates import estimate
+    from hvpkit.experiments.results import FILE, read_results
+
+    results = read_results(folder)[1] if (folder / FILE).is_file() else []
+    return estimate(expansion.planned(plan), expansion.datasets, results)
+
+
+def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list[Path]) -> dict[str, str]:
+    """Do the runs with a progress bar; gives why each that failed did."""
+    from hvpkit.experiments.execution import Setup, Told, execute
+
+    with output.progress("runs", len(expansion.planned(plan))) as advance:
+        try:
+            return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)), Told(output.say, output.warn, advance))
+        except KeyboardInterrupt:
+            output.say("Stopped; the same command goes on where it was")
+            raise
+
+
+def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:
+    """Print the runs of a plan and how long they will take."""
+    if json:
+        names = [run.name for run in expansion.runs]
+        return output.print_json({"runs": names, "left_out": expansion.left_out, "estimate": estimated})
+    columns = ("run", "system", "data", "seed", "training set", "goes on from")
+    rows = [
+        (r.name, r.system, r.dataset, r.seed, f"{r.shots} shots" if r.shots else f"{100 * r.share:g}%", r.start or "")
+        for r in expansion.runs
+    ]
+    output.print_table(columns, rows)
+    for known in expansion.datasets.values():
+        if not known.is_prepared:
+            output.print_text(
+                f"{known.name}: not prepared yet; {'it will be drawn' if known.drawn else f'run `hvp preprocess {known.name}`'}."
+            )
+    return output.print_text(_estimated(estimated))
+
+
+def _estimated(estimated: Estimate) -> str:
+    from hvpkit.experiments.estimates import duration
+
+    done = f", {estimated.runs - estimated.remaining} of them finished" if estimated.remaining < estimated.runs else ""
+    return f"{estimated.runs} runs{done}; about {duration(estimated.seconds)} one after another ({estimated.basis})"
+
+
+def show_report(folder: Path, json: bool) -> None:
+    """Write the report of a folder's results and print its tables."""
+    from hvpkit.experiments.report import Report
+    from hvpkit.experiments.writing import write_report
+
+    report = Report.of(folder)
+    written = write_report(report, folder)
+    if not written.charts:
+        output.warn('no charts: matplotlib is not installed; `pip install "hvpkit[figures]"`')
+    return print_report(report, written, json)
+
+
+def print_report(report: Report, written: Written, json: bool) -> None:
+    """Print the tables of a report, or all of it as JSON."""
+    if json:
+        return output.print_json({"report": written, "notes": report.notes(), "missing": report.missing, "tables": report.tables()})
+    for table in report.tables():
+        rows = [[output.bold(cell.text) if cell.bold else cell.text for cell in row] for row in table.rows]
+        output.print_table(table.columns, rows, title=table.title)
+        for note in table.notes:
+            output.print_text(f"  {note}")
+    for note in report.notes():
+        output.print_text(f"Note: {note}.")
+    return output.print_text(f"Report: {written.folder}")

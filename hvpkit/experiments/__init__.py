@@ -1,0 +1,1 @@
+"""Experiments: one plan file to many runs, their results, and a paper's tables."""

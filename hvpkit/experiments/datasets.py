@@ -1,0 +1,79 @@
+"""The datasets that a plan names: what they are before they are opened, and how a demo is drawn (no torch)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from hvpkit.data.prepared import MANIFEST, open_prepared
+from hvpkit.errors import DataError, PlanError, choices
+from hvpkit.experiments.plan import Dataset, Drawn
+from hvpkit.registry import Registry
+from hvpkit.types import Task
+
+PUBLIC_SIZES = {"twitter2015": 4000, "twitter2017": 3373, "mnre": 12247}  # training examples (Chen et al. 2022, section 9 of the releases)
+CLASSES = {"mner": 4, "mre": 23}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A dataset of a plan: its task, folder, training examples (an estimate until it is prepared), how it is drawn if it is a demo."""
+
+    name: str
+    task: Task
+    folder: Path
+    examples: int
+    classes: int
+    drawn: Drawn | None = None
+
+    @property
+    def is_prepared(self) -> bool:
+        """Tell whether it is there."""
+        return (self.folder / MANIFEST).is_file()
+
+
+def known_dataset(name: str, given: Dataset, registry: Registry) -> Known:
+    """Find out what a plan's dataset is; raises PlanError for one that is neither prepared, nor drawn, nor read by anything installed."""
+    folder = given.folder or Path("data") / name
+    if (folder / MANIFEST).is_file():
+        try:
+            manifest = open_prepared(folder).manifest
+        except DataError as error:
+            raise PlanError(str(error)) from error
+        kinds = len({label[2:] if manifest.task == "mner" else label for label in manifest.labels} - {""})
+        return Known(name, manifest.task, folder, manifest.counts["train"], kinds, given.drawn)
+    if given.drawn is not None:
+        return Known(name, given.drawn.task, folder, given.drawn.size, CLASSES[given.drawn.task], given.drawn)
+    readers = registry.names("reader")
+    if name in readers and len(registry.get("reader", name).tasks) == 1:
+        task: Task = "mre" if "mre" in registry.get("reader", name).tasks else "mner"
+        return Known(name, task, folder, PUBLIC_SIZES.get(name, 2000), CLASSES[task])
+    raise PlanError(f"unknown dataset {name!r}: there is no prepared data in {folder}{choices(name, readers)}")
+
+
+def draw(known: Known) -> None:
+    """Draw a demo dataset where it is not there; raises DataError where what is there was drawn otherwise."""
+    if known.drawn is None:
+        return
+    settings = known.drawn.model_dump(exclude={"task"})
+    if known.is_prepared:
+        held = json.loads((known.folder / MANIFEST).read_text(encoding="utf-8")).get("facts", {}).get("settings", {})
+        if held != known.drawn.model_dump():
+            raise DataError(
+                f"{known.folder} holds other data than the plan draws; remove it, or give the plan's {known.name} another folder"
+            )
+        return
+    from hvpkit.data.demo.generate import generate
+
+    generate(known.folder, task=known.drawn.task, **settings)
+
+
+def require_prepared(datasets: list[Known]) -> None:
+    """Raise DataError, naming all that are missing and what to type, unless every dataset is there."""
+    missing = [known for known in datasets if not known.is_prepared]
+    if missing:
+        wanted = "; ".join(f"`hvp preprocess {known.name} --root DIR --output {known.folder}`" for known in missing)
+        raise DataError(
+            f"no prepared data of {', '.join(known.name for known in missing)}: run {wanted}, or leave them out with --set datasets=[...]"
+        )

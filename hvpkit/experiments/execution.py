@@ -1,0 +1,269 @@
+"""Doing the runs of a plan: each in a process of its own, several at a time, those that are done already left as they are (no torch)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from hvpkit.data.prepared import open_prepared
+from hvpkit.errors import HvpkitError, PlanError
+from hvpkit.experiments.datasets import draw, require_prepared
+from hvpkit.experiments.expansion import Expansion, PlannedRun
+from hvpkit.experiments.plan import Plan
+from hvpkit.experiments.results import Header, Result, ResultsFile, open_results
+from hvpkit.experiments.worker import Job
+
+MODELS, PREDICTIONS, RECIPES, LOGS = "models", "predictions", "recipes", "logs"
+Epoch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Where an execution's messages go; silent unless told."""
+
+    say: Callable[[str], None] = lambda message: None
+    warn: Callable[[str], None] = lambda message: None
+    done: Callable[[int], None] = lambda runs: None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where the runs of a plan live, how many go at a time, and the plugin files that they load."""
+
+    folder: Path
+    jobs: int = 1
+    plugins: tuple[Path, ...] = ()
+
+
+class RunFailed(HvpkitError):
+    """A run failed; the others go on."""
+
+
+class Stopped(Exception):
+    """A run was stopped before its end because whoever watches its epochs said so."""
+
+
+def execute(plan: Plan, expansion: Expansion, setup: Setup, told: Told = Told()) -> dict[str, str]:  # noqa: B008 - frozen
+    """Do what is not done yet, and keep each result as it comes; gives why each run that failed did.
+
+    Raises DataError where data is missing, PlanError where the folder holds runs that differ from the plan's, or is being worked on.
+    """
+    for known in expansion.datasets.values():
+        draw(known)
+    require_prepared(list(expansion.datasets.values()))
+    fingerprints = {name: open_prepared(known.folder).manifest.fingerprint for name, known in expansion.datasets.items()}
+    with _alone(setup.folder):
+        header = Header(plan, tuple(run.name for run in expansion.planned(plan)))
+        results = open_results(setup.folder, header, expansion.runs, fingerprints)
+        finished = {result.run.name for result in results.results}
+        with running(setup) as processes:
+            if plan.search is not None:
+                from hvpkit.experiments.search import Studies
+
+                return Studies(plan, plan.search, results, processes, told).go(expansion.runs)
+            told.done(sum(run.name in finished for run in expansion.runs))
+            return _Schedule(plan, results, processes, told).go([run for run in expansion.runs if run.name not in finished], finished)
+
+
+@contextmanager
+def _alone(folder: Path) -> Any:  # noqa: ANN401 - a context
+    """Hold the folder, so that two commands do not work on it at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise PlanError(f"{folder} is being worked on by another `hvp experiment`; wait for it, or give another --output") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@dataclass
+class _Schedule:
+    """Runs whose start is there, in the plan's order, on a few threads that each watch one process."""
+
+    plan: Plan
+    results: ResultsFile
+    processes: Processes
+    told: Told
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def go(self, runs: Sequence[PlannedRun], finished: set[str]) -> dict[str, str]:
+        waiting, going = list(runs), {}  # type: tuple[list[PlannedRun], dict[Future[Result], PlannedRun]]
+        with ThreadPoolExecutor(self.processes.setup.jobs) as pool:
+            try:
+                while waiting or going:
+                    for run in self._ready(waiting, finished, self.processes.setup.jobs - len(going)):
+                        waiting.remove(run)
+                        going[pool.submit(self.processes.result, run, self.plan)] = run
+                    for future in wait(going, return_when=FIRST_COMPLETED).done:
+                        self._ended(going.pop(future), future, finished)
+                    waiting = self._without_start(waiting)
+            except BaseException:
+                self.processes.kill()
+                raise
+        return self.failed
+
+    def _ready(self, waiting: Sequence[PlannedRun], finished: set[str], room: int) -> list[PlannedRun]:
+        return [run for run in waiting if run.start is None or run.start in finished][:room]
+
+    def _without_start(self, waiting: list[PlannedRun]) -> list[PlannedRun]:
+        """Give up runs whose start failed."""
+        lost = [run for run in waiting if run.start in self.failed]
+        for run in lost:
+            self._fail(run, f"the run that it goes on from failed: {run.start}")
+        return [run for run in waiting if run not in lost]
+
+    def _ended(self, run: PlannedRun, future: Future[Result], finished: set[str]) -> None:
+        try:
+            result = future.result()
+        except RunFailed as error:
+            self._fail(run, str(error))
+            return
+        self.results.add(result)
+        finished.add(run.name)
+        self.told.done(1)
+        shown = result.test or result.dev
+        score = f"{'test' if result.test else 'dev'} F1 {100 * shown.f1:.2f}, " if shown else ""
+        self.told.say(f"{run.name}: {score}{result.seconds:.0f} s")
+
+    def _fail(self, run: PlannedRun, reason: str) -> None:
+        self.failed[run.name] = reason
+        self.told.done(1)
+        self.told.warn(f"{run.name} failed: {reason}")
+
+
+@contextmanager
+def running(setup: Setup) -> Any:  # noqa: ANN401 - a context
+    """Give the processes of an experiment; none is left at the end."""
+    processes = Processes(setup)
+    try:
+        yield processes
+    finally:
+        processes.kill()
+
+
+class Processes:
+    """The worker processes of one experiment."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._alive: set[subprocess.Popen[str]] = set()
+        self._closed = False
+        self._guard = threading.Lock()
+
+    def result(self, run: PlannedRun, plan: Plan, watch: Callable[[Epoch], bool] = lambda epoch: True) -> Result:
+        """Do a run to its end; `watch` is told each epoch and may stop it by giving False.
+
+        Raises RunFailed with the reason, and Stopped.
+        """
+        folder = self.setup.folder
+        for name in (RECIPES, LOGS):
+            (folder / name).mkdir(exist_ok=True)
+        recipe = folder / RECIPES / f"{run.name}.yaml"
+        recipe.write_text(run.recipe, encoding="utf-8")
+        job = Job(
+            name=run.name,
+            recipe=str(recipe),
+            model=str(folder / MODELS / run.name),
+            predictions=str(folder / PREDICTIONS / f"{run.name}.jsonl"),
+            test=plan.score == "test" and plan.search is None,
+            shuffled="shuffled" in plan.controls and not run.is_twin,
+            start=str(folder / MODELS / run.start) if run.start else None,
+            plugins=tuple(map(str, self.setup.plugins)),
+        )
+        log = folder / LOGS / f"{run.name}.log"
+        fields = self._fields(job, log, watch)
+        return Result.model_validate({"run": run.model_dump(), **fields})
+
+    def _fields(self, job: Job, log: Path, watch: Callable[[Epoch], bool]) -> dict[str, Any]:
+        with log.open("w", encoding="utf-8") as messages:
+            process = self._start(messages)
+            try:
+                fields = _follow(process, job, watch)
+            finally:
+                with self._guard:
+                    self._alive.discard(process)
+        if fields is None:
+            raise RunFailed(f"{_reason(log, process.returncode)} (all of it: {log})")
+        return fields
+
+    def _start(self, messages: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - a file
+        with self._guard:
+            if self._closed:
+                raise RunFailed("it was not started: the experiment is ending")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "hvpkit.experiments.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=messages,
+                text=True,
+                encoding="utf-8",
+                env=self._environment(),
+                start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the others
+            )
+            self._alive.add(process)
+            return process
+
+    def _environment(self) -> dict[str, str]:
+        """Share the cores out among the jobs, unless the user did."""
+        threads = max(1, (os.cpu_count() or 1) // self.setup.jobs)
+        return {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"} | os.environ
+
+    def kill(self) -> None:
+        """End every process at once; nothing is started any more."""
+        with self._guard:
+            self._closed = True
+            for process in self._alive:
+                process.kill()
+
+
+def _follow(process: subprocess.Popen[str], job: Job, watch: Callable[[Epoch], bool]) -> dict[str, Any] | None:
+    """Hand the job over and read what comes; gives the result's fields, None when there was none."""
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101 - pipes were asked for
+    fields = None
+    try:
+        process.stdin.write(json.dumps(asdict(job)) + "\n")
+        process.stdin.flush()
+        for line in process.stdout:
+            told = json.loads(line)
+            if "result" in told:
+                fields = told["result"]
+            elif not watch(told):
+                raise Stopped
+    except (BrokenPipeError, ValueError):  # it was killed while it spoke
+        pass
+    finally:
+        if fields is None:
+            process.kill()
+        process.stdout.close()
+        process.wait()
+        _close(process.stdin)
+    return fields
+
+
+def _close(pipe: Any) -> None:  # noqa: ANN401 - a pipe
+    try:
+        pipe.close()
+    except BrokenPipeError:
+        pass
+
+
+def _reason(log: Path, code: int) -> str:
+    """Give the last line that a run said, or how it ended."""
+    said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    ended = f"it was killed by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+    return ended if code < 0 or not said else said[-1].removeprefix("Error: ")

@@ -1,0 +1,211 @@
+"""Plans: one YAML file says which runs make up a paper's tables; a plan is data, as a recipe is (no torch here)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from hvpkit.errors import PlanError, RecipeError, choices
+from hvpkit.recipe import shipped
+from hvpkit.recipe_source import Origin, explain, read_source
+from hvpkit.types import Task
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]*$")]
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Settings = Annotated[list[str], Field(alias="set")]
+Control = Literal["text-only", "shuffled"]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class System(_Spec):
+    """What is compared: its recipes (at most one a task), changes to them, and the name it was published under (its own).
+
+    The recipe of an `optional` system may be missing: then the system is left out, and said to be.
+    """
+
+    recipes: Annotated[list[Text], Field(min_length=1)]
+    settings: Settings = []
+    published: Text | None = None
+    optional: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_recipes(cls, given: object) -> object:
+        given = [given] if isinstance(given, str) else given
+        return {"recipes": given} if isinstance(given, list) else given
+
+
+class Drawn(_Spec):
+    """How a demo dataset is drawn where it is not there yet (`hvp preprocess demo`)."""
+
+    task: Task = "mner"
+    size: Count = 2000
+    seed: Seed = 0
+    irrelevant: Annotated[float, Field(ge=0, le=1)] = 0.3
+    ambiguity: Annotated[float, Field(ge=0, le=1)] = 0.6
+    test_irrelevant: Annotated[float | None, Field(ge=0, le=1)] = None
+
+
+class Dataset(_Spec):
+    """Prepared data: its folder (`data/<name>` unless given), and for a demo how it is drawn."""
+
+    folder: Annotated[Path | None, Field(strict=False)] = None
+    drawn: Drawn | None = None
+
+
+class Transfer(_Spec):
+    """Each system trained on one dataset goes on on another, all but its head (Chen et al. 2022, Table 3)."""
+
+    source: Annotated[Name, Field(alias="from")]
+    to: Name
+    settings: Settings = []
+
+
+class Axis(_Spec):
+    """One setting that a search may change: a list of values, or numbers between `low` and `high`."""
+
+    values: Annotated[list[Any] | None, Field(min_length=1)] = None
+    low: float | int | None = None
+    high: float | int | None = None
+    log: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_values(cls, given: object) -> object:
+        return {"values": given} if isinstance(given, list) else given
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Axis:
+        if self.values is None and (self.low is None or self.high is None or not self.low < self.high):
+            raise ValueError("expected a list of values, or low and high with low < high")
+        if self.log and self.low is not None and self.low <= 0:
+            raise ValueError("log needs a low above 0")
+        return self
+
+
+class Search(_Spec):
+    """A search for settings on dev F1; test is never looked at. `prune` stops a trial that is below the median of those before it."""
+
+    space: Annotated[dict[str, Axis], Field(min_length=1)]
+    trials: Count = 20
+    prune: bool = True
+
+
+class Plan(_Spec):
+    """A whole plan: every system on every dataset of its tasks, with every seed, part of the training set and grid point."""
+
+    title: Text
+    systems: Annotated[dict[Name, System], Field(min_length=1)]
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    shares: list[Share] = [1.0]
+    shots: list[Count] = []
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    settings: Settings = []
+    transfers: list[Transfer] = []
+    controls: list[Control] = []
+    reference: Name | None = None
+    score: Literal["test", "dev"] = "test"
+    search: Search | None = None
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+    _file: Path = PrivateAttr(default=Path("plan.yaml"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_names(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        datasets, systems = given.get("datasets"), given.get("systems")
+        changed = {"datasets": _named(datasets, lambda name: {}), "systems": _named(systems, lambda name: {"recipes": [name]})}
+        shares: dict[str, object] = {"shares": []} if given.get("shots") and "shares" not in given else {}
+        return given | {key: value for key, value in changed.items() if key in given} | shares
+
+    @property
+    def origin(self) -> Origin:
+        """Tell where its keys were written, for messages."""
+        return self._origin
+
+    @property
+    def file(self) -> Path:
+        """Give the file that it was read from."""
+        return self._file
+
+
+def _named(given: object, spec: Any) -> object:  # noqa: ANN401 - a function from a name
+    """Read a list of names as a mapping."""
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        return given
+    for name, times in Counter(given).items():
+        if times > 1:
+            raise ValueError(f"{name} is named {times} times, so runs would have the same name; name it once")
+    return {name: spec(name) for name in given}
+
+
+def _misfits(plan: Plan) -> list[tuple[tuple[str | int, ...], str]]:
+    """Say what of a plan does not go together: the key that it is about, and a sentence."""
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    for number, each in enumerate(plan.transfers):
+        lost = [name for name in (each.source, each.to) if name not in plan.datasets]
+        found += [(("transfers", number), f"{name} is not among the datasets{choices(name, plan.datasets)}") for name in lost]
+    whole = (plan.shares, plan.shots) == ([1.0], [])
+    if not plan.shares and not plan.shots:
+        found.append((("shares",), "the plan makes no run: give shares or shots"))
+    if plan.transfers and not whole:
+        found.append((("transfers",), "transfers go from whole training sets: leave shares and shots out"))
+    if plan.reference is not None and plan.reference not in plan.systems:
+        found.append((("reference",), f"{plan.reference} is not among the systems{choices(plan.reference, plan.systems)}"))
+    if plan.search and (len(plan.seeds) > 1 or not whole or plan.grid or plan.transfers or plan.controls):
+        found.append((("search",), "a search has one seed, the whole training set, and no grid, transfers or controls"))
+    if plan.score == "dev" and (plan.transfers or plan.controls):
+        found.append((("score",), "score: dev goes without transfers and controls, which are scored on test"))
+    return found
+
+
+def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
+    """Read a plan file, or a shipped plan by its bare name, and apply overrides such as `seeds=[1, 2]`.
+
+    Raises PlanError, which lists every problem as `file:line: message`.
+    """
+    file = _find(path)
+    try:
+        source = read_source(file)
+    except RecipeError as error:
+        raise PlanError(str(error)) from error
+    for override in overrides:
+        source.override(override)
+    problems = list(source.problems)
+    try:
+        plan = Plan.model_validate(source.values)
+    except ValidationError as error:
+        problems += [explain(found, source.origin, Plan) for found in error.errors()]
+        raise PlanError("\n".join(problems)) from error
+    problems += [f"{source.origin.of(*keys)}: {sentence}" for keys, sentence in _misfits(plan)]
+    if problems:
+        raise PlanError("\n".join(problems))
+    plan._origin, plan._file = source.origin, file
+    return plan
+
+
+def shipped_plans() -> dict[str, Path]:
+    """List the plans that come with hvpkit, by name."""
+    return shipped("experiments")
+
+
+def _find(path: Path | str) -> Path:
+    known = shipped_plans()
+    if str(path) in known and not Path(path).is_file():
+        return known[str(path)]
+    if not Path(path).is_file():
+        what = "a folder" if Path(path).is_dir() else "no such file"
+        raise PlanError(f"{path}: {what}; give a plan's file, or the name of a shipped plan{choices(Path(path).stem, known)}")
+    return Path(path)

@@ -1,0 +1,99 @@
+"""What Chen et al. (2022) printed, and under which conditions, to stand beside our scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hvpkit.experiments.results import Result
+
+DATASETS = ("twitter2015", "twitter2017", "mnre")
+SIZES = {"twitter2015": (4000, 1000, 3257), "twitter2017": (3373, 723, 723), "mnre": (12247, 1624, 1614)}
+FINGERPRINTS = {"twitter2017": "edcc8b36a454ba25"}  # of the public text files; the paper prints other sizes for it, 4290/1432/1459
+BERT = "bert-base-uncased"
+
+
+@dataclass(frozen=True)
+class _Printed:
+    """P/R/F1 on the three datasets, and what read text (None: word vectors) and pictures."""
+
+    scores: tuple[str, str, str]
+    encoder: str | None
+    pictures: str | None
+
+
+# Table 1, digits as printed (F1 is a mean over seeds and need not equal 2PR/(P+R)); encoder and pictures by the systems' papers
+TABLE_1 = {
+    "CNN-BiLSTM-CRF": _Printed(("66.24/68.09/67.15", "80.00/78.76/79.37", "-"), None, None),
+    "HBiLSTM-CRF": _Printed(("70.32/68.05/69.17", "82.69/78.16/80.37", "-"), None, None),
+    "BERT-CRF": _Printed(("69.22/74.59/71.81", "83.32/83.57/83.44", "-"), BERT, None),
+    "PCNN": _Printed(("-", "-", "62.85/49.69/55.49"), None, None),
+    "MTB": _Printed(("-", "-", "64.46/57.81/60.86"), BERT, None),
+    "AdapCoAtt-BERT-CRF": _Printed(("69.87/74.59/72.15", "85.13/83.20/84.10", "-"), BERT, "vgg16"),
+    "OCSGA": _Printed(("74.71/71.21/72.92", "-", "-"), None, "names of objects"),
+    "UMT": _Printed(("71.67/75.23/73.41", "85.28/85.34/85.31", "62.93/63.88/63.46"), BERT, "resnet152"),
+    "UMGF": _Printed(("74.49/75.21/74.85", "86.54/84.50/85.51", "64.38/66.23/65.29"), BERT, "resnet152"),
+    "BERT+SG": _Printed(("-", "-", "62.95/62.65/62.80"), BERT, "objects of a Faster R-CNN"),
+    "MEGA": _Printed(("70.35/74.58/72.35", "84.03/84.75/84.39", "64.51/68.44/66.41"), BERT, "objects of a Faster R-CNN"),
+    "VisualBERT": _Printed(("68.84/71.39/70.09", "84.06/85.39/84.72", "57.15/59.48/58.30"), BERT, "regions of a Faster R-CNN"),
+    "HVPNeT-Flat": _Printed(("73.76/75.32/74.54", "84.43/86.42/85.41", "79.32/78.20/78.75"), BERT, "resnet50"),
+    "HVPNeT-1T3": _Printed(("74.25/75.45/74.85", "85.43/85.85/85.75", "81.18/78.46/79.25"), BERT, "resnet50"),
+    "HVPNeT-OnlyObj": _Printed(("74.07/76.23/75.13", "85.58/87.52/86.55", "81.57/80.94/81.25"), BERT, "resnet50"),
+    "HVPNeT": _Printed(("73.87/76.82/75.32", "85.84/87.93/86.87", "83.64/80.78/81.85"), BERT, "resnet50"),
+}
+
+# Table 3: (system, from, to) -> F1 before, F1 after, the difference as printed
+TABLE_3 = {
+    ("HVPNeT", "twitter2017", "mnre"): ("81.85", "82.50", "+0.75"),  # as printed, though 82.50 - 81.85 is 0.65
+    ("HVPNeT", "mnre", "twitter2017"): ("86.87", "87.13", "+0.26"),
+    ("UMGF", "twitter2017", "mnre"): ("63.85", "62.90", "-0.95"),
+    ("UMGF", "mnre", "twitter2017"): ("85.51", "84.35", "-1.16"),
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """A printed row: precision, recall, F1 as they stand there."""
+
+    precision: str
+    recall: str
+    f1: str
+
+
+def published(system: str, dataset: str) -> Published | None:
+    """Find what Table 1 prints of a system on a dataset."""
+    if system not in TABLE_1 or dataset not in DATASETS:
+        return None
+    printed = TABLE_1[system].scores[DATASETS.index(dataset)]
+    return None if printed == "-" else Published(*printed.split("/"))
+
+
+def conditions(system: str, result: Result) -> str:
+    """Say of data, encoder and pictures whether ours are of the kind that the printed score was made with."""
+    theirs = TABLE_1[system]
+    return "; ".join((_data(result), _encoder(theirs.encoder, result.encoder), _pictures(theirs.pictures, result)))
+
+
+def _data(result: Result) -> str:
+    data, name = result.data, result.run.dataset
+    sizes = SIZES[name]
+    if data.fingerprint == FINGERPRINTS.get(name):
+        return f"data: the public files ({data.fingerprint})"
+    same = tuple(data.examples[split] for split in ("dev", "test")) == sizes[1:]
+    kind = "as many dev and test examples as the public files" if same else f"other data than the public files, {'/'.join(map(str, sizes))}"
+    return f"data: {kind} (fingerprint {data.fingerprint}, which is not known to be theirs)"
+
+
+def _encoder(theirs: str | None, ours: str) -> str:
+    if theirs is None:
+        return f"encoder: ours {ours}, theirs word vectors"
+    name = ours.rstrip("/").rpartition("/")[2]
+    return f"encoder: the same kind ({theirs})" if name == theirs else f"encoder: ours {name}, theirs {theirs}"
+
+
+def _pictures(theirs: str | None, result: Result) -> str:
+    seen, examples = result.data.pictures.get("test", 0), result.data.examples.get("test", 0)
+    ours = f"{result.backbone} ({result.weights}), {seen} of {examples} test examples have one" if result.backbone and seen else "none"
+    if theirs is None:
+        return f"pictures: {'none in either' if ours == 'none' else f'ours {ours}, theirs none'}"
+    same = result.backbone == theirs and result.weights == "imagenet" and seen == examples
+    return f"pictures: the same kind ({theirs})" if same else f"pictures: ours {ours}, theirs {theirs}"

@@ -1,0 +1,38 @@
+"""Writing a report beside its results: all tables as Markdown and LaTeX, each as CSV, and charts (no torch)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hvpkit.experiments.charts import draw_charts
+from hvpkit.experiments.report import Report
+from hvpkit.experiments.tables import as_csv, latex, markdown
+
+FOLDER = "report"
+
+
+@dataclass(frozen=True)
+class Written:
+    """The report's folder, its files, and whether charts could be drawn (matplotlib is an extra)."""
+
+    folder: Path
+    files: list[Path]
+    charts: bool
+
+
+def write_report(report: Report, folder: Path) -> Written:
+    """Write report.md, report.tex, a CSV file a table, and charts into `folder`/report."""
+    target = folder / FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    tables = report.tables()
+    notes = "".join(f"- {note}\n" for note in report.notes())
+    texts = {
+        "report.md": f"# {report.header.plan.title}\n\n{notes}\n" + "\n".join(map(markdown, tables)),
+        "report.tex": "% needs \\usepackage{booktabs}\n" + "\n".join(map(latex, tables)),
+        **{f"{table.name}.csv": as_csv(table) for table in tables},
+    }
+    for name, text in texts.items():
+        (target / name).write_text(text, encoding="utf-8")
+    charts = draw_charts(report, target)
+    return Written(target, [*(target / name for name in texts), *(charts or [])], charts is not None)

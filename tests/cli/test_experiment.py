@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from experiments import plans
+
+from hvpkit.experiments.results import Header, ResultsFile
+
+
+@pytest.fixture
+def plan(tmp_path, mner_data, mre_data):
+    return plans.write(tmp_path, mner_data, mre_data, "controls: [text-only]\n")
+
+
+def test_a_dry_run_shows_the_runs_and_how_long_they_take_and_does_nothing(hvp, plan, tmp_path):
+    typed = hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json")
+    assert (typed.code, typed.err) == (0, "")
+    told = json.loads(typed.out)
+    assert len(told["runs"]) == told["estimate"]["runs"] == told["estimate"]["remaining"] == 8
+    assert told["estimate"]["seconds"] > 0 and "rule of thumb" in told["estimate"]["basis"]
+    assert not (tmp_path / "out").exists()
+    assert "8 runs; about 2 min one after another" in hvp("experiment", str(plan), "--dry-run").out
+
+
+def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path):
+    from hvpkit.experiments.expansion import expand
+    from hvpkit.experiments.plan import load_plan
+    from hvpkit.registry import load_registry
+
+    loaded = load_plan(plan)
+    runs = expand(loaded, load_registry()).runs
+    (tmp_path / "out").mkdir()
+    file = ResultsFile(tmp_path / "out", Header(loaded, tuple(run.name for run in runs)), [])
+    file.add(plans.result(runs[0], [(1, 1, 1)], seconds=120.0))  # 12 examples, one epoch
+    told = json.loads(hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json").out)["estimate"]
+    assert (told["remaining"], told["basis"]) == (7, "measured on 1 finished runs")
+    assert told["seconds"] == pytest.approx(7 * (15 + 120))
+
+
+def test_a_report_is_drawn_from_results_alone(hvp, tmp_path):
+    runs = [plans.planned(system, seed) for system in "ab" for seed in (1, 2)]
+    file = ResultsFile(tmp_path, Header(plans.plan(), tuple(run.name for run in runs)), [])
+    for run in runs:
+        file.add(plans.result(run, [(1, 1, 1), (run.seed % 2, 1, 1)]))
+    typed = hvp("experiment", "--report", str(tmp_path))
+    assert (typed.code, typed.err) == (0, "")
+    assert "75.00±35.36" in typed.out and "Report:" in typed.out
+    assert {table["name"] for table in json.loads(hvp("experiment", "--report", str(tmp_path), "--json").out)["tables"]} >= {
+        "scores",
+        "runs",
+    }
+    assert (tmp_path / "report" / "report.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give a plan, or --report"),
+        (["tabel1"], "did you mean table1"),
+        (["quick", "--report", "x"], "give a plan, or --report"),
+        (["--report", "nowhere"], "there are no results in nowhere"),
+        (["quick", "--set", "seeds=[]"], "--set seeds=[]"),
+        (["quick", "--set", "systems=[no_such]"], "no_such"),
+    ],
+)
+def test_what_cannot_work_is_told_and_exits_with_2(hvp, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    typed = hvp("experiment", *words)
+    assert (typed.code, typed.out) == (2, "")
+    assert said in typed.err
+    assert not list(tmp_path.iterdir())

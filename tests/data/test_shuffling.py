@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from hvpkit.data.shuffling import shuffle_pictures
+from hvpkit.types import Example, VisualObject
+
+
+def example(number: int, image: str | None, objects: tuple[str, ...] = ()) -> Example:
+    return Example(str(number), ("a",), tags=("O",), image=image and Path(image), objects=tuple(VisualObject(Path(o)) for o in objects))
+
+
+EXAMPLES = [example(i, f"{i}.jpg", (f"{i}_crop.jpg",)) for i in range(20)] + [example(20, None)]
+
+
+def test_every_example_gets_the_picture_and_objects_of_another_and_keeps_its_text():
+    found = shuffle_pictures(EXAMPLES, 1)
+    for before, after in zip(EXAMPLES, found, strict=True):
+        assert (after.id, after.words, after.tags) == (before.id, before.words, before.tags)
+    for before, after in zip(EXAMPLES[:20], found, strict=False):
+        assert after.image != before.image
+        assert after.objects[0].image == Path(f"{after.image.stem}_crop.jpg")
+    assert sorted(after.image for after in found[:20]) == sorted(before.image for before in EXAMPLES[:20])
+    assert found[20] == EXAMPLES[20]
+
+
+def test_the_seed_fixes_who_gets_what():
+    assert shuffle_pictures(EXAMPLES, 1) == shuffle_pictures(EXAMPLES, 1) != shuffle_pictures(EXAMPLES, 2)
+
+
+def test_examples_that_share_a_picture_do_not_get_it_back():
+    pairs = [example(i, "same.jpg" if i < 4 else f"{i}.jpg", (f"crop{i}.jpg",)) for i in range(7)]
+    for seed in range(10):
+        found = shuffle_pictures(pairs, seed)
+        assert all(after.image != Path("same.jpg") for after in found[:4])
+        assert len({after.image for after in found[:4]}) == 1
+
+
+def test_objects_alone_are_shuffled_too_and_no_pictures_at_all_are_no_fault():
+    found = shuffle_pictures([example(1, None, ("a.jpg",)), example(2, None, ("b.jpg",))], 0)
+    assert [each.objects[0].image for each in found] == [Path("b.jpg"), Path("a.jpg")]
+    assert shuffle_pictures([example(1, None)], 0) == [example(1, None)]

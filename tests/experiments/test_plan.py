@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from experiments import plans
+
+from hvpkit.errors import PlanError
+from hvpkit.experiments.expansion import expand
+from hvpkit.experiments.plan import load_plan, shipped_plans
+from hvpkit.recipe import shipped_recipes
+from hvpkit.registry import load_registry
+
+FOLDER = Path(__file__).parents[2] / "recipes" / "experiments"
+
+
+def broken(tmp_path, mner_data, mre_data, more: str) -> str:
+    with pytest.raises(PlanError) as error:
+        expand(load_plan(plans.write(tmp_path, mner_data, mre_data, more)), load_registry())
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("sedes: [1]\n", "plan.yaml:9: unknown key sedes; did you mean seeds?"),
+        ("shares: [0.5, 1.5]\n", "plan.yaml:9: shares.1 must be less than or equal to 1"),
+        ("shares: []\n", "plan.yaml:9: the plan makes no run: give shares or shots"),
+        ("controls: [mirrored]\n", "plan.yaml:9: controls.0"),
+        ("reference: without\n", "plan.yaml:9: without is not among the systems; did you mean with?"),
+        ("transfers: [{from: people, to: paris}]\n", "plan.yaml:9: paris is not among the datasets; did you mean pairs?"),
+        ("transfers: [{fron: people, to: pairs}]\n", "unknown key transfers.0.fron; did you mean from?"),
+        ("search: {space: {train.lr: {low: 2, high: 1}}}\n", "plan.yaml:9: search.space.train.lr: expected a list of values"),
+        ("grid: {train.lrr: [1.0e-5]}\n", "did you mean lr"),
+        ("seeds: [3]\n", "plan.yaml:9: key seeds stands twice"),
+    ],
+)
+def test_a_wrong_plan_is_told_with_file_and_line(tmp_path, mner_data, mre_data, more, said):
+    assert said in broken(tmp_path, mner_data, mre_data, more)
+
+
+def test_every_problem_is_told_at_once(tmp_path, mner_data, mre_data):
+    said = broken(tmp_path, mner_data, mre_data, "sedes: [1]\nshares: [2.0]\n")
+    assert ":9:" in said and ":10:" in said
+
+
+def test_overrides_win_and_are_named_in_messages(tmp_path, mner_data, mre_data):
+    file = plans.write(tmp_path, mner_data, mre_data)
+    assert load_plan(file, ["seeds=[5]", "systems.alone.optional=true"]).seeds == [5]
+    with pytest.raises(PlanError, match=re.escape("--set seeds=[]: seeds")):
+        load_plan(file, ["seeds=[]"])
+
+
+def test_an_unknown_plan_is_refused_with_the_nearest(tmp_path):
+    with pytest.raises(PlanError, match="did you mean table1"):
+        load_plan("tabel1")
+
+
+def test_a_name_given_twice_is_refused():
+    with pytest.raises(ValueError, match="people is named 2 times"):
+        plans.plan(datasets=["people", "people"])
+
+
+def test_the_shipped_plans_are_those_of_the_folder_and_say_how_they_are_run():
+    assert sorted(shipped_plans().values()) == sorted(FOLDER.rglob("*.yaml"))
+    for name, file in shipped_plans().items():
+        header = [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+        assert any(f"hvp experiment {name}" in line for line in header), file
+
+
+@pytest.mark.parametrize("name", shipped_plans())
+def test_a_shipped_plan_expands_from_recipes_that_are_there(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = load_plan(name)
+    assert expand(plan, load_registry()).runs
+    wanted = {recipe for system in plan.systems.values() if not system.optional for recipe in system.recipes}
+    assert wanted <= set(shipped_recipes())
+
+
+def test_table_1_is_the_published_systems_that_have_recipes_on_three_datasets_with_five_seeds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = load_plan("table1")
+    runs = [run for run in expand(plan, load_registry()).runs if not run.is_twin]
+    assert {run.dataset for run in runs} == {"twitter2015", "twitter2017", "mnre"} and len({run.seed for run in runs}) == 5
+    hvpnet = [run for run in runs if run.system == "HVPNeT"]
+    assert len(hvpnet) == 15 and all(run.twin for run in hvpnet)

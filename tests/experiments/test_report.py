@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from experiments import plans
+
+from hvpkit.experiments.published import TABLE_1, published
+from hvpkit.experiments.report import Report
+from hvpkit.experiments.results import Data, Header, Score
+from hvpkit.experiments.tables import Cell, Table, as_csv, latex, markdown, with_best
+from hvpkit.experiments.writing import write_report
+
+GOOD, POOR = [(1, 1, 1)] * 8 + [(0, 1, 1)] * 2, [(1, 1, 1)] * 5 + [(0, 1, 1)] * 5
+
+
+def report(results, **fields) -> Report:
+    plan = plans.plan(**fields)
+    return Report(Header(plan, tuple(result.run.name for result in results)), {result.run.name: result for result in results})
+
+
+def texts(table: Table) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def table(made: Report, name: str) -> Table:
+    return next(table for table in made.tables() if table.name == name)
+
+
+@pytest.fixture
+def two_systems() -> Report:
+    twins = [plans.result(plans.planned("a", seed, name=f"twin{seed}", is_twin=True), POOR) for seed in (1, 2)]
+    shuffled = Score(precision=0.6, recall=0.6, f1=0.6)
+    good = [plans.result(plans.planned("a", seed, twin=f"twin{seed}"), GOOD[seed:] + GOOD[:seed], shuffled=shuffled) for seed in (1, 2)]
+    poor = [plans.result(plans.planned("b", seed), POOR) for seed in (1, 2)]
+    return report([*twins, *good, *poor], controls=["text-only", "shuffled"], reference="b")
+
+
+def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
+    found = table(two_systems, "scores")
+    assert found.columns == ("system", "people P", "people R", "people F1", "people text-only F1", "people shuffled F1")
+    assert texts(found) == [
+        ["a", "80.00±0.00", "80.00±0.00", "80.00±0.00", "50.00±0.00", "60.00±0.00"],
+        ["b", "50.00±0.00", "50.00±0.00", "50.00±0.00", "-", "-"],
+    ]
+    assert [[cell.bold for cell in row] for row in found.rows] == [[False, True, True, True, False, False], [False] * 6]
+
+
+def test_systems_are_compared_with_the_reference_and_with_their_twins(two_systems):
+    rows = texts(table(two_systems, "differences"))
+    assert [row[2:5] for row in rows] == [["a", "b", "+30.00"], ["a", "its text-only twin", "+30.00"]]
+    assert all(" to +" in row[5] and 0 < float(row[6]) < 0.2 for row in rows)
+
+
+def test_seeds_that_differ_more_than_the_systems_are_warned_of():
+    a = [plans.result(plans.planned("a", 1), GOOD), plans.result(plans.planned("a", 2), POOR)]
+    b = [plans.result(plans.planned("b", seed), POOR) for seed in (1, 2)]
+    (row,) = texts(table(report([*a, *b], reference="b"), "differences"))
+    assert row[-1] == "smaller than the spread over seeds (21.21)"
+    assert texts(table(report([*a, *b]), "seeds"))[0][2:] == ["65.00±21.21", "-125.59 to 255.59", "1: 80.00, 2: 50.00"]
+
+
+def test_shares_are_rows_of_their_own_and_each_has_its_best():
+    results = [
+        plans.result(plans.planned(system, 1, share=share), found)
+        for share in (0.5, 1.0)
+        for system, found in (("a", GOOD if share == 1.0 else POOR), ("b", POOR if share == 1.0 else GOOD))
+    ]
+    found = table(report(results, shares=[0.5, 1.0]), "scores")
+    assert [(row[0].text, row[1].text, row[4].text, row[4].bold) for row in found.rows] == [
+        ("a", "50%", "50.00", False),
+        ("b", "50%", "80.00", True),
+        ("a", "all", "80.00", True),
+        ("b", "all", "50.00", False),
+    ]
+
+
+def test_a_transfer_stands_with_its_sign_beside_the_published_one():
+    datasets = ["twitter2017", "mnre"]
+    base = [plans.result(plans.planned("HVPNeT", seed, dataset=name), GOOD) for seed in (1, 2) for name in datasets]
+    moved = [plans.result(plans.planned("HVPNeT", s, name=f"m{s}", dataset="mnre", source="twitter2017", start="x"), POOR) for s in (1, 2)]
+    made = report([*base, *moved], systems={"HVPNeT": "r"}, datasets=datasets, transfers=[{"from": "twitter2017", "to": "mnre"}])
+    (row,) = texts(table(made, "transfers"))
+    assert row == ["HVPNeT", "twitter2017 → mnre", "80.00±0.00", "50.00±0.00", "-30.00", "", "81.85 → 82.50 (+0.75)"]
+
+
+def test_published_scores_stand_beside_ours_with_the_conditions():
+    run = plans.planned("HVPNeT", 1, dataset="twitter2017")
+    data = Data(name="twitter2017", fingerprint="edcc8b36a454ba25", examples={"dev": 723, "test": 723}, pictures={"test": 0})
+    made = report([plans.result(run, GOOD, data=data)], systems={"HVPNeT": "r"}, datasets=["twitter2017"], seeds=[1])
+    (row,) = texts(table(made, "published"))
+    assert row[5:9] == ["85.84", "87.93", "86.87", "-6.87"]
+    assert "the public files (edcc8b36a454ba25)" in row[9] and "ours small, theirs bert-base-uncased" in row[9]
+    assert "pictures: ours none, theirs resnet50" in row[9]
+
+
+def test_the_published_table_is_as_printed():
+    assert published("MEGA", "mnre").f1 == "66.41" and published("PCNN", "twitter2015") is None and published("mine", "mnre") is None
+    for system in TABLE_1:
+        for dataset in ("twitter2015", "twitter2017", "mnre"):
+            row = published(system, dataset)
+            if row is not None:
+                p, r, f1 = (float(value) for value in (row.precision, row.recall, row.f1))
+                assert abs(2 * p * r / (p + r) - f1) < 0.6  # means over seeds: near, not equal
+
+
+def test_runs_that_are_not_finished_are_named(two_systems):
+    made = Report(Header(two_systems.header.plan, (*two_systems.header.runs, "late")), two_systems.results)
+    assert any("1 of 7 runs are not finished: late" in note for note in made.notes())
+
+
+def test_tables_are_written_for_every_reader():
+    made = Table("t", "50% & more", ("system", "F1"), [(Cell("a_b"), Cell("1.00±0.10", bold=True)), (Cell("a|c"), Cell("0.50"))], ["why"])
+    assert "| a_b | **1.00±0.10** |" in markdown(made) and "| a\\|c | 0.50 |" in markdown(made) and markdown(made).endswith("\n- why\n")
+    assert r"\caption{50\% \& more}" in latex(made) and r"a\_b & \textbf{1.00$\pm$0.10} \\" in latex(made)
+    assert list(csv.reader(io.StringIO(as_csv(made)))) == [["system", "F1"], ["a_b", "1.00±0.10"], ["a|c", "0.50"]]
+
+
+def test_all_that_look_best_are_bold_and_a_lonely_value_is_not():
+    rows = with_best(
+        [[Cell("a"), Cell("1.0")], [Cell("b"), Cell("1.0")], [Cell("c"), Cell("-")]], [[1.01], [1.04], [None]], "{:.1f}".format
+    )
+    assert [row[1].bold for row in rows] == [True, True, False]
+    assert not with_best([[Cell("a"), Cell("1.0")]], [[1.0]], "{:.1f}".format)[0][1].bold
+
+
+@pytest.mark.parametrize("fields", [{}, {"shares": [0.5, 1.0]}, {"shots": [1, 4]}])
+def test_a_report_is_files_of_every_kind(tmp_path, fields):
+    shots, shares = fields.get("shots", [None]), fields.get("shares", [1.0])
+    keys = [(seed, share, number) for seed in (1, 2) for share in shares for number in shots]
+    runs = [plans.planned("a", s, share=share, shots=k, name=f"a{s}{share}{k}") for s, share, k in keys]
+    written = write_report(report([plans.result(run, GOOD) for run in runs], **fields), tmp_path)
+    assert {file.name for file in written.files} >= {"report.md", "report.tex", "scores.csv", "runs.csv", "people.png", "people.pdf"}
+    assert all(file.stat().st_size for file in written.files)
+    assert (written.folder / "people.pdf").read_bytes().startswith(b"%PDF")

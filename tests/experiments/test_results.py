@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+import resource
+import signal
+
+import pytest
+from experiments import plans
+
+from hvpkit.errors import HvpkitError, PlanError
+from hvpkit.experiments.results import FILE, Header, ResultsFile, open_results, read_results
+
+RUNS = [plans.planned("a", 1), plans.planned("a", 2), plans.planned("b", 1)]
+HEADER = Header(plans.plan(), tuple(run.name for run in RUNS))
+FOUND = [plans.result(run, [(1, 1, 2), (0, 1, 1)]) for run in RUNS]
+
+
+def filled(folder, results=FOUND) -> ResultsFile:
+    file = ResultsFile(folder, HEADER, [])
+    for result in results:
+        file.add(result)
+    return file
+
+
+def test_results_are_read_as_they_were_written(tmp_path):
+    filled(tmp_path)
+    header, results = read_results(tmp_path)
+    assert header.plan == HEADER.plan and header.runs == HEADER.runs
+    assert results == FOUND
+
+
+def test_a_line_that_a_kill_cut_off_is_left_out_and_the_file_goes_on(tmp_path):
+    filled(tmp_path)
+    text = (tmp_path / FILE).read_text()
+    for cut in (1, 40, len(text.splitlines()[-1])):
+        (tmp_path / FILE).write_text(text[:-cut])
+        assert read_results(tmp_path)[1] == FOUND[:2]
+        open_results(tmp_path, HEADER, RUNS, {}).add(FOUND[2])
+        assert (tmp_path / FILE).read_text() == text
+
+
+def test_a_damaged_line_is_told_with_its_number(tmp_path):
+    filled(tmp_path)
+    lines = (tmp_path / FILE).read_text().splitlines()
+    (tmp_path / FILE).write_text("\n".join([*lines[:2], lines[2][:50], lines[3]]) + "\n")
+    with pytest.raises(PlanError, match=f"{FILE}:3: the line is damaged"):
+        read_results(tmp_path)
+
+
+def test_another_version_is_refused_with_what_to_do(tmp_path):
+    filled(tmp_path)
+    header, *rest = (tmp_path / FILE).read_text().splitlines()
+    (tmp_path / FILE).write_text("\n".join([json.dumps(json.loads(header) | {"format": 99, "hvpkit": "7.0"}), *rest]) + "\n")
+    with pytest.raises(PlanError, match="has format 99 .written by hvpkit 7.0.*give another --output"):
+        read_results(tmp_path)
+    with pytest.raises(PlanError, match="no results in"):
+        read_results(tmp_path / "nowhere")
+
+
+def test_runs_of_another_recipe_or_other_data_are_not_mixed_in(tmp_path):
+    filled(tmp_path)
+    changed = [RUNS[0].model_copy(update={"recipe": "task: mre\n"}), *RUNS[1:]]
+    with pytest.raises(PlanError, match="a.people.1.0.seed1 with another recipe"):
+        open_results(tmp_path, HEADER, changed, {})
+    with pytest.raises(PlanError, match="with another data"):
+        open_results(tmp_path, HEADER, RUNS, {"people": "e" * 16})
+    assert open_results(tmp_path, HEADER, RUNS, {"people": "f" * 16}).results == FOUND
+
+
+def test_a_full_disk_loses_nothing(tmp_path):
+    """A limit on the size of files stands for it: writing ends in the middle of a line."""
+    file = filled(tmp_path, FOUND[:2])
+    before = (tmp_path / FILE).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, hard))
+        with pytest.raises(HvpkitError, match="cannot be written.*nothing is lost"):
+            file.add(FOUND[2])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        with pytest.raises(HvpkitError, match="nothing is lost"):
+            open_results(tmp_path, HEADER, RUNS, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (tmp_path / FILE).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    open_results(tmp_path, HEADER, RUNS, {}).add(FOUND[2])
+    assert read_results(tmp_path)[1] == FOUND

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from experiments import plans
+
+from hvpkit.experiments.execution import Processes, Setup, Told, execute
+from hvpkit.experiments.expansion import expand
+from hvpkit.experiments.plan import load_plan
+from hvpkit.experiments.report import Report
+from hvpkit.experiments.results import Score, read_results
+from hvpkit.registry import load_registry
+
+SEARCH = """title: Search
+systems:
+  alone: {{recipes: [{mner}], set: [vision=null, fusion=none]}}
+datasets:
+  people: {{folder: {people}}}
+seeds: [3]
+search:
+  trials: 12
+  space:
+    train.lr: {{low: 1e-5, high: 1e-2, log: true}}
+    train.batch_size: [2, 4]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path, mner_data, mre_data):
+    return load_plan(plans.write(tmp_path, mner_data, mre_data, text=SEARCH))
+
+
+@pytest.fixture
+def tried(monkeypatch, mner_data):
+    """Stand for the processes: dev F1 follows from the rate, and rises over three epochs."""
+    names: list[str] = []
+
+    def result(self, run, plan, watch=lambda epoch: True):
+        names.append(run.name)
+        rate = float(run.settings["train.lr"])
+        for epoch in (1, 2, 3):
+            f1 = rate * 50 * (1 + epoch / 10)
+            if not watch({"epoch": epoch, "epochs": 3, "dev": f1, "seconds": 1.0}):
+                from hvpkit.experiments.execution import Stopped
+
+                raise Stopped
+        done = plans.result(run, [(1, 1, 1)], dev=Score(precision=f1, recall=f1, f1=f1), test=None, outcomes=None)
+        return done.model_copy(update={"data": done.data.model_copy(update={"fingerprint": mner_data.manifest.fingerprint})})
+
+    monkeypatch.setattr(Processes, "result", result)
+    return names
+
+
+def go(plan, folder: Path) -> list:
+    assert execute(plan, expand(plan, load_registry()), Setup(folder), Told()) == {}
+    return read_results(folder)[1]
+
+
+def test_a_search_finds_better_settings_and_stops_poor_trials_early(plan, tried, tmp_path):
+    results = go(plan, tmp_path / "out")
+    assert len(results) == 12
+    pruned = [result for result in results if result.trial.pruned]
+    best = max((result for result in results if result.dev), key=lambda result: result.dev.f1)
+    assert pruned and all(len(result.trial.epochs) < 3 for result in pruned)
+    assert best.trial.settings["train.lr"] == max(result.trial.settings["train.lr"] for result in results)
+    (table, _) = Report.of(tmp_path / "out").tables()
+    assert table.rows[0][-1].bold and table.rows[0][2].text == str(best.trial.number)
+    assert [cell.text for cell in table.rows[-1]][-1] == "stopped early"
+
+
+def test_a_search_that_was_stopped_goes_on_with_the_same_trials(plan, tried, tmp_path):
+    whole = go(plan, tmp_path / "whole")
+    go(plan, tmp_path / "cut")
+    file = tmp_path / "cut" / "results.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:6]))
+    tried.clear()
+    assert go(plan, tmp_path / "cut") == whole
+    assert tried == [result.run.name for result in whole[5:]]
+
+
+def test_without_optuna_the_extra_is_named(plan, tmp_path, monkeypatch):
+    from hvpkit.errors import InputError
+
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(InputError, match=r'pip install "hvpkit\[search\]"'):
+        execute(plan, expand(plan, load_registry()), Setup(tmp_path / "out"))

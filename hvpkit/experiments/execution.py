@@ -263,7 +263,8 @@ def _close(pipe: Any) -> None:  # noqa: ANN401 - a pipe
 
 
 def _reason(log: Path, code: int) -> str:
-    """Give the last line that a run said, or how it ended."""
+    """Give the error that a run ended with, else its last line, or how it ended."""
     said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    ended = f"it was killed by signal {-code}" if code < 0 else f"it ended with exit code {code}"
-    return ended if code < 0 or not said else said[-1].removeprefix("Error: ")
+    if code < 0 or not said:
+        return f"it was killed by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+    return next((line.removeprefix("Error: ") for line in reversed(said) if line.startswith("Error: ")), said[-1])

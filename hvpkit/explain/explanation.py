@@ -186,7 +186,7 @@ def lacking(explained: Explanation) -> Iterator[str]:
     if explained.pictures and explained.gates is None:
         yield "this model has no gates over levels"
     if explained.gates is not None and explained.gates.level_name == "slice":
-        yield "a slice is a part of the output of the release's one map, not a level of the pyramid"
+        yield "a slice is a part of the output of the release's one map, not a stage of the backbone"
     if explained.looks and not explained.cells_are_places:
         yield "the parts of a picture are runs of channels, as the release cuts them, not places in it"
 

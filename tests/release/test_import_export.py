@@ -184,6 +184,22 @@ def test_an_imported_folder_is_evaluated_and_predicts_like_any_other(tmp_path, t
     assert all(found.text[entity.start : entity.end] == entity.text for entity in found.entities)
 
 
+def test_an_imported_folder_is_explained_in_slices(tmp_path, tokenizer, pieces, relations, monkeypatch, capsys):
+    picture, page = tiny.draw(tmp_path / "x.png"), tmp_path / "page.html"
+    text = ["--text", "Ada Lovelace visits New York", "--image", str(picture), "--object", "4,4,20,20"]
+    for task, more in (("mner", []), ("mre", ["--head", "Ada Lovelace", "--tail", "New York"])):
+        file = save(small_checkpoint(task, 3, pieces, classes=3), tmp_path / f"{task}.pth")
+        release.import_release(file, task, str(tokenizer), tmp_path / task, relations=relations if task == "mre" else None, settings=SMALL)
+        monkeypatch.setattr("sys.argv", ["hvp", "explain", "--model", str(tmp_path / task), *text, *more, "--json", "--html", str(page)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        kinds = {change["kind"] for change in json.loads(capsys.readouterr().out)["changes"]}
+        assert {"no pictures", "no object"} <= kinds
+        written = page.read_text(encoding="utf-8")
+        assert "slice" in written and "level" not in written.lower()
+
+
 def test_a_model_of_the_paper_s_kind_has_no_released_form(tmp_path, mner_data):
     recipe = tiny.recipe(tmp_path / "recipe", mner_data.folder, "mner")
     folder = tiny.save_tiny_model(tmp_path / "model", recipe, mner_data)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from hvpkit.errors import ComponentError
+from hvpkit.errors import ComponentError, InputError
 from hvpkit.recipe import Part
-from hvpkit.types import Entity, Example, Labels, Relation, Task
+from hvpkit.types import Entity, Example, Labels, Relation, Split, Task, VisualObject
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -256,6 +256,29 @@ class HeadContext:
     width: int
 
 
+@dataclass(frozen=True)
+class ProposerContext:
+    """What an object proposer is built from: the device it runs on (None: a GPU if there is one), how many queries it takes at once."""
+
+    device: str | None = None
+    batch_size: int = 8
+
+
+@dataclass(frozen=True)
+class ObjectQuery:
+    """A picture to look at and what for.
+
+    `picture` is upright RGB, perhaps smaller than its file, whose `size` (width, height) boxes are counted in; `example` and `split` say
+    whose picture it is, for those who look objects up.
+    """
+
+    picture: Image
+    size: tuple[int, int]
+    phrases: tuple[str, ...]
+    example: Example
+    split: Split | None = None
+
+
 # --------------------------------------------------------------------------------------------------------------- contracts
 class TextEncoder(nn.Module, ABC):
     """Words to states. Built from (TextContext, **options); with `context.folder` set it reads its vocabulary there, no weights."""
@@ -398,3 +421,25 @@ class Head(nn.Module, ABC):
         """
         found = [{(e.start, e.end, e.type): e.confidence for e in row} for row in self.decode(scores, text) if isinstance(row, list)]
         return [[known.get((e.start, e.end, e.type)) for e in row] for known, row in zip(found, asked, strict=True)]
+
+
+class ObjectProposer(ABC):
+    """Pictures and phrases to scored boxes. Built from (ProposerContext, **options).
+
+    `version` says what its answers hang on besides its options, such as a digest of its weights; `threshold` is the score that objects are
+    kept from unless the user says otherwise. One that is registered with `needs={"phrases"}` looks for phrases; with `needs={"dataset"}`,
+    it knows the objects of one dataset and finds none in other pictures.
+    """
+
+    version: str
+    threshold: float = 0.0
+
+    @abstractmethod
+    def propose(self, queries: Sequence[ObjectQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
+        """Give each query's objects, or what is wrong with that query alone.
+
+        Boxes are in pixels of `size`, in any order, with scores 0..1 and what was looked for or seen there.
+
+        Each phrase is a query of its own: what is found for it does not hang on the others. Duplicates, faint and tiny boxes are welcome:
+        hvpkit/objects/selection.py chooses.
+        """

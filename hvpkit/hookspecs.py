@@ -67,4 +67,4 @@ def register_readers(register: Register) -> None:
 
 @hookspec
 def register_proposers(register: Register) -> None:
-    """A picture and phrases to scored boxes."""
+    """A picture and phrases to scored boxes. `needs`: "phrases" (it looks for them), "dataset" (it knows the objects of one dataset)."""

@@ -52,13 +52,33 @@ class Part(_WithOptions):
         return {"name": given} if isinstance(given, str) else given
 
 
+class ObjectsSpec(_Spec):
+    """How objects are found in pictures: the proposer (with its `version`), the phrases it looks for, and which boxes are kept.
+
+    Boxes are kept from the score `threshold` on, without better ones that they `overlap` by more (IoU), with sides of `smallest` pixels at
+    least, the best `most` of them.
+    """
+
+    proposer: Part
+    version: str | None = None
+    phrases: list[Name] = []
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    overlap: Annotated[float, Field(ge=0, le=1)] = 0.5
+    smallest: Count = 16
+    most: Count = 3
+
+
 class DataSpec(_Spec):
-    """Which prepared data: its name, its folder (`data/<name>` unless given), text positions at most, whether to leave pictures out."""
+    """Which prepared data: its name, its folder (`data/<name>` unless given), text positions at most, whether to leave pictures out.
+
+    `objects` says how its objects were found; training takes that from the data, and what the recipe says must agree with it.
+    """
 
     name: Name
     folder: Annotated[Path | None, Field(strict=False)] = None
     max_length: Annotated[int, Field(ge=8)] = 128
     text_only: bool = False
+    objects: ObjectsSpec | None = None
 
     @property
     def path(self) -> Path:

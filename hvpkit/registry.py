@@ -28,7 +28,7 @@ KINDS = {
     "reader": "register_readers",
     "proposer": "register_proposers",
 }
-BUILT_IN = ("hvpkit.text", "hvpkit.vision", "hvpkit.gates", "hvpkit.fusions", "hvpkit.heads", "hvpkit.data")
+BUILT_IN = ("hvpkit.text", "hvpkit.vision", "hvpkit.gates", "hvpkit.fusions", "hvpkit.heads", "hvpkit.data", "hvpkit.objects")
 
 
 @dataclass(frozen=True)

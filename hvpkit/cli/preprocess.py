@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from hvpkit.cli import output
 from hvpkit.errors import InputError
+from hvpkit.objects.request import ObjectRequest, how_found
+from hvpkit.recipe import ObjectsSpec
+from hvpkit.recipe_source import Origin, Source
 from hvpkit.registry import load_registry
 from hvpkit.types import SPLITS
 
 if TYPE_CHECKING:
     from hvpkit.data.report import Report, SplitReport
 
+PANEL = "Objects in pictures"
+OBJECTS = (
+    "Who finds objects (`hvp components proposer`); none: those of the data stay as they are. "
+    "[default: those of the data, or saliency where it has none]"
+)
+PHRASES = "What is looked for, added up: rules, types, mentions, spacy[:PIPELINE]. [default: rules; pairs: mentions]"
 COUNTS = (
     ("examples", "examples"),
     ("words", "words"),
@@ -28,6 +37,7 @@ PICTURES = (
     ("pictures unreadable", "pictures_unreadable"),
     ("examples without picture", "without_picture"),
     ("objects", "objects"),
+    ("examples with a picture and no object", "without_object"),
     ("crops missing", "crops_missing"),
     ("crops unreadable", "crops_unreadable"),
 )
@@ -48,15 +58,52 @@ def command(
     irrelevant: Annotated[float | None, typer.Option(help="demo: share of pictures that say nothing. [default: 0.3]")] = None,
     test_irrelevant: Annotated[float | None, typer.Option(help="demo: the same of the test split alone.")] = None,
     ambiguity: Annotated[float | None, typer.Option(help="demo: share of names that the text leaves open. [default: 0.6]")] = None,
+    objects: Annotated[str | None, typer.Option(metavar="PROPOSER", help=OBJECTS, rich_help_panel=PANEL)] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="An option of the proposer: weights=FOLDER.", rich_help_panel=PANEL),
+    ] = None,
+    phrases: Annotated[str | None, typer.Option(metavar="KIND,..", help=PHRASES, rich_help_panel=PANEL)] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Least score. [default: the proposer's]", rich_help_panel=PANEL)
+    ] = None,
+    overlap: Annotated[
+        float | None, typer.Option(min=0, max=1, help="IoU above which the better box stays alone. [default: 0.5]", rich_help_panel=PANEL)
+    ] = None,
+    smallest: Annotated[int | None, typer.Option(min=1, help="Least side in pixels. [default: 16]", rich_help_panel=PANEL)] = None,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Objects of an example, the best first. [default: 3]", rich_help_panel=PANEL)
+    ] = None,
+    crops: Annotated[bool, typer.Option(help="Write the crops as files too.", rich_help_panel=PANEL)] = True,
+    preview: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Draw the boxes of N examples: preview.html.", rich_help_panel=PANEL)
+    ] = 0,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: a GPU if there is one]", rich_help_panel=PANEL)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures at once. [default: 8; 2 on a CPU]", rich_help_panel=PANEL)] = None,
 ) -> None:
-    """Find a dataset's files, check them, and write prepared data; or draw data whose truth is known: demo.
+    """Find a dataset's files, check them, find objects in its pictures, and write prepared data; or draw data whose truth is known: demo.
 
     Example: `hvp preprocess twitter2017 --root ~/datasets`, or `hvp preprocess demo`
+
+    Objects: `hvp preprocess ./mine --objects owlv2 --phrases rules,types --preview 40`; the same command goes on where it was stopped.
     """
     from hvpkit.data.preprocess import preprocess
 
-    settings = {"size": size, "seed": seed, "irrelevant": irrelevant, "test_irrelevant": test_irrelevant, "ambiguity": ambiguity}
-    options = {key: value for key, value in settings.items() if value is not None}
+    drawing = {"size": size, "seed": seed, "irrelevant": irrelevant, "test_irrelevant": test_irrelevant, "ambiguity": ambiguity}
+    options = {key: value for key, value in drawing.items() if value is not None}
+    request = ObjectRequest(
+        proposer=objects,
+        options=settings_from(settings or ()),
+        phrases=None if phrases is None else tuple(name.strip() for name in phrases.split(",")),
+        threshold=threshold,
+        overlap=overlap,
+        smallest=smallest,
+        most=most,
+        crops=crops,
+        preview=preview,
+        device=device,
+        batch_size=batch_size,
+    )
     called = drawn(name, task, options) if task or options else name
     report = preprocess(
         called,
@@ -64,12 +111,23 @@ def command(
         output=output_folder,
         text_only=text_only,
         options=options,
+        objects=request,
         registry=load_registry(plugins or ()),
         progress=output.progress,
     )
     if as_json:
         return output.print_json(report)
     show(report)
+
+
+def settings_from(given: Iterable[str]) -> dict[str, Any]:
+    """Read KEY=VALUE, the value as YAML has it; raises InputError."""
+    source = Source({}, Origin(), [])
+    for text in given:
+        source.override(text)
+    if source.problems:
+        raise InputError("\n".join(source.problems))
+    return source.values
 
 
 def drawn(name: str, task: str | None, options: Iterable[str]) -> str:
@@ -93,6 +151,10 @@ def show(report: Report) -> None:
     absent = [split for split in SPLITS if split not in report.splits]
     if absent:
         output.print_text(f"There is no {' and no '.join(absent)} split.")
+    if report.objects is not None:
+        output.print_text(how_found(ObjectsSpec.model_validate(report.objects)))
+    if report.preview is not None:
+        output.print_text(f"Look at the objects before you trust them: {report.preview}")
     output.print_text(f"fingerprint {report.fingerprint}, {'text only, ' if report.text_only else ''}in {report.folder}")
 
 

@@ -11,19 +11,22 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from hvpkit.data.records import canonical, check_example, from_record, to_record
 from hvpkit.errors import DataError
+from hvpkit.recipe import ObjectsSpec
 from hvpkit.types import SPLITS, Example, Labels, Split, Task
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-PARTS = {MANIFEST, *(f"{split}.jsonl" for split in SPLITS), "pictures", "crops", "features"}
+PARTS = {MANIFEST, *(f"{split}.jsonl" for split in SPLITS), "pictures", "crops", "features", "objects.jsonl", "preview.html"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,15 @@ class PreparedData:
     def labels(self) -> Labels:
         """Give what a head for this data can say."""
         return Labels(self.manifest.task, self.manifest.labels)
+
+    @property
+    def objects(self) -> ObjectsSpec | None:
+        """Say how its objects were found; None: they came with it, or there are none. Raises DataError when that cannot be read."""
+        told = self.manifest.facts.get("objects")
+        try:
+            return None if told is None else ObjectsSpec.model_validate(told)
+        except ValidationError as error:
+            raise DataError(f"{self.folder / MANIFEST} is damaged (its facts on objects); {self._again}") from error
 
     @property
     def pictures_root(self) -> Path | None:
@@ -198,16 +210,20 @@ def write_records(
     splits: Mapping[Split, Iterable[Example]],
     pictures_root: Path | None,
     source: str,
-    facts: dict[str, Any] | None = None,
+    facts: dict[str, Any] | Callable[[], dict[str, Any]] | None = None,
     text_only: bool = False,
 ) -> Manifest:
-    """Write the splits and the manifest into the folder that `staged` gave; raises DataError for an example that does not fit."""
+    """Write the splits and the manifest into the folder that `staged` gave; `facts` may be told once the splits have gone by.
+
+    Raises DataError for an example that does not fit.
+    """
     counts, digests = {}, {}
     for split in SPLITS:
         counts[split], digests[split] = _write_split(stage / f"{split}.jsonl", splits.get(split, ()), labels, pictures_root)
     fingerprint = hashlib.sha256("".join(digests[split] for split in SPLITS).encode()).hexdigest()[:16]
     root = _stored_root(pictures_root, stage)
-    manifest = Manifest(name, task, labels.names, fingerprint, counts, digests, root, source, text_only, facts or {})
+    known = facts() if callable(facts) else facts or {}
+    manifest = Manifest(name, task, labels.names, fingerprint, counts, digests, root, source, text_only, known)
     text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2, ensure_ascii=False)
     (stage / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ from hvpkit.data.problems import Problems
 from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext
 from hvpkit.data.report import Report, SplitReport, counted, report_of
 from hvpkit.errors import DataError, InputError, choices
+from hvpkit.objects.preparing import ObjectsOf, Place, with_objects
+from hvpkit.objects.preview import PREVIEW
+from hvpkit.objects.request import ObjectRequest
+from hvpkit.recipe import plain
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 
@@ -35,35 +39,49 @@ def preprocess(
     output: Path | None = None,
     text_only: bool = False,
     options: Mapping[str, Any] | None = None,
+    objects: ObjectRequest = ObjectRequest(),  # noqa: B008 - frozen
     registry: Registry | None = None,
     progress: Progress = no_progress,
 ) -> Report:
     """Prepare a dataset by its name, looked for under `root` (the current folder), or the JSON lines at a path; report what was found.
 
-    `output` is `data/<name>` unless given; `options` are the reader's own. Raises InputError for a name that is neither, DataError when
-    nothing can be used or, unless `text_only`, when there is not one picture. Whatever goes wrong, no half folder stays.
+    `output` is `data/<name>` unless given; `options` are the reader's own; `objects` says how to find objects in pictures.
+    Raises InputError for a name that is neither, DataError when nothing can be used or, unless `text_only`, when there is not one picture.
+    Whatever goes wrong, no half folder stays.
     """
     registry = registry or load_registry()
     reader, place, called = locate(name, root, registry)
     folder = output or Path("data") / called
     problems = Problems()
-    with staged(folder, called) as stage:
+    if not text_only:
+        objects.check(registry)
+    with staged(folder, called) as stage, ExitStack() as closing:
         context = ReaderContext(place, stage, text_only, problems)
         dataset: Dataset = registry.build("reader", reader, context, dict(options or {}))
         reports = {split: SplitReport() for split in dataset.splits}
-        splits = _pictured(dataset, text_only, problems, reports, progress)
+        pictured = _pictured(dataset, text_only, problems, reports, progress)
+        writing = Place(folder, stage, closing)
+        found = ObjectsOf(pictured, None) if text_only else with_objects(dataset, pictured, objects, registry, writing, problems, progress)
         manifest = write_records(
             stage,
             name=called,
             task=dataset.labels.task,
             labels=dataset.labels,
-            splits={split: counted(examples, dataset.labels, reports[split]) for split, examples in splits.items()},
-            pictures_root=None if text_only else dataset.pictures_root,
+            splits={split: counted(examples, dataset.labels, reports[split]) for split, examples in found.splits.items()},
+            pictures_root=found.root,
             source=dataset.source,
-            facts={"problems": [{"split": p.split, "kind": p.kind, "count": p.count} for p in problems.all()], **dataset.facts},
+            facts=lambda: {**_facts(found, problems), **dataset.facts},
             text_only=text_only,
         )
-    return report_of(manifest, folder, reports, problems, dataset.search.folders if dataset.search else ())
+        preview = folder / PREVIEW if found.write_preview(stage, called) else None
+    found.finish()
+    return report_of(manifest, folder, reports, problems, dataset.search.folders if dataset.search else (), preview)
+
+
+def _facts(found: ObjectsOf, problems: Problems) -> dict[str, Any]:
+    """Give what is known once every example has gone by."""
+    noted = [{"split": p.split, "kind": p.kind, "count": p.count} for p in problems.all()]
+    return {"problems": noted} | ({} if found.settings is None else {"objects": plain(found.settings)})
 
 
 def locate(name: str, root: Path | None, registry: Registry) -> tuple[str, Path, str]:

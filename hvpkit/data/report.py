@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hvpkit.data.prepared import Manifest
 from hvpkit.data.problems import Problem, Problems
@@ -25,6 +26,7 @@ class SplitReport:
     pictures_missing: int = 0
     pictures_unreadable: int = 0
     objects: int = 0
+    without_object: int = 0
     crops_missing: int = 0
     crops_unreadable: int = 0
     repaired_tags: int = 0
@@ -33,7 +35,11 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What was prepared, from where, and what was wrong with it; `folders` are those that pictures were looked for in."""
+    """What was prepared, from where, and what was wrong with it; `folders` are those that pictures were looked for in.
+
+    `objects` are the settings that objects were found with (hvpkit/recipe.py: ObjectsSpec), None where they came with the data; `preview`
+    is the contact sheet, if one was written.
+    """
 
     name: str
     task: Task
@@ -45,6 +51,8 @@ class Report:
     splits: dict[Split, SplitReport]
     problems: list[Problem]
     folders: tuple[Path, ...] = ()
+    objects: Mapping[str, Any] | None = None
+    preview: Path | None = None
 
 
 def counted(examples: Iterable[Example], labels: Labels, report: SplitReport) -> Iterator[Example]:
@@ -56,6 +64,7 @@ def counted(examples: Iterable[Example], labels: Labels, report: SplitReport) ->
         report.words += len(example.words)
         report.without_picture += example.image is None
         report.objects += len(example.objects)
+        report.without_object += example.image is not None and not example.objects
         pictures |= {example.image} if example.image else set()
         tally.update([tag[2:] for tag in example.tags or () if tag[0] == "B"] if labels.task == "mner" else [str(example.relation)])
         yield example
@@ -68,11 +77,16 @@ def kinds(labels: Labels) -> tuple[str, ...]:
 
 
 def report_of(
-    manifest: Manifest, folder: Path, splits: dict[Split, SplitReport], problems: Problems, looked_in: tuple[Path, ...] = ()
+    manifest: Manifest,
+    folder: Path,
+    splits: dict[Split, SplitReport],
+    problems: Problems,
+    looked_in: tuple[Path, ...] = (),
+    preview: Path | None = None,
 ) -> Report:
     """Put the parts of a report together."""
     for split, report in splits.items():
         report.repaired_tags, report.left_out = problems.count(split, REPAIRED), problems.left_out(split)
     found = {split: report for split, report in splits.items() if report.examples}
     parts = (manifest.name, manifest.task, folder, manifest.source, manifest.fingerprint, manifest.labels, manifest.text_only)
-    return Report(*parts, found, problems.all(), looked_in)
+    return Report(*parts, found, problems.all(), looked_in, manifest.facts.get("objects"), preview)

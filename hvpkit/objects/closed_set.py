@@ -1,0 +1,98 @@
+"""torchvision's detectors of COCO's kinds of things."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import detection
+from torchvision.transforms.v2 import functional
+
+from hvpkit.contracts import ObjectProposer, ObjectQuery, ProposerContext
+from hvpkit.errors import ModelFolderError, choices
+from hvpkit.text.hub import TIMEOUT_SECONDS
+from hvpkit.types import Box, VisualObject
+from hvpkit.vision.torchvision_backbone import read_state_dict
+
+PUBLISHED = {
+    "fasterrcnn": (detection.fasterrcnn_resnet50_fpn, detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1),
+    "maskrcnn": (detection.maskrcnn_resnet50_fpn, detection.MaskRCNN_ResNet50_FPN_Weights.COCO_V1),
+}
+
+
+def open_closed_set(name: str, context: ProposerContext, weights: str, side: int) -> ClosedSet:
+    """Build a detector with `coco` weights, `random` ones of a fixed seed, or a state dict's file.
+
+    Raises ModelFolderError when the weights cannot be had or do not fit.
+    """
+    build, published = PUBLISHED[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # random weights must be the same again in another process
+        model: nn.Module = build(weights=None, weights_backbone=None, num_classes=91, min_size=side, max_size=side * 5 // 3)
+    version = "random"
+    if weights != "random":
+        file = _coco(name) if weights == "coco" else Path(weights).expanduser()
+        version = _load(model, file, name)
+    device = context.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return ClosedSet(model.eval().to(device), published.meta["categories"], context.batch_size, version)
+
+
+def _coco(name: str) -> Path:
+    """Find torchvision's COCO weights in torch's cache, or download them there."""
+    url: str = PUBLISHED[name][1].url
+    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not file.is_file():
+        try:
+            with urlopen(Request(url, method="HEAD"), timeout=TIMEOUT_SECONDS):  # the download itself would wait for ever
+                file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=sys.stderr.isatty())
+        except (OSError, RuntimeError) as error:
+            raise ModelFolderError(
+                f"COCO weights of {name} are not in torch's cache ({file}) and cannot be downloaded ({error}); give a file of them: "
+                "--set weights=/path/to/weights.pth"
+            ) from error
+    return file
+
+
+def _load(model: nn.Module, file: Path, name: str) -> str:
+    """Load a state dict and give 16 hex digits of its file's sha256."""
+    if not file.is_file():
+        raise ModelFolderError(f"{name}: there is no weights file {file}{choices(str(file), ['coco', 'random'])}")
+    state, expected = read_state_dict(file), model.state_dict()
+    wrong = [key for key in expected if "num_batches" not in key and (key not in state or state[key].shape != expected[key].shape)]
+    wrong += [key for key in state if key not in expected]
+    if wrong:
+        raise ModelFolderError(f"{file} does not hold weights of {name}: {len(wrong)} tensors are missing, unknown or of another shape")
+    model.load_state_dict(state)
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+
+
+class ClosedSet(ObjectProposer):
+    """Boxes with the name of the kind seen there as their phrase; phrases are not read."""
+
+    threshold = 0.5
+
+    def __init__(self, model: nn.Module, kinds: Sequence[str], batch_size: int, version: str) -> None:
+        self.model, self.kinds, self.batch_size, self.version = model, kinds, batch_size, version
+        self.device = next(model.parameters()).device
+
+    @torch.inference_mode()
+    def propose(self, queries: Sequence[ObjectQuery]) -> list[list[VisualObject]]:
+        """Detect in batches."""
+        found: list[list[VisualObject]] = []
+        for start in range(0, len(queries), self.batch_size):
+            batch = queries[start : start + self.batch_size]
+            pixels = [functional.to_dtype(functional.pil_to_tensor(query.picture), scale=True).to(self.device) for query in batch]
+            found += [self._objects(seen, query) for seen, query in zip(self.model(pixels), batch, strict=True)]
+        return found
+
+    def _objects(self, seen: Mapping[str, Tensor], query: ObjectQuery) -> list[VisualObject]:
+        across, down = (whole / shown for whole, shown in zip(query.size, query.picture.size, strict=True))
+        boxes = seen["boxes"].cpu() * torch.tensor([across, down, across, down])
+        rows = zip(boxes.tolist(), seen["labels"].tolist(), seen["scores"].tolist(), strict=True)
+        return [VisualObject(box=Box(*box), phrase=self.kinds[kind], score=score) for box, kind, score in rows]

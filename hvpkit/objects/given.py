@@ -1,0 +1,96 @@
+"""Objects that somebody else found: the dataset's own, annotated boxes, or the crops that were released."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hvpkit.contracts import ObjectProposer, ObjectQuery
+from hvpkit.data.crops import CropListError, CropLists, read_crop_list
+from hvpkit.data.layout import SPLIT_NAMES
+from hvpkit.data.picture_index import PictureIndex
+from hvpkit.errors import DataError, InputError
+from hvpkit.objects.voc import read_voc
+from hvpkit.types import Split, VisualObject
+
+Look = Callable[[ObjectQuery], list[VisualObject]]
+
+
+class Given(ObjectProposer):
+    """Looks objects up; finds none where nobody has looked."""
+
+    version = "given"
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+
+    def propose(self, queries: Sequence[ObjectQuery]) -> list[list[VisualObject] | InputError]:
+        """Look up each query's objects."""
+        return [self._one(query) for query in queries]
+
+    def _one(self, query: ObjectQuery) -> list[VisualObject] | InputError:
+        try:
+            return self._look(query)
+        except InputError as error:
+            return error
+
+
+def open_given(source: str | None, crops: str | None) -> Given:
+    """Open a source of known objects (hvpkit/objects/__init__.py says which); raises DataError when it is not one."""
+    if source is None:
+        if crops is not None:
+            raise DataError("crops go with a source: give the `_dict.pth` that lists them, --set source=FILE")
+        return Given(lambda query: list(query.example.objects))
+    place = Path(source).expanduser().absolute()
+    if place.is_file():
+        lists: dict[Split | None, CropLists] = {None: _list(place)}
+    elif place.is_dir():
+        annotated = {file.stem: file for file in sorted(place.glob("*.xml"))}
+        if annotated:
+            return Given(lambda query: _annotated(annotated, query))
+        lists = {split: _list(file) for split, file in _lists_in(place).items()}
+    else:
+        raise DataError(f"there is no file or folder {place}")
+    if not lists:
+        raise DataError(f"{place} holds neither <picture>.xml files nor *_train_dict.pth, *_val_dict.pth or *_test_dict.pth")
+    if crops is None or not Path(crops).expanduser().is_dir():
+        raise DataError(f"{place} lists crops: give the folder that holds them, --set crops=FOLDER" + (f" (got {crops})" if crops else ""))
+    index = PictureIndex([Path(crops).expanduser().absolute()])
+    return Given(lambda query: _listed(lists, index, query))
+
+
+def _annotated(files: dict[str, Path], query: ObjectQuery) -> list[VisualObject]:
+    image = query.example.image
+    file = None if image is None else files.get(image.stem)
+    return [] if file is None else read_voc(file, query.size)
+
+
+def _lists_in(folder: Path) -> dict[Split | None, Path]:
+    found: dict[Split | None, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if match := re.fullmatch(rf"(?:.*_)?({'|'.join(SPLIT_NAMES)})_dict\.pth", file.name, re.IGNORECASE):
+            found[SPLIT_NAMES[match[1].lower()]] = file
+    return found
+
+
+def _list(file: Path) -> CropLists:
+    try:
+        return read_crop_list(file)
+    except CropListError as error:
+        raise DataError(str(error)) from error
+
+
+def _listed(lists: dict[Split | None, CropLists], index: PictureIndex, query: ObjectQuery) -> list[VisualObject]:
+    """Look up crops by the picture's name, or by the line that the pairs of MNRE have in their ids."""
+    image, split = query.example.image, query.split or "train"
+    table = lists.get(None) or lists.get(query.split) or {}
+    line = re.fullmatch(r".*:(\d+)", query.example.id, re.DOTALL)
+    names = table.get(image.name) if image else None
+    if names is None and line:
+        names = table.get(int(line[1]) - 1)
+    paths = [(name, index.find(name, split)) for name in names or ()]
+    missing = [name for name, path in paths if path is None]
+    if missing and len(missing) == len(paths):
+        raise DataError(f"none of the crops of {query.example.id!r} is there ({', '.join(missing[:3])})")
+    return [VisualObject(path) for _, path in paths if path]

@@ -1,0 +1,82 @@
+"""What was found so far, on disk, so that a run that was killed goes on where it stopped (no torch)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hvpkit.recipe import ObjectsSpec
+from hvpkit.types import Box, VisualObject
+
+
+class Journal:
+    """One JSON line a finished picture beside the prepared folder: the key of what was asked, and the boxes; removed by `finish`.
+
+    Lines that were cut off are passed over; two runs may write to one journal.
+    """
+
+    def __init__(self, folder: Path, settings: ObjectsSpec) -> None:
+        identity = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
+        self._siblings = (folder.parent, f".{folder.name}-objects-*.jsonl")
+        self.file = folder.parent / f".{folder.name}-objects-{identity}.jsonl"
+        self._found = dict(_read(self.file)) if self.file.is_file() else {}
+        self.kept = len(self._found)
+
+    def __enter__(self) -> Journal:
+        self._stream = self.file.open("a", encoding="utf-8")
+        self._stream.write("\n" if self.kept or self.file.stat().st_size else "")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stream.close()
+        if kind is not None and not self._found:
+            self.file.unlink(missing_ok=True)
+
+    def get(self, key: str) -> tuple[VisualObject, ...] | None:
+        """Give what was found for a key, None when it was not looked for yet."""
+        return self._found.get(key)
+
+    def add(self, key: str, found: Sequence[VisualObject]) -> None:
+        """Remember what was found for a key."""
+        self._found[key] = tuple(found)
+        self._stream.write(json.dumps([key, [_record(item) for item in found]], ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+    def finish(self) -> None:
+        """Take this journal away, and those that other settings left here."""
+        folder, pattern = self._siblings
+        for file in folder.glob(pattern):
+            with suppress(OSError):  # another run has taken it away
+                file.unlink()
+
+
+def key_of(picture: Path, phrases: Sequence[str]) -> str:
+    """Name what is asked: the picture's bytes and the phrases; raises OSError when the picture cannot be read."""
+    digest = hashlib.sha256()
+    with picture.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    digest.update(json.dumps(list(phrases)).encode())
+    return digest.hexdigest()[:32]
+
+
+def _record(item: VisualObject) -> list[Any]:
+    box = item.box
+    return [None if box is None else [box.left, box.top, box.right, box.bottom], item.phrase, item.score]
+
+
+def _read(file: Path) -> list[tuple[str, tuple[VisualObject, ...]]]:
+    found = []
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                key, records = json.loads(line)
+                found.append((key, tuple(VisualObject(box=Box(*box), phrase=phrase, score=score) for box, phrase, score in records)))
+            except (ValueError, TypeError):  # cut off, or blank
+                continue
+    return found

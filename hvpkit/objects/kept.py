@@ -1,0 +1,70 @@
+"""What is kept of found objects beside the examples: objects.jsonl and the crops (no torch)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from PIL import Image
+
+from hvpkit.errors import PictureError
+from hvpkit.recipe import ObjectsSpec
+from hvpkit.types import Example, Split, VisualObject
+from hvpkit.vision.pictures import crop, open_picture
+
+OBJECTS, CROPS = "objects.jsonl", "crops"
+LONGEST = 80  # characters of an id in a crop's name
+
+
+class KeptObjects:
+    """Writes each object as a line of objects.jsonl and, if asked, as a crop: crops/SPLIT/EXAMPLE_crop_NUMBER.png, numbers from 0."""
+
+    def __init__(self, folder: Path, lines: IO[str], settings: ObjectsSpec, crops: bool) -> None:
+        self._folder, self._lines, self._settings, self._crops = folder, lines, settings, crops
+
+    def keep(self, example: Example, split: Split) -> None:
+        """Write an example's objects; raises PictureError when a crop cannot be cut."""
+        picture = open_picture(example.image) if self._crops and example.image and any(item.box for item in example.objects) else None
+        for number, item in enumerate(example.objects):
+            crop_file = self._crop(picture, item, f"{split}/{_file_name(example.id)}_crop_{number}.png") if picture and item.box else None
+            self._lines.write(json.dumps(self._record(example, split, item, crop_file), ensure_ascii=False) + "\n")
+
+    def _record(self, example: Example, split: Split, item: VisualObject, crop_file: str | None) -> dict[str, object]:
+        box = None if item.box is None else [item.box.left, item.box.top, item.box.right, item.box.bottom]
+        return {
+            "example": example.id,
+            "split": split,
+            "image": example.image.name if example.image else None,
+            "phrase": item.phrase,
+            "box": box,
+            "score": item.score,
+            "crop": crop_file or (item.image.name if item.image else None),
+            "proposer": self._settings.proposer.name,
+            "version": self._settings.version,
+        }
+
+    def _crop(self, picture: Image.Image, item: VisualObject, name: str) -> str:
+        if item.box is None:
+            raise PictureError("an object without a box cannot be cut out")
+        file = self._folder / CROPS / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        crop(picture, item.box).save(file)
+        return f"{CROPS}/{name}"
+
+
+@contextmanager
+def kept_objects(folder: Path, settings: ObjectsSpec, crops: bool) -> Iterator[KeptObjects]:
+    """Open objects.jsonl in a folder that is being written."""
+    with (folder / OBJECTS).open("w", encoding="utf-8", newline="\n") as lines:
+        yield KeptObjects(folder, lines, settings, crops)
+
+
+def _file_name(name: str) -> str:
+    """Make an example's id a file name that no other id has."""
+    safe = re.sub(r"[^\w.-]|^\.", lambda match: f"%{ord(match[0]):x}", name)
+    return safe if len(safe) <= LONGEST else f"{safe[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,108 @@
+"""What to look for in a picture: named extractors of phrases from an example's words; they add up (no torch)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from hvpkit.errors import ComponentError, InputError, choices
+from hvpkit.objects.noun_phrases import clean, noun_phrases
+from hvpkit.types import Example, Task
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+TYPES = ("person", "location", "organization", "miscellaneous")
+PIPELINE = "en_core_web_sm"
+MOST = 16  # phrases of one example
+LONGEST = 8  # words of a phrase
+
+Extractor = Callable[[Example], Sequence[str]]
+
+
+def extractor(names: Sequence[str]) -> Extractor:
+    """Give the phrases of all the named extractors, each phrase once whatever its case, at most `MOST`.
+
+    Names: `rules`, `spacy` (or `spacy:PIPELINE`), `types`, `mentions`. Raises InputError for another name, ComponentError for a pipeline
+    that is not there.
+    """
+    parts = [_one(name) for name in names]
+    return lambda example: tuple(_distinct(phrase for part in parts for phrase in part(example)))[:MOST]
+
+
+def default_phrases(task: Task) -> list[str]:
+    """Name what is looked for unless the user says: both entities of a pair, or what looks like a name or a thing in a text."""
+    return ["mentions"] if task == "mre" else ["rules"]
+
+
+def check_phrases(names: Sequence[str], task: Task) -> None:
+    """Raise InputError for a name that is not one, and for `mentions` where examples have none."""
+    for name in names:
+        if name.partition(":")[0] not in EXTRACTORS or (":" in name and not name.startswith("spacy:")):
+            raise InputError(f"unknown kind of phrases {name!r}{choices(name, EXTRACTORS)}")
+        if name == "mentions" and task == "mner":
+            raise InputError("the phrases `mentions` are the head and tail of a pair (mre); sentences with entities to find have none")
+
+
+def _one(name: str) -> Extractor:
+    kind, _, pipeline = name.partition(":")
+    if kind not in EXTRACTORS:
+        raise InputError(f"unknown kind of phrases {name!r}{choices(name, EXTRACTORS)}")
+    if kind == "spacy":
+        language = _pipeline(pipeline or PIPELINE)
+        return lambda example: list(_chunks(language, example))
+    return EXTRACTORS[kind]
+
+
+def _rules(example: Example) -> list[str]:
+    return noun_phrases(example.words)
+
+
+def _types(example: Example) -> Sequence[str]:
+    return TYPES
+
+
+def _mentions(example: Example) -> list[str]:
+    spans = [span for span in (example.head, example.tail) if span is not None]
+    said = [" ".join(word for part in example.words[span.start : span.end] for word in clean(part)) for span in spans]
+    return [text or " ".join(example.words[span.start : span.end]) for text, span in zip(said, spans, strict=True)]
+
+
+EXTRACTORS: dict[str, Extractor] = {"rules": _rules, "spacy": _rules, "types": _types, "mentions": _mentions}  # spacy's needs a pipeline
+
+
+@lru_cache(maxsize=2)
+def _pipeline(name: str) -> Language:
+    try:
+        import spacy
+    except ImportError as error:
+        raise ComponentError('the phrases `spacy` need spaCy: pip install "hvpkit[spacy]"; `rules` need nothing') from error
+    try:
+        language = spacy.load(name, exclude=["ner", "lemmatizer"])
+    except Exception as error:  # a stranger's pipeline raises anything at all
+        reason = str(error).partition("\n")[0]
+        raise ComponentError(
+            f"spaCy's pipeline {name!r} cannot be opened ({reason}); install it (python -m spacy download {PIPELINE}) or name a folder: "
+            "--phrases spacy:/path/to/pipeline"
+        ) from error
+    if "parser" not in language.pipe_names:
+        raise ComponentError(f"spaCy's pipeline {name!r} has no parser, which noun chunks come from")
+    return language
+
+
+def _chunks(language: Language, example: Example) -> Iterator[str]:
+    text = " ".join(word for token in example.words for word in clean(token))
+    for chunk in language(text).noun_chunks:
+        words = [token.text for token in chunk if token.pos_ not in ("DET", "PRON", "PUNCT")]
+        if any(re.search(r"\w", word) for word in words):
+            yield " ".join(words[-LONGEST:])
+
+
+def _distinct(phrases: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for phrase in phrases:
+        if (key := " ".join(phrase.split()).casefold()) and key not in seen:
+            seen.add(key)
+            yield " ".join(phrase.split())

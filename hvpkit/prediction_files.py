@@ -108,8 +108,8 @@ class PredictionFile:
             yield line.input(self.source.parent)
 
 
-def open_prediction_file(source: Path, target: Path, model: ModelFolder) -> PredictionFile:
-    """Look at the input and at what of the output is there already.
+def open_prediction_file(source: Path, target: Path, model: ModelFolder, find_objects: bool = True) -> PredictionFile:
+    """Look at the input and at what of the output is there already; with objects found or not, outputs are different ones.
 
     Raises InputError when the input is no file, or the output is not what this model and this input make, line for line.
     """
@@ -117,7 +117,7 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder) -> Pred
         raise InputError(f"there is no input file {source}")
     if target.exists() and (not target.is_file() or target.samefile(source)):
         raise InputError(f"{target} cannot be the output: it is {'the input' if target.is_file() else 'no file'}; name another --output")
-    identity = fingerprint(model)
+    identity = fingerprint(model) + ("" if find_objects else " without objects")
     kept = _kept(source, target, identity) if target.exists() else Progress()
     return PredictionFile(source, target, identity, sum(1 for _ in read_lines(source)), kept)
 

@@ -38,13 +38,17 @@ class PredictionInput:
 
 @dataclass(frozen=True)
 class Reading:
-    """An input as a model reads it: the text, its words with their characters, the example made of them, and remarks."""
+    """An input as a model reads it: the text, its words with their characters, the example made of them, and remarks.
+
+    `objects_given`: somebody said which objects the picture has, if any; else they may be looked for (hvpkit/objects/predicting.py).
+    """
 
     text: str
     words: tuple[TextSpan, ...]
     example: Example
     mentions: Mentions | None
     remarks: tuple[str, ...]
+    objects_given: bool = False
 
 
 def as_input(given: PredictionInput | Mapping[str, Any] | str) -> PredictionInput:
@@ -78,8 +82,8 @@ def read_input(given: PredictionInput, recipe: Recipe) -> Reading:
         image=image if sees else None,
         objects=objects if sees else (),
     )
-    remarks = (*given.remarks, *(mentions.remarks if mentions else ()), *_picture_remarks(image, objects, recipe))
-    return Reading(text, words, example, mentions, remarks)
+    remarks = (*given.remarks, *(mentions.remarks if mentions else ()), *_picture_remarks(image, given.objects is None, objects, recipe))
+    return Reading(text, words, example, mentions, remarks, given.objects is not None)
 
 
 def read_example(example: Example, recipe: Recipe) -> Reading:
@@ -88,15 +92,20 @@ def read_example(example: Example, recipe: Recipe) -> Reading:
     mentions = None
     if example.head is not None and example.tail is not None:
         mentions = Mentions(characters_of(example.head, text, words), characters_of(example.tail, text, words))
-    remarks = _picture_remarks(example.image, example.objects, recipe)
+    remarks = _picture_remarks(example.image, False, example.objects, recipe)
     sees = uses_pictures(recipe)
-    return Reading(text, words, example if sees else replace(example, image=None, objects=()), mentions, tuple(remarks))
+    return Reading(text, words, example if sees else replace(example, image=None, objects=()), mentions, tuple(remarks), True)
 
 
 def characters_of(span: Span, text: str, words: Sequence[TextSpan]) -> TextSpan:
     """Give the characters of words [start, end)."""
     start, end = words[span.start].start, words[span.end - 1].end
     return TextSpan(text[start:end], start, end)
+
+
+def looks_at_objects(recipe: Recipe) -> bool:
+    """Tell whether a model of this recipe looks at objects, and how they are found is known."""
+    return uses_pictures(recipe) and recipe.vision is not None and recipe.vision.objects > 0 and recipe.data.objects is not None
 
 
 def uses_pictures(recipe: Recipe) -> bool:
@@ -173,14 +182,14 @@ def _object(given: object, image: Path | None) -> VisualObject:
     return found
 
 
-def _picture_remarks(image: Path | None, objects: Sequence[VisualObject], recipe: Recipe) -> list[str]:
+def _picture_remarks(image: Path | None, open_to_finding: bool, objects: Sequence[VisualObject], recipe: Recipe) -> list[str]:
     vision = recipe.vision
     if vision is None or recipe.data.text_only:
         return ["this model uses no pictures"]
     remarks = []
     if image is None and not objects:
         remarks.append("no picture was given: the text was read alone")
-    elif not vision.whole and not objects:
+    elif not vision.whole and not objects and not (open_to_finding and recipe.data.objects):
         remarks.append("this model looks at objects of a picture only, and none were given: the text was read alone")
     if len(objects) > vision.objects:
         remarks.append(f"{len(objects)} objects were given, this model looks at {vision.objects or 'none'} of them")

@@ -30,7 +30,18 @@ def prediction_record(prediction: Prediction) -> dict[str, Any]:
         relation = prediction.relation
         found = {"text": prediction.text, "head": asdict(prediction.head), "tail": asdict(prediction.tail)}
         found |= {"relation": relation.label, "confidence": relation.confidence, "probabilities": dict(relation.probabilities)}
-    return found | {"picture": prediction.picture, "remarks": list(prediction.remarks)}
+    return found | {
+        "picture": prediction.picture,
+        "objects": [object_record(item) for item in prediction.objects],
+        "remarks": list(prediction.remarks),
+    }
+
+
+def object_record(item: VisualObject) -> dict[str, Any]:
+    """Give an object as JSON values, in pixels of the upright picture."""
+    box = None if item.box is None else [item.box.left, item.box.top, item.box.right, item.box.bottom]
+    fields = {"image": None if item.image is None else item.image.name, "box": box, "phrase": item.phrase, "score": item.score}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 # ------------------------------------------------------------------------------------------------------------- JSON to input

@@ -18,6 +18,7 @@ from hvpkit.errors import InputError
 from hvpkit.inference import READ_AHEAD, Answer, answer, chunks
 from hvpkit.mentions import Mention
 from hvpkit.model_folder import ModelFolder, open_model_folder
+from hvpkit.objects.predicting import ModelObjects
 from hvpkit.prediction_input import PredictionInput, Reading, as_input, read_input
 from hvpkit.types import Entity, EntityPrediction, Prediction, Relation, RelationPrediction, Task, TextEntity, VisualObject
 from hvpkit.vision.pictures import upright_rgb
@@ -30,14 +31,17 @@ Asked = PredictionInput | Mapping[str, Any] | str
 class Predictor:
     """A trained model, ready to predict; `device` is a GPU if there is one.
 
+    Where no objects are given, they are found as they were for its training data, unless `find_objects` is False.
+
     Raises ModelFolderError when the weights do not fit the folder's recipe.
     """
 
-    def __init__(self, folder: ModelFolder, device: torch.device | str | None = None) -> None:
+    def __init__(self, folder: ModelFolder, device: torch.device | str | None = None, find_objects: bool = True) -> None:
         transformers_logging.disable_progress_bar()
         self.folder = folder
         self.model = load_model(folder, device)
         self.batcher = Batcher(self.model, folder.recipe)
+        self.objects = ModelObjects(folder, None if device is None else str(device)) if find_objects else None
 
     @classmethod
     def open(cls, model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = (), device: str | None = None) -> Predictor:
@@ -60,7 +64,8 @@ class Predictor:
         """Predict one text (or list of words) with its picture: an EntityPrediction, or for MRE a RelationPrediction.
 
         `image` is a file or an opened picture; `head` and `tail` are words of the text or characters (start, end); `objects` are crops or
-        boxes of the picture. Raises InputError, as PictureError for a picture and as DataError for a text or a mention.
+        boxes of the picture (None: they are looked for; empty: there are none).
+        Raises InputError, as PictureError for a picture and as DataError for a text or a mention.
         """
         [found] = self.predict_many([PredictionInput(text, image, head, tail, objects)])
         if isinstance(found, InputError):
@@ -78,10 +83,17 @@ class Predictor:
 
     def _predict_chunk(self, chunk: Sequence[Asked | InputError], batch_size: int) -> list[Prediction | InputError]:
         with TemporaryDirectory(prefix="hvpkit-") as folder:
-            readings = [self._read(given, Path(folder) / str(number)) for number, given in enumerate(chunk)]
+            readings = self.with_objects([self._read(given, Path(folder) / str(number)) for number, given in enumerate(chunk)])
             examples = [reading.example for reading in readings if isinstance(reading, Reading)]
             answers = answer(self.model, self.batcher, examples, batch_size)
             return [reading if isinstance(reading, InputError) else prediction_of(reading, next(answers)) for reading in readings]
+
+    def with_objects(self, readings: Sequence[Reading | InputError]) -> Sequence[Reading | InputError]:
+        """Give readings the objects of their pictures, found with the model's own settings, where none were given.
+
+        Raises ModelFolderError when the proposer cannot be had.
+        """
+        return readings if self.objects is None else self.objects.give(readings)
 
     def _read(self, given: Asked | InputError, folder: Path) -> Reading | InputError:
         try:
@@ -120,7 +132,7 @@ def prediction_of(reading: Reading, answer: Answer | InputError) -> Prediction |
         return answer
     if isinstance(answer.found, list):
         entities = tuple(text_entity(entity, reading) for entity in answer.found)
-        return EntityPrediction(reading.text, entities, answer.picture, reading.remarks)
+        return EntityPrediction(reading.text, entities, answer.picture, reading.remarks, reading.example.objects)
     return _relation_prediction(reading, answer, answer.found)
 
 
@@ -139,4 +151,6 @@ def _relation_prediction(reading: Reading, answer: Answer, relation: Relation) -
     if window.end - window.start < len(reading.words):
         read = f"words {window.start + 1} to {window.end} of {len(reading.words)} (characters {first.start}:{last.end})"
         remarks += (f"the text is longer than the model reads: only {read}, around head and tail, were read",)
-    return RelationPrediction(reading.text, reading.mentions.head, reading.mentions.tail, relation, answer.picture, remarks)
+    return RelationPrediction(
+        reading.text, reading.mentions.head, reading.mentions.tail, relation, answer.picture, remarks, reading.example.objects
+    )

@@ -113,17 +113,18 @@ class TextSpan:
 
 @dataclass(frozen=True)
 class EntityPrediction:
-    """What MNER says of one text: its entities in reading order, whether a picture was seen, and remarks for the user."""
+    """What MNER says of one text: its entities in reading order, whether a picture was seen, remarks for the user, the objects seen."""
 
     text: str
     entities: tuple[TextEntity, ...]
     picture: bool
     remarks: tuple[str, ...] = ()
+    objects: tuple[VisualObject, ...] = ()
 
 
 @dataclass(frozen=True)
 class RelationPrediction:
-    """What MRE says of one pair in a text: the relation, both mentions, whether a picture was seen, and remarks."""
+    """What MRE says of one pair in a text: the relation, both mentions, whether a picture was seen, remarks, the objects seen."""
 
     text: str
     head: TextSpan
@@ -131,6 +132,7 @@ class RelationPrediction:
     relation: Relation
     picture: bool
     remarks: tuple[str, ...] = ()
+    objects: tuple[VisualObject, ...] = ()
 
 
 Prediction = EntityPrediction | RelationPrediction

@@ -15,7 +15,7 @@ from hvpkit.model_folder import ModelFolder, newest_model, open_model_folder
 from hvpkit.prediction_files import PredictionFile, Progress, open_prediction_file, require_some
 from hvpkit.prediction_input import PredictionInput, read_input, uses_pictures
 from hvpkit.prediction_records import prediction_record
-from hvpkit.types import Prediction
+from hvpkit.types import Prediction, VisualObject
 
 RUNS = Path("runs")
 
@@ -29,6 +29,7 @@ def command(
     source: Annotated[Path | None, typer.Option("--input", metavar="FILE", help="Many texts, one JSON object a line.")] = None,
     target: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Where their predictions go, a line each.")] = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
+    objects: Annotated[bool, typer.Option(help="Find objects in the picture as in training, where none are given.")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Predict the entities of a text, or the relation of a head and a tail in it; of many texts, go on where it stopped.
@@ -41,8 +42,8 @@ def command(
     _check(one, source, target)
     folder = open_model(model, plugins or [])
     if source is not None and target is not None:
-        return _many(open_prediction_file(source, target, folder), folder, json)
-    return _one(PredictionInput(text or "", image, head, tail), folder, json)
+        return _many(open_prediction_file(source, target, folder, objects), folder, json, objects)
+    return _one(PredictionInput(text or "", image, head, tail, None if objects else ()), folder, json)
 
 
 def _check(one: Mapping[str, object], source: Path | None, target: Path | None) -> None:
@@ -71,7 +72,7 @@ def _one(given: PredictionInput, folder: ModelFolder, json: bool) -> None:
         check_picture(given.image)
     from hvpkit.predictor import Predictor
 
-    found = Predictor(folder).predict(given.text, given.image, given.head, given.tail)
+    found = Predictor(folder).predict(given.text, given.image, given.head, given.tail, given.objects)
     if json:
         output.print_json({"model": folder.folder, **prediction_record(found)})
     else:
@@ -84,18 +85,25 @@ def _show(found: Prediction, image: Path | None) -> None:
     show(found)
     if found.picture:
         output.print_text(f"Picture: {image}")
+    if found.objects:
+        rows = [(item.phrase or "", "" if item.score is None else f"{item.score:.2f}", _box(item)) for item in found.objects]
+        output.print_table(("object", "score", "box"), rows)
     for remark in found.remarks:
         output.print_text(f"Note: {remark}.")
 
 
+def _box(item: VisualObject) -> str:
+    return "" if item.box is None else ", ".join(f"{edge:.0f}" for edge in (item.box.left, item.box.top, item.box.right, item.box.bottom))
+
+
 # ------------------------------------------------------------------------------------------------------------------ many
-def _many(file: PredictionFile, folder: ModelFolder, json: bool) -> None:
+def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) -> None:
     if file.kept.lines:
         output.say(f"{file.target} holds {file.kept.lines} of {file.total} lines already")
     if not file.total:
         output.warn(f"{file.source} has no lines")
     unfinished = file.kept.lines < file.total or not file.target.exists()
-    done = _run(file, folder) if unfinished else file.kept
+    done = _run(file, folder, objects) if unfinished else file.kept
     if json:
         output.print_json(
             {"model": folder.folder, "input": file.source, "output": file.target, "lines": done.lines, "kept": file.kept.lines}
@@ -106,10 +114,10 @@ def _many(file: PredictionFile, folder: ModelFolder, json: bool) -> None:
         output.warn(f"{done.failed} of {done.lines} lines could not be predicted; the first: {done.first_error}")
 
 
-def _run(file: PredictionFile, folder: ModelFolder) -> Progress:
+def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
     from hvpkit.predictor import Predictor
 
-    predictor, begun = Predictor(folder), monotonic()
+    predictor, begun = Predictor(folder, find_objects=objects), monotonic()
     try:
         with output.progress("lines", file.total - file.kept.lines) as advance:
             done = file.run(predictor, advance)

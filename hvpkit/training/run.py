@@ -24,6 +24,7 @@ from hvpkit.inference import decode, score, with_picture
 from hvpkit.metrics import Scores
 from hvpkit.model import build_model
 from hvpkit.model_folder import ModelFolder, open_model_folder
+from hvpkit.objects.request import how_found
 from hvpkit.piece_scoring import piece_scores
 from hvpkit.recipe import Recipe
 from hvpkit.registry import Registry
@@ -72,6 +73,8 @@ def train(
     data = open_prepared(recipe.data.path)
     if data.manifest.task != recipe.task:
         raise DataError(f"{data.folder} holds {data.manifest.task} data, the recipe is for {recipe.task}")
+    recipe = with_objects_of(data, recipe)
+    check_composition(recipe, registry)
     begun = time.monotonic()
     workspace, identity = Workspace(output), {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint}
     if is_main_process():
@@ -241,6 +244,22 @@ class _EpochLines(TrainerCallback):
         if state.is_world_process_zero:
             line = EpochLine(round(state.epoch), self.run.recipe.train.epochs, loss, self.dev, is_best, time.monotonic() - self.begun)
             self.run.report.epoch(line)
+
+
+def with_objects_of(data: PreparedData, recipe: Recipe) -> Recipe:
+    """Write into a recipe how the objects that it looks at were found, so that `predict` finds them so too.
+
+    Raises DataError when the recipe says otherwise than the data.
+    """
+    if recipe.vision is None or recipe.data.text_only or not recipe.vision.objects:
+        return recipe
+    said, known = recipe.data.objects, data.objects
+    if said is not None and known != said:
+        raise DataError(
+            f"{recipe.origin.of('data', 'objects')}: the recipe's objects are not those that {data.folder} was prepared with "
+            f"({how_found(known)}); prepare it again, or leave them out: --set data.objects=null"
+        )
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"objects": known})})
 
 
 def _pictured(examples: list[Example], recipe: Recipe) -> list[Example]:

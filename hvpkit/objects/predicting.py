@@ -1,0 +1,73 @@
+"""Objects for what a model is asked: found with the settings that its training data was prepared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hvpkit.errors import InputError, ModelFolderError
+from hvpkit.model_folder import ModelFolder
+from hvpkit.objects.finder import Found, ObjectFinder
+from hvpkit.prediction_input import Reading, looks_at_objects
+from hvpkit.recipe import ObjectsSpec
+
+Looked = Reading | InputError
+
+
+class ModelObjects:
+    """Gives readings their objects where nobody said which there are; the proposer is built when it is first needed."""
+
+    def __init__(self, folder: ModelFolder, device: str | None = None) -> None:
+        self._folder, self._device = folder, device
+        self._finder: ObjectFinder | None = None
+
+    def give(self, readings: Sequence[Looked]) -> list[Looked]:
+        """Look for the objects of the readings that lack them; a picture that cannot be read gives its error instead.
+
+        Raises ModelFolderError when the proposer cannot be had.
+        """
+        settings = self._folder.recipe.data.objects
+        lacking = [reading for reading in readings if isinstance(reading, Reading) and self._lacks(reading)]
+        if settings is None or not lacking:
+            return list(readings)
+        if "dataset" in self._folder.registry.get("proposer", settings.proposer.name).needs:
+            remark = "this model's objects were given with its data, and none were given here"
+            return [self._remarked(reading, remark) for reading in readings]
+        finder = self._opened(settings)
+        answers = finder.find([(reading.example, None) for reading in lacking])
+        return [self._looked(reading, next(answers), finder) if self._lacks(reading) else reading for reading in readings]
+
+    def _lacks(self, reading: Looked) -> bool:
+        return (
+            isinstance(reading, Reading)
+            and not reading.objects_given
+            and reading.example.image is not None
+            and looks_at_objects(self._folder.recipe)
+        )
+
+    def _remarked(self, reading: Looked, remark: str) -> Looked:
+        if isinstance(reading, Reading) and self._lacks(reading):
+            return replace(reading, remarks=(*reading.remarks, remark))
+        return reading
+
+    def _opened(self, settings: ObjectsSpec) -> ObjectFinder:
+        if self._finder is None:
+            try:
+                self._finder = ObjectFinder.open(settings, self._folder.registry, self._device)
+            except InputError as error:
+                raise ModelFolderError(
+                    f"this model looks at objects, found by {settings.proposer.name!r}, which cannot be had: {error}\n"
+                    "What to do: mend that, give each picture's objects, or go on with whole pictures alone: --no-objects"
+                ) from error
+        return self._finder
+
+    def _looked(self, reading: Looked, found: Found, finder: ObjectFinder) -> Looked:
+        if isinstance(found, InputError) or isinstance(reading, InputError):
+            return found if isinstance(found, InputError) else reading
+        trained, now = self._folder.recipe.data.objects, finder.settings
+        remarks = reading.remarks
+        if trained is not None and trained.version != now.version:
+            remarks += (f"objects were found by {now.proposer.name} {now.version}, in training by {trained.version}",)
+        if not found:
+            remarks += (f"no object was found in the picture ({now.proposer.name}, score {now.threshold:g} or more)",)
+        return replace(reading, example=replace(reading.example, objects=found), remarks=remarks)

@@ -48,3 +48,18 @@ def mre_text_model(tmp_path_factory, mre_data) -> Path:
     """An untrained MRE model of text alone."""
     folder = tmp_path_factory.mktemp("mre-text-model")
     return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mre_data.folder, "mre", pictures=False), mre_data)
+
+
+@pytest.fixture(scope="session")
+def detector_folder(tmp_path_factory):
+    """Give the folder of a small detector of a kind, made once."""
+    made: dict[str, Path] = {}
+
+    def folder(kind: str) -> Path:
+        if kind not in made:
+            import small_models
+
+            made[kind] = small_models.save_detector(tmp_path_factory.mktemp(kind), kind)
+        return made[kind]
+
+    return folder

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import transformers
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoModel, AutoModelForImageClassification, PreTrainedTokenizerBase
@@ -131,4 +132,81 @@ def save_backbone(folder: Path, kind: str) -> Path:
     """Write config and weights of an image classifier, as they stand on the hub."""
     name, sizes = BACKBONES[kind]
     AutoModelForImageClassification.from_config(getattr(transformers, name)(**sizes)).save_pretrained(folder)
+    return folder
+
+
+# ---------------------------------------------------------------------------------------------------------------- detectors
+WINDOWS: dict[str, Any] = {**SWIN, "out_features": ["stage2", "stage3", "stage4"]}
+DINO_DETECTOR: dict[str, Any] = {
+    "d_model": 32,  # its group norms have 32 groups
+    "encoder_layers": 2,  # what is tied between layers asks for two
+    "decoder_layers": 2,
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "num_queries": 6,
+}
+CLIP_TEXT: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": 16,
+    "projection_dim": 16,
+    "pad_token_id": 2,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+}
+OMDET: dict[str, Any] = {
+    "image_size": 64,
+    "num_queries": 6,
+    "text_projection_in_dim": 16,
+    "text_projection_out_dim": 16,
+    "task_encoder_hidden_dim": 16,
+    "class_embed_dim": 16,
+    "encoder_hidden_dim": 16,
+    "decoder_hidden_dim": 16,
+    "vision_features_channels": [16, 16, 16],
+    "encoder_in_channels": [16, 32, 64],
+    "backbone_feat_channels": [16, 32, 64],
+    "encoder_dim_feedforward": 16,
+    "decoder_num_layers": 1,
+    "decoder_num_heads": 2,
+    "decoder_dim_feedforward": 16,
+}
+
+
+def clip_pieces() -> PreTrainedTokenizerBase:
+    """Make CLIP's: letters and a few words."""
+    words = ["!", *(f"{letter}{end}" for letter in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>"))]
+    vocabulary = {token: i for i, token in enumerate(["<|startoftext|>", "<|endoftext|>", *words])}
+    return transformers.CLIPTokenizer(vocab=vocabulary, merges=[], pad_token="!", model_max_length=16)
+
+
+def save_detector(folder: Path, kind: str) -> Path:
+    """Write config, random weights and processor of a detector that looks for phrases, as they stand on the hub."""
+    torch.manual_seed(0)
+    if kind == "owlv2":
+        pieces = clip_pieces()
+        sight = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 64}
+        words = {**CLIP_TEXT, "vocab_size": len(pieces)}
+        config: Any = transformers.Owlv2Config(text_config=words, vision_config=sight, projection_dim=16)
+        looks = transformers.Owlv2ImageProcessor(size={"height": 64, "width": 64})
+        processor: Any = transformers.Owlv2Processor(image_processor=looks, tokenizer=pieces)
+    elif kind == "omdet-turbo":
+        pieces = clip_pieces()
+        words = transformers.CLIPTextConfig(**CLIP_TEXT, vocab_size=len(pieces))
+        config = transformers.OmDetTurboConfig(backbone_config=transformers.SwinConfig(**WINDOWS), text_config=words, **OMDET)
+        looks = transformers.DetrImageProcessor(size={"height": 64, "width": 64})
+        processor = transformers.OmDetTurboProcessor(image_processor=looks, tokenizer=pieces)
+    else:
+        pieces = word_pieces()
+        words = transformers.BertConfig(**{**SIZES, "num_hidden_layers": 1}, vocab_size=len(pieces))
+        named = {"grounding-dino": transformers.GroundingDinoConfig, "mm-grounding-dino": transformers.MMGroundingDinoConfig}
+        config = named[kind](backbone_config=transformers.SwinConfig(**WINDOWS), text_config=words, **DINO_DETECTOR)
+        looks = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
+        processor = transformers.GroundingDinoProcessor(image_processor=looks, tokenizer=pieces)
+    transformers.AutoModelForZeroShotObjectDetection.from_config(config).save_pretrained(folder)
+    processor.save_pretrained(folder)
     return folder

@@ -70,4 +70,6 @@ class ModelObjects:
             remarks += (f"objects were found by {now.proposer.name} {now.version}, in training by {trained.version}",)
         if not found:
             remarks += (f"no object was found in the picture ({now.proposer.name}, score {now.threshold:g} or more)",)
-        return replace(reading, example=replace(reading.example, objects=found), remarks=remarks)
+        vision = self._folder.recipe.vision
+        seen = found[: vision.objects] if vision else ()
+        return replace(reading, example=replace(reading.example, objects=seen), remarks=remarks)

@@ -11,7 +11,17 @@ from hvpkit.testing.fusions import check_fusion
 from hvpkit.testing.gates import check_gate
 from hvpkit.testing.heads import check_head
 from hvpkit.testing.projectors import check_projector
+from hvpkit.testing.proposers import check_proposer
 from hvpkit.testing.readers import check_reader
 from hvpkit.testing.text_encoders import check_text_encoder
 
-__all__ = ["check_backbone", "check_fusion", "check_gate", "check_head", "check_projector", "check_reader", "check_text_encoder"]
+__all__ = [
+    "check_backbone",
+    "check_fusion",
+    "check_gate",
+    "check_head",
+    "check_projector",
+    "check_proposer",
+    "check_reader",
+    "check_text_encoder",
+]

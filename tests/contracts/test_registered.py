@@ -13,11 +13,21 @@ from torch import nn
 
 from hvpkit.contracts import TextContext, TextEncoder
 from hvpkit.registry import KINDS, Component, load_registry
-from hvpkit.testing import check_backbone, check_fusion, check_gate, check_head, check_projector, check_reader, check_text_encoder
+from hvpkit.testing import (
+    check_backbone,
+    check_fusion,
+    check_gate,
+    check_head,
+    check_projector,
+    check_proposer,
+    check_reader,
+    check_text_encoder,
+)
 from hvpkit.testing.inputs import EXAMPLES
 from hvpkit.types import Task
 
 COMPONENTS = load_registry().all()
+DETECTORS = ("grounding-dino", "mm-grounding-dino", "owlv2", "omdet-turbo")
 OPTIONS = {
     ("text encoder", "bert-from-scratch"): {"width": 16, "layers": 2, "heads": 2},
     ("text encoder", "hugging-face"): {"name": "bert"},
@@ -131,3 +141,10 @@ def dataset_for(name: str, task: str, folder: Path) -> Path:
 @for_each_task("reader")
 def test_reader(component, task, tmp_path):
     check_reader(component.factory, root=dataset_for(component.name, task, tmp_path), task=task, **options_of(component))
+
+
+@of_kind("proposer")
+def test_proposer(component, detector_folder):
+    options = {"weights": str(detector_folder(component.name))} if component.name in DETECTORS else {}
+    options |= {"weights": "random", "side": 64} if "side" in component.options else {}
+    check_proposer(component.factory, reads_phrases="phrases" in component.needs, **options)

@@ -20,8 +20,8 @@ def check_proposer(factory: Callable[..., ObjectProposer], *, reads_phrases: boo
     """Check what a proposer finds in two drawn pictures.
 
     It has a version and a threshold; answers every query, none for none; gives finite boxes and scores 0..1 in pixels of the size asked
-    for; says the same again, and scores alike alone and in a batch; and, if it `reads_phrases`, names the phrase of each object and finds nothing without
-    phrases. Raises AssertionError for what is broken.
+    for; says the same when asked again, and scores alike alone and in a batch; and, if it `reads_phrases`, names the phrase of each object
+    and finds nothing without phrases. Raises AssertionError for what is broken.
     """
     proposer = factory(ProposerContext("cpu", batch_size=2), **options)
     require(isinstance(proposer.version, str) and bool(proposer.version), "it has no version")

@@ -1,0 +1,98 @@
+"""Objects that are known: the dataset's own, PASCAL-VOC files by picture, released lists of crops; hostile files are never followed."""
+
+from __future__ import annotations
+
+import pytest
+from fabricate import draw, write, write_crop_list
+from PIL import Image
+
+from hvpkit.contracts import ObjectQuery
+from hvpkit.errors import DataError
+from hvpkit.objects.given import open_given
+from hvpkit.objects.voc import read_voc
+from hvpkit.types import Box, Example, VisualObject
+
+VOC = """<annotation><size><width>100</width><height>50</height></size>
+<object><name>Kevin Durant</name><bndbox><xmin>10</xmin><ymin>5</ymin><xmax>60</xmax><ymax>45</ymax></bndbox></object></annotation>"""
+
+
+def query(example, split="train", size=(100, 50)):
+    return ObjectQuery(Image.new("RGB", size), size, (), example, split)
+
+
+def test_the_datasets_own_objects_are_given():
+    own = (VisualObject(box=Box(1, 2, 3, 4), phrase="a hat"),)
+    assert open_given(None, None).propose([query(Example("1", ("a",), objects=own)), query(Example("2", ("b",)))]) == [list(own), []]
+
+
+def test_voc_boxes_are_found_by_the_pictures_name(tmp_path):
+    write(tmp_path / "17.xml", VOC)
+    given = open_given(str(tmp_path), None)
+    known, other = Example("1", ("a",), image=tmp_path / "17.jpg"), Example("2", ("b",), image=tmp_path / "18.jpg")
+    assert given.propose([query(known), query(other)]) == [[VisualObject(box=Box(10, 5, 60, 45), phrase="Kevin Durant")], []]
+
+
+def test_voc_boxes_are_rescaled_to_the_picture_that_is_there(tmp_path):
+    [found] = read_voc(write(tmp_path / "a.xml", VOC), (200, 200))
+    assert found.box == Box(20, 20, 120, 180)
+
+
+BOMB = '<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx"><!ENTITY y "&x;&x;&x;&x;">]><annotation>&y;</annotation>'
+OUTSIDE = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><annotation><object><name>&x;</name></object></annotation>'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (BOMB, "DOCTYPE"),
+        (OUTSIDE, "DOCTYPE"),
+        (BOMB.encode("utf-16"), "DOCTYPE"),
+        ("<annotation><object/></annotation>", "no bndbox"),
+        ("<kml/>", "expected <annotation>"),
+        ("<annotation>", "no element found"),
+        ("", "no element found"),
+        (VOC.replace("<xmin>10", "<xmin>70"), "xmin < xmax"),
+        (VOC.replace("<xmin>10", "<xmin>ten"), "could not convert"),
+        (b"\xff\xfe\x00", "a.xml"),
+    ],
+)
+def test_a_file_that_is_no_annotation_is_refused_with_its_name(tmp_path, text, reason):
+    with pytest.raises(DataError, match=reason):
+        read_voc(write(tmp_path / "a.xml", text), (100, 50))
+
+
+def test_a_bad_annotation_is_that_pictures_error_alone(tmp_path):
+    write(tmp_path / "1.xml", BOMB)
+    write(tmp_path / "2.xml", VOC)
+    queries = [query(Example(name, ("a",), image=tmp_path / f"{name}.jpg")) for name in ("1", "2")]
+    bad, sound = open_given(str(tmp_path), None).propose(queries)
+    assert isinstance(bad, DataError)
+    assert len(sound) == 1
+
+
+def test_released_lists_give_crops_by_picture_and_by_line(tmp_path):
+    crops = tmp_path / "crops"
+    paths = [draw(crops / f"a_{i}.png") for i in range(2)]
+    write_crop_list(tmp_path / "t_train_dict.pth", {"a.jpg": ["a_0.png"], 4: ["a_1.png", "none.png"]})
+    write_crop_list(tmp_path / "t_val_dict.pth", {"a.jpg": ["a_1.png"]})
+    given = open_given(str(tmp_path), str(crops))
+    named, pair = Example("1", ("a",), image=tmp_path / "a.jpg"), Example("b:5", ("a",), image=tmp_path / "b.jpg")
+    found = given.propose([query(named), query(named, "dev"), query(pair), query(pair, "dev")])
+    assert found == [[VisualObject(paths[0])], [VisualObject(paths[1])], [VisualObject(paths[1])], []]
+
+
+def test_what_is_no_source_is_refused(tmp_path):
+    write_crop_list(tmp_path / "a_train_dict.pth", {"a.jpg": ["a.png"]})
+    for source, crops, reason in (
+        (str(tmp_path / "none"), None, "no file or folder"),
+        (str(tmp_path), None, "--set crops"),
+        (None, str(tmp_path), "--set source"),
+    ):
+        with pytest.raises(DataError, match=reason):
+            open_given(source, crops)
+
+
+def test_a_list_that_would_run_code_is_refused(tmp_path):
+    write(tmp_path / "train_dict.pth", b"cos\nsystem\n(S'touch /tmp/never'\ntR.")
+    with pytest.raises(DataError, match="cannot be read safely"):
+        open_given(str(tmp_path / "train_dict.pth"), str(tmp_path))

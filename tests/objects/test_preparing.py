@@ -1,0 +1,233 @@
+"""Objects of a dataset while it is prepared: boxes, files to keep, bad pictures, stopping and going on, settings that travel."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import tiny
+from fabricate import draw, write, write_lines
+from PIL import Image, ImageDraw
+from sklearn.datasets import load_sample_images
+
+from hvpkit.data.prepared import open_prepared
+from hvpkit.data.preprocess import preprocess
+from hvpkit.errors import ComponentError, DataError, InputError, ModelFolderError
+from hvpkit.model_folder import open_model_folder
+from hvpkit.objects.finder import ObjectFinder
+from hvpkit.objects.request import ObjectRequest
+from hvpkit.objects.saliency import Saliency
+from hvpkit.predictor import Predictor
+from hvpkit.recipe import load_recipe
+from hvpkit.registry import load_registry
+from hvpkit.training.run import with_objects_of
+
+SALIENCY = ObjectRequest("saliency")
+
+
+def disc(file, left=20, size=(120, 90)):
+    picture = Image.new("RGB", size, "white")
+    ImageDraw.Draw(picture).ellipse((left, 20, left + 50, 70), fill="navy")
+    picture.save(file)
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Six sentences: three discs of which two are one file, a photograph, a picture without an object, none at all."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    disc(folder / "a.png")
+    disc(folder / "b.png", 60)
+    Image.fromarray(load_sample_images().images[1]).save(folder / "flower.jpg")
+    draw(folder / "plain.png", (60, 60))
+    records = [{"id": str(i), "tokens": ["Ann", "sings"], "tags": ["B-PER", "O"]} for i in range(6)]
+    for record, image in zip(records, ("a.png", "b.png", "a.png", "flower.jpg", "plain.png"), strict=False):
+        record["image"] = image
+    write_lines(folder / "train.jsonl", records)
+    return folder
+
+
+def prepared(mine, request=SALIENCY, name="data"):
+    report = preprocess(str(mine), output=mine.parent / name, objects=request)
+    return report, open_prepared(report.folder)
+
+
+def lines(data):
+    return [json.loads(line) for line in (data.folder / "objects.jsonl").read_text().splitlines()]
+
+
+def test_boxes_go_into_the_examples_and_are_kept_with_crops(mine):
+    report, data = prepared(mine)
+    examples = data.examples("train")
+    assert [len(example.objects) for example in examples] == [1, 1, 1, len(examples[3].objects), 0, 0]
+    assert examples[3].objects
+    assert (report.splits["train"].objects, report.splits["train"].without_object) == (sum(len(e.objects) for e in examples), 1)
+    first = lines(data)[0]
+    assert set(first) == {"example", "split", "image", "phrase", "box", "score", "crop", "proposer", "version"}
+    assert (first["example"], first["image"], first["proposer"], first["version"]) == ("0", "a.png", "saliency", Saliency.version)
+    box = examples[0].objects[0].box
+    assert first["box"] == [box.left, box.top, box.right, box.bottom]
+    with Image.open(data.folder / first["crop"]) as crop:
+        assert abs(crop.width - 50) <= 6
+
+
+def test_saliency_is_what_data_without_objects_gets_offline(mine):
+    assert prepared(mine, ObjectRequest())[1].objects.proposer.name == "saliency"
+    assert prepared(mine, ObjectRequest("none"), "left")[1].objects is None
+
+
+def test_objects_of_the_data_stay_unless_a_proposer_is_named(mine):
+    write_lines(mine / "train.jsonl", [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}])
+    _, data = prepared(mine, ObjectRequest())
+    assert (data.objects, data.examples("train")[0].objects[0].box.right) == (None, 30)
+    assert prepared(mine)[1].examples("train")[0].objects[0].score is not None
+
+
+def test_a_bad_picture_among_many_is_reported_and_has_no_object(mine):
+    write(mine / "b.png", "<!DOCTYPE html>")
+    write(mine / "flower.jpg", (mine / "flower.jpg").read_bytes()[:3000])
+    report, data = prepared(mine)
+    assert [len(example.objects) for example in data.examples("train")] == [1, 0, 1, 0, 0, 0]
+    assert report.splits["train"].pictures_unreadable == 2
+
+
+def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch):
+    looked = []
+    propose = Saliency.propose
+
+    def stopped(self, queries):
+        if len(looked) == 2:
+            raise KeyboardInterrupt
+        looked.extend(query.example.id for query in queries)
+        return propose(self, queries)
+
+    request = ObjectRequest("saliency", batch_size=1)
+    monkeypatch.setattr(Saliency, "propose", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        prepared(mine, request)
+    [journal] = mine.parent.glob(".data-objects-*.jsonl")
+    with journal.open("a") as stream:
+        stream.write('["cut off')  # as a kill would leave it
+
+    def counted(self, queries):
+        looked.extend(query.example.id for query in queries)
+        return propose(self, queries)
+
+    monkeypatch.setattr(Saliency, "propose", counted)
+    _, data = prepared(mine, request)
+    assert sorted(looked) == ["1", "2", "3", "4"]  # 0 and 2 share one picture
+    assert not list(mine.parent.glob(".data-objects-*"))
+    monkeypatch.setattr(Saliency, "propose", propose)
+    assert data.examples("train") == prepared(mine, name="whole")[1].examples("train")
+
+
+def test_the_contact_sheet_shows_boxes_and_what_was_not_found_and_runs_nothing(mine):
+    write_lines(
+        mine / "train.jsonl",
+        [{"id": f"<script>{i}", "tokens": ["<b>Ann"], "tags": ["B-PER"], "image": image} for i, image in enumerate(("a.png", "plain.png"))],
+    )
+    report, data = prepared(mine, ObjectRequest("saliency", preview=5))
+    page = report.preview.read_text()
+    assert page.count("<figure>") == 2
+    assert page.count("<rect") == len(lines(data)) == 1
+    assert page.count("nothing was found") == 1
+    assert "<script" not in page
+    assert "<b>Ann" not in page
+    assert "http" not in page
+
+
+def test_phrases_are_looked_for_one_by_one_by_a_detector(mine, detector_folder):
+    options = {"weights": str(detector_folder("owlv2"))}
+    request = ObjectRequest("owlv2", options, phrases=("rules", "types"), threshold=0.0, overlap=1.0, smallest=1, most=20)
+    _, data = prepared(mine, request)
+    assert {line["phrase"] for line in lines(data) if line["example"] == "0"} <= {
+        "Ann",
+        "person",
+        "location",
+        "organization",
+        "miscellaneous",
+    }
+    assert data.objects.phrases == ["rules", "types"]
+    assert data.objects.proposer.options == options
+    assert len(data.objects.version) == 16
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "message"),
+    [
+        (ObjectRequest("salency"), ComponentError, "did you mean saliency"),
+        (ObjectRequest("saliency", {"size": 3}), ComponentError, "no option 'size'"),
+        (ObjectRequest("owlv2", {"weights": 3}), ComponentError, "must be text"),
+        (ObjectRequest("saliency", phrases=("rules",)), InputError, "reads no phrases"),
+        (ObjectRequest("owlv2", phrases=("mentions",)), InputError, "head and tail"),
+        (ObjectRequest(threshold=0.3), InputError, "--threshold belong to a proposer"),
+        (ObjectRequest("owlv2", {"weights": "./none"}), ModelFolderError, "no folder"),
+    ],
+)
+def test_what_cannot_be_found_with_is_refused_and_nothing_is_left(mine, request_, error, message):
+    with pytest.raises(error, match=message):
+        prepared(mine, request_)
+    assert sorted(path.name for path in mine.parent.iterdir()) == ["mine"]
+
+
+# ------------------------------------------------------------------------------------------------- into the recipe, and predict
+def model_of(data, folder, *overrides):
+    written = tiny.recipe(folder, data.folder, "mner", overrides=("vision.backbone=cnn-from-scratch", *overrides))
+    return tiny.save_tiny_model(folder / "model", with_objects_of(data, written), data)
+
+
+def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
+    _, data = prepared(mine, ObjectRequest("saliency", threshold=0.3, most=2))
+    predictor = Predictor.open(model_of(data, tmp_path / "m"))
+    assert predictor.folder.recipe.data.objects == data.objects
+    example = data.examples("train")[3]
+    assert predictor.predict(list(example.words), example.image).objects == example.objects[:2]
+    assert predictor.predict(list(example.words), example.image, objects=[]).objects == ()
+    assert Predictor(predictor.folder, find_objects=False).predict(list(example.words), example.image).objects == ()
+    assert any("no object was found" in remark for remark in predictor.predict("Ann", mine / "plain.png").remarks)
+    missing = next(predictor.predict_many([{"text": "Ann", "image": mine / "none.png"}]))
+    assert isinstance(missing, InputError)
+
+
+def test_another_version_of_the_proposer_is_told(mine, tmp_path, monkeypatch):
+    _, data = prepared(mine)
+    predictor = Predictor.open(model_of(data, tmp_path / "m"))
+    monkeypatch.setattr(Saliency, "version", "later")
+    assert any("saliency later, in training by 1" in remark for remark in predictor.predict("Ann", mine / "a.png").remarks)
+
+
+def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
+    write_lines(mine / "train.jsonl", [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}])
+    _, data = prepared(mine, ObjectRequest("given"))
+    found = Predictor.open(model_of(data, tmp_path / "m")).predict("Ann", mine / "a.png")
+    assert found.objects == ()
+    assert any("were given with its data" in remark for remark in found.remarks)
+
+
+def test_a_detector_that_is_gone_is_told_with_the_way_out(mine, tmp_path, detector_folder):
+    _, data = prepared(mine, ObjectRequest("owlv2", {"weights": str(detector_folder("owlv2"))}, threshold=0.0))
+    model = model_of(data, tmp_path / "m")
+    text = (model / "recipe.yaml").read_text()
+    (model / "recipe.yaml").write_text(text.replace(str(detector_folder("owlv2")), str(tmp_path / "gone")))
+    with pytest.raises(ModelFolderError, match="--no-objects"):
+        Predictor(open_model_folder(model)).predict("Ann", mine / "a.png")
+
+
+def test_a_recipe_that_says_otherwise_than_its_data_is_refused(mine, tmp_path):
+    _, data = prepared(mine)
+    file = tmp_path / "m" / "tiny.yaml"
+    tiny.recipe(tmp_path / "m", data.folder, "mner")
+    with pytest.raises(DataError, match="data.objects=null"):
+        with_objects_of(data, load_recipe(file, ["data.objects={proposer: saliency, threshold: 0.9}"]))
+    text_only = load_recipe(file, ["data.text_only=true"])
+    assert with_objects_of(data, text_only) == text_only
+
+
+def test_a_finder_gives_the_error_of_a_picture_in_its_place(mine):
+    _, data = prepared(mine)
+    examples = data.examples("train")[:3]
+    write(mine / "b.png", "")
+    finder = ObjectFinder.open(data.objects, load_registry())
+    found = list(finder.find([(example, None) for example in examples]))
+    assert isinstance(found[1], InputError)
+    assert (found[0], found[2]) == (examples[0].objects, examples[2].objects)

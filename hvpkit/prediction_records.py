@@ -30,11 +30,8 @@ def prediction_record(prediction: Prediction) -> dict[str, Any]:
         relation = prediction.relation
         found = {"text": prediction.text, "head": asdict(prediction.head), "tail": asdict(prediction.tail)}
         found |= {"relation": relation.label, "confidence": relation.confidence, "probabilities": dict(relation.probabilities)}
-    return found | {
-        "picture": prediction.picture,
-        "objects": [object_record(item) for item in prediction.objects],
-        "remarks": list(prediction.remarks),
-    }
+    objects = {"objects": [object_record(item) for item in prediction.objects]} if prediction.objects else {}
+    return found | {"picture": prediction.picture} | objects | {"remarks": list(prediction.remarks)}
 
 
 def object_record(item: VisualObject) -> dict[str, Any]:

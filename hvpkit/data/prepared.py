@@ -35,7 +35,8 @@ class Manifest:
 
     `fingerprint`: 16 hex digits of a sha256 over ids, words, tags, spans and relations of every split, wherever the files lie;
     `digests`: the same of each split; `counts`: examples of each split; `pictures_root`: absolute, or relative to the prepared folder;
-    `facts`: what is known of the data beyond its examples, such as the ceilings of generated data.
+    `facts`: what is known of the data beyond its examples, such as the ceilings of generated data;
+    `objects`: how objects were found (hvpkit/recipe.py: ObjectsSpec), None where they came with the data.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Manifest:
     source: str
     text_only: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, Any] | None = None
     format: int = FORMAT
 
 
@@ -66,11 +68,11 @@ class PreparedData:
     @property
     def objects(self) -> ObjectsSpec | None:
         """Say how its objects were found; None: they came with it, or there are none. Raises DataError when that cannot be read."""
-        told = self.manifest.facts.get("objects")
+        told = self.manifest.objects
         try:
             return None if told is None else ObjectsSpec.model_validate(told)
         except ValidationError as error:
-            raise DataError(f"{self.folder / MANIFEST} is damaged (its facts on objects); {self._again}") from error
+            raise DataError(f"{self.folder / MANIFEST} is damaged (its objects); {self._again}") from error
 
     @property
     def pictures_root(self) -> Path | None:
@@ -212,6 +214,7 @@ def write_records(
     source: str,
     facts: dict[str, Any] | Callable[[], dict[str, Any]] | None = None,
     text_only: bool = False,
+    objects: dict[str, Any] | None = None,
 ) -> Manifest:
     """Write the splits and the manifest into the folder that `staged` gave; `facts` may be told once the splits have gone by.
 
@@ -223,7 +226,7 @@ def write_records(
     fingerprint = hashlib.sha256("".join(digests[split] for split in SPLITS).encode()).hexdigest()[:16]
     root = _stored_root(pictures_root, stage)
     known = facts() if callable(facts) else facts or {}
-    manifest = Manifest(name, task, labels.names, fingerprint, counts, digests, root, source, text_only, known)
+    manifest = Manifest(name, task, labels.names, fingerprint, counts, digests, root, source, text_only, known, objects)
     text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2, ensure_ascii=False)
     (stage / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest

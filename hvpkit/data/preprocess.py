@@ -17,8 +17,7 @@ from hvpkit.data.report import Report, SplitReport, counted, report_of
 from hvpkit.errors import DataError, InputError, choices
 from hvpkit.objects.preparing import ObjectsOf, Place, with_objects
 from hvpkit.objects.preview import PREVIEW
-from hvpkit.objects.request import ObjectRequest
-from hvpkit.recipe import plain
+from hvpkit.objects.request import ObjectRequest, written
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 
@@ -70,18 +69,18 @@ def preprocess(
             splits={split: counted(examples, dataset.labels, reports[split]) for split, examples in found.splits.items()},
             pictures_root=found.root,
             source=dataset.source,
-            facts=lambda: {**_facts(found, problems), **dataset.facts},
+            facts=lambda: {**_facts(problems), **dataset.facts},
             text_only=text_only,
+            objects=None if found.settings is None else written(found.settings),
         )
         preview = folder / PREVIEW if found.write_preview(stage, called) else None
     found.finish()
     return report_of(manifest, folder, reports, problems, dataset.search.folders if dataset.search else (), preview)
 
 
-def _facts(found: ObjectsOf, problems: Problems) -> dict[str, Any]:
+def _facts(problems: Problems) -> dict[str, Any]:
     """Give what is known once every example has gone by."""
-    noted = [{"split": p.split, "kind": p.kind, "count": p.count} for p in problems.all()]
-    return {"problems": noted} | ({} if found.settings is None else {"objects": plain(found.settings)})
+    return {"problems": [{"split": p.split, "kind": p.kind, "count": p.count} for p in problems.all()]}
 
 
 def locate(name: str, root: Path | None, registry: Registry) -> tuple[str, Path, str]:

@@ -89,4 +89,4 @@ def report_of(
         report.repaired_tags, report.left_out = problems.count(split, REPAIRED), problems.left_out(split)
     found = {split: report for split, report in splits.items() if report.examples}
     parts = (manifest.name, manifest.task, folder, manifest.source, manifest.fingerprint, manifest.labels, manifest.text_only)
-    return Report(*parts, found, problems.all(), looked_in, manifest.facts.get("objects"), preview)
+    return Report(*parts, found, problems.all(), looked_in, manifest.objects, preview)

@@ -9,7 +9,7 @@ from typing import Any
 from hvpkit.errors import ComponentError, InputError, choices
 from hvpkit.objects.phrases import check_phrases, default_phrases
 from hvpkit.option_types import type_problem
-from hvpkit.recipe import ObjectsSpec, Part
+from hvpkit.recipe import ObjectsSpec, Part, plain
 from hvpkit.registry import Component, Registry
 from hvpkit.types import Task
 
@@ -37,10 +37,10 @@ class ObjectRequest:
 
     def check(self, registry: Registry) -> None:
         """Raise ComponentError or InputError for what can be told to be wrong before data is read."""
-        name = self.proposer or OFFLINE
-        if self.proposer in (None, LEAVE) and (given := self._told()):
-            raise InputError(f"{', '.join(given)} belong to a proposer: name one with --objects, for example --objects {OFFLINE}")
-        if name == LEAVE:
+        name = self.proposer
+        if name is None or name == LEAVE:
+            if given := self._told():
+                raise InputError(f"{', '.join(given)} belong to a proposer: name one with --objects, for example --objects {OFFLINE}")
             return
         if name not in registry.names("proposer"):
             raise ComponentError(f"unknown proposer {name!r}{choices(name, [*registry.names('proposer'), LEAVE])}")
@@ -87,3 +87,11 @@ def how_found(settings: ObjectsSpec | None) -> str:
         f"objects: by {settings.proposer.name} ({settings.version}){phrases}; the best {settings.most} from score {settings.threshold:g}, "
         f"{settings.smallest} pixels and more, overlapping by {settings.overlap:g} at most"
     )
+
+
+def written(settings: ObjectsSpec) -> dict[str, Any]:
+    """Give settings as JSON values, as a recipe would write them."""
+    found = plain(settings)
+    if not isinstance(found, dict):
+        raise TypeError(f"expected a dict of settings, got {found!r:.60}")
+    return found

@@ -30,15 +30,12 @@ from subject import SHAPES, Shape, Subject, make_subject
 from turns import Spent, Stopwatch
 
 LIBRARIES = "import typer, rich"
-# The least that a prediction needs: classes, networks of random weights, one pass. Weights are not read: hvp has that to do on top.
+# The least that a prediction needs: classes, networks of random weights, one pass. Reading weights hvp has to do on top.
 BARE = """
 import sys, json, torch
 from transformers import BertConfig, BertModel
 from torchvision.models import {backbone}
-config = BertConfig(**json.loads(sys.argv[1]))
-with torch.device("meta"):
-    text, vision = BertModel(config).eval(), {backbone}().eval()
-text, vision = text.to_empty(device="cpu"), vision.to_empty(device="cpu")
+text, vision = BertModel(BertConfig(**json.loads(sys.argv[1]))).eval(), {backbone}().eval()
 with torch.inference_mode():
     vision(torch.zeros({pictures}, 3, {side}, {side}))
     text(torch.ones(1, {length}, dtype=torch.long))
@@ -167,7 +164,7 @@ def section(found: dict[str, Any]) -> str:
         f"`python benchmarks/predict_speed.py`, shape {found['shape']}, a picture of 640 x 480 pixels, with three objects but in the cold "
         f"start; {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, {machine['instructions']}; torch {machine['torch']}. "
         "Processor seconds, medians of turns. Yardsticks: importing typer and rich; importing torch and the encoder's class and running "
-        "bare networks, whose weights are neither drawn nor read, once; the bare networks on ready tensors."
+        "bare networks of random weights once; the bare networks on ready tensors."
     )
     rows = [
         (

@@ -104,18 +104,24 @@ def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 
 
 
 def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
-    """Answer with FLOPs a second of large fp32 matrix products (by processor time, and by the clock), or "work": `work_of` a sample."""
+    """Answer to a setting with FLOPs a second of large matrix products in its precision (by processor time, and by the clock).
+
+    Asked for "work" it answers with `work_of` a sample.
+    """
     import torch
 
-    a, b = torch.randn(2, MATRIX, MATRIX)
+    device, times = ("cuda", 50) if torch.cuda.is_available() else ("cpu", 3)
+    size = 4 * MATRIX if device == "cuda" else MATRIX
     for question in questions(pipe):
         if question == "work":
             pipe.send(work_of(subject, sample))
             continue
+        a, b = torch.randn(2, size, size, device=device, dtype=torch.bfloat16 if question == "bf16" else torch.float32)
+        a @ b
         watch = Stopwatch()
-        for _ in range(question):
+        for _ in range(times):
             a @ b
-        spent, flops = watch.read(), 2 * MATRIX**3 * question
+        spent, flops = watch.read(), 2 * size**3 * times
         pipe.send((flops / spent.cpu_seconds, flops / spent.seconds))
 
 
@@ -165,19 +171,23 @@ def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
         player.ask(WARM_UP)
         print(f"  {name} is warm", flush=True)
     blocks: dict[str, list[Block]] = {name: [] for name in plan.settings}
-    speeds: list[float] = []
+    products: dict[str, list[float]] = {name: [] for name in plan.settings}
     for _ in range(plan.blocks):
         for name, player in players.items():
             blocks[name].append(player.ask(1 if name == "2022" else plan.steps))
-        speeds.append(measuring.ask(3)[plan.clock == "wall"])
+            by_processor, by_clock = measuring.ask(name)
+            products[name].append(by_clock if plan.clock == "wall" else by_processor * plan.threads)
     peaks = {name: player.ask("memory") for name, player in players.items()}
     for player in (*players.values(), measuring):
         player.stop()
-    rate = statistics.median(speeds) * (plan.threads if plan.clock == "cpu" else 1)  # the processor's clock counts each core
+    rates = {name: statistics.median(found) for name, found in products.items()}
     return {
-        "matrix_gflops": round(rate / 1e9, 1),
         "gflop_a_position": round(flops / positions / 1e9, 3),
-        "settings": {name: _summary(found, peaks[name], plan, rate * positions / flops) for name, found in blocks.items()},
+        "settings": {
+            name: _summary(found, plan, rates[name] * positions / flops)
+            | {"memory_mb": peaks[name], "matrix_gflops": round(rates[name] / 1e9, 1)}
+            for name, found in blocks.items()
+        },
     }
 
 
@@ -187,7 +197,7 @@ def _precise(subject: Subject, setting: str) -> Subject:
     return Subject(subject.recipe.model_copy(update={"train": train}), subject.data)
 
 
-def _summary(blocks: Sequence[Block], memory: dict[str, int], plan: Plan, limit: float) -> dict[str, Any]:
+def _summary(blocks: Sequence[Block], plan: Plan, limit: float) -> dict[str, Any]:
     """Sum the turns up; `limit` is in positions a second."""
     examples, positions = (sum(getattr(block, what) for block in blocks) for what in ("examples", "positions"))
     seconds = sum(plan.seconds(block) for block in blocks)
@@ -198,7 +208,6 @@ def _summary(blocks: Sequence[Block], memory: dict[str, int], plan: Plan, limit:
         "highest": round(max(rates), 3),
         "share_of_limit": round(positions / seconds / limit, 3),
         "positions_an_example": round(positions / examples, 1),
-        "memory_mb": memory,
     }
 
 
@@ -235,16 +244,17 @@ def section(found: dict[str, Any]) -> str:
         f"{machine['cores']} cores, {machine['instructions']}, GPU: {machine['gpu'] or 'none, so the CUDA path has not run'}; torch "
         f"{machine['torch']}. Examples a second of {found['clock']} time over {found['blocks']} turns (slowest to fastest), without "
         "the one pass over the pictures that fills the cache. The baseline is `2022` (benchmarks/as_in_2022.py). The limit is the counted "
-        "FLOPs of positions that are no padding at the measured rate of large fp32 matrix products."
+        "FLOPs of positions that are no padding at the measured rate of large matrix products in the setting's precision."
     )
     for task, of in found["tasks"].items():
         for name, each in of["settings"].items():
             speed, ratio = f"{each['examples_a_second']:.2f} ({each['lowest']:.2f} to {each['highest']:.2f})", of["ratios"][name]
             memory = (each["memory_mb"]["peak"], f"{ratio['memory']:.2f}")
             rows.append((task, name, speed, f"{ratio['speed']:.2f}x", f"{each['share_of_limit']:.2f}", *memory))
+        products = [f"{each['matrix_gflops']:.0f} ({name})" for name, each in of["settings"].items()]
         remarks.append(
             f"{task}: batch {of['batch_size']}, {of['settings']['fp32']['positions_an_example']} positions an example, "
-            f"{of['gflop_a_position']} GFLOP a position, products at {of['matrix_gflops']} GFLOP/s."
+            f"{of['gflop_a_position']} GFLOP a position, products at {', '.join(products)} GFLOP/s."
         )
         if "curve" in of:
             apart, steps = of["curve"]["largest_relative_difference"], of["curve"]["steps"]
@@ -267,13 +277,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=8, help="steps a turn of the shipped settings (8; the 2022 setting takes 1)")
     parser.add_argument("--curve", type=int, default=CURVE, help=f"steps whose losses are compared ({CURVE}); 0: none")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process (1)")
-    parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu", help="which seconds count (cpu: right on a busy machine)")
+    parser.add_argument("--clock", choices=("cpu", "wall"), default=None, help="which seconds count (cpu without a GPU: right when busy)")
     parser.add_argument("--out", type=Path, default=report.HERE, help="where results go (benchmarks/)")
     given = parser.parse_args(arguments)
     settings = tuple(name for name in SETTINGS if name in ("2022", "fp32", *(given.setting or SETTINGS)))
-    plan = Plan(settings, given.blocks, given.steps, given.threads, given.curve, given.clock)
+    described = report.machine(given.threads)
+    clock = given.clock or ("wall" if described["gpu"] else "cpu")
+    plan = Plan(settings, given.blocks, given.steps, given.threads, given.curve, clock)
     texts = "texts of Twitter-2017 and MNRE" if given.texts else "drawn texts"
-    found: dict[str, Any] = {"machine": report.machine(given.threads), "shape": given.shape, "texts": texts}
+    found: dict[str, Any] = {"machine": described, "shape": given.shape, "texts": texts}
     found |= {"clock": plan.clock, "blocks": plan.blocks, "tasks": {}}
     for task in given.task or ("mner", "mre"):
         with tempfile.TemporaryDirectory(prefix="hvp-train-speed-") as place:

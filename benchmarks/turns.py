@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +22,22 @@ class Spent:
 
 
 class Stopwatch:
-    """Measures from its making on."""
+    """Measures from its making on; waits for a GPU where one is in use."""
 
     def __init__(self) -> None:
+        settle()
         self._begun = time.perf_counter(), time.process_time()
 
     def read(self) -> Spent:
+        settle()
         return Spent(time.perf_counter() - self._begun[0], time.process_time() - self._begun[1])
+
+
+def settle() -> None:
+    """Wait until a GPU has done what it was given, if torch uses one."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 class Player:
@@ -66,7 +76,14 @@ def questions(pipe: Connection) -> Any:  # noqa: ANN401 - the two ends agree on 
 
 
 def memory() -> dict[str, int]:
-    """Give a process's memory in MB: the highest peak, and now what is its own (anonymous) and what is mapped from files; Linux alone."""
+    """Give a process's memory in MB: the highest peak, and now what is its own (anonymous) and what is mapped from files; Linux alone.
+
+    Where torch uses a GPU, the peak is that of the tensors on it.
+    """
     status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    found = {line.partition(":")[0]: line.split()[1] for line in status if line.endswith("kB")}
-    return {name: int(found[key]) // 1024 for name, key in (("peak", "VmHWM"), ("own", "RssAnon"), ("mapped", "RssFile"))}
+    sizes = {line.partition(":")[0]: line.split()[1] for line in status if line.endswith("kB")}
+    found = {name: int(sizes[key]) // 1024 for name, key in (("peak", "VmHWM"), ("own", "RssAnon"), ("mapped", "RssFile"))}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        found["peak"] = torch.cuda.max_memory_allocated() // 2**20
+    return found

@@ -127,7 +127,9 @@ def training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unuse
         logging_strategy=epochs,
         report_to=[],
         remove_unused_columns=False,
+        logging_nan_inf_filter=False,  # it would wait for the GPU in every step
         dataloader_pin_memory=torch.cuda.is_available(),
+        accelerator_config={"non_blocking": torch.cuda.is_available()},
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
         ddp_find_unused_parameters=unused,

@@ -1,0 +1,145 @@
+"""How does the time of a prediction grow: with examples, text length, objects and batch size?
+
+    python benchmarks/scaling.py                                        # bert-base; the stream of examples goes through a tiny model
+    python benchmarks/scaling.py --shape tiny --most 2048 --turns 1     # seconds
+
+Processor seconds, the best of some turns that go through all sizes. Writes scaling.json and a section of RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import report
+from predict_speed import save
+from subject import SHAPES, Shape, make_subject
+from turns import Stopwatch, memory
+
+if TYPE_CHECKING:
+    from hvpkit.predictor import Predictor
+
+FEWEST, MOST = 1024, 65536
+WORDS = (8, 16, 32, 64, 128, 256, 512)
+OBJECTS = (0, 1, 2, 4, 8)
+BATCHES = (1, 2, 4, 8, 16, 32)
+
+
+def open_predictor(folder: Path, shape: Shape, texts: Path | None, size: int, objects: int) -> Predictor:
+    """Write and open a model that looks at so many objects; its data lie in `folder` too."""
+    import hvpkit
+
+    subject = make_subject(folder, "mner", shape, texts=texts, size=size, pictures=8, settings=[f"vision.objects={objects}"])
+    return hvpkit.load(save(subject, folder / "model"))
+
+
+def asked(predictor: Predictor, folder: Path, pictured: bool = True) -> list[dict[str, Any]]:
+    """Give the examples that lie beside a model, as they are asked for."""
+    from hvpkit.data.prepared import open_prepared
+
+    examples = open_prepared(folder / "twitter2017").examples("train")
+    return [{"text": list(example.words), "image": example.image if pictured else None} for example in examples]
+
+
+# ----------------------------------------------------------------------------------------------------------------- measured
+def stream(predictor: Predictor, given: Sequence[dict[str, Any]], fewest: int, most: int) -> list[dict[str, float]]:
+    """Predict `most` examples as a stream; tell time and memory at `fewest`, and whenever their number has doubled."""
+    rows, due = [], fewest
+    watch = Stopwatch()
+    for number, _ in enumerate(predictor.predict_many(islice(cycle(given), most)), 1):
+        if number == due:
+            rows.append({"examples": number, "cpu_seconds": round(watch.read().cpu_seconds, 2), "own_mb": memory()["own"]})
+            due *= 2
+    return rows
+
+
+def sizes(column: str, works: dict[int, Callable[[], int]], turns: int) -> list[dict[str, float]]:
+    """Do the work of each size in turns; give the best time of an example and its rate. Work says how many examples it was."""
+    best = dict.fromkeys(works, float("inf"))
+    for turn in range(turns + 1):  # the first warms up
+        for size, work in works.items():
+            watch = Stopwatch()
+            examples = work()
+            if turn:
+                best[size] = min(best[size], watch.read().cpu_seconds / examples)
+    return [{column: size, "seconds": round(seconds, 4), "examples_a_second": round(1 / seconds, 2)} for size, seconds in best.items()]
+
+
+def consume(answers: Iterator[object]) -> int:
+    """Count predictions; raises the error of one that failed."""
+    count = 0
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+        count += 1
+    return count
+
+
+def lengths(predictor: Predictor, given: Sequence[dict[str, Any]], turns: int) -> list[dict[str, float]]:
+    """Time texts of many lengths, without pictures: beyond the recipe's max_length they are read in windows."""
+    every = cycle([word for one in given for word in one["text"]])
+    texts = {words: [{"text": list(islice(every, words))} for _ in range(4)] for words in WORDS}
+    return sizes("words", {words: (lambda some=some: consume(predictor.predict_many(some, 4))) for words, some in texts.items()}, turns)
+
+
+def objects(predictor: Predictor, given: Sequence[dict[str, Any]], crops: Sequence[Path], turns: int) -> list[dict[str, float]]:
+    """Time pairs with many or few objects."""
+    some = {count: [one | {"objects": list(crops[:count])} for one in given[:4]] for count in OBJECTS}
+    return sizes(
+        "objects", {count: (lambda these=these: consume(predictor.predict_many(these, 4))) for count, these in some.items()}, turns
+    )
+
+
+def batches(predictor: Predictor, given: Sequence[dict[str, Any]], turns: int) -> list[dict[str, float]]:
+    """Time the same texts, without pictures, in batches of many sizes."""
+    return sizes("batch size", {size: (lambda size=size: consume(predictor.predict_many(given, size))) for size in BATCHES}, turns)
+
+
+# ----------------------------------------------------------------------------------------------------------------- reported
+def section(found: dict[str, Any]) -> str:
+    """Tell it in Markdown."""
+    machine = found["machine"]
+    lines = [
+        f"`python benchmarks/scaling.py`: {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, {machine['instructions']}; "
+        f"torch {machine['torch']}. Processor seconds; the stream of examples goes through the tiny shape, without pictures, all else "
+        f"through {found['shape']}."
+    ]
+    for title, rows in found["tables"].items():
+        lines += ["", f"**{title}**", "", report.table(list(rows[0]), [list(row.values()) for row in rows])]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="where the text files of Twitter-2017 lie")
+    parser.add_argument("--shape", choices=SHAPES, default="base", help="of the model (base)")
+    parser.add_argument("--fewest", type=int, default=FEWEST, help=f"examples of the stream when it is first looked at ({FEWEST})")
+    parser.add_argument("--most", type=int, default=MOST, help=f"examples of the stream ({MOST})")
+    parser.add_argument("--turns", type=int, default=3, help="counted turns (3)")
+    parser.add_argument("--threads", type=int, default=1, help="threads (1)")
+    parser.add_argument("--out", type=Path, default=report.HERE, help="where results go (benchmarks/)")
+    given = parser.parse_args(arguments)
+    os.environ["OMP_NUM_THREADS"] = str(given.threads)
+    tables: dict[str, list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="hvp-scaling-") as place:
+        small, large = Path(place) / "small", Path(place) / "large"
+        tiny = open_predictor(small, SHAPES["tiny"], given.texts, 1000, 3)
+        tables["Examples against time"] = stream(tiny, asked(tiny, small, pictured=False), given.fewest, given.most)
+        predictor = open_predictor(large, SHAPES[given.shape], given.texts, 64, max(OBJECTS))
+        bare = asked(predictor, large, pictured=False)[:32]
+        tables["Text length against time of an example"] = lengths(predictor, bare, given.turns)
+        tables["Objects against time of an example"] = objects(
+            predictor, asked(predictor, large), sorted((large / "objects").iterdir()), given.turns
+        )
+        tables["Batch size against throughput"] = batches(predictor, bare, given.turns)
+    found = {"machine": report.machine(given.threads), "shape": given.shape, "tables": tables}
+    print(report.write(given.out, "scaling", "Scaling", found, section(found)))
+
+
+if __name__ == "__main__":
+    main()

@@ -244,11 +244,12 @@ def _follow(process: subprocess.Popen[str], job: Job, watch: Callable[[Epoch], b
                 fields = told["result"]
             elif not watch(told):
                 raise Stopped
-    except (BrokenPipeError, ValueError):  # it was killed while it spoke
+    except (BrokenPipeError, ValueError):  # it ended before it had heard, or said, all
         pass
+    except BaseException:
+        process.kill()
+        raise
     finally:
-        if fields is None:
-            process.kill()
         process.stdout.close()
         process.wait()
         _close(process.stdin)

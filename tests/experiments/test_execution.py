@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from experiments import plans
@@ -27,6 +33,16 @@ datasets:
 seeds: [7]
 transfers: [{{from: people, to: pairs}}]
 controls: [shuffled]
+"""
+
+
+FEW = """title: Killed
+systems:
+  alone: {{recipes: [{mner}], set: [vision=null, fusion=none]}}
+datasets:
+  people: {{folder: {people}}}
+seeds: [1, 2]
+set: [train.epochs=3]
 """
 
 
@@ -89,3 +105,38 @@ def test_missing_data_is_told_before_anything_is_done(tmp_path, mner_data, mre_d
     with pytest.raises(DataError, match="twitter2015, twitter2017: run `hvp preprocess twitter2015 --root DIR"):
         execute(plan, expand(plan, load_registry()), Setup(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def start(plan, folder) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "hvpkit", "experiment", str(plan), "--output", str(folder), "--jobs", "2"]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+
+
+def ended_well(process) -> None:
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+
+
+def told(folder):
+    return {(r.run.name, r.test.f1, r.dev.f1, str(r.outcomes), r.best_epoch) for r in read_results(folder)[1]}
+
+
+def test_a_plan_killed_five_times_at_random_moments_ends_with_the_same_results(tmp_path, mner_data, mre_data):
+    plan = plans.write(tmp_path, mner_data, mre_data, text=FEW)
+    begun = time.monotonic()
+    ended_well(start(plan, tmp_path / "whole"))
+    seconds = time.monotonic() - begun
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    for _ in range(5):
+        process = start(plan, tmp_path / "killed")
+        try:
+            process.communicate(timeout=chance.uniform(0.2, 0.6) * seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+    ended_well(start(plan, tmp_path / "killed"))
+    assert told(tmp_path / "killed") == told(tmp_path / "whole"), f"seed {seed}"
+    assert not list((tmp_path / "killed" / "models").glob("*.training"))

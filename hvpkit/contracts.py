@@ -330,9 +330,14 @@ class TextEncoder(nn.Module, ABC):
 
 
 class VisualBackbone(nn.Module, ABC):
-    """Pictures to C maps. Built from (VisionContext, *, weights, **options)."""
+    """Pictures to C maps. Built from (VisionContext, *, weights, **options).
+
+    `ample`: `transform` makes as good as the same of a JPEG that was decoded at a reduced size, neither side shorter than this many pixels
+    (None: it wants every picture in full).
+    """
 
     levels: tuple[LevelInfo, ...]
+    ample: int | None = None
 
     @abstractmethod
     def transform(self, picture: Image) -> Tensor:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hvpkit.data.batching import Batcher
 from hvpkit.data.demo.ceilings import groups
-from hvpkit.data.prepared import open_prepared
+from hvpkit.data.prepared import PreparedData, open_prepared
 from hvpkit.data.shuffling import shuffle_pictures
 from hvpkit.errors import DataError, InputError
 from hvpkit.inference import Decoded, decode, score, with_picture
@@ -18,7 +19,10 @@ from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
 from hvpkit.piece_scoring import piece_scores
+from hvpkit.recipe import Recipe
 from hvpkit.types import Example, Relation, Split
+from hvpkit.vision.feature_identity import features_folder
+from hvpkit.vision.features import open_pyramids
 from hvpkit.weights import load_model
 
 
@@ -62,10 +66,12 @@ def evaluate(
     predictions: Path | None = None,
     progress: Callable[[int], None] = lambda done: None,
     shuffle: int | None = None,
+    warn: Callable[[str], None] = lambda message: None,
 ) -> Evaluation:
     """Score a model on a split of its own data, or of `data_folder`; write every prediction to `predictions` if asked.
 
     A seed to `shuffle` gives each example the picture of another (hvpkit/data/shuffling.py): a control, told among the remarks.
+    `warn` is told when features cannot be kept.
     Raises DataError when the data is for another task, has other labels, or has no such split.
     """
     data = open_prepared(data_folder or folder.recipe.data.path)
@@ -85,8 +91,9 @@ def evaluate(
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.touch()  # a place that cannot be written is told before the work, not after it
     model = load_model(folder)
-    batcher = Batcher(model, folder.recipe)
-    answers = _answers(model, batcher, examples, progress)
+    with _batcher(model, folder.recipe, data, warn) as batcher:
+        answers = _answers(model, batcher, examples, progress)
+        pieces = piece_scores(model, batcher, examples) if folder.recipe.scoring == "pieces" else None
     if predictions is not None:
         write_predictions(predictions, examples, answers)
     errors = [str(answer) for answer in answers if isinstance(answer, InputError)]
@@ -103,8 +110,18 @@ def evaluate(
         encoder=folder.metrics["encoder"],
         remarks=[*folder.metrics["remarks"], *([] if shuffle is None else [f"pictures were shuffled between examples by seed {shuffle}"])],
         groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
-        scores=piece_scores(model, batcher, examples) if folder.recipe.scoring == "pieces" else score(examples, answers),
+        scores=pieces or score(examples, answers),
     )
+
+
+@contextmanager
+def _batcher(model: Model, recipe: Recipe, data: PreparedData, warn: Callable[[str], None]) -> Iterator[Batcher]:
+    """Give a batcher that takes the features of a frozen backbone from where training keeps them."""
+    if model.vision is None or not model.vision.constant:
+        yield Batcher(model, recipe)
+        return
+    with open_pyramids(model.vision, features_folder(data.folder), warn) as pyramids:
+        yield Batcher(model, recipe, pyramids)
 
 
 def group_scores(

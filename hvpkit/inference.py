@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,10 +52,21 @@ def answer(model: Model, batcher: Batcher, examples: Iterable[Example], batch_si
     was_training = model.training
     model.eval()
     try:
-        for chunk in chunks(examples, READ_AHEAD * batch_size, lambda example: len(example.words) / WORDS):
-            yield from _answer_chunk(model, batcher, chunk, batch_size)
+        with looking(model, batcher) as batcher:
+            for chunk in chunks(examples, READ_AHEAD * batch_size, lambda example: len(example.words) / WORDS):
+                yield from _answer_chunk(model, batcher, chunk, batch_size)
     finally:
         model.train(was_training)
+
+
+@contextmanager
+def looking(model: Model, batcher: Batcher) -> Iterator[Batcher]:
+    """Give a batcher that looks at each picture once, in worker processes where there are many."""
+    if model.vision is None or batcher.features is not None:
+        yield batcher
+        return
+    with PyramidCache(model.vision, pixels=batcher.pixels) as pyramids:
+        yield Batcher(model, batcher.recipe, pyramids)
 
 
 def chunks(things: Iterable[Thing], most: int, size: Callable[[Thing], float]) -> Iterator[list[Thing]]:
@@ -88,10 +100,12 @@ def look(
     queue = [(row, part) for row, parts in enumerate(pieces) if isinstance(parts, list) for part in range(len(parts))]
     queue.sort(key=lambda place: _length(pieces[place[0]], place[1]))
     found: dict[tuple[int, int], Found | InputError] = {}
-    for i in range(0, len(queue), batch_size):
-        places = queue[i : i + batch_size]
-        items = [pieces[row][part][1] for row, part in places]  # type: ignore[index]
-        found.update(zip(places, predict(model, batcher, items, read), strict=True))
+    with looking(model, batcher) as batcher:
+        hold(batcher, [item for parts in pieces if isinstance(parts, list) for _, item in parts])
+        for i in range(0, len(queue), batch_size):
+            places = queue[i : i + batch_size]
+            items = [pieces[row][part][1] for row, part in places]  # type: ignore[index]
+            found.update(zip(places, predict(model, batcher, items, read), strict=True))
     return [parts if isinstance(parts, InputError) else _all_of(found, row, len(parts)) for row, parts in enumerate(pieces)]
 
 
@@ -122,27 +136,20 @@ def _length(parts: list[Part] | InputError, part: int) -> int:
     return 0 if isinstance(parts, InputError) else len(next(iter(parts[part][1].text.features.values())))
 
 
+def hold(batcher: Batcher, items: Iterable[Item]) -> None:
+    """Have the pictures of these items ready; whose cannot be read is told by `predict`."""
+    if batcher.features is not None:
+        batcher.features.hold(view for item in items for view in item.views if view is not None)
+
+
 def predict(
     model: Model, batcher: Batcher, items: Sequence[Item], read: Callable[[Model, Batch], Sequence[Found]]
-) -> Sequence[Found | InputError]:
-    """Read a batch's scores; when a picture in it cannot be read, each half goes alone, until only the bad example fails."""
-    try:
-        return read(model, _sharing(model, batcher, items).collate(items))
-    except PictureError as error:
-        if len(items) == 1:
-            return [error]
-        middle = len(items) // 2
-        return [*predict(model, batcher, items[:middle], read), *predict(model, batcher, items[middle:], read)]
-
-
-def _sharing(model: Model, batcher: Batcher, items: Sequence[Item]) -> Batcher:
-    """Look at each picture once where texts of a batch share it, such as the windows of a long one; raises PictureError."""
-    seen = [view for item in items for view in item.views if view is not None]
-    if model.vision is None or batcher.features is not None or len(set(seen)) == len(seen):
-        return batcher
-    pyramids = PyramidCache(model.vision)
-    pyramids.fill(seen)
-    return Batcher(model, batcher.recipe, pyramids)
+) -> Sequence[Found | PictureError]:
+    """Read a batch's scores; an item whose pictures cannot be read gives the error instead. `hold` comes before."""
+    faults = [batcher.features.fault(item.views) if batcher.features else None for item in items]
+    sound = [item for item, fault in zip(items, faults, strict=True) if fault is None]
+    found = iter(read(model, batcher.collate(sound)) if sound else ())
+    return [next(found) if fault is None else fault for fault in faults]
 
 
 def run(model: Model, batch: Batch) -> Sequence[Decoded]:

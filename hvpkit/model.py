@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from hvpkit.contracts import Batch, Fusion, FusionContext, Head, HeadContext, TextContext, TextEncoder, Trace, VisionContext
@@ -67,7 +68,7 @@ def build_model(
     parts have to tell. Raises ComponentError or ModelFolderError when a part cannot be had or does not fit.
     """
     text = _text(recipe, registry, TextContext(recipe.task, examples, saved.of("text"), say))
-    vision = _vision(recipe, registry, saved)
+    vision = build_tower(recipe, registry, saved)
     context = FusionContext(
         labels=labels,
         text=text,
@@ -90,12 +91,17 @@ def _text(recipe: Recipe, registry: Registry, context: TextContext) -> TextEncod
     return encoder
 
 
-def _vision(recipe: Recipe, registry: Registry, saved: Saved) -> VisualTower | None:
+def build_tower(recipe: Recipe, registry: Registry, saved: Saved = Saved()) -> VisualTower | None:  # noqa: B008 - frozen
+    """Build what looks at pictures; None for a model of text alone. Frozen random weights come from the seed and nothing else."""
     if recipe.vision is None:
         return None
     context = VisionContext(recipe.vision.size, saved.of("vision"))
     own = recipe.vision.options | {"weights": recipe.vision.weights}
-    backbone = registry.build("visual backbone", recipe.vision.backbone, context, own)
+    fixed = recipe.vision.frozen and recipe.vision.weights == "random"
+    with torch.random.fork_rng(enabled=fixed, devices=[]):
+        if fixed:
+            torch.manual_seed(recipe.train.seed)
+        backbone = registry.build("visual backbone", recipe.vision.backbone, context, own)
     options = TowerOptions(recipe.vision.pooling, recipe.vision.missing, drifting=recipe.train.backbone_mode == "train")
     return VisualTower(backbone, grid=recipe.vision.grid, frozen=recipe.vision.frozen, options=options)
 

@@ -11,7 +11,7 @@ from hvpkit.contracts import Batch
 from hvpkit.data.batching import Batcher, Item
 from hvpkit.errors import InputError
 from hvpkit.heads.piece_crf import PieceCrfHead
-from hvpkit.inference import predict
+from hvpkit.inference import hold, looking, predict
 from hvpkit.metrics import Scores, entity_scores
 from hvpkit.model import Model
 from hvpkit.types import Example
@@ -26,7 +26,8 @@ def piece_scores(model: Model, batcher: Batcher, examples: Sequence[Example], ba
     was_training = model.training
     model.eval()
     try:
-        found = [tags for i in range(0, len(examples), batch_size) for tags in _tags(model, batcher, examples[i : i + batch_size])]
+        with looking(model, batcher) as seeing:
+            found = [tags for i in range(0, len(examples), batch_size) for tags in _tags(model, seeing, examples[i : i + batch_size])]
     finally:
         model.train(was_training)
     rows = [_row(example, tags) for example, tags in zip(examples, found, strict=True)]
@@ -39,6 +40,7 @@ def _tags(model: Model, batcher: Batcher, examples: Sequence[Example]) -> list[d
     """Give each example's tags by word, or why it cannot be read."""
     read = [_encoded(batcher, example) for example in examples]
     items = [item for item in read if isinstance(item, Item)]
+    hold(batcher, items)
     answers = iter(predict(model, batcher, items, _word_tags) if items else ())
     return [next(answers) if isinstance(item, Item) else item for item in read]
 

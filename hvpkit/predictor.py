@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from hvpkit.data.batching import Batcher
 from hvpkit.errors import InputError
-from hvpkit.inference import READ_AHEAD, Answer, answer, chunks
+from hvpkit.inference import READ_AHEAD, Answer, answer, chunks, looking
 from hvpkit.mentions import Mention
 from hvpkit.model_folder import ModelFolder, open_model_folder
 from hvpkit.objects.predicting import ModelObjects
@@ -78,14 +78,15 @@ class Predictor:
         One that cannot be predicted gives its error instead; an error among the inputs is passed on. 16 batches are read ahead.
         """
         size = batch_size or (32 if next(self.model.parameters()).is_cuda else 8)
-        for chunk in chunks(inputs, READ_AHEAD * size, _length):
-            yield from self._predict_chunk(chunk, size)
+        with looking(self.model, self.batcher) as batcher:
+            for chunk in chunks(inputs, READ_AHEAD * size, _length):
+                yield from self._predict_chunk(chunk, batcher, size)
 
-    def _predict_chunk(self, chunk: Sequence[Asked | InputError], batch_size: int) -> list[Prediction | InputError]:
+    def _predict_chunk(self, chunk: Sequence[Asked | InputError], batcher: Batcher, batch_size: int) -> list[Prediction | InputError]:
         with TemporaryDirectory(prefix="hvpkit-") as folder:
             readings = self.with_objects([self._read(given, Path(folder) / str(number)) for number, given in enumerate(chunk)])
             examples = [reading.example for reading in readings if isinstance(reading, Reading)]
-            answers = answer(self.model, self.batcher, examples, batch_size)
+            answers = answer(self.model, batcher, examples, batch_size)
             return [reading if isinstance(reading, InputError) else prediction_of(reading, next(answers)) for reading in readings]
 
     def with_objects(self, readings: Sequence[Reading | InputError]) -> Sequence[Reading | InputError]:

@@ -14,8 +14,9 @@ from hvpkit.inference import READ_AHEAD, Answer, answer, chunks, decode, score
 from hvpkit.model_folder import open_model_folder
 from hvpkit.text.windows import Window
 from hvpkit.types import Entity, Example, Relation, Span, VisualObject
+from hvpkit.vision import looking
 from hvpkit.vision.features import PyramidCache
-from hvpkit.vision.views import View
+from hvpkit.vision.pictures import read_content
 from hvpkit.weights import load_model
 
 
@@ -109,8 +110,7 @@ def test_ten_thousand_words_are_all_read(mner):
 def test_a_picture_is_looked_at_once_for_all_windows_of_a_batch(mner, mner_data, monkeypatch, tmp_path):
     model, batcher = mner
     image, opened_files = tiny.draw(tmp_path / "a.png", 4), []
-    look = View.open
-    monkeypatch.setattr(View, "open", lambda view: opened_files.append(view) or look(view))
+    monkeypatch.setattr(looking, "read_content", lambda file: opened_files.append(file) or read_content(file))
     [long] = answer(model, batcher, [Example("a", ("Ada", "visits", "Oslo") * 40, image=image)])
     assert len(long.windows) > 3
     assert len(opened_files) == 1

@@ -35,7 +35,7 @@ def command(
     from hvpkit.evaluation import evaluate
 
     with output.progress("examples") as advance:
-        result = evaluate(folder, split, data_folder(data), predictions, advance, shuffle)
+        result = evaluate(folder, split, data_folder(data), predictions, advance, shuffle, output.warn)
     if json:
         return output.print_json(result)
     return show(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,12 +11,13 @@ import typer
 from hvpkit.cli import output
 from hvpkit.errors import InputError
 from hvpkit.objects.request import ObjectRequest, how_found
-from hvpkit.recipe import ObjectsSpec
+from hvpkit.recipe import ObjectsSpec, load_recipe
 from hvpkit.recipe_source import Origin, Source
-from hvpkit.registry import load_registry
+from hvpkit.registry import Registry, load_registry
 from hvpkit.types import SPLITS
 
 if TYPE_CHECKING:
+    from hvpkit.data.feature_filling import FeatureReport
     from hvpkit.data.report import Report, SplitReport
 
 PANEL = "Objects in pictures"
@@ -50,6 +51,9 @@ def command(
     root: Annotated[Path | None, typer.Option(help="The folder that holds the dataset, in any usual layout. [default: .]")] = None,
     output_folder: Annotated[Path | None, typer.Option("--output", help="Where the prepared data goes. [default: data/NAME]")] = None,
     text_only: Annotated[bool, typer.Option("--text-only", help="Leave pictures out.")] = False,
+    features: Annotated[
+        str | None, typer.Option(metavar="RECIPE", help="Compute the features of this recipe's frozen backbone too.", show_default=False)
+    ] = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     task: Annotated[Literal["mner", "mre"] | None, typer.Option(help="demo: what to tell. [default: mner]")] = None,
@@ -104,7 +108,8 @@ def command(
         device=device,
         batch_size=batch_size,
     )
-    called = drawn(name, task, options) if task or options else name
+    called, registry = drawn(name, task, options) if task or options else name, load_registry(plugins or ())
+    filling = None if features is None else _filling(features, registry, text_only)
     report = preprocess(
         called,
         root=root,
@@ -112,12 +117,39 @@ def command(
         text_only=text_only,
         options=options,
         objects=request,
-        registry=load_registry(plugins or ()),
+        registry=registry,
         progress=output.progress,
     )
+    filled = None if filling is None else filling(report.folder)
     if as_json:
-        return output.print_json(report)
+        return output.print_json(report if filled is None else {**vars(report), "features": filled})
     show(report)
+    if filled is not None:
+        show_features(filled)
+
+
+def _filling(recipe: str, registry: Registry, text_only: bool) -> Callable[[Path], FeatureReport]:
+    """Build the backbone of a recipe, before any work is done; what is given fills in the features of a prepared folder."""
+    if text_only:
+        raise InputError("--features and --text-only exclude each other")
+    loaded = load_recipe(recipe, (), registry)
+    from hvpkit.data.feature_filling import constant_tower, fill_features
+    from hvpkit.data.prepared import open_prepared
+
+    tower = constant_tower(loaded, registry)
+    return lambda folder: fill_features(tower, loaded, open_prepared(folder), output.progress)
+
+
+def show_features(report: FeatureReport) -> None:
+    """Print how many features there are, where, and what was wrong."""
+    filled = report.filled
+    if report.stale:
+        output.warn(f"the features in {report.folder} were not what this backbone makes today; they were computed anew")
+    if filled.damaged:
+        output.warn(f"{filled.damaged} features on disk were damaged; they were computed anew")
+    if filled.unreadable:
+        output.warn(f"{filled.unreadable} pictures and crops cannot be read; the first: {filled.first_fault}")
+    output.print_text(f"features: {filled.computed} computed, {filled.kept} there before, in {report.folder}")
 
 
 def settings_from(given: Iterable[str]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,14 +14,8 @@ from hvpkit.contracts import Batch, EncodedText, Pictures, TextBatch
 from hvpkit.model import Model
 from hvpkit.recipe import Recipe
 from hvpkit.types import Example
+from hvpkit.vision.features import PyramidCache
 from hvpkit.vision.views import View, views
-
-
-class Features(Protocol):
-    """Where the pooled pyramids of a frozen backbone are kept."""
-
-    def of(self, view: View) -> tuple[Tensor, ...]:
-        """Give a view's C levels [C_i, P]."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +33,9 @@ class Batcher:
     """Encodes examples for one model and collates them."""
 
     def __init__(
-        self, model: Model, recipe: Recipe, features: Features | None = None, pixels: Callable[[View], Tensor] | None = None
+        self, model: Model, recipe: Recipe, features: PyramidCache | None = None, pixels: Callable[[View], Tensor] | None = None
     ) -> None:
-        self.model, self.recipe, self.features, self.pixels = model, recipe, features, pixels or self._decoded
+        self.model, self.recipe, self.features, self.pixels = model, recipe, features, pixels
 
     def encode(self, example: Example, *, labelled: bool) -> Item:
         """Encode one example; raises DataError when it does not fit, PictureError when its picture cannot be read."""
@@ -72,13 +65,8 @@ class Batcher:
         boxes = torch.tensor([[view.place if view else (0.0, 0.0, 0.0, 0.0) for view in row] for row in rows])
         if self.features is not None:
             levels = zip(*(self.features.of(view) for view in seen), strict=True)
-            return Pictures(mask, boxes, features=tuple(torch.stack(level).float() for level in levels))
-        return Pictures(mask, boxes, pixels=torch.stack([self.pixels(view) for view in seen]))
-
-    def _decoded(self, view: View) -> Tensor:
-        if self.model.vision is None:
-            raise ValueError("this model looks at no pictures")
-        return self.model.vision.transform(view.open())
+            return Pictures(mask, boxes, features=tuple(torch.stack(level) for level in levels))
+        return Pictures(mask, boxes, pixels=torch.stack([(self.pixels or self.model.vision.look)(view) for view in seen]))
 
 
 def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int]) -> TextBatch:

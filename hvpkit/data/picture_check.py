@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
-from hvpkit.errors import HvpkitError, PictureError
+from hvpkit.errors import PictureError
 from hvpkit.types import Example, VisualObject
 from hvpkit.vision.pictures import check_picture
+from hvpkit.workers import Workers
 
 FEW = 200  # pictures that are checked sooner than processes start
-CHUNK = 16
 
 
 def unreadable(paths: Sequence[Path], advance: Callable[[int], None], workers: int | None = None) -> dict[Path, str]:
@@ -25,10 +19,9 @@ def unreadable(paths: Sequence[Path], advance: Callable[[int], None], workers: i
 
     Raises HvpkitError when a worker dies.
     """
-    workers = min(workers or os.cpu_count() or 1, 16)
     found: dict[Path, str] = {}
-    with _faults(paths, workers if len(paths) > FEW else 1) as faults:
-        for path, fault in zip(paths, faults, strict=True):
+    with Workers(_fault, few=FEW, count=workers) as pool:
+        for path, fault in zip(paths, pool.map(paths), strict=True):
             if fault is not None:
                 found[path] = fault
             advance(1)
@@ -58,30 +51,9 @@ def _object_without(item: VisualObject, image: Path | None, faults: dict[Path, s
     return item if item.image is not None or (item.box is not None and image is not None) else None
 
 
-@contextmanager
-def _faults(paths: Sequence[Path], workers: int) -> Iterator[Iterator[str | None]]:
-    if workers == 1:
-        yield map(_fault, paths)
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent)
-    try:
-        yield pool.map(_fault, paths, chunksize=CHUNK)
-    except BrokenProcessPool as error:
-        raise HvpkitError(
-            "a process that checks pictures died: memory ran out, or a file crashes the decoder (in a script of your own, call this "
-            "under `if __name__ == '__main__':`)"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def _fault(path: Path) -> str | None:
     try:
         check_picture(path)
     except PictureError as error:
         return str(error)
     return None
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -83,15 +83,16 @@ class PreparedData:
     def examples(self, split: Split) -> list[Example]:
         """Read one split (empty when the dataset has none); raises DataError, with file and line, when it is damaged or was changed."""
         file, digest = self.folder / f"{split}.jsonl", hashlib.sha256()
-        examples = list(self._read(file))
+        examples = list(self.stream(split))
         for example in examples:
             digest.update(canonical(example))
         if len(examples) != self.manifest.counts[split] or digest.hexdigest() != self.manifest.digests[split]:
             raise DataError(f"{file} is not what was prepared ({self.manifest.counts[split]} examples, now {len(examples)}); {self._again}")
         return examples
 
-    def _read(self, file: Path) -> Iterator[Example]:
-        number, root = 0, self.pictures_root
+    def stream(self, split: Split) -> Iterator[Example]:
+        """Go through one split without holding or checking the whole of it; raises DataError for a line that cannot be read."""
+        file, number, root = self.folder / f"{split}.jsonl", 0, self.pictures_root
         try:
             with file.open(encoding="utf-8") as lines:
                 for line in lines:

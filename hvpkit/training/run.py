@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import torch
 from transformers import TrainerCallback
 from transformers.trainer_utils import set_seed
 from transformers.utils import logging as transformers_logging
@@ -19,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 from hvpkit.composition import check_composition
 from hvpkit.data.batching import Batcher, Item, Items
 from hvpkit.data.prepared import PreparedData, open_prepared
-from hvpkit.errors import DataError, HvpkitError, ModelFolderError
+from hvpkit.errors import DataError, HvpkitError, ModelFolderError, PictureError
 from hvpkit.inference import decode, score, with_picture
 from hvpkit.metrics import Scores
 from hvpkit.model import build_model
@@ -35,7 +36,9 @@ from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
 from hvpkit.training.transfer import take_over
 from hvpkit.training.workspace import LOGS, Workspace
 from hvpkit.types import SPLITS, Example, Split
-from hvpkit.vision.features import PixelCache, PyramidCache
+from hvpkit.vision.feature_identity import features_folder
+from hvpkit.vision.features import PixelCache, open_pyramids
+from hvpkit.vision.views import View
 from hvpkit.weights import load_model, save_model
 
 SAMPLE = "sample.json"  # in a model folder: the ids of the training examples that were drawn
@@ -101,6 +104,11 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def device() -> torch.device:
+    """Give the GPU of this process, of those that torchrun counts, or the CPU where there is none."""
+    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu")
+
+
 class Run:
     """The parts of a training run."""
 
@@ -131,13 +139,14 @@ class Run:
         if vision is None:
             return Batcher(self.model, self.recipe)
         if vision.constant:
-            return Batcher(self.model, self.recipe, PyramidCache(vision))
+            vision.to(device())
+            return Batcher(self.model, self.recipe, open_pyramids(vision, features_folder(self.data.folder), self.report.warn))
         return Batcher(self.model, self.recipe, pixels=PixelCache(vision).of)
 
     def trainer(self, folder: Path) -> HvpTrainer:
         """Encode the training examples, fill the feature cache, and set the trainer up."""
-        train = Items(self._encode(self.examples["train"]))
         self._fill_cache()
+        train = Items(self._encode(self.examples["train"]))
         has_dev = bool(self.examples["dev"])
         arguments = training_arguments(self.recipe.train, folder, evaluates=has_dev, unused=self.model.vision is not None)
         lines = _EpochLines(self)
@@ -151,9 +160,15 @@ class Run:
         skipped: list[HvpkitError] = []
         for example in examples:
             try:
-                items.append(self.batcher.encode(example, labelled=True))
+                item = self.batcher.encode(example, labelled=True)
             except HvpkitError as error:
                 skipped.append(error)
+                continue
+            fault = self.batcher.features.fault(item.views) if self.batcher.features else None
+            if fault is None:
+                items.append(item)
+            else:
+                skipped.append(fault)
         cut = [item for item in items if item.text.words_cut]
         if skipped:
             self.report.warn(f"{len(skipped)} training examples are left out; the first: {skipped[0]}")
@@ -166,12 +181,23 @@ class Run:
         return items
 
     def _fill_cache(self) -> None:
-        if not isinstance(self.batcher.features, PyramidCache):
+        """Compute the features that are missing of every split; whose pictures cannot be read is told when it is encoded or scored."""
+        if self.batcher.features is None:
             return
         everything = [example for split in SPLITS for example in self.examples[split]]
-        seen = dict.fromkeys(view for example in everything for view in self.batcher.views(example) if view is not None)
-        with self.report.progress("pictures", len(seen)) as advance:
-            self.batcher.features.fill(seen, advance)
+        seen = list(dict.fromkeys(view for example in everything for view in self._views(example)))
+        with self.batcher.features as pyramids, self.report.progress("pictures", len(seen)) as advance:
+            filled = pyramids.fill(seen, advance)
+        if filled.damaged:
+            self.report.warn(f"{filled.damaged} features on disk were damaged; they are computed anew")
+        if filled.unreadable:
+            self.report.warn(f"{filled.unreadable} pictures and crops cannot be read; the first: {filled.first_fault}")
+
+    def _views(self, example: Example) -> list[View]:
+        try:
+            return [view for view in self.batcher.views(example) if view is not None]
+        except PictureError:
+            return []
 
     def score(self, split: str, lines: _EpochLines | None = None) -> Scores:
         """Score a split."""

@@ -22,6 +22,7 @@ class CnnFromScratch(VisualBackbone):
     def __init__(self, context: VisionContext, width: int) -> None:
         super().__init__()
         self.side = context.size or SIDE
+        self.ample = 2 * self.side
         widths = [width * 2**i for i in range(LEVELS)]
         self.levels = tuple(LevelInfo(channels, 2 ** (i + 1)) for i, channels in enumerate(widths))
         stages = [_block(3, width, 2)]

@@ -1,42 +1,163 @@
-"""What training keeps of pictures in memory: pooled pyramids where the backbone is frozen, pixels where it learns."""
+"""What is kept of pictures: pooled pyramids, on disk where the backbone is frozen, else in memory; pixels where it learns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
 
 import torch
 from torch import Tensor
 
+from hvpkit.errors import PictureError
+from hvpkit.vision.feature_identity import open_store
+from hvpkit.vision.feature_store import FeatureStore
+from hvpkit.vision.looking import Levels, Looked, Looker
 from hvpkit.vision.tower import VisualTower
 from hvpkit.vision.views import View
 
-BATCH = 32
 PIXEL_BYTES = 2**30
+Say = Callable[[str], None]
+
+
+@dataclass
+class Filled:
+    """What filling did: views whose features were there already, that were computed (of these, damaged before), that cannot be read."""
+
+    kept: int = 0
+    computed: int = 0
+    damaged: int = 0
+    unreadable: int = 0
+    first_fault: str | None = None
+
+    def count(self, batch: Sequence[Looked]) -> None:
+        """Count a batch that was dealt with."""
+        for one in batch:
+            self.kept += one.levels is None and one.fault is None
+            self.computed += one.levels is not None
+            self.damaged += one.damaged
+            self.unreadable += one.fault is not None
+            self.first_fault = self.first_fault or (str(one.fault) if one.fault else None)
+
+
+def fill_store(
+    tower: VisualTower, store: FeatureStore, views: Iterable[View], progress: Callable[[int], None] = lambda done: None
+) -> Filled:
+    """Put the features of a stream of views into a store, in bounded memory; raises OSError when that cannot be written."""
+    filled = Filled()
+    with Looker(tower, store) as looker:
+        for batch in looker.batches(views):
+            _write(store, batch)
+            filled.count(batch)
+            progress(len(batch))
+    return filled
+
+
+def _write(store: FeatureStore, batch: Sequence[Looked]) -> None:
+    fresh = {one.key: [level.numpy() for level in one.levels] for one in batch if one.levels is not None}
+    if fresh:
+        store.write(fresh)
 
 
 class PyramidCache:
-    """The pyramids of many views, in memory, in fp32: a few thousand numbers a view."""
+    """The pyramids of many views: in a store on disk, or in memory where there is none or it cannot be written, which `warn` is told.
 
-    def __init__(self, tower: VisualTower) -> None:
-        self.tower = tower
-        self._levels: dict[View, tuple[Tensor, ...]] = {}
+    Worker processes that decode end with the block that the cache is opened in; with `pixels` pictures are had from there instead.
+    """
 
-    def of(self, view: View) -> tuple[Tensor, ...]:
+    def __init__(
+        self,
+        tower: VisualTower,
+        store: FeatureStore | None = None,
+        warn: Say = lambda message: None,
+        pixels: Callable[[View], Tensor] | None = None,
+    ) -> None:
+        self.store, self.warn = store, warn
+        self._looker = Looker(tower, store, pixels)
+        self._faults: dict[View, PictureError] = {}
+        self._keys: dict[View, bytes] = {}
+        self._kept: dict[View, Levels] = {}
+
+    def __enter__(self) -> PyramidCache:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._looker.__exit__(kind, error, trace)
+
+    def of(self, view: View) -> Levels:
         """Give a view's C levels [C_i, P], computing them if need be; raises PictureError."""
-        if view not in self._levels:
+        found = self._found(view)
+        if found is None and view not in self._faults:
+            self._keys.pop(view, None)  # damaged since it was filled
             self.fill([view])
-        return self._levels[view]
+            found = self._found(view)
+        if found is None:
+            raise self._faults[view]
+        return found
 
-    @torch.no_grad()
-    def fill(self, views: Iterable[View], progress: Callable[[int], None] = lambda done: None) -> None:
-        """Compute what is missing, in batches; `progress` hears how many views each batch added. Raises PictureError."""
-        device = next(self.tower.parameters()).device
-        for batch in _batches(dict.fromkeys(view for view in views if view not in self._levels)):
-            pixels = torch.stack([self.tower.transform(view.open()) for view in batch])
-            levels = [level.cpu() for level in self.tower.pyramid(pixels.to(device))]
-            self._levels.update({view: tuple(level[i] for level in levels) for i, view in enumerate(batch)})
+    def fault(self, views: Iterable[View | None]) -> PictureError | None:
+        """Give the fault of the first of these views that could not be read when it was looked at."""
+        return next((self._faults[view] for view in views if view in self._faults), None)
+
+    def hold(self, views: Iterable[View]) -> None:
+        """Have the pyramids of these views ready; of others only what is on disk stays."""
+        wanted = dict.fromkeys(views)
+        if self.store is None:
+            self._kept = {view: levels for view, levels in self._kept.items() if view in wanted}
+            self._faults = {view: fault for view, fault in self._faults.items() if view in wanted}
+        self.fill(wanted)
+
+    def fill(self, views: Iterable[View], progress: Callable[[int], None] = lambda done: None) -> Filled:
+        """Compute what is missing, in batches, and remember the faults; `progress` hears how many views each batch dealt with."""
+        filled = Filled()
+        known = self._kept.keys() | self._keys.keys() | self._faults.keys()
+        for batch in self._looker.batches(view for view in views if view not in known):
+            for one in batch:
+                if one.fault is not None:
+                    self._faults[one.view] = one.fault
+                elif self.store is not None:
+                    self._keys[one.view] = one.key
+            self._keep(batch)
+            filled.count(batch)
             progress(len(batch))
+        return filled
+
+    def _keep(self, batch: Sequence[Looked]) -> None:
+        if self.store is not None:
+            try:
+                return _write(self.store, batch)
+            except OSError as error:
+                self.warn(
+                    f"features cannot be kept in {self.store.folder} ({error}); they stay in memory, and the next run computes them anew"
+                )
+                self.store = None
+        self._kept.update({one.view: one.levels for one in batch if one.levels is not None})
+        return None
+
+    def _found(self, view: View) -> Levels | None:
+        if view in self._kept or view not in self._keys or self._looker.store is None:
+            return self._kept.get(view)
+        levels = self._looker.store.read(self._keys[view])
+        return None if levels is None else tuple(map(torch.from_numpy, levels))
+
+
+def open_pyramids(tower: VisualTower, folder: Path | None, warn: Say) -> PyramidCache:
+    """Open the cache of a frozen tower's pyramids, in `folder` on disk, or in memory where that is None or cannot be."""
+    if folder is None:
+        return PyramidCache(tower)
+    try:
+        store, stale = open_store(tower, folder)
+    except OSError as error:
+        warn(_not_kept(folder, error))
+        return PyramidCache(tower)
+    if stale:
+        warn(f"the features in {store.folder} were not what this backbone makes today; they are computed anew")
+    return PyramidCache(tower, store, warn)
+
+
+def _not_kept(folder: Path, error: OSError) -> str:
+    return f"features cannot be kept in {folder} ({error}); they stay in memory, and the next run computes them anew"
 
 
 class PixelCache:
@@ -51,14 +172,8 @@ class PixelCache:
         kept = self._pixels.get(view)
         if kept is not None:
             return kept
-        pixels = self.tower.transform(view.open())
+        pixels = self.tower.look(view)
         if pixels.nbytes <= self._room:
             self._pixels[view] = pixels
             self._room -= pixels.nbytes
         return pixels
-
-
-def _batches(views: Iterable[View]) -> Iterator[list[View]]:
-    remaining = iter(views)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch

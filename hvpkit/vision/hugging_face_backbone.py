@@ -71,6 +71,7 @@ class HuggingFaceBackbone(VisualBackbone):
     def __init__(self, model: PreTrainedModel, side: int, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
         super().__init__()
         self.model, self.side, self.mean, self.deviation = model, side, mean, deviation
+        self.ample = 2 * side
         with torch.no_grad():
             maps = self.model.eval()(torch.zeros(1, 3, side, side)).feature_maps
         self.levels = tuple(LevelInfo(level.shape[1], round(side / level.shape[-1])) for level in maps)

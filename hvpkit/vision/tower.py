@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from hvpkit.contracts import Pictures, Visual, VisualBackbone
+from hvpkit.vision.views import View
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class VisualTower(nn.Module):
         blank = self.pyramid(torch.zeros_like(self.transform(Image.new("RGB", (8, 8))))[None].to(like.device))
         levels = [torch.where(mask[..., None, None], spread(level, mask), own) for level, own in zip(pictures.features, blank, strict=True)]
         return replace(pictures, mask=filled, features=tuple(level[filled] for level in levels))
+
+    def look(self, view: View) -> Tensor:
+        """Decode a view to the backbone's pixels [3, side, side]; raises PictureError."""
+        return self.transform(view.open(self.backbone.ample))
 
     def transform(self, picture: Image.Image) -> Tensor:
         """Turn an upright RGB picture into the backbone's pixels [3, side, side]."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from hvpkit.errors import PictureError
 from hvpkit.types import Box, Example, VisualObject
 from hvpkit.vision.pictures import crop, open_picture, picture_size
 
@@ -21,10 +23,35 @@ class View:
     box: Box | None = None
     place: tuple[float, float, float, float] = WHOLE
 
-    def open(self) -> Image.Image:
-        """Decode it, upright and RGB; raises PictureError."""
-        picture = open_picture(self.file)
-        return picture if self.box is None else crop(picture, self.box)
+    def open(self, ample: int | None = None) -> Image.Image:
+        """Decode it, upright and RGB; raises PictureError.
+
+        With `ample` a whole JPEG may come smaller than it is, but no side shorter than that.
+        """
+        [picture] = open_views([self], ample=ample)
+        if isinstance(picture, PictureError):
+            raise picture
+        return picture
+
+
+def open_views(views: Sequence[View], content: bytes | None = None, ample: int | None = None) -> list[Image.Image | PictureError]:
+    """Decode views of one file, from its `content` if that was read already: once for all boxes, once for the whole (see `View.open`)."""
+    opened: dict[bool, Image.Image | PictureError] = {}
+    for boxed in {view.box is not None for view in views}:
+        try:
+            opened[boxed] = open_picture(views[0].file, content=content, ample=None if boxed else ample)
+        except PictureError as fault:
+            opened[boxed] = fault
+    return [_cut(opened[view.box is not None], view.box) for view in views]
+
+
+def _cut(picture: Image.Image | PictureError, box: Box | None) -> Image.Image | PictureError:
+    if box is None or isinstance(picture, PictureError):
+        return picture
+    try:
+        return crop(picture, box)
+    except PictureError as fault:
+        return fault
 
 
 def views(example: Example, *, whole: bool, objects: int) -> tuple[View | None, ...]:

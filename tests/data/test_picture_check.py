@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,6 @@ from fabricate import draw
 
 from hvpkit.data import picture_check
 from hvpkit.data.picture_check import pictures_of, unreadable, without
-from hvpkit.errors import HvpkitError
 from hvpkit.types import Box, Example, VisualObject
 
 
@@ -31,23 +29,6 @@ def test_faults_are_found_and_every_picture_counted(tmp_path, monkeypatch, few):
     assert set(faults) == set(bad)
     assert all(str(path) in fault for path, fault in faults.items())
     assert sum(steps) == 33
-
-
-def test_a_dead_worker_is_an_error_and_not_a_sound_picture(tmp_path, monkeypatch):
-    class Dying:
-        def __init__(self, *args, **options):
-            pass
-
-        def map(self, *args, **options):
-            raise BrokenProcessPool
-
-        def shutdown(self, **options):
-            pass
-
-    monkeypatch.setattr(picture_check, "FEW", 0)
-    monkeypatch.setattr(picture_check, "ProcessPoolExecutor", Dying)
-    with pytest.raises(HvpkitError, match="memory ran out, or a file crashes the decoder"):
-        unreadable([draw(tmp_path / "a.png")], lambda steps: None, workers=2)
 
 
 def test_bad_pictures_are_taken_away_with_the_boxes_that_need_them(tmp_path):

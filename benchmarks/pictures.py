@@ -1,0 +1,151 @@
+"""How fast features of photographs are made, beside the bare forward pass of the same backbone on pixels that are ready.
+
+    python benchmarks/pictures.py [--pictures 1000] [--backbone resnet50] [--turns 10] [--output benchmarks/pictures.json]
+
+Draws JPEGs of 900 x 600 (parts of two photographs of scikit-learn, mirrored, with some noise), and puts their features into an empty store:
+reading, hashing, decoding in worker processes, transforming, the backbone, pooling, float16, disk. Both sides take turns, a part of the
+pictures at a time, so that a busy machine slows both; the workers of a part start and end within its time. Weights are random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from hvpkit.contracts import VisionContext
+from hvpkit.registry import load_registry
+from hvpkit.vision.feature_identity import open_store
+from hvpkit.vision.features import fill_store
+from hvpkit.vision.looking import BATCH
+from hvpkit.vision.tower import VisualTower
+from hvpkit.vision.views import View
+
+SIZE = (900, 600)
+FLOOR = 0.85
+
+
+@dataclass(frozen=True)
+class Result:
+    """Pictures a second; `ratio` of features to forward is over all seconds of each side, `median_ratio` over the turns."""
+
+    pictures: int
+    backbone: str
+    threads: int
+    machine: str
+    forward_rate: float
+    features_rate: float
+    ratio: float
+    median_ratio: float
+    again_rate: float
+    largest_difference: float
+
+
+def draw(folder: Path, count: int) -> list[View]:
+    """Write JPEGs of quality 90 that all differ."""
+    photographs = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    views = []
+    for number in range(count):
+        chance = np.random.default_rng(number)
+        photograph = photographs[number % 2]
+        left, top = chance.integers(0, photograph.width // 4), chance.integers(0, photograph.height // 4)
+        part = photograph.crop((left, top, left + photograph.width * 3 // 4, top + photograph.height * 3 // 4)).resize(SIZE)
+        part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if number % 3 == 0 else part
+        noisy = np.asarray(part) + chance.normal(0, 3, (SIZE[1], SIZE[0], 1))
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=90)
+        views.append(View(folder / f"{number}.jpg"))
+    return views
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time some work."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+@torch.no_grad()
+def forward(tower: VisualTower, pixels: torch.Tensor, count: int) -> None:
+    """Send so many pictures through the backbone, in the batches that features are made in."""
+    for start in range(0, count, BATCH):
+        tower.backbone(pixels[: min(BATCH, count - start)])
+
+
+def measure(tower: VisualTower, backbone: str, views: Sequence[View], turns: int, cache: Path) -> Result:
+    """Let both sides take turns over the pictures."""
+    store, _ = open_store(tower, cache)
+    pixels = torch.stack([tower.look(view) for view in views[:BATCH]])
+    forward(tower, pixels, BATCH)
+    bare, made = [], []
+    for turn in range(turns):
+        part = views[turn * len(views) // turns : (turn + 1) * len(views) // turns]
+        for side in (0, 1) if turn % 2 else (1, 0):
+            if side:
+                bare.append(seconds(lambda part=part: forward(tower, pixels, len(part))))
+            else:
+                made.append(seconds(lambda part=part: fill_store(tower, store, part)))
+    again = seconds(lambda: fill_store(tower, store, views))
+    return Result(
+        pictures=len(views),
+        backbone=backbone,
+        threads=torch.get_num_threads(),
+        machine=f"{platform.processor() or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
+        forward_rate=len(views) / sum(bare),
+        features_rate=len(views) / sum(made),
+        ratio=sum(bare) / sum(made),
+        median_ratio=statistics.median(one / other for one, other in zip(bare, made, strict=True)),
+        again_rate=len(views) / again,
+        largest_difference=difference(tower, store.folder.parent, views[:: max(1, len(views) // 20)]),
+    )
+
+
+@torch.no_grad()
+def difference(tower: VisualTower, cache: Path, views: Sequence[View]) -> float:
+    """Give the largest difference between kept features and those made on the fly, in shares of a level's largest value."""
+    from hvpkit.vision.features import open_pyramids
+
+    pyramids = open_pyramids(tower, cache, print)
+    pyramids.fill(views)
+    return max(
+        float((kept - own[0]).abs().max() / own[0].abs().max())
+        for view in views
+        for kept, own in zip(pyramids.of(view), tower.pyramid(tower.look(view)[None]), strict=True)
+    )
+
+
+def main() -> None:
+    """Measure, print and write."""
+    options = argparse.ArgumentParser(description="How fast features of photographs are made.")
+    options.add_argument("--pictures", type=int, default=1000)
+    options.add_argument("--backbone", default="resnet50")
+    options.add_argument("--turns", type=int, default=10)
+    options.add_argument("--output", type=Path, default=Path("benchmarks/pictures.json"))
+    given = options.parse_args()
+    torch.manual_seed(0)
+    backbone = load_registry().build("visual backbone", given.backbone, VisionContext(), {"weights": "random"})
+    tower = VisualTower(backbone, grid=2, frozen=True).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        views = draw(Path(folder), given.pictures)
+        result = measure(tower, given.backbone, views, min(given.turns, given.pictures), Path(folder) / "cache")
+    print(f"{result.pictures} JPEGs of {SIZE[0]} x {SIZE[1]}, {result.backbone}, {result.threads} threads, {result.machine}")
+    print(f"bare forward pass     {result.forward_rate:8.2f} pictures a second")
+    print(f"features, from files  {result.features_rate:8.2f}   {result.ratio:.3f} of it (median of turns {result.median_ratio:.3f})")
+    print(f"features kept before  {result.again_rate:8.2f}")
+    print(f"largest difference from features on the fly: {result.largest_difference:.1e} of a level's largest value")
+    print(f"floor {FLOOR}: {'holds' if result.ratio >= FLOOR else 'does not hold'}")
+    given.output.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

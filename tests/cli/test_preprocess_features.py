@@ -1,0 +1,63 @@
+"""`hvp preprocess ... --features RECIPE` as a person types it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+RECIPE = """
+task: mner
+data: {name: demo}
+text: {encoder: bert-from-scratch, width: 32, layers: 2, heads: 2}
+vision: {backbone: cnn-from-scratch, weights: random, width: 4, objects: 1, size: 32, frozen: FROZEN}
+fusion: {name: visual-prefix, projector: stages, gate: dynamic}
+head: crf
+train: {epochs: 1}
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.delenv("HVPKIT_CACHE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(RECIPE.replace("FROZEN", "true"))
+    (tmp_path / "learns.yaml").write_text(RECIPE.replace("FROZEN", "false"))
+
+
+def test_features_are_computed_once_and_training_finds_them(hvp, tmp_path):
+    typed = ("preprocess", "demo", "--size", "24", "--features", "small.yaml", "--json")
+    first, second = (json.loads(hvp(*typed).out)["features"] for _ in range(2))
+    assert first["filled"]["computed"] > 40
+    assert second["filled"] == {**first["filled"], "computed": 0, "kept": first["filled"]["computed"] + first["filled"]["kept"]}
+    assert second["folder"] == first["folder"]
+    assert (tmp_path / first["folder"]).parent == tmp_path / "data" / ".features"
+    rows = tmp_path / first["folder"] / "0000.rows"
+    before = rows.stat().st_size
+    assert hvp("train", "small.yaml", "--output", "run").code == 0
+    assert hvp("eval", "run").code == 0
+    assert rows.stat().st_size == before
+    assert len(list((tmp_path / "data" / ".features").iterdir())) == 1
+
+
+def test_the_table_says_where_the_features_are(hvp):
+    shown = hvp("preprocess", "demo", "--size", "24", "--features", "small.yaml")
+    assert shown.code == 0
+    assert "computed" in shown.out
+    assert "data/.features/cnnfromscratch-" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (("--features", "learns.yaml"), "changes in training (vision.frozen is false)"),
+        (("--features", "bert_crf_mner"), "this recipe looks at no pictures"),
+        (("--features", "small.yaml", "--text-only"), "--features and --text-only exclude each other"),
+        (("--features", "nowhere.yaml"), "nowhere.yaml"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(hvp, tmp_path, typed, message):
+    refused = hvp("preprocess", "demo", "--size", "24", *typed)
+    assert (refused.code, refused.out) == (2, "")
+    assert message in refused.err
+    assert not (tmp_path / "data").exists()

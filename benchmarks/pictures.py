@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import tempfile
@@ -38,7 +39,10 @@ FLOOR = 0.85
 
 @dataclass(frozen=True)
 class Result:
-    """Pictures a second; `ratio` of features to forward is over all seconds of each side, `median_ratio` over the turns."""
+    """Pictures a second; `ratio` of features to forward is over all seconds of each side, `median_ratio` over the turns.
+
+    `processor_ratio` is that of processor seconds, workers' too: what other work on the machine changes least.
+    """
 
     pictures: int
     backbone: str
@@ -48,6 +52,7 @@ class Result:
     features_rate: float
     ratio: float
     median_ratio: float
+    processor_ratio: float
     again_rate: float
     largest_difference: float
 
@@ -68,11 +73,19 @@ def draw(folder: Path, count: int) -> list[View]:
     return views
 
 
-def seconds(work: Callable[[], object]) -> float:
+@dataclass(frozen=True)
+class Seconds:
+    """How long some work took, and how many processor seconds, of processes that ended within it too."""
+
+    wall: float
+    processor: float
+
+
+def seconds(work: Callable[[], object]) -> Seconds:
     """Time some work."""
-    begun = time.perf_counter()
+    begun, spent = time.perf_counter(), sum(os.times()[:4])
     work()
-    return time.perf_counter() - begun
+    return Seconds(time.perf_counter() - begun, sum(os.times()[:4]) - spent)
 
 
 @torch.no_grad()
@@ -95,16 +108,18 @@ def measure(tower: VisualTower, backbone: str, views: Sequence[View], turns: int
                 bare.append(seconds(lambda part=part: forward(tower, pixels, len(part))))
             else:
                 made.append(seconds(lambda part=part: fill_store(tower, store, part)))
-    again = seconds(lambda: fill_store(tower, store, views))
+    again = seconds(lambda: fill_store(tower, store, views)).wall
+    bare_wall, made_wall = (sum(turn.wall for turn in side) for side in (bare, made))
     return Result(
         pictures=len(views),
         backbone=backbone,
         threads=torch.get_num_threads(),
         machine=f"{platform.processor() or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
-        forward_rate=len(views) / sum(bare),
-        features_rate=len(views) / sum(made),
-        ratio=sum(bare) / sum(made),
-        median_ratio=statistics.median(one / other for one, other in zip(bare, made, strict=True)),
+        forward_rate=len(views) / bare_wall,
+        features_rate=len(views) / made_wall,
+        ratio=bare_wall / made_wall,
+        median_ratio=statistics.median(one.wall / other.wall for one, other in zip(bare, made, strict=True)),
+        processor_ratio=sum(turn.processor for turn in bare) / sum(turn.processor for turn in made),
         again_rate=len(views) / again,
         largest_difference=difference(tower, store.folder.parent, views[:: max(1, len(views) // 20)]),
     )
@@ -141,6 +156,7 @@ def main() -> None:
     print(f"{result.pictures} JPEGs of {SIZE[0]} x {SIZE[1]}, {result.backbone}, {result.threads} threads, {result.machine}")
     print(f"bare forward pass     {result.forward_rate:8.2f} pictures a second")
     print(f"features, from files  {result.features_rate:8.2f}   {result.ratio:.3f} of it (median of turns {result.median_ratio:.3f})")
+    print(f"processor seconds     {result.processor_ratio:8.3f} of those that features take are the bare pass's")
     print(f"features kept before  {result.again_rate:8.2f}")
     print(f"largest difference from features on the fly: {result.largest_difference:.1e} of a level's largest value")
     print(f"floor {FLOOR}: {'holds' if result.ratio >= FLOOR else 'does not hold'}")

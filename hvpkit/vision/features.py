@@ -111,8 +111,7 @@ class PyramidCache:
     def fill(self, views: Iterable[View], progress: Callable[[int], None] = lambda done: None) -> Filled:
         """Compute what is missing, in batches, and remember the faults; `progress` hears how many views each batch dealt with."""
         filled = Filled()
-        known = self._kept.keys() | self._keys.keys() | self._faults.keys()
-        for batch in self._looker.batches(view for view in views if view not in known):
+        for batch in self._looker.batches(view for view in views if not self._knows(view)):
             for one in batch:
                 if one.fault is not None:
                     self._faults[one.view] = one.fault
@@ -122,6 +121,9 @@ class PyramidCache:
             filled.count(batch)
             progress(len(batch))
         return filled
+
+    def _knows(self, view: View) -> bool:
+        return view in self._keys or view in self._kept or view in self._faults
 
     def _keep(self, batch: Sequence[Looked]) -> None:
         if self.store is not None:

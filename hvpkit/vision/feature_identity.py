@@ -42,6 +42,8 @@ def open_store(tower: VisualTower, folder: Path) -> tuple[FeatureStore, bool]:
     What the tower makes of a picture of ours must be what it made of it when the store was begun: code may change where weights do not.
     Raises OSError when the folder cannot be made or written.
     """
+    if tower.training:
+        raise ValueError("a tower in training mode makes other features than in evaluation")
     what = identity(tower)
     name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
     own = [level[0].float().cpu().numpy() for level in _probed(tower)]

@@ -35,6 +35,7 @@ class VisualTower(nn.Module):
         super().__init__()
         self.backbone, self.grid, self.frozen, self.options = backbone, grid, frozen, options
         self.requires_grad_(not frozen)
+        self.train()
 
     @property
     def constant(self) -> bool:

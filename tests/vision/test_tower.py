@@ -5,7 +5,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from hvpkit.contracts import LevelInfo, Pictures, VisualBackbone
+from hvpkit.contracts import LevelInfo, Pictures, VisionContext, VisualBackbone
+from hvpkit.vision.cnn_from_scratch import CnnFromScratch
 from hvpkit.vision.tower import VisualTower, spread
 
 MASK = torch.tensor([[True, False, True], [False, False, False], [False, True, False]])
@@ -111,3 +112,13 @@ def test_no_gradient_is_kept_where_none_is_wanted():
 
 def test_pictures_become_pixels_as_the_backbone_wants_them():
     assert torch.equal(tower_of().transform(Image.new("RGB", (5, 5), (9, 0, 0))), torch.full((3, 12, 12), 9.0))
+
+
+def test_a_frozen_backbone_is_in_evaluation_mode_from_the_start():
+    frozen, learning = (VisualTower(CnnFromScratch(VisionContext(size=32), 4), grid=1, frozen=frozen) for frozen in (True, False))
+    before = {name: value.clone() for name, value in frozen.state_dict().items()}
+    frozen.pyramid(torch.rand(2, 3, 32, 32))
+    assert not frozen.training
+    assert not any(module.training for module in frozen.modules())
+    assert learning.training
+    assert all(torch.equal(value, before[name]) for name, value in frozen.state_dict().items())

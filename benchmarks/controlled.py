@@ -125,6 +125,8 @@ class Bench:
             change["vision"] = recipe.vision.model_copy(update={"whole": False})
         elif job.system in PLUGINS:
             change["fusion"] = FusionSpec(name=job.system, options={"levels": "all"})
+            if job.system == "umt" and job.task == "mner":  # at the recipe's rate it does not learn
+                change["train"] = change["train"].model_copy(update={"lr": 1e-3})
             if job.system == "visualbert":
                 change["text"] = recipe.text.model_copy(update={"encoder": "visualbert-from-scratch"})
         return recipe.model_copy(update=change)
@@ -191,11 +193,15 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     from hvpkit.evaluation import group_scores
     from hvpkit.inference import decode
     from hvpkit.model_folder import open_model_folder
+    from hvpkit.vision.feature_identity import features_folder
+    from hvpkit.vision.features import open_pyramids
     from hvpkit.weights import load_model
 
     opened = open_model_folder(folder)
     model = load_model(opened)
-    batcher = Batcher(model, opened.recipe)
+    vision = model.vision  # the features that training kept serve here too
+    kept = open_pyramids(vision, features_folder(bench.data(job.task)), print) if vision is not None and vision.constant else None
+    batcher = Batcher(model, opened.recipe, kept)
 
     def scored(examples: Sequence[Any]) -> dict[str, Any]:
         answers = list(decode(model, batcher, examples))

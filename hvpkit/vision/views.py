@@ -57,12 +57,14 @@ def _cut(picture: Image.Image | PictureError, box: Box | None) -> Image.Image | 
 def views(example: Example, *, whole: bool, objects: int) -> tuple[View | None, ...]:
     """List the V views of an example, None where a picture is missing; raises PictureError when the whole picture cannot be read."""
     first = [None if example.image is None else View(example.image)] if whole else []
-    found: list[View | None] = [_object(example.image, thing) for thing in example.objects[:objects]]
+    shown, image = example.objects[:objects], example.image
+    size = None if image is None or all(thing.box is None for thing in shown) else picture_size(image)
+    found = [_object(image, size, thing) for thing in shown]
     return (*first, *found, *[None] * (objects - len(found)))
 
 
-def _object(image: Path | None, thing: VisualObject) -> View | None:
-    place = WHOLE if thing.box is None or image is None else _share(thing.box, picture_size(image))
+def _object(image: Path | None, size: tuple[int, int] | None, thing: VisualObject) -> View | None:
+    place = WHOLE if thing.box is None or size is None else _share(thing.box, size)
     if thing.image is not None:
         return View(thing.image, None, place)
     return None if image is None or thing.box is None else View(image, thing.box, place)

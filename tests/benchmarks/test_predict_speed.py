@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+import predict_speed
+import report
+from subject import SHAPES, make_subject
+from turns import Spent
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predict-speed")
+    subject = make_subject(folder, "mner", SHAPES["tiny"], size=32, pictures=2)
+    return folder, subject, predict_speed.save(subject, folder / "model")
+
+
+def test_both_sides_take_turns_and_the_first_turn_does_not_count():
+    done: list[str] = []
+    took = {"ours": 3.0, "bare": 2.0}
+
+    def timed(work):
+        work()
+        return Spent(1.0, 99.0 if len(done) <= 2 else took[done[-1]])
+
+    compared = predict_speed.in_turns(lambda: done.append("ours"), lambda: done.append("bare"), 2, timed)
+    assert done == ["ours", "bare"] * 3
+    assert compared.summary() == {"cpu_seconds": 3.0, "yardstick": 2.0, "ratio": 1.5, "clock_seconds": 1.0}
+
+
+def test_one_pair_and_a_file_of_pairs_are_set_beside_the_bare_networks(made):
+    folder, subject, model = made
+    compared = predict_speed.warm(model, subject, 8, 1, folder)
+    assert list(compared) == ["one pair, warm", "8 pairs from a file"]
+    assert all(each["cpu_seconds"] > 0 and each["yardstick"] > 0 for each in compared.values())
+    assert len((folder / "out.jsonl").read_text().splitlines()) == 8
+    text = predict_speed.section({"machine": report.machine(1), "shape": "tiny", "compared": compared})
+    assert "| 8 pairs from a file |" in text and "| at most 1.25 |" in text
+
+
+def test_the_bare_networks_read_every_text_and_every_picture(made):
+    import hvpkit
+
+    _, subject, model = made
+    ready = predict_speed._ready(hvpkit.load(model), subject.data.examples("train")[:10])
+    assert [len(mask) for _, _, mask in ready] == [8, 2]
+    assert [len(pixels) for pixels, _, _ in ready] == [32, 8]

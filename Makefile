@@ -17,7 +17,7 @@ $(INSTALLED): pyproject.toml
 quickstart: $(INSTALLED)
 	$(BIN)/hvp preprocess demo
 	rm -rf runs/quickstart runs/quickstart.training
-	$(BIN)/hvp train recipes/quickstart.yaml
+	$(BIN)/hvp train recipes/quickstart.yaml --set train.epochs=16
 	$(BIN)/hvp eval runs/quickstart
 	$(BIN)/python benchmarks/contrast.py runs/quickstart
 	@printf '\nGo on with:\n'

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -33,6 +33,7 @@ Done = TypeVar("Done")
 class Workers(Generic[Thing, Done]):
     """Processes that start when `map` first meets more than `few` things, and stay until the block that they are opened in ends.
 
+    In a daemonic process, which may have none, everything is done here.
     `function` runs in one thread. With `fork` the processes are copies of this one as it then is (on Linux; elsewhere they start afresh and
     `function` is sent to them): they begin at once, and share its memory.
     """
@@ -53,6 +54,9 @@ class Workers(Generic[Thing, Done]):
     def map(self, things: Iterable[Thing]) -> Iterator[Done]:
         """Apply the function to each; raises what it raises, and HvpkitError when a process dies."""
         remaining = iter(things)
+        if current_process().daemon:  # it may have no children
+            yield from map(self.function, remaining)
+            return
         if self._pool is None:
             first = list(islice(remaining, self.few + 1))
             if len(first) <= self.few:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -41,6 +42,12 @@ def test_few_things_are_done_here_and_many_elsewhere_in_the_order_given():
     assert os.getpid() not in processes
     assert {process for _, process in again} <= processes  # they stay for what comes next
     assert all(is_gone(process) for process in processes)
+
+
+def test_a_process_that_may_have_no_children_does_everything_itself(monkeypatch):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    with Workers(where, few=2, count=2, fork=True) as workers:
+        assert list(workers.map(range(20))) == [(thing, os.getpid()) for thing in range(20)]
 
 
 def is_gone(process: int) -> bool:

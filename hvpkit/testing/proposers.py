@@ -31,12 +31,12 @@ def check_proposer(factory: Callable[..., ObjectProposer], *, reads_phrases: boo
     answers = [_answer(proposer, found) for found in _asked(proposer, queries)]
     for query, found in zip(queries, answers, strict=True):
         _check_found(query, found, reads_phrases)
-    for query, found in zip(queries, answers, strict=True):
-        alone = _answer(proposer, _asked(proposer, [query])[0])  # near ties may change places there: the best score may not
-        require(_near(_best(alone), _best(found), 1e-3), f"alone and in a batch, the best scores are {_best(alone)} and {_best(found)}")
+    alone = [_answer(proposer, _asked(proposer, [query])[0]) for query in queries]
+    for found, single in zip(answers, alone, strict=True):  # near ties may change places there: the best score may not
+        require(_near(_best(single), _best(found), 1e-3), f"alone and in a batch, the best scores are {_best(single)} and {_best(found)}")
     for first, again in zip(answers, _asked(proposer, queries), strict=True):
         _require_same("asked twice", first, _answer(proposer, again))
-    _require_same("asked with twice the size, halved", [_halved(item) for item in answers[2]], answers[0])
+    _require_same("asked with twice the size, halved", [_halved(item) for item in alone[2]], alone[0])
     if reads_phrases:
         without = ObjectQuery(queries[0].picture, SIZE, (), queries[0].example)
         require(not _answer(proposer, _asked(proposer, [without])[0]), "it finds objects without being asked for any")

@@ -14,6 +14,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -164,22 +165,22 @@ class Plan:
 
 def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
     """Train all settings in turns; give rates, memory, and the share of the machine's limit."""
-    players = {name: Player(train, _precise(subject, name), name, folder / name, threads=plan.threads) for name in plan.settings}
-    measuring = Player(yardstick, subject, threads=plan.threads)
-    flops, positions = measuring.ask("work")
-    for name, player in players.items():
-        player.ask(WARM_UP)
-        print(f"  {name} is warm", flush=True)
     blocks: dict[str, list[Block]] = {name: [] for name in plan.settings}
     products: dict[str, list[float]] = {name: [] for name in plan.settings}
-    for _ in range(plan.blocks):
-        for name, player in players.items():
-            blocks[name].append(player.ask(1 if name == "2022" else plan.steps))
-            by_processor, by_clock = measuring.ask(name)
-            products[name].append(by_clock if plan.clock == "wall" else by_processor * plan.threads)
-    peaks = {name: player.ask("memory") for name, player in players.items()}
-    for player in (*players.values(), measuring):
-        player.stop()
+    with ExitStack() as stack:
+        measuring = stack.enter_context(Player(yardstick, subject, threads=plan.threads))
+        flops, positions = measuring.ask("work")
+        players: dict[str, Player] = {}
+        for name in plan.settings:
+            player = players[name] = Player(train, _precise(subject, name), name, folder / name, threads=plan.threads)
+            stack.enter_context(player).ask(WARM_UP)
+            print(f"  {name} is warm", flush=True)
+        for _ in range(plan.blocks):
+            for name, player in players.items():
+                blocks[name].append(player.ask(1 if name == "2022" else plan.steps))
+                by_processor, by_clock = measuring.ask(name)
+                products[name].append(by_clock if plan.clock == "wall" else by_processor * plan.threads)
+        peaks = {name: player.ask("memory") for name, player in players.items()}
     rates = {name: statistics.median(found) for name, found in products.items()}
     return {
         "gflop_a_position": round(flops / positions / 1e9, 3),
@@ -216,9 +217,8 @@ def curves(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
     fixed = without_dropout(subject, folder / "fixed-encoder")
     losses: dict[str, tuple[float, ...]] = {}
     for setting in ("2022", "fp32"):
-        player = Player(train, _precise(fixed, setting), setting, folder / f"curve-{setting}", True, threads=plan.threads)
-        losses[setting] = player.ask(plan.curve).losses
-        player.stop()
+        with Player(train, _precise(fixed, setting), setting, folder / f"curve-{setting}", True, threads=plan.threads) as player:
+            losses[setting] = player.ask(plan.curve).losses
     apart = max(abs(a - b) / abs(a) for a, b in zip(*losses.values(), strict=True))
     return {"steps": plan.curve, "largest_relative_difference": apart, "losses": losses}
 

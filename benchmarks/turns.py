@@ -41,13 +41,16 @@ def settle() -> None:
 
 
 class Player:
-    """A process of its own that runs `play(pipe, *arguments)` with `threads`, and answers when it is its turn."""
+    """A process of its own that runs `play(pipe, *arguments)` with `threads`, and answers when it is its turn, until the block ends.
+
+    It is no daemon: those may start no processes, such as the workers that decode pictures.
+    """
 
     def __init__(self, play: Callable[..., None], *arguments: object, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read by the process that begins
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=play, args=(theirs, *arguments), daemon=True)
+        self.process = context.Process(target=play, args=(theirs, *arguments))
         self.process.start()
         theirs.close()
 
@@ -60,8 +63,10 @@ class Player:
             self.process.join()
             raise RuntimeError(f"a benchmark's process ended too early (exit code {self.process.exitcode})") from error
 
-    def stop(self) -> None:
-        """End the process."""
+    def __enter__(self) -> Player:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self.pipe.close()
         self.process.join()
 

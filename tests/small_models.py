@@ -160,11 +160,12 @@ CLIP_TEXT: dict[str, Any] = {
 }
 OMDET: dict[str, Any] = {
     "image_size": 64,
+    "apply_layernorm_after_vision_backbone": False,  # it would norm channels that timm's Swin has last
     "num_queries": 6,
-    "text_projection_in_dim": 16,
-    "text_projection_out_dim": 16,
+    "text_projection_in_dim": 24,
+    "text_projection_out_dim": 24,
     "task_encoder_hidden_dim": 16,
-    "class_embed_dim": 16,
+    "class_embed_dim": 24,  # the library takes another width than the decoder's for granted
     "encoder_hidden_dim": 16,
     "decoder_hidden_dim": 16,
     "vision_features_channels": [16, 16, 16],
@@ -196,7 +197,7 @@ def save_detector(folder: Path, kind: str) -> Path:
         processor: Any = transformers.Owlv2Processor(image_processor=looks, tokenizer=pieces)
     elif kind == "omdet-turbo":
         pieces = clip_pieces()
-        words = transformers.CLIPTextConfig(**CLIP_TEXT, vocab_size=len(pieces))
+        words = transformers.CLIPTextConfig(**{**CLIP_TEXT, "hidden_size": 24, "max_position_embeddings": 77}, vocab_size=len(pieces))
         config = transformers.OmDetTurboConfig(backbone_config=transformers.SwinConfig(**WINDOWS), text_config=words, **OMDET)
         looks = transformers.DetrImageProcessor(size={"height": 64, "width": 64})
         processor = transformers.OmDetTurboProcessor(image_processor=looks, tokenizer=pieces)

@@ -41,14 +41,14 @@ def _zero_shot(name: str, published: str) -> Callable[..., ObjectProposer]:
 
 
 def _closed_set(name: str) -> Callable[..., ObjectProposer]:
-    def build(context: ProposerContext, *, weights: str = "coco", side: int = 800) -> ObjectProposer:
+    def build(context: ProposerContext, *, weights: str = "coco", side: int = 800, regions: int = 1000) -> ObjectProposer:
         from hvpkit.objects.closed_set import open_closed_set
 
-        return open_closed_set(name, context, weights, side)
+        return open_closed_set(name, context, weights, side, regions)
 
     build.__doc__ = (
         f"torchvision's {name} (ResNet-50, FPN): 80 kinds of things, no phrases read; weights `coco`, `random`, or a state dict's file."
-        "\n\n`side`: what the shorter side of a picture is rescaled to, in pixels."
+        "\n\n`side`: what the shorter side of a picture is rescaled to, in pixels; `regions`: how many the second stage looks at."
     )
     return build
 

@@ -25,7 +25,7 @@ PUBLISHED = {
 }
 
 
-def open_closed_set(name: str, context: ProposerContext, weights: str, side: int) -> ClosedSet:
+def open_closed_set(name: str, context: ProposerContext, weights: str, side: int, regions: int) -> ClosedSet:
     """Build a detector with `coco` weights, `random` ones of a fixed seed, or a state dict's file.
 
     Raises ModelFolderError when the weights cannot be had or do not fit.
@@ -33,7 +33,8 @@ def open_closed_set(name: str, context: ProposerContext, weights: str, side: int
     build, published = PUBLISHED[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # random weights must be the same again in another process
-        model: nn.Module = build(weights=None, weights_backbone=None, num_classes=91, min_size=side, max_size=side * 5 // 3)
+        sizes = {"min_size": side, "max_size": side * 5 // 3, "rpn_post_nms_top_n_test": regions}
+        model: nn.Module = build(weights=None, weights_backbone=None, num_classes=91, **sizes)
     version = "random"
     if weights != "random":
         file = _coco(name) if weights == "coco" else Path(weights).expanduser()

@@ -21,7 +21,7 @@ def check_proposer(factory: Callable[..., ObjectProposer], *, reads_phrases: boo
 
     It has a version and a threshold; answers every query, none for none; gives finite boxes and scores 0..1 in pixels of the size asked
     for; says the same when asked again, and scores alike alone and in a batch; and, if it `reads_phrases`, names the phrase of each object
-    and finds nothing without phrases. Raises AssertionError for what is broken.
+    and finds nothing without phrases, and the same for a phrase whatever else is asked. Raises AssertionError for what is broken.
     """
     proposer = factory(ProposerContext("cpu", batch_size=2), **options)
     require(isinstance(proposer.version, str) and bool(proposer.version), "it has no version")
@@ -40,6 +40,11 @@ def check_proposer(factory: Callable[..., ObjectProposer], *, reads_phrases: boo
     if reads_phrases:
         without = ObjectQuery(queries[0].picture, SIZE, (), queries[0].example)
         require(not _answer(proposer, _asked(proposer, [without])[0]), "it finds objects without being asked for any")
+        first = ObjectQuery(queries[0].picture, SIZE, queries[0].phrases[:1], queries[0].example)
+        among = [item for item in alone[0] if item.phrase == first.phrases[0]]
+        require(bool(among), "it finds nothing for a phrase, whatever the score")
+        best, by_itself = _best(among), _best(_answer(proposer, _asked(proposer, [first])[0]))
+        require(_near(best, by_itself, 1e-3), f"a phrase's best score is {by_itself} alone and {best} among others")
 
 
 def _query(colour: str, times: int) -> ObjectQuery:

@@ -154,9 +154,6 @@ CLIP_TEXT: dict[str, Any] = {
     "intermediate_size": 16,
     "max_position_embeddings": 16,
     "projection_dim": 16,
-    "pad_token_id": 2,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
 }
 OMDET: dict[str, Any] = {
     "image_size": 64,
@@ -180,8 +177,9 @@ OMDET: dict[str, Any] = {
 
 def clip_pieces() -> PreTrainedTokenizerBase:
     """Make CLIP's: letters and a few words."""
-    words = ["!", *(f"{letter}{end}" for letter in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>"))]
-    vocabulary = {token: i for i, token in enumerate(["<|startoftext|>", "<|endoftext|>", *words])}
+    letters = [f"{letter}{end}" for letter in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>")]
+    pieces = ["!", *letters, "<|startoftext|>", "<|endoftext|>"]  # OWLv2 looks for no text that begins with 0, and reads the last id
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
     return transformers.CLIPTokenizer(vocab=vocabulary, merges=[], pad_token="!", model_max_length=16)
 
 
@@ -191,13 +189,13 @@ def save_detector(folder: Path, kind: str) -> Path:
     if kind == "owlv2":
         pieces = clip_pieces()
         sight = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 64}
-        words = {**CLIP_TEXT, "vocab_size": len(pieces)}
+        words = {**CLIP_TEXT, **_ids(pieces)}
         config: Any = transformers.Owlv2Config(text_config=words, vision_config=sight, projection_dim=16)
         looks = transformers.Owlv2ImageProcessor(size={"height": 64, "width": 64})
         processor: Any = transformers.Owlv2Processor(image_processor=looks, tokenizer=pieces)
     elif kind == "omdet-turbo":
         pieces = clip_pieces()
-        words = transformers.CLIPTextConfig(**{**CLIP_TEXT, "hidden_size": 24, "max_position_embeddings": 77}, vocab_size=len(pieces))
+        words = transformers.CLIPTextConfig(**{**CLIP_TEXT, "hidden_size": 24, "max_position_embeddings": 77}, **_ids(pieces))
         config = transformers.OmDetTurboConfig(backbone_config=transformers.SwinConfig(**WINDOWS), text_config=words, **OMDET)
         looks = transformers.DetrImageProcessor(size={"height": 64, "width": 64})
         processor = transformers.OmDetTurboProcessor(image_processor=looks, tokenizer=pieces)
@@ -211,3 +209,8 @@ def save_detector(folder: Path, kind: str) -> Path:
     transformers.AutoModelForZeroShotObjectDetection.from_config(config).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+def _ids(pieces: PreTrainedTokenizerBase) -> dict[str, Any]:
+    ids = {name: getattr(pieces, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
+    return {"vocab_size": len(pieces), **ids}

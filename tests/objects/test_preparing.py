@@ -140,13 +140,9 @@ def test_phrases_are_looked_for_one_by_one_by_a_detector(mine, detector_folder):
     options = {"weights": str(detector_folder("owlv2"))}
     request = ObjectRequest("owlv2", options, phrases=("rules", "types"), threshold=0.0, overlap=1.0, smallest=1, most=20)
     _, data = prepared(mine, request)
-    assert {line["phrase"] for line in lines(data) if line["example"] == "0"} <= {
-        "Ann",
-        "person",
-        "location",
-        "organization",
-        "miscellaneous",
-    }
+    found = {line["phrase"] for line in lines(data) if line["example"] == "0"}
+    assert found
+    assert found <= {"Ann", "person", "location", "organization", "miscellaneous"}
     assert data.objects.phrases == ["rules", "types"]
     assert data.objects.proposer.options == options
     assert len(data.objects.version) == 16

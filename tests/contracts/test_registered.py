@@ -145,8 +145,6 @@ def test_reader(component, task, tmp_path):
 
 @of_kind("proposer")
 def test_proposer(component, detector_folder):
-    if component.name == "omdet-turbo":
-        pytest.importorskip("timm", reason="a small OmDet-Turbo is built only with timm, as its published weights are")
     options = {"weights": str(detector_folder(component.name))} if component.name in DETECTORS else {}
     options |= {"weights": "random", "side": 64, "regions": 8} if "side" in component.options else {}
     check_proposer(component.factory, reads_phrases="phrases" in component.needs, **options)

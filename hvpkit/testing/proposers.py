@@ -40,10 +40,10 @@ def check_proposer(factory: Callable[..., ObjectProposer], *, reads_phrases: boo
     if reads_phrases:
         without = ObjectQuery(queries[0].picture, SIZE, (), queries[0].example)
         require(not _answer(proposer, _asked(proposer, [without])[0]), "it finds objects without being asked for any")
-        first = ObjectQuery(queries[0].picture, SIZE, queries[0].phrases[:1], queries[0].example)
-        among = [item for item in alone[0] if item.phrase == first.phrases[0]]
+        one = ObjectQuery(queries[0].picture, SIZE, queries[0].phrases[:1], queries[0].example)
+        among = [item for item in alone[0] if item.phrase == one.phrases[0]]
         require(bool(among), "it finds nothing for a phrase, whatever the score")
-        best, by_itself = _best(among), _best(_answer(proposer, _asked(proposer, [first])[0]))
+        best, by_itself = _best(among), _best(_answer(proposer, _asked(proposer, [one])[0]))
         require(_near(best, by_itself, 1e-3), f"a phrase's best score is {by_itself} alone and {best} among others")
 
 

@@ -205,7 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     compared = {"hvp --help": start_up(3 * given.turns)}
     with tempfile.TemporaryDirectory(prefix="hvp-predict-speed-") as place:
         shape = SHAPES[given.shape]
-        subject = make_subject(Path(place), "mner", shape, texts=given.texts, size=max(32, given.pairs))
+        # no picture comes twice: hvp would look at it once
+        subject = make_subject(Path(place), "mner", shape, texts=given.texts, size=max(32, given.pairs), pictures=3 * given.pairs)
         model = save(subject, Path(place) / "model")
         compared["one pair, cold"] = cold(model, subject, shape, given.turns)
         compared |= warm(model, subject, given.pairs, given.turns, Path(place))

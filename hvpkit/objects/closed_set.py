@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +13,8 @@ from torchvision.transforms.v2 import functional
 
 from hvpkit.contracts import ObjectProposer, ObjectQuery, ProposerContext
 from hvpkit.errors import ModelFolderError, choices
-from hvpkit.text.hub import TIMEOUT_SECONDS
 from hvpkit.types import Box, VisualObject
-from hvpkit.vision.torchvision_backbone import read_state_dict
+from hvpkit.vision.torchvision_backbone import read_state_dict, weights_file
 
 PUBLISHED = {
     "fasterrcnn": (detection.fasterrcnn_resnet50_fpn, detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1),
@@ -44,20 +41,7 @@ def open_closed_set(name: str, context: ProposerContext, weights: str, side: int
 
 
 def _coco(name: str) -> Path:
-    """Find torchvision's COCO weights in torch's cache, or download them there."""
-    url: str = PUBLISHED[name][1].url
-    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    if not file.is_file():
-        try:
-            with urlopen(Request(url, method="HEAD"), timeout=TIMEOUT_SECONDS):  # the download itself would wait for ever
-                file.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=sys.stderr.isatty())
-        except (OSError, RuntimeError) as error:
-            raise ModelFolderError(
-                f"COCO weights of {name} are not in torch's cache ({file}) and cannot be downloaded ({error}); give a file of them: "
-                "--set weights=/path/to/weights.pth"
-            ) from error
-    return file
+    return weights_file(PUBLISHED[name][1].url, f"COCO weights of {name}", "weights")
 
 
 def _load(model: nn.Module, file: Path, name: str) -> str:

@@ -44,8 +44,11 @@ def _imagenet(name: str) -> Path:
     return weights_file(models.get_model_weights(name.replace("-", "_"))["IMAGENET1K_V1"].url, f"ImageNet weights of {name}")
 
 
-def weights_file(url: str, what: str) -> Path:
-    """Find torchvision's weights in torch's cache, or download them there; raises ModelFolderError that names `what` it is."""
+def weights_file(url: str, what: str, option: str = "vision.weights") -> Path:
+    """Find torchvision's weights in torch's cache, or download them there.
+
+    Raises ModelFolderError that names `what` it is and the `option` that takes a file instead.
+    """
     file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not file.is_file():
         try:
@@ -55,7 +58,7 @@ def weights_file(url: str, what: str) -> Path:
         except (OSError, RuntimeError) as error:
             raise ModelFolderError(
                 f"{what} are not in torch's cache ({file}) and cannot be downloaded ({error}); give a file of them "
-                "instead: --set vision.weights=/path/to/weights.pth (or `random`)"
+                f"instead: --set {option}=/path/to/weights.pth (or `random`)"
             ) from error
     return file
 

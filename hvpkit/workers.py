@@ -33,8 +33,9 @@ Done = TypeVar("Done")
 class Workers(Generic[Thing, Done]):
     """Processes that start when `map` first meets more than `few` things, and stay until the block that they are opened in ends.
 
-    `function` runs in one thread; in a daemonic process, which may have no children, it runs right there. With `fork` the processes are copies
-    of this one as it then is (on Linux; elsewhere they start afresh and `function` is sent to them): they begin at once, and share its memory.
+    `function` runs in one thread; in a daemonic process, which may have no children, it runs right there. With `fork` the processes are
+    copies of this one as it then is (on Linux; elsewhere they start afresh and `function` is sent to them): they begin at once, and share
+    its memory.
     """
 
     def __init__(self, function: Callable[[Thing], Done], *, few: int = FEW, count: int | None = None, fork: bool = False) -> None:

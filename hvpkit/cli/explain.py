@@ -33,6 +33,7 @@ def command(
     objects: Annotated[
         list[str] | None, typer.Option("--object", metavar="CROP", help="A crop's file, or a box left,top,right,bottom in pixels.")
     ] = None,
+    find: Annotated[bool, typer.Option("--objects/--no-objects", help="Find objects in the picture as in training; --object names them.")] = True,
     head: Annotated[str | None, typer.Option(help="First entity of a pair: words of the text, or characters START:END.")] = None,
     tail: Annotated[str | None, typer.Option(help="Second entity of a pair.")] = None,
     data: Annotated[str | None, typer.Option(help="Prepared data: a name under data/, or a folder (the model's own).")] = None,
@@ -61,7 +62,8 @@ def command(
     check(ask, {"--image": image, "--object": objects or None, "--head": head, "--tail": tail})
     folder = open_model(model, plugins or [])
     source = open_source(folder, data_folder(data), split) if text is None or data is not None else None
-    given = None if text is None else PredictionInput(text, image, head, tail, [read_object(item) for item in objects or ()])
+    named = [read_object(item) for item in objects or ()]
+    given = None if text is None else PredictionInput(text, image, head, tail, named if named or not find else None)
     readings = choose(ask, given, source, folder)
     found = run(ask, readings, Others(source, other, seed), folder)
     if json:
@@ -167,21 +169,24 @@ def run(ask: Ask, readings: Sequence[Reading], others: Others, folder: ModelFold
         return Found(explanations, summary, list(_written(ask, explanations, folder)))
 
 
-def _explained(predictor: Predictor, readings: Sequence[Reading], others: Others, drawn: Path) -> Iterator[Explanation]:
-    """Explain each; one of many that cannot be read is told and left out."""
+def _explained(predictor: Predictor, asked: Sequence[Reading], others: Others, drawn: Path) -> Iterator[Explanation]:
+    """Explain each, with objects found where none are known; one of many that cannot be read is told and left out."""
     from hvpkit.explain.pair import explain
 
     failed: list[str] = []
-    for reading in output.track(readings, "examples") if len(readings) > 1 else readings:
+    pairs = list(zip(asked, predictor.with_objects(asked), strict=True))
+    for given, reading in output.track(pairs, "examples") if len(pairs) > 1 else pairs:
         try:
+            if isinstance(reading, InputError):
+                raise reading
             yield explain(predictor, reading, others.of(reading, drawn))
         except InputError as error:
-            if len(readings) == 1:
+            if len(pairs) == 1:
                 raise
             failed.append(str(error))
-            output.warn(f"{reading.example.id} is left out: {error}")
-    if failed and len(failed) == len(readings):
-        raise HvpkitError(f"none of {len(readings)} examples could be explained")
+            output.warn(f"{given.example.id} is left out: {error}")
+    if failed and len(failed) == len(pairs):
+        raise HvpkitError(f"none of {len(pairs)} examples could be explained")
 
 
 def _written(ask: Ask, explanations: Sequence[Explanation], folder: ModelFolder) -> Iterator[Path]:

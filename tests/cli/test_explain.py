@@ -115,3 +115,21 @@ def test_data_of_the_other_task_is_refused(hvp, here, mner_model, mre_data):
     typed = hvp("explain", "--model", str(mner_model), "--data", str(mre_data.folder), "--count", "1")
     assert typed.code == 2
     assert "holds mre data, the model is for mner" in typed.err
+
+
+def test_objects_of_a_new_picture_are_found_as_in_training(hvp, here, mner_data):
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("RGB", (120, 90), "white")
+    ImageDraw.Draw(picture).ellipse((20, 20, 70, 70), fill="navy")
+    picture.save("disc.png")
+    recipe = tiny.recipe(here, mner_data.folder, "mner", overrides=("data.objects={proposer: saliency}",))
+    model = tiny.save_tiny_model(here / "model", recipe, mner_data)
+    asked = ("explain", "--model", str(model), "--text", TEXT, "--image", "disc.png")
+    [_, found] = json.loads(hvp(*asked, "--json").out)["pictures"]
+    assert found["kind"] == "object"
+    assert list(found["box"].values()) == pytest.approx([20, 20, 71, 71], abs=4)
+    assert "without object 1" in hvp(*asked).out
+    assert "without object 1" not in hvp(*asked, "--no-objects").out
+    [_, named] = json.loads(hvp(*asked, "--object", "5,5,40,30", "--json").out)["pictures"]
+    assert list(named["box"].values()) == [5, 5, 40, 30]

@@ -33,7 +33,9 @@ def command(
     objects: Annotated[
         list[str] | None, typer.Option("--object", metavar="CROP", help="A crop's file, or a box left,top,right,bottom in pixels.")
     ] = None,
-    find: Annotated[bool, typer.Option("--objects/--no-objects", help="Find objects in the picture as in training; --object names them.")] = True,
+    find: Annotated[
+        bool, typer.Option("--objects/--no-objects", help="Find objects in the picture as in training; --object names them.")
+    ] = True,
     head: Annotated[str | None, typer.Option(help="First entity of a pair: words of the text, or characters START:END.")] = None,
     tail: Annotated[str | None, typer.Option(help="Second entity of a pair.")] = None,
     data: Annotated[str | None, typer.Option(help="Prepared data: a name under data/, or a folder (the model's own).")] = None,

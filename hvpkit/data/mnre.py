@@ -13,7 +13,7 @@ from hvpkit.data.draft import Draft
 from hvpkit.data.labels import MNRE_RELATIONS
 from hvpkit.data.problems import BadRecord, Source
 from hvpkit.data.spans import check_pair, read_span, strip_words
-from hvpkit.data.text_file import read_text_file
+from hvpkit.data.text_file import TextFile
 from hvpkit.errors import choices
 from hvpkit.types import Example, Span
 
@@ -25,8 +25,8 @@ def read_pairs(source: Source) -> list[Draft]:
 
     Raises DataError when the file cannot be read or holds no pair that can be used.
     """
-    file, drafts = read_text_file(source), []
-    for number, line in enumerate(file.lines, 1):
+    file, drafts = TextFile(source), []
+    for number, line in enumerate(file.lines(), 1):
         if not line.strip():
             continue
         try:

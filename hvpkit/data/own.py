@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from hvpkit.data.draft import unique_id
 from hvpkit.data.labels import relation_labels, tag_labels
 from hvpkit.data.layout import split_of
 from hvpkit.data.own_pictures import OwnPictures
-from hvpkit.data.problems import BadRecord, Source
-from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext
+from hvpkit.data.problems import BadRecord, Problems, Source
+from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext, Stream
 from hvpkit.data.sentence import Sentence, read_sentence, what_it_has
 from hvpkit.data.spans import check_pair
-from hvpkit.data.text_file import read_text_file
+from hvpkit.data.text_file import TextFile
 from hvpkit.errors import DataError
 from hvpkit.types import SPLITS, Example, Split, Task
 
@@ -31,20 +32,49 @@ def dataset_name(path: Path) -> str:
 
 
 def read_own(context: ReaderContext) -> Dataset:
-    """Read a file or a folder of {train,dev,test}.jsonl; raises DataError when nothing there can be used."""
+    """Read a file or a folder of {train,dev,test}.jsonl; raises DataError when nothing there can be used.
+
+    The files are read once to check them and to learn their labels, and again whenever their examples are asked for.
+    """
     root = Path(os.path.abspath(context.root))
     files = _files(root)
     folder = next(iter(files.values())).parent
     pictures = None if context.text_only else OwnPictures(folder)
-    reader = _Reader(pictures)
-    splits = {split: reader.read(Source(file, split, context.problems)) for split, file in files.items()}
-    examples = [example for found in splits.values() for example in found]
-    labels = tag_labels(_types(examples)) if reader.task == "mner" else relation_labels(e.relation for e in examples if e.relation)
+    survey = _survey(_Reader(pictures), files, context.problems)
+    labels = tag_labels(survey.types) if survey.task == "mner" else relation_labels(survey.relations)
     if len(labels.names) < 2:
-        what = "entity" if reader.task == "mner" else "relation other than None"
+        what = "entity" if survey.task == "mner" else "relation other than None"
         raise DataError(f"no example of {root} has any {what}: there is nothing to learn from it")
     search = None if pictures is None else PictureSearch((folder,), pictures.missing, pictures.missing_crops)
+    splits = {split: Stream(survey.counts[split], partial(_again, file, split, pictures, survey.task)) for split, file in files.items()}
     return Dataset(labels, splits, None if pictures is None else folder, f"JSON lines of {root}", search=search)
+
+
+def _again(file: Path, split: Split, pictures: OwnPictures | None, task: Task | None) -> Iterator[Example]:
+    """Read a split whose faults are known already."""
+    return _Reader(pictures, task).read(Source(file, split, Problems()))
+
+
+@dataclass
+class _Survey:
+    """What the files hold, without their examples."""
+
+    task: Task | None = None
+    types: set[str] = field(default_factory=set)
+    relations: set[str] = field(default_factory=set)
+    counts: dict[Split, int] = field(default_factory=dict)
+
+
+def _survey(reader: _Reader, files: Mapping[Split, Path], problems: Problems) -> _Survey:
+    found = _Survey()
+    for split, file in files.items():
+        found.counts[split] = 0
+        for example in reader.read(Source(file, split, problems)):
+            found.counts[split] += 1
+            found.types |= {tag[2:] for tag in example.tags or () if tag != "O"}
+            found.relations |= {example.relation} if example.relation else set()
+    found.task = reader.task
+    return found
 
 
 def _files(root: Path) -> dict[Split, Path]:
@@ -67,10 +97,6 @@ def _files(root: Path) -> dict[Split, Path]:
     return {split: found[split] for split in SPLITS if split in found}
 
 
-def _types(examples: Iterable[Example]) -> set[str]:
-    return {tag[2:] for example in examples for tag in example.tags or () if tag != "O"}
-
-
 @dataclass
 class _Reader:
     """Reads the splits one after the other; the first sound record says which task they are all for."""
@@ -79,19 +105,21 @@ class _Reader:
     task: Task | None = None
     _ids: dict[Split, set[str]] = field(default_factory=dict)
 
-    def read(self, source: Source) -> list[Example]:
+    def read(self, source: Source) -> Iterator[Example]:
         """Read one split."""
-        file, examples = read_text_file(source), []
-        for number, line in enumerate(file.lines, 1):
+        file, kept = TextFile(source), 0
+        for number, line in enumerate(file.lines(), 1):
             if not line.strip():
                 continue
             try:
-                examples.append(self._example(_record(line), number, source))
-                source.keep()
+                example = self._example(_record(line), number, source)
             except BadRecord as fault:
                 source.leave_out(file.judge(fault, number), number)
-        source.require(len(examples))
-        return examples
+                continue
+            source.keep()
+            kept += 1
+            yield example
+        source.require(kept)
 
     def _example(self, record: dict[str, Any], number: int, source: Source) -> Example:
         task: Task = "mre" if {"head", "tail", "relation"} & set(record) else "mner"

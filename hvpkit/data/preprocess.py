@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from hvpkit.data.own import dataset_name
-from hvpkit.data.picture_check import pictures_of, unreadable, without
+from hvpkit.data.picture_check import unreadable, without
 from hvpkit.data.prepared import staged, write_records
 from hvpkit.data.problems import Problems
-from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext
+from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext, Stream
 from hvpkit.data.report import Report, SplitReport, counted, report_of
 from hvpkit.errors import DataError, InputError, choices
 from hvpkit.objects.preparing import ObjectsOf, Place, with_objects
@@ -124,16 +126,13 @@ def _watched(split: Split, examples: Iterable[Example], progress: Progress) -> I
 
 def _checked(
     dataset: Dataset, search: PictureSearch, problems: Problems, reports: Mapping[Split, SplitReport], progress: Progress
-) -> dict[Split, list[Example]]:
+) -> dict[Split, Stream]:
     """Try every picture, take away those that cannot be decoded, count them and the missing; raises DataError when none is left."""
-    splits = {split: list(examples) for split, examples in dataset.splits.items()}
-    paths = pictures_of(example for examples in splits.values() for example in examples)
-    with progress("pictures", len(paths)) as advance:
-        faults = unreadable(paths, advance)
+    splits = {split: examples if isinstance(examples, Sized) else list(examples) for split, examples in dataset.splits.items()}
+    with progress("pictures", sum(map(len, splits.values()))) as advance:
+        faults = unreadable(chain.from_iterable(splits.values()), advance)
     for split, examples in splits.items():
-        whole = {example.image for example in examples if example.image}
-        crops = {thing.image for example in examples for thing in example.objects if thing.image}
-        bad, bad_crops = sorted(whole & faults.keys()), sorted(crops & faults.keys())
+        bad, bad_crops = (sorted(found) for found in _with_faults(examples, faults))
         missing, missing_crops = search.missing.get(split, ()), search.missing_crops.get(split, ())
         _note(problems, split, "picture missing", missing)
         _note(problems, split, "picture unreadable", (faults[path] for path in bad))
@@ -142,10 +141,19 @@ def _checked(
         report = reports[split]
         report.pictures_missing, report.pictures_unreadable = len(missing), len(bad)
         report.crops_missing, report.crops_unreadable = len(missing_crops), len(bad_crops)
-    kept = {split: without(examples, faults) for split, examples in splits.items()}
+    kept = {split: Stream(len(examples), partial(without, examples, faults)) for split, examples in splits.items()}
     if not any(example.image for examples in kept.values() for example in examples):
         raise DataError(_none(search, list(faults.values())))
     return kept
+
+
+def _with_faults(examples: Iterable[Example], faults: Mapping[Path, str]) -> tuple[set[Path], set[Path]]:
+    """Give the pictures of examples that have faults, and the crops."""
+    bad, bad_crops = set[Path](), set[Path]()
+    for example in examples if faults else ():
+        bad |= {example.image} & faults.keys() if example.image else set()
+        bad_crops |= {thing.image for thing in example.objects if thing.image} & faults.keys()
+    return bad, bad_crops
 
 
 def _note(problems: Problems, split: Split, kind: str, places: Iterable[str]) -> None:

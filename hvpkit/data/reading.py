@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,26 @@ class PictureSearch:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """Examples that are made anew each time they are gone through, never held: how many there are, and how to begin."""
+
+    length: int
+    begin: Callable[[], Iterator[Example]]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Example]:
+        return self.begin()
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What a reader gives.
 
-    `splits` may be streams that are read once; `pictures_root` lies above every picture (`stage` for generated ones); `source` says in a
-    line where the data came from; `facts` are kept in the manifest; `search` is None where pictures were made, so need no check.
+    `splits` are gone through once where pictures were made, else several times (lists, `Stream`s); `pictures_root` lies above every
+    picture (`stage` for generated ones); `source` says in a line where the data came from; `facts` are kept in the manifest; `search` is
+    None where pictures were made, so need no check.
     """
 
     labels: Labels

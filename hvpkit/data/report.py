@@ -58,14 +58,14 @@ class Report:
 def counted(examples: Iterable[Example], labels: Labels, report: SplitReport) -> Iterator[Example]:
     """Pass examples on and count them into `report`."""
     tally = Counter({name: 0 for name in kinds(labels)})
-    pictures: set[Path] = set()
+    pictures: set[int] = set()  # hashes: a million paths would fill the memory
     for example in examples:
         report.examples += 1
         report.words += len(example.words)
         report.without_picture += example.image is None
         report.objects += len(example.objects)
         report.without_object += example.image is not None and not example.objects
-        pictures |= {example.image} if example.image else set()
+        pictures |= {hash(example.image)} if example.image else set()
         tally.update([tag[2:] for tag in example.tags or () if tag[0] == "B"] if labels.task == "mner" else [str(example.relation)])
         yield example
     report.pictures, report.labels = len(pictures), dict(tally)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -10,7 +10,7 @@ from hvpkit.data.draft import Draft, unique_id
 from hvpkit.data.labels import ENTITY_TYPES
 from hvpkit.data.problems import BadRecord, Source
 from hvpkit.data.tags import REPAIRED, read_tag, repair
-from hvpkit.data.text_file import read_text_file
+from hvpkit.data.text_file import TextFile
 from hvpkit.types import Example
 
 START = "IMGID:"
@@ -27,8 +27,8 @@ class _Tweet:
 
 def read_tweets(source: Source) -> list[Draft]:
     """Read one split; raises DataError when the file cannot be read or holds no tweet that can be used."""
-    file, drafts, ids = read_text_file(source), [], set[str]()
-    for tweet in _tweets(file.lines, source):
+    file, drafts, ids = TextFile(source), [], set[str]()
+    for tweet in _tweets(file.lines(), source):
         try:
             example = _example(tweet, source)
         except BadRecord as fault:
@@ -41,7 +41,7 @@ def read_tweets(source: Source) -> list[Draft]:
     return drafts
 
 
-def _tweets(lines: tuple[str, ...], source: Source) -> Iterator[_Tweet]:
+def _tweets(lines: Iterable[str], source: Source) -> Iterator[_Tweet]:
     tweet: _Tweet | None = None
     for number, line in enumerate(lines, 1):
         if line.strip().startswith(START):

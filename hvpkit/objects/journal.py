@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,35 +17,48 @@ from hvpkit.types import Box, VisualObject
 class Journal:
     """One JSON line a finished picture beside the prepared folder: the key of what was asked, and the boxes; removed by `finish`.
 
-    Lines that were cut off are passed over; two runs may write to one journal.
+    Lines that were cut off are passed over; two runs may write to one journal. Of each line only its place is held in memory.
     """
 
     def __init__(self, folder: Path, settings: ObjectsSpec) -> None:
         identity = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
         self._siblings = (folder.parent, f".{folder.name}-objects-*.jsonl")
         self.file = folder.parent / f".{folder.name}-objects-{identity}.jsonl"
-        self._found = dict(_read(self.file)) if self.file.is_file() else {}
-        self.kept = len(self._found)
 
     def __enter__(self) -> Journal:
-        self._stream = self.file.open("a", encoding="utf-8")
-        self._stream.write("\n" if self.kept or self.file.stat().st_size else "")
+        self._stream = self.file.open("a+b", buffering=0)
+        self._lines = self.file.open("rb")
+        self._places = dict(self._read())
+        self._stream.write(b"\n" if self.file.stat().st_size else b"")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stream.close()
-        if kind is not None and not self._found:
+        self._lines.close()
+        if kind is not None and not self._places:
             self.file.unlink(missing_ok=True)
 
     def get(self, key: str) -> tuple[VisualObject, ...] | None:
         """Give what was found for a key, None when it was not looked for yet."""
-        return self._found.get(key)
+        place = self._places.get(hash(key))
+        if place is None:
+            return None
+        self._lines.seek(place)
+        found = _entry(self._lines.readline())
+        return found[1] if found and found[0] == key else None
 
     def add(self, key: str, found: Sequence[VisualObject]) -> None:
         """Remember what was found for a key."""
-        self._found[key] = tuple(found)
-        self._stream.write(json.dumps([key, [_record(item) for item in found]], ensure_ascii=False) + "\n")
-        self._stream.flush()
+        line = json.dumps([key, [_record(item) for item in found]]).encode() + b"\n"
+        self._stream.write(line)
+        self._places[hash(key)] = self._stream.tell() - len(line)
+
+    def _read(self) -> Iterator[tuple[int, int]]:
+        place = 0
+        for line in self._lines:
+            if found := _entry(line):
+                yield hash(found[0]), place
+            place += len(line)
 
     def finish(self) -> None:
         """Take this journal away, and those that other settings left here."""
@@ -70,13 +83,10 @@ def _record(item: VisualObject) -> list[Any]:
     return [None if box is None else [box.left, box.top, box.right, box.bottom], item.phrase, item.score]
 
 
-def _read(file: Path) -> list[tuple[str, tuple[VisualObject, ...]]]:
-    found = []
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                key, records = json.loads(line)
-                found.append((key, tuple(VisualObject(box=Box(*box), phrase=phrase, score=score) for box, phrase, score in records)))
-            except (ValueError, TypeError):  # cut off, or blank
-                continue
-    return found
+def _entry(line: bytes) -> tuple[str, tuple[VisualObject, ...]] | None:
+    """Read a line; None where it is blank or was cut off."""
+    try:
+        key, records = json.loads(line)
+        return str(key), tuple(VisualObject(box=Box(*box), phrase=phrase, score=score) for box, phrase, score in records)
+    except (ValueError, TypeError):
+        return None

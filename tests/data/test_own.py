@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from fabricate import context, draw, kinds, write, write_lines
@@ -23,9 +24,13 @@ def read(tmp_path, *records, **options):
     return read_own(ask), ask.problems
 
 
+def first(dataset):
+    return next(iter(dataset.splits["train"]))
+
+
 def examples(tmp_path, *records):
     dataset, _ = read(tmp_path, *records)
-    return dataset.splits["train"]
+    return list(dataset.splits["train"])
 
 
 def entity(start, end, kind="PER", **more):
@@ -61,7 +66,7 @@ def test_emoji_count_as_code_points(tmp_path):
 
 def test_an_entity_inside_a_word_takes_the_whole_word(tmp_path):
     dataset, problems = read(tmp_path, {"text": "pro-Trump talk", "entities": [entity(4, 9)]})
-    assert dataset.splits["train"][0].tags == ("B-PER", "O")
+    assert first(dataset).tags == ("B-PER", "O")
     [problem] = problems.all()
     assert (problem.kind, problem.left_out) == (MOVED, False)
     assert "'Trump' is now 'pro-Trump'" in problem.places[0]
@@ -69,7 +74,7 @@ def test_an_entity_inside_a_word_takes_the_whole_word(tmp_path):
 
 def test_blanks_at_an_entitys_ends_do_not_matter(tmp_path):
     dataset, problems = read(tmp_path, {"text": "so Ann sings", "entities": [entity(2, 7)]})
-    assert dataset.splits["train"][0].tags == ("O", "B-PER", "O")
+    assert first(dataset).tags == ("O", "B-PER", "O")
     assert problems.all() == []
 
 
@@ -95,7 +100,7 @@ def test_a_pair_keeps_the_entities_it_comes_with(tmp_path):
 
 def test_illegal_tags_are_repaired_and_words_of_blanks_dropped_with_their_tags(tmp_path):
     dataset, problems = read(tmp_path, {"tokens": ["New", " ", "York", "x "], "tags": ["I-LOC", "O", "I-LOC", "I-PER"]})
-    assert (dataset.splits["train"][0].words, dataset.splits["train"][0].tags) == (("New", "York", "x"), ("B-LOC", "I-LOC", "B-PER"))
+    assert (first(dataset).words, first(dataset).tags) == (("New", "York", "x"), ("B-LOC", "I-LOC", "B-PER"))
     assert kinds(problems) == {"word of blanks alone, dropped": 1, "blanks around a word or tag, removed": 1, REPAIRED: 2}
 
 
@@ -167,13 +172,46 @@ def test_what_is_not_json_is_left_out(tmp_path):
     assert kinds(ask.problems) == {"line is not JSON": 1, "file ends in the middle of a record": 1}
 
 
+def test_lines_are_streamed(tmp_path):
+    """What is remembered of a line, its id, is far less than the example in it; a sound id used twice gets the same name each time."""
+
+    def peak(count):
+        dataset, _ = read(
+            tmp_path, *({"text": "Ann sings " * 200, "entities": [{"start": 0, "end": 3, "type": "PER"}]} for _ in range(count))
+        )
+        tracemalloc.start()
+        assert sum(1 for _ in dataset.splits["train"]) == len(dataset.splits["train"]) == count
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert (peak(400) - peak(100)) / 300 < 500  # bytes of a line; one example alone takes more than 3,000
+
+
+def test_a_later_reading_knows_what_the_first_found_out(tmp_path):
+    write_lines(tmp_path / "mine" / "train.jsonl", [MNER, MNER])
+    write_lines(tmp_path / "mine" / "dev.jsonl", [MRE, MNER])
+    ask = context(tmp_path / "mine", tmp_path)
+    dataset = read_own(ask)
+    for _ in range(2):
+        assert [[example.id for example in split] for split in dataset.splits.values()] == [["1", "1#2"], ["1"]]
+    assert [(problem.split, problem.kind, problem.count) for problem in ask.problems.all()] == [
+        ("train", "id used before, made unique", 1),
+        ("dev", "record of the other task", 1),
+    ]
+
+
 # --------------------------------------------------------------------------------------------------------------------- files
 @pytest.mark.parametrize("dev", ["dev", "val", "valid"])
 def test_a_folder_holds_a_file_a_split(tmp_path, dev):
     for name in ("train", dev, "test"):
         write_lines(tmp_path / "mine" / f"{name}.jsonl", [{**MNER, "id": name}])
     dataset = read_own(context(tmp_path / "mine", tmp_path))
-    assert [(split, found[0].id) for split, found in dataset.splits.items()] == [("train", "train"), ("dev", dev), ("test", "test")]
+    assert [(split, next(iter(found)).id) for split, found in dataset.splits.items()] == [
+        ("train", "train"),
+        ("dev", dev),
+        ("test", "test"),
+    ]
 
 
 def test_a_single_file_is_the_train_split_unless_it_says_otherwise(tmp_path):
@@ -249,7 +287,7 @@ def test_no_path_leaves_the_datas_folder(tmp_path, name):
     (tmp_path / "mine" / "linked").symlink_to(tmp_path)
     name = name.format(root=tmp_path)
     dataset, problems = read(tmp_path, {**MNER, "image": name, "objects": [name]})
-    assert (dataset.splits["train"][0].image, dataset.splits["train"][0].objects) == (None, ())
+    assert (first(dataset).image, first(dataset).objects) == (None, ())
     assert kinds(problems) == {"picture path that leaves the data's folder, not used": 2}
 
 
@@ -259,7 +297,7 @@ def test_no_path_leaves_the_datas_folder(tmp_path, name):
 def test_an_object_that_cannot_be_used_is_left_out(tmp_path, thing):
     draw(tmp_path / "mine" / "a.jpg")
     dataset, problems = read(tmp_path, {**MNER, "image": "a.jpg", "objects": [thing, {"box": [0, 0, 1, 1]}]})
-    assert len(dataset.splits["train"][0].objects) == 1
+    assert len(first(dataset).objects) == 1
     assert kinds(problems) == {"object that cannot be used, left out": 1}
 
 
@@ -270,5 +308,5 @@ def test_objects_that_are_no_list_are_left_out(tmp_path):
 
 def test_text_alone_looks_for_no_pictures(tmp_path):
     dataset, problems = read(tmp_path, {**MNER, "image": "../no.jpg"}, text_only=True)
-    assert dataset.splits["train"][0].image is None
+    assert first(dataset).image is None
     assert (dataset.search, dataset.pictures_root, problems.all()) == (None, None, [])

@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _leave_with_parent() -> None:
-    while sys.stdin.readline():
+    while os.read(0, 4096):  # not sys.stdin, whose lock would be held for ever in processes forked meanwhile
         pass
     os._exit(1)
 

@@ -110,11 +110,12 @@ class Bench:
         from hvpkit.recipe import FusionSpec, Part, load_recipe
 
         recipe = load_recipe(HERE.parent / "recipes" / ("quickstart.yaml" if job.task == "mner" else "quickstart_mre.yaml"))
-        epochs = max(1, round((self.epochs or recipe.train.epochs) * min(4.0, 1 / job.fraction)))  # few examples are seen more often
+        epochs = max(1, round((self.epochs or recipe.train.epochs) * job.fraction**-0.5))  # few examples are seen more often
+        judged_from = 0.5 if job.fraction == 1 else 0.9  # of the epochs; dev is no smaller for it
         change: dict[str, Any] = {
             "data": recipe.data.model_copy(update={"folder": self.data(job.task)}),
             "train": recipe.train.model_copy(
-                update={"seed": job.seed, "epochs": epochs, "evaluate_from": min(epochs, max(1, epochs // 2))}
+                update={"seed": job.seed, "epochs": epochs, "evaluate_from": max(1, int(judged_from * epochs))}
             ),
         }
         if job.system == "text":

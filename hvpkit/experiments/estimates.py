@@ -12,8 +12,8 @@ from hvpkit.experiments.expansion import PlannedRun
 from hvpkit.experiments.results import Result
 from hvpkit.recipe_yaml import parse
 
-START = 15.0  # seconds until a process trains, and for scoring
-CPU, GPU, SMALL = 0.3, 0.01, 0.01  # seconds an example and epoch: a BERT-base on two cores, on a GPU, a small encoder from scratch
+START = 8.0  # seconds until a process trains, and for scoring
+CPU, GPU, SMALL = 0.3, 0.01, 0.004  # seconds an example and epoch: a BERT-base on two cores, on a GPU, a small encoder from scratch
 RULE = (
     f"a rule of thumb, nothing was measured yet: {START:g} s a run, and for each example and epoch {CPU:g} s on a processor "
     f"({GPU:g} s on a GPU), {SMALL:g} s for small encoders"

@@ -5,8 +5,9 @@
     python benchmarks/controlled.py --only mner.hvpnet # a part of the runs: those whose name begins so
     python benchmarks/controlled.py --report           # tables and charts of what is finished
 
-Trains text alone, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml) on the same data, seed by seed, and writes
-benchmarks/controlled.json, the section "Controlled pictures" of benchmarks/RESULTS.md and benchmarks/controlled_*.png.
+Trains text alone, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml), CNN-BiLSTM-CRF and PCNN (their own recipes)
+on the same data, seed by seed, and writes benchmarks/controlled.json, the section "Controlled pictures" of benchmarks/RESULTS.md and
+benchmarks/controlled_*.png.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from report import with_section
 
 HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
-PLUGINS = ("umt", "visualbert")  # other systems of the paper's Table 1, on the same pictures and crops
 TASKS = ("mner", "mre")
+PLUGINS = {"umt": TASKS, "visualbert": TASKS}  # other systems of the paper's Table 1, on the same pictures and crops
+TEXT_PLUGINS = {"cnn-bilstm-crf": ("mner",), "pcnn": ("mre",)}  # those without pretraining and pictures, by their own recipes
+COLUMNS = (*TEXT_PLUGINS, "text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")  # of the table of scores
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of irrelevant pictures at test; in training it is 0.3
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data
 
@@ -57,8 +60,8 @@ def jobs(seeds: Sequence[int]) -> Iterator[Job]:
             yield from (Job(task, system, seed) for task in TASKS)
         for task, other in (TASKS, TASKS[::-1]):
             yield Job(task, "hvpnet", seed, start=Job(other, "hvpnet", seed))
-        for system in PLUGINS:
-            yield from (Job(task, system, seed) for task in TASKS)
+        for system, tasks in (PLUGINS | TEXT_PLUGINS).items():
+            yield from (Job(task, system, seed) for task in tasks)
         for fraction in FRACTIONS:
             yield from (Job(task, system, seed, fraction) for task in TASKS for system in ("text", "hvpnet"))
 
@@ -106,9 +109,13 @@ class Bench:
         return self.work / "results" / f"{job.name}.json"
 
     def recipe(self, job: Job) -> Any:  # noqa: ANN401 - torch comes late
-        """Give a run's recipe: the quickstart's, varied."""
+        """Give a run's recipe: the quickstart's, varied, or a system's own."""
         from hvpkit.recipe import FusionSpec, Part, load_recipe
 
+        if job.system in TEXT_PLUGINS:
+            settings = [f"data.folder={self.data(job.task)}", f"train.seed={job.seed}"]
+            settings += [f"train.epochs={self.epochs}"] if self.epochs else []
+            return load_recipe(f"{job.system.replace('-', '_')}_common_{job.task}", settings)
         recipe = load_recipe(HERE.parent / "recipes" / ("quickstart.yaml" if job.task == "mner" else "quickstart_mre.yaml"))
         epochs = max(1, round((self.epochs or recipe.train.epochs) * job.fraction**-0.5))  # few examples are seen more often
         judged_from = 0.5 if job.fraction == 1 else 0.9  # of the epochs; dev is no smaller for it
@@ -367,8 +374,8 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
         f"{len(results.found)} of {len(list(jobs(results.seeds)))} runs are finished, seeds {', '.join(map(str, seeds))}; mean ± standard "
         "deviation over seeds, in points of F1. What is not listed was not run.",
         "",
-        "| task | text ceiling | text | umt | visualbert | onlyobj | flat | 1t3 | hvpnet | picture ceiling | distance closed |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| task | text ceiling | {' | '.join(COLUMNS)} | picture ceiling | distance closed |",
+        f"|---|---|{'---|' * len(COLUMNS)}---|---|",
         *(_scores_row(results, task) for task in TASKS if any(job.task == task for job in results.found)),
     ]
     for number, claim in CLAIMS.items():
@@ -395,9 +402,9 @@ def _fingerprints(results: Results) -> str:
 
 
 def _scores_row(results: Results, task: str) -> str:
-    each = {system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None] for system in SYSTEMS + PLUGINS}
+    each = {system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None] for system in COLUMNS}
     groups = next(found["groups"]["all"] for job, found in results.found.items() if job.task == task)
-    cells = [_mean(each[system]) for system in ("text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")]
+    cells = [_mean(each[system]) for system in COLUMNS]
     ceilings = [f"{100 * groups[name]:.1f}" for name in ("text_ceiling", "picture_ceiling")]
     return f"| {task} | {ceilings[0]} | {' | '.join(cells)} | {ceilings[1]} | {_mean(results.closed(task))}% |"
 

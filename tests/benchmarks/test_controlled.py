@@ -105,6 +105,16 @@ def test_plugins_look_at_the_same_pictures_and_compose(controlled, tmp_path, tas
         assert composition_problems(recipe, load_registry()) == []
 
 
+def test_systems_without_pretraining_are_trained_by_their_own_recipes(controlled, tmp_path):
+    bench = controlled.Bench(tmp_path, 24, 1)
+    for system, tasks in controlled.TEXT_PLUGINS.items():
+        for job in (controlled.Job(task, system, 3) for task in tasks):
+            recipe = bench.recipe(job)
+            assert (recipe.vision, recipe.train.seed, recipe.train.epochs) == (None, 3, 1)
+            controlled.run(job, bench)
+            assert "all" in json.loads(bench.result(job).read_text())["groups"]
+
+
 def test_a_run_is_trained_once_measured_and_can_start_another_task(controlled, tmp_path):
     bench = controlled.Bench(tmp_path, 24, 1)
     job = controlled.Job("mre", "hvpnet", 1, start=controlled.Job("mner", "hvpnet", 1))

@@ -14,7 +14,7 @@ def controlled(load):
 
 def test_every_run_has_a_name_of_its_own(controlled):
     names = [job.name for job in controlled.jobs(range(1, 3))]
-    assert len(names) == len(set(names)) == 2 * (2 * 7 + 2 + 4 * 2 * 2)
+    assert len(names) == len(set(names)) == 2 * (2 * 7 + 2 + 2 + 4 * 2 * 2)
     assert "mre.hvpnet.transferred.seed2" in names and "mner.text.5%.seed1" in names
 
 

@@ -76,6 +76,10 @@ class Source:
         """Remember a fault, of the record being read, that was mended or that stays in the data."""
         self._pending.append((kind, f"{self.file}:{line}: {what}", times))
 
+    def note_of_file(self, kind: str, line: int, what: str, *, times: int = 1) -> None:
+        """Count a fault of the file itself, whatever becomes of the record being read."""
+        self.problems.note(self.split, kind, f"{self.file}:{line}: {what}", times=times)
+
     def keep(self) -> None:
         """Count the faults of a record that is kept."""
         for kind, where, times in self._pending:

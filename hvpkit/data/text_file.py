@@ -41,9 +41,7 @@ class TextFile:
         if blank:
             raise DataError(f"{file} is empty")
         if windows:
-            what = f"{windows} of {number} lines"
-            self._source.note("Windows line end, read as a plain one", first, what, times=windows)
-            self._source.keep()
+            self._source.note_of_file("Windows line end, read as a plain one", first, f"{windows} of {number} lines", times=windows)
 
     def judge(self, fault: BadRecord, line: int) -> BadRecord:
         """Call a fault in the last line, if that has no end, what it most likely is."""
@@ -55,6 +53,5 @@ class TextFile:
             raise DataError(f"{self._source.file} is UTF-16; save it as UTF-8")
         if not data.startswith(codecs.BOM_UTF8):
             return data
-        self._source.note("byte order mark, ignored", 1, "the file begins with one")
-        self._source.keep()
+        self._source.note_of_file("byte order mark, ignored", 1, "the file begins with one")
         return data.removeprefix(codecs.BOM_UTF8)

@@ -101,6 +101,11 @@ def test_blanks_are_removed_and_words_of_blanks_dropped(tmp_path):
     assert kinds(problems) == {"blanks around a word or tag, removed": 1, "word of blanks alone, dropped": 2}
 
 
+def test_faults_of_the_file_do_not_count_those_of_a_last_tweet_that_is_left_out(tmp_path):
+    _, problems = read(tmp_path, (GOOD + "IMGID:2\nRome\tB-LOC\n\nx y\n").replace("\n", "\r\n").encode())
+    assert kinds(problems) == {"Windows line end, read as a plain one": 8, "line with no tab": 1}
+
+
 def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path):
     drafts, problems = read(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
     assert (drafts[0].example.id, drafts[0].example.words, drafts[0].example.tags) == ("1", ("Ann", "sings"), ("B-PER", "O"))

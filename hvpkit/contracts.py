@@ -7,7 +7,7 @@ pooled grid, S = V*P prefix positions, d width of the text encoder, N its layers
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -323,6 +323,9 @@ class TextEncoder(nn.Module, ABC):
         With it, weights can be taken over by an encoder of another vocabulary.
         """
         return {}
+
+    def train_rows_of(self, texts: Iterable[EncodedText]) -> None:  # noqa: B027 - an encoder may leave all rows to the optimizer
+        """Hear, before AdamW is made, of all texts that training reads: rows of a vocabulary that none of them uses need no gradients."""
 
     def accept_prefix(self) -> None:
         """Get ready for prefixes; raises ComponentError for an encoder that would ignore them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import WordPieceTrainer
 from transformers import AutoModel, BertTokenizer, ModernBertConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from hvpkit.contracts import Prefix, TextBatch, TextContext, TextStates, Trace
+from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextStates, Trace
 from hvpkit.errors import ComponentError
 from hvpkit.text.hidden_words import HiddenWords, Hiding
 from hvpkit.text.hugging_face import HuggingFaceEncoder, TextStyle, open_hugging_face
@@ -44,6 +44,9 @@ class BertFromScratch(HuggingFaceEncoder):
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle, hiding: Hiding) -> None:
         super().__init__(model, tokenizer, style, random=True)
         self.hide = HiddenWords(tokenizer, hiding)
+
+    def train_rows_of(self, texts: Iterable[EncodedText]) -> None:
+        """Train all rows: in place of a hidden piece any other may stand."""
 
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
         """Give states [B, T, d] and pooled [B, d]."""

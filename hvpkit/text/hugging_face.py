@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hvpkit.errors import ComponentError
 from hvpkit.text.hub import open_pretrained, require_weights
 from hvpkit.text.markers import Layout, lay_out, lay_out_released
 from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
+from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.types import Example
 
 
@@ -150,6 +151,14 @@ class HuggingFaceEncoder(TextEncoder):
         for piece, row in self.tokenizer.get_vocab().items():
             pieces[row] = piece
         return {name: pieces for name, parameter in self.named_parameters() if parameter is table}
+
+    def train_rows_of(self, texts: Iterable[EncodedText]) -> None:
+        """Train the vectors of these texts' pieces and of padding alone, where the model's table is a plain one."""
+        table = self.model.get_input_embeddings()
+        pieces = torch.cat([*(text.features["input_ids"] for text in texts), torch.tensor([*self.pad_values().values()])])
+        used = torch.tensor(sorted(set(pieces.tolist())))
+        if type(table) is nn.Embedding and len(used) < table.num_embeddings:
+            self.model.set_input_embeddings(TrainedRows(table, used))
 
     # ----------------------------------------------------------------------------------------------------- pieces to states
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:

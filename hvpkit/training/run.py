@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 import torch
+from torch import nn
 from transformers import TrainerCallback
 from transformers.trainer_utils import set_seed
 from transformers.utils import logging as transformers_logging
@@ -29,7 +30,9 @@ from hvpkit.objects.request import how_found
 from hvpkit.piece_scoring import piece_scores
 from hvpkit.recipe import Recipe
 from hvpkit.registry import Registry
+from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.training.card import model_card, remarks
+from hvpkit.training.on_disk import leave_on_disk
 from hvpkit.training.report import EpochLine, Report
 from hvpkit.training.sampling import is_sampled, sampled
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
@@ -119,6 +122,8 @@ class Run:
             raise DataError(f"{data.folder} has no training examples")
         self.examples["train"] = sampled(self.examples["train"], recipe.train)
         seed_everything(recipe.train.seed)
+        if recipe.vision is None or recipe.vision.frozen:  # oneDNN would keep a kernel for every length of a batch, hundreds of MB in bf16
+            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
         self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
         self.start = self._take_over(recipe.train.start) if recipe.train.start is not None else None
         self.batcher = self.new_batcher()
@@ -147,12 +152,27 @@ class Run:
         """Encode the training examples, fill the feature cache, and set the trainer up."""
         self._fill_cache()
         train = Items(self._encode(self.examples["train"]))
+        self.leave_rows_out(train)
+        if device().type == "cpu":
+            for module in self._unread():
+                leave_on_disk(module, folder)
         has_dev = bool(self.examples["dev"])
         arguments = training_arguments(self.recipe.train, folder, evaluates=has_dev, unused=self.model.vision is not None)
         lines = _EpochLines(self)
         logs = loggers(self.recipe.train, folder / LOGS) if is_main_process() else []
         score_dev = (lambda: self.score("dev", lines)) if has_dev else None
         return HvpTrainer(self.model, self.recipe, self.batcher, train, self.examples["dev"], arguments, score_dev, [lines, *logs])
+
+    def leave_rows_out(self, train: Items) -> None:
+        """Train of a vocabulary what the training set uses; AdamW alone does to the rest what is known beforehand."""
+        if self.recipe.train.optimizer == "adamw":
+            self.model.text.train_rows_of(item.text for item in train.items)
+
+    def _unread(self) -> list[nn.Module]:
+        """List the parts that training does not read: the backbone whose features are kept, and tables of which some rows are trained."""
+        tables: list[nn.Module] = [module for module in self.model.modules() if isinstance(module, TrainedRows)]
+        kept = self.model.vision is not None and self.batcher.features is not None
+        return [*tables, *([self.model.vision.backbone] if kept and self.model.vision else [])]
 
     def _encode(self, examples: Sequence[Example]) -> list[Item]:
         """Encode the training set; an example that cannot be used is reported, counted and left out."""

@@ -19,6 +19,7 @@ from hvpkit.errors import InputError
 from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.recipe import Recipe, TrainSpec
+from hvpkit.text.trained_rows import follow_decay
 from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.training.rates import make_optimizer, make_schedule
 from hvpkit.types import Example
@@ -49,6 +50,7 @@ class HvpTrainer(Trainer):
         score_dev: Callable[[], Scores] | None,
         callbacks: list[TrainerCallback],
     ) -> None:
+        self.hvp_model = model
         self.recipe, self.score_dev, self.groups = recipe, score_dev, parameter_groups(model, recipe.train)
         self.sampler = LengthSampler(train.lengths, recipe.train.batch_size * recipe.train.accumulate, recipe.train.seed)
         super().__init__(
@@ -83,6 +85,7 @@ class HvpTrainer(Trainer):
         """Make the recipe's optimizer over our parameter groups."""
         if self.optimizer is None:
             self.optimizer = make_optimizer(self.groups, self.recipe.train)
+            follow_decay(self.hvp_model, self.optimizer)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:

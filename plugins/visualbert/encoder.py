@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, VisualBertModel
 
-from hvpkit.contracts import Prefix, TextBatch, TextStates, Trace
+from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextStates, Trace
 from hvpkit.text.hidden_words import HiddenWords, Hiding
 from hvpkit.text.hugging_face import HuggingFaceEncoder, TextStyle
 
@@ -34,6 +34,11 @@ class VisualBertEncoder(HuggingFaceEncoder):
         self.region_width: int = model.config.visual_embedding_dim
         self.begun = begun
         self.hide = None if hiding is None else HiddenWords(tokenizer, hiding)
+
+    def train_rows_of(self, texts: Iterable[EncodedText]) -> None:
+        """Train the rows of these texts' pieces; all, where words are hidden: in place of a hidden piece any other may stand."""
+        if self.hide is None:
+            super().train_rows_of(texts)
 
     def remarks(self) -> list[str]:
         """Name weights that no pretraining on pictures has seen."""

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from hvpkit.text.trained_rows import TrainedRows, follow_decay
+from hvpkit.training.on_disk import leave_on_disk
+
+ROWS = torch.tensor([0, 2, 3, 7])
+TEXTS = torch.tensor([[2, 3, 0], [7, 2, 2]])  # 0 is padding
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.linear = nn.Embedding(10, 4, padding_idx=0), nn.Linear(4, 1)
+
+    def forward(self, ids):
+        return self.linear(self.table(ids)).tanh().sum()
+
+
+def narrowed(model):
+    other = copy.deepcopy(model)
+    other.table = TrainedRows(other.table, ROWS)
+    return other
+
+
+def step(model, optimizer, ids):
+    optimizer.zero_grad()
+    loss = model(ids)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+    optimizer.step()
+    return float(loss.detach()), float(norm)
+
+
+def trained(model, steps=6):
+    optimizer = torch.optim.AdamW([{"params": [p for p in model.parameters() if p.requires_grad], "lr": 0.05}], weight_decay=0.3)
+    follow_decay(model, optimizer)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: 1 / (1 + done))
+    seen = []
+    for number in range(steps):
+        seen.extend(step(model, optimizer, TEXTS[number % 2 :]))
+        schedule.step()
+    return seen
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return Small()
+
+
+def test_losses_norms_and_every_weight_are_those_of_training_the_whole_table(model):
+    few = narrowed(model)
+    assert trained(few) == pytest.approx(trained(model), rel=1e-5)
+    state, expected = few.state_dict(), model.state_dict()
+    assert set(state) == set(expected)
+    for name, tensor in expected.items():
+        assert torch.allclose(state[name], tensor, atol=1e-6), name
+    assert not torch.equal(expected["table.weight"][5], Small().table.weight[5])  # decayed, though no text names it
+
+
+def test_in_evaluation_every_row_is_read_as_it_is_by_now(model):
+    few = narrowed(model)
+    trained(few), trained(model)
+    few.eval(), model.eval()
+    everything = torch.arange(10)[None]
+    assert torch.allclose(few.table(everything), model.table(everything), atol=1e-6)
+
+
+def test_in_training_a_row_that_is_not_trained_is_refused(model):
+    with pytest.raises(IndexError):
+        narrowed(model)(torch.tensor([[5]]))
+
+
+def test_a_state_that_is_loaded_is_what_training_goes_on_from(model, tmp_path):
+    few, begun = narrowed(model), narrowed(model)
+    trained(few)
+    begun.load_state_dict(few.state_dict())
+    assert trained(begun) == pytest.approx(trained(few), rel=1e-5)
+    assert torch.allclose(begun.state_dict()["table.weight"], few.state_dict()["table.weight"], atol=1e-6)
+
+
+def test_a_table_on_disk_is_the_same_table(model, tmp_path):
+    few, other = narrowed(model), narrowed(model)
+    leave_on_disk(other.table, tmp_path / "work")
+    assert list((tmp_path / "work").iterdir()) == []
+    assert [p.requires_grad for p in other.parameters()] == [p.requires_grad for p in few.parameters()]
+    assert trained(other) == trained(few)
+    assert torch.equal(other.state_dict()["table.weight"], few.state_dict()["table.weight"])

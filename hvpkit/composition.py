@@ -114,6 +114,11 @@ def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) ->
             yield ("fusion",), sentence + _fitting("text encoder", fits)
     if fusion and text and head:
         yield from _head_problems(text, fusion, head, recipe, registry)
+    if fusion and "emissions" in fusion.provides and recipe.tags_pieces:
+        yield (
+            ("head", "labels"),
+            f"fusion {fusion.name!r} has its say on the tags of words, the head tags pieces: leave `labels: pieces` out",
+        )
 
 
 def _head_problems(text: Component, fusion: Component, head: Component, recipe: Recipe, registry: Registry) -> Iterator[Problem]:

@@ -52,7 +52,8 @@ def register_gates(register: Register) -> None:
 
 @hookspec
 def register_fusions(register: Register) -> None:
-    """Text encoder, text and pictures to fused states. `needs`: "prefix" and/or "pictures"; `provides`: empty means what the text has."""
+    """Text encoder, text and pictures to fused states. `needs`: "prefix" and/or "pictures"; `provides`: empty means what the text has;
+    "emissions": it has a say on the tags of words."""
 
 
 @hookspec

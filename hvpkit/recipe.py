@@ -210,9 +210,14 @@ class Recipe(_Spec):
 
     @model_validator(mode="after")
     def _scores_what_it_reads(self) -> Recipe:
-        if self.scoring == "pieces" and (self.head.name, self.head.options.get("labels")) != ("crf", "pieces"):
+        if self.scoring == "pieces" and not self.tags_pieces:
             raise ValueError("scoring: pieces is for the head {name: crf, labels: pieces}; leave scoring out, or take that head")
         return self
+
+    @property
+    def tags_pieces(self) -> bool:
+        """Say whether entities are tagged piece by piece, as in the release."""
+        return (self.head.name, self.head.options.get("labels")) == ("crf", "pieces")
 
     @property
     def origin(self) -> Origin:

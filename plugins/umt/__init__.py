@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_fusions(register: Register) -> None:
-    """Register the fusion; it reads states of any text encoder and gives states of twice their width."""
-    register("umt", umt, needs={"pictures", "states"}, provides={"states"})
+    """Register the fusion; it reads states of any text encoder, gives states of twice their width, and for entities emissions."""
+    register("umt", umt, needs={"pictures", "states"}, provides={"states", "emissions"})
 
 
 def umt(

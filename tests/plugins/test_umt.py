@@ -9,9 +9,10 @@ from torch import Tensor
 
 from hvpkit.contracts import Fused, HeadContext, Trace
 from hvpkit.data.batching import Batcher, pad
-from hvpkit.errors import ComponentError
+from hvpkit.errors import ComponentError, RecipeError
 from hvpkit.heads.bio import runs
 from hvpkit.model import build_model
+from hvpkit.recipe import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_fusion
 from hvpkit.testing.fusions import _context
@@ -262,3 +263,9 @@ def test_it_learns(task, request, tmp_path):
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_head_that_tags_pieces_is_refused_when_the_recipe_is_read():
+    with pytest.raises(RecipeError, match=r"^--set head\.labels=pieces: fusion 'umt' has its say on the tags of words"):
+        load_recipe("umt_mner", ["head.labels=pieces"], REGISTRY)
+    load_recipe("umt_mner", ["head.labels=words"], REGISTRY)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -50,36 +49,28 @@ class Compared:
     yardstick: tuple[Spent, ...]
 
     def summary(self) -> dict[str, float]:
-        """Give medians of processor time and of the clock, and the ratio of processor time."""
-        ours, bare = (statistics.median(spent.cpu_seconds for spent in side) for side in (self.ours, self.yardstick))
-        clock = statistics.median(spent.seconds for spent in self.ours)
-        return {
-            "cpu_seconds": round(ours, 4),
-            "yardstick": round(bare, 4),
-            "ratio": round(ours / bare, 3),
-            "clock_seconds": round(clock, 4),
-        }
+        """Give medians of processor time and of the clock, and their ratios."""
+        found: dict[str, float] = {}
+        for clock in ("cpu_seconds", "seconds"):
+            ours, bare = (statistics.median(getattr(spent, clock) for spent in side) for side in (self.ours, self.yardstick))
+            found |= {clock: round(ours, 4), f"{clock}_of_yardstick": round(bare, 4), f"{clock}_ratio": round(ours / bare, 3)}
+        return found
 
 
-def in_turns(ours: Callable[[], object], yardstick: Callable[[], object], turns: int, timed: Callable[..., Spent]) -> Compared:
+def in_turns(
+    ours: Callable[[], object], yardstick: Callable[[], object], turns: int, timed: Callable[..., Spent] | None = None
+) -> Compared:
     """Do both in turns, the first of each uncounted."""
+    timed = timed or time_of
     pairs = [(timed(ours), timed(yardstick)) for _ in range(turns + 1)][1:]
     return Compared(*zip(*pairs, strict=True))
 
 
-def within(work: Callable[[], object]) -> Spent:
-    """Time work in this process."""
+def time_of(work: Callable[[], object]) -> Spent:
+    """Time work in this process and in those that it begins and ends."""
     watch = Stopwatch()
     work()
     return watch.read()
-
-
-def in_children(work: Callable[[], object]) -> Spent:
-    """Time work that starts processes, by their processor time."""
-    before, watch = resource.getrusage(resource.RUSAGE_CHILDREN), Stopwatch()
-    work()
-    seconds, after = watch.read().seconds, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Spent(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def command(*words: str) -> Callable[[], object]:
@@ -91,7 +82,7 @@ def command(*words: str) -> Callable[[], object]:
 def start_up(turns: int) -> dict[str, float]:
     """Time `hvp --help`."""
     hvp = command(sys.executable, "-m", "hvpkit", "--help")
-    return in_turns(hvp, command(sys.executable, "-c", LIBRARIES), turns, in_children).summary()
+    return in_turns(hvp, command(sys.executable, "-c", LIBRARIES), turns).summary()
 
 
 def cold(model: Path, subject: Subject, shape: Shape, turns: int) -> dict[str, float]:
@@ -101,7 +92,7 @@ def cold(model: Path, subject: Subject, shape: Shape, turns: int) -> dict[str, f
     bare = BARE.format(backbone=shape.backbone, side=shape.side, pictures=1, length=length)
     words = ("--model", str(model), "--text", " ".join(example.words), "--image", str(example.image), "--json")
     hvp = command(sys.executable, "-m", "hvpkit", "predict", *words)
-    return in_turns(hvp, command(sys.executable, "-c", bare, json.dumps(shape.text)), turns, in_children).summary()
+    return in_turns(hvp, command(sys.executable, "-c", bare, json.dumps(shape.text)), turns).summary()
 
 
 def warm(model: Path, subject: Subject, pairs: int, turns: int, work: Path) -> dict[str, dict[str, float]]:
@@ -136,8 +127,8 @@ def warm(model: Path, subject: Subject, pairs: int, turns: int, work: Path) -> d
 
     first = examples[0]
     objects = [str(thing.image) for thing in first.objects]
-    one = in_turns(lambda: predictor.predict(list(first.words), first.image, objects=objects), bare(examples[:1]), 3 * turns, within)
-    return {"one pair, warm": one.summary(), f"{pairs} pairs from a file": in_turns(from_file, bare(examples), turns, within).summary()}
+    one = in_turns(lambda: predictor.predict(list(first.words), first.image, objects=objects), bare(examples[:1]), 3 * turns)
+    return {"one pair, warm": one.summary(), f"{pairs} pairs from a file": in_turns(from_file, bare(examples), turns).summary()}
 
 
 def _line(example: Example, folder: Path) -> dict[str, Any]:
@@ -163,20 +154,19 @@ def section(found: dict[str, Any]) -> str:
     about = (
         f"`python benchmarks/predict_speed.py`, shape {found['shape']}, a picture of 640 x 480 pixels, with three objects but in the cold "
         f"start; {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, {machine['instructions']}; torch {machine['torch']}. "
-        "Processor seconds, medians of turns. Yardsticks: importing typer and rich; importing torch and the encoder's class and running "
-        "bare networks of random weights once; the bare networks on ready tensors."
+        "Medians of turns, of processor time with the processes that a command begins, and on the clock. Yardsticks: importing typer and "
+        "rich; importing torch and the encoder's class and running bare random networks once; the bare networks on ready tensors."
     )
+    columns = ("what", "processor s", "yardstick", "ratio", "clock s", "yardstick", "ratio", "target")
     rows = [
         (
             name,
-            each["cpu_seconds"],
-            each["yardstick"],
-            f"{each['ratio']:.2f}",
+            *(f"{each[clock + part]:.3g}" for clock in ("cpu_seconds", "seconds") for part in ("", "_of_yardstick", "_ratio")),
             next(text for key, text in TARGETS.items() if name.endswith(key)),
         )
         for name, each in found["compared"].items()
     ]
-    return f"{about}\n\n{report.table(('what', 'seconds', 'yardstick', 'ratio', 'target'), rows)}"
+    return f"{about}\n\n{report.table(columns, rows)}"
 
 
 def save(subject: Subject, folder: Path) -> Path:

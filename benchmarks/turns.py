@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Spent:
-    """What a block took: seconds on the clock, and seconds of processor of all threads."""
+    """What a block took: seconds on the clock, and seconds of processor of all threads and of processes that it began and ended."""
 
     seconds: float
     cpu_seconds: float
@@ -26,11 +27,15 @@ class Stopwatch:
 
     def __init__(self) -> None:
         settle()
-        self._begun = time.perf_counter(), time.process_time()
+        self._begun = time.perf_counter(), _processor_seconds()
 
     def read(self) -> Spent:
         settle()
-        return Spent(time.perf_counter() - self._begun[0], time.process_time() - self._begun[1])
+        return Spent(time.perf_counter() - self._begun[0], _processor_seconds() - self._begun[1])
+
+
+def _processor_seconds() -> float:
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 
 
 def settle() -> None:

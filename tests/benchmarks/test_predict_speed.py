@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import predict_speed
@@ -25,14 +27,20 @@ def test_both_sides_take_turns_and_the_first_turn_does_not_count():
 
     compared = predict_speed.in_turns(lambda: done.append("ours"), lambda: done.append("bare"), 2, timed)
     assert done == ["ours", "bare"] * 3
-    assert compared.summary() == {"cpu_seconds": 3.0, "yardstick": 2.0, "ratio": 1.5, "clock_seconds": 1.0}
+    of_processor = {"cpu_seconds": 3.0, "cpu_seconds_of_yardstick": 2.0, "cpu_seconds_ratio": 1.5}
+    assert compared.summary() == of_processor | {"seconds": 1.0, "seconds_of_yardstick": 1.0, "seconds_ratio": 1.0}
+
+
+def test_the_processor_time_of_processes_that_work_begins_counts():
+    busy = predict_speed.command(sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass")
+    assert predict_speed.time_of(busy).cpu_seconds >= 0.3
 
 
 def test_one_pair_and_a_file_of_pairs_are_set_beside_the_bare_networks(made):
     folder, subject, model = made
     compared = predict_speed.warm(model, subject, 8, 1, folder)
     assert list(compared) == ["one pair, warm", "8 pairs from a file"]
-    assert all(each["cpu_seconds"] > 0 and each["yardstick"] > 0 for each in compared.values())
+    assert all(each["cpu_seconds"] > 0 and each["cpu_seconds_of_yardstick"] > 0 for each in compared.values())
     assert len((folder / "out.jsonl").read_text().splitlines()) == 8
     text = predict_speed.section({"machine": report.machine(1), "shape": "tiny", "compared": compared})
     assert "| 8 pairs from a file |" in text and "| at most 1.25 |" in text

@@ -73,6 +73,11 @@ def test_drawn_texts_are_as_long_as_tweets_and_keep_their_labels(tmp_path):
     assert all(len(example.tags or ()) == len(example.words) and len(example.objects) == 3 for example in examples)
 
 
+def test_the_longest_batch_comes_second_and_every_example_once():
+    lengths = [5, 6, 9, 9, 7, 30, 8]
+    assert list(train_speed.LongestSecond(range(7), lengths, 2)) == [0, 1, 4, 5, 2, 3, 6]
+
+
 def test_flops_are_counted_for_training_without_padding(subject):
     flops, positions = train_speed.work_of(subject, 3)
     text = SHAPES["tiny"].text

@@ -27,6 +27,8 @@ def test_both_sides_take_turns_and_the_first_turn_does_not_count():
 
     compared = predict_speed.in_turns(lambda: done.append("ours"), lambda: done.append("bare"), 2, timed)
     assert done == ["ours", "bare"] * 3
+    predict_speed.in_turns(lambda: done.append("ours"), lambda: done.append("bare"), 2, timed, warm=True)
+    assert done == ["ours", "bare"] * 5
     of_processor = {"cpu_seconds": 3.0, "cpu_seconds_of_yardstick": 2.0, "cpu_seconds_ratio": 1.5}
     assert compared.summary() == of_processor | {"seconds": 1.0, "seconds_of_yardstick": 1.0, "seconds_ratio": 1.0}
 

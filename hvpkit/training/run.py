@@ -33,7 +33,6 @@ from hvpkit.registry import Registry
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.training.card import model_card, remarks
 from hvpkit.training.on_disk import leave_on_disk
-from hvpkit.training.onednn import multiply_by_onednn
 from hvpkit.training.report import EpochLine, Report
 from hvpkit.training.sampling import is_sampled, sampled
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
@@ -153,7 +152,7 @@ class Run:
         """Encode the training examples, fill the feature cache, and set the trainer up."""
         self._fill_cache()
         train = Items(self._encode(self.examples["train"]))
-        self.economise(train)
+        self.leave_rows_out(train)
         if device().type == "cpu":
             for module in self._unread():
                 leave_on_disk(module, folder)
@@ -164,12 +163,10 @@ class Run:
         score_dev = (lambda: self.score("dev", lines)) if has_dev else None
         return HvpTrainer(self.model, self.recipe, self.batcher, train, self.examples["dev"], arguments, score_dev, [lines, *logs])
 
-    def economise(self, train: Items) -> None:
-        """Save memory and time that change no number but by rounding."""
-        if self.recipe.train.optimizer == "adamw":  # it alone does to rows that are not used what is known beforehand
+    def leave_rows_out(self, train: Items) -> None:
+        """Train of a vocabulary what the training set uses; AdamW alone does to the rest what is known beforehand."""
+        if self.recipe.train.optimizer == "adamw":
             self.model.text.train_rows_of(item.text for item in train.items)
-        if device().type == "cpu":
-            multiply_by_onednn(self.model)
 
     def _unread(self) -> list[nn.Module]:
         """List the parts that training does not read: the backbone whose features are kept, and tables of which some rows are trained."""

@@ -85,3 +85,13 @@ def check_gradients(module: AnyModule, run: Run[AnyModule]) -> None:
     found = [gradient for gradient in gradients.values() if gradient is not None]
     require(all(bool(gradient.isfinite().all()) for gradient in found), "some gradients are not finite")
     require(any(bool(gradient.any()) for gradient in found), "every gradient is 0")
+
+
+def check_bf16(module: AnyModule, run: Run[AnyModule]) -> None:
+    """Ask for finite numbers under autocast to bf16, as a GPU trains."""
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            given = run(module.eval())
+    except RuntimeError as error:
+        raise AssertionError(f"under autocast to bf16 it fails: {error}") from error
+    require(all(bool(tensor.isfinite().all()) for tensor in given), "under autocast to bf16 some numbers are not finite")

@@ -1,7 +1,9 @@
 """CNN-BiLSTM-CRF: characters through a CNN, beside word vectors, through a BiLSTM, to a CRF (Ma & Hovy 2016).
 
 Shapes and rates are the paper's as recalled, not verified; those of the authors' later release (XuezheMax/NeuroNLP2) were read in its
-code. The vectors of unknown words are our own: `singleton_unk`, and words in lower case that are not known as they are written.
+code. The vectors of unknown words are our own: `singleton_unk`, and words in lower case that are not known as they are written. Of the
+later release its layers can be had (recipe `cnn_bilstm_crf_later_mner`), not its CRF, whose transitions depend on the position, nor its
+dropout inside the LSTM.
 In a recipe: `text: {encoder: cnn-bilstm}` with `head: {name: crf, dropout: 0.5}`.
 """
 

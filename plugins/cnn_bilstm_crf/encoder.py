@@ -66,7 +66,7 @@ class CnnBilstm(TextEncoder):
         """Give the states of both directions side by side."""
         words = self.words(text.features["words"])  # [B, T, words' width]
         spelt = words.new_zeros(*text.mask.shape, self.characters.width)
-        spelt[text.mask] = self.characters(text.features["characters"][text.mask])
+        spelt[text.mask] = self.characters(text.features["characters"][text.mask]).to(spelt.dtype)  # autocast may have made it bf16
         inputs = self.dropout(torch.cat([words, spelt], dim=-1))
         packed = pack_padded_sequence(inputs, text.mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=text.mask.shape[1])

@@ -2,8 +2,9 @@
 
 "Improving Multimodal Named Entity Recognition via Entity Span Detection with Unified Multimodal Transformer", ACL 2020. Layers, gate,
 conversion matrix and both weights are those of the authors' code (jefferyYu/UMT); what the paper itself says of the batch (16) is
-recalled, not verified (the code has 32). Our own: tags are of words, not of pieces; a missing picture is masked, where the code shows a
-placeholder; several pictures stand side by side as one grid; and the use for relations.
+recalled, not verified (the code has 32). Our own: the head begins as any head, where the code draws its weights
+from N(0, 0.02) too; tags are of words, not of pieces; a missing picture is masked, where the code shows a placeholder; several pictures
+stand side by side as one grid; and the use for relations.
 """
 
 from __future__ import annotations

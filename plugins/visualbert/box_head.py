@@ -68,7 +68,7 @@ class ObjectRoi(VisualBackbone):
                 module.eps = 0.0
 
     def transform(self, picture: Image.Image) -> Tensor:
-        """Rescale and normalise as the detector's own transform does, to [3, side, side]."""
+        """Squash to a square, as other backbones do, and normalise as the detector's own transform does, to [3, side, side]."""
         return to_pixels(picture, self.side)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:

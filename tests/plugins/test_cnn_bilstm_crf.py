@@ -166,6 +166,15 @@ def test_the_recipe_holds_the_paper_s_settings_and_the_common_one_stops_early():
     assert common == load_recipe("cnn_bilstm_crf_mner", ["train.patience=10"])
 
 
+def test_the_later_release_s_recipe_builds_its_layers():
+    recipe = load_recipe("cnn_bilstm_crf_later_mner", registry=load_registry())
+    encoder = load_registry().build("text encoder", "cnn-bilstm", TextContext("mner", EXAMPLES["mner"]), recipe.text.options)
+    assert [tuple(layer.weight.shape) for layer in encoder.characters.layers] == [(120, 30, 3), (30, 120, 3)]
+    assert (encoder.lstm.hidden_size, encoder.width) == (256, 128)
+    settings = recipe.train
+    assert (settings.optimizer, settings.lr, settings.batch_size, settings.epochs, settings.max_grad_norm) == ("sgd", 0.01, 16, 400, 0)
+
+
 def test_it_learns_what_the_sentences_hold(mner_data, tmp_path):
     overrides = ("text={encoder: cnn-bilstm, hidden: 16, word_width: 16, character_width: 8}", "train.epochs=25", "train.lr=1e-2")
     finished = train(

@@ -149,8 +149,11 @@ def test_regions_have_the_first_position_and_the_second_type_of_their_own_tables
     tables.visual_position_embeddings.weight[1:] += 9
     tables.visual_token_type_embeddings.weight[0] += 9
     assert torch.equal(encoder.read(text, regions, exists).states, before)
-    tables.visual_position_embeddings.weight[0] += torch.arange(16)
-    assert not torch.allclose(encoder.read(text, regions, exists).states[0], before[0])
+    for row in (tables.visual_position_embeddings.weight[0], tables.visual_token_type_embeddings.weight[1]):
+        row += torch.arange(16)
+        after = encoder.read(text, regions, exists).states
+        assert not torch.allclose(after[0], before[0])
+        before = after
 
 
 def test_it_takes_no_prefix_and_says_so():

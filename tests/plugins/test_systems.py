@@ -1,4 +1,4 @@
-"""UMT and VisualBERT from a recipe to a prediction, as a person types it."""
+"""Whole systems from a recipe to a prediction and its explanation, as a person types it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ SYSTEMS = {
 }
 
 
+TEXT_ALONE = {
+    "cnn-bilstm-crf": ("mner", "text={encoder: cnn-bilstm, hidden: 8, word_width: 8}", "head=crf"),
+    "pcnn": ("mre", "text={encoder: pcnn, filters: 8, word_width: 8}", "head=piecewise-max"),
+}
+PAIR = ("--head", "Ada", "--tail", "Paris")
+
+
 @pytest.fixture
 def hvp(monkeypatch, capsys):
     """Type `hvp ... --json` in this process; gives the document."""
@@ -39,6 +46,14 @@ def hvp(monkeypatch, capsys):
     return run
 
 
+def answer(said: dict) -> object:
+    """Give what was predicted: the relation, or each entity's words and type."""
+    relation = said.get("relation")
+    if relation is None:
+        return [(entity["start"], entity["end"], entity["type"]) for entity in said["entities"]]
+    return relation["label"] if isinstance(relation, dict) else relation
+
+
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, monkeypatch):
@@ -48,11 +63,14 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
     settings = [word for setting in (VISION, *SYSTEMS[system]) for word in ("--set", setting)]
     trained = hvp("train", "tiny.yaml", *settings)
     assert hvp("eval", trained["model"])["scores"]["overall"]["f1"] == trained["test"]["overall"]["f1"]
-    pair = ("--head", "Ada", "--tail", "Paris") if task == "mre" else ()
-    picture = tiny.draw(tmp_path / "x.png", 3)
-    asked = hvp("predict", "--model", trained["model"], "--text", "Ada visits Paris", "--image", str(picture), *pair)
+    picture = str(tiny.draw(tmp_path / "x.png", 3))
+    question = ("--model", trained["model"], "--text", "Ada visits Paris", "--image", picture, *(PAIR if task == "mre" else ()))
+    asked = hvp("predict", *question)
     assert {"mner": "entities", "mre": "relation"}[task] in asked
     assert asked["picture"] is True
+    typed = hvp("explain", *question)
+    assert answer(typed["prediction"]) == answer(asked)
+    assert {change["kind"] for change in typed["changes"]} == {"no pictures", "no whole picture", "other picture"}
     predictor = hvpkit.load(trained["model"], device="cpu")
     explained = explain(predictor, read_example(data.examples("test")[0], predictor.folder.recipe))  # with two objects
     assert [change.kind for change in explained.changes] == ["no pictures", "no object", "no object", "no whole picture"]
@@ -63,6 +81,21 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
             assert [len(picture) for picture in pictures] == [4, 4, 4]
             assert sum(map(sum, pictures)) + text == pytest.approx(1.0, abs=1e-4)
     assert bool(explained.named) == (system == "umt")
+
+
+@pytest.mark.parametrize("system", TEXT_ALONE)
+def test_text_alone_is_trained_scored_and_asked_and_its_explanation_shows_no_pictures(hvp, system, request, tmp_path, monkeypatch):
+    task, *settings = TEXT_ALONE[system]
+    monkeypatch.chdir(tmp_path)
+    tiny.recipe(tmp_path, request.getfixturevalue(f"{task}_data").folder, task, pictures=False)
+    trained = hvp("train", "tiny.yaml", *(word for setting in settings for word in ("--set", setting)))
+    assert hvp("eval", trained["model"])["scores"]["overall"]["f1"] == trained["test"]["overall"]["f1"]
+    picture = str(tiny.draw(tmp_path / "x.png", 3))
+    question = ("--model", trained["model"], "--text", "Ada visits Paris", "--image", picture, *(PAIR if task == "mre" else ()))
+    asked, explained = hvp("predict", *question), hvp("explain", *question)
+    assert asked["picture"] is False
+    assert answer(explained["prediction"]) == answer(asked)
+    assert explained["changes"] == []
 
 
 @pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])

@@ -324,6 +324,10 @@ class TextEncoder(nn.Module, ABC):
         """
         return {}
 
+    def new_parameters(self) -> Iterable[nn.Parameter]:
+        """Give the parameters that begin at random within a pretrained network: they learn at the fusion's rate."""
+        return ()
+
     def train_rows_of(self, texts: Iterable[EncodedText]) -> None:  # noqa: B027 - an encoder may leave all rows to the optimizer
         """Hear, before AdamW is made, of all texts that training reads: rows of a vocabulary that none of them uses need no gradients."""
 

@@ -25,15 +25,16 @@ def parameter_groups(model: Model, train: TrainSpec) -> list[Group]:
     """Group what is trained by part (text, vision, fusion, head) and by decay.
 
     Biases, norms and other vectors are not decayed (Chen et al. 2022, appendix B), unless `decay: all`; a frozen head is in no
-    group. The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`.
+    group. The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`; what is new in a pretrained text encoder counts as fusion.
     """
+    new = {id(parameter) for parameter in model.text.new_parameters()}
     rates = {"text": train.lr, "vision": train.vision_lr, "fusion": train.fusion_lr, "head": train.head_lr}
     plain = {id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
     groups: dict[tuple[str, bool], Group] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        part = name.partition(".")[0]
+        part = "fusion" if id(parameter) in new else name.partition(".")[0]
         if part == "head" and train.head == "frozen":
             continue
         decayed = train.decay == "all" or (parameter.dim() > 1 and id(parameter) not in plain)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, VisualBertModel
 
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextStates, Trace
@@ -34,6 +34,11 @@ class VisualBertEncoder(HuggingFaceEncoder):
         self.region_width: int = model.config.visual_embedding_dim
         self.begun = begun
         self.hide = None if hiding is None else HiddenWords(tokenizer, hiding)
+
+    def new_parameters(self) -> Iterable[nn.Parameter]:
+        """Give the projection of regions, where the rest was a plain BERT."""
+        projection = self.model.get_submodule("embeddings.visual_projection")
+        return projection.parameters() if self.begun == "bert" else ()
 
     def train_rows_of(self, texts: Iterable[EncodedText]) -> None:
         """Train the rows of these texts' pieces; all, where words are hidden: in place of a hidden piece any other may stand."""

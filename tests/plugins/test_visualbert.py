@@ -20,6 +20,7 @@ from hvpkit.testing import check_fusion, check_text_encoder
 from hvpkit.testing.fusions import _context
 from hvpkit.testing.inputs import EXAMPLES, encode, random_visual, text_batch, without_pictures
 from hvpkit.text.markers import MARKERS
+from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.types import Example
 
 REGISTRY = load_registry()
@@ -184,6 +185,22 @@ def test_from_a_plain_bert_all_is_taken_but_the_new_projection_and_tables_begin_
         "embeddings.visual_token_type_embeddings.weight",
     ]
     assert torch.equal(model.embeddings.visual_position_embeddings.weight, saved["embeddings.position_embeddings.weight"])
+
+
+def test_the_new_projection_learns_at_the_fusion_s_rate_and_a_checkpoint_s_at_the_text_s(bert, checkpoint, tokenizer, mner_data, tmp_path):
+    vision = "vision={backbone: cnn-from-scratch, weights: random, width: 4, size: 32, objects: 2, grid: 2}"
+
+    def rates(*text: str) -> list[float]:
+        overrides = (vision, "fusion=visualbert", *text, "train.lr=1e-5", "train.fusion_lr=1e-3")
+        recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=overrides)
+        model = build_model(recipe, REGISTRY, mner_data.labels, mner_data.examples("train"))
+        groups = parameter_groups(model, recipe.train)
+        rate = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+        embeddings = model.text.model.embeddings
+        return [rate[id(table.weight)] for table in (embeddings.visual_projection, embeddings.word_embeddings)]
+
+    assert rates(f"text={{encoder: visualbert, name: {bert}}}") == [1e-3, 1e-5]
+    assert rates(f"text={{encoder: visualbert, name: {checkpoint}, tokenizer: {tokenizer}}}") == [1e-5, 1e-5]
 
 
 def test_a_score_names_weights_that_no_pretraining_on_pictures_has_seen(checkpoint, tokenizer, bert):

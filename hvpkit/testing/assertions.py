@@ -65,9 +65,10 @@ def prepared_twice(prepare: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
 
 
 def check_state(module: AnyModule, make: Callable[[], AnyModule], run: Run[AnyModule]) -> None:
-    """Ask for determinism in evaluation mode, and that another one with this one's state does the same."""
+    """Ask for determinism in evaluation mode, for finite numbers in bf16, and that another one with this one's state does the same."""
     first = [tensor.detach() for tensor in run(module.eval())]
     require_equal("two runs in evaluation mode", run(module), first)
+    _check_bf16(lambda: run(module))
     other = make()
     other.load_state_dict(module.state_dict())
     require_equal("its output and that of another one with its state", run(other.eval()), first)
@@ -87,11 +88,11 @@ def check_gradients(module: AnyModule, run: Run[AnyModule]) -> None:
     require(any(bool(gradient.any()) for gradient in found), "every gradient is 0")
 
 
-def check_bf16(module: AnyModule, run: Run[AnyModule]) -> None:
+def _check_bf16(run: Callable[[], Sequence[Tensor]]) -> None:
     """Ask for finite numbers under autocast to bf16, as a GPU trains."""
     try:
         with torch.autocast("cpu", torch.bfloat16):
-            given = run(module.eval())
+            given = run()
     except RuntimeError as error:
         raise AssertionError(f"under autocast to bf16 it fails: {error}") from error
     require(all(bool(tensor.isfinite().all()) for tensor in given), "under autocast to bf16 some numbers are not finite")

@@ -16,7 +16,6 @@ from torch.nn.functional import avg_pool2d
 from hvpkit.contracts import Fused, Fusion, FusionContext, LevelInfo, TextBatch, TextEncoder, Trace, Visual, VisualBackbone
 from hvpkit.registry import load_registry
 from hvpkit.testing.assertions import (
-    check_bf16,
     check_gradients,
     check_state,
     prepared_twice,
@@ -81,7 +80,6 @@ def check_fusion(
             saved = replace(context, examples=(), folder=Path(folder))
             check_state(fusion, lambda: factory(saved, **options), run)
         check_gradients(fusion, run)
-        check_bf16(fusion, run)
 
 
 def _context(task: Task, encoder: TextEncoder) -> FusionContext:

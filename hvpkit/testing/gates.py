@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hvpkit.contracts import Gate, PrefixShape
-from hvpkit.testing.assertions import check_bf16, check_gradients, check_state, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import check_gradients, check_state, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import EXISTING, SHAPE
 
 
@@ -31,7 +31,6 @@ def check_gate(factory: Callable[..., Gate], *, shape: PrefixShape = SHAPE, **op
         _check_penalty(gate, weights, mask)
         check_state(gate, lambda: factory(shape, **options), lambda module: [module(levels)])
         check_gradients(gate, lambda module: [module(levels), *_penalties(module, module(levels), mask)])
-        check_bf16(gate, lambda module: [module(levels), *_penalties(module, module(levels), mask)])
 
 
 def _check_penalty(gate: Gate, weights: Tensor, mask: Tensor) -> None:

@@ -10,16 +10,7 @@ import torch
 from torch import Tensor
 
 from hvpkit.contracts import EncodedText, Fused, Head, HeadContext, TextBatch, TextEncoder
-from hvpkit.testing.assertions import (
-    check_bf16,
-    check_gradients,
-    check_state,
-    prepared_twice,
-    require,
-    require_close,
-    require_shape,
-    seeded,
-)
+from hvpkit.testing.assertions import check_gradients, check_state, prepared_twice, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, small_bert, stack, text_batch
 from hvpkit.types import Entity, Labels, Relation, Task
 
@@ -63,7 +54,6 @@ def check_head(
 
         check_state(head, lambda: factory(context, **options), run)
         check_gradients(head, run)
-        check_bf16(head, run)
 
 
 def _check_prediction(prediction: Prediction, words: int, labels: Labels) -> None:

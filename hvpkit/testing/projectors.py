@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hvpkit.contracts import PrefixShape, Projector
-from hvpkit.testing.assertions import check_bf16, check_gradients, check_state, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import check_gradients, check_state, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import SHAPE, random_visual, row_of
 
 
@@ -25,4 +25,3 @@ def check_projector(factory: Callable[..., Projector], *, shape: PrefixShape = S
             require_close("an example's levels alone and in a batch", projector(row_of(visual, row)), levels[row : row + 1])
         check_state(projector, lambda: factory(shape, **options), lambda module: [module(visual)])
         check_gradients(projector, lambda module: [module(visual)])
-        check_bf16(projector, lambda module: [module(visual)])

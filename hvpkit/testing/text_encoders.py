@@ -14,7 +14,6 @@ from torch import Tensor
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, Trace
 from hvpkit.errors import ComponentError, DataError
 from hvpkit.testing.assertions import (
-    check_bf16,
     check_gradients,
     check_state,
     require,
@@ -67,7 +66,6 @@ def check_text_encoder(
             require(all(map(_equal, again, encoded)), "opened from the folder that it wrote, it encodes otherwise")
             check_state(encoder, lambda: factory(saved, **options), lambda module: [module(text).states])
         check_gradients(encoder, lambda module: [module(text).states])
-        check_bf16(encoder, lambda module: [module(text).states])
 
 
 def _check_vocabularies(encoder: TextEncoder) -> None:

@@ -128,9 +128,22 @@ class LastLevel(StagesProjector):
         return super().forward(visual)[:, :, -1:]
 
 
+class Fp32Alone(StagesProjector):
+    def forward(self, visual: Visual) -> Tensor:
+        levels = super().forward(visual)
+        kept = torch.zeros(levels.shape)
+        kept[visual.mask] = levels[visual.mask]
+        return kept + levels.masked_fill(visual.mask[:, :, None, None, None], 0.0)
+
+
 @pytest.mark.parametrize(
     ("projector", "message"),
-    [(Narrow, "its width is 3, neither d = 16 nor 2d"), (Centred, "alone and in a batch differ"), (LastLevel, "levels should be")],
+    [
+        (Narrow, "its width is 3, neither d = 16 nor 2d"),
+        (Centred, "alone and in a batch differ"),
+        (LastLevel, "levels should be"),
+        (Fp32Alone, "under autocast to bf16 it fails: Index put requires"),
+    ],
 )
 def test_a_broken_projector(projector: type[Projector], message):
     with pytest.raises(AssertionError, match=message):

@@ -33,6 +33,7 @@ from hvpkit.registry import Registry
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.training.card import model_card, remarks
 from hvpkit.training.on_disk import leave_on_disk
+from hvpkit.training.processor import keep_freed_memory, use_small_masks
 from hvpkit.training.report import EpochLine, Report
 from hvpkit.training.sampling import is_sampled, sampled
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
@@ -123,7 +124,7 @@ class Run:
         self.examples["train"] = sampled(self.examples["train"], recipe.train)
         seed_everything(recipe.train.seed)
         if recipe.vision is None or recipe.vision.frozen:  # oneDNN would keep a kernel for every length of a batch, hundreds of MB in bf16
-            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
         self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
         self.start = self._take_over(recipe.train.start) if recipe.train.start is not None else None
         self.batcher = self.new_batcher()
@@ -154,6 +155,7 @@ class Run:
         train = Items(self._encode(self.examples["train"]))
         self.leave_rows_out(train)
         if device().type == "cpu":
+            self.tell_processor()
             for module in self._unread():
                 leave_on_disk(module, folder)
         has_dev = bool(self.examples["dev"])
@@ -167,6 +169,11 @@ class Run:
         """Train of a vocabulary what the training set uses; AdamW alone does to the rest what is known beforehand."""
         if self.recipe.train.optimizer == "adamw":
             self.model.text.train_rows_of(item.text for item in train.items)
+
+    def tell_processor(self) -> None:
+        """Save time and memory of training on a CPU."""
+        keep_freed_memory()
+        use_small_masks(self.model)
 
     def _unread(self) -> list[nn.Module]:
         """List the parts that training does not read: the backbone whose features are kept, and tables of which some rows are trained."""

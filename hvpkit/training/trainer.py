@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
@@ -21,8 +23,11 @@ from hvpkit.model import Model
 from hvpkit.recipe import Recipe, TrainSpec
 from hvpkit.text.trained_rows import follow_decay
 from hvpkit.training.parameter_groups import parameter_groups
+from hvpkit.training.processor import products_by_onednn
 from hvpkit.training.rates import make_optimizer, make_schedule
 from hvpkit.types import Example
+
+CLIP_EPS = 1e-6  # what torch's clip_grad_norm_ adds to the norm
 
 
 class EpochOfSampler(TrainerCallback):
@@ -38,6 +43,8 @@ class EpochOfSampler(TrainerCallback):
 
 class HvpTrainer(Trainer):
     """Trains a Model; `score_dev` gives the dev scores that pick the epoch (None: the last one is kept)."""
+
+    products: Callable[[], AbstractContextManager[None]] = staticmethod(products_by_onednn)  # what a step's matrices are multiplied by
 
     def __init__(
         self,
@@ -80,6 +87,20 @@ class HvpTrainer(Trainer):
         if loss is None:
             raise ValueError("a training batch holds no targets")
         return loss
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None) -> Tensor:
+        """Go forward and backward."""
+        with self.products():
+            return super().training_step(model, inputs, num_items_in_batch)
+
+    def _clip_grad_norm(self, model: nn.Module) -> Tensor:
+        """Give the gradients' norm; a fused optimizer clips them as it goes over them, which saves the way there and back."""
+        fused: Any = getattr(self.optimizer, "optimizer", self.optimizer)
+        if not fused.defaults["fused"]:
+            return super()._clip_grad_norm(model)  # type: ignore[no-any-return, no-untyped-call]
+        norm = get_total_norm([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+        fused.grad_scale = ((norm + CLIP_EPS) / self.args.max_grad_norm).clamp(min=1.0)
+        return norm
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Make the recipe's optimizer over our parameter groups."""

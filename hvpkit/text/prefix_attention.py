@@ -49,8 +49,20 @@ def prefix_attention(
     if hvp_prefix is None:
         output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
         return output, None
-    output = functional.scaled_dot_product_attention(query, key, value, attention_mask, dropout_p=dropout, scale=scaling)
+    attend = dropped_attention if dropout and query.device.type == "cpu" else functional.scaled_dot_product_attention
+    output = attend(query, key, value, attention_mask, dropout_p=dropout, scale=scaling)
     return output.transpose(1, 2).contiguous(), None
+
+
+def dropped_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, dropout_p: float, scale: float | None) -> Tensor:
+    """Attend [B, H, T, d/H] as `scaled_dot_product_attention` does with dropout and a mask [B, 1, T, S+T] of bool (our own).
+
+    On a CPU that one keeps copies of queries and keys for the backward pass, masks of four bytes a number, and all of it in float32.
+    """
+    scores = query * (scale or query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    if mask is not None:
+        scores = scores.masked_fill_(~mask, float("-inf"))
+    return torch.native_dropout(scores.softmax(-1), dropout_p, True)[0] @ value
 
 
 def split_heads(prefix: Tensor, like: Tensor) -> Tensor:

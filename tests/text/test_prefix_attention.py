@@ -9,11 +9,11 @@ import pytest
 import torch
 from small_models import save_encoder
 from torch import Tensor, nn
-from torch.nn.functional import gelu, layer_norm
+from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
 from hvpkit.contracts import Prefix, TextBatch, TextContext, Trace
 from hvpkit.registry import load_registry
-from hvpkit.text.prefix_attention import prefix_attention, split_heads
+from hvpkit.text.prefix_attention import dropped_attention, prefix_attention, split_heads
 from hvpkit.types import Example
 
 B, H, T, W, S = 2, 2, 4, 3, 3  # W: width of a head
@@ -159,3 +159,17 @@ def through_layer(module: nn.Module, states: Tensor, prefix: Prefix, layer: int)
 
 def normalised(states: Tensor, norm: nn.LayerNorm) -> Tensor:
     return layer_norm(states, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+@pytest.mark.parametrize("mask", [None, torch.rand(B, 1, T, T, generator=torch.Generator().manual_seed(1)) < 0.8])
+@pytest.mark.parametrize("scale", [None, 0.3])
+def test_with_dropout_on_a_cpu_attention_is_what_torch_makes_of_it(mask, scale):
+    heads = [head.requires_grad_() for head in heads_of(5)]
+    found = []
+    for attend in (scaled_dot_product_attention, dropped_attention):
+        torch.manual_seed(2)
+        output = attend(*heads, mask, dropout_p=0.4, scale=scale)
+        found.append((output, *torch.autograd.grad(output.square().sum(), heads)))
+    for theirs, ours in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert (found[0][0] - scaled_dot_product_attention(*heads, mask, scale=scale)).abs().max() > 0.01

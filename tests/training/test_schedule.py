@@ -1,12 +1,13 @@
-from math import inf
-
 import pytest
 import tiny
-from accelerate import Accelerator
+import torch
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.optim import SGD, AdamW
 
 from hvpkit.registry import load_registry
 from hvpkit.training import run as training_run
 from hvpkit.training.run import train
+from hvpkit.training.trainer import CLIP_EPS
 
 
 @pytest.fixture
@@ -34,15 +35,36 @@ def test_rates_rise_over_the_warm_up_and_then_fall_to_zero(trained):
     assert {group["lr"] for group in trainer.optimizer.param_groups} == {0.0}
 
 
-@pytest.mark.parametrize(("limit", "clipped"), [(0.5, [0.5] * 3), (0, [inf] * 3)])
-def test_gradients_are_clipped_at_every_step_unless_the_limit_is_zero(trained, monkeypatch, limit, clipped):
-    limits = []
-    original = Accelerator.clip_grad_norm_
-    monkeypatch.setattr(
-        Accelerator, "clip_grad_norm_", lambda self, parameters, most, *rest: limits.append(most) or original(self, parameters, most, *rest)
-    )
+@pytest.mark.parametrize("limit", [0.05, 1000, 0])
+def test_the_optimizer_divides_gradients_by_as_much_as_they_are_too_long(trained, monkeypatch, limit):
+    seen = []
+    original = AdamW.step
+
+    def step(self, *given):
+        norm = get_total_norm([p.grad for group in self.param_groups for p in group["params"] if p.grad is not None])
+        seen.append((float(norm), float(getattr(self, "grad_scale", 1.0))))
+        return original(self, *given)
+
+    monkeypatch.setattr(AdamW, "step", step)
     trained(f"train.max_grad_norm={limit}")
-    assert limits == clipped
+    assert len(seen) == 3
+    assert all(0.05 < norm < 1000 for norm, _ in seen)
+    assert [scale for _, scale in seen] == pytest.approx([max(1.0, norm / limit) if limit else 1.0 for norm, _ in seen], rel=1e-4)
+
+
+@pytest.mark.parametrize("make", [lambda w: AdamW([w], lr=0.1, fused=True), lambda w: SGD([w], lr=0.1, momentum=0.9, fused=True)])
+def test_a_scaled_step_of_a_fused_optimizer_is_a_step_after_clipping(make):
+    start, gradients = torch.randn(7, 5), torch.randn(4, 7, 5)
+    clipped, scaled = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    plain, fused = make(clipped), make(scaled)
+    for gradient in gradients:
+        clipped.grad, scaled.grad = gradient.clone(), gradient.clone()
+        clip_grad_norm_([clipped], 0.5)
+        plain.step()
+        fused.grad_scale = ((get_total_norm([scaled.grad]) + CLIP_EPS) / 0.5).clamp(min=1.0)
+        fused.step()
+    torch.testing.assert_close(scaled, clipped)
+    assert (scaled - start).abs().max() > 0.01
 
 
 def test_accumulated_batches_make_one_step(trained):

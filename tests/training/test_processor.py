@@ -1,0 +1,100 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from hvpkit.training import processor
+from hvpkit.training.processor import SmallMaskDropout, products_by_onednn, use_small_masks
+
+FAULTS = """
+import resource, sys, torch
+from hvpkit.training.processor import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+for _ in range(3):
+    [torch.ones(2**20) for _ in range(40)]  # 4 MB each
+begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    [torch.ones(2**20) for _ in range(40)]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begun)
+"""
+
+
+def precision() -> str:
+    return torch.backends.mkldnn.matmul.fp32_precision
+
+
+def test_products_by_onednn_keep_the_precision_of_float32_in_every_direction():
+    generator = torch.Generator().manual_seed(0)
+    for rows, inner, columns in ((8, 16, 8), (136, 768, 3072), (256, 3072, 768)):
+        a, b = (torch.randn(shape, generator=generator).requires_grad_() for shape in ((rows, inner), (inner, columns)))
+        with products_by_onednn():
+            product = a @ b
+            product.backward(torch.ones_like(product))
+        exact = a.detach().double() @ b.detach().double()
+        assert (product - exact).abs().max() < 1e-6 * inner
+        assert (a.grad - b.detach().double().sum(1)).abs().max() < 1e-6 * columns
+        assert (b.grad - a.detach().double().sum(0)[:, None]).abs().max() < 1e-6 * rows * 4
+
+
+def test_the_setting_is_as_it_was_after_products_by_onednn_even_after_an_error():
+    before = precision()
+    with products_by_onednn():
+        assert (precision() == "bf16") == processor.onednn_is_exact()
+    with pytest.raises(ZeroDivisionError), products_by_onednn():
+        _ = 1 / 0
+    assert precision() == before
+
+
+def test_where_onednn_would_round_nothing_is_changed(monkeypatch):
+    monkeypatch.setattr(processor, "onednn_is_exact", lambda: False)
+    before = precision()
+    with products_by_onednn():
+        assert precision() == before
+
+
+def test_products_that_are_rounded_to_bfloat16_are_found_out(monkeypatch):
+    product = torch.Tensor.__matmul__
+
+    def rounded(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return product(a.bfloat16(), b.bfloat16()).float() if a.dtype == torch.float32 else product(a, b)
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
+    assert not processor.onednn_is_exact.__wrapped__()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux is told")
+def test_freed_memory_that_is_kept_is_not_fetched_page_by_page_again():
+    def faults(what: str) -> int:
+        return int(subprocess.run([sys.executable, "-c", FAULTS, what], check=True, capture_output=True, text=True).stdout)
+
+    assert faults("kept") < 100 < faults("given back")
+
+
+def test_small_masks_drop_the_same_numbers():
+    numbers = torch.randn(40, 50, requires_grad=True)
+    for share in (0.1, 0.5):
+        found = []
+        for module in (nn.Dropout(share), SmallMaskDropout(share)):
+            torch.manual_seed(1)
+            dropped = module(numbers)
+            found.append((dropped, *torch.autograd.grad(dropped.square().sum(), numbers)))
+        for one, other in zip(*found, strict=True):
+            assert torch.equal(one, other)
+        assert (found[0][0] == 0).float().mean() == pytest.approx(share, abs=0.05)
+
+
+def test_plain_dropouts_of_a_model_get_small_masks_and_nothing_else_changes():
+    model = nn.Sequential(
+        nn.Linear(4, 4), nn.Dropout(0.3), nn.Sequential(nn.Dropout(0.2), nn.Dropout(0.2, inplace=True), nn.Dropout1d(0.1))
+    )
+    model[2].eval()
+    names = list(model.state_dict())
+    use_small_masks(model)
+    assert [type(module).__name__ for module in model[2]] == ["SmallMaskDropout", "Dropout", "Dropout1d"]
+    assert (model[1].p, model[1].training, model[2][0].p, model[2][0].training) == (0.3, True, 0.2, False)
+    assert list(model.state_dict()) == names
+    numbers = torch.randn(3, 4)
+    assert torch.equal(model[2][0](numbers), numbers)

@@ -1,7 +1,7 @@
 """Training as the code of 2022 spent its time, put together from our own parts: the same model and data, none of the savings.
 
 Pictures go through the frozen backbone in every step, texts are padded to the recipe's longest and drawn at random, AdamW goes from
-parameter to parameter, and a CRF decodes its paths in every training step.
+parameter to parameter, and a CRF decodes its paths in every training step. Attention alone is the shipped one's, masks of a byte and all.
 """
 
 from __future__ import annotations

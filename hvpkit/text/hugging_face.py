@@ -176,10 +176,9 @@ class HuggingFaceEncoder(TextEncoder):
     def _rounded_up(self, text: TextBatch) -> tuple[dict[str, Tensor], Tensor]:
         """Pad to a multiple of LENGTHS positions, as far as the model has positions."""
         length, values = text.mask.shape[1], self.pad_values()
-        more = min(-length % LENGTHS, self._longest() - length)
-        return {name: pad(ids, (0, more), value=values[name]) for name, ids in text.features.items()}, pad(
-            text.mask, (0, more), value=False
-        )
+        more = (0, min(-length % LENGTHS, self._longest() - length))
+        features = {name: pad(ids, more, value=values.get(name, 0)) for name, ids in text.features.items()}
+        return features, pad(text.mask, more, value=False)
 
     def remarks(self) -> list[str]:
         """Name random weights."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 
 import torch
@@ -47,16 +47,8 @@ def products_by_onednn() -> Iterator[None]:
     torch leaves float32 products to MKL unless they may be taken in bfloat16. Without AMX, oneDNN has no such kernels: allowed bfloat16,
     it multiplies in float32 all the same, and on AMD's processors sooner than MKL.
     """
-    if not onednn_is_exact():
+    with _bfloat16_allowed() if onednn_is_exact() else nullcontext():
         yield
-        return
-    matmul = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        matmul.fp32_precision = before
 
 
 @cache
@@ -67,10 +59,17 @@ def onednn_is_exact() -> bool:
         return False
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(size, generator=generator, dtype=torch.float64) for size in ((128, 768), (768, 768)))
+    with _bfloat16_allowed():
+        product = a.float() @ b.float()
+    return bool(torch.allclose(product.double(), a.float().double() @ b.float().double(), rtol=0, atol=1e-3))
+
+
+@contextmanager
+def _bfloat16_allowed() -> Iterator[None]:
+    matmul = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = matmul.fp32_precision
     matmul.fp32_precision = "bf16"
     try:
-        product = a.float() @ b.float()
+        yield
     finally:
         matmul.fp32_precision = before
-    return bool(torch.allclose(product.double(), a.float().double() @ b.float().double(), rtol=0, atol=1e-3))

@@ -1,24 +1,26 @@
 """Training as the code of 2022 spent its time, put together from our own parts: the same model and data, none of the savings.
 
 Pictures go through the frozen backbone in every step, texts are padded to the recipe's longest and drawn at random, AdamW goes from
-parameter to parameter, and a CRF decodes its paths in every training step. Attention alone is the shipped one's, masks of a byte and all.
+parameter to parameter, attention is written out with torch's own dropout, and a CRF decodes its paths in every training step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import dropout, pad
 from torch.utils.data import RandomSampler
 
 from hvpkit.contracts import Batch, TextBatch
 from hvpkit.data.batching import Batcher, Item, Items
 from hvpkit.model import Model
+from hvpkit.text import prefix_attention
 from hvpkit.training.run import Run
 from hvpkit.training.trainer import HvpTrainer
 
@@ -39,9 +41,9 @@ class RunOf2022(Run):
         """Leave it as it is."""
 
     def trainer(self, folder: Path) -> HvpTrainer:
-        """Set up the trainer with the plain optimizer and torch's own choice of a library for products."""
+        """Set up the trainer with the plain optimizer, attention in steps, and torch's own choice of a library for products."""
         trainer = super().trainer(folder)
-        trainer.products = nullcontext
+        trainer.products = partial(patch.object, prefix_attention, "attend", attend_in_steps)
         trainer.optimizer = torch.optim.AdamW([dict(group) for group in trainer.groups], foreach=False, fused=False)
         if not self.same_batches:
             trainer.sampler = RandomSampler(range(len(trainer.train_dataset)))  # type: ignore[arg-type, assignment]
@@ -75,6 +77,14 @@ def padded(text: TextBatch, longest: int, pad_values: dict[str, int]) -> TextBat
 def lengthened(rows: Tensor, longest: int, value: int = 0) -> Tensor:
     """Pad [B, n] to [B, longest]."""
     return pad(rows, (0, longest - rows.shape[1]), value=value)
+
+
+def attend_in_steps(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, share: float, scale: float | None) -> Tensor:
+    """Attend as BERT's code of that time did: what is masked loses 10,000, each step keeps what it needs to go back."""
+    scores = query @ key.transpose(-1, -2) * (scale or query.shape[-1] ** -0.5)
+    if mask is not None:
+        scores = scores + (1.0 - mask.to(scores.dtype)) * -10000.0
+    return dropout(scores.softmax(-1), share) @ value
 
 
 def decode_in_training(model: Model) -> None:

@@ -16,6 +16,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from hvpkit.contracts import Prefix, Trace
+from hvpkit.dropout import drop
 
 NAME = "hvp_prefix"
 
@@ -49,20 +50,21 @@ def prefix_attention(
     if hvp_prefix is None:
         output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
         return output, None
-    attend = dropped_attention if dropout and query.device.type == "cpu" else functional.scaled_dot_product_attention
-    output = attend(query, key, value, attention_mask, dropout_p=dropout, scale=scaling)
-    return output.transpose(1, 2).contiguous(), None
+    return attend(query, key, value, attention_mask, dropout, scaling).transpose(1, 2).contiguous(), None
 
 
-def dropped_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, dropout_p: float, scale: float | None) -> Tensor:
-    """Attend [B, H, T, d/H] as `scaled_dot_product_attention` does with dropout and a mask [B, 1, T, S+T] of bool (our own).
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, scale: float | None) -> Tensor:
+    """Attend from [B, H, T, d/H] under a mask [B, 1, T, S+T] of bool (None: nothing is masked) to [B, H, T, d/H].
 
-    On a CPU that one keeps copies of queries and keys for the backward pass, masks of four bytes a number, and all of it in float32.
+    On a CPU torch's function with dropout keeps copies of queries and keys for the backward pass, masks of four bytes a number, and all of
+    it in float32; so this is written out there (our own).
     """
+    if not dropout or query.device.type != "cpu":
+        return functional.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=scale)
     scores = query * (scale or query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill_(~mask, float("-inf"))
-    return torch.native_dropout(scores.softmax(-1), dropout_p, True)[0] @ value
+    return drop(scores.softmax(-1), dropout) @ value
 
 
 def split_heads(prefix: Tensor, like: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 
 import torch
-from torch import Tensor, nn
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of malloc.h
 FREED = 2**31 - 1  # bytes that may lie free at the end of the heap
@@ -22,22 +21,6 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_TRIM_THRESHOLD, FREED)
         mallopt(M_MMAP_THRESHOLD, BLOCK)
-
-
-class SmallMaskDropout(nn.Dropout):
-    """Dropout that remembers a byte of each number until the backward pass instead of four; the same numbers are dropped."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Drop of any shape."""
-        return torch.native_dropout(input, self.p, True)[0] if self.training else input
-
-
-def use_small_masks(model: nn.Module) -> None:
-    """Put SmallMaskDropout in the place of a model's plain dropouts, on a CPU; a GPU's masks are as small as they are."""
-    for module in model.modules():
-        for name, child in module.named_children():
-            if type(child) is nn.Dropout and not child.inplace:
-                setattr(module, name, SmallMaskDropout(child.p).train(child.training))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 from hvpkit.composition import check_composition
 from hvpkit.data.batching import Batcher, Item, Items
 from hvpkit.data.prepared import PreparedData, open_prepared
+from hvpkit.dropout import use_cpu_dropout
 from hvpkit.errors import DataError, HvpkitError, ModelFolderError, PictureError
 from hvpkit.inference import decode, score, with_picture
 from hvpkit.metrics import Scores
@@ -33,7 +34,7 @@ from hvpkit.registry import Registry
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.training.card import model_card, remarks
 from hvpkit.training.on_disk import leave_on_disk
-from hvpkit.training.processor import keep_freed_memory, use_small_masks
+from hvpkit.training.processor import keep_freed_memory
 from hvpkit.training.report import EpochLine, Report
 from hvpkit.training.sampling import is_sampled, sampled
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
@@ -173,7 +174,7 @@ class Run:
     def tell_processor(self) -> None:
         """Save time and memory of training on a CPU."""
         keep_freed_memory()
-        use_small_masks(self.model)
+        use_cpu_dropout(self.model)
 
     def _unread(self) -> list[nn.Module]:
         """List the parts that training does not read: the backbone whose features are kept, and tables of which some rows are trained."""

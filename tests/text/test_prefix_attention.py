@@ -9,11 +9,11 @@ import pytest
 import torch
 from small_models import save_encoder
 from torch import Tensor, nn
-from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
+from torch.nn.functional import gelu, layer_norm
 
 from hvpkit.contracts import Prefix, TextBatch, TextContext, Trace
 from hvpkit.registry import load_registry
-from hvpkit.text.prefix_attention import dropped_attention, prefix_attention, split_heads
+from hvpkit.text.prefix_attention import attend, prefix_attention, split_heads
 from hvpkit.types import Example
 
 B, H, T, W, S = 2, 2, 4, 3, 3  # W: width of a head
@@ -163,13 +163,20 @@ def normalised(states: Tensor, norm: nn.LayerNorm) -> Tensor:
 
 @pytest.mark.parametrize("mask", [None, torch.rand(B, 1, T, T, generator=torch.Generator().manual_seed(1)) < 0.8])
 @pytest.mark.parametrize("scale", [None, 0.3])
-def test_with_dropout_on_a_cpu_attention_is_what_torch_makes_of_it(mask, scale):
+def test_with_dropout_on_a_cpu_attention_drops_of_what_torch_attends_to(monkeypatch, mask, scale):
     heads = [head.requires_grad_() for head in heads_of(5)]
     found = []
-    for attend in (scaled_dot_product_attention, dropped_attention):
-        torch.manual_seed(2)
-        output = attend(*heads, mask, dropout_p=0.4, scale=scale)
+    for dropout in (0.0, 0.4):  # torch's own function, and the one that is written out, dropping nothing
+        monkeypatch.setattr("hvpkit.text.prefix_attention.drop", lambda weights, share: weights)
+        output = attend(*heads, mask, dropout, scale)
         found.append((output, *torch.autograd.grad(output.square().sum(), heads)))
     for theirs, ours in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs)
-    assert (found[0][0] - scaled_dot_product_attention(*heads, mask, scale=scale)).abs().max() > 0.01
+
+
+def test_dropout_of_attention_takes_whole_weights():
+    alike = torch.zeros(1, 1, 1000, W)
+    values = torch.ones(1, 1, 10, W)
+    output = attend(alike, torch.zeros(1, 1, 10, W), values, None, 0.4, None)
+    assert float(output.mean()) == pytest.approx(1, abs=0.05)
+    torch.testing.assert_close((output * 6).round() / 6, output, atol=1e-4, rtol=0)  # so many of 10 equal weights, each of 1 / (10 * 0.6)

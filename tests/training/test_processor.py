@@ -4,10 +4,9 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
 from hvpkit.training import processor
-from hvpkit.training.processor import SmallMaskDropout, products_by_onednn, use_small_masks
+from hvpkit.training.processor import products_by_onednn
 
 FAULTS = """
 import resource, sys, torch
@@ -75,30 +74,3 @@ def test_freed_memory_that_is_kept_is_not_fetched_page_by_page_again():
 
     assert faults("given back") > 100_000
     assert faults("kept") < 10_000
-
-
-def test_small_masks_drop_the_same_numbers():
-    numbers = torch.randn(40, 50, requires_grad=True)
-    for share in (0.1, 0.5):
-        found = []
-        for module in (nn.Dropout(share), SmallMaskDropout(share)):
-            torch.manual_seed(1)
-            dropped = module(numbers)
-            found.append((dropped, *torch.autograd.grad(dropped.square().sum(), numbers)))
-        for one, other in zip(*found, strict=True):
-            assert torch.equal(one, other)
-        assert (found[0][0] == 0).float().mean() == pytest.approx(share, abs=0.05)
-
-
-def test_plain_dropouts_of_a_model_get_small_masks_and_nothing_else_changes():
-    model = nn.Sequential(
-        nn.Linear(4, 4), nn.Dropout(0.3), nn.Sequential(nn.Dropout(0.2), nn.Dropout(0.2, inplace=True), nn.Dropout1d(0.1))
-    )
-    model[2].eval()
-    names = list(model.state_dict())
-    use_small_masks(model)
-    assert [type(module).__name__ for module in model[2]] == ["SmallMaskDropout", "Dropout", "Dropout1d"]
-    assert (model[1].p, model[1].training, model[2][0].p, model[2][0].training) == (0.3, True, 0.2, False)
-    assert list(model.state_dict()) == names
-    numbers = torch.randn(3, 4)
-    assert torch.equal(model[2][0](numbers), numbers)

@@ -8,6 +8,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from hvpkit.recipe import TrainSpec
+from hvpkit.training.narrow_gradients import WideningAdamW, is_narrow
 from hvpkit.training.parameter_groups import Group
 
 
@@ -16,7 +17,8 @@ def make_optimizer(groups: Sequence[Group], train: TrainSpec) -> torch.optim.Opt
     given = [dict(group) for group in groups]
     if train.optimizer == "sgd":
         return torch.optim.SGD(given, momentum=train.momentum, fused=True)
-    return torch.optim.AdamW(given, fused=True)
+    narrow = any(is_narrow(parameter) for group in groups for parameter in group["params"])
+    return WideningAdamW(given) if narrow else torch.optim.AdamW(given, fused=True)
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, train: TrainSpec, steps: int) -> LambdaLR:

@@ -33,11 +33,12 @@ from hvpkit.recipe import Recipe
 from hvpkit.registry import Registry
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.training.card import model_card, remarks
+from hvpkit.training.narrow_gradients import keep_gradients_narrow
 from hvpkit.training.on_disk import leave_on_disk
 from hvpkit.training.processor import keep_freed_memory
 from hvpkit.training.report import EpochLine, Report
 from hvpkit.training.sampling import is_sampled, sampled
-from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments
+from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments, uses_bf16
 from hvpkit.training.transfer import take_over
 from hvpkit.training.workspace import LOGS, Workspace
 from hvpkit.types import SPLITS, Example, Split
@@ -175,6 +176,9 @@ class Run:
         """Save time and memory of training on a CPU."""
         keep_freed_memory()
         use_cpu_dropout(self.model)
+        train = self.recipe.train
+        if uses_bf16(train) and train.optimizer == "adamw" and train.accumulate == 1 and os.environ.get("WORLD_SIZE", "1") == "1":
+            keep_gradients_narrow(self.model)  # summed over steps or processes they would lose digits
 
     def _unread(self) -> list[nn.Module]:
         """List the parts that training does not read: the backbone whose features are kept, and tables of which some rows are trained."""

@@ -22,6 +22,7 @@ from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.recipe import Recipe, TrainSpec
 from hvpkit.text.trained_rows import follow_decay
+from hvpkit.training.narrow_gradients import norm_of_rows
 from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.training.processor import products_by_onednn
 from hvpkit.training.rates import make_optimizer, make_schedule
@@ -98,7 +99,8 @@ class HvpTrainer(Trainer):
         fused: Any = getattr(self.optimizer, "optimizer", self.optimizer)
         if not fused.defaults["fused"]:
             return super()._clip_grad_norm(model)  # type: ignore[no-any-return, no-untyped-call]
-        norm = get_total_norm([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+        gradients = (parameter.grad for parameter in model.parameters() if parameter.grad is not None)
+        norm = get_total_norm([gradient if gradient.dtype == torch.float32 else norm_of_rows(gradient) for gradient in gradients])
         fused.grad_scale = ((norm + CLIP_EPS) / self.args.max_grad_norm).clamp(min=1.0)
         return norm
 

@@ -1,0 +1,111 @@
+"""Gradients of large weights stay in the bfloat16 that they come in until AdamW widens them, one at a time (our own).
+
+Under autocast a weight's product, and so its gradient, is in bfloat16; torch writes it out in float32, which adds nothing to it but bytes
+to hold and to carry to and fro. The same numbers come out, from half of the gradients' memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.linalg import vector_norm
+from torch.nn.functional import linear
+from torch.optim.adamw import adamw
+
+NARROW = torch.bfloat16
+LARGE = 2**16  # numbers; of smaller weights there is little to save
+
+
+class NarrowLinear(nn.Linear):
+    """An `nn.Linear` the gradient of whose weight comes in bfloat16 under autocast."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map [..., in] to [..., out]."""
+        narrow = torch.is_autocast_enabled(input.device.type) and torch.get_autocast_dtype(input.device.type) == NARROW
+        return linear(input, _Narrowed.apply(self.weight), self.bias) if narrow else super().forward(input)
+
+
+class _Narrowed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:  # noqa: ANN401 - the library's signature
+        return weight.to(NARROW)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401 - the library's signature
+        return gradient
+
+
+def keep_gradients_narrow(model: nn.Module) -> None:
+    """Make NarrowLinear of a model's large plain linear maps that share their weight with nothing, where torch (2.10) can."""
+    if not hasattr(nn.Parameter, "grad_dtype"):
+        return
+    uses = Counter(id(parameter) for module in model.modules() for parameter in module.parameters(recurse=False))
+    for module in model.modules():
+        if type(module) is not nn.Linear or module.weight.numel() < LARGE:
+            continue
+        if module.weight.requires_grad and uses[id(module.weight)] == 1:
+            module.__class__ = NarrowLinear
+            module.weight.grad_dtype = NARROW
+
+
+def is_narrow(parameter: Tensor) -> bool:
+    """Tell whether a parameter's gradient is of a narrower type than itself."""
+    return getattr(parameter, "grad_dtype", None) == NARROW != parameter.dtype
+
+
+def norm_of_rows(gradient: Tensor) -> Tensor:
+    """Give the norm, a scalar in float32, of a narrow gradient [out, in]; rounding of its rows' norms to bfloat16 evens out."""
+    norm: Tensor = vector_norm(vector_norm(gradient, dim=1).float())
+    return norm
+
+
+class WideningAdamW(torch.optim.AdamW):
+    """Fused AdamW that also takes narrow gradients; one is widened at a time, where it stays in the processor's cache."""
+
+    def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
+        super().__init__(groups, fused=True)
+        narrow = (parameter for group in self.param_groups for parameter in group["params"] if is_narrow(parameter))
+        self._wide = torch.empty(max((parameter.numel() for parameter in narrow), default=0))
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update the parameters that have gradients."""
+        for group in self.param_groups:
+            reached = [parameter for parameter in group["params"] if parameter.grad is not None]
+            wide = [parameter for parameter in reached if not is_narrow(parameter)]
+            self._update(group, wide, [parameter.grad for parameter in wide])
+            for parameter in reached:
+                if is_narrow(parameter):
+                    self._update(group, [parameter], [self._wide[: parameter.numel()].view_as(parameter).copy_(parameter.grad)])
+
+    def _update(self, group: dict[str, Any], parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+        states = [self._state(parameter) for parameter in parameters]
+        adamw(
+            list(parameters),
+            list(gradients),
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            [state["step"] for state in states],
+            fused=True,
+            grad_scale=getattr(self, "grad_scale", None),
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
+
+    def _state(self, parameter: Tensor) -> dict[str, Tensor]:
+        """Give a parameter's state, which torch's AdamW would read as its own."""
+        state: dict[str, Tensor] = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        return state

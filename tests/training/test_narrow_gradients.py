@@ -1,0 +1,152 @@
+"""Narrow gradients change what is held in memory, and no weight that comes out."""
+
+import pytest
+import tiny
+import torch
+from torch import nn
+from torch.nn.utils import get_total_norm
+from torch.optim import AdamW
+
+from hvpkit.registry import load_registry
+from hvpkit.training import narrow_gradients
+from hvpkit.training.narrow_gradients import NarrowLinear, WideningAdamW, is_narrow, keep_gradients_narrow, norm_of_rows
+from hvpkit.training.run import Run, train
+
+pytestmark = pytest.mark.skipif(not hasattr(nn.Parameter, "grad_dtype"), reason="this torch widens every gradient")
+
+
+@pytest.fixture
+def small_too(monkeypatch):
+    """Narrow the gradients of the smallest maps."""
+    monkeypatch.setattr(narrow_gradients, "LARGE", 1)
+
+
+def twins(*shape):
+    """Give the same linear map twice, the second one narrow."""
+    plain, other = nn.Linear(*shape), nn.Linear(*shape)
+    other.load_state_dict(plain.state_dict())
+    keep_gradients_narrow(other_holder := nn.Sequential(other))
+    return plain, other_holder[0]
+
+
+def test_under_autocast_a_narrow_map_does_the_same_and_its_gradient_is_what_was_written_wide(small_too):
+    plain, narrow = twins(7, 5)
+    numbers, found = torch.randn(4, 3, 7), []
+    for linear in (plain, narrow):
+        with torch.autocast("cpu", torch.bfloat16):
+            output = linear(numbers)
+        output.float().square().sum().backward()
+        found.append((output, linear.weight.grad, linear.bias.grad))
+    (wide_output, wide, wide_bias), (output, gradient, bias) = found
+    assert torch.equal(output, wide_output) and torch.equal(bias, wide_bias)
+    assert (gradient.dtype, wide.dtype, narrow.weight.dtype) == (torch.bfloat16, torch.float32, torch.float32)
+    assert torch.equal(gradient.float(), wide)
+
+
+def test_without_autocast_a_narrow_map_is_a_plain_one(small_too):
+    plain, narrow = twins(7, 5)
+    numbers = torch.randn(4, 7)
+    assert torch.equal(narrow(numbers), plain(numbers)) and narrow(numbers).dtype == torch.float32
+
+
+def test_small_shared_frozen_and_special_maps_stay_as_they_are():
+    class Special(nn.Linear):
+        pass
+
+    model = nn.Sequential(*(nn.Linear(256, 256) for _ in range(4)), nn.Linear(255, 256), Special(256, 256))
+    model[1].weight = model[0].weight
+    model[2].requires_grad_(False)
+    keep_gradients_narrow(model)
+    assert [isinstance(module, NarrowLinear) for module in model] == [False, False, False, True, False, False]
+    assert [is_narrow(module.weight) for module in model] == [False, False, False, True, False, False]
+
+
+@pytest.mark.parametrize("scale", [None, 3.0])
+def test_the_widening_optimizer_does_what_torchs_does_and_reads_its_state(small_too, scale):
+    found = []
+    for narrow in (False, True):
+        torch.manual_seed(5)
+        maps = nn.ModuleList([nn.Linear(6, 40), nn.Linear(40, 9)])
+        if narrow:
+            keep_gradients_narrow(maps[:1])
+        groups = [
+            {"params": [m.weight for m in maps], "lr": 0.01, "weight_decay": 0.1},
+            {"params": [m.bias for m in maps], "lr": 0.1, "weight_decay": 0},
+        ]
+        optimizer = WideningAdamW(groups) if narrow else AdamW(groups, fused=True)
+        if scale:
+            optimizer.grad_scale = torch.tensor(scale)
+        for step in range(4):
+            if step == 2:  # a checkpoint
+                state = optimizer.state_dict()
+                optimizer = WideningAdamW(groups) if narrow else AdamW(groups, fused=True)
+                optimizer.load_state_dict(state)
+            for parameter in maps.parameters():
+                gradient = torch.randn_like(parameter).bfloat16()
+                parameter.grad = gradient if is_narrow(parameter) else gradient.float()
+            optimizer.step()
+        found.append((maps.state_dict(), optimizer.state_dict()))
+    (weights, state), (ours, our_state) = found
+    for name, weight in weights.items():
+        torch.testing.assert_close(ours[name], weight)
+    for place, of in state["state"].items():
+        torch.testing.assert_close(our_state["state"][place], of)
+
+
+def test_a_parameter_without_a_gradient_stays(small_too):
+    _, narrow = twins(3, 3)
+    before = narrow.weight.detach().clone()
+    WideningAdamW([{"params": list(narrow.parameters()), "lr": 0.1, "weight_decay": 0.1}]).step()
+    assert torch.equal(narrow.weight, before)
+
+
+def test_the_norm_by_rows_is_the_norm():
+    gradient = (torch.randn(300, 70, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 3, 300)[:, None]).bfloat16()
+    exact = float(gradient.double().norm())
+    assert float(norm_of_rows(gradient)) == pytest.approx(exact, rel=1e-3)
+    assert float(norm_of_rows(gradient[:1])) == pytest.approx(float(gradient[:1].double().norm()), rel=5e-3)
+
+
+def weights_of(folder, data, monkeypatch, *overrides, narrow=True):
+    """Train a tiny model and give the trainer with its norms of gradients, and the weights."""
+    made = []
+    original = Run.trainer
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "trainer", lambda self, place: made.append(original(self, place)) or made[0])
+        if not narrow:
+            patched.setattr("hvpkit.training.run.keep_gradients_narrow", lambda model: None)
+        recipe = tiny.recipe(folder, data.folder, "mner", overrides=("train.precision=bf16", "train.epochs=3", *overrides))
+        train(recipe, load_registry(), folder / f"run-{narrow}")
+    return made[0], made[0].hvp_model.state_dict()
+
+
+@pytest.mark.parametrize("limit", [0, 0.05])
+def test_a_run_comes_out_the_same(small_too, tmp_path, mner_data, monkeypatch, limit):
+    wide, weights = weights_of(tmp_path, mner_data, monkeypatch, f"train.max_grad_norm={limit}", narrow=False)
+    narrow, ours = weights_of(tmp_path, mner_data, monkeypatch, f"train.max_grad_norm={limit}")
+    assert type(wide.optimizer.optimizer) is AdamW and type(narrow.optimizer.optimizer) is WideningAdamW
+    assert sum(is_narrow(parameter) for parameter in narrow.hvp_model.parameters()) > 10
+    assert list(ours) == list(weights)
+    for name, weight in weights.items():
+        torch.testing.assert_close(ours[name], weight, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("overrides", [("train.precision=fp32",), ("train.accumulate=2",), ("train.optimizer=sgd",)])
+def test_gradients_are_wide_where_they_are_or_add_up(small_too, tmp_path, mner_data, monkeypatch, overrides):
+    trainer, _ = weights_of(tmp_path, mner_data, monkeypatch, *overrides)
+    assert not any(is_narrow(parameter) for parameter in trainer.hvp_model.parameters())
+
+
+def test_the_norm_that_clips_counts_narrow_gradients(small_too, tmp_path, mner_data, monkeypatch):
+    seen = []
+    step = WideningAdamW.step
+
+    def watched(self, *given):
+        gradients = [p.grad.float() for group in self.param_groups for p in group["params"] if p.grad is not None]
+        seen.append((float(get_total_norm(gradients)), float(self.grad_scale)))
+        return step(self, *given)
+
+    monkeypatch.setattr(WideningAdamW, "step", watched)
+    weights_of(tmp_path, mner_data, monkeypatch, "train.max_grad_norm=0.05")
+    assert len(seen) == 9 and all(norm > 0.05 for norm, _ in seen)
+    assert [scale for _, scale in seen] == pytest.approx([norm / 0.05 for norm, _ in seen], rel=2e-3)

@@ -21,7 +21,7 @@ from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.types import Example
 
-LENGTHS = 4  # of positions, in training on a CPU: oneDNN keeps megabytes of code for every length that it has met
+LENGTHS = 2  # of positions, in training on a CPU: oneDNN keeps megabytes of code for every length that it has met
 
 
 @dataclass(frozen=True)

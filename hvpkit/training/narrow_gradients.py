@@ -49,12 +49,12 @@ def keep_gradients_narrow(model: nn.Module) -> None:
             continue
         if module.weight.requires_grad and uses[id(module.weight)] == 1:
             module.__class__ = NarrowLinear
-            module.weight.grad_dtype = NARROW
+            module.weight.grad_dtype = None  # whatever it comes in: without autocast it comes wide
 
 
-def is_narrow(parameter: Tensor) -> bool:
-    """Tell whether a parameter's gradient is of a narrower type than itself."""
-    return getattr(parameter, "grad_dtype", None) == NARROW != parameter.dtype
+def may_be_narrow(parameter: Tensor) -> bool:
+    """Tell whether a parameter's gradient may come in a narrower type than its own."""
+    return getattr(parameter, "grad_dtype", parameter.dtype) is None
 
 
 def norm_of_rows(gradient: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class WideningAdamW(torch.optim.AdamW):
 
     def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
         super().__init__(groups, fused=True)
-        narrow = (parameter for group in self.param_groups for parameter in group["params"] if is_narrow(parameter))
+        narrow = (parameter for group in self.param_groups for parameter in group["params"] if may_be_narrow(parameter))
         self._wide = torch.empty(max((parameter.numel() for parameter in narrow), default=0))
 
     @torch.no_grad()
@@ -76,10 +76,10 @@ class WideningAdamW(torch.optim.AdamW):
         """Update the parameters that have gradients."""
         for group in self.param_groups:
             reached = [parameter for parameter in group["params"] if parameter.grad is not None]
-            wide = [parameter for parameter in reached if not is_narrow(parameter)]
+            wide = [parameter for parameter in reached if parameter.grad.dtype == parameter.dtype]
             self._update(group, wide, [parameter.grad for parameter in wide])
             for parameter in reached:
-                if is_narrow(parameter):
+                if parameter.grad.dtype != parameter.dtype:
                     self._update(group, [parameter], [self._wide[: parameter.numel()].view_as(parameter).copy_(parameter.grad)])
 
     def _update(self, group: dict[str, Any], parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:

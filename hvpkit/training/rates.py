@@ -8,7 +8,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from hvpkit.recipe import TrainSpec
-from hvpkit.training.narrow_gradients import WideningAdamW, is_narrow
+from hvpkit.training.narrow_gradients import WideningAdamW, may_be_narrow
 from hvpkit.training.parameter_groups import Group
 
 
@@ -17,7 +17,7 @@ def make_optimizer(groups: Sequence[Group], train: TrainSpec) -> torch.optim.Opt
     given = [dict(group) for group in groups]
     if train.optimizer == "sgd":
         return torch.optim.SGD(given, momentum=train.momentum, fused=True)
-    narrow = any(is_narrow(parameter) for group in groups for parameter in group["params"])
+    narrow = any(may_be_narrow(parameter) for group in groups for parameter in group["params"])
     return WideningAdamW(given) if narrow else torch.optim.AdamW(given, fused=True)
 
 

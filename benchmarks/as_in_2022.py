@@ -37,7 +37,7 @@ class RunOf2022(Run):
     def leave_rows_out(self, train: Items) -> None:
         """Train every row of the vocabulary."""
 
-    def tell_processor(self) -> None:
+    def tell_processor(self, train: Items) -> None:
         """Leave it as it is."""
 
     def trainer(self, folder: Path) -> HvpTrainer:

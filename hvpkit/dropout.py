@@ -1,6 +1,7 @@
 """Dropout on a CPU, sooner and in less memory than torch's: a draw of 16 bits for each number, of which a byte is remembered (our own).
 
-torch draws 53 bits a number, one after the other, which takes a twentieth of a training step, and remembers four bytes of each.
+torch draws 53 bits a number, one after the other (seen on an AMD processor), which takes a twentieth of a training step, and remembers four
+bytes of each.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ DRAWS = 2**16  # what is drawn from: the share that is dropped is met to 1 / 131
 
 def drop(numbers: Tensor, share: float) -> Tensor:
     """Drop a share 0..1 of `numbers`, of any shape, at random, and scale the others so that the mean stays."""
-    dropped: Tensor = _Drop.apply(numbers, round(share * DRAWS))
+    dropped: Tensor = _Drop.apply(numbers, round(share * DRAWS)) if share else numbers
     return dropped
 
 
 class _Drop(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, numbers: Tensor, dropped: int) -> Tensor:  # noqa: ANN401 - the library's signature
-        kept = _draw(numbers.shape) >= dropped - DRAWS // 2
+        kept = _draw(numbers.shape) >= min(dropped, DRAWS - 1) - DRAWS // 2
         ctx.save_for_backward(kept)
-        ctx.scale = DRAWS / (DRAWS - dropped) if dropped < DRAWS else 0.0
+        ctx.scale = DRAWS / (DRAWS - dropped) if dropped < DRAWS else 0.0  # where all are dropped, the scale does it
         return (numbers * kept).mul_(ctx.scale)
 
     @staticmethod

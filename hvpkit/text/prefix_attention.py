@@ -63,7 +63,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropo
         return functional.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=scale)
     scores = query * (scale or query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     if mask is not None:
-        scores = scores.masked_fill_(~mask, float("-inf"))
+        scores = scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)  # not -inf: padding may look at nothing, and must not be NaN
     return drop(scores.softmax(-1), dropout) @ value
 
 

@@ -157,7 +157,7 @@ class Run:
         train = Items(self._encode(self.examples["train"]))
         self.leave_rows_out(train)
         if device().type == "cpu":
-            self.tell_processor()
+            self.tell_processor(train)
             for module in self._unread():
                 leave_on_disk(module, folder)
         has_dev = bool(self.examples["dev"])
@@ -172,13 +172,14 @@ class Run:
         if self.recipe.train.optimizer == "adamw":
             self.model.text.train_rows_of(item.text for item in train.items)
 
-    def tell_processor(self) -> None:
+    def tell_processor(self, train: Items) -> None:
         """Save time and memory of training on a CPU."""
         keep_freed_memory()
         use_cpu_dropout(self.model)
-        train = self.recipe.train
-        if uses_bf16(train) and train.optimizer == "adamw" and train.accumulate == 1 and os.environ.get("WORLD_SIZE", "1") == "1":
-            keep_gradients_narrow(self.model)  # summed over steps or processes they would lose digits
+        how = self.recipe.train
+        if uses_bf16(how) and how.optimizer == "adamw" and how.accumulate == 1 and os.environ.get("WORLD_SIZE", "1") == "1":
+            batch = self.batcher.collate(train.items[:1])
+            keep_gradients_narrow(self.model, lambda: self.model(batch))  # summed over steps or processes they would lose digits
 
     def _unread(self) -> list[nn.Module]:
         """List the parts that training does not read: the backbone whose features are kept, and tables of which some rows are trained."""

@@ -99,8 +99,8 @@ class HvpTrainer(Trainer):
         fused: Any = getattr(self.optimizer, "optimizer", self.optimizer)
         if not fused.defaults["fused"]:
             return super()._clip_grad_norm(model)  # type: ignore[no-any-return, no-untyped-call]
-        gradients = (parameter.grad for parameter in model.parameters() if parameter.grad is not None)
-        norm = get_total_norm([gradient if gradient.dtype == torch.float32 else norm_of_rows(gradient) for gradient in gradients])
+        reached = ((parameter.grad, parameter.dtype) for parameter in model.parameters() if parameter.grad is not None)
+        norm = get_total_norm([gradient if gradient.dtype == dtype else norm_of_rows(gradient) for gradient, dtype in reached])
         fused.grad_scale = ((norm + CLIP_EPS) / self.args.max_grad_norm).clamp(min=1.0)
         return norm
 

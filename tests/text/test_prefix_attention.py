@@ -174,6 +174,15 @@ def test_with_dropout_on_a_cpu_attention_drops_of_what_torch_attends_to(monkeypa
         torch.testing.assert_close(ours, theirs)
 
 
+def test_padding_that_may_look_at_nothing_makes_nothing_nan():
+    heads = [head.requires_grad_() for head in heads_of(5)]
+    mask = torch.ones(B, 1, T, T, dtype=torch.bool)
+    mask[0, :, -1] = False
+    output = attend(*heads, mask, 0.4, None)
+    assert output.isfinite().all()
+    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(output.square().sum(), heads))
+
+
 def test_dropout_of_attention_takes_whole_weights():
     alike = torch.zeros(1, 1, 1000, W)
     values = torch.ones(1, 1, 10, W)

@@ -1,11 +1,15 @@
 """Narrow gradients change what is held in memory, and no weight that comes out."""
 
+from functools import partial
+
 import pytest
 import tiny
 import torch
+from small_models import save_encoder
 from torch import nn
 from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
+from transformers import AutoModel
 
 from hvpkit.registry import load_registry
 from hvpkit.training import narrow_gradients
@@ -25,8 +29,8 @@ def twins(*shape):
     """Give the same linear map twice, the second one narrow."""
     plain, other = nn.Linear(*shape), nn.Linear(*shape)
     other.load_state_dict(plain.state_dict())
-    keep_gradients_narrow(other_holder := nn.Sequential(other))
-    return plain, other_holder[0]
+    keep_gradients_narrow(other, lambda: other(torch.zeros(shape[0])))
+    return plain, other
 
 
 def test_under_autocast_a_narrow_map_does_the_same_and_its_gradient_is_what_was_written_wide(small_too):
@@ -59,9 +63,25 @@ def test_small_shared_frozen_and_special_maps_stay_as_they_are():
     model = nn.Sequential(*(nn.Linear(256, 256) for _ in range(4)), nn.Linear(255, 256), Special(256, 256))
     model[1].weight = model[0].weight
     model[2].requires_grad_(False)
-    keep_gradients_narrow(model)
+    model.train()
+    keep_gradients_narrow(model, lambda: [module(torch.zeros(module.in_features)) for module in model])
+    assert model.training
     assert [isinstance(module, NarrowLinear) for module in model] == [False, False, False, True, False, False]
     assert [may_be_narrow(module.weight) for module in model] == [False, False, False, True, False, False]
+
+
+@pytest.mark.parametrize(("times", "narrow"), [(0, False), (1, True), (2, False)])
+def test_a_map_that_a_pass_uses_again_is_cast_once_for_all_uses(small_too, times, narrow):
+    linear = nn.Linear(4, 4)
+    keep_gradients_narrow(linear, lambda: [linear(torch.zeros(4)) for _ in range(times)])
+    assert may_be_narrow(linear.weight) == narrow
+
+
+def test_the_layer_that_albert_repeats_stays_wide(small_too, tmp_path):
+    encoder = AutoModel.from_pretrained(save_encoder(tmp_path / "albert", "albert"))
+    keep_gradients_narrow(encoder, lambda: encoder(torch.ones(1, 3, dtype=torch.long)))
+    assert not any(may_be_narrow(parameter) for parameter in encoder.encoder.albert_layer_groups.parameters())
+    assert may_be_narrow(encoder.encoder.embedding_hidden_mapping_in.weight)
 
 
 @pytest.mark.parametrize("scale", [None, 3.0])
@@ -71,7 +91,7 @@ def test_the_widening_optimizer_does_what_torchs_does_and_reads_its_state(small_
         torch.manual_seed(5)
         maps = nn.ModuleList([nn.Linear(6, 40), nn.Linear(40, 9)])
         if narrow:
-            keep_gradients_narrow(maps[:1])
+            keep_gradients_narrow(maps[0], partial(maps[0], torch.zeros(6)))
         groups = [
             {"params": [m.weight for m in maps], "lr": 0.01, "weight_decay": 0.1},
             {"params": [m.bias for m in maps], "lr": 0.1, "weight_decay": 0},
@@ -110,6 +130,20 @@ def test_the_norm_by_rows_is_the_norm():
     assert float(norm_of_rows(gradient[:1])) == pytest.approx(float(gradient[:1].double().norm()), rel=5e-3)
 
 
+def test_a_closure_is_called_and_its_loss_given(small_too):
+    _, narrow = twins(3, 3)
+    optimizer = WideningAdamW([{"params": list(narrow.parameters()), "lr": 0.1, "weight_decay": 0.1}])
+    before, expected = narrow.weight.detach().clone(), float(narrow(torch.ones(3)).sum().detach())
+
+    def closure():
+        loss = narrow(torch.ones(3)).sum()
+        loss.backward()
+        return float(loss.detach())
+
+    assert optimizer.step(closure) == pytest.approx(expected)
+    assert not torch.equal(narrow.weight, before)
+
+
 def weights_of(folder, data, monkeypatch, *overrides, narrow=True):
     """Train a tiny model and give the trainer with its norms of gradients, and the weights."""
     made = []
@@ -117,7 +151,7 @@ def weights_of(folder, data, monkeypatch, *overrides, narrow=True):
     with monkeypatch.context() as patched:
         patched.setattr(Run, "trainer", lambda self, place: made.append(original(self, place)) or made[0])
         if not narrow:
-            patched.setattr("hvpkit.training.run.keep_gradients_narrow", lambda model: None)
+            patched.setattr("hvpkit.training.run.keep_gradients_narrow", lambda model, forward: None)
         recipe = tiny.recipe(folder, data.folder, "mner", overrides=("train.precision=bf16", "train.epochs=3", *overrides))
         train(recipe, load_registry(), folder / f"run-{narrow}")
     return made[0], made[0].hvp_model.state_dict()

@@ -11,9 +11,12 @@ from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
 from transformers import AutoModel
 
+from hvpkit.data.batching import Items
+from hvpkit.data.prepared import open_prepared
 from hvpkit.registry import load_registry
 from hvpkit.training import narrow_gradients
 from hvpkit.training.narrow_gradients import NarrowLinear, WideningAdamW, keep_gradients_narrow, may_be_narrow, norm_of_rows
+from hvpkit.training.report import Report
 from hvpkit.training.run import Run, train
 
 pytestmark = pytest.mark.skipif(not hasattr(nn.Parameter, "grad_dtype"), reason="this torch widens every gradient")
@@ -172,6 +175,16 @@ def test_a_run_comes_out_the_same(small_too, tmp_path, mner_data, monkeypatch, l
 def test_gradients_are_wide_where_they_are_or_add_up(small_too, tmp_path, mner_data, monkeypatch, overrides):
     trainer, _ = weights_of(tmp_path, mner_data, monkeypatch, *overrides)
     assert not any(may_be_narrow(parameter) for parameter in trainer.hvp_model.parameters())
+
+
+@pytest.mark.parametrize(("processes", "narrow"), [("1", True), ("2", False)])
+def test_gradients_are_wide_where_processes_add_them_up(small_too, tmp_path, mner_data, monkeypatch, processes, narrow):
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("train.precision=bf16",))
+    run = Run(recipe, load_registry(), open_prepared(mner_data.folder), Report())
+    items = Items([run.batcher.encode(example, labelled=True) for example in run.examples["train"]])
+    monkeypatch.setenv("WORLD_SIZE", processes)
+    run.tell_processor(items)
+    assert any(may_be_narrow(parameter) for parameter in run.model.parameters()) == narrow
 
 
 def test_the_norm_that_clips_counts_narrow_gradients(small_too, tmp_path, mner_data, monkeypatch):

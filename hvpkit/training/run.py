@@ -178,7 +178,7 @@ class Run:
         use_cpu_dropout(self.model)
         how = self.recipe.train
         if uses_bf16(how) and how.optimizer == "adamw" and how.accumulate == 1 and os.environ.get("WORLD_SIZE", "1") == "1":
-            batch = self.batcher.collate(train.items[:1])
+            batch = self.batcher.collate(train.items[: how.batch_size])
             keep_gradients_narrow(self.model, lambda: self.model(batch))  # summed over steps or processes they would lose digits
 
     def _unread(self) -> list[nn.Module]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
@@ -20,8 +19,6 @@ from hvpkit.text.markers import Layout, lay_out, lay_out_released
 from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.types import Example
-
-LENGTHS = 2  # of positions, in training on a CPU: oneDNN keeps megabytes of code for every length that it has met
 
 
 @dataclass(frozen=True)
@@ -169,16 +166,8 @@ class HuggingFaceEncoder(TextEncoder):
         extras: dict[str, Any] = {} if prefix is None else {"hvp_prefix": prefix}
         if trace is not None:
             extras["hvp_trace"] = trace
-        features, mask = self._rounded_up(text) if self.training and text.mask.device.type == "cpu" else (text.features, text.mask)
-        states: Tensor = self.model(**features, attention_mask=mask.long(), **extras).last_hidden_state[:, : text.mask.shape[1]]
+        states: Tensor = self.model(**text.features, attention_mask=text.mask.long(), **extras).last_hidden_state
         return TextStates(states, states[:, 0])
-
-    def _rounded_up(self, text: TextBatch) -> tuple[dict[str, Tensor], Tensor]:
-        """Pad to a multiple of LENGTHS positions, as far as the model has positions."""
-        length, values = text.mask.shape[1], self.pad_values()
-        more = (0, min(-length % LENGTHS, self._longest() - length))
-        features = {name: pad(ids, more, value=values.get(name, 0)) for name, ids in text.features.items()}
-        return features, pad(text.mask, more, value=False)
 
     def remarks(self) -> list[str]:
         """Name random weights."""

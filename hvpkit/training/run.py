@@ -35,7 +35,7 @@ from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.training.card import model_card, remarks
 from hvpkit.training.narrow_gradients import keep_gradients_narrow
 from hvpkit.training.on_disk import leave_on_disk
-from hvpkit.training.processor import keep_freed_memory
+from hvpkit.training.processor import keep_few_kernels, keep_freed_memory
 from hvpkit.training.report import EpochLine, Report
 from hvpkit.training.sampling import is_sampled, sampled
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments, uses_bf16
@@ -125,11 +125,15 @@ class Run:
             raise DataError(f"{data.folder} has no training examples")
         self.examples["train"] = sampled(self.examples["train"], recipe.train)
         seed_everything(recipe.train.seed)
-        if recipe.vision is None or recipe.vision.frozen:  # oneDNN would keep a kernel for every length of a batch, hundreds of MB in bf16
-            os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
+        self.tell_libraries()
         self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
         self.start = self._take_over(recipe.train.start) if recipe.train.start is not None else None
         self.batcher = self.new_batcher()
+
+    def tell_libraries(self) -> None:
+        """Save memory of training on a CPU; a backbone that learns meets one size of pictures, and has more kernels than would be kept."""
+        if self.recipe.vision is None or self.recipe.vision.frozen:
+            keep_few_kernels("bf16" if uses_bf16(self.recipe.train) else "fp32")
 
     def _take_over(self, folder: Path) -> dict[str, Any]:
         """Start from the weights of a model folder; gives what is to be remembered of it."""

@@ -242,18 +242,3 @@ def test_code_beside_the_weights_is_not_run_and_nobody_is_asked(copy, tmp_path, 
     with pytest.raises(ModelFolderError, match="cannot be opened"):
         opened(copy)
     assert not Path("pwned").exists()
-
-
-@pytest.mark.parametrize("room", [40, 0])
-def test_in_training_on_a_cpu_texts_have_few_lengths_and_say_the_same(copy, monkeypatch, room):
-    configure(copy, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    encoder, seen = opened(copy), []
-    batch = pad_texts([encoder.encode(Example("1", ("!",) * words), 32) for words in (5, 2)], encoder.pad_values())
-    length = batch.mask.shape[1]
-    assert length % 2 == 1
-    monkeypatch.setattr(encoder, "_longest", lambda: length + room)
-    encoder.model.register_forward_pre_hook(lambda module, given, named: seen.append(named["input_ids"].shape[1]), with_kwargs=True)
-    plain, trained = encoder(batch), encoder.train()(batch)
-    assert seen == [length, length + min(1, room)]
-    assert trained.states.shape == plain.states.shape
-    torch.testing.assert_close(trained.states[batch.mask], plain.states[batch.mask])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -92,3 +93,26 @@ def test_a_table_on_disk_is_the_same_table(model, tmp_path):
     assert [p.requires_grad for p in other.parameters()] == [p.requires_grad for p in few.parameters()]
     assert trained(other) == trained(few)
     assert torch.equal(other.state_dict()["table.weight"], few.state_dict()["table.weight"])
+
+
+def test_a_table_that_is_left_on_disk_takes_memory_when_it_is_read_and_not_before(tmp_path):
+    maps = Path("/proc/self/smaps")
+    if not maps.is_file():
+        pytest.skip("Linux alone tells")
+
+    def resident():
+        """Sum up what is in memory, in kB, of files without a name."""
+        sizes, counted = 0, False
+        for line in maps.read_text().splitlines():
+            if "-" in line.split(maxsplit=1)[0]:
+                counted = line.endswith("weights.safetensors (deleted)")
+            elif counted and line.startswith("Rss:"):
+                sizes += int(line.split()[1])
+        return sizes
+
+    table = TrainedRows(nn.Embedding(4096, 256), torch.arange(0, 4096, 4))  # 4 MB, of which a row of each page is trained
+    before = resident()
+    leave_on_disk(table, tmp_path)
+    left = resident() - before
+    table.weight.sum()
+    assert left < 512 < 4000 < resident() - before

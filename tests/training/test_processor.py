@@ -1,3 +1,4 @@
+import ctypes
 import os
 import subprocess
 import sys
@@ -19,6 +20,24 @@ begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):
     [torch.ones(2**20) for _ in range(40)]
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begun)
+"""
+
+KERNELS = """
+import ctypes, sys, torch
+from hvpkit.training.processor import keep_few_kernels, products_by_onednn
+if sys.argv[1] == "few":
+    keep_few_kernels("fp32")
+class Heap(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Heap
+weight = torch.ones(256, 256)
+with products_by_onednn():
+    for rows in range(8, 328, 8):
+        torch.ones(rows, 256) @ weight
+        if rows == 160:
+            begun = library.mallinfo2().uordblks
+print(library.mallinfo2().uordblks - begun)
 """
 
 
@@ -74,3 +93,22 @@ def test_freed_memory_that_is_kept_is_not_fetched_page_by_page_again():
 
     assert faults("given back") > 100_000
     assert faults("kept") < 10_000
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the GNU C library from 2.33 on is asked")
+def test_kernels_of_many_lengths_do_not_pile_up():
+    def growth(how: str) -> int:
+        plain = {name: value for name, value in os.environ.items() if "CACHE_CAPACITY" not in name}
+        ran = subprocess.run([sys.executable, "-c", KERNELS, how], env=plain, check=True, capture_output=True, text=True)
+        return int(ran.stdout)
+
+    if growth("all") < 2**20:
+        pytest.skip("oneDNN makes no kernels of float32 products on this processor")
+    assert growth("few") < 2**18
+
+
+def test_a_user_has_the_last_word_on_kernels(monkeypatch):
+    said = {"LRU_CACHE_CAPACITY": "7"}
+    monkeypatch.setattr(os, "environ", said)
+    processor.keep_few_kernels("bf16")
+    assert said == {"LRU_CACHE_CAPACITY": "7", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}

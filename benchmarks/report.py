@@ -17,9 +17,8 @@ def machine(threads: int) -> dict[str, Any]:
     """Describe what the numbers were measured with."""
     import torch
 
-    cpu = next((line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     return {
-        "cpu": cpu,
+        "cpu": _processor(),
         "cores": torch.multiprocessing.cpu_count(),
         "threads": threads,
         "instructions": torch.backends.cpu.get_cpu_capability(),
@@ -28,6 +27,14 @@ def machine(threads: int) -> dict[str, Any]:
         "torch": version("torch"),
         "transformers": version("transformers"),
     }
+
+
+def _processor() -> str:
+    """Name the processor; clouds give several generations one name, so its family and model follow."""
+    known = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in _lines("/proc/cpuinfo"))}
+    if "model name" not in known:
+        return platform.machine()
+    return f"{known['model name']} (family {known.get('cpu family', '?')}, model {known.get('model', '?')})"
 
 
 def _lines(file: str) -> list[str]:

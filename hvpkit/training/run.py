@@ -131,8 +131,10 @@ class Run:
         self.batcher = self.new_batcher()
 
     def tell_libraries(self) -> None:
-        """Save memory of training on a CPU; a backbone that learns meets one size of pictures, and has more kernels than would be kept."""
-        if self.recipe.vision is None or self.recipe.vision.frozen:
+        """Save memory of training on a CPU; a backbone that is read in every step meets one size of pictures, and wants all its kernels."""
+        vision = self.recipe.vision
+        read_once = vision is None or (vision.frozen and vision.missing == "mask" and self.recipe.train.backbone_mode == "eval")
+        if read_once and device().type == "cpu":
             keep_few_kernels("bf16" if uses_bf16(self.recipe.train) else "fp32")
 
     def _take_over(self, folder: Path) -> dict[str, Any]:

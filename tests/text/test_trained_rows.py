@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from pathlib import Path
 
 import pytest
@@ -111,8 +112,9 @@ def test_a_table_that_is_left_on_disk_takes_memory_when_it_is_read_and_not_befor
         return sizes
 
     table = TrainedRows(nn.Embedding(4096, 256), torch.arange(0, 4096, 4))  # 4 MB, of which a row of each page is trained
+    gc.collect()  # maps of other tests
     before = resident()
     leave_on_disk(table, tmp_path)
     left = resident() - before
     table.weight.sum()
-    assert left < 512 < 4000 < resident() - before
+    assert left < 512 < 3500 < resident() - before

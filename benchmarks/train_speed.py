@@ -158,7 +158,6 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
     from hvpkit.training.run import Run
 
     run = Run(subject.recipe, load_registry(), subject.data, Report())
-    run.model.eval()
     flops, positions = [], []
     for example in run.examples["train"][:sample]:
         batch = run.batcher.collate([run.batcher.encode(example, labelled=True)])

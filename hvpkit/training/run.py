@@ -131,10 +131,9 @@ class Run:
         self.batcher = self.new_batcher()
 
     def tell_libraries(self) -> None:
-        """Save memory of training on a CPU; a backbone that is read in every step meets one size of pictures, and wants all its kernels."""
-        vision = self.recipe.vision
-        read_once = vision is None or (vision.frozen and vision.missing == "mask" and self.recipe.train.backbone_mode == "eval")
-        if read_once and device().type == "cpu":
+        """Save memory of training on a CPU; a backbone that learns meets one size of pictures, and wants all of its kernels."""
+        learns = self.recipe.vision is not None and not self.recipe.vision.frozen
+        if device().type == "cpu" and not learns:
             keep_few_kernels("bf16" if uses_bf16(self.recipe.train) else "fp32")
 
     def _take_over(self, folder: Path) -> dict[str, Any]:

@@ -125,11 +125,9 @@ def test_what_a_user_says_of_kernels_stands(monkeypatch):
         (("train.precision=fp32",), ["fp32"]),
         (("train.precision=bf16",), ["bf16"]),
         (("vision.frozen=false",), []),
-        (("vision.missing=zeros",), []),
-        (("train.backbone_mode=train",), []),
     ],
 )
-def test_few_kernels_are_kept_unless_pictures_are_read_in_every_step(tmp_path, mner_data, monkeypatch, overrides, said):
+def test_few_kernels_are_kept_unless_the_backbone_learns(tmp_path, mner_data, monkeypatch, overrides, said):
     heard = []
     monkeypatch.setattr(training, "keep_few_kernels", heard.append)
     monkeypatch.setattr(training, "device", lambda: torch.device("cpu"))

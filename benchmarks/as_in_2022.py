@@ -47,6 +47,9 @@ class RunOf2022(Run):
         """Set up the trainer with the plain optimizer, attention in steps, and torch's own choice of a library for products."""
         trainer = super().trainer(folder)
         trainer.products = partial(patch.object, prefix_attention, "attend", attend_in_steps)
+        trainer.graphs = None
+        if torch.cuda.is_available():
+            trainer.args.dataloader_num_workers = 4  # as there; on the two cores of a small machine they would only be in the way
         trainer.optimizer = torch.optim.AdamW([dict(group) for group in trainer.groups], foreach=False, fused=False)
         if not self.same_batches:
             trainer.sampler = RandomSampler(range(len(trainer.train_dataset)))  # type: ignore[arg-type, assignment]
@@ -57,7 +60,7 @@ class RunOf2022(Run):
 class PaddingBatcher(Batcher):
     """Pads every batch to the recipe's `max_length`, in positions and in words."""
 
-    def collate(self, items: Sequence[Item]) -> Batch:
+    def collate(self, items: Sequence[Item], multiple: int = 1) -> Batch:
         """Pad further than the batch needs."""
         batch, longest = super().collate(items), self.recipe.data.max_length
         words = batch.text.word_mask.shape[1]
@@ -92,12 +95,13 @@ def attend_in_steps(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | No
 
 def decode_in_training(model: Model) -> None:
     """Let a head with a CRF find the best paths before each loss."""
-    loss, crf = model.head.loss, getattr(model.head, "crf", None)
+    crf = getattr(model.head, "crf", None)
     if crf is None:
         return
 
-    def loss_and_paths(scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
+    def paths_and_loss(scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
         crf.decode(scores, text.word_mask)
-        return loss(scores, text, targets)
+        likelihood: Tensor = crf(scores, targets["tags"], mask=text.word_mask, reduction="mean")
+        return -likelihood
 
-    model.head.loss = loss_and_paths  # type: ignore[method-assign]
+    model.head.loss = paths_and_loss  # type: ignore[method-assign]

@@ -8,47 +8,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from hvpkit.errors import ComponentError, InputError
+from hvpkit.movable import Movable
 from hvpkit.recipe import Part
 from hvpkit.types import Entity, Example, Labels, Relation, Split, Task, VisualObject
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Moved = TypeVar("Moved", bound="Movable")
-
-
-class Movable:
-    """A dataclass of tensors that goes to a device, or into page-locked memory, as one."""
-
-    def to(self: Moved, device: torch.device | str, non_blocking: bool = False) -> Moved:
-        """Copy every tensor within to `device`."""
-        return self._each(lambda thing: thing.to(device, non_blocking=non_blocking))
-
-    def pin_memory(self: Moved) -> Moved:
-        """Copy every tensor within to page-locked memory, from where a GPU fetches it while it computes (data loaders call this)."""
-        return self._each(lambda thing: thing.pin_memory())
-
-    def _each(self: Moved, move: Callable[[Any], Any]) -> Moved:
-        moved = {f.name: _moved(getattr(self, f.name), move) for f in fields(self)}  # type: ignore[arg-type]
-        return replace(self, **moved)  # type: ignore[type-var]
-
-
-def _moved(value: Any, move: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - any field of a dataclass
-    if isinstance(value, (Tensor, Movable)):
-        return move(value)
-    if isinstance(value, dict):
-        return {key: _moved(item, move) for key, item in value.items()}
-    if isinstance(value, tuple) and value and isinstance(value[0], Tensor):
-        return tuple(map(move, value))
-    return value
 
 
 # ------------------------------------------------------------------------------------------------------------------ values

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -159,3 +160,14 @@ def test_the_recipe_s_options_reach_their_components(task, data, tmp_path):
 def test_each_part_of_a_saved_model_has_its_folder(tmp_path):
     assert Saved(tmp_path).of("text") == tmp_path / "text"
     assert Saved().of("text") is None
+
+
+def test_a_training_step_asks_for_no_value(task, data, tmp_path, monkeypatch):
+    """On the meta device there are none, and whatever asks for one fails; a GPU would have to be waited for."""
+    monkeypatch.setattr(torch, "autocast", lambda *given, **named: nullcontext())  # it knows no meta device
+    model, batcher = built(data, tmp_path, task)
+    batch = batch_of(batcher, data)
+    model.text.train_rows_of([batcher.encode(example, labelled=False).text for example in data.examples("train")])
+    loss = model.to("meta").train()(batch.to("meta")).loss
+    loss.backward()
+    assert loss.is_meta and all(p.grad is not None for p in model.parameters() if p.requires_grad)

@@ -48,58 +48,68 @@ class Batcher:
         vision = self.recipe.vision
         return views(example, whole=vision.whole, objects=vision.objects) if vision else ()
 
-    def collate(self, items: Sequence[Item]) -> Batch:
-        """Pad and stack; pictures are decoded here, or their features looked up; raises PictureError."""
+    def collate(self, items: Sequence[Item], multiple: int = 1) -> Batch:
+        """Pad and stack; pictures are decoded here, or their features looked up; raises PictureError.
+
+        Positions and words are padded to a `multiple`, and features as if no picture were missing, so that batches come in few shapes;
+        not so where a fusion has inputs of its own, whose sizes may hang on those of the text.
+        """
+        multiple = 1 if items[0].extras else multiple
         return Batch(
-            text=pad_texts([item.text for item in items], self.model.text.pad_values()),
-            pictures=self._pictures([item.views for item in items]),
-            targets=_stack([item.targets for item in items]),
+            text=pad_texts([item.text for item in items], self.model.text.pad_values(), multiple),
+            pictures=self._pictures([item.views for item in items], whole=multiple > 1),
+            targets=_stack([item.targets for item in items], multiple),
             extras=_stack([item.extras for item in items]),
         )
 
-    def _pictures(self, rows: Sequence[tuple[View | None, ...]]) -> Pictures | None:
+    def _pictures(self, rows: Sequence[tuple[View | None, ...]], whole: bool) -> Pictures | None:
         seen = [view for row in rows for view in row if view is not None]
         if not seen or self.model.vision is None:
             return None
         mask = torch.tensor([[view is not None for view in row] for row in rows])
         boxes = torch.tensor([[view.place if view else (0.0, 0.0, 0.0, 0.0) for view in row] for row in rows])
         if self.features is not None:
-            levels = zip(*(self.features.of(view) for view in seen), strict=True)
-            return Pictures(mask, boxes, features=tuple(torch.stack(level) for level in levels))
+            seen += seen[-1:] * (mask.numel() - len(seen)) if whole else []
+            return Pictures(mask, boxes, features=self.features.stacked(seen))
         return Pictures(mask, boxes, pixels=torch.stack([(self.pixels or self.model.vision.look)(view) for view in seen]))
 
 
-def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int]) -> TextBatch:
-    """Pad each feature [T, ...] to the longest: [B, T, ...]."""
+def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], multiple: int = 1) -> TextBatch:
+    """Pad each feature [T, ...] to the longest: [B, T, ...], T and the number of words multiples of `multiple`."""
     lengths = [len(next(iter(text.features.values()))) for text in texts]
     words = [len(text.word_starts) for text in texts]
     paired = texts[0].head_start is not None
     return TextBatch(
-        features={name: pad([text.features[name] for text in texts], pad_values.get(name, 0)) for name in texts[0].features},
-        mask=_mask(lengths),
-        word_starts=pad([text.word_starts for text in texts]),
-        word_mask=_mask(words),
-        word_of=pad([text.word_of for text in texts], -1),
+        features={name: pad([text.features[name] for text in texts], pad_values.get(name, 0), multiple) for name in texts[0].features},
+        mask=_mask(lengths, multiple),
+        word_starts=pad([text.word_starts for text in texts], multiple=multiple),
+        word_mask=_mask(words, multiple),
+        word_of=pad([text.word_of for text in texts], -1, multiple),
         head_start=torch.tensor([text.head_start for text in texts]) if paired else None,
         tail_start=torch.tensor([text.tail_start for text in texts]) if paired else None,
     )
 
 
-def pad(tensors: Sequence[Tensor], value: int = 0) -> Tensor:
-    """Stack tensors of like rank, padded with `value` to the largest size in every dimension."""
+def pad(tensors: Sequence[Tensor], value: int = 0, multiple: int = 1) -> Tensor:
+    """Stack tensors of like rank, padded with `value` to the largest size in every dimension, in the first one to a multiple."""
     sizes = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
+    sizes[:1] = [_rounded_up(size, multiple) for size in sizes[:1]]
     full = tensors[0].new_full((len(tensors), *sizes), value)
     for row, tensor in zip(full, tensors, strict=True):
         row[tuple(slice(0, size) for size in tensor.shape)] = tensor
     return full
 
 
-def _mask(lengths: Sequence[int]) -> Tensor:
-    return torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]
+def _mask(lengths: Sequence[int], multiple: int) -> Tensor:
+    return torch.arange(_rounded_up(max(lengths), multiple))[None, :] < torch.tensor(lengths)[:, None]
 
 
-def _stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: pad([row[name] for row in rows]) for name in rows[0]}
+def _rounded_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
+
+
+def _stack(rows: Sequence[dict[str, Tensor]], multiple: int = 1) -> dict[str, Tensor]:
+    return {name: pad([row[name] for row in rows], multiple=multiple) for name in rows[0]}
 
 
 class Items(Dataset[Item]):

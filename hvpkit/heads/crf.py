@@ -10,6 +10,7 @@ from torchcrf import CRF
 
 from hvpkit.contracts import EncodedText, Fused, Head, HeadContext, TextBatch
 from hvpkit.heads.bio import Run, runs
+from hvpkit.heads.crf_likelihood import mean_log_likelihood
 from hvpkit.heads.forward_backward import Chart, forward_backward, run_probability
 from hvpkit.types import Entity, Example
 
@@ -61,8 +62,7 @@ class CrfHead(Head):
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
         """Give the negative log likelihood of the gold tags [B, n], mean over the batch."""
         with torch.autocast(scores.device.type, enabled=False):
-            likelihood: Tensor = self.crf(scores, targets["tags"], mask=text.word_mask, reduction="mean")
-            return -likelihood
+            return -mean_log_likelihood(self.crf, scores, targets["tags"], text.word_mask)
 
     @torch.no_grad()
     def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]]:

@@ -12,6 +12,7 @@ from torchcrf import CRF
 from hvpkit.contracts import EncodedText, Fused, Head, HeadContext, TextBatch
 from hvpkit.heads.bio import Run, runs
 from hvpkit.heads.crf import on_cpu
+from hvpkit.heads.crf_likelihood import mean_log_likelihood
 from hvpkit.heads.forward_backward import forward_backward
 from hvpkit.types import Entity, Example
 
@@ -53,8 +54,7 @@ class PieceCrfHead(Head):
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
         """Give the negative log likelihood of the gold tags [B, T], mean over the batch."""
         with torch.autocast(scores.device.type, enabled=False):
-            likelihood: Tensor = self.crf(scores, targets["tags"], mask=text.mask, reduction="mean")
-            return -likelihood
+            return -mean_log_likelihood(self.crf, scores, targets["tags"], text.mask)
 
     @torch.no_grad()
     def paths(self, scores: Tensor, text: TextBatch) -> list[list[int]]:

@@ -24,9 +24,11 @@ class TrainedRows(nn.Module):
 
     def __init__(self, table: nn.Embedding, rows: Tensor) -> None:
         super().__init__()
-        self.weight, self.padding_idx = table.weight.requires_grad_(False), table.padding_idx  # the trained rows of it are out of date
+        self.weight = table.weight.requires_grad_(False)  # the trained rows of it are out of date
         self.trained = nn.Parameter(table.weight[rows])
         places = torch.full((len(table.weight),), -1).index_put_((rows,), torch.arange(len(rows)))
+        padding = -1 if table.padding_idx is None else int(places[table.padding_idx])
+        self.padding = padding if padding >= 0 else None  # its place among the trained ones
         self.register_buffer("rows", rows, persistent=False)
         self.register_buffer("places", places, persistent=False)
         self.left = 1.0  # what decay has left of the other rows
@@ -35,8 +37,7 @@ class TrainedRows(nn.Module):
         """Give the vectors [..., d] of `ids` [...]; in training an id outside of `rows` raises IndexError."""
         places = self.places[ids]
         if self.training:
-            padding = -1 if self.padding_idx is None else int(self.places[self.padding_idx])
-            return embedding(places, self.trained, padding if padding >= 0 else None)
+            return embedding(places, self.trained, self.padding)
         return torch.where(places[..., None] >= 0, self.trained[places.clamp(min=0)], self.left * self.weight[ids])
 
     def decay(self, share: float) -> None:

@@ -26,8 +26,10 @@ from hvpkit.training.narrow_gradients import norm_of_rows
 from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.training.processor import products_by_onednn
 from hvpkit.training.rates import make_optimizer, make_schedule
+from hvpkit.training.step_graphs import StepGraphs
 from hvpkit.types import Example
 
+MULTIPLE = 8  # that texts are padded to where steps are recorded by their shapes; tensor cores work in eights anyway
 CLIP_EPS = 1e-6  # what torch's clip_grad_norm_ adds to the norm
 
 
@@ -66,12 +68,23 @@ class HvpTrainer(Trainer):
             args=arguments,
             train_dataset=train,
             eval_dataset=dev,
-            data_collator=lambda items: {"batch": batcher.collate(items)},
+            data_collator=lambda items: {"batch": batcher.collate(items, MULTIPLE if self.graphs else 1)},
             callbacks=[EpochOfSampler(self.sampler), *callbacks],
         )
+        self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        alone = arguments.device.type == "cuda" and arguments.n_gpu == arguments.world_size == arguments.gradient_accumulation_steps == 1
+        self.graphs = StepGraphs(model) if alone else None
         self.remove_callback(PrinterCallback)  # our report speaks instead
         if score_dev is not None and recipe.train.patience is not None:
             self.add_callback(EarlyStoppingCallback(recipe.train.patience))
+
+    def train(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - the library's signature
+        """Train; what was recorded of steps goes when it ends."""
+        try:
+            return super().train(*given, **named)
+        finally:
+            vars(self.hvp_model).pop("zero_grad", None)
+            self.graphs = None
 
     def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
         return self.sampler
@@ -90,17 +103,26 @@ class HvpTrainer(Trainer):
         return loss
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None) -> Tensor:
-        """Go forward and backward."""
+        """Go forward and backward; on a GPU by a recording, where there is one."""
+        plain = super().training_step
         with self.products():
-            return super().training_step(model, inputs, num_items_in_batch)
+            if self.graphs is None:
+                return plain(model, inputs, num_items_in_batch)
+            batch: Any = self._prepare_inputs(inputs)["batch"]
+            model.zero_grad = self.graphs.forget  # type: ignore[assignment]  # nn.Module's own goes through all modules for it
+            loss, self._norm = self.graphs.step(batch, lambda batch: plain(model, {"batch": batch}))
+            return loss
+
+    def _norm_of_gradients(self) -> Tensor:
+        reached = ((parameter.grad, parameter.dtype) for parameter in self.trained if parameter.grad is not None)
+        return get_total_norm([gradient if gradient.dtype == dtype else norm_of_rows(gradient) for gradient, dtype in reached])
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         """Give the gradients' norm; a fused optimizer clips them as it goes over them, which saves the way there and back."""
         fused: Any = getattr(self.optimizer, "optimizer", self.optimizer)
         if not fused.defaults["fused"]:
             return super()._clip_grad_norm(model)  # type: ignore[no-any-return, no-untyped-call]
-        reached = ((parameter.grad, parameter.dtype) for parameter in model.parameters() if parameter.grad is not None)
-        norm = get_total_norm([gradient if gradient.dtype == dtype else norm_of_rows(gradient) for gradient, dtype in reached])
+        norm = self._norm_of_gradients() if self.graphs is None else self._norm
         fused.grad_scale = ((norm + CLIP_EPS) / self.args.max_grad_norm).clamp(min=1.0)
         return norm
 

@@ -44,6 +44,7 @@ class FeatureStore:
         self.folder, self.shape = folder, shape
         folder.mkdir(parents=True, exist_ok=True)
         self._shards: list[_Shard] = []
+        self._sound: dict[bytes, tuple[_Shard, int]] = {}  # where a key was found with the checksum that it should have
         self._lock = FileLock(folder / "lock")
         self.refresh()
 
@@ -62,7 +63,27 @@ class FeatureStore:
 
     def read(self, key: bytes) -> tuple[Level, ...] | None:
         """Give the C levels [C_i, P] of a key; None when they are not there or damaged."""
-        return next((levels for shard, row in self._places(key) if (levels := shard.read(row, key)) is not None), None)
+        rows = self.rows([key])
+        return None if rows is None else _unpack(rows[0], self.shape)
+
+    def rows(self, keys: Sequence[bytes]) -> NDArray[np.void] | None:
+        """Give the rows of K keys as they are kept, [K] of the shape's dtype; None when one is not there or damaged."""
+        found = [self._place(key) for key in keys]
+        places = [place for place in found if place is not None]
+        if len(places) < len(found):
+            return None
+        rows = np.empty(len(keys), self.shape.dtype)
+        for shard in {shard for shard, _ in places}:
+            own = [i for i, (other, _) in enumerate(places) if other is shard]
+            rows[own] = shard.rows([places[i][1] for i in own])
+        return rows
+
+    def _place(self, key: bytes) -> tuple[_Shard, int] | None:
+        """Find a sound row of a key; checksums are compared once."""
+        place = self._sound.get(key) or next(((shard, row) for shard, row in self._places(key) if shard.is_sound(row, key)), None)
+        if place is not None:
+            self._sound[key] = place
+        return place
 
     def damaged(self, key: bytes) -> bool:
         """Tell whether a key has rows and none of them is sound."""
@@ -90,7 +111,7 @@ class FeatureStore:
         with self._lock:
             for shard in self._shards:
                 shard.remove()
-            self._shards = []
+            self._shards, self._sound = [], {}
 
     def _places(self, key: bytes) -> Iterator[tuple[_Shard, int]]:
         return ((shard, row) for shard in self._shards for row in shard.find(key))
@@ -106,7 +127,7 @@ class _Shard:
 
     def __init__(self, folder: Path, number: int, shape: RowShape) -> None:
         self._keys, self._rows = _files(folder, number)
-        self._shape, self._dtype = shape, shape.dtype
+        self._dtype = shape.dtype
         self._seen: tuple[int, int, int] | None = None
         self._forget()
 
@@ -154,15 +175,21 @@ class _Shard:
             if self._records[row]["key"].tobytes() == key:
                 yield row
 
-    def read(self, row: int, key: bytes) -> tuple[Level, ...] | None:
-        """Give a row's levels, None if it is damaged."""
-        if row >= len(self._mapped):
-            self._map()
-        if row >= len(self._mapped) or _check(key, self._mapped[row].tobytes()) != self._records[row]["check"]:
-            return None
-        return _unpack(self._mapped[row], self._shape)
+    def is_sound(self, row: int, key: bytes) -> bool:
+        """Tell whether a row is there and has the checksum that it should have."""
+        self._map(row)
+        return row < len(self._mapped) and _check(key, self._mapped[row].tobytes()) == self._records[row]["check"]
 
-    def _map(self) -> None:
+    def rows(self, rows: Sequence[int]) -> NDArray[np.void]:
+        """Copy rows that are there."""
+        self._map(max(rows))
+        copied: NDArray[np.void] = self._mapped[rows]
+        return copied
+
+    def _map(self, row: int) -> None:
+        """Map the rows again if `row` is not among those that are mapped."""
+        if row < len(self._mapped):
+            return
         there = self._rows.stat().st_size // self._dtype.itemsize if self._rows.exists() else 0
         if there:
             self._mapped = np.memmap(self._rows, self._dtype, "r", shape=(there,))

@@ -96,6 +96,17 @@ class PyramidCache:
             raise self._faults[view]
         return found
 
+    def stacked(self, views: Sequence[View]) -> Levels:
+        """Give the C levels [K, C_i, P] of K views; raises PictureError."""
+        store = self._looker.store
+        kept = store is not None and not self._kept and all(view in self._keys for view in views)
+        rows = store.rows([self._keys[view] for view in views]) if store is not None and kept else None
+        if rows is None:
+            return tuple(map(torch.stack, zip(*map(self.of, views), strict=True)))
+        scales = torch.from_numpy(rows["scales"].copy())
+        halves = (torch.from_numpy(rows[f"level{i}"]) for i in range(scales.shape[1]))  # NumPy takes longer to widen them
+        return tuple(half.float().mul_(scale[:, None, None]) for half, scale in zip(halves, scales.T, strict=True))
+
     def fault(self, views: Iterable[View | None]) -> PictureError | None:
         """Give the fault of the first of these views that could not be read when it was looked at."""
         return next((self._faults[view] for view in views if view in self._faults), None)

@@ -89,7 +89,10 @@ class VisualTower(nn.Module):
 
 
 def spread(level: Tensor, mask: Tensor) -> Tensor:
-    """Put the K existing pictures' rows [K, ...] at their places in [B, V, ...]."""
-    full = level.new_zeros(*mask.shape, *level.shape[1:])
-    full[mask] = level
-    return full
+    """Put the K existing pictures' rows [K, ...] at their places in [B, V, ...]; rows after them are not read.
+
+    A GPU is not asked how many there are: that would be to wait for it.
+    """
+    place = mask.flatten().cumsum(0).sub(1).clamp(min=0)
+    there = mask.view(*mask.shape, *[1] * (level.dim() - 1))
+    return level.index_select(0, place).view(*mask.shape, *level.shape[1:]).masked_fill(~there, 0)

@@ -1,0 +1,155 @@
+"""Training steps as CUDA graphs: the kernels of a step are recorded for each shape of a batch, and then started all at once (our own).
+
+A GPU is done with eight tweets in less time than it takes to ask it for every kernel that they need.
+"""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+from hvpkit.contracts import Batch
+from hvpkit.training.working_copies import WorkingCopies, maps_in_bfloat16
+
+Step = Callable[[Batch], Tensor]
+Shapes = tuple[torch.Size, ...]
+MOST = 64  # shapes that are recorded: a recording keeps some megabytes of kernels, activations are shared
+CHANCES = 16  # steps that may turn out not to be recordable before no further one is looked at
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A step's kernels: they read `batch`, fill the gradients of `reached`, and write the loss and the gradients' norm."""
+
+    batch: Batch
+    graph: torch.cuda.CUDAGraph
+    loss: Tensor
+    norm: Tensor
+    reached: Sequence[nn.Parameter]
+
+    def replay(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Give loss and norm for a batch of the same shapes."""
+        ours, theirs = self.batch.block(), batch.block()
+        pairs = zip(self.batch.tensors(), batch.tensors(), strict=True) if ours is None or theirs is None else [(ours, theirs)]
+        for own, other in pairs:
+            own.copy_(other, non_blocking=True)
+        self.graph.replay()
+        return self.loss.clone(), self.norm.clone()
+
+
+@dataclass
+class Seen:
+    """What a step as usual showed: which parameters it gives gradients to, which maps it does in bfloat16, whether it can be recorded.
+
+    One that waits for the GPU or draws random numbers elsewhere cannot: a recording would repeat what came out once.
+    """
+
+    reached: Sequence[nn.Parameter] = ()
+    narrow: Sequence[nn.Linear] = ()
+    recordable: bool = False
+
+
+class StepGraphs:
+    """Does the steps of a model on a GPU; a shape of batch is met once as usual, and recorded when it comes again."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.recordings: dict[Shapes, Recording] = {}
+        self._gradients = {p: torch.zeros_like(p) for p in model.parameters() if p.requires_grad}  # all steps fill these
+        self._copies = WorkingCopies()
+        self._seen: dict[Shapes, Seen] = {}
+        self._pool = torch.cuda.graph_pool_handle()
+        self._chances = CHANCES
+
+    def step(self, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
+        """Let `step` give the loss of a batch on the GPU, and fill gradients anew; give it, and their norm."""
+        shapes = tuple(tensor.shape for tensor in batch.tensors())
+        if shapes in self._seen and self._chances:
+            self._record(batch, step, shapes)
+        if shapes not in self.recordings:
+            return self._as_usual(batch, step, shapes)
+        recording = self.recordings[shapes]
+        self._lay_out(recording.reached)
+        return recording.replay(batch)
+
+    def forget(self) -> None:
+        """Take the gradients away."""
+        self._lay_out(())
+
+    def _as_usual(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
+        self._lay_out(self._gradients)
+        torch._foreach_zero_([*self._gradients.values()])
+        with _reached(self._gradients) as reached, watched(self.model) if self._chances else nullcontext(Seen()) as seen:
+            loss = step(batch)
+        self._lay_out(reached)
+        if seen.recordable:
+            self._seen[shapes] = replace(seen, reached=reached)
+        elif self._chances:
+            self._chances -= 1
+        return loss, get_total_norm([self._gradients[parameter] for parameter in reached])
+
+    def _record(self, batch: Batch, step: Step, shapes: Shapes) -> None:
+        seen, graph = self._seen.pop(shapes), torch.cuda.CUDAGraph()
+        ours = batch.packed(lambda size: torch.empty(size, dtype=torch.uint8, device="cuda"))
+        gradients = [self._gradients[parameter] for parameter in seen.reached]
+        self._copies.prepare(seen.narrow)
+        self.forget()
+        recording = torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local")
+        try:
+            with recording, self._copies.in_place(seen.narrow) as gradient_of:
+                loss = step(ours)
+                torch._foreach_copy_(gradients, [gradient_of(parameter) for parameter in seen.reached])
+                norm = get_total_norm(gradients)
+        except RuntimeError as error:
+            warnings.warn(f"steps of training cannot be recorded, and take longer: {error}", stacklevel=1)
+            self._chances = 0
+            return
+        self.recordings[shapes] = Recording(ours, graph, loss, norm, seen.reached)
+        if len(self.recordings) == MOST:
+            self._chances = 0
+
+    def _lay_out(self, reached: Iterable[nn.Parameter]) -> None:
+        """Let these parameters have gradients, and no others."""
+        for parameter in self._gradients:
+            parameter.grad = None
+        for parameter in reached:
+            parameter.grad = self._gradients[parameter]
+
+
+@contextmanager
+def _reached(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Collect the parameters that a backward pass within the block gives gradients to."""
+    found: list[nn.Parameter] = []
+    hooks = [parameter.register_post_accumulate_grad_hook(found.append) for parameter in parameters]  # type: ignore[no-untyped-call]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def watched(model: nn.Module) -> Iterator[Seen]:
+    """Find out about the step within the block, all but what it reaches."""
+    seen, drawn, mode = Seen(), (torch.get_rng_state(), random.getstate()), torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(record=True) as heard, maps_in_bfloat16(model) as narrow:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield seen
+        finally:
+            torch.cuda.set_sync_debug_mode(mode)
+    waits = [each for each in heard if "called a synchronizing CUDA operation" in str(each.message)]
+    seen.narrow = narrow
+    seen.recordable = not waits and torch.equal(drawn[0], torch.get_rng_state()) and drawn[1] == random.getstate()
+    for other in heard:
+        if other not in waits:
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)

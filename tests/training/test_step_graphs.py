@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import copy
+import random
+
+import pytest
+import torch
+from torch import nn
+
+from hvpkit.contracts import Batch, TextBatch
+from hvpkit.training.step_graphs import CHANCES, StepGraphs
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+
+
+class Scorer(nn.Module):
+    """Scores numbers [B, T]; of its two maps the second one is for texts with words."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.plain, self.second, self.dropout = nn.Linear(1, 4), nn.Linear(4, 1), nn.Dropout(dropout)
+
+    def forward(self, batch):
+        states = self.dropout(self.plain(batch.text.features["numbers"][..., None]).tanh())
+        return (self.second(states) if "second" in batch.text.features else states).square().mean()
+
+
+def batch_of(seed, length=5, **features):
+    numbers = torch.randn(3, length, generator=torch.Generator().manual_seed(seed))
+    mask = torch.ones(3, length, dtype=torch.bool)
+    return Batch(TextBatch({"numbers": numbers, **features}, mask, mask.long(), mask, mask.long()), None).to("cuda")
+
+
+def backward(model):
+    def step(batch):
+        loss = model(batch)
+        loss.backward()
+        return loss.detach()
+
+    return step
+
+
+def plainly(model):
+    """A step that gives the gradients' norm, too."""
+    step = backward(model)
+    return lambda batch: (step(batch), torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
+
+
+def trained(model, batches, step):
+    """Train with AdamW and weight decay; gives all losses and norms."""
+    optimizer, found = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1, fused=True), []
+    for batch in batches:
+        found += map(float, step(batch))
+        optimizer.step()
+        optimizer.zero_grad()
+    return found
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return Scorer().cuda()
+
+
+def test_recorded_steps_train_as_plain_ones_do_whatever_the_shapes(model):
+    other = copy.deepcopy(model)
+    batches = [batch_of(seed, 4 + seed % 3) for seed in range(12)]
+    batches += [batch_of(seed, second=torch.ones(1)) for seed in range(4)]
+    graphs = StepGraphs(model)
+    ours = trained(model, batches, lambda batch: graphs.step(batch, backward(model)))
+    assert ours == pytest.approx(trained(other, batches, plainly(other)), rel=1e-5)
+    assert len(graphs.recordings) == 4
+    for own, expected in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(own, expected)
+
+
+def test_in_bfloat16_recorded_steps_train_as_autocast_does(model):
+    other = copy.deepcopy(model)
+
+    def narrowed(model):
+        def step(batch):
+            with torch.autocast("cuda", torch.bfloat16):
+                loss = model(batch)
+            loss.backward()
+            return loss.detach()
+
+        return step
+
+    batches = [batch_of(seed, second=torch.ones(1)) for seed in range(6)]
+    graphs = StepGraphs(model)
+    ours = trained(model, batches, lambda batch: graphs.step(batch, narrowed(model)))
+    step = narrowed(other)
+    theirs = trained(other, batches, lambda batch: (step(batch), torch.nn.utils.get_total_norm([p.grad for p in other.parameters()])))
+    assert len(graphs.recordings) == 1
+    assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_a_step_that_cannot_be_recorded_after_all_is_done_as_usual(model):
+    calls = []
+
+    def step(batch):
+        calls.append(batch)
+        if len(calls) == 2:
+            raise RuntimeError("not within a recording")
+        return backward(model)(batch)
+
+    graphs = StepGraphs(model)
+    first = graphs.step(batch_of(0), step)
+    with pytest.warns(UserWarning, match="cannot be recorded, and take longer: not within a recording"):
+        second = graphs.step(batch_of(0), step)
+    third = graphs.step(batch_of(0), step)
+    assert float(first[0]) == float(second[0]) == float(third[0]) and not graphs.recordings
+
+
+def test_parameters_that_a_shape_does_not_reach_get_no_gradients(model):
+    graphs = StepGraphs(model)
+    for seed in range(3):
+        graphs.step(batch_of(seed), backward(model))
+        assert model.plain.weight.grad is not None and model.second.weight.grad is None
+    assert len(graphs.recordings) == 1
+
+
+def test_every_replay_draws_its_own_dropout():
+    model = Scorer(dropout=0.5).cuda()
+    graphs, losses = StepGraphs(model), []
+    for _ in range(6):
+        losses.append(float(graphs.step(batch_of(0), backward(model))[0]))
+    assert len(graphs.recordings) == 1 and len(set(losses)) == 6
+
+
+@pytest.mark.parametrize("unfit", [lambda loss: loss.item(), lambda loss: torch.rand(1), lambda loss: random.random()])
+def test_what_waits_or_draws_elsewhere_is_never_recorded(model, unfit):
+    def step(batch):
+        loss = backward(model)(batch)
+        unfit(loss)
+        return loss
+
+    graphs = StepGraphs(model)
+    for seed in range(CHANCES + 3):
+        assert float(graphs.step(batch_of(seed), step)[0]) == pytest.approx(float(model(batch_of(seed))))
+    assert not graphs.recordings
+
+
+def test_losses_stay_what_they_were_when_the_next_step_is_done(model):
+    graphs = StepGraphs(model)
+    losses = []
+    for seed in range(4):
+        losses.append(graphs.step(batch_of(seed), backward(model))[0])
+    assert [float(loss) for loss in losses] == pytest.approx([float(model(batch_of(seed))) for seed in range(4)])
+
+
+def test_batches_in_one_block_are_taken_as_they_are(model):
+    graphs, losses = StepGraphs(model), []
+    for seed in range(4):
+        losses.append(graphs.step(batch_of(seed).to("cpu").pin_memory().to("cuda", non_blocking=True), backward(model))[0])
+    assert [float(loss) for loss in losses] == pytest.approx([float(model(batch_of(seed))) for seed in range(4)])
+
+
+def test_no_gradients_are_left_when_they_are_forgotten(model):
+    graphs = StepGraphs(model)
+    graphs.step(batch_of(0), backward(model))
+    graphs.forget()
+    assert all(parameter.grad is None for parameter in model.parameters())

@@ -4,13 +4,15 @@
     python benchmarks/train_speed.py --texts DIR                 # Twitter-2017 and MNRE, where DIR holds their text files
     python benchmarks/train_speed.py --task mner --shape tiny    # a part, in seconds
 
-Both settings train side by side through the shipped trainer, each in a process of its own, taking turns of a few steps. Writes
-train_speed.json and a section of RESULTS.md. Speeds are examples a second of processor time (`--clock wall`: of time on the clock).
+All settings train side by side through the shipped trainer, each in a process of its own, taking turns of a few steps. Writes
+train_speed.json, on a GPU train_speed_gpu.json, and a section of RESULTS.md. Speeds are examples a second of processor time
+(`--clock wall`, and on a GPU: of time on the clock).
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,8 +27,10 @@ from subject import SHAPES, Subject, make_subject, without_dropout
 from turns import Player, Spent, Stopwatch, memory, questions
 
 SETTINGS = ("2022", "fp32", "bf16")
+TF32 = "2022, TF32"  # how torch of that time multiplied on GPUs that can, unless it was told not to
 MATRIX = 1536
 WARM_UP = 2  # steps that are not counted; the second one's batch is the epoch's longest, so that the peak of memory is the epoch's
+SETTLED = 200  # on a GPU: by then the shapes that batches come in are recorded
 CURVE = 20  # steps whose losses are compared
 
 
@@ -64,15 +68,20 @@ class Enough(Exception):
 
 def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_batches: bool = False) -> None:
     """Train by the shipped trainer, as many steps at a time as `pipe` asks for; answers with a Block, at last with its memory."""
+    import torch
+    from transformers.trainer_utils import SaveStrategy
+
     from as_in_2022 import RunOf2022
     from hvpkit.registry import load_registry
     from hvpkit.training.report import Report
     from hvpkit.training.run import Run
 
-    run = (RunOf2022 if setting == "2022" else Run)(subject.recipe, load_registry(), subject.data, Report())
+    torch.backends.cuda.matmul.allow_tf32 = setting == TF32
+    run = (RunOf2022 if setting in ("2022", TF32) else Run)(subject.recipe, load_registry(), subject.data, Report())
     if isinstance(run, RunOf2022):
         run.same_batches = same_batches
     trainer = run.trainer(folder)
+    trainer.args.save_strategy = SaveStrategy.NO
     if not same_batches:
         trainer.sampler = LongestSecond(trainer.sampler, trainer.train_dataset.lengths, subject.recipe.train.batch_size)  # type: ignore
     turns = _turns(pipe, trainer, watch=same_batches)
@@ -87,21 +96,23 @@ def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 
     from transformers import TrainerCallback
 
     class Turns(TrainerCallback):
-        """Waits at the beginning of a step until steps are asked for."""
+        """Waits at the beginning of a step until steps are asked for; asks a GPU for values when they are done, not before."""
 
         def __init__(self) -> None:
             self.asked, self.left = questions(pipe), 0
-            self.losses: list[float] = []
-            self.examples = self.positions = 0
-            self.compute = trainer.compute_loss
-            trainer.compute_loss = self.counted
+            self.losses: list[Any] = []
+            self.positions: list[Any] = []
+            self.examples = 0
+            self.step = trainer.training_step
+            trainer.training_step = self.counted
 
-        def counted(self, model: Any, inputs: dict[str, Any], *others: Any, **named: Any) -> Any:  # noqa: ANN401 - the library's signature
+        def counted(self, model: Any, inputs: dict[str, Any], *others: Any) -> Any:  # noqa: ANN401 - the library's signature
             mask = inputs["batch"].text.mask
-            self.examples, self.positions = self.examples + len(mask), self.positions + int(mask.sum())
-            loss = self.compute(model, inputs, *others, **named)
+            self.examples += len(mask)
+            self.positions.append(mask.sum())
+            loss = self.step(model, inputs, *others)
             if watch:
-                self.losses.append(float(loss.detach()))
+                self.losses.append(loss)
             return loss
 
         def on_step_begin(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - the library's signature
@@ -111,14 +122,17 @@ def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 
                     raise Enough
                 if question == "memory":
                     pipe.send(memory())
+                elif question == "recordings":
+                    pipe.send(len(trainer.graphs.recordings) if trainer.graphs else 0)
                 else:
                     self.left, self.watch = question, Stopwatch()
 
         def on_step_end(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - the library's signature
             self.left -= 1
             if not self.left:
-                pipe.send(Block(tuple(self.losses), self.examples, self.positions, self.watch.read()))
-                self.losses, self.examples, self.positions = [], 0, 0
+                spent = self.watch.read()
+                pipe.send(Block(tuple(map(float, self.losses)), self.examples, sum(map(int, self.positions)), spent))
+                self.losses, self.examples, self.positions = [], 0, []
 
     return Turns()
 
@@ -133,13 +147,14 @@ def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
 
     from hvpkit.training.processor import products_by_onednn
 
-    device, times = ("cuda", 50) if torch.cuda.is_available() else ("cpu", 3)
+    device, times = ("cuda", 20) if torch.cuda.is_available() else ("cpu", 3)
     size = 4 * MATRIX if device == "cuda" else MATRIX
     for question in questions(pipe):
         if question == "work":
             pipe.send(work_of(subject, sample))
             continue
         a, b = torch.randn(2, size, size, device=device, dtype=torch.bfloat16 if question == "bf16" else torch.float32)
+        torch.backends.cuda.matmul.allow_tf32 = question == TF32
         with products_by_onednn() if question == "fp32" else nullcontext():
             a @ b
             watch = Stopwatch()
@@ -155,12 +170,13 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
 
     from hvpkit.registry import load_registry
     from hvpkit.training.report import Report
-    from hvpkit.training.run import Run
+    from hvpkit.training.run import Run, device
 
     run = Run(subject.recipe, load_registry(), subject.data, Report())
+    run.model.to(device())
     flops, positions = [], []
     for example in run.examples["train"][:sample]:
-        batch = run.batcher.collate([run.batcher.encode(example, labelled=True)])
+        batch = run.batcher.collate([run.batcher.encode(example, labelled=True)]).to(device())
         with FlopCounterMode(display=False) as counter:
             loss = run.model(batch).loss
             assert loss is not None
@@ -173,7 +189,7 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
 # ------------------------------------------------------------------------------------------------------------------ compared
 @dataclass(frozen=True)
 class Plan:
-    """What to measure: settings, blocks a setting, steps a block (of the shipped settings; of 2022's one), threads."""
+    """What to measure: settings, blocks a setting, steps a block (of the shipped settings; of 2022's), steps before, threads."""
 
     settings: tuple[str, ...]
     blocks: int
@@ -181,6 +197,8 @@ class Plan:
     threads: int
     curve: int = CURVE
     clock: str = "cpu"
+    steps_of_2022: int = 1
+    settling: int = 0
 
     def seconds(self, block: Block) -> float:
         return block.spent.cpu_seconds / self.threads if self.clock == "cpu" else block.spent.seconds
@@ -190,17 +208,23 @@ def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
     """Train all settings in turns; give rates, memory, and the share of the machine's limit."""
     blocks: dict[str, list[Block]] = {name: [] for name in plan.settings}
     products: dict[str, list[float]] = {name: [] for name in plan.settings}
+    settling: dict[str, Any] = {}
     with ExitStack() as stack:
+        players = {
+            name: stack.enter_context(Player(train, _precise(subject, name), name, folder / name, threads=plan.threads))
+            for name in plan.settings
+        }
         measuring = stack.enter_context(Player(yardstick, subject, threads=plan.threads))
         flops, positions = measuring.ask("work")
-        players: dict[str, Player] = {}
-        for name in plan.settings:
-            player = players[name] = Player(train, _precise(subject, name), name, folder / name, threads=plan.threads)
-            stack.enter_context(player).ask(WARM_UP)
+        for name, player in players.items():
+            player.ask(WARM_UP)
+            if plan.settling and name in ("fp32", "bf16"):
+                seconds = player.ask(plan.settling).spent.seconds
+                settling[name] = {"steps": plan.settling, "seconds": round(seconds, 2), "recordings": player.ask("recordings")}
             print(f"  {name} is warm", flush=True)
         for _ in range(plan.blocks):
             for name, player in players.items():
-                blocks[name].append(player.ask(1 if name == "2022" else plan.steps))
+                blocks[name].append(player.ask(plan.steps if name in ("fp32", "bf16") else plan.steps_of_2022))
                 by_processor, by_clock = measuring.ask(name)
                 products[name].append(by_clock if plan.clock == "wall" else by_processor * plan.threads)
         peaks = {name: player.ask("memory") for name, player in players.items()}
@@ -210,6 +234,7 @@ def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
         "settings": {
             name: _summary(found, plan, rates[name] * positions / flops)
             | {"memory_mb": peaks[name], "matrix_gflops": round(rates[name] / 1e9, 1)}
+            | ({"settling": settling[name]} if name in settling else {})
             for name, found in blocks.items()
         },
     }
@@ -238,10 +263,12 @@ def _summary(blocks: Sequence[Block], plan: Plan, limit: float) -> dict[str, Any
 def curves(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
     """Train the 2022 setting and the shipped one on the same batches without dropout; give both loss curves and how far they part."""
     fixed = without_dropout(subject, folder / "fixed-encoder")
-    losses: dict[str, tuple[float, ...]] = {}
-    for setting in ("2022", "fp32"):
-        with Player(train, _precise(fixed, setting), setting, folder / f"curve-{setting}", True, threads=plan.threads) as player:
-            losses[setting] = player.ask(plan.curve).losses
+    with ExitStack() as stack:
+        players = {
+            name: stack.enter_context(Player(train, _precise(fixed, name), name, folder / f"curve-{name}", True, threads=plan.threads))
+            for name in ("2022", "fp32")
+        }
+        losses: dict[str, tuple[float, ...]] = {name: player.ask(plan.curve).losses for name, player in players.items()}
     apart = max(abs(a - b) / abs(a) for a, b in zip(*losses.values(), strict=True))
     return {"steps": plan.curve, "largest_relative_difference": apart, "losses": losses}
 
@@ -263,23 +290,30 @@ def section(found: dict[str, Any]) -> str:
     """Tell it in Markdown."""
     machine, rows, remarks = found["machine"], [], []
     about = (
-        f"`python benchmarks/train_speed.py`, shape {found['shape']}, {found['texts']}; {machine['cpu']}, {machine['threads']} of "
-        f"{machine['cores']} cores, {machine['instructions']}, GPU: {machine['gpu'] or 'none, so the CUDA path has not run'}; torch "
-        f"{machine['torch']}. Examples a second of {found['clock']} time over {found['blocks']} turns (slowest to fastest), without "
-        "the one pass over the pictures that fills the cache. The peak of memory is over all steps, the epoch's longest batch among them. "
-        "The baseline is `2022` (benchmarks/as_in_2022.py). The limit is the counted FLOPs of positions without padding at the measured "
-        "rate of large matrix products in the setting's precision."
+        f"`python benchmarks/train_speed.py`, {found['texts']}; {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, "
+        f"{machine['instructions']}, GPU: {machine['gpu'] or 'none'}; torch {machine['torch']}, transformers {machine['transformers']}. "
+        f"Examples a second of {found['clock']} time over {found['blocks']} turns (slowest to fastest), without the one pass over the "
+        "pictures that fills the cache. The peak of memory is over all steps, the epoch's longest batch among them. The baseline is `2022` "
+        "(benchmarks/as_in_2022.py). The limit is the counted FLOPs of positions without padding at the measured rate of large matrix "
+        "products in the setting's precision."
     )
-    for task, of in found["tasks"].items():
+    for of in found["runs"]:
+        what = f"{of['task']}, {of['shape']}, batch {of['batch_size']}"
         for name, each in of["settings"].items():
             speed, ratio = f"{each['examples_a_second']:.2f} ({each['lowest']:.2f} to {each['highest']:.2f})", of["ratios"][name]
             memory = (each["memory_mb"]["peak"], f"{ratio['memory']:.2f}")
-            rows.append((task, name, speed, f"{ratio['speed']:.2f}x", f"{each['share_of_limit']:.2f}", *memory))
+            rows.append((what, name, speed, f"{ratio['speed']:.2f}x", f"{each['share_of_limit']:.3f}", *memory))
         products = [f"{each['matrix_gflops']:.0f} ({name})" for name, each in of["settings"].items()]
         remarks.append(
-            f"{task}: batch {of['batch_size']}, {of['settings']['fp32']['positions_an_example']} positions an example, "
-            f"{of['gflop_a_position']} GFLOP a position, products at {', '.join(products)} GFLOP/s."
+            f"{what}: {of['settings']['fp32']['positions_an_example']} positions an example, {of['gflop_a_position']} GFLOP a position, "
+            f"products at {', '.join(products)} GFLOP/s."
         )
+        for name, each in of["settings"].items():
+            if "settling" in each:
+                before = each["settling"]
+                remarks.append(
+                    f"`{name}` recorded {before['recordings']} shapes in its first {before['steps']} steps, {before['seconds']} s."
+                )
         if "curve" in of:
             apart, steps = of["curve"]["largest_relative_difference"], of["curve"]["steps"]
             remarks.append(
@@ -293,35 +327,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="where the text files of Twitter-2017 and MNRE lie")
     parser.add_argument("--task", action="append", choices=("mner", "mre"), help="only this task; may be repeated")
-    parser.add_argument("--shape", choices=SHAPES, default="base", help="of the model (base)")
+    parser.add_argument("--shape", action="append", choices=SHAPES, help="of the model (base); may be repeated")
     parser.add_argument("--setting", action="append", choices=SETTINGS, help="only this setting, beside 2022 and fp32; may be repeated")
-    parser.add_argument("--batch-size", type=int, default=8, help="examples a step (8)")
+    parser.add_argument("--batch-size", type=int, action="append", help="examples a step (8); may be repeated")
     parser.add_argument("--size", type=int, default=3373, help="training examples (3373, as Twitter-2017)")
     parser.add_argument("--blocks", type=int, default=5, help="turns of each setting (5)")
-    parser.add_argument("--steps", type=int, default=8, help="steps a turn of the shipped settings (8; the 2022 setting takes 1)")
+    parser.add_argument(
+        "--steps", type=int, default=None, help="steps a turn of the shipped settings (8, and 1 of 2022's; on a GPU 40 and 5)"
+    )
     parser.add_argument("--curve", type=int, default=CURVE, help=f"steps whose losses are compared ({CURVE}); 0: none")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process (1)")
     parser.add_argument("--clock", choices=("cpu", "wall"), default=None, help="which seconds count (cpu without a GPU: right when busy)")
     parser.add_argument("--out", type=Path, default=report.HERE, help="where results go (benchmarks/)")
     given = parser.parse_args(arguments)
-    settings = tuple(name for name in SETTINGS if name in ("2022", "fp32", *(given.setting or SETTINGS)))
     described = report.machine(given.threads)
-    clock = given.clock or ("wall" if described["gpu"] else "cpu")
-    plan = Plan(settings, given.blocks, given.steps, given.threads, given.curve, clock)
+    gpu = described["gpu"] is not None
+    settings = tuple(name for name in SETTINGS if name in ("2022", "fp32", *(given.setting or SETTINGS)))
+    settings = (*settings[:1], TF32, *settings[1:]) if gpu else settings
+    clock, steps = given.clock or ("wall" if gpu else "cpu"), given.steps or (40 if gpu else 8)
+    plan = Plan(settings, given.blocks, steps, given.threads, given.curve, clock, 5 if gpu else 1, SETTLED if gpu else 0)
     texts = "texts of Twitter-2017 and MNRE" if given.texts else "drawn texts"
-    found: dict[str, Any] = {"machine": described, "shape": given.shape, "texts": texts}
-    found |= {"clock": plan.clock, "blocks": plan.blocks, "tasks": {}}
-    for task in given.task or ("mner", "mre"):
+    found: dict[str, Any] = {"machine": described, "texts": texts, "clock": clock, "blocks": plan.blocks, "runs": []}
+    name, title = ("train_speed_gpu", "Training speed on a GPU") if gpu else ("train_speed", "Training speed")
+    for shape, batch_size, task in itertools.product(given.shape or ["base"], given.batch_size or [8], given.task or ["mner", "mre"]):
         with tempfile.TemporaryDirectory(prefix="hvp-train-speed-") as place:
-            print(task, flush=True)
-            wished = [f"train.batch_size={given.batch_size}"]
-            subject = make_subject(Path(place), task, SHAPES[given.shape], texts=given.texts, size=given.size, settings=wished)
-            of = measure(subject, plan, Path(place)) | {"batch_size": given.batch_size}
+            print(f"{task}, {shape}, batch {batch_size}", flush=True)
+            wished = [f"train.batch_size={batch_size}"]
+            subject = make_subject(Path(place), task, SHAPES[shape], texts=given.texts, size=given.size, settings=wished)
+            of = {"task": task, "shape": shape, "batch_size": batch_size} | measure(subject, plan, Path(place))
             of["ratios"] = ratios(of)
             if plan.curve:
                 of["curve"] = curves(subject, plan, Path(place))
-            found["tasks"][task] = of
-    print(report.write(given.out, "train_speed", "Training speed", found, section(found)))
+            found["runs"].append(of)
+        print(report.write(given.out, name, title, found, section(found)), flush=True)  # after each: a long run may be cut short
 
 
 if __name__ == "__main__":

@@ -88,12 +88,12 @@ def questions(pipe: Connection) -> Any:  # noqa: ANN401 - the two ends agree on 
 def memory() -> dict[str, int]:
     """Give a process's memory in MB: the highest peak, and now what is its own (anonymous) and what is mapped from files; Linux alone.
 
-    Where torch uses a GPU, the peak is that of the tensors on it.
+    Where torch uses a GPU, the peak is that of the memory which it has taken there.
     """
     status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     sizes = {line.partition(":")[0]: line.split()[1] for line in status if line.endswith("kB")}
     found = {name: int(sizes[key]) // 1024 for name, key in (("peak", "VmHWM"), ("own", "RssAnon"), ("mapped", "RssFile"))}
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
-        found["peak"] = torch.cuda.max_memory_allocated() // 2**20
+        found["peak"] = torch.cuda.max_memory_reserved() // 2**20
     return found

@@ -31,8 +31,9 @@ class WorkingCopies:
         """Compute with fresh copies of these maps' weights, which `prepare` has seen; gives what tells a parameter's gradient."""
         weights = _weights(maps)
         copies = {parameter: self._copies[parameter] for _, _, parameter in weights}
-        with torch.no_grad():
-            torch._foreach_copy_([*copies.values()], [*copies])
+        if copies:
+            with torch.no_grad():
+                torch._foreach_copy_([*copies.values()], [*copies])
         for module, name, parameter in weights:
             module._parameters[name] = copies[parameter]
 

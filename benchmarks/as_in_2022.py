@@ -18,7 +18,7 @@ from torch.nn.functional import dropout, pad
 from torch.utils.data import RandomSampler
 
 from hvpkit.contracts import Batch, TextBatch
-from hvpkit.data.batching import Batcher, Item, Items
+from hvpkit.data.batching import Batcher, Item, Items, Size, exactly
 from hvpkit.model import Model
 from hvpkit.text import prefix_attention
 from hvpkit.training.run import Run
@@ -60,7 +60,7 @@ class RunOf2022(Run):
 class PaddingBatcher(Batcher):
     """Pads every batch to the recipe's `max_length`, in positions and in words."""
 
-    def collate(self, items: Sequence[Item], multiple: int = 1) -> Batch:
+    def collate(self, items: Sequence[Item], size: Size = exactly) -> Batch:
         """Pad further than the batch needs."""
         batch, longest = super().collate(items), self.recipe.data.max_length
         words = batch.text.word_mask.shape[1]

@@ -17,6 +17,18 @@ from hvpkit.types import Example
 from hvpkit.vision.features import PyramidCache
 from hvpkit.vision.views import View, views
 
+Size = Callable[[int], int]  # of a dimension, from the largest one in a batch
+
+
+def exactly(largest: int) -> int:
+    """Pad no further than the batch needs."""
+    return largest
+
+
+def in_eights(most: int) -> Size:
+    """Round up to a multiple of eight, as tensor cores work, but not beyond `most`, which an encoder may have no positions for."""
+    return lambda largest: max(largest, min(-(-largest // 8) * 8, most))
+
 
 @dataclass(frozen=True)
 class Item:
@@ -48,17 +60,17 @@ class Batcher:
         vision = self.recipe.vision
         return views(example, whole=vision.whole, objects=vision.objects) if vision else ()
 
-    def collate(self, items: Sequence[Item], multiple: int = 1) -> Batch:
+    def collate(self, items: Sequence[Item], size: Size = exactly) -> Batch:
         """Pad and stack; pictures are decoded here, or their features looked up; raises PictureError.
 
-        Positions and words are padded to a `multiple`, and features as if no picture were missing, so that batches come in few shapes;
-        not so where a fusion has inputs of its own, whose sizes may hang on those of the text.
+        With a `size` that rounds up, positions and words are padded to it, and features as if no picture were missing, so that batches come
+        in few shapes; not so where a fusion has inputs of its own, whose sizes may hang on those of the text.
         """
-        multiple = 1 if items[0].extras else multiple
+        size = exactly if items[0].extras else size
         return Batch(
-            text=pad_texts([item.text for item in items], self.model.text.pad_values(), multiple),
-            pictures=self._pictures([item.views for item in items], whole=multiple > 1),
-            targets=_stack([item.targets for item in items], multiple),
+            text=pad_texts([item.text for item in items], self.model.text.pad_values(), size),
+            pictures=self._pictures([item.views for item in items], whole=size is not exactly),
+            targets=_stack([item.targets for item in items], size),
             extras=_stack([item.extras for item in items]),
         )
 
@@ -74,42 +86,37 @@ class Batcher:
         return Pictures(mask, boxes, pixels=torch.stack([(self.pixels or self.model.vision.look)(view) for view in seen]))
 
 
-def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], multiple: int = 1) -> TextBatch:
-    """Pad each feature [T, ...] to the longest: [B, T, ...], T and the number of words multiples of `multiple`."""
+def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], size: Size = exactly) -> TextBatch:
+    """Pad each feature [T, ...] to the longest, or what `size` makes of that: [B, T, ...]."""
     lengths = [len(next(iter(text.features.values()))) for text in texts]
     words = [len(text.word_starts) for text in texts]
     paired = texts[0].head_start is not None
     return TextBatch(
-        features={name: pad([text.features[name] for text in texts], pad_values.get(name, 0), multiple) for name in texts[0].features},
-        mask=_mask(lengths, multiple),
-        word_starts=pad([text.word_starts for text in texts], multiple=multiple),
-        word_mask=_mask(words, multiple),
-        word_of=pad([text.word_of for text in texts], -1, multiple),
+        features={name: pad([text.features[name] for text in texts], pad_values.get(name, 0), size) for name in texts[0].features},
+        mask=_mask(lengths, size),
+        word_starts=pad([text.word_starts for text in texts], size=size),
+        word_mask=_mask(words, size),
+        word_of=pad([text.word_of for text in texts], -1, size),
         head_start=torch.tensor([text.head_start for text in texts]) if paired else None,
         tail_start=torch.tensor([text.tail_start for text in texts]) if paired else None,
     )
 
 
-def pad(tensors: Sequence[Tensor], value: int = 0, multiple: int = 1) -> Tensor:
-    """Stack tensors of like rank, padded with `value` to the largest size in every dimension, in the first one to a multiple."""
+def pad(tensors: Sequence[Tensor], value: int = 0, size: Size = exactly) -> Tensor:
+    """Stack tensors of like rank, padded with `value` to the largest size in every dimension, in the first one to `size` of it."""
     sizes = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
-    sizes[:1] = [_rounded_up(size, multiple) for size in sizes[:1]]
-    full = tensors[0].new_full((len(tensors), *sizes), value)
+    full = tensors[0].new_full((len(tensors), *map(size, sizes[:1]), *sizes[1:]), value)
     for row, tensor in zip(full, tensors, strict=True):
-        row[tuple(slice(0, size) for size in tensor.shape)] = tensor
+        row[tuple(slice(0, length) for length in tensor.shape)] = tensor
     return full
 
 
-def _mask(lengths: Sequence[int], multiple: int) -> Tensor:
-    return torch.arange(_rounded_up(max(lengths), multiple))[None, :] < torch.tensor(lengths)[:, None]
+def _mask(lengths: Sequence[int], size: Size) -> Tensor:
+    return torch.arange(size(max(lengths)))[None, :] < torch.tensor(lengths)[:, None]
 
 
-def _rounded_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple
-
-
-def _stack(rows: Sequence[dict[str, Tensor]], multiple: int = 1) -> dict[str, Tensor]:
-    return {name: pad([row[name] for row in rows], multiple=multiple) for name in rows[0]}
+def _stack(rows: Sequence[dict[str, Tensor]], size: Size = exactly) -> dict[str, Tensor]:
+    return {name: pad([row[name] for row in rows], size=size) for name in rows[0]}
 
 
 class Items(Dataset[Item]):

@@ -16,7 +16,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer_utils import IntervalStrategy
 
-from hvpkit.data.batching import Batcher, Items, LengthSampler
+from hvpkit.data.batching import Batcher, Items, LengthSampler, exactly, in_eights
 from hvpkit.errors import InputError
 from hvpkit.metrics import Scores
 from hvpkit.model import Model
@@ -29,7 +29,6 @@ from hvpkit.training.rates import make_optimizer, make_schedule
 from hvpkit.training.step_graphs import StepGraphs
 from hvpkit.types import Example
 
-MULTIPLE = 8  # that texts are padded to where steps are recorded by their shapes; tensor cores work in eights anyway
 CLIP_EPS = 1e-6  # what torch's clip_grad_norm_ adds to the norm
 
 
@@ -68,7 +67,7 @@ class HvpTrainer(Trainer):
             args=arguments,
             train_dataset=train,
             eval_dataset=dev,
-            data_collator=lambda items: {"batch": batcher.collate(items, MULTIPLE if self.graphs else 1)},
+            data_collator=lambda items: {"batch": batcher.collate(items, in_eights(max(train.lengths)) if self.graphs else exactly)},
             callbacks=[EpochOfSampler(self.sampler), *callbacks],
         )
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]

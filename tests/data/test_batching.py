@@ -8,7 +8,7 @@ import tiny
 import torch
 
 from hvpkit.contracts import EncodedText
-from hvpkit.data.batching import Batcher, Items, LengthSampler, pad, pad_texts
+from hvpkit.data.batching import Batcher, Items, LengthSampler, in_eights, pad, pad_texts
 from hvpkit.errors import DataError, PictureError
 from hvpkit.model import build_model
 from hvpkit.registry import load_registry
@@ -113,6 +113,35 @@ def test_cached_features_are_those_of_the_pixels(settings, examples):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
     with torch.no_grad():
         torch.testing.assert_close(model(fresh).scores, model(cached).scores, atol=1e-4, rtol=1e-4)
+
+
+def test_in_few_shapes_a_batch_says_the_same(settings, examples):
+    model, recipe = settings
+    batcher = Batcher(model, recipe, PyramidCache(model.vision))
+    items = [batcher.encode(example, labelled=True) for example in examples[:4]]
+    tight, wide = batcher.collate(items), batcher.collate(items, in_eights(64))
+    positions, words = tight.text.mask.shape[1], tight.text.word_mask.shape[1]
+    assert positions % 8 and words % 8
+    assert wide.text.features["input_ids"].shape[1] == wide.text.mask.shape[1] == -(-positions // 8) * 8
+    assert wide.targets["tags"].shape == wide.text.word_mask.shape == wide.text.word_starts.shape == (4, -(-words // 8) * 8)
+    assert len(wide.pictures.features[0]) == wide.pictures.mask.numel() > len(tight.pictures.features[0])
+    for a, b in zip(model.vision(tight.pictures).levels, model.vision(wide.pictures).levels, strict=True):
+        assert torch.equal(a, b)
+    with torch.no_grad():
+        torch.testing.assert_close(model(tight).loss, model(wide).loss)
+        torch.testing.assert_close(model(tight).scores, model(wide).scores[:, :words])
+
+
+@pytest.mark.parametrize(("largest", "most", "padded"), [(1, 64, 8), (8, 64, 8), (9, 64, 16), (76, 77, 77), (77, 77, 77), (80, 77, 80)])
+def test_eights_end_where_the_longest_text_does(largest, most, padded):
+    assert in_eights(most)(largest) == padded
+
+
+def test_inputs_of_a_fusion_keep_their_sizes(settings, examples):
+    batcher = Batcher(*settings)
+    items = [replace(batcher.encode(example, labelled=True), extras={"edges": torch.ones(3, 2)}) for example in examples[:4]]
+    tight, wide = batcher.collate(items), batcher.collate(items, in_eights(64))
+    assert [a.shape for a in tight.tensors()] == [b.shape for b in wide.tensors()]
 
 
 def test_targets_are_there_for_labelled_examples_alone(settings, examples, mner_data):

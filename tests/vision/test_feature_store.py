@@ -157,3 +157,28 @@ def test_a_store_that_another_process_emptied_is_read_no_more(tmp_path):
     store.refresh()
     assert store.read(key(0)) is None
     assert holds(put(store, 0), 0, 5, 6)
+
+
+def test_rows_of_many_keys_come_in_the_order_asked_for_from_whatever_shard(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_store, "SHARD_BYTES", 2 * ROW)
+    store = FeatureStore(tmp_path, SHAPE)
+    for number in range(5):
+        put(store, number)
+    order = [3, 0, 4, 0, 2]
+    rows = store.rows([key(number) for number in order])
+    for row, number in zip(rows, order, strict=True):
+        found = [row[f"level{i}"].astype(np.float32) * row["scales"][i] for i in range(2)]
+        assert same(found, levels(number))
+    assert store.rows([key(0), key(9)]) is None
+
+
+def test_rows_with_a_damaged_one_among_them_are_none(tmp_path):
+    put(FeatureStore(tmp_path, SHAPE), 1, 2)
+    file = tmp_path / "0000.rows"
+    content = bytearray(file.read_bytes())
+    content[ROW + 20] ^= 255
+    file.write_bytes(content)
+    fresh = FeatureStore(tmp_path, SHAPE)
+    assert fresh.rows([key(1)]) is not None and fresh.rows([key(1), key(2)]) is None
+    put(fresh, 2)
+    assert holds(fresh, 1, 2)

@@ -75,6 +75,19 @@ def test_what_is_kept_is_what_would_be_computed_on_the_fly(cache, tower, views):
     assert not same(cache.of(views[0]), on_the_fly(tower, views[3]))
 
 
+def test_many_are_served_at_once_and_are_what_each_would_be(cache, views):
+    asked = [views[i] for i in (5, 0, 5, 11, 30)]
+    for _ in range(2):  # at first they are computed
+        stacked = cache.stacked(asked)
+        for level, ones in zip(stacked, zip(*map(cache.of, asked), strict=True), strict=True):
+            assert level.dtype == torch.float32 and torch.equal(level, torch.stack(ones))
+
+
+def test_of_many_the_one_that_cannot_be_read_is_told(cache, views, tmp_path):
+    with pytest.raises(PictureError, match="gone.jpg"):
+        cache.stacked([views[0], View(tmp_path / "gone.jpg")])
+
+
 def test_worker_processes_give_the_same_features_in_the_same_order(tower, views, monkeypatch):
     here = [one for batch in Looker(tower).batches(views) for one in batch]
     monkeypatch.setattr(looking, "FEW", 2)

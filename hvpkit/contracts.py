@@ -63,7 +63,8 @@ class Pictures(Movable):
     """The pictures of a batch: `mask` [B, V] bool says which exist, K in all.
 
     `pixels` [K, 3, side, side] holds the existing ones alone, in the mask's order; or `features`, C tensors [K, C_i, P], what the
-    visual tower would make of them. `boxes` [B, V, 4]: left, top, right, bottom in shares 0..1 of the whole picture.
+    visual tower would make of them (rows after the K-th, if there are any, mean nothing). `boxes` [B, V, 4]: left, top, right, bottom in
+    shares 0..1 of the whole picture.
     """
 
     mask: Tensor
@@ -392,7 +393,10 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
-        """Give one labelled example's targets; each is padded with 0 and stacked into `targets`."""
+        """Give one labelled example's targets; each is padded with 0 and stacked into `targets`.
+
+        One with a number for each of the text's positions or words is padded as those are, others to the batch's largest.
+        """
 
     @abstractmethod
     def forward(self, fused: Fused, text: TextBatch) -> Tensor:

@@ -42,12 +42,17 @@ class Movable:
             ours.copy_(theirs)
         return moved
 
+    def bytes_in_block(self) -> int:
+        """Say how many bytes `packed` needs."""
+        return _begins(self.tensors())[-1]
+
     def block(self) -> Tensor | None:
         """Give the block of bytes that is all that is within, as `packed` lays it out; None where tensors lie apart."""
         tensors = self.tensors()
         begins, storages = _begins(tensors), [tensor.untyped_storage() for tensor in tensors]
         shared = len({storage._cdata for storage in storages}) == 1 and storages[0].nbytes() == begins[-1]
-        if not shared or [tensor.storage_offset() * tensor.itemsize for tensor in tensors] != begins[:-1]:
+        laid_out = shared and all(tensor.is_contiguous() for tensor in tensors)
+        if not laid_out or [tensor.storage_offset() * tensor.itemsize for tensor in tensors] != begins[:-1]:
             return None
         return torch.empty(0, dtype=torch.uint8, device=tensors[0].device).set_(storages[0])
 

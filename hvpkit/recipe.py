@@ -135,7 +135,8 @@ class TrainSpec(_Spec):
     After the warm-up rates fall to 0 (`schedule: linear`), or are divided by 1 + `rate_decay` times the epochs that are done (`schedule:
     epochs`; an `rate_decay` of 0 keeps them). `momentum` is SGD's. `patience` stops after so many epochs without a better dev score.
     A `share` of the training set, or `shots` examples of each class, is drawn by the seed (hvpkit/training/sampling.py); `from` is a model
-    folder whose weights, all but the head's, are taken over. Oddities of the release (docs/release.md), for those who reproduce its
+    folder whose weights, all but the head's, are taken over. With `graphs` steps on a GPU are recorded (hvpkit/training/step_graphs.py),
+    which gives the same numbers sooner. Oddities of the release (docs/release.md), for those who reproduce its
     numbers: `head: frozen` leaves the head at its random start, `backbone_mode: train` lets a frozen backbone's running statistics drift,
     `decay: all` decays biases and norms too, `sampling: with-replacement` may draw an example twice.
     """
@@ -158,6 +159,7 @@ class TrainSpec(_Spec):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1234
     accumulate: Count = 1
+    graphs: bool = True
     head: Literal["trained", "frozen"] = "trained"
     backbone_mode: Literal["eval", "train"] = "eval"
     decay: Literal["matrices", "all"] = "matrices"

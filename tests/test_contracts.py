@@ -56,6 +56,13 @@ def test_a_batch_in_one_block_holds_the_same_and_moves_as_one():
     assert packed.to("meta").block().is_meta and packed.to("meta").pictures.features[1].shape == (6, 7, 4)
 
 
+def test_tensors_that_lie_otherwise_in_a_block_are_not_taken_for_it():
+    packed = in_block(replace(batch(), targets={"tags": torch.arange(16).view(4, 4)}))
+    turned = replace(packed, targets={"tags": packed.targets["tags"].T})
+    assert turned.block() is None
+    assert turned.to("cpu").targets["tags"][0].tolist() == [0, 4, 8, 12]
+
+
 def test_tensors_of_two_blocks_are_not_taken_for_one():
     one, other = in_block(batch()), in_block(batch())
     assert replace(one, text=other.text).block() is None

@@ -70,7 +70,7 @@ class Batcher:
         return Batch(
             text=pad_texts([item.text for item in items], self.model.text.pad_values(), size),
             pictures=self._pictures([item.views for item in items], whole=size is not exactly),
-            targets=_stack([item.targets for item in items], size),
+            targets={name: pad([item.targets[name] for item in items], size=_size_of(name, items, size)) for name in items[0].targets},
             extras=_stack([item.extras for item in items]),
         )
 
@@ -115,8 +115,15 @@ def _mask(lengths: Sequence[int], size: Size) -> Tensor:
     return torch.arange(size(max(lengths)))[None, :] < torch.tensor(lengths)[:, None]
 
 
-def _stack(rows: Sequence[dict[str, Tensor]], size: Size = exactly) -> dict[str, Tensor]:
-    return {name: pad([row[name] for row in rows], size=size) for name in rows[0]}
+def _size_of(name: str, items: Sequence[Item], size: Size) -> Size:
+    """Let a target be padded as the text is if it has a row for each of a text's positions, or words."""
+    lengths = [item.targets[name].shape[:1] for item in items]
+    of_text = lengths in ([item.text.word_of.shape for item in items], [item.text.word_starts.shape for item in items])
+    return size if of_text else exactly
+
+
+def _stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: pad([row[name] for row in rows]) for name in rows[0]}
 
 
 class Items(Dataset[Item]):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchcrf import CRF
 
+MOST_TAGS = 24  # with more, joining steps takes more memory (B*n/2*L^3 numbers) than the time is worth
 NEVER = -10_000.0  # the logarithm of a probability that is 0 in fp32
 
 
@@ -17,7 +18,7 @@ def mean_log_likelihood(crf: CRF, emissions: Tensor, tags: Tensor, mask: Tensor)
 
     The mask [B, n] is true up to each sequence's end, and at least at its start.
     """
-    if emissions.device.type == "cpu":
+    if emissions.device.type == "cpu" or crf.num_tags > MOST_TAGS:
         likelihood: Tensor = crf(emissions, tags, mask=mask, reduction="mean")
         return likelihood
     return torch.mean(gold_scores(crf, emissions, tags, mask) - log_partition(crf, emissions, mask))

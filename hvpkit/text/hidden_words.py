@@ -29,13 +29,18 @@ class HiddenWords(nn.Module):
 
     capitals: Tensor
     insides: Tensor
+    is_capital: Tensor
+    is_inside: Tensor
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, shares: Hiding) -> None:
         super().__init__()
         self.shares, self.mask = shares, int(tokenizer.mask_token_id)
-        pieces = list(enumerate(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))))
-        self.register_buffer("capitals", torch.tensor([i for i, piece in pieces if piece[:1].isupper()]), persistent=False)
-        self.register_buffer("insides", torch.tensor([i for i, piece in pieces if piece.startswith("##")]), persistent=False)
+        pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        is_capital, is_inside = (torch.tensor([says(piece) for piece in pieces]) for says in (_is_capital, _is_inside))
+        self.register_buffer("is_capital", is_capital, persistent=False)
+        self.register_buffer("is_inside", is_inside, persistent=False)
+        self.register_buffer("capitals", is_capital.nonzero()[:, 0], persistent=False)
+        self.register_buffer("insides", is_inside.nonzero()[:, 0], persistent=False)
 
     def forward(self, text: TextBatch) -> TextBatch:
         """Give the text with its pieces hidden, in training; otherwise as it is."""
@@ -45,14 +50,22 @@ class HiddenWords(nn.Module):
         """Give the pieces [B, T] with names disguised and words masked."""
         ids = text.features["input_ids"]
         chance = torch.rand(2, *text.word_starts.shape, device=ids.device)  # [2, B, n]
-        named = torch.isin(ids.gather(1, text.word_starts), self.capitals)
+        named = self.is_capital[ids.gather(1, text.word_starts)]
         disguised = _pieces(text, named & (chance[0] < self.shares.disguised))
-        for pool in (self.capitals, self.insides):
+        for pool, belongs in ((self.capitals, self.is_capital), (self.insides, self.is_inside)):
             if len(pool):
                 other = pool[torch.randint(len(pool), ids.shape, device=ids.device)]
-                ids = torch.where(disguised & torch.isin(ids, pool), other, ids)
+                ids = torch.where(disguised & belongs[ids], other, ids)
         share = self.shares.masked * torch.rand(len(ids), 1, device=ids.device)
         return ids.masked_fill(_pieces(text, chance[1] < share), self.mask)
+
+
+def _is_capital(piece: str) -> bool:
+    return piece[:1].isupper()
+
+
+def _is_inside(piece: str) -> bool:
+    return piece.startswith("##")
 
 
 def _pieces(text: TextBatch, words: Tensor) -> Tensor:

@@ -92,10 +92,11 @@ def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scaling: 
     return scores.softmax(-1).nan_to_num(0.0).detach()
 
 
-def padding_mask(*, device: torch.device, allow_is_bidirectional_skip: bool = False, **wanted: Any) -> Tensor | None:  # noqa: ANN401, E501
+def padding_mask(*, allow_is_bidirectional_skip: bool = False, **wanted: Any) -> Tensor | None:  # noqa: ANN401 - the library's signature
     """Give transformers' mask [B, 1, T, T], None where a batch has no padding: which a GPU is not asked, one would have to wait for it."""
-    looks = allow_is_bidirectional_skip and device.type == "cpu"
-    mask: Tensor | None = sdpa_mask(device=device, allow_is_bidirectional_skip=looks, **wanted)
+    padding: Tensor | None = wanted.get("attention_mask")
+    looks = allow_is_bidirectional_skip and (padding is None or padding.device.type == "cpu")
+    mask: Tensor | None = sdpa_mask(allow_is_bidirectional_skip=looks, **wanted)
     return mask
 
 

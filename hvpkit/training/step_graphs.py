@@ -5,30 +5,35 @@ A GPU is done with eight tweets in less time than it takes to ask it for every k
 
 from __future__ import annotations
 
+import pickle
 import random
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from hvpkit.contracts import Batch
+from hvpkit.errors import InputError
 from hvpkit.training.working_copies import WorkingCopies, maps_in_bfloat16
 
 Step = Callable[[Batch], Tensor]
-Shapes = tuple[torch.Size, ...]
+Shapes = tuple[tuple[torch.Size, torch.dtype], ...]
 MOST = 64  # shapes that are recorded: a recording keeps some megabytes of kernels, activations are shared
 CHANCES = 16  # steps that may turn out not to be recordable before no further one is looked at
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A step's kernels: they read `batch`, fill the gradients of `reached`, and write the loss and the gradients' norm."""
+    """A step's kernels: they read `batch`, which lies in `block`, fill the gradients of `reached`, and write the loss and their norm."""
 
     batch: Batch
+    block: Tensor
     graph: torch.cuda.CUDAGraph
     loss: Tensor
     norm: Tensor
@@ -36,8 +41,8 @@ class Recording:
 
     def replay(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Give loss and norm for a batch of the same shapes."""
-        ours, theirs = self.batch.block(), batch.block()
-        pairs = zip(self.batch.tensors(), batch.tensors(), strict=True) if ours is None or theirs is None else [(ours, theirs)]
+        block = batch.block()
+        pairs = zip(self.batch.tensors(), batch.tensors(), strict=True) if block is None else [(self.block, block)]
         for own, other in pairs:
             own.copy_(other, non_blocking=True)
         self.graph.replay()
@@ -64,29 +69,41 @@ class StepGraphs:
         self.recordings: dict[Shapes, Recording] = {}
         self._gradients = {p: torch.zeros_like(p) for p in model.parameters() if p.requires_grad}  # all steps fill these
         self._copies = WorkingCopies()
+        self._block = torch.empty(0, dtype=torch.uint8, device="cuda")  # recordings read their batches here
         self._seen: dict[Shapes, Seen] = {}
         self._pool = torch.cuda.graph_pool_handle()
         self._chances = CHANCES
+        self._told: dict[Any, int] = {}
+
+    @property
+    def useless(self) -> bool:
+        """Say whether nothing is recorded and nothing will be."""
+        return not self._chances and not self.recordings
 
     def step(self, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
-        """Let `step` give the loss of a batch on the GPU, and fill gradients anew; give it, and their norm."""
-        shapes = tuple(tensor.shape for tensor in batch.tensors())
+        """Let `step` give the loss of a batch on the GPU, and fill gradients anew; give it, and their norm.
+
+        Raises InputError when a step cannot be recorded although it seemed so.
+        """
+        shapes = tuple((tensor.shape, tensor.dtype) for tensor in batch.tensors())
         if shapes in self._seen and self._chances:
-            self._record(batch, step, shapes)
+            self.recordings[shapes] = self._record(batch, step, self._seen.pop(shapes))
+            self._chances = 0 if len(self.recordings) == MOST else self._chances
         if shapes not in self.recordings:
             return self._as_usual(batch, step, shapes)
         recording = self.recordings[shapes]
         self._lay_out(recording.reached)
         return recording.replay(batch)
 
-    def forget(self) -> None:
-        """Take the gradients away."""
+    def forget(self, set_to_none: bool = True) -> None:
+        """Take the gradients away, as `nn.Module.zero_grad` does."""
         self._lay_out(())
 
     def _as_usual(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
         self._lay_out(self._gradients)
         torch._foreach_zero_([*self._gradients.values()])
-        with _reached(self._gradients) as reached, watched(self.model) if self._chances else nullcontext(Seen()) as seen:
+        watching = watched(self.model, self._told) if self._chances else nullcontext(Seen())
+        with _reached(self._gradients) as reached, watching as seen:
             loss = step(batch)
         self._lay_out(reached)
         if seen.recordable:
@@ -95,9 +112,8 @@ class StepGraphs:
             self._chances -= 1
         return loss, get_total_norm([self._gradients[parameter] for parameter in reached])
 
-    def _record(self, batch: Batch, step: Step, shapes: Shapes) -> None:
-        seen, graph = self._seen.pop(shapes), torch.cuda.CUDAGraph()
-        ours = batch.packed(lambda size: torch.empty(size, dtype=torch.uint8, device="cuda"))
+    def _record(self, batch: Batch, step: Step, seen: Seen) -> Recording:
+        ours, graph = batch.packed(self._room), torch.cuda.CUDAGraph()
         gradients = [self._gradients[parameter] for parameter in seen.reached]
         self._copies.prepare(seen.narrow)
         self.forget()
@@ -107,13 +123,16 @@ class StepGraphs:
                 loss = step(ours)
                 torch._foreach_copy_(gradients, [gradient_of(parameter) for parameter in seen.reached])
                 norm = get_total_norm(gradients)
-        except RuntimeError as error:
-            warnings.warn(f"steps of training cannot be recorded, and take longer: {error}", stacklevel=1)
-            self._chances = 0
-            return
-        self.recordings[shapes] = Recording(ours, graph, loss, norm, seen.reached)
-        if len(self.recordings) == MOST:
-            self._chances = 0
+        except RuntimeError as error:  # torch may be left unable to draw random numbers
+            raise InputError(
+                f"a training step could not be recorded as a CUDA graph ({error}); record none: --set train.graphs=false"
+            ) from error
+        return Recording(ours, self._block[: batch.bytes_in_block()], graph, loss, norm, seen.reached)
+
+    def _room(self, size: int) -> Tensor:
+        if size > len(self._block):
+            self._block = torch.empty(size, dtype=torch.uint8, device="cuda")
+        return self._block[:size]
 
     def _lay_out(self, reached: Iterable[nn.Parameter]) -> None:
         """Let these parameters have gradients, and no others."""
@@ -136,9 +155,9 @@ def _reached(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]
 
 
 @contextmanager
-def watched(model: nn.Module) -> Iterator[Seen]:
-    """Find out about the step within the block, all but what it reaches."""
-    seen, drawn, mode = Seen(), (torch.get_rng_state(), random.getstate()), torch.cuda.get_sync_debug_mode()
+def watched(model: nn.Module, told: dict[Any, int]) -> Iterator[Seen]:
+    """Find out about the step within the block, all but what it reaches; `told` remembers which warnings were passed on."""
+    seen, drawn, mode = Seen(), _random_states(), torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings(record=True) as heard, maps_in_bfloat16(model) as narrow:
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
@@ -148,8 +167,12 @@ def watched(model: nn.Module) -> Iterator[Seen]:
         finally:
             torch.cuda.set_sync_debug_mode(mode)
     waits = [each for each in heard if "called a synchronizing CUDA operation" in str(each.message)]
-    seen.narrow = narrow
-    seen.recordable = not waits and torch.equal(drawn[0], torch.get_rng_state()) and drawn[1] == random.getstate()
+    seen.narrow, seen.recordable = narrow, not waits and drawn == _random_states()
     for other in heard:
         if other not in waits:
-            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno, registry=told)
+
+
+def _random_states() -> bytes:
+    """Give the states of all that draws random numbers, but for the GPU's."""
+    return pickle.dumps((random.getstate(), numpy.random.get_state(), torch.get_rng_state().numpy().tobytes()))

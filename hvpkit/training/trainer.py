@@ -62,17 +62,18 @@ class HvpTrainer(Trainer):
         self.hvp_model = model
         self.recipe, self.score_dev, self.groups = recipe, score_dev, parameter_groups(model, recipe.train)
         self.sampler = LengthSampler(train.lengths, recipe.train.batch_size * recipe.train.accumulate, recipe.train.seed)
+        few = in_eights(max(train.lengths))
         super().__init__(
             model=model,
             args=arguments,
             train_dataset=train,
             eval_dataset=dev,
-            data_collator=lambda items: {"batch": batcher.collate(items, in_eights(max(train.lengths)) if self.graphs else exactly)},
+            data_collator=lambda items: {"batch": batcher.collate(items, few if self.graphs else exactly)},
             callbacks=[EpochOfSampler(self.sampler), *callbacks],
         )
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         alone = arguments.device.type == "cuda" and arguments.n_gpu == arguments.world_size == arguments.gradient_accumulation_steps == 1
-        self.graphs = StepGraphs(model) if alone else None
+        self.graphs = StepGraphs(model) if alone and recipe.train.graphs else None
         self.remove_callback(PrinterCallback)  # our report speaks instead
         if score_dev is not None and recipe.train.patience is not None:
             self.add_callback(EarlyStoppingCallback(recipe.train.patience))
@@ -82,8 +83,11 @@ class HvpTrainer(Trainer):
         try:
             return super().train(*given, **named)
         finally:
-            vars(self.hvp_model).pop("zero_grad", None)
-            self.graphs = None
+            self._record_no_more()
+
+    def _record_no_more(self) -> None:
+        vars(self.hvp_model).pop("zero_grad", None)
+        self.graphs = None
 
     def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
         return self.sampler
@@ -104,11 +108,13 @@ class HvpTrainer(Trainer):
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """Go forward and backward; on a GPU by a recording, where there is one."""
         plain = super().training_step
+        if self.graphs is not None and self.graphs.useless:
+            self._record_no_more()
         with self.products():
             if self.graphs is None:
                 return plain(model, inputs, num_items_in_batch)
             batch: Any = self._prepare_inputs(inputs)["batch"]
-            model.zero_grad = self.graphs.forget  # type: ignore[assignment]  # nn.Module's own goes through all modules for it
+            model.zero_grad = self.graphs.forget  # type: ignore[method-assign]  # nn.Module's own goes through all modules for it
             loss, self._norm = self.graphs.step(batch, lambda batch: plain(model, {"batch": batch}))
             return loss
 

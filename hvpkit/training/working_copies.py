@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,11 @@ def _weights(maps: Sequence[nn.Linear]) -> list[tuple[nn.Linear, str, nn.Paramet
     return [(module, name, p) for module in maps for name, p in module.named_parameters(recurse=False) if p.requires_grad]
 
 
+def _is_plain(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Tell a linear map whose parameters are its weight and bias, and not what they are made of."""
+    return type(module) is nn.Linear and {name for name, _ in module.named_parameters()} <= {"weight", "bias"}
+
+
 @contextmanager
 def maps_in_bfloat16(model: nn.Module) -> Iterator[list[nn.Linear]]:
     """Collect, at the block's end, the plain linear maps that autocast did in bfloat16 at each call, and that share no weights."""
@@ -62,13 +68,13 @@ def maps_in_bfloat16(model: nn.Module) -> Iterator[list[nn.Linear]]:
     narrow: dict[nn.Module, bool] = {}
     owners = Counter(parameter for module in model.modules() for parameter in module.parameters(recurse=False))
 
-    def hear(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        kind = given[0].device.type
+    def hear(module: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        kind = (*given, *named.values())[0].device.type
         is_narrow = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == NARROW
         narrow[module] = narrow.get(module, True) and is_narrow
 
-    own = [module for module in model.modules() if type(module) is nn.Linear and all(owners[p] == 1 for p in module.parameters())]
-    hooks = [module.register_forward_pre_hook(hear) for module in own]
+    own = [module for module in model.modules() if _is_plain(module) and all(owners[p] == 1 for p in module.parameters())]
+    hooks = [module.register_forward_pre_hook(hear, with_kwargs=True) for module in own]
     try:
         yield found
     finally:

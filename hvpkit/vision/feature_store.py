@@ -44,7 +44,6 @@ class FeatureStore:
         self.folder, self.shape = folder, shape
         folder.mkdir(parents=True, exist_ok=True)
         self._shards: list[_Shard] = []
-        self._sound: dict[bytes, tuple[_Shard, int]] = {}  # where a key was found with the checksum that it should have
         self._lock = FileLock(folder / "lock")
         self.refresh()
 
@@ -79,11 +78,12 @@ class FeatureStore:
         return rows
 
     def _place(self, key: bytes) -> tuple[_Shard, int] | None:
-        """Find a sound row of a key; checksums are compared once."""
-        place = self._sound.get(key) or next(((shard, row) for shard, row in self._places(key) if shard.is_sound(row, key)), None)
-        if place is not None:
-            self._sound[key] = place
-        return place
+        """Find a sound row of a key."""
+        for shard in self._shards:
+            row = shard.sound_row(key)
+            if row is not None:
+                return shard, row
+        return None
 
     def damaged(self, key: bytes) -> bool:
         """Tell whether a key has rows and none of them is sound."""
@@ -111,7 +111,7 @@ class FeatureStore:
         with self._lock:
             for shard in self._shards:
                 shard.remove()
-            self._shards, self._sound = [], {}
+            self._shards = []
 
     def _places(self, key: bytes) -> Iterator[tuple[_Shard, int]]:
         return ((shard, row) for shard in self._shards for row in shard.find(key))
@@ -135,6 +135,7 @@ class _Shard:
         self._records: NDArray[np.void] = np.empty(0, RECORD)
         self._mapped: NDArray[np.void] = np.empty(0, self._dtype)
         self._order, self._sorted = np.empty(0, np.intp), np.empty(0, np.uint64)
+        self._sound: dict[bytes, int] = {}
 
     @property
     def begun(self) -> bool:
@@ -175,10 +176,14 @@ class _Shard:
             if self._records[row]["key"].tobytes() == key:
                 yield row
 
-    def is_sound(self, row: int, key: bytes) -> bool:
-        """Tell whether a row is there and has the checksum that it should have."""
-        self._map(row)
-        return row < len(self._mapped) and _check(key, self._mapped[row].tobytes()) == self._records[row]["check"]
+    def sound_row(self, key: bytes) -> int | None:
+        """Find a row of a key that has the checksum that it should have; it is compared once."""
+        if key not in self._sound:
+            for row in self.find(key):
+                self._map(row)
+                if row < len(self._mapped) and _check(key, self._mapped[row].tobytes()) == self._records[row]["check"]:
+                    self._sound[key] = row
+        return self._sound.get(key)
 
     def rows(self, rows: Sequence[int]) -> NDArray[np.void]:
         """Copy rows that are there."""

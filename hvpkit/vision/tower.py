@@ -44,9 +44,12 @@ class VisualTower(nn.Module):
 
     def forward(self, pictures: Pictures) -> Visual:
         """Give C levels [B, V, C_i, P], zero where a picture is missing."""
-        pictures = self._with_blanks(pictures) if self.options.missing == "zeros" else pictures
+        zeros = self.options.missing == "zeros"
+        if zeros and pictures.features is None:
+            pictures = self._with_blanks(pictures)
         levels = pictures.features or self.pyramid(pictures.pixels)
-        return Visual(tuple(spread(level, pictures.mask) for level in levels), pictures)
+        visual = Visual(tuple(spread(level, pictures.mask) for level in levels), pictures)
+        return self._with_blank_levels(visual) if zeros and pictures.features is not None else visual
 
     def pyramid(self, pixels: Tensor | None) -> tuple[Tensor, ...]:
         """Map pixels [K, 3, side, side] to C pooled levels [K, C_i, P]."""
@@ -65,14 +68,15 @@ class VisualTower(nn.Module):
 
     def _with_blanks(self, pictures: Pictures) -> Pictures:
         """Put zeros in the place of missing pictures in rows that have any."""
-        mask = pictures.mask
-        filled = mask.any(1, keepdim=True).expand_as(mask)
-        if pictures.features is None:
-            return replace(pictures, mask=filled, pixels=None if pictures.pixels is None else spread(pictures.pixels, mask)[filled])
-        like = pictures.features[0]
-        blank = self.pyramid(torch.zeros_like(self.transform(Image.new("RGB", (8, 8))))[None].to(like.device))
-        levels = [torch.where(mask[..., None, None], spread(level, mask), own) for level, own in zip(pictures.features, blank, strict=True)]
-        return replace(pictures, mask=filled, features=tuple(level[filled] for level in levels))
+        filled = _filled(pictures.mask)
+        return replace(pictures, mask=filled, pixels=None if pictures.pixels is None else spread(pictures.pixels, pictures.mask)[filled])
+
+    def _with_blank_levels(self, visual: Visual) -> Visual:
+        """Put what the network makes of zeros in the place of missing pictures in rows that have any."""
+        mask, filled, like = visual.mask, _filled(visual.mask), visual.levels[0]
+        blank = self.pyramid(like.new_zeros(1, *self.transform(Image.new("RGB", (8, 8))).shape))
+        levels = (torch.where(_over(mask, own), level, own * _over(filled, own)) for level, own in zip(visual.levels, blank, strict=True))
+        return Visual(tuple(levels), replace(visual.pictures, mask=filled))
 
     def look(self, view: View) -> Tensor:
         """Decode a view to the backbone's pixels [3, side, side]; raises PictureError."""
@@ -94,5 +98,14 @@ def spread(level: Tensor, mask: Tensor) -> Tensor:
     A GPU is not asked how many there are: that would be to wait for it.
     """
     place = mask.flatten().cumsum(0).sub(1).clamp(min=0)
-    there = mask.view(*mask.shape, *[1] * (level.dim() - 1))
-    return level.index_select(0, place).view(*mask.shape, *level.shape[1:]).masked_fill(~there, 0)
+    return level.index_select(0, place).view(*mask.shape, *level.shape[1:]).masked_fill(~_over(mask, level), 0)
+
+
+def _filled(mask: Tensor) -> Tensor:
+    """Give [B, V]: whole rows of those that have any picture."""
+    return mask.any(1, keepdim=True).expand_as(mask)
+
+
+def _over(mask: Tensor, level: Tensor) -> Tensor:
+    """Give the mask [B, V] such dimensions of 1 that it stands over [B, V, ...], where a level is [K, ...]."""
+    return mask.reshape(*mask.shape, *[1] * (level.dim() - 1))

@@ -144,6 +144,17 @@ def test_inputs_of_a_fusion_keep_their_sizes(settings, examples):
     assert [a.shape for a in tight.tensors()] == [b.shape for b in wide.tensors()]
 
 
+def test_targets_of_other_sizes_than_the_text_s_are_padded_to_the_largest(settings, examples):
+    batcher = Batcher(*settings)
+    items = [batcher.encode(example, labelled=True) for example in examples[:4]]
+    further = [{"classes": torch.ones(11), "pieces": torch.ones_like(item.text.word_of)} for item in items]
+    items = [replace(item, targets=item.targets | more) for item, more in zip(items, further, strict=True)]
+    batch = batcher.collate(items, in_eights(64))
+    assert batch.targets["classes"].shape == (4, 11)
+    assert batch.targets["pieces"].shape == batch.text.mask.shape
+    assert batch.targets["tags"].shape == batch.text.word_mask.shape
+
+
 def test_targets_are_there_for_labelled_examples_alone(settings, examples, mner_data):
     batcher = Batcher(*settings)
     labelled, bare = ([batcher.encode(example, labelled=wanted) for example in examples] for wanted in (True, False))

@@ -10,10 +10,11 @@ import torch
 from small_models import save_encoder
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm
+from transformers.masking_utils import bidirectional_mask_function
 
 from hvpkit.contracts import Prefix, TextBatch, TextContext, Trace
 from hvpkit.registry import load_registry
-from hvpkit.text.prefix_attention import attend, prefix_attention, split_heads
+from hvpkit.text.prefix_attention import attend, padding_mask, prefix_attention, split_heads
 from hvpkit.types import Example
 
 B, H, T, W, S = 2, 2, 4, 3, 3  # W: width of a head
@@ -189,3 +190,18 @@ def test_dropout_of_attention_takes_whole_weights():
     output = attend(alike, torch.zeros(1, 1, 10, W), values, None, 0.4, None)
     assert float(output.mean()) == pytest.approx(1, abs=0.05)
     torch.testing.assert_close((output * 6).round() / 6, output, atol=1e-4, rtol=0)  # so many of 10 equal weights, each of 1 / (10 * 0.6)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_whether_a_batch_has_padding_is_not_asked_of_a_gpu(device):
+    sizes = {"batch_size": 2, "q_length": 3, "kv_length": 3, "mask_function": bidirectional_mask_function, "allow_is_causal_skip": False}
+    whole = torch.ones(2, 3, dtype=torch.bool, device=device)
+    mask = padding_mask(**sizes, device=whole.device, attention_mask=whole, allow_is_bidirectional_skip=True)
+    assert mask is None if device == "cpu" else mask.shape == (2, 1, 3, 3)
+
+
+def test_early_versions_of_transformers_name_no_device_for_the_mask(monkeypatch):
+    heard = []
+    monkeypatch.setattr("hvpkit.text.prefix_attention.sdpa_mask", lambda **wanted: heard.append(wanted))
+    padding_mask(batch_size=2, cache_position=torch.arange(3), attention_mask=torch.ones(2, 3), allow_is_bidirectional_skip=True)
+    assert "device" not in heard[0] and heard[0]["allow_is_bidirectional_skip"]

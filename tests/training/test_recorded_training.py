@@ -19,7 +19,7 @@ class AsUsual:
     """Stands for StepGraphs where there is no GPU: does steps, and counts."""
 
     def __init__(self, model) -> None:
-        self.model, self.shapes, self.forgotten = model, [], 0
+        self.model, self.shapes, self.forgotten, self.useless = model, [], 0, False
 
     def step(self, batch, step):
         assert all(p.grad is None for p in self.model.parameters())
@@ -54,6 +54,13 @@ def test_recorded_steps_train_the_same_model(tmp_path, mner_data):
     for own, expected in zip(model.state_dict().values(), plain.state_dict().values(), strict=True):
         torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-4)
     assert trainer.graphs is None and "zero_grad" not in vars(model)
+
+
+def test_what_can_record_nothing_is_left(tmp_path, mner_data, monkeypatch):
+    steps = []
+    monkeypatch.setattr(AsUsual, "forget", lambda self: steps.append(setattr(self, "useless", True)))
+    model, graphs, _ = trained(tmp_path, mner_data.folder, recorded=True)
+    assert len(graphs.shapes) == len(steps) == 1 and "zero_grad" not in vars(model)
 
 
 def test_gradients_are_clipped_by_the_norm_that_comes_with_a_step(tmp_path, mner_data, monkeypatch):

@@ -3,11 +3,13 @@ from __future__ import annotations
 import copy
 import random
 
+import numpy
 import pytest
 import torch
 from torch import nn
 
 from hvpkit.contracts import Batch, TextBatch
+from hvpkit.errors import InputError
 from hvpkit.training.step_graphs import CHANCES, StepGraphs
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
@@ -95,7 +97,7 @@ def test_in_bfloat16_recorded_steps_train_as_autocast_does(model):
     assert ours == pytest.approx(theirs, rel=1e-5)
 
 
-def test_a_step_that_cannot_be_recorded_after_all_is_done_as_usual(model):
+def test_a_step_that_cannot_be_recorded_after_all_says_what_to_do(model):
     calls = []
 
     def step(batch):
@@ -106,11 +108,9 @@ def test_a_step_that_cannot_be_recorded_after_all_is_done_as_usual(model):
         return loss
 
     graphs = StepGraphs(model)
-    first = graphs.step(batch_of(0), step)
-    with pytest.warns(UserWarning, match="cannot be recorded, and take longer: not within a recording"):
-        second = graphs.step(batch_of(0), step)
-    third = graphs.step(batch_of(0), step)
-    assert float(first[0]) == float(second[0]) == float(third[0]) and not graphs.recordings
+    graphs.step(batch_of(0), step)
+    with pytest.raises(InputError, match=r"not within a recording.*--set train.graphs=false"):
+        graphs.step(batch_of(0), step)
 
 
 def test_parameters_that_a_shape_does_not_reach_get_no_gradients(model):
@@ -129,7 +129,9 @@ def test_every_replay_draws_its_own_dropout():
     assert len(graphs.recordings) == 1 and len(set(losses)) == 6
 
 
-@pytest.mark.parametrize("unfit", [lambda loss: loss.item(), lambda loss: torch.rand(1), lambda loss: random.random()])
+@pytest.mark.parametrize(
+    "unfit", [lambda loss: loss.item(), lambda loss: torch.rand(1), lambda loss: random.random(), lambda loss: numpy.random.rand()]
+)
 def test_what_waits_or_draws_elsewhere_is_never_recorded(model, unfit):
     def step(batch):
         loss = backward(model)(batch)
@@ -139,7 +141,7 @@ def test_what_waits_or_draws_elsewhere_is_never_recorded(model, unfit):
     graphs = StepGraphs(model)
     for seed in range(CHANCES + 3):
         assert float(graphs.step(batch_of(seed), step)[0]) == pytest.approx(float(model(batch_of(seed)).detach()))
-    assert not graphs.recordings
+    assert not graphs.recordings and graphs.useless
 
 
 def test_losses_stay_what_they_were_when_the_next_step_is_done(model):

@@ -57,6 +57,13 @@ def test_maps_are_those_that_autocast_narrows_and_that_share_no_weight(network, 
     assert narrow(network, numbers) == [network.first, network.again, network.bare]
 
 
+def test_maps_whose_weight_is_made_of_others_are_left(numbers):
+    network = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8)), nn.Linear(8, 8))
+    with maps_in_bfloat16(network) as found, torch.autocast("cpu", torch.bfloat16):
+        network[1](input=network[0](numbers))
+    assert found == [network[1]]
+
+
 def test_without_autocast_there_are_none(network, numbers):
     with maps_in_bfloat16(network) as found:
         network(numbers)

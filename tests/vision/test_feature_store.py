@@ -150,7 +150,7 @@ def test_whatever_a_killed_process_had_written_of_its_rows_nothing_is_lost_or_wr
 
 def test_a_store_that_another_process_emptied_is_read_no_more(tmp_path):
     store, other = (FeatureStore(tmp_path, SHAPE) for _ in range(2))
-    put(store, 0, 1)
+    assert holds(put(store, 0, 1), 0, 1)
     other.refresh()
     other.clear()
     put(other, 5, 6)

@@ -69,7 +69,7 @@ class StepGraphs:
         self.recordings: dict[Shapes, Recording] = {}
         self._gradients = {p: torch.zeros_like(p) for p in model.parameters() if p.requires_grad}  # all steps fill these
         self._copies = WorkingCopies()
-        self._block = torch.empty(0, dtype=torch.uint8, device="cuda")  # recordings read their batches here
+        self._block = torch.empty(0, dtype=torch.uint8, device=next(model.parameters()).device)  # recordings read their batches here
         self._seen: dict[Shapes, Seen] = {}
         self._pool = torch.cuda.graph_pool_handle()
         self._chances = CHANCES
@@ -131,7 +131,7 @@ class StepGraphs:
 
     def _room(self, size: int) -> Tensor:
         if size > len(self._block):
-            self._block = torch.empty(size, dtype=torch.uint8, device="cuda")
+            self._block = self._block.new_empty(size)
         return self._block[:size]
 
     def _lay_out(self, reached: Iterable[nn.Parameter]) -> None:

@@ -1,77 +1,92 @@
-"""Training hands its steps to recordings where there are any; what records them is tested where there is a GPU."""
+"""The shipped trainer with recorded steps; without a GPU, recordings are stood for (tests/training/recorder.py)."""
 
 from __future__ import annotations
 
 import pytest
 import tiny
 import torch
-from torch.nn.utils import get_total_norm
+from training.recorder import stand_for_cuda
+from transformers.masking_utils import sdpa_mask
 
 from hvpkit.data.prepared import open_prepared
+from hvpkit.heads import crf_likelihood
 from hvpkit.registry import load_registry
+from hvpkit.text import prefix_attention
+from hvpkit.text.hidden_words import HiddenWords
 from hvpkit.training.report import Report
 from hvpkit.training.run import Run
+from hvpkit.training.step_graphs import CHANCES, Recording, StepGraphs
 
-PLAIN = ("train.epochs=2", "train.precision=fp32", "text.masked=0.0", "text.disguised=0.0")
-
-
-class AsUsual:
-    """Stands for StepGraphs where there is no GPU: does steps, and counts."""
-
-    def __init__(self, model) -> None:
-        self.model, self.shapes, self.forgotten, self.useless = model, [], 0, False
-
-    def step(self, batch, step):
-        assert all(p.grad is None for p in self.model.parameters())
-        self.shapes.append(batch.text.mask.shape)
-        loss = step(batch)
-        return loss, get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
-
-    def forget(self):
-        self.forgotten += 1
-        for parameter in self.model.parameters():
-            parameter.grad = None
+GPU = torch.cuda.is_available()
+EPOCHS, STEPS = 8, 3
 
 
-def trained(folder, data, recorded):
-    recipe = tiny.recipe(folder, data, "mner", overrides=PLAIN)
+@pytest.fixture(autouse=True)
+def _as_on_a_gpu(monkeypatch):
+    """Let a step without dropout do on a CPU what it does on a GPU: ask for no value, draw no random number."""
+    monkeypatch.setattr(HiddenWords, "forward", lambda self, text: text)
+    if not GPU:
+        stand_for_cuda(monkeypatch)
+        monkeypatch.setattr("hvpkit.heads.crf.mean_log_likelihood", joined)
+        monkeypatch.setattr(prefix_attention, "sdpa_mask", lambda **wanted: sdpa_mask(**wanted | {"allow_is_bidirectional_skip": False}))
+
+
+def joined(crf, emissions, tags, mask):
+    return (crf_likelihood.gold_scores(crf, emissions, tags, mask) - crf_likelihood.log_partition(crf, emissions, mask)).mean()
+
+
+def trained(folder, data, recorded, *overrides):
+    recipe = tiny.recipe(folder, data, "mner", overrides=(f"train.epochs={EPOCHS}", "train.precision=fp32", *overrides))
     run = Run(recipe, load_registry(), open_prepared(data), Report())
     for module in run.model.modules():
         for name in ("p", "attention_dropout"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
     trainer = run.trainer(folder / "training")
-    graphs = trainer.graphs = AsUsual(run.model) if recorded else None
+    trainer.graphs = StepGraphs(trainer.model) if recorded else None
+    graphs = trainer.graphs
     trainer.train()
-    return run.model, graphs, trainer
+    return run, graphs, trainer
 
 
-def test_recorded_steps_train_the_same_model(tmp_path, mner_data):
-    plain, _, _ = trained(tmp_path / "plain", mner_data.folder, recorded=False)
-    model, graphs, trainer = trained(tmp_path / "recorded", mner_data.folder, recorded=True)
-    assert len(graphs.shapes) == graphs.forgotten == 6
-    assert all(shape[1] % 8 == 0 or shape[1] == max(s[1] for s in graphs.shapes) for shape in graphs.shapes)
-    for own, expected in zip(model.state_dict().values(), plain.state_dict().values(), strict=True):
-        torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-4)
-    assert trainer.graphs is None and "zero_grad" not in vars(model)
+@pytest.fixture
+def replays(monkeypatch):
+    found, replay = [], Recording.replay
+    monkeypatch.setattr(Recording, "replay", lambda self, batch: found.append(batch.text.mask.shape) or replay(self, batch))
+    return found
 
 
-def test_what_can_record_nothing_is_left(tmp_path, mner_data, monkeypatch):
-    steps = []
-    monkeypatch.setattr(AsUsual, "forget", lambda self: steps.append(setattr(self, "useless", True)))
-    model, graphs, _ = trained(tmp_path, mner_data.folder, recorded=True)
-    assert len(graphs.shapes) == len(steps) == 1 and "zero_grad" not in vars(model)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_recorded_steps_train_the_same_model(tmp_path, mner_data, replays, precision):
+    wished = f"train.precision={precision}"
+    plain, _, _ = trained(tmp_path / "plain", mner_data.folder, False, wished)
+    run, graphs, trainer = trained(tmp_path / "recorded", mner_data.folder, True, wished)
+    assert 0 < len(graphs.recordings) < len(replays) < EPOCHS * STEPS
+    assert all(positions % 8 == 0 or positions == max(p for _, p in replays) for _, positions in replays)
+    close = {"atol": 1e-5, "rtol": 1e-4} if precision == "fp32" else {"atol": 2e-2, "rtol": 2e-2}
+    for own, expected in zip(run.model.state_dict().values(), plain.model.state_dict().values(), strict=True):
+        torch.testing.assert_close(own, expected, **close)
+    assert run.score("dev") == plain.score("dev")
+    assert trainer.graphs is None and "zero_grad" not in vars(run.model)
 
 
 def test_gradients_are_clipped_by_the_norm_that_comes_with_a_step(tmp_path, mner_data, monkeypatch):
-    monkeypatch.setattr(AsUsual, "step", lambda self, batch, step: (step(batch), torch.tensor(float("inf"))))
-    before, _, _ = trained(tmp_path / "before", mner_data.folder, recorded=False)
-    model, _, trainer = trained(tmp_path / "inf", mner_data.folder, recorded=True)
+    replay = Recording.replay
+    monkeypatch.setattr(Recording, "replay", lambda self, batch: (replay(self, batch)[0], torch.tensor(float("inf"))))
+    _, _, trainer = trained(tmp_path, mner_data.folder, True)
     assert torch.isinf(trainer.optimizer.optimizer.grad_scale)
-    assert not torch.equal(model.head.linear.weight, before.head.linear.weight)
 
 
-@pytest.fixture(autouse=True)
-def _cpu():
-    if torch.cuda.is_available():
-        pytest.skip("steps are recorded here")
+def test_what_can_record_nothing_is_left(tmp_path, mner_data, monkeypatch):
+    monkeypatch.setattr("hvpkit.heads.crf.mean_log_likelihood", lambda *given: joined(*given) + 0 * joined(*given).item())
+    steps, step = [], StepGraphs.step
+    monkeypatch.setattr(StepGraphs, "step", lambda self, *given: steps.append(self) or step(self, *given))
+    _, graphs, _ = trained(tmp_path, mner_data.folder, True)
+    assert graphs.useless and len(steps) == CHANCES < EPOCHS * STEPS
+
+
+def test_a_recipe_may_want_no_recordings(tmp_path, mner_data):
+    for wanted in ("true", "false"):
+        recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=(f"train.graphs={wanted}",))
+        trainer = Run(recipe, load_registry(), open_prepared(mner_data.folder), Report()).trainer(tmp_path / wanted)
+        assert (trainer.graphs is not None) == (GPU and wanted == "true")

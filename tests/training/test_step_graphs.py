@@ -7,12 +7,20 @@ import numpy
 import pytest
 import torch
 from torch import nn
+from training.recorder import stand_for_cuda
 
 from hvpkit.contracts import Batch, TextBatch
 from hvpkit.errors import InputError
 from hvpkit.training.step_graphs import CHANCES, StepGraphs
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+with_a_gpu = pytest.mark.skipif(DEVICE == "cpu", reason="a CPU's random numbers are drawn where those of a recording must not be")
+
+
+@pytest.fixture(autouse=True)
+def _recordings(monkeypatch):
+    if DEVICE == "cpu":
+        stand_for_cuda(monkeypatch)
 
 
 class Scorer(nn.Module):
@@ -30,7 +38,7 @@ class Scorer(nn.Module):
 def batch_of(seed, length=5, **features):
     numbers = torch.randn(3, length, generator=torch.Generator().manual_seed(seed))
     mask = torch.ones(3, length, dtype=torch.bool)
-    return Batch(TextBatch({"numbers": numbers, **features}, mask, mask.long(), mask, mask.long()), None).to("cuda")
+    return Batch(TextBatch({"numbers": numbers, **features}, mask, mask.long(), mask, mask.long()), None).to(DEVICE)
 
 
 def backward(model):
@@ -61,7 +69,7 @@ def trained(model, batches, step):
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return Scorer().cuda()
+    return Scorer().to(DEVICE)
 
 
 def test_recorded_steps_train_as_plain_ones_do_whatever_the_shapes(model):
@@ -81,7 +89,7 @@ def test_in_bfloat16_recorded_steps_train_as_autocast_does(model):
 
     def narrowed(model):
         def step(batch):
-            with torch.autocast("cuda", torch.bfloat16):
+            with torch.autocast(DEVICE, torch.bfloat16):
                 loss = model(batch)
             loss.backward()
             return loss.detach()
@@ -121,8 +129,9 @@ def test_parameters_that_a_shape_does_not_reach_get_no_gradients(model):
     assert len(graphs.recordings) == 1
 
 
+@with_a_gpu
 def test_every_replay_draws_its_own_dropout():
-    model = Scorer(dropout=0.5).cuda()
+    model = Scorer(dropout=0.5).to(DEVICE)
     graphs, losses = StepGraphs(model), []
     for _ in range(6):
         losses.append(float(graphs.step(batch_of(0), backward(model))[0]))
@@ -155,8 +164,17 @@ def test_losses_stay_what_they_were_when_the_next_step_is_done(model):
 def test_batches_in_one_block_are_taken_as_they_are(model):
     graphs, losses = StepGraphs(model), []
     for seed in range(4):
-        losses.append(graphs.step(batch_of(seed).to("cpu").pin_memory().to("cuda", non_blocking=True), backward(model))[0])
+        in_block = batch_of(seed).packed(lambda size: torch.empty(size, dtype=torch.uint8, device=DEVICE))
+        losses.append(graphs.step(in_block, backward(model))[0])
     assert [float(loss) for loss in losses] == pytest.approx([float(model(batch_of(seed)).detach()) for seed in range(4)])
+
+
+def test_all_shapes_of_batches_are_read_in_one_place(model):
+    graphs = StepGraphs(model)
+    lengths = (3, 9, 5, 9, 3, 5) * 2
+    losses = [float(graphs.step(batch_of(seed, length), backward(model))[0]) for seed, length in enumerate(lengths)]
+    assert losses == pytest.approx([float(model(batch_of(seed, length)).detach()) for seed, length in enumerate(lengths)])
+    assert len(graphs.recordings) == 3
 
 
 def test_no_gradients_are_left_when_they_are_forgotten(model):

@@ -83,9 +83,20 @@ class StepGraphs:
     def step(self, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
         """Let `step` give the loss of a batch on the GPU, and fill gradients anew; give it, and their norm.
 
-        Raises InputError when a step cannot be recorded although it seemed so.
+        Raises InputError when a step cannot be recorded although it seemed so, or memory does not suffice.
         """
-        shapes = tuple((tensor.shape, tensor.dtype) for tensor in batch.tensors())
+        try:
+            return self._done(batch, step, tuple((tensor.shape, tensor.dtype) for tensor in batch.tensors()))
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"the GPU's memory does not suffice ({error}); take a smaller train.batch_size, or record nothing: --set train.graphs=false"
+            ) from error
+
+    def forget(self, set_to_none: bool = True) -> None:
+        """Take the gradients away, as `nn.Module.zero_grad` does."""
+        self._lay_out(())
+
+    def _done(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
         if shapes in self._seen and self._chances:
             self.recordings[shapes] = self._record(batch, step, self._seen.pop(shapes))
             self._chances = 0 if len(self.recordings) == MOST else self._chances
@@ -94,10 +105,6 @@ class StepGraphs:
         recording = self.recordings[shapes]
         self._lay_out(recording.reached)
         return recording.replay(batch)
-
-    def forget(self, set_to_none: bool = True) -> None:
-        """Take the gradients away, as `nn.Module.zero_grad` does."""
-        self._lay_out(())
 
     def _as_usual(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
         self._lay_out(self._gradients)
@@ -123,6 +130,8 @@ class StepGraphs:
                 loss = step(ours)
                 torch._foreach_copy_(gradients, [gradient_of(parameter) for parameter in seen.reached])
                 norm = get_total_norm(gradients)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:  # torch may be left unable to draw random numbers
             raise InputError(
                 f"a training step could not be recorded as a CUDA graph ({error}); record none: --set train.graphs=false"

@@ -121,6 +121,22 @@ def test_a_step_that_cannot_be_recorded_after_all_says_what_to_do(model):
         graphs.step(batch_of(0), step)
 
 
+@pytest.mark.parametrize("call", [1, 2])
+def test_too_little_memory_says_what_to_do(model, call):
+    calls = []
+
+    def step(batch):
+        calls.append(batch)
+        if len(calls) == call:
+            raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+        return backward(model)(batch)
+
+    graphs = StepGraphs(model)
+    with pytest.raises(InputError, match=r"2 GiB.*smaller train.batch_size.*train.graphs=false"):
+        for seed in range(2):
+            graphs.step(batch_of(seed), step)
+
+
 def test_parameters_that_a_shape_does_not_reach_get_no_gradients(model):
     graphs = StepGraphs(model)
     for seed in range(3):

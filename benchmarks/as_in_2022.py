@@ -6,6 +6,7 @@ parameter to parameter, attention is written out with torch's own dropout, and a
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -49,6 +50,7 @@ class RunOf2022(Run):
         trainer.products = partial(patch.object, prefix_attention, "attend", attend_in_steps)
         trainer.graphs = None
         if torch.cuda.is_available():
+            multiprocessing.set_start_method("fork", force=True)
             trainer.args.dataloader_num_workers = 4  # as there; on the two cores of a small machine they would only be in the way
         trainer.optimizer = torch.optim.AdamW([dict(group) for group in trainer.groups], foreach=False, fused=False)
         if not self.same_batches:

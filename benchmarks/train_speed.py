@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import multiprocessing
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -78,7 +77,6 @@ def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_b
     from hvpkit.training.run import Run
 
     torch.backends.cuda.matmul.allow_tf32 = setting == TF32
-    multiprocessing.set_start_method("fork", force=True)  # of workers that read pictures, as at that time
     run = (RunOf2022 if setting in ("2022", TF32) else Run)(subject.recipe, load_registry(), subject.data, Report())
     if isinstance(run, RunOf2022):
         run.same_batches = same_batches

@@ -136,7 +136,7 @@ class TrainSpec(_Spec):
     epochs`; an `rate_decay` of 0 keeps them). `momentum` is SGD's. `patience` stops after so many epochs without a better dev score.
     A `share` of the training set, or `shots` examples of each class, is drawn by the seed (hvpkit/training/sampling.py); `from` is a model
     folder whose weights, all but the head's, are taken over. With `graphs` steps on a GPU are recorded (hvpkit/training/step_graphs.py),
-    which gives the same numbers sooner. Oddities of the release (docs/release.md), for those who reproduce its
+    sooner and, but for rounding, to the same end. Oddities of the release (docs/release.md), for those who reproduce its
     numbers: `head: frozen` leaves the head at its random start, `backbone_mode: train` lets a frozen backbone's running statistics drift,
     `decay: all` decays biases and norms too, `sampling: with-replacement` may draw an example twice.
     """

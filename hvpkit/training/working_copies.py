@@ -13,7 +13,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-NARROW = torch.bfloat16
+from hvpkit.training.narrow_gradients import NARROW
 
 
 class WorkingCopies:

@@ -62,11 +62,14 @@ class FeatureStore:
 
     def read(self, key: bytes) -> tuple[Level, ...] | None:
         """Give the C levels [C_i, P] of a key; None when they are not there or damaged."""
-        rows = self.rows([key])
-        return None if rows is None else _unpack(rows[0], self.shape)
+        kept = self.read_many([key])
+        return None if kept is None else tuple(level[0].astype(np.float32) * scale for level, scale in zip(*kept, strict=True))
 
-    def rows(self, keys: Sequence[bytes]) -> NDArray[np.void] | None:
-        """Give the rows of K keys as they are kept, [K] of the shape's dtype; None when one is not there or damaged."""
+    def read_many(self, keys: Sequence[bytes]) -> tuple[list[NDArray[np.float16]], NDArray[np.float32]] | None:
+        """Give the C levels [K, C_i, P] of K keys as they are kept, and what they are to be multiplied by, [C, K].
+
+        None when one of them is not there or damaged.
+        """
         found = [self._place(key) for key in keys]
         places = [place for place in found if place is not None]
         if len(places) < len(found):
@@ -75,7 +78,7 @@ class FeatureStore:
         for shard in {shard for shard, _ in places}:
             own = [i for i, (other, _) in enumerate(places) if other is shard]
             rows[own] = shard.rows([places[i][1] for i in own])
-        return rows
+        return [rows[f"level{i}"] for i in range(len(self.shape.channels))], rows["scales"].T.copy()
 
     def _place(self, key: bytes) -> tuple[_Shard, int] | None:
         """Find a sound row of a key."""
@@ -245,8 +248,3 @@ def _scale(level: Level) -> np.float32:
     if not 0 < largest < np.inf:
         return np.float32(1)
     return np.float32(2.0 ** np.clip(np.ceil(np.log2(largest / HIGHEST)), -120, 120))
-
-
-def _unpack(row: np.void, shape: RowShape) -> tuple[Level, ...]:
-    scales = row["scales"]
-    return tuple(row[f"level{i}"].astype(np.float32) * scales[i] for i in range(len(shape.channels)))

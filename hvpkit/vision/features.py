@@ -100,12 +100,11 @@ class PyramidCache:
         """Give the C levels [K, C_i, P] of K views; raises PictureError."""
         store = self._looker.store
         kept = store is not None and not self._kept and all(view in self._keys for view in views)
-        rows = store.rows([self._keys[view] for view in views]) if store is not None and kept else None
-        if rows is None:
+        found = store.read_many([self._keys[view] for view in views]) if store is not None and kept else None
+        if found is None:
             return tuple(map(torch.stack, zip(*map(self.of, views), strict=True)))
-        scales = torch.from_numpy(rows["scales"].copy())
-        halves = (torch.from_numpy(rows[f"level{i}"]) for i in range(scales.shape[1]))  # NumPy takes longer to widen them
-        return tuple(half.float().mul_(scale[:, None, None]) for half, scale in zip(halves, scales.T, strict=True))
+        levels, scales = (map(torch.from_numpy, part) for part in found)  # NumPy takes longer to widen them
+        return tuple(level.float().mul_(scale[:, None, None]) for level, scale in zip(levels, scales, strict=True))
 
     def fault(self, views: Iterable[View | None]) -> PictureError | None:
         """Give the fault of the first of these views that could not be read when it was looked at."""

@@ -165,11 +165,10 @@ def test_rows_of_many_keys_come_in_the_order_asked_for_from_whatever_shard(tmp_p
     for number in range(5):
         put(store, number)
     order = [3, 0, 4, 0, 2]
-    rows = store.rows([key(number) for number in order])
-    for row, number in zip(rows, order, strict=True):
-        found = [row[f"level{i}"].astype(np.float32) * row["scales"][i] for i in range(2)]
-        assert same(found, levels(number))
-    assert store.rows([key(0), key(9)]) is None
+    halves, scales = store.read_many([key(number) for number in order])
+    for place, number in enumerate(order):
+        assert same([half[place].astype(np.float32) * scale[place] for half, scale in zip(halves, scales, strict=True)], levels(number))
+    assert store.read_many([key(0), key(9)]) is None
 
 
 def test_rows_with_a_damaged_one_among_them_are_none(tmp_path):
@@ -179,6 +178,6 @@ def test_rows_with_a_damaged_one_among_them_are_none(tmp_path):
     content[ROW + 20] ^= 255
     file.write_bytes(content)
     fresh = FeatureStore(tmp_path, SHAPE)
-    assert fresh.rows([key(1)]) is not None and fresh.rows([key(1), key(2)]) is None
+    assert fresh.read_many([key(1)]) is not None and fresh.read_many([key(1), key(2)]) is None
     put(fresh, 2)
     assert holds(fresh, 1, 2)

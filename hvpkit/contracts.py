@@ -108,12 +108,14 @@ class Visual:
 class Prefix:
     """Keys and values that stand before the text's own: N tensors [B, S, d] each, and `mask` [B, S] bool.
 
-    A fusion whose prefix depends on the text's own keys and values overrides `at`.
+    A fusion whose prefix depends on the text's own keys and values overrides `at`. In `extended` attention keeps what it has made of the
+    mask for one layer, for the others.
     """
 
     keys: Sequence[Tensor]
     values: Sequence[Tensor]
     mask: Tensor
+    extended: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def at(self, layer: int, own_keys: Tensor, own_values: Tensor) -> tuple[Tensor, Tensor]:
         """Give a layer's prefix [B, S, d], twice; `own_keys` and `own_values` [B, H, T, d/H] are the text's."""

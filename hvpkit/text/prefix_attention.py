@@ -19,6 +19,7 @@ from hvpkit.contracts import Prefix, Trace
 from hvpkit.dropout import drop
 
 NAME = "hvp_prefix"
+MASKED = -65504.0  # the lowest float16: what torch itself gives to cuDNN, which is not sure of -inf
 
 
 def prefix_attention(
@@ -44,7 +45,7 @@ def prefix_attention(
         keys, values = hvp_prefix.at(module.hvp_layer, key, value)  # type: ignore[arg-type]
         key = torch.cat([split_heads(keys, key), key], dim=2)  # [B, H, S+T, d/H]
         value = torch.cat([split_heads(values, value), value], dim=2)
-        attention_mask = extend_mask(hvp_prefix.mask, attention_mask, query.shape[2])
+        attention_mask = extend_mask(hvp_prefix, attention_mask, query)
     if hvp_trace is not None:
         hvp_trace.attention.append(attention_weights(query, key, attention_mask, scaling))
     if hvp_prefix is None:
@@ -54,7 +55,7 @@ def prefix_attention(
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, scale: float | None) -> Tensor:
-    """Attend from [B, H, T, d/H] under a mask [B, 1, T, S+T] of bool (None: nothing is masked) to [B, H, T, d/H].
+    """Attend from [B, H, T, d/H] under a mask [B, 1, T, S+T] (None: nothing is masked) to [B, H, T, d/H].
 
     On a CPU torch's function with dropout keeps copies of queries and keys for the backward pass, masks of four bytes a number, and all of
     it in float32; so this is written out there (our own).
@@ -73,22 +74,35 @@ def split_heads(prefix: Tensor, like: Tensor) -> Tensor:
     return prefix.to(like.dtype).view(batch, length, like.shape[1], like.shape[3]).transpose(1, 2)
 
 
-def extend_mask(prefix: Tensor, text: Tensor | None, queries: int) -> Tensor:
-    """Put the prefix mask [B, S] before the text's [B, 1, T, T] (None: nothing is masked): bool [B, 1, T, S+T]."""
-    rows = prefix[:, None, None, :].expand(-1, 1, queries, -1)
-    if text is None:
-        text = rows.new_ones(rows.shape[0], 1, queries, queries)
-    return torch.cat([rows, text.expand(rows.shape[0], 1, queries, -1)], dim=-1)
+def extend_mask(prefix: Prefix, text: Tensor | None, query: Tensor) -> Tensor:
+    """Put the prefix mask before the text's bool [B, 1, T, T] (None: nothing is masked), once for all layers that see the same text mask.
+
+    Gives [B, 1, T, S+T]: bool on a CPU; elsewhere numbers to add to scores, which torch would make of it in every layer.
+    """
+    if id(text) not in prefix.extended:
+        batch, _, queries, _ = query.shape
+        own = query.new_ones(batch, 1, queries, queries, dtype=torch.bool) if text is None else text.expand(batch, 1, queries, -1)
+        mask = torch.cat([prefix.mask[:, None, None, :].expand(-1, 1, queries, -1), own], dim=-1)
+        made = mask if mask.device.type == "cpu" else added_to_scores(mask, query.dtype)
+        prefix.extended[id(text)] = text, made  # the text's mask too, so that no other one gets its id
+    extended: Tensor
+    _, extended = prefix.extended[id(text)]
+    return extended
+
+
+def added_to_scores(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Give the numbers that hide what a mask hides, of any shape."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, MASKED)
 
 
 def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float | None) -> Tensor:
-    """Compute the attention map [B, H, T, S+T] that the fused kernel does not hand out.
+    """Compute the attention map [B, H, T, S+T] that the fused kernel does not hand out, under a mask as `extend_mask` gives it.
 
     Rows sum to 1, but for padding that may look at nothing: those are 0.
     """
     scores = query.float() @ key.float().transpose(-1, -2) * (scaling or query.shape[-1] ** -0.5)
     if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
+        scores = scores.masked_fill(~mask if mask.dtype == torch.bool else mask < 0, float("-inf"))
     return scores.softmax(-1).nan_to_num(0.0).detach()
 
 

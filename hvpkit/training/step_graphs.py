@@ -20,7 +20,7 @@ from torch.nn.utils import get_total_norm
 
 from hvpkit.contracts import Batch
 from hvpkit.errors import InputError
-from hvpkit.training.working_copies import WorkingCopies, maps_in_bfloat16
+from hvpkit.training.working_copies import Maps, WorkingCopies, maps_in_bfloat16
 
 Step = Callable[[Batch], Tensor]
 Shapes = tuple[tuple[torch.Size, torch.dtype], ...]
@@ -57,7 +57,7 @@ class Seen:
     """
 
     reached: Sequence[nn.Parameter] = ()
-    narrow: Sequence[nn.Linear] = ()
+    narrow: Sequence[Maps] = ()
     recordable: bool = False
 
 

@@ -14,7 +14,15 @@ from transformers.masking_utils import bidirectional_mask_function
 
 from hvpkit.contracts import Prefix, TextBatch, TextContext, Trace
 from hvpkit.registry import load_registry
-from hvpkit.text.prefix_attention import attend, padding_mask, prefix_attention, split_heads
+from hvpkit.text.prefix_attention import (
+    added_to_scores,
+    attend,
+    attention_weights,
+    extend_mask,
+    padding_mask,
+    prefix_attention,
+    split_heads,
+)
 from hvpkit.types import Example
 
 B, H, T, W, S = 2, 2, 4, 3, 3  # W: width of a head
@@ -205,3 +213,24 @@ def test_early_versions_of_transformers_name_no_device_for_the_mask(monkeypatch)
     monkeypatch.setattr("hvpkit.text.prefix_attention.sdpa_mask", lambda **wanted: heard.append(wanted))
     padding_mask(batch_size=2, cache_position=torch.arange(3), attention_mask=torch.ones(2, 3), allow_is_bidirectional_skip=True)
     assert "device" not in heard[0] and heard[0]["allow_is_bidirectional_skip"]
+
+
+def test_the_mask_of_a_prefix_and_a_text_is_made_once_for_all_layers():
+    query, prefix = heads_of(1)[0], prefix_of(2)
+    text, other = torch.rand(2, B, 1, T, T, generator=torch.Generator().manual_seed(1)) < 0.8
+    made = extend_mask(prefix, text, query)
+    assert torch.equal(made, torch.cat([MASK[:, None, None].expand(B, 1, T, S), text], dim=-1))
+    assert extend_mask(prefix, text, query) is made
+    assert torch.equal(extend_mask(prefix, other, query)[..., S:], other)  # an encoder of two kinds of layers has two masks
+    assert extend_mask(prefix, None, query)[..., S:].all()
+
+
+def test_on_a_gpu_the_mask_is_numbers_that_hide_what_it_hides():
+    on_gpu = prefix_of(1, MASK.to("meta"))
+    assert extend_mask(on_gpu, None, heads_of(1)[0].to("meta", torch.bfloat16)).dtype == torch.bfloat16
+    query, key, value = heads_of(1)
+    mask = torch.ones(B, 1, T, T, dtype=torch.bool)
+    mask[0, :, :, 2:] = mask[1, :, 1, 0] = False
+    numbers = added_to_scores(mask, torch.float)
+    torch.testing.assert_close(attend(query, key, value, numbers, 0.0, None), attend(query, key, value, mask, 0.0, None))
+    assert torch.equal(attention_weights(query, key, numbers, None), attention_weights(query, key, mask, None))

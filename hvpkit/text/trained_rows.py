@@ -6,6 +6,7 @@ so that AdamW's moments of them stay 0 and all it does to them is to decay them;
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -59,13 +60,18 @@ def follow_decay(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Let every TrainedRows of a model hear what an AdamW does in each step to weights without gradients."""
     for module in model.modules():
         if isinstance(module, TrainedRows):
-            group = next(group for group in optimizer.param_groups if any(module.trained is parameter for parameter in group["params"]))
-            optimizer.register_step_pre_hook(_Decaying(module, group))
+            groups = enumerate(optimizer.param_groups)
+            place = next(place for place, group in groups if any(module.trained is parameter for parameter in group["params"]))
+            optimizer.register_step_pre_hook(_Decaying(module, place))
 
 
+@dataclass(frozen=True)
 class _Decaying:
-    def __init__(self, module: TrainedRows, group: dict[str, Any]) -> None:
-        self.module, self.group = module, group
+    """Tells a module what its group, the one at a place, is about to decay: an optimizer's groups are others once a state was loaded."""
 
-    def __call__(self, *given: object) -> None:
-        self.module.decay(self.group["lr"] * self.group["weight_decay"])
+    module: TrainedRows
+    place: int
+
+    def __call__(self, optimizer: torch.optim.Optimizer, *given: object) -> None:
+        group = optimizer.param_groups[self.place]
+        self.module.decay(group["lr"] * group["weight_decay"])

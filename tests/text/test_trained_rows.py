@@ -42,6 +42,7 @@ def step(model, optimizer, ids):
 def trained(model, steps=6):
     optimizer = torch.optim.AdamW([{"params": [p for p in model.parameters() if p.requires_grad], "lr": 0.05}], weight_decay=0.3)
     follow_decay(model, optimizer)
+    optimizer.load_state_dict(optimizer.state_dict())  # as accelerate does, and who goes on with a run: its groups are others since
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: 1 / (1 + done))
     seen = []
     for number in range(steps):

@@ -45,7 +45,7 @@ def prefix_attention(
         keys, values = hvp_prefix.at(module.hvp_layer, key, value)  # type: ignore[arg-type]
         key = torch.cat([split_heads(keys, key), key], dim=2)  # [B, H, S+T, d/H]
         value = torch.cat([split_heads(values, value), value], dim=2)
-        attention_mask = extend_mask(hvp_prefix, attention_mask, query)
+        attention_mask = extend_mask(hvp_prefix, attention_mask, query.shape[2])
     if hvp_trace is not None:
         hvp_trace.attention.append(attention_weights(query, key, attention_mask, scaling))
     if hvp_prefix is None:
@@ -55,7 +55,7 @@ def prefix_attention(
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, scale: float | None) -> Tensor:
-    """Attend from [B, H, T, d/H] under a mask [B, 1, T, S+T] (None: nothing is masked) to [B, H, T, d/H].
+    """Attend from [B, H, T, d/H] under a mask [B, 1, T, S+T], on a CPU of bool (None: nothing is masked), to [B, H, T, d/H].
 
     On a CPU torch's function with dropout keeps copies of queries and keys for the backward pass, masks of four bytes a number, and all of
     it in float32; so this is written out there (our own).
@@ -74,16 +74,15 @@ def split_heads(prefix: Tensor, like: Tensor) -> Tensor:
     return prefix.to(like.dtype).view(batch, length, like.shape[1], like.shape[3]).transpose(1, 2)
 
 
-def extend_mask(prefix: Prefix, text: Tensor | None, query: Tensor) -> Tensor:
-    """Put the prefix mask before the text's bool [B, 1, T, T] (None: nothing is masked), once for all layers that see the same text mask.
+def extend_mask(prefix: Prefix, text: Tensor | None, queries: int) -> Tensor:
+    """Put the prefix mask [B, S] before the text's [B, 1, T, T] (None: nothing is masked), once for all layers that see the same text mask.
 
-    Gives [B, 1, T, S+T]: bool on a CPU; elsewhere numbers to add to scores, which torch would make of it in every layer.
+    Gives [B, 1, T, S+T], of bool or numbers as the text's is.
     """
     if id(text) not in prefix.extended:
-        batch, _, queries, _ = query.shape
-        own = query.new_ones(batch, 1, queries, queries, dtype=torch.bool) if text is None else text.expand(batch, 1, queries, -1)
-        mask = torch.cat([prefix.mask[:, None, None, :].expand(-1, 1, queries, -1), own], dim=-1)
-        made = mask if mask.device.type == "cpu" else added_to_scores(mask, query.dtype)
+        ahead = prefix.mask[:, None, None, :].expand(-1, 1, queries, -1)
+        own = ahead.new_ones(len(ahead), 1, queries, queries) if text is None else text.expand(len(ahead), 1, queries, -1)
+        made = torch.cat([ahead if own.dtype == torch.bool else added_to_scores(ahead, own.dtype), own], dim=-1)
         prefix.extended[id(text)] = text, made  # the text's mask too, so that no other one gets its id
     extended: Tensor
     _, extended = prefix.extended[id(text)]
@@ -96,7 +95,7 @@ def added_to_scores(mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float | None) -> Tensor:
-    """Compute the attention map [B, H, T, S+T] that the fused kernel does not hand out, under a mask as `extend_mask` gives it.
+    """Compute the attention map [B, H, T, S+T] that the fused kernel does not hand out, under a mask of bool or numbers.
 
     Rows sum to 1, but for padding that may look at nothing: those are 0.
     """
@@ -106,12 +105,28 @@ def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scaling: 
     return scores.softmax(-1).nan_to_num(0.0).detach()
 
 
-def padding_mask(*, allow_is_bidirectional_skip: bool = False, **wanted: Any) -> Tensor | None:  # noqa: ANN401 - the library's signature
-    """Give transformers' mask [B, 1, T, T], None where a batch has no padding: which a GPU is not asked, one would have to wait for it."""
+def padding_mask(
+    *,
+    dtype: torch.dtype = torch.float32,
+    allow_is_bidirectional_skip: bool = False,
+    **wanted: Any,  # noqa: ANN401 - whatever transformers says of a mask
+) -> Tensor | None:
+    """Give transformers' mask [B, 1, T, T]: of bool on a CPU, None where a batch has no padding; on a GPU numbers to add to scores.
+
+    A GPU is not asked whether there is padding: one would have to wait for it. Of a mask of bool torch would make numbers in every layer.
+    Padding that may look at nothing looks at all there: of lower scores than -88 cuDNN makes NaN (pytorch issue 196678).
+    """
     padding: Tensor | None = wanted.get("attention_mask")
     looks = allow_is_bidirectional_skip and (padding is None or padding.device.type == "cpu")
-    mask: Tensor | None = sdpa_mask(allow_is_bidirectional_skip=looks, **wanted)
-    return mask
+    mask: Tensor | None = sdpa_mask(dtype=dtype, allow_is_bidirectional_skip=looks, **wanted)
+    if mask is None or mask.device.type == "cpu":
+        return mask
+    return added_to_scores(mask | ~mask.any(-1, keepdim=True), _dtype_of_scores(mask.device.type, dtype))
+
+
+def _dtype_of_scores(kind: str, usual: torch.dtype) -> torch.dtype:
+    narrowed = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.get_autocast_dtype(kind) if narrowed else usual
 
 
 AttentionInterface.register(NAME, prefix_attention)

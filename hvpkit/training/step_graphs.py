@@ -9,8 +9,8 @@ import pickle
 import random
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy
@@ -62,7 +62,7 @@ class Seen:
 
 
 class StepGraphs:
-    """Does the steps of a model on a GPU; a shape of batch is met once as usual, and recorded when it comes again."""
+    """Does the steps of a model on a GPU; a shape of batch is looked at when it is met first, and recorded when it comes again."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -83,59 +83,62 @@ class StepGraphs:
     def step(self, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
         """Let `step` give the loss of a batch on the GPU, and fill gradients anew; give it, and their norm.
 
-        Raises InputError when a step cannot be recorded although it seemed so, or memory does not suffice.
+        Raises InputError when a step cannot be recorded although it seemed so.
         """
-        try:
-            return self._done(batch, step, tuple((tensor.shape, tensor.dtype) for tensor in batch.tensors()))
-        except torch.OutOfMemoryError as error:
-            raise InputError(
-                f"the GPU's memory does not suffice ({error}); take a smaller train.batch_size, or record nothing: --set train.graphs=false"
-            ) from error
+        shapes = tuple((tensor.shape, tensor.dtype) for tensor in batch.tensors())
+        if shapes in self._seen and self._chances:
+            self.recordings[shapes] = self._record(batch, step, self._seen.pop(shapes))
+            self._chances = 0 if len(self.recordings) == MOST else self._chances
+        if shapes not in self.recordings:
+            return self._first(batch, step, shapes) if self._chances else self._as_usual(batch, step)
+        recording = self.recordings[shapes]
+        self._lay_out(recording.reached)
+        return recording.replay(batch)
 
     def forget(self, set_to_none: bool = True) -> None:
         """Take the gradients away, as `nn.Module.zero_grad` does."""
         self._lay_out(())
 
-    def _done(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
-        if shapes in self._seen and self._chances:
-            self.recordings[shapes] = self._record(batch, step, self._seen.pop(shapes))
-            self._chances = 0 if len(self.recordings) == MOST else self._chances
-        if shapes not in self.recordings:
-            return self._as_usual(batch, step, shapes)
-        recording = self.recordings[shapes]
-        self._lay_out(recording.reached)
-        return recording.replay(batch)
+    def _first(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
+        """Try a step; one that can be recorded is undone, and done as a recording does it, so that all steps of a shape are the same."""
+        before = _Before(self.model)
+        with watched(self.model, self._told) as seen:
+            loss, norm = self._as_usual(batch, step, seen)
+        if not seen.recordable:
+            self._chances -= 1
+            return loss, norm
+        self._seen[shapes] = seen
+        before.put_back()
+        with _refusals():
+            loss, norm = self._as_recorded(batch, step, seen)
+        self._lay_out(seen.reached)
+        return loss, norm
 
-    def _as_usual(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
+    def _as_usual(self, batch: Batch, step: Step, seen: Seen | None = None) -> tuple[Tensor, Tensor]:
         self._lay_out(self._gradients)
         torch._foreach_zero_([*self._gradients.values()])
-        watching = watched(self.model, self._told) if self._chances else nullcontext(Seen())
-        with _reached(self._gradients) as reached, watching as seen:
+        with _reached(self._gradients) as reached:
             loss = step(batch)
         self._lay_out(reached)
-        if seen.recordable:
-            self._seen[shapes] = replace(seen, reached=reached)
-        elif self._chances:
-            self._chances -= 1
+        if seen is not None:
+            seen.reached = reached
         return loss, get_total_norm([self._gradients[parameter] for parameter in reached])
+
+    def _as_recorded(self, batch: Batch, step: Step, seen: Seen) -> tuple[Tensor, Tensor]:
+        self._copies.prepare(seen.narrow)
+        self.forget()
+        with self._copies.in_place(seen.narrow) as gradient_of:
+            loss = step(batch)
+            pairs = [(self._gradients[parameter], gradient_of(parameter)) for parameter in seen.reached]
+            for dtype in {given.dtype for _, given in pairs}:  # where they differ, torch goes from tensor to tensor
+                alike = [pair for pair in pairs if pair[1].dtype == dtype]
+                torch._foreach_copy_([own for own, _ in alike], [given for _, given in alike])
+            return loss, get_total_norm([own for own, _ in pairs])
 
     def _record(self, batch: Batch, step: Step, seen: Seen) -> Recording:
         ours, graph = batch.packed(self._room), torch.cuda.CUDAGraph()
-        gradients = [self._gradients[parameter] for parameter in seen.reached]
-        self._copies.prepare(seen.narrow)
-        self.forget()
-        recording = torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local")
-        try:
-            with recording, self._copies.in_place(seen.narrow) as gradient_of:
-                loss = step(ours)
-                torch._foreach_copy_(gradients, [gradient_of(parameter) for parameter in seen.reached])
-                norm = get_total_norm(gradients)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:  # torch may be left unable to draw random numbers
-            raise InputError(
-                f"a training step could not be recorded as a CUDA graph ({error}); record none: --set train.graphs=false"
-            ) from error
+        with _refusals(), torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            loss, norm = self._as_recorded(ours, step, seen)
         return Recording(ours, self._block[: batch.bytes_in_block()], graph, loss, norm, seen.reached)
 
     def _room(self, size: int) -> Tensor:
@@ -149,6 +152,36 @@ class StepGraphs:
             parameter.grad = None
         for parameter in reached:
             parameter.grad = self._gradients[parameter]
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say what to do when a step that seemed to be recordable is not."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # torch may be left unable to draw random numbers
+        if isinstance(error.__context__, torch.OutOfMemoryError):  # the recording could then not be ended either
+            raise error.__context__ from error
+        raise InputError(
+            f"a training step could not be recorded as a CUDA graph ({error}); record none: --set train.graphs=false"
+        ) from error
+
+
+class _Before:
+    """What a step changes but for gradients: buffers, and the random numbers that the GPU draws next."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._buffers = {buffer: buffer.clone() for buffer in model.buffers()}
+        self._device = next(model.parameters()).device
+        self._drawn = torch.cuda.get_rng_state(self._device)
+
+    @torch.no_grad()
+    def put_back(self) -> None:
+        for buffer, numbers in self._buffers.items():
+            buffer.copy_(numbers)
+        torch.cuda.set_rng_state(self._drawn, self._device)
 
 
 @contextmanager

@@ -72,16 +72,19 @@ class HvpTrainer(Trainer):
             callbacks=[EpochOfSampler(self.sampler), *callbacks],
         )
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        alone = arguments.device.type == "cuda" and arguments.n_gpu == arguments.world_size == arguments.gradient_accumulation_steps == 1
+        alone = arguments.device.type == "cuda" and arguments.world_size == arguments.gradient_accumulation_steps == 1
         self.graphs = StepGraphs(model) if alone and recipe.train.graphs else None
         self.remove_callback(PrinterCallback)  # our report speaks instead
         if score_dev is not None and recipe.train.patience is not None:
             self.add_callback(EarlyStoppingCallback(recipe.train.patience))
 
     def train(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - the library's signature
-        """Train; what was recorded of steps goes when it ends."""
+        """Train; what was recorded of steps goes when it ends. Raises InputError when the GPU's memory does not suffice."""
         try:
             return super().train(*given, **named)
+        except torch.OutOfMemoryError as error:
+            instead = ", or record no steps: --set train.graphs=false" if self.graphs else ""
+            raise InputError(f"the GPU's memory does not suffice ({error}); take a smaller train.batch_size{instead}") from error
         finally:
             self._record_no_more()
 
@@ -160,7 +163,7 @@ def training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unuse
     `unused` says that a batch may leave parameters without gradients (no pictures in it).
     """
     epochs = IntervalStrategy.EPOCH
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=train.epochs,
         per_device_train_batch_size=train.batch_size,
@@ -187,6 +190,8 @@ def training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unuse
         use_cpu=not torch.cuda.is_available(),
         ddp_find_unused_parameters=unused,
     )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # of several, a process uses one: nn.DataParallel cannot divide our batches
+    return arguments
 
 
 def loggers(train: TrainSpec, folder: Path) -> list[TrainerCallback]:
@@ -201,7 +206,7 @@ def loggers(train: TrainSpec, folder: Path) -> list[TrainerCallback]:
 
 
 def uses_bf16(train: TrainSpec) -> bool:
-    """Decide on bf16: as asked; `auto` means wherever a GPU has it."""
+    """Decide on bf16: as asked; `auto` means wherever a GPU has it, and does not make do with float32 for it."""
     if train.precision == "auto":
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return train.precision == "bf16"

@@ -216,21 +216,39 @@ def test_early_versions_of_transformers_name_no_device_for_the_mask(monkeypatch)
 
 
 def test_the_mask_of_a_prefix_and_a_text_is_made_once_for_all_layers():
-    query, prefix = heads_of(1)[0], prefix_of(2)
+    prefix = prefix_of(2)
     text, other = torch.rand(2, B, 1, T, T, generator=torch.Generator().manual_seed(1)) < 0.8
-    made = extend_mask(prefix, text, query)
+    made = extend_mask(prefix, text, T)
     assert torch.equal(made, torch.cat([MASK[:, None, None].expand(B, 1, T, S), text], dim=-1))
-    assert extend_mask(prefix, text, query) is made
-    assert torch.equal(extend_mask(prefix, other, query)[..., S:], other)  # an encoder of two kinds of layers has two masks
-    assert extend_mask(prefix, None, query)[..., S:].all()
+    assert extend_mask(prefix, text, T) is made
+    assert torch.equal(extend_mask(prefix, other, T)[..., S:], other)  # an encoder of two kinds of layers has two masks
+    assert extend_mask(prefix, None, T)[..., S:].all()
 
 
-def test_on_a_gpu_the_mask_is_numbers_that_hide_what_it_hides():
-    on_gpu = prefix_of(1, MASK.to("meta"))
-    assert extend_mask(on_gpu, None, heads_of(1)[0].to("meta", torch.bfloat16)).dtype == torch.bfloat16
+def test_a_mask_of_numbers_hides_what_one_of_bool_hides():
     query, key, value = heads_of(1)
-    mask = torch.ones(B, 1, T, T, dtype=torch.bool)
-    mask[0, :, :, 2:] = mask[1, :, 1, 0] = False
-    numbers = added_to_scores(mask, torch.float)
+    text = torch.ones(B, 1, T, T, dtype=torch.bool)
+    text[0, :, :, 2:] = text[1, :, 1, 0] = False
+    mask, numbers = (extend_mask(prefix_of(1), given, T) for given in (text, added_to_scores(text, torch.float)))
+    assert numbers.dtype == torch.float
+    key, value = (
+        torch.cat([split_heads(part[0], key), own], dim=2) for part, own in ((prefix_of(1).keys, key), (prefix_of(1).values, value))
+    )
     torch.testing.assert_close(attend(query, key, value, numbers, 0.0, None), attend(query, key, value, mask, 0.0, None))
     assert torch.equal(attention_weights(query, key, numbers, None), attention_weights(query, key, mask, None))
+
+
+def as_on_a_gpu(monkeypatch, mask):
+    """What `padding_mask` makes of transformers' mask where it does not lie on a CPU."""
+
+    class Elsewhere(Tensor):
+        device = torch.device("meta")
+
+    monkeypatch.setattr("hvpkit.text.prefix_attention.sdpa_mask", lambda **wanted: mask.as_subclass(Elsewhere))
+    return padding_mask(attention_mask=mask.as_subclass(Elsewhere)).as_subclass(Tensor)
+
+
+def test_on_a_gpu_padding_that_may_look_at_nothing_looks_at_all(monkeypatch):
+    mask = torch.tensor([[True, False], [False, False]])[None, None]
+    low = added_to_scores(torch.tensor(False), torch.float)
+    assert torch.equal(as_on_a_gpu(monkeypatch, mask), torch.stack([torch.stack([torch.zeros(()), low]), torch.zeros(2)])[None, None])

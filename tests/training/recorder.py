@@ -74,5 +74,7 @@ def stand_for_cuda(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(torch.cuda, "CUDAGraph", Graph)
     patch.setattr(torch.cuda, "graph", record)
     patch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
+    patch.setattr(torch.cuda, "get_rng_state", lambda device: None)
+    patch.setattr(torch.cuda, "set_rng_state", lambda state, device: None)
     patch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
     patch.setattr(torch.cuda, "set_sync_debug_mode", watch)

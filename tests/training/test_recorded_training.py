@@ -6,9 +6,11 @@ import pytest
 import tiny
 import torch
 from training.recorder import stand_for_cuda
+from transformers import TrainingArguments
 from transformers.masking_utils import sdpa_mask
 
 from hvpkit.data.prepared import open_prepared
+from hvpkit.errors import InputError
 from hvpkit.heads import crf_likelihood
 from hvpkit.registry import load_registry
 from hvpkit.text import prefix_attention
@@ -16,6 +18,7 @@ from hvpkit.text.hidden_words import HiddenWords
 from hvpkit.training.report import Report
 from hvpkit.training.run import Run
 from hvpkit.training.step_graphs import CHANCES, Recording, StepGraphs
+from hvpkit.training.trainer import training_arguments
 
 GPU = torch.cuda.is_available()
 EPOCHS, STEPS = 8, 3
@@ -90,3 +93,24 @@ def test_a_recipe_may_want_no_recordings(tmp_path, mner_data):
         recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=(f"train.graphs={wanted}",))
         trainer = Run(recipe, load_registry(), open_prepared(mner_data.folder), Report()).trainer(tmp_path / wanted)
         assert (trainer.graphs is not None) == (GPU and wanted == "true")
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_too_little_memory_says_what_to_do(tmp_path, mner_data, monkeypatch, recorded):
+    def fail(*given, **named):
+        raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+
+    monkeypatch.setattr("hvpkit.model.Model.forward", fail)
+    with pytest.raises(InputError, match=r"2 GiB.*smaller train.batch_size") as told:
+        trained(tmp_path, mner_data.folder, recorded)
+    assert ("--set train.graphs=false" in str(told.value)) == recorded
+
+
+def test_of_several_gpus_one_is_used(tmp_path, mner_data, monkeypatch):
+    def four(arguments):
+        arguments._n_gpu = 4
+        return torch.device("cpu")
+
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(four))
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner")
+    assert training_arguments(recipe.train, tmp_path, evaluates=False, unused=False).n_gpu == 1

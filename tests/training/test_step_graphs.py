@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import random
+from contextlib import contextmanager
 
 import numpy
 import pytest
@@ -105,36 +106,60 @@ def test_in_bfloat16_recorded_steps_train_as_autocast_does(model):
     assert ours == pytest.approx(theirs, rel=1e-5)
 
 
-def test_a_step_that_cannot_be_recorded_after_all_says_what_to_do(model):
+def failing(model, call, error):
+    """A step that fails at one of its calls: as usual, as it is recorded, in a recording."""
     calls = []
 
     def step(batch):
         calls.append(batch)
         loss = backward(model)(batch)
-        if len(calls) == 2:
-            raise RuntimeError("not within a recording")
+        if len(calls) == call:
+            raise error
         return loss
 
-    graphs = StepGraphs(model)
-    graphs.step(batch_of(0), step)
+    return step
+
+
+@pytest.mark.parametrize("call", [2, 3])
+def test_a_step_that_cannot_be_recorded_after_all_says_what_to_do(model, call):
+    graphs, step = StepGraphs(model), failing(model, call, RuntimeError("not within a recording"))
     with pytest.raises(InputError, match=r"not within a recording.*--set train.graphs=false"):
+        for _ in range(2):
+            graphs.step(batch_of(0), step)
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_too_little_memory_is_told_as_such(model, call):
+    graphs, step = StepGraphs(model), failing(model, call, torch.OutOfMemoryError("tried to allocate 2 GiB"))
+    with pytest.raises(torch.OutOfMemoryError, match="2 GiB"):
+        for seed in range(2):
+            graphs.step(batch_of(seed), step)
+
+
+def test_too_little_memory_in_a_recording_is_told_though_that_cannot_be_ended(model, monkeypatch):
+    @contextmanager
+    def record(*given, **named):
+        try:
+            yield
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    graphs, step = StepGraphs(model), failing(model, 3, torch.OutOfMemoryError("tried to allocate 2 GiB"))
+    graphs.step(batch_of(0), step)
+    monkeypatch.setattr(torch.cuda, "graph", record)
+    with pytest.raises(torch.OutOfMemoryError, match="2 GiB"):
         graphs.step(batch_of(0), step)
 
 
-@pytest.mark.parametrize("call", [1, 2])
-def test_too_little_memory_says_what_to_do(model, call):
-    calls = []
-
-    def step(batch):
-        calls.append(batch)
-        if len(calls) == call:
-            raise torch.OutOfMemoryError("tried to allocate 2 GiB")
-        return backward(model)(batch)
-
+def test_a_step_that_is_done_twice_changes_what_it_changes_once(model):
+    model.norm = nn.BatchNorm1d(4, device=DEVICE)
+    inner, other = model.forward, copy.deepcopy(model)
+    model.forward = lambda batch: inner(batch) + model.norm(batch.text.features["numbers"][0, :4].expand(2, 4) * 1.0).sum()
     graphs = StepGraphs(model)
-    with pytest.raises(InputError, match=r"2 GiB.*smaller train.batch_size.*train.graphs=false"):
-        for seed in range(2):
-            graphs.step(batch_of(seed), step)
+    graphs.step(batch_of(0), backward(model))
+    assert int(model.norm.num_batches_tracked) == 1
+    other.norm(batch_of(0).text.features["numbers"][0, :4].expand(2, 4))
+    torch.testing.assert_close(model.norm.running_mean, other.norm.running_mean)
 
 
 def test_parameters_that_a_shape_does_not_reach_get_no_gradients(model):

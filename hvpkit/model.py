@@ -40,7 +40,7 @@ class Model(nn.Module):
         if not batch.targets:
             return Output(scores)
         loss = self.head.loss(scores, batch.text, batch.targets)
-        return Output(scores, loss + sum(fused.losses.values()))
+        return Output(scores, sum(fused.losses.values(), loss))
 
 
 @dataclass(frozen=True)

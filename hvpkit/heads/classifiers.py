@@ -59,8 +59,8 @@ class EntityStartHead(RelationHead):
         """Gather both start states."""
         if fused.states is None or text.head_start is None or text.tail_start is None:
             raise ValueError("entity-start reads states [B, T, w] and both entities' positions")
-        rows = torch.arange(len(fused.states), device=fused.states.device)
-        return torch.cat([fused.states[rows, text.head_start], fused.states[rows, text.tail_start]], dim=-1)
+        starts = torch.stack([text.head_start, text.tail_start], dim=1)  # [B, 2]
+        return fused.states.gather(1, starts[..., None].expand(-1, -1, fused.states.shape[-1])).flatten(1)
 
 
 class ClsHead(RelationHead):

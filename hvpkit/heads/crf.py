@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torchcrf import CRF
 
 from hvpkit.contracts import EncodedText, Fused, Head, HeadContext, TextBatch
 from hvpkit.heads.bio import Run, runs
-from hvpkit.heads.crf_likelihood import mean_log_likelihood
+from hvpkit.heads.crf_likelihood import log_likelihoods
 from hvpkit.heads.forward_backward import Chart, forward_backward, run_probability
 from hvpkit.types import Entity, Example
 
@@ -62,7 +63,7 @@ class CrfHead(Head):
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
         """Give the negative log likelihood of the gold tags [B, n], mean over the batch."""
         with torch.autocast(scores.device.type, enabled=False):
-            return -mean_log_likelihood(self.crf, scores, targets["tags"], text.word_mask)
+            return -log_likelihoods(self.crf, scores, targets["tags"], text.word_mask).mean()
 
     @torch.no_grad()
     def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]]:
@@ -100,6 +101,4 @@ def on_cpu(crf: CRF) -> CRF:
     """Copy the few transition scores to where paths are walked: step by step, a CPU is faster."""
     if crf.transitions.device.type == "cpu":
         return crf
-    copy = CRF(crf.num_tags, batch_first=True)
-    copy.load_state_dict({name: value.cpu() for name, value in crf.state_dict().items()})
-    return copy
+    return deepcopy(crf).cpu()

@@ -13,15 +13,15 @@ MOST_TAGS = 24  # with more, joining steps takes more memory (B*n/2*L^3 numbers)
 NEVER = -10_000.0  # the logarithm of a probability that is 0 in fp32
 
 
-def mean_log_likelihood(crf: CRF, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-    """Give the log likelihood, mean over the batch, of tags [B, n] under emissions [B, n, L].
+def log_likelihoods(crf: CRF, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+    """Give the log likelihood [B] of tags [B, n] under emissions [B, n, L].
 
     The mask [B, n] is true up to each sequence's end, and at least at its start.
     """
     if emissions.device.type == "cpu" or crf.num_tags > MOST_TAGS:
-        likelihood: Tensor = crf(emissions, tags, mask=mask, reduction="mean")
-        return likelihood
-    return torch.mean(gold_scores(crf, emissions, tags, mask) - log_partition(crf, emissions, mask))
+        likelihoods: Tensor = crf(emissions, tags, mask=mask, reduction="none")
+        return likelihoods
+    return gold_scores(crf, emissions, tags, mask) - log_partition(crf, emissions, mask)
 
 
 def gold_scores(crf: CRF, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
@@ -42,12 +42,15 @@ def log_partition(crf: CRF, emissions: Tensor, mask: Tensor) -> Tensor:
     begun = crf.start_transitions + emissions[:, 0]  # [B, L]
     stay = torch.full_like(crf.transitions, NEVER).fill_diagonal_(0.0)  # what padding does
     steps = torch.where(mask[:, 1:, None, None], crf.transitions + emissions[:, 1:, None, :], stay)  # [B, n-1, L, L]
+    steps = torch.cat([steps, stay.expand(len(steps), _to_power_of_two(steps.shape[1]), -1, -1)], dim=1)
     while steps.shape[1] > 1:
-        pairs = steps.shape[1] // 2
-        joined = torch.logsumexp(steps[:, : 2 * pairs : 2, :, :, None] + steps[:, 1 : 2 * pairs : 2, None], dim=3)
-        steps = torch.cat([joined, steps[:, 2 * pairs :]], dim=1)
-    ended = torch.logsumexp(begun[:, :, None] + steps[:, 0], dim=1) if steps.shape[1] else begun
-    return torch.logsumexp(ended + crf.end_transitions, dim=1)
+        first, second = steps.reshape(len(steps), -1, 2, *steps.shape[2:]).unbind(2)
+        steps = torch.logsumexp(first[..., None] + second[:, :, None], dim=3)
+    return torch.logsumexp(torch.logsumexp(begun[:, :, None] + steps[:, 0], dim=1) + crf.end_transitions, dim=1)
+
+
+def _to_power_of_two(number: int) -> int:
+    return (1 << max(number - 1, 0).bit_length()) - number
 
 
 def _shifted(mask: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torchcrf import CRF
 from hvpkit.contracts import EncodedText, Fused, Head, HeadContext, TextBatch
 from hvpkit.heads.bio import Run, runs
 from hvpkit.heads.crf import on_cpu
-from hvpkit.heads.crf_likelihood import mean_log_likelihood
+from hvpkit.heads.crf_likelihood import log_likelihoods
 from hvpkit.heads.forward_backward import forward_backward
 from hvpkit.types import Entity, Example
 
@@ -54,7 +54,7 @@ class PieceCrfHead(Head):
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
         """Give the negative log likelihood of the gold tags [B, T], mean over the batch."""
         with torch.autocast(scores.device.type, enabled=False):
-            return -mean_log_likelihood(self.crf, scores, targets["tags"], text.mask)
+            return -log_likelihoods(self.crf, scores, targets["tags"], text.mask).mean()
 
     @torch.no_grad()
     def paths(self, scores: Tensor, text: TextBatch) -> list[list[int]]:
@@ -96,12 +96,9 @@ class PieceCrfHead(Head):
         return [None if run is None else next(sure) for run in found]
 
     def _probabilities(self, found: Sequence[Run], places: Sequence[int], scores: Tensor) -> list[float]:
-        total = self._log_sum(scores)
-        return [min(1.0, sum(float((self._log_sum(part) - total).exp()) for part in self._ways(run, places, scores))) for run in found]
-
-    def _log_sum(self, scores: Tensor) -> Tensor:
-        """Sum up all paths through scores [T, L]."""
-        return forward_backward(on_cpu(self.crf), scores[None], torch.ones(1, len(scores), dtype=torch.bool)).partition
+        crf = on_cpu(self.crf)
+        total = log_sum(crf, scores)
+        return [min(1.0, sum(float((log_sum(crf, part) - total).exp()) for part in self._ways(run, places, scores))) for run in found]
 
     def _ways(self, run: Run, places: Sequence[int], scores: Tensor) -> Iterator[Tensor]:
         """Give the scores [T, L] of the paths that say this span and type, whatever they say of other pieces.
@@ -120,6 +117,11 @@ class PieceCrfHead(Head):
                 allowed[places[run.start - 1]] = ~(begin | inside)
             if first.any():
                 yield scores.masked_fill(~allowed, -torch.inf)
+
+
+def log_sum(crf: CRF, scores: Tensor) -> Tensor:
+    """Sum up all paths through scores [T, L], as a logarithm [1]."""
+    return forward_backward(crf, scores[None], torch.ones(1, len(scores), dtype=torch.bool)).partition
 
 
 def first_pieces(word_of: Sequence[int]) -> list[int]:

@@ -59,7 +59,7 @@ def random_visual(channels: Sequence[int], cells: int) -> Visual:
     """Make a pyramid of noise for three examples, zero where a picture does not exist."""
     mask = torch.tensor(EXISTING)
     features = tuple(torch.randn(int(mask.sum()), width, cells) for width in channels)
-    return Visual(tuple(spread(level, mask) for level in features), Pictures(mask, torch.rand(*mask.shape, 4), features=features))
+    return Visual(spread(features, mask), Pictures(mask, torch.rand(*mask.shape, 4), features=features))
 
 
 def row_of(visual: Visual, row: int) -> Visual:

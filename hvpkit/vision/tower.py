@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from PIL import Image
@@ -34,6 +35,7 @@ class VisualTower(nn.Module):
     def __init__(self, backbone: VisualBackbone, *, grid: int, frozen: bool, options: TowerOptions = TowerOptions()) -> None:  # noqa: B008 - frozen
         super().__init__()
         self.backbone, self.grid, self.frozen, self.options = backbone, grid, frozen, options
+        self._blanks: dict[torch.device, tuple[Tensor, ...]] = {}
         self.requires_grad_(not frozen)
         self.train()
 
@@ -48,7 +50,7 @@ class VisualTower(nn.Module):
         if zeros and pictures.features is None:
             pictures = self._with_blanks(pictures)
         levels = pictures.features or self.pyramid(pictures.pixels)
-        visual = Visual(tuple(spread(level, pictures.mask) for level in levels), pictures)
+        visual = Visual(spread(levels, pictures.mask), pictures)
         return self._with_blank_levels(visual) if zeros and pictures.features is not None else visual
 
     def pyramid(self, pixels: Tensor | None) -> tuple[Tensor, ...]:
@@ -69,14 +71,29 @@ class VisualTower(nn.Module):
     def _with_blanks(self, pictures: Pictures) -> Pictures:
         """Put zeros in the place of missing pictures in rows that have any."""
         filled = _filled(pictures.mask)
-        return replace(pictures, mask=filled, pixels=None if pictures.pixels is None else spread(pictures.pixels, pictures.mask)[filled])
+        pixels = None if pictures.pixels is None else spread([pictures.pixels], pictures.mask)[0][filled]
+        return replace(pictures, mask=filled, pixels=pixels)
 
     def _with_blank_levels(self, visual: Visual) -> Visual:
         """Put what the network makes of zeros in the place of missing pictures in rows that have any."""
-        mask, filled, like = visual.mask, _filled(visual.mask), visual.levels[0]
-        blank = self.pyramid(like.new_zeros(1, *self.transform(Image.new("RGB", (8, 8))).shape))
-        levels = (torch.where(_over(mask, own), level, own * _over(filled, own)) for level, own in zip(visual.levels, blank, strict=True))
+        mask, filled = visual.mask, _filled(visual.mask)
+        pairs = zip(visual.levels, self._blank(visual.levels[0].device), strict=True)
+        levels = (torch.where(_over(mask, own), level, own * _over(filled, own)) for level, own in pairs)
         return Visual(tuple(levels), replace(visual.pictures, mask=filled))
+
+    def _blank(self, device: torch.device) -> tuple[Tensor, ...]:
+        """Give the pyramid of zeros, which is kept as those of pictures are where they are: in float32."""
+        if device not in self._blanks:
+            with torch.inference_mode(False), torch.autocast(device.type, enabled=False):
+                blank = self.pyramid(torch.zeros(1, *self.transform(Image.new("RGB", (8, 8))).shape, device=device))
+            if not self.constant:
+                return blank
+            self._blanks[device] = blank
+        return self._blanks[device]
+
+    def _load_from_state_dict(self, *given: Any) -> None:  # noqa: ANN401 - the library's signature
+        super()._load_from_state_dict(*given)
+        self._blanks.clear()
 
     def look(self, view: View) -> Tensor:
         """Decode a view to the backbone's pixels [3, side, side]; raises PictureError."""
@@ -92,13 +109,14 @@ class VisualTower(nn.Module):
         return self
 
 
-def spread(level: Tensor, mask: Tensor) -> Tensor:
-    """Put the K existing pictures' rows [K, ...] at their places in [B, V, ...]; rows after them are not read.
+def spread(levels: Sequence[Tensor], mask: Tensor) -> tuple[Tensor, ...]:
+    """Put the K existing pictures' rows [K, ...] of each level at their places in [B, V, ...]; rows after them are not read.
 
     A GPU is not asked how many there are: that would be to wait for it.
     """
-    place = mask.flatten().cumsum(0).sub(1).clamp(min=0)
-    return level.index_select(0, place).view(*mask.shape, *level.shape[1:]).masked_fill(~_over(mask, level), 0)
+    place, missing = mask.flatten().cumsum(0).sub(1).clamp(min=0), ~mask
+    laid = (level.index_select(0, place).view(*mask.shape, *level.shape[1:]) for level in levels)
+    return tuple(level.masked_fill(_over(missing, own), 0) for level, own in zip(laid, levels, strict=True))
 
 
 def _filled(mask: Tensor) -> Tensor:

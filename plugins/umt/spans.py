@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchcrf import CRF
 
 from hvpkit.contracts import EncodedText, TextBatch
+from hvpkit.heads.crf_likelihood import log_likelihoods
 from hvpkit.types import Example
 
 from .layers import CrossLayer
@@ -55,10 +56,10 @@ class SpanTagger(nn.Module):
         return emissions
 
     def loss(self, emissions: Tensor, text: TextBatch, tags: Tensor) -> Tensor | None:
-        """Give the negative log likelihood of `span_tags` [B, n], mean over the rows that have any; None where none has."""
+        """Give the negative log likelihood of `span_tags` [B, n], mean over the rows that have any; None where a CPU sees that none has."""
         known = tags[:, 0] != UNKNOWN
-        if not known.any():
+        if known.device.type == "cpu" and not known.any():
             return None
         with torch.autocast(emissions.device.type, enabled=False):
-            likelihood: Tensor = self.crf(emissions[known], (tags[known] - 1).clamp(min=0), mask=text.word_mask[known], reduction="mean")
-            return -likelihood
+            likelihoods = log_likelihoods(self.crf, emissions, (tags - 1).clamp(min=0), text.word_mask)
+            return -likelihoods.masked_fill(~known, 0).sum() / known.sum().clamp(min=1)

@@ -5,7 +5,7 @@ import torch
 from torchcrf import CRF
 
 from hvpkit.heads.crf import forbid
-from hvpkit.heads.crf_likelihood import gold_scores, log_partition, mean_log_likelihood
+from hvpkit.heads.crf_likelihood import gold_scores, log_likelihoods, log_partition
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 
@@ -44,9 +44,9 @@ def test_joined_steps_give_the_likelihood_and_gradients_of_pytorch_crf(words, bi
 
 def test_on_a_cpu_the_likelihood_is_pytorch_crf_s_own():
     made, (emissions, tags, mask) = crf(0), drawn(0, 9)
-    assert torch.equal(mean_log_likelihood(made, emissions, tags, mask), made(emissions, tags, mask=mask, reduction="mean"))
+    assert torch.equal(log_likelihoods(made, emissions, tags, mask), made(emissions, tags, mask=mask, reduction="none"))
 
 
 def test_no_step_asks_for_a_value():
     made, given = crf(0).to("meta"), [tensor.to("meta") for tensor in drawn(0, 9)]
-    assert mean_log_likelihood(made, *given).shape == ()  # on no device could it be known
+    assert log_likelihoods(made, *given).shape == (4,)  # on no device could it be known

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -99,6 +100,14 @@ def test_an_example_without_tags_has_no_part_in_the_span_loss():
 
 
 @torch.no_grad()
+def test_the_loss_of_spans_asks_a_gpu_for_no_value(monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda *given, **named: nullcontext())  # it knows no meta device
+    fusion, encoder, text, _, extras = built()
+    given = encoder(text).states, text
+    loss = fusion.to("meta").spans.loss(fusion.spans(*(each.to("meta") for each in given)), text.to("meta"), extras["span_tags"].to("meta"))
+    assert loss.is_meta and loss.shape == ()
+
+
 def test_the_loss_of_spans_is_the_written_out_likelihood_times_beta():
     fusion, encoder, text, visual, extras = built(beta=0.3)
     fused = fusion(encoder, text, visual, extras)
@@ -111,8 +120,8 @@ def test_the_loss_of_spans_is_the_written_out_likelihood_times_beta():
             score = score + sum(emissions[row, i, tag] for i, tag in enumerate(path))
             scores[tuple(path)] = score + sum(crf.transitions[a, b] for a, b in zip(path, path[1:], strict=False))
         gold = tuple((extras["span_tags"][row, :length] - 1).tolist())
-        total += float(torch.stack(list(scores.values())).logsumexp(0) - scores[gold])
-    assert float(fused.losses["spans"]) == pytest.approx(0.3 * total / 3, rel=1e-4)
+        total += float((torch.stack(list(scores.values())).logsumexp(0) - scores[gold]).detach())
+    assert float(fused.losses["spans"].detach()) == pytest.approx(0.3 * total / 3, rel=1e-4)
 
 
 # --------------------------------------------------------------------------------------------------------------- emissions

@@ -30,12 +30,12 @@ def _as_on_a_gpu(monkeypatch):
     monkeypatch.setattr(HiddenWords, "forward", lambda self, text: text)
     if not GPU:
         stand_for_cuda(monkeypatch)
-        monkeypatch.setattr("hvpkit.heads.crf.mean_log_likelihood", joined)
+        monkeypatch.setattr("hvpkit.heads.crf.log_likelihoods", joined)
         monkeypatch.setattr(prefix_attention, "sdpa_mask", lambda **wanted: sdpa_mask(**wanted | {"allow_is_bidirectional_skip": False}))
 
 
 def joined(crf, emissions, tags, mask):
-    return (crf_likelihood.gold_scores(crf, emissions, tags, mask) - crf_likelihood.log_partition(crf, emissions, mask)).mean()
+    return crf_likelihood.gold_scores(crf, emissions, tags, mask) - crf_likelihood.log_partition(crf, emissions, mask)
 
 
 def trained(folder, data, recorded, *overrides):
@@ -81,7 +81,7 @@ def test_gradients_are_clipped_by_the_norm_that_comes_with_a_step(tmp_path, mner
 
 
 def test_what_can_record_nothing_is_left(tmp_path, mner_data, monkeypatch):
-    monkeypatch.setattr("hvpkit.heads.crf.mean_log_likelihood", lambda *given: joined(*given) + 0 * joined(*given).item())
+    monkeypatch.setattr("hvpkit.heads.crf.log_likelihoods", lambda *given: joined(*given) + 0 * joined(*given).sum().item())
     steps, step = [], StepGraphs.step
     monkeypatch.setattr(StepGraphs, "step", lambda self, *given: steps.append(self) or step(self, *given))
     _, graphs, _ = trained(tmp_path, mner_data.folder, True)

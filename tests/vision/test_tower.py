@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hvpkit.contracts import LevelInfo, Pictures, VisionContext, VisualBackbone
 from hvpkit.vision.cnn_from_scratch import CnnFromScratch
-from hvpkit.vision.tower import VisualTower, spread
+from hvpkit.vision.tower import TowerOptions, VisualTower, spread
 
 MASK = torch.tensor([[True, False, True], [False, False, False], [False, True, False]])
 
@@ -69,7 +69,7 @@ def test_missing_pictures_are_zero_and_existing_ones_stand_in_the_mask_s_order()
         assert level.shape[:2] == MASK.shape
         assert not level[~MASK].any()
         assert level[MASK].flatten(1).any(1).all()
-    assert spread(torch.tensor([7.0, 8.0, 9.0]), MASK).tolist() == [[7, 0, 8], [0, 0, 0], [0, 9, 0]]
+    assert spread([torch.tensor([7.0, 8.0, 9.0])], MASK)[0].tolist() == [[7, 0, 8], [0, 0, 0], [0, 9, 0]]
 
 
 def test_features_stand_in_for_pixels():
@@ -77,6 +77,41 @@ def test_features_stand_in_for_pixels():
     features = tower.pyramid(pictures.pixels)
     cached = tower(Pictures(MASK, pictures.boxes, features=features))
     assert all(torch.equal(a, b) for a, b in zip(cached.levels, tower(pictures).levels, strict=True))
+
+
+def zeros_tower(**options) -> VisualTower:
+    torch.manual_seed(1)
+    return VisualTower(Tiny(), grid=2, frozen=True, options=TowerOptions(missing="zeros", **options)).eval()
+
+
+def test_with_features_missing_pictures_are_what_the_network_makes_of_zeros():
+    tower, pictures = zeros_tower(), pictures_of()
+    tower.transform = lambda picture: torch.full((3, 12, 12), 7.0)  # whose shape alone is asked for
+    with torch.inference_mode():
+        shown = tower(pictures)
+        kept = tower(Pictures(MASK, pictures.boxes, features=tower.pyramid(pictures.pixels)))
+    assert torch.equal(kept.mask, shown.mask) and kept.mask.tolist() == [[True] * 3, [False] * 3, [True] * 3]
+    for one, other in zip(kept.levels, shown.levels, strict=True):
+        torch.testing.assert_close(one, other)
+    assert not any(level.is_inference() for levels in tower._blanks.values() for level in levels)  # training may go on with them
+
+
+def test_what_a_frozen_network_makes_of_zeros_is_made_once_for_its_weights(monkeypatch):
+    tower, passes, forward = zeros_tower(), [], Tiny.forward
+    monkeypatch.setattr(Tiny, "forward", lambda self, pixels: passes.append(len(pixels)) or forward(self, pixels))
+    pictures = Pictures(MASK, torch.zeros(3, 3, 4), features=tower.pyramid(pictures_of().pixels))
+    first, second = tower(pictures), tower(pictures)
+    assert passes == [3, 1] and all(map(torch.equal, first.levels, second.levels))
+    tower.load_state_dict({name: 2 * weights for name, weights in tower.state_dict().items()})
+    assert not torch.equal(tower(pictures).levels[0], first.levels[0]) and passes == [3, 1, 1]
+
+
+def test_what_a_network_makes_of_zeros_is_made_anew_where_its_statistics_drift(monkeypatch):
+    tower, passes, forward = zeros_tower(drifting=True), [], Tiny.forward
+    monkeypatch.setattr(Tiny, "forward", lambda self, pixels: passes.append(len(pixels)) or forward(self, pixels))
+    pictures = Pictures(MASK, torch.zeros(3, 3, 4), features=tower.pyramid(pictures_of().pixels))
+    tower(pictures), tower(pictures)
+    assert passes == [3, 1, 1]
 
 
 def test_pictures_hold_pixels_or_features():

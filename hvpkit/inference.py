@@ -148,7 +148,10 @@ def predict(
     """Read a batch's scores; an item whose pictures cannot be read gives the error instead. `hold` comes before."""
     faults = [batcher.features.fault(item.views) if batcher.features else None for item in items]
     sound = [item for item, fault in zip(items, faults, strict=True) if fault is None]
-    found = iter(read(model, batcher.collate(sound)) if sound else ())
+    read_off = read(model, batcher.collate(sound)) if sound else ()
+    if len(read_off) != len(sound):
+        raise ValueError(f"the head {type(model.head).__name__} gives {len(read_off)} predictions for {len(sound)} examples")
+    found = iter(read_off)
     return [next(found) if fault is None else fault for fault in faults]
 
 

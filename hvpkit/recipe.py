@@ -172,7 +172,9 @@ class TrainSpec(_Spec):
     @model_validator(mode="after")
     def _evaluates(self) -> TrainSpec:
         if self.evaluate_from > self.epochs:
-            raise ValueError(f"evaluate_from is {self.evaluate_from}, after the last epoch; set it to {self.epochs} or less")
+            raise ValueError(
+                f"evaluate_from is {self.evaluate_from}, after the last epoch; take {self.epochs} or less (--set train.evaluate_from=1)"
+            )
         return self
 
     @model_validator(mode="after")

@@ -57,6 +57,14 @@ def test_each_example_gets_what_it_would_get_alone_in_the_order_given(task, batc
     assert not all(alike(alone[0], other) for other in alone)
 
 
+def test_a_head_that_leaves_an_example_out_is_named(mner, mner_data, monkeypatch):
+    model, batcher = mner
+    decode_all = type(model.head).decode
+    monkeypatch.setattr(type(model.head), "decode", lambda *given: decode_all(*given)[:-1])
+    with pytest.raises(ValueError, match=r"the head CrfHead gives 2 predictions for 3 examples"):
+        list(decode(model, batcher, mner_data.examples("train")[:3]))
+
+
 def test_a_bad_picture_fails_its_own_example_alone(mner, mner_data, tmp_path):
     model, batcher = mner
     examples = mner_data.examples("train")

@@ -115,7 +115,10 @@ def test_missing_sections_are_all_named(write):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.evaluate_from=3", "r.yaml:8: train: evaluate_from is 3, after the last epoch; set it to 2 or less"),
+        (
+            "train.evaluate_from=3",
+            "r.yaml:8: train: evaluate_from is 3, after the last epoch; take 2 or less (--set train.evaluate_from=1)",
+        ),
         ("vision={backbone: b, whole: false, objects: 0}", "it must see something"),
         ("vision.size=8", "--set vision.size=8: vision.size must be greater than or equal to 32, not 8"),
         ("train.lr=0", "--set train.lr=0: train.lr must be greater than 0, not 0"),

@@ -6,6 +6,7 @@ import ast
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,4 +107,7 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     first_line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}\nThis was not expected; HVP_TRACEBACK=1 hvp ... shows where it happened."
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])  # a library is seldom at fault
+    at = f"{last.filename}:{last.lineno}"
+    return f"{type(error).__name__}: {first_line}\nThis was not expected (at {at}); HVP_TRACEBACK=1 hvp ... shows how it came to it."

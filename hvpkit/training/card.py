@@ -32,6 +32,7 @@ def model_card(what: ModelFolder) -> str:
         f"- data: {data['name']}, fingerprint `{data['fingerprint']}`, {data['examples']['train']} training examples "
         f"({data['pictures']['train']} with a picture)",
         f"- seed {metrics['seed']}, best epoch on dev {metrics['best_epoch']} of {recipe.train.epochs}",
+        *_how(metrics),
         *_drawn(recipe),
         *([f"- started from the weights of `{metrics['start']['model']}`, all but the head"] if metrics.get("start") else []),
         *[f"- {remark}" for remark in metrics["remarks"]],
@@ -45,6 +46,14 @@ def model_card(what: ModelFolder) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _how(metrics: dict[str, Any]) -> list[str]:
+    how = metrics.get("training")
+    if how is None:  # it was imported
+        return []
+    among = f" among {how['processes']} processes" if how["processes"] > 1 else ""
+    return [f"- trained in {how['precision']} on {how['device']}, {how['examples_a_step']} examples a step{among}"]
 
 
 def _drawn(recipe: Recipe) -> list[str]:

@@ -85,7 +85,8 @@ def train(
     recipe = with_objects_of(data, recipe)
     check_composition(recipe, registry)
     begun = time.monotonic()
-    workspace, identity = Workspace(output), {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint}
+    identity = {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint, "number of processes": str(processes())}
+    workspace = Workspace(output)
     if is_main_process():
         checkpoint = workspace.look(identity, resume)
     else:
@@ -97,6 +98,8 @@ def train(
     if trainer.is_world_process_zero():
         workspace.begin(identity)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if recipe.train.patience is not None and trainer.state.global_step < trainer.state.max_steps:
+        report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")
     finished = run.finish(trainer, output, time.monotonic() - begun) if trainer.is_world_process_zero() else None
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
@@ -108,6 +111,11 @@ def train(
 def is_main_process() -> bool:
     """Tell whether this is the first of the processes that torchrun started, or the only one."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def processes() -> int:
+    """Count the processes that torchrun started; each takes `train.batch_size` examples a step."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def device() -> torch.device:
@@ -182,7 +190,7 @@ class Run:
         keep_freed_memory()
         use_cpu_dropout(self.model)
         how = self.recipe.train
-        if uses_bf16(how) and how.optimizer == "adamw" and how.accumulate == 1 and os.environ.get("WORLD_SIZE", "1") == "1":
+        if uses_bf16(how) and how.optimizer == "adamw" and how.accumulate == 1 and processes() == 1:
             batch = self.batcher.collate(train.items[: how.batch_size])
             keep_gradients_narrow(self.model, lambda: self.model(batch))  # summed over steps or processes they would lose digits
 
@@ -280,6 +288,12 @@ class Run:
             },
             "seed": self.recipe.train.seed,
             "encoder": self.recipe.text.name or self.recipe.text.encoder,
+            "training": {
+                "precision": "bf16" if uses_bf16(self.recipe.train) else "fp32",
+                "device": device().type,
+                "processes": processes(),
+                "examples_a_step": self.recipe.train.batch_size * self.recipe.train.accumulate * processes(),
+            },
             "start": self.start,
             "remarks": remarks(self.model, self.recipe),
             "best_epoch": best_epoch,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from hvpkit.errors import InputError
 
@@ -25,10 +29,10 @@ class Workspace:
         return self.output.with_name(f"{self.output.name}.training")
 
     def look(self, identity: dict[str, str], resume: bool) -> Path | None:
-        """Check that a run of this identity (recipe and data) may start, or with `resume` go on; gives the checkpoint to go on from.
+        """Check that a run of this identity may start, or with `resume` go on; gives the checkpoint to go on from.
 
-        Nothing is written. Raises InputError when the output is there already, an unfinished run is in the way, or it is a run of another
-        recipe or other data.
+        Nothing is written. Raises InputError when the output is there already, an unfinished run is in the way, or it is a run of something
+        else: of another recipe, say.
         """
         if self.output.exists():
             raise InputError(f"{self.output} is there already; give another --output or remove it")
@@ -37,7 +41,9 @@ class Workspace:
         if not resume:
             raise InputError(f"{self.folder} holds an unfinished run; continue it with --resume, or remove it")
         started = json.loads(self._note.read_text(encoding="utf-8"))
-        differing = sorted(key for key in identity if identity[key] != started.get(key))
+        differing = [
+            _difference(key, str(started.get(key, "none")), identity[key]) for key in sorted(identity) if identity[key] != started.get(key)
+        ]
         if differing:
             raise InputError(f"{self.folder} was started with another {' and '.join(differing)}; start afresh with another --output")
         return self.newest_checkpoint()
@@ -63,6 +69,24 @@ class Workspace:
         if (self.folder / LOGS).is_dir():
             shutil.move(self.folder / LOGS, self.output / LOGS)
         shutil.rmtree(self.folder)
+
+
+def _difference(key: str, started: str, now: str) -> str:
+    """Name what is another one; of recipes, the settings that differ."""
+    if key != "recipe":
+        return f"{key} ({started}, not {now})"
+    before, after = (dict(_settings(yaml.safe_load(text))) for text in (started, now))
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return f"recipe ({', '.join(f'{name}: {before.get(name)}, not {after.get(name)}' for name in changed)})"
+
+
+def _settings(recipe: Any, at: str = "") -> Iterator[tuple[str, object]]:  # noqa: ANN401 - what YAML holds
+    """List a recipe's settings as (key.key, value)."""
+    if not isinstance(recipe, dict):
+        yield at, recipe
+        return
+    for key, value in recipe.items():
+        yield from _settings(value, f"{at}.{key}" if at else str(key))
 
 
 def _whole(folder: Path) -> bool:

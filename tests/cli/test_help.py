@@ -113,6 +113,7 @@ def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
     typed = hvp()
     assert typed.code == 1
     assert typed.err.splitlines()[0] == "Error: RuntimeError: first line"
+    assert f"(at {__file__}:" in typed.err
     assert "HVP_TRACEBACK=1" in typed.err
     assert "Traceback" not in typed.err
     monkeypatch.setenv("HVP_TRACEBACK", "1")

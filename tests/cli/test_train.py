@@ -111,3 +111,18 @@ def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
     typed = hvp("train", "tiny.yaml")
     assert (typed.code, typed.out) == (130, "")
     assert typed.err == "Stopped; the same command with --resume goes on after the last epoch that was finished\n"
+
+
+def test_a_run_goes_on_with_as_many_processes_as_it_began_with(hvp, here, monkeypatch):
+    """Another number makes other steps of an epoch, so that epochs would be left out or done twice."""
+    from hvpkit.training import run
+
+    def interrupted(*parts: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.HvpTrainer, "train", interrupted)
+        assert hvp("train", "tiny.yaml").code == 130
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    typed = hvp("train", "tiny.yaml", "--resume")
+    assert typed.code == 2 and "another number of processes (1, not 2)" in typed.err

@@ -5,7 +5,7 @@ import pytest
 from hvpkit.errors import InputError
 from hvpkit.training.workspace import NEEDED, Workspace
 
-RUN = {"recipe": "r", "data": "d"}
+RUN = {"recipe": "task: mner\ntrain: {epochs: 3, seed: 1}\n", "data": "d", "number of processes": "1"}
 
 
 def _checkpoint(workspace, step, lacking=None):
@@ -36,11 +36,18 @@ def test_an_unfinished_run_is_not_started_over_by_accident(tmp_path):
         Workspace(tmp_path / "run").look(RUN, resume=False)
 
 
-@pytest.mark.parametrize("changed", ["recipe", "data"])
+@pytest.mark.parametrize("changed", ["data", "number of processes"])
 def test_a_run_of_something_else_is_not_gone_on_with(tmp_path, changed):
     Workspace(tmp_path / "run").begin(RUN)
-    with pytest.raises(InputError, match=f"another {changed}"):
+    with pytest.raises(InputError, match=rf"another {changed} \({RUN[changed]}, not other\)"):
         Workspace(tmp_path / "run").look(RUN | {changed: "other"}, resume=True)
+
+
+def test_the_settings_of_another_recipe_are_named(tmp_path):
+    Workspace(tmp_path / "run").begin(RUN)
+    other = RUN | {"recipe": "task: mner\ntrain: {epochs: 4, seed: 1}\nhead: crf\n"}
+    with pytest.raises(InputError, match=r"another recipe \(head: None, not crf, train\.epochs: 3, not 4\)"):
+        Workspace(tmp_path / "run").look(other, resume=True)
 
 
 def test_the_newest_checkpoint_is_by_number_not_by_name(tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMED = 40  # names in one message
+
 
 class HvpkitError(Exception):
     """Something that was rightly asked for failed: the message says what to do next (exit code 1)."""
@@ -51,4 +53,7 @@ def choices(name: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
         return f"; did you mean {' or '.join(near)}?"
-    return f"; available: {', '.join(known)}" if known else "; none are available"
+    if not known:
+        return "; none are available"
+    more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+    return f"; available: {', '.join(known[:MOST_NAMED])}{more}"

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvpkit.alone import alone
 from hvpkit.errors import DataError, HvpkitError, InputError
 from hvpkit.model_folder import DESCRIPTION, LABELS, RECIPE, WEIGHTS, ModelFolder
 from hvpkit.prediction_input import PredictionInput
@@ -85,11 +86,11 @@ class PredictionFile:
     def run(self, predictor: Predictor, advance: Callable[[int], None] = lambda lines: None) -> Progress:
         """Predict the lines that are left, each written as soon as it is known; gives how far all is then.
 
-        A bad line becomes an error in the output.
+        A bad line becomes an error in the output. Raises InputError when another process writes it.
         """
         done, waiting = self.kept, deque[Line]()
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        with self.target.open("ab") as output:
+        taken = InputError(f"{self.target} is being written by another `hvp predict`; wait for it, or name another --output")
+        with alone(self.target.with_name(f".{self.target.name}.lock"), taken), self.target.open("ab") as output:
             output.truncate(self.kept.size)
             for answer in predictor.predict_many(self._inputs(waiting)):
                 line = waiting.popleft()

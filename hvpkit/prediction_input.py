@@ -51,12 +51,12 @@ class Reading:
     objects_given: bool = False
 
 
-def as_input(given: PredictionInput | Mapping[str, Any] | str) -> PredictionInput:
-    """Take a bare text, or a mapping with the fields of `PredictionInput`, for one; raises InputError for unknown or missing fields."""
+def as_input(given: PredictionInput | Mapping[str, Any] | Sequence[str]) -> PredictionInput:
+    """Take a bare text or its words, or a mapping with the fields of `PredictionInput`, for one; raises InputError for anything else."""
     if isinstance(given, PredictionInput):
         return given
     try:
-        return PredictionInput(given) if isinstance(given, str) else PredictionInput(**given)
+        return PredictionInput(given) if isinstance(given, Sequence) else PredictionInput(**given)
     except TypeError as error:
         fields = ", ".join(PredictionInput.__dataclass_fields__)
         raise InputError(f"expected a text or a mapping with the fields {fields}; got {given!r:.80} ({error})") from None
@@ -104,8 +104,8 @@ def characters_of(span: Span, text: str, words: Sequence[TextSpan]) -> TextSpan:
 
 
 def looks_at_objects(recipe: Recipe) -> bool:
-    """Tell whether a model of this recipe looks at objects, and how they are found is known."""
-    return uses_pictures(recipe) and recipe.vision is not None and recipe.vision.objects > 0 and recipe.data.objects is not None
+    """Tell whether a model of this recipe looks at objects."""
+    return uses_pictures(recipe) and recipe.vision is not None and recipe.vision.objects > 0
 
 
 def uses_pictures(recipe: Recipe) -> bool:

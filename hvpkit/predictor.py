@@ -25,7 +25,7 @@ from hvpkit.vision.pictures import upright_rgb
 from hvpkit.weights import load_model
 
 CHARACTERS = 256  # a text on average, at most, before fewer are read ahead
-Asked = PredictionInput | Mapping[str, Any] | str
+Asked = PredictionInput | Mapping[str, Any] | Sequence[str]
 
 
 class Predictor:
@@ -73,11 +73,14 @@ class Predictor:
         return found
 
     def predict_many(self, inputs: Iterable[Asked | InputError], batch_size: int | None = None) -> Iterator[Prediction | InputError]:
-        """Predict each input (a text, a mapping with the arguments of `predict`, a PredictionInput) in order, streaming.
+        """Predict each input (a text or its words, a mapping with the arguments of `predict`, a PredictionInput) in order, streaming.
 
         One that cannot be predicted gives its error instead; an error among the inputs is passed on. 16 batches are read ahead.
+        Raises InputError for a batch size below 1.
         """
-        size = batch_size or (32 if next(self.model.parameters()).is_cuda else 8)
+        size = (32 if next(self.model.parameters()).is_cuda else 8) if batch_size is None else batch_size
+        if size < 1:
+            raise InputError(f"batch_size is {size}; take 1 or more, or leave it out")
         with looking(self.model, self.batcher) as batcher:
             for chunk in chunks(inputs, READ_AHEAD * size, _length):
                 yield from self._predict_chunk(chunk, batcher, size)
@@ -106,7 +109,7 @@ class Predictor:
 def _length(given: Asked | InputError) -> float:
     if isinstance(given, InputError):
         return 0
-    text = given if isinstance(given, str) else given.text if isinstance(given, PredictionInput) else given.get("text", "")
+    text = given.text if isinstance(given, PredictionInput) else given.get("text") if isinstance(given, Mapping) else given
     return len(text) / CHARACTERS if isinstance(text, str) else 1
 
 

@@ -208,6 +208,20 @@ def test_places_that_cannot_be_are_refused(source, tmp_path, model):
         open_prediction_file(source, tmp_path, model)
 
 
+def test_two_commands_do_not_write_one_output(source, tmp_path, model):
+    target = tmp_path / "out.jsonl"
+
+    class Other(Echo):
+        def predict_many(self, inputs):
+            with pytest.raises(InputError, match="out.jsonl is being written by another `hvp predict`; wait"):
+                predict(source, target, model)
+            return super().predict_many(inputs)
+
+    assert predict(source, target, model, Other()).lines == 10
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == ["out.jsonl"]
+    assert predict(source, target, model).lines == 10
+
+
 def test_only_a_run_in_which_all_failed_has_failed(source, tmp_path, model):
     file = open_prediction_file(source, tmp_path / "out.jsonl", model)
     require_some(Progress(3, 2, "line 1: x"), file)

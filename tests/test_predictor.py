@@ -82,7 +82,8 @@ def test_a_plugin_file_may_be_named_at_any_time(mner, mner_text_model, tmp_path)
 def test_entities_stand_at_their_characters(mner, text, picture):
     found = mner.predict(text, image=picture)
     assert isinstance(found, EntityPrediction)
-    assert (found.text, found.picture, found.remarks) == (text, True, ())
+    assert (found.text, found.picture) == (text, True)
+    assert found.remarks == ("this model's objects were given with its data, and none were given here",)
     for entity in found.entities:
         assert text[entity.start : entity.end] == entity.text == entity.text.strip()
         assert entity.type in {"PER", "LOC"}
@@ -232,6 +233,19 @@ def test_many_come_in_order_and_a_bad_one_gives_its_error(mner, picture):
     ]  # fmt: skip
     assert found[2] is bad
     assert found[5].picture
+
+
+def test_whatever_is_no_input_gives_its_error_and_the_others_are_predicted(mner):
+    given = ["Ada in Paris", 5, None, ["Ada", "in", "Paris"], b"Ada", {"txt": "Ada"}]
+    found = list(mner.predict_many(given))
+    assert [isinstance(each, InputError) for each in found] == [False, True, True, False, True, True]
+    assert found[0].entities == found[3].entities
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_a_batch_of_nothing_is_refused(mner, batch_size):
+    with pytest.raises(InputError, match=f"batch_size is {batch_size}; take 1 or more"):
+        list(mner.predict_many(["Ada"], batch_size))
 
 
 def test_many_stream_without_end(mner):

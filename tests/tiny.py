@@ -110,6 +110,13 @@ def metrics(data: PreparedData, what: Recipe) -> dict[str, object]:
         },
         "seed": what.train.seed,
         "encoder": what.text.encoder,
+        "training": {
+            "precision": "fp32",
+            "device": "cpu",
+            "processes": 1,
+            "with_objects": sum(bool(example.objects) for example in data.examples("train")),
+            "examples_a_step": 8,
+        },
         "remarks": [],
         "best_epoch": 1,
         "dev": None,

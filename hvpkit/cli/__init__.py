@@ -17,6 +17,8 @@ from typer.core import TyperGroup
 from hvpkit.cli import output
 from hvpkit.errors import HvpkitError
 
+WAIT = "2000"  # turns that a thread of torch waits before it sleeps; by default it keeps a processor of a busy machine from others
+
 # a module each, in the order of the work
 COMMANDS = ("preprocess", "train", "experiment", "eval", "predict", "explain", "components", "recipes", "import-release", "export-release")
 
@@ -90,6 +92,7 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Run `hvp`: exit 0, 1 (it failed), 2 (it was asked for something wrong) or 130 (interrupted), with one short message."""
+    os.environ.setdefault("GOMP_SPINCOUNT", WAIT)
     try:
         app()
     except KeyboardInterrupt:

@@ -111,7 +111,8 @@ def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) 
         )
     require_some(done, file)
     if done.failed:
-        output.warn(f"{done.failed} of {done.lines} lines could not be predicted; the first: {done.first_error}")
+        again = f"to try them again, remove {file.target}"
+        output.warn(f"{done.failed} of {done.lines} lines could not be predicted ({again}); the first: {done.first_error}")
 
 
 def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
@@ -121,7 +122,7 @@ def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
     try:
         with output.progress("lines", file.total - file.kept.lines) as advance:
             done = file.run(predictor, advance)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError):
         output.say(f"Stopped; the same command goes on with {file.target}")
         raise
     lines, seconds = done.lines - file.kept.lines, monotonic() - begun

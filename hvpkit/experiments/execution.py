@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from hvpkit.alone import alone
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import HvpkitError, PlanError
 from hvpkit.experiments.datasets import draw, require_prepared
@@ -63,7 +62,8 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup, told: Told = Told())
         draw(known)
     require_prepared(list(expansion.datasets.values()))
     fingerprints = {name: open_prepared(known.folder).manifest.fingerprint for name, known in expansion.datasets.items()}
-    with _alone(setup.folder):
+    taken = PlanError(f"{setup.folder} is being worked on by another `hvp experiment`; wait for it, or give another --output")
+    with alone(setup.folder / ".lock", taken):
         header = Header(plan, tuple(run.name for run in expansion.planned(plan)))
         results = open_results(setup.folder, header, expansion.runs, fingerprints)
         finished = {result.run.name for result in results.results}
@@ -74,21 +74,6 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup, told: Told = Told())
                 return Studies(plan, plan.search, results, processes, told).go(expansion.runs)
             told.done(sum(run.name in finished for run in expansion.runs))
             return _Schedule(plan, results, processes, told).go([run for run in expansion.runs if run.name not in finished], finished)
-
-
-@contextmanager
-def _alone(folder: Path) -> Any:  # noqa: ANN401 - a context
-    """Hold the folder, so that two commands do not work on it at a time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise PlanError(f"{folder} is being worked on by another `hvp experiment`; wait for it, or give another --output") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @dataclass

@@ -28,11 +28,13 @@ class ModelObjects:
         """
         settings = self._folder.recipe.data.objects
         lacking = [reading for reading in readings if isinstance(reading, Reading) and self._lacks(reading)]
-        if settings is None or not lacking:
+        if not lacking:
             return list(readings)
+        if settings is None:
+            trained_without = self._folder.metrics.get("training", {}).get("with_objects") == 0  # an imported model does not know
+            return list(readings) if trained_without else [self._remarked(reading) for reading in readings]
         if "dataset" in self._folder.registry.get("proposer", settings.proposer.name).needs:
-            remark = "this model's objects were given with its data, and none were given here"
-            return [self._remarked(reading, remark) for reading in readings]
+            return [self._remarked(reading) for reading in readings]
         finder = self._opened(settings)
         answers = finder.find([(reading.example, None) for reading in lacking])
         return [self._looked(reading, next(answers), finder) if self._lacks(reading) else reading for reading in readings]
@@ -45,9 +47,9 @@ class ModelObjects:
             and looks_at_objects(self._folder.recipe)
         )
 
-    def _remarked(self, reading: Looked, remark: str) -> Looked:
+    def _remarked(self, reading: Looked) -> Looked:
         if isinstance(reading, Reading) and self._lacks(reading):
-            return replace(reading, remarks=(*reading.remarks, remark))
+            return replace(reading, remarks=(*reading.remarks, "this model's objects were given with its data, and none were given here"))
         return reading
 
     def _opened(self, settings: ObjectsSpec) -> ObjectFinder:

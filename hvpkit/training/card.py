@@ -49,9 +49,7 @@ def model_card(what: ModelFolder) -> str:
 
 
 def _how(metrics: dict[str, Any]) -> list[str]:
-    how = metrics.get("training")
-    if how is None:  # it was imported
-        return []
+    how = metrics["training"]
     among = f" among {how['processes']} processes" if how["processes"] > 1 else ""
     return [f"- trained in {how['precision']} on {how['device']}, {how['examples_a_step']} examples a step{among}"]
 

@@ -292,6 +292,7 @@ class Run:
                 "precision": "bf16" if uses_bf16(self.recipe.train) else "fp32",
                 "device": device().type,
                 "processes": processes(),
+                "with_objects": sum(bool(example.objects) for example in self.examples["train"]),
                 "examples_a_step": self.recipe.train.batch_size * self.recipe.train.accumulate * processes(),
             },
             "start": self.start,

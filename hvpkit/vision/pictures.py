@@ -18,6 +18,7 @@ from hvpkit.errors import PictureError
 from hvpkit.types import Box
 
 MAX_PIXELS = 100_000_000
+LARGEST = f"at most {MAX_PIXELS // 10**6} million pixels are decoded"
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # no EPS: Pillow hands it to a program
 SEE_THROUGH = ("RGBA", "RGBa", "LA", "La", "PA")
 ORIENTATION = 0x0112
@@ -108,12 +109,14 @@ def _opened(path: Path, root: Path | None, content: bytes | None = None) -> Iter
             source = path if content is None else io.BytesIO(content)
             with Image.open(source, formats=[name for name in FORMATS if name in Image.OPEN]) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError(f"{picture.width} x {picture.height}")
+                    raise PictureError(f"{path} is too large ({picture.width} x {picture.height}); {LARGEST}")
                 yield picture
     except UnidentifiedImageError:
         raise PictureError(f"{path} is not a picture ({_beginning(path)}); expected one of {', '.join(FORMATS)}") from None
-    except Image.DecompressionBombError as error:
-        raise PictureError(f"{path} is too large ({error}); at most {MAX_PIXELS // 10**6} million pixels are decoded") from None
+    except Image.DecompressionBombError:  # Pillow's own bound is higher
+        raise PictureError(f"{path} is too large; {LARGEST}") from None
+    except PictureError:
+        raise
     except Exception as error:  # a decoder raises anything at all on broken bytes
         raise PictureError(f"{path} is damaged or cut short ({error or type(error).__name__})") from error
 
@@ -124,7 +127,8 @@ def _check_file(path: Path, root: Path | None) -> None:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
-        reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error})"
+        missing = "is no file, and nothing is fetched" if ":/" in str(path) else "is missing"
+        reason = missing if isinstance(error, FileNotFoundError) else f"cannot be opened ({error})"
         raise PictureError(f"{path} {reason}") from error
     if not stat.S_ISREG(found.st_mode):
         raise PictureError(f"{path} is not a file")

@@ -121,6 +121,13 @@ def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
         cli.main()
 
 
+@pytest.mark.parametrize("given", [None, "77"])
+def test_threads_are_told_to_wait_a_little_only_unless_somebody_says_otherwise(hvp, monkeypatch, given):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False) if given is None else monkeypatch.setenv("GOMP_SPINCOUNT", given)
+    assert hvp("recipes").code == 0
+    assert os.environ["GOMP_SPINCOUNT"] == (given or cli.WAIT)
+
+
 def test_a_reader_that_goes_away_is_no_error_message():
     command = f"{sys.executable} -m hvpkit components --json | head -c 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=os.environ)

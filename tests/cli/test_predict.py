@@ -205,7 +205,10 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     assert (typed.code, typed.out) == (0, "")
     assert "6 lines read in " in typed.err
     assert "3 of all 6 failed: out.jsonl" in typed.err
-    assert "Warning: 3 of 6 lines could not be predicted; the first: line 2: the text is blank" in typed.err
+    assert (
+        "Warning: 3 of 6 lines could not be predicted (to try them again, remove out.jsonl); the first: line 2: the text is blank"
+        in typed.err
+    )
     written = [json.loads(line) for line in (pairs / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(record["id"], record["line"], "error" in record) for record in written] == [
         ("a", 1, False), ("b", 2, True), (None, 3, False), ("d", 4, True), ("e", 5, True), ("f", 6, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import tiny
@@ -198,6 +199,16 @@ def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
     found = Predictor.open(model_of(data, tmp_path / "m")).predict("Ann", mine / "a.png")
     assert found.objects == ()
     assert any("were given with its data" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize(("trained_with", "remarks"), [(3, 1), (0, 0), (None, 1)])
+def test_a_model_that_does_not_know_how_its_objects_were_found_says_so_unless_there_were_none(mner_model, mner_data, trained_with, remarks):
+    folder = open_model_folder(mner_model)
+    assert folder.recipe.data.objects is None
+    known = {"training": {} if trained_with is None else {"with_objects": trained_with}}
+    example = next(example for example in mner_data.examples("train") if example.image)
+    found = Predictor(replace(folder, metrics=folder.metrics | known)).predict(list(example.words), example.image)
+    assert sum("were given with its data" in remark for remark in found.remarks) == remarks
 
 
 def test_a_detector_that_is_gone_is_told_with_the_way_out(mine, tmp_path, detector_folder):

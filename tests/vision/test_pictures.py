@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +41,7 @@ def refused(path, reason, **options):
 # ---------------------------------------------------------------------------------------------------------------- bad files
 def test_a_missing_file_is_named(tmp_path):
     refused(tmp_path / "a.jpg", "is missing")
+    refused(Path("https://example.org/a.jpg"), "is no file, and nothing is fetched")
 
 
 def test_a_name_that_no_file_can_have_is_refused(tmp_path):

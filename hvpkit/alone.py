@@ -1,0 +1,28 @@
+"""One process at a time at what several may be told to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from hvpkit.errors import InputError
+
+
+@contextmanager
+def alone(lock: Path, refusal: InputError) -> Iterator[None]:
+    """Hold a lock file, which goes away in the end; raises `refusal` when another process holds it."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    holding = FileLock(lock, timeout=0)
+    try:
+        holding.acquire()
+    except Timeout:
+        raise refusal from None
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):  # Windows removes no file that is open
+            lock.unlink(missing_ok=True)  # while it is held: nobody waits for it
+        holding.release()

@@ -183,7 +183,7 @@ def save(subject: Subject, folder: Path) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="where the text files of Twitter-2017 lie")
+    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="where the text files of Twitter-2017 lie (drawn texts)")
     parser.add_argument("--shape", choices=SHAPES, default="base", help="of the model (base)")
     parser.add_argument("--pairs", type=int, default=1000, help="pairs in the file (1000)")
     parser.add_argument("--turns", type=int, default=3, help="counted turns of each (3)")
@@ -191,13 +191,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=report.HERE, help="where results go (benchmarks/)")
     given = parser.parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
+    print("hvp --help", flush=True)
     compared = {"hvp --help": start_up(3 * given.turns)}
     with tempfile.TemporaryDirectory(prefix="hvp-predict-speed-") as place:
         shape = SHAPES[given.shape]
         # no picture comes twice: hvp would look at it once
         subject = make_subject(Path(place), "mner", shape, texts=given.texts, size=max(32, given.pairs), pictures=3 * given.pairs)
         model = save(subject, Path(place) / "model")
+        print("one pair, cold", flush=True)
         compared["one pair, cold"] = cold(model, subject, shape, given.turns)
+        print(f"one pair, warm, and {given.pairs} pairs from a file: minutes", flush=True)
         compared |= warm(model, subject, given.pairs, given.turns, Path(place))
     found = {"machine": report.machine(given.threads), "shape": given.shape, "compared": compared}
     print(report.write(given.out, "predict_speed", "Prediction and start-up", found, section(found)))

@@ -60,6 +60,8 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry:
     if labels["task"] != recipe.task:
         raise ModelFolderError(f"{folder}: {LABELS} is for {labels['task']!r}, {RECIPE} for {recipe.task!r}; copy it again")
     _require_components(folder, recipe, registry, description["components"])
+    if changed := list(_changed(recipe, registry, description["components"])):
+        metrics["remarks"] = [*metrics.get("remarks", ()), *changed]
     return ModelFolder(folder, recipe, Labels(recipe.task, tuple(labels["names"])), registry, metrics)
 
 
@@ -106,6 +108,14 @@ def _require_components(folder: Path, recipe: Recipe, registry: Registry, source
         raise ModelFolderError(
             f"{folder} needs components that are not installed: {'; '.join(lacking)}; install the plugin or name it with --plugin FILE"
         )
+
+
+def _changed(recipe: Recipe, registry: Registry, sources: dict[str, str]) -> Iterator[str]:
+    """Tell of plugins that are not those the model was trained with."""
+    for kind, name in named_components(recipe):
+        now, then = registry.get(kind, name).source, sources.get(f"{kind} {name}")
+        if now != then and not now.startswith("hvpkit "):
+            yield f"{kind} {name!r} comes from {now}, the model was trained with {then}"
 
 
 def describe(recipe: Recipe, registry: Registry, folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ BUILT_IN = ("hvpkit.text", "hvpkit.vision", "hvpkit.gates", "hvpkit.fusions", "h
 
 @dataclass(frozen=True)
 class Component:
-    """One registered component: `source` says where it comes from, e.g. "hvpkit 0.1.0" or "gate.py (file)"."""
+    """One registered component: `source` says where it comes from, e.g. "hvpkit 0.1.0" or "gate.py (file, sha256 0123456789ab)"."""
 
     kind: str
     name: str
@@ -115,8 +116,8 @@ def _load_registry(plugin_files: tuple[Path, ...]) -> Registry:
     for plugin, distribution in manager.list_plugin_distinfo():
         sources[manager.get_name(plugin) or ""] = f"{distribution.project_name} {distribution.version}"
     for file in plugin_files:
-        sources[str(file)] = f"{file.name} (file)"
         _add_file(manager, file)
+        sources[str(file)] = f"{file.name} (file, sha256 {sha256(file.read_bytes()).hexdigest()[:12]})"
     return _collect(manager, sources)
 
 

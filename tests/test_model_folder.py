@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -199,9 +200,21 @@ def test_a_model_made_with_a_plugin_says_which_it_needs(tmp_path, mner_data):
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion.gate=even",))
     folder = tiny.save_tiny_model(tmp_path / "model", recipe, mner_data, (plugin,))
     message = refusal(folder)
-    assert "needs components that are not installed: gate 'even' (made by even_gate.py (file))" in message
+    assert "needs components that are not installed: gate 'even' (made by even_gate.py (file, sha256 " in message
     assert "--plugin FILE" in message
     assert open_model_folder(folder, [plugin]).registry is load_registry([plugin])
+    assert not any("even_gate.py" in remark for remark in open_model_folder(folder, [plugin]).metrics["remarks"])
+
+
+def test_a_plugin_that_has_changed_since_is_remarked(tmp_path, mner_data):
+    plugin, later = tmp_path / "even_gate.py", tmp_path / "later" / "even_gate.py"
+    later.parent.mkdir()
+    plugin.write_text(GATE, encoding="utf-8")
+    later.write_text(GATE + "\n", encoding="utf-8")
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion.gate=even",))
+    folder = tiny.save_tiny_model(tmp_path / "model", recipe, mner_data, (plugin,))
+    [remark] = [remark for remark in open_model_folder(folder, [later]).metrics["remarks"] if "gate" in remark]
+    assert re.fullmatch(r"gate 'even' comes from even_gate\.py \(file, .*\), the model was trained with even_gate\.py \(file, .*\)", remark)
 
 
 # ------------------------------------------------------------------------------------------------------------------ newest

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from hashlib import sha256
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_an_unknown_name_brings_the_nearest():
 
 def test_a_plugin_file_adds_its_components(plugin):
     found = load_registry([plugin(gate("mine"))])
-    assert found.get("gate", "mine").source == "mine.py (file)"
+    assert found.get("gate", "mine").source == f"mine.py (file, sha256 {sha256((HEADER + gate('mine')).encode()).hexdigest()[:12]})"
     assert found.build("gate", "mine", "shape", {"sharp": 2}) == ("shape", 2)
     assert "mine" not in load_registry().names("gate")
 
@@ -74,8 +75,8 @@ def test_twins_are_refused_and_both_named(plugin):
         load_registry([plugin(gate("dynamic"))])
     with pytest.raises(ComponentError) as caught:
         load_registry([plugin(gate("same"), "a.py"), plugin(gate("same"), "b.py")])
-    assert "a.py (file)" in str(caught.value)
-    assert "b.py (file)" in str(caught.value)
+    assert "a.py (file, sha256 " in str(caught.value)
+    assert "b.py (file, sha256 " in str(caught.value)
 
 
 def test_the_same_name_may_be_used_for_different_kinds():

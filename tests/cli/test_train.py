@@ -58,7 +58,7 @@ def test_a_plugin_s_gate_is_trained_and_then_asked_for(hvp, here, mner_data):
     assert (typed.code, typed.out) == (2, "")
     assert "unknown gate 'even'" in typed.err
     assert hvp(*words, "--plugin", "even.py").code == 0
-    assert "gate 'even' (made by even.py (file))" in hvp("eval", "runs/tiny").err
+    assert "gate 'even' (made by even.py (file, sha256 " in hvp("eval", "runs/tiny").err
     assert hvp("eval", "runs/tiny", "--plugin", "even.py").code == 0
 
 

@@ -36,6 +36,19 @@ class Scorer(nn.Module):
         return (self.second(states) if "second" in batch.text.features else states).square().mean()
 
 
+class Attention(nn.Module):
+    """Scores numbers [B, T] by three maps of one input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.query, self.key, self.value = nn.Linear(1, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 6)
+
+    def forward(self, batch):
+        states = self.first(batch.text.features["numbers"][..., None]).tanh()
+        query, key, value = self.query(states), self.key(states), self.value(states)
+        return ((query @ key.mT).softmax(-1) @ value).float().square().mean()
+
+
 def batch_of(seed, length=5, **features):
     numbers = torch.randn(3, length, generator=torch.Generator().manual_seed(seed))
     mask = torch.ones(3, length, dtype=torch.bool)
@@ -85,7 +98,10 @@ def test_recorded_steps_train_as_plain_ones_do_whatever_the_shapes(model):
         torch.testing.assert_close(own, expected)
 
 
-def test_in_bfloat16_recorded_steps_train_as_autocast_does(model):
+@pytest.mark.parametrize("kind", [Scorer, Attention])
+def test_in_bfloat16_recorded_steps_train_as_autocast_does(kind):
+    torch.manual_seed(0)
+    model = kind().to(DEVICE)
     other = copy.deepcopy(model)
 
     def narrowed(model):
@@ -103,7 +119,7 @@ def test_in_bfloat16_recorded_steps_train_as_autocast_does(model):
     step = narrowed(other)
     theirs = trained(other, batches, lambda batch: (step(batch), torch.nn.utils.get_total_norm([p.grad for p in other.parameters()])))
     assert len(graphs.recordings) == 1
-    assert ours == pytest.approx(theirs, rel=1e-5)
+    assert ours == pytest.approx(theirs, rel=1e-5 if kind is Scorer else 2e-2)  # three gradients of one input are rounded once
 
 
 def failing(model, call, error):

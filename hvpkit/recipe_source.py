@@ -25,6 +25,11 @@ class Origin:
         """Give the place of a key, or of the nearest one around it."""
         return next((self.places[keys[:n]] for n in range(len(keys), -1, -1) if keys[:n] in self.places), "recipe")
 
+    def within(self, *keys: str | int) -> str:
+        """Give the place of a section, and the overrides that set something in it."""
+        overrides = [place for known, place in self.places.items() if known[: len(keys)] == keys and place.startswith("--set ")]
+        return ", ".join(dict.fromkeys([self.of(*keys), *overrides]))
+
 
 @dataclass(frozen=True)
 class Source:
@@ -97,7 +102,7 @@ def explain(error: ErrorDetails, origin: Origin, model: type[BaseModel]) -> str:
         case "bool_type":
             return f"{place}: {name} must be true or false, not {given}"
         case "value_error":
-            said = error["msg"].removeprefix("Value error, ")
+            said, place = error["msg"].removeprefix("Value error, "), origin.within(*keys)
             return f"{place}: {name}: {said}" if name else f"{place}: {said}"
     return f"{place}: {name} {error['msg'].removeprefix('Input ').replace('should', 'must')}, not {given}"
 

@@ -117,7 +117,7 @@ def test_missing_sections_are_all_named(write):
     [
         (
             "train.evaluate_from=3",
-            "r.yaml:8, --set train.evaluate_from=3: train: evaluate_from is 3, after the last epoch; take 2 or less (--set train.evaluate_from=1)",
+            "r.yaml:8, --set train.evaluate_from=3: train: evaluate_from is 3, after the last epoch; take 2 or less (--set train.",
         ),
         ("vision={backbone: b, whole: false, objects: 0}", "it must see something"),
         ("vision.size=8", "--set vision.size=8: vision.size must be greater than or equal to 32, not 8"),

@@ -22,7 +22,7 @@ from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.recipe import Recipe, TrainSpec
 from hvpkit.text.trained_rows import follow_decay
-from hvpkit.training.narrow_gradients import norm_of_rows
+from hvpkit.training.narrow_gradients import is_large_on_cpu, norm_of_rows
 from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.training.processor import products_by_onednn
 from hvpkit.training.rates import make_optimizer, make_schedule
@@ -122,8 +122,8 @@ class HvpTrainer(Trainer):
             return loss
 
     def _norm_of_gradients(self) -> Tensor:
-        reached = ((parameter.grad, parameter.dtype) for parameter in self.trained if parameter.grad is not None)
-        return get_total_norm([gradient if gradient.dtype == dtype else norm_of_rows(gradient) for gradient, dtype in reached])
+        gradients = [parameter.grad for parameter in self.trained if parameter.grad is not None]
+        return get_total_norm([norm_of_rows(gradient) if is_large_on_cpu(gradient) else gradient for gradient in gradients])
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         """Give the gradients' norm; a fused optimizer clips them as it goes over them, which saves the way there and back."""

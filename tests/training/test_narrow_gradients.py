@@ -130,6 +130,7 @@ def test_the_norm_by_rows_is_the_norm():
     gradient = (torch.randn(300, 70, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 3, 300)[:, None]).bfloat16()
     exact = float(gradient.double().norm())
     assert float(norm_of_rows(gradient)) == pytest.approx(exact, rel=1e-3)
+    assert float(norm_of_rows(gradient.float())) == pytest.approx(exact, rel=1e-6)
     assert float(norm_of_rows(gradient[:1])) == pytest.approx(float(gradient[:1].double().norm()), rel=5e-3)
 
 

@@ -91,6 +91,8 @@ class PredictionFile:
         done, waiting = self.kept, deque[Line]()
         taken = InputError(f"{self.target} is being written by another `hvp predict`; wait for it, or name another --output")
         with alone(self.target.with_name(f".{self.target.name}.lock"), taken), self.target.open("ab") as output:
+            if _kept(self.source, self.target, self.model) != self.kept:
+                raise taken
             output.truncate(self.kept.size)
             for answer in predictor.predict_many(self._inputs(waiting)):
                 line = waiting.popleft()

@@ -222,6 +222,16 @@ def test_two_commands_do_not_write_one_output(source, tmp_path, model):
     assert predict(source, target, model).lines == 10
 
 
+def test_an_output_that_another_command_has_written_meanwhile_is_left_alone(source, tmp_path, model):
+    target = tmp_path / "out.jsonl"
+    late = open_prediction_file(source, target, model)
+    predict(source, target, model)
+    written = target.read_bytes()
+    with pytest.raises(InputError, match="another `hvp predict`"):
+        late.run(Echo())
+    assert target.read_bytes() == written
+
+
 def test_only_a_run_in_which_all_failed_has_failed(source, tmp_path, model):
     file = open_prediction_file(source, tmp_path / "out.jsonl", model)
     require_some(Progress(3, 2, "line 1: x"), file)

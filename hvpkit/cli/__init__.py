@@ -6,6 +6,7 @@ import ast
 import importlib
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -92,7 +93,8 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Run `hvp`: exit 0, 1 (it failed), 2 (it was asked for something wrong) or 130 (interrupted), with one short message."""
-    os.environ.setdefault("GOMP_SPINCOUNT", WAIT)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", WAIT)
     try:
         app()
     except KeyboardInterrupt:
@@ -111,6 +113,12 @@ def _message(error: Exception) -> str:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     first_line = str(error).strip().partition("\n")[0]
     frames = traceback.extract_tb(error.__traceback__)
-    last = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])  # a library is seldom at fault
+    last = next((frame for frame in reversed(frames) if not _is_library(frame.filename)), frames[-1])  # which is seldom at fault
     at = f"{last.filename}:{last.lineno}"
     return f"{type(error).__name__}: {first_line}\nThis was not expected (at {at}); HVP_TRACEBACK=1 hvp ... shows how it came to it."
+
+
+def _is_library(file: str) -> bool:
+    """Tell files of Python and of installed packages, but for hvpkit's own and its plugins'."""
+    package = file.partition("site-packages/")[2].partition("/")[0]
+    return "hvpkit" not in package if package else file.startswith(("<frozen", sysconfig.get_path("stdlib")))

@@ -79,13 +79,14 @@ def extend_mask(prefix: Prefix, text: Tensor | None, queries: int) -> Tensor:
 
     Gives [B, 1, T, S+T], of bool or numbers as the text's is.
     """
-    if id(text) not in prefix.extended:
+    key = id(text), queries
+    if key not in prefix.extended:
         ahead = prefix.mask[:, None, None, :].expand(-1, 1, queries, -1)
         own = ahead.new_ones(len(ahead), 1, queries, queries) if text is None else text.expand(len(ahead), 1, queries, -1)
         made = torch.cat([ahead if own.dtype == torch.bool else added_to_scores(ahead, own.dtype), own], dim=-1)
-        prefix.extended[id(text)] = text, made  # the text's mask too, so that no other one gets its id
+        prefix.extended[key] = text, made  # the text's mask too, so that no other one gets its id
     extended: Tensor
-    _, extended = prefix.extended[id(text)]
+    _, extended = prefix.extended[key]
     return extended
 
 

@@ -110,7 +110,14 @@ class StepGraphs:
         self._seen[shapes] = seen
         before.put_back()
         with _refusals():
-            loss, norm = self._as_recorded(batch, step, seen)
+            try:
+                loss, norm = self._as_recorded(batch, step, seen)
+            except RuntimeError as error:
+                if isinstance(error, torch.OutOfMemoryError) or all(len(maps) == 1 for maps in seen.narrow):
+                    raise
+                before.put_back()  # what one product gives several maps lies apart, which not every model takes
+                seen.narrow = [(each,) for maps in seen.narrow for each in maps]
+                loss, norm = self._as_recorded(batch, step, seen)
         self._lay_out(seen.reached)
         return loss, norm
 

@@ -78,7 +78,7 @@ class _Copy:
     def __init__(self, maps: Maps) -> None:
         self.maps, self.sizes = maps, [each.out_features for each in maps]
         self.blocks = {name: _Block([each.get_parameter(name) for each in maps]) for name, _ in maps[0].named_parameters()}
-        self._input: tuple[Tensor, int] | None = None
+        self._input: tuple[Tensor, int, bool] | None = None
         self._mapped: dict[int, Tensor] = {}
 
     def put_in_place(self) -> None:
@@ -101,11 +101,12 @@ class _Copy:
         self._input, self._mapped = None, {}
 
     def _map(self, place: int, input: Tensor) -> Tensor:
-        same = self._input is not None and self._input[0] is input and self._input[1] == input._version
+        given = (input, input._version, torch.is_grad_enabled())
+        same = self._input is not None and self._input[0] is input and self._input[1:] == given[1:]
         if not same or place not in self._mapped:
             biases = self.blocks["bias"].numbers if "bias" in self.blocks else None
             mapped = linear(input, self.blocks["weight"].numbers, biases)
-            self._input, self._mapped = (input, input._version), dict(enumerate(mapped.unsafe_split_with_sizes(self.sizes, dim=-1)))
+            self._input, self._mapped = given, dict(enumerate(mapped.unsafe_split_with_sizes(self.sizes, dim=-1)))
         return self._mapped.pop(place)
 
 
@@ -124,7 +125,7 @@ def maps_in_bfloat16(model: nn.Module) -> Iterator[list[Maps]]:
     found: list[Maps] = []
     narrow: dict[nn.Linear, bool] = {}
     groups: list[list[nn.Linear]] = []
-    last: tuple[Tensor, int, bool] | None = None  # what the newest group's maps were given, and whether they have biases
+    last: tuple[Tensor, int, bool, bool] | None = None  # what the newest group's maps were given, whether they learn from it, have biases
     owners = Counter(parameter for module in model.modules() for parameter in module.parameters(recurse=False))
 
     def hear(module: nn.Linear, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
@@ -132,7 +133,7 @@ def maps_in_bfloat16(model: nn.Module) -> Iterator[list[Maps]]:
         (input,) = (*given, *named.values())
         kind = input.device.type
         is_narrow = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == NARROW
-        given_now = (input, input._version, module.bias is None)
+        given_now = (input, input._version, torch.is_grad_enabled(), module.bias is None)
         if module in narrow:
             last = None
         elif last is not None and last[0] is input and last[1:] == given_now[1:]:

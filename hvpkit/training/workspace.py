@@ -40,7 +40,7 @@ class Workspace:
             return None
         if not resume:
             raise InputError(f"{self.folder} holds an unfinished run; continue it with --resume, or remove it")
-        started = json.loads(self._note.read_text(encoding="utf-8"))
+        started = {"number of processes": "1"} | json.loads(self._note.read_text(encoding="utf-8"))
         differing = [
             _difference(key, str(started.get(key, "none")), identity[key]) for key in sorted(identity) if identity[key] != started.get(key)
         ]

@@ -84,7 +84,8 @@ class VisualTower(nn.Module):
     def _blank(self, device: torch.device) -> tuple[Tensor, ...]:
         """Give the pyramid of zeros, which is kept as those of pictures are where they are: in float32."""
         if device not in self._blanks:
-            with torch.inference_mode(False), torch.autocast(device.type, enabled=False):
+            learns = torch.is_grad_enabled()
+            with torch.inference_mode(False), torch.set_grad_enabled(learns), torch.autocast(device.type, enabled=False):
                 blank = self.pyramid(torch.zeros(1, *self.transform(Image.new("RGB", (8, 8))).shape, device=device))
             if not self.constant:
                 return blank

@@ -102,7 +102,7 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
     tiny.save_tiny_model(here / "model", recipe, mner_data, (here / "even.py",))
     typed = hvp("predict", "--model", "model", "--text", "Ada")
     assert typed.code == 2
-    assert "gate 'even' (made by even.py (file))" in typed.err
+    assert "gate 'even' (made by even.py (file, sha256 " in typed.err
     assert hvp("predict", "--model", "model", "--text", "Ada", "--plugin", "even.py").code == 0
 
 

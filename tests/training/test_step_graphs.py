@@ -46,7 +46,17 @@ class Attention(nn.Module):
     def forward(self, batch):
         states = self.first(batch.text.features["numbers"][..., None]).tanh()
         query, key, value = self.query(states), self.key(states), self.value(states)
+        return self.read(query, key, value)
+
+    def read(self, query, key, value):
         return ((query @ key.mT).softmax(-1) @ value).float().square().mean()
+
+
+class InRows(Attention):
+    """One that wants the numbers of each map together."""
+
+    def read(self, query, key, value):
+        return super().read(query, key, value) + query.view(len(query), -1).float().mean()
 
 
 def batch_of(seed, length=5, **features):
@@ -98,7 +108,7 @@ def test_recorded_steps_train_as_plain_ones_do_whatever_the_shapes(model):
         torch.testing.assert_close(own, expected)
 
 
-@pytest.mark.parametrize("kind", [Scorer, Attention])
+@pytest.mark.parametrize("kind", [Scorer, Attention, InRows])
 def test_in_bfloat16_recorded_steps_train_as_autocast_does(kind):
     torch.manual_seed(0)
     model = kind().to(DEVICE)

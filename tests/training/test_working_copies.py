@@ -166,6 +166,15 @@ def test_maps_of_one_input_with_and_without_bias_stay_apart(numbers):
     assert found == [(network[0],), (network[1], network[2])]
 
 
+def test_maps_of_one_input_that_learn_from_it_and_do_not_stay_apart(numbers):
+    network = nn.ModuleList([nn.Linear(8, 4), nn.Linear(8, 4)])
+    with maps_in_bfloat16(network) as found, torch.autocast("cpu", torch.bfloat16):
+        network[0](numbers)
+        with torch.no_grad():
+            network[1](numbers)
+    assert found == [(network[0],), (network[1],)]
+
+
 def test_a_map_that_learns_in_part_is_left(numbers):
     network = nn.Linear(8, 4)
     network.bias.requires_grad_(False)

@@ -56,6 +56,16 @@ def named_components(recipe: Recipe) -> list[tuple[str, str]]:
     return found + [(kind, part.name) for kind, part in (("projector", fusion.projector), ("gate", fusion.gate)) if part]
 
 
+def sources_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
+    """Tell where each component of a recipe, `kind name`, comes from; raises ComponentError when one is not installed."""
+    return {f"{kind} {name}": registry.get(kind, name).source for kind, name in named_components(recipe)}
+
+
+def plugins_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
+    """Tell where the components that are not hvpkit's own come from; raises ComponentError when one is not installed."""
+    return {component: source for component, source in sources_of(recipe, registry).items() if not source.startswith("hvpkit ")}
+
+
 def _uses(recipe: Recipe, registry: Registry) -> Iterator[_Use]:
     def use(kind: str, name: str, section: tuple[str, ...], called: str, options: Mapping[str, Any]) -> _Use:
         return _Use(kind, name, section, called, options, registry.get(kind, name) if name in registry.names(kind) else None)

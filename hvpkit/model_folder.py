@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hvpkit.composition import named_components
+from hvpkit.composition import named_components, plugins_of, sources_of
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.recipe import Recipe, load_recipe
 from hvpkit.registry import Registry, load_registry
@@ -27,13 +27,17 @@ PARTS = ("text", "vision", "fusion")  # folders of what components keep besides 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """An opened model folder: what the model is made of, its labels, and how it scored; the weights are still on disk."""
+    """An opened model folder: what the model is made of, its labels, and how it scored; the weights are still on disk.
+
+    `changed` tells of plugins that are not those it was trained with.
+    """
 
     folder: Path
     recipe: Recipe
     labels: Labels
     registry: Registry
     metrics: dict[str, Any]
+    changed: tuple[str, ...] = ()
 
 
 def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry: Registry | None = None) -> ModelFolder:
@@ -60,9 +64,10 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry:
     if labels["task"] != recipe.task:
         raise ModelFolderError(f"{folder}: {LABELS} is for {labels['task']!r}, {RECIPE} for {recipe.task!r}; copy it again")
     _require_components(folder, recipe, registry, description["components"])
-    if changed := list(_changed(recipe, registry, description["components"])):
+    changed = tuple(_changed(plugins_of(recipe, registry), description["components"]))
+    if changed:
         metrics["remarks"] = [*metrics.get("remarks", ()), *changed]
-    return ModelFolder(folder, recipe, Labels(recipe.task, tuple(labels["names"])), registry, metrics)
+    return ModelFolder(folder, recipe, Labels(recipe.task, tuple(labels["names"])), registry, metrics, changed)
 
 
 def _read_json(file: Path, faults: list[str]) -> dict[str, Any]:
@@ -110,22 +115,19 @@ def _require_components(folder: Path, recipe: Recipe, registry: Registry, source
         )
 
 
-def _changed(recipe: Recipe, registry: Registry, sources: dict[str, str]) -> Iterator[str]:
-    """Tell of plugins that are not those the model was trained with."""
-    for kind, name in named_components(recipe):
-        now, then = registry.get(kind, name).source, sources.get(f"{kind} {name}")
-        if now != then and not now.startswith("hvpkit "):
-            yield f"{kind} {name!r} comes from {now}, the model was trained with {then}"
+def _changed(plugins: dict[str, str], sources: dict[str, str]) -> Iterator[str]:
+    for component, now in plugins.items():
+        if now != (then := sources.get(component)):
+            yield f"the {component} comes from {now}, the model was trained with {then}"
 
 
 def describe(recipe: Recipe, registry: Registry, folder: Path) -> dict[str, Any]:
     """Give model.json: format, versions, where each component came from, the sizes of what is written in `folder` already."""
     libraries = {name: version(name) for name in ("torch", "torchvision", "transformers")}
-    components = {f"{kind} {name}": registry.get(kind, name).source for kind, name in named_components(recipe)}
     written = (folder / WEIGHTS, *(file for part in PARTS for file in sorted((folder / part).rglob("*")) if file.is_file()))
     files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in written}
     versions = {"hvpkit": version("hvpkit"), "python": platform.python_version(), **libraries}
-    return {"format": FORMAT, **versions, "components": components, "files": files}
+    return {"format": FORMAT, **versions, "components": sources_of(recipe, registry), "files": files}
 
 
 @contextmanager

@@ -97,12 +97,20 @@ def test_characters_are_code_points_in_any_script(text, head, tail, places):
         ((0, 99), "head 0:99 is no place"),
         ("11:12", "head 11:12 holds blanks alone"),
         ("GQ japan", r"head 'GQ japan' \(characters 26:34\) and tail 'GQ' \(characters 26:28\) overlap"),
-        ("GQ", r"head 'GQ' \(characters 26:28\) and tail 'GQ' \(characters 26:28\) overlap: give two entities that lie apart"),
+        ("GQ", r"tail 'GQ' \(characters 26:28\) overlap: give two entities that lie apart, or both as characters"),
+        ((26, 34), r"head 'GQ japan' \(characters 26:34\) and tail 'GQ' .* or both as characters \(26:34 and 26:28\)"),
     ],
 )
 def test_what_is_not_there_is_refused(head, message):
     with pytest.raises(DataError, match=message):
         found(TWEET, head, "GQ")
+
+
+@pytest.mark.parametrize("places", [((26, 34), (26, 28)), ("26:34", "26:28"), ((29, 34), "26:34"), ((26, 28), (26, 28))])
+def test_places_may_overlap_as_they_do_in_training_data(places):
+    spans, remarks = found(TWEET, *places)
+    assert [f"{start}:{end}" for _, start, end in spans] == [p if isinstance(p, str) else f"{p[0]}:{p[1]}" for p in places]
+    assert remarks == ("head and tail overlap",)
 
 
 def test_a_long_text_is_not_repeated_whole_in_the_message():

@@ -57,11 +57,14 @@ def _check(one: Mapping[str, object], source: Path | None, target: Path | None) 
 
 
 def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
-    """Open the model folder that was named, or the newest, and say which."""
+    """Open the model folder that was named, or the newest, and say which; and warn of plugins that have changed since."""
     if model is None:
         model = newest_model(RUNS)
         output.say(f"Model: {model} (the newest under {RUNS}/)")
-    return open_model_folder(model, plugins)
+    folder = open_model_folder(model, plugins)
+    for line in folder.changed:
+        output.warn(line)
+    return folder
 
 
 def _one(given: PredictionInput, folder: ModelFolder, json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from hvpkit.composition import named_components
+from hvpkit.composition import named_components, plugins_of
 from hvpkit.errors import ComponentError, PlanError, RecipeError
 from hvpkit.experiments.datasets import Known, known_dataset
 from hvpkit.experiments.plan import Plan, System, Transfer
@@ -24,7 +24,7 @@ TWIN = ("vision=null", "fusion=none")
 
 
 class PlannedRun(BaseModel):
-    """One run: where it stands in the tables, and its whole recipe.
+    """One run: where it stands in the tables, its whole recipe, and where the components come from that are not hvpkit's own.
 
     `source` is the dataset, and `start` the run, whose weights it goes on from; `twin` is the run of the same recipe on text alone.
     """
@@ -44,6 +44,12 @@ class PlannedRun(BaseModel):
     twin: str | None = None
     is_twin: bool = False
     recipe: str
+    plugins: dict[str, str] = {}
+
+    def differs_from(self, other: PlannedRun) -> list[str]:
+        """Name what of another run of this name is not the same work."""
+        same = {"another recipe": self.recipe == other.recipe, "other plugins": self.plugins == other.plugins}
+        return [what for what, is_same in same.items() if not is_same]
 
 
 @dataclass
@@ -196,6 +202,7 @@ class _Expander:
                 shots=point.shots,
                 settings=settings,
                 recipe=made.to_yaml(),
+                plugins=plugins_of(made, self.registry),
                 **start,  # type: ignore[arg-type]
             )
         )
@@ -227,7 +234,7 @@ class _Expander:
             self.found.left_out.append(f"{run.system}: no text-only twin on {run.dataset}: {str(error).rpartition(': ')[2]}")
             return None
         changed = {"name": _name(f"{run.name}.text-only"), "recipe": alone.to_yaml(), "is_twin": True}
-        return run.model_copy(update=changed)
+        return run.model_copy(update=changed | {"plugins": plugins_of(alone, self.registry)})
 
     def _names(self) -> None:
         lines: dict[str, PlannedRun] = {}

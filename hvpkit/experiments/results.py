@@ -163,15 +163,18 @@ class ResultsFile:
 
 
 def open_results(folder: Path, header: Header, runs: Sequence[PlannedRun], fingerprints: dict[str, str]) -> ResultsFile:
-    """Go on with a folder's results, or begin; raises PlanError where a run of the plan was done with another recipe or other data."""
+    """Go on with a folder's results, or begin.
+
+    Raises PlanError where a run of the plan was done with another recipe, other plugins or other data.
+    """
     kept = read_results(folder)[1] if (folder / FILE).is_file() else []
     planned = {run.name: run for run in runs}
     for result in kept:
         run, data = planned.get(result.run.name), result.data.fingerprint
-        changed = [] if run is None or run.recipe == result.run.recipe else ["recipe"]
-        changed += ["data"] if data and data != fingerprints.get(result.run.dataset, data) else []
+        changed = [] if run is None else run.differs_from(result.run)
+        changed += ["other data"] if data and data != fingerprints.get(result.run.dataset, data) else []
         if changed:
-            raise PlanError(f"{folder} holds the run {result.run.name} with another {' and other '.join(changed)}; give another --output")
+            raise PlanError(f"{folder} holds the run {result.run.name} with {' and '.join(changed)}; give another --output")
     return ResultsFile(folder, header, [_placed(result, planned) for result in kept])
 
 

@@ -74,8 +74,9 @@ class Studies:
             self.results.add(result)
             self.told.say(_line(result))
             return result
-        if done.run.recipe != run.recipe:
-            raise PlanError(f"{self.processes.setup.folder} holds the trial {run.name} with another recipe; give another --output")
+        if changed := run.differs_from(done.run):
+            folder = self.processes.setup.folder
+            raise PlanError(f"{folder} holds the trial {run.name} with {' and '.join(changed)}; give another --output")
         for epoch, f1 in (done.trial.epochs if done.trial else {}).items():
             trial.report(f1, int(epoch))
         return done

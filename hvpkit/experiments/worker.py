@@ -63,6 +63,7 @@ def do(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Train (or go on, or find it done), score, and give the fields of a result; `say` is told each epoch."""
     from filelock import FileLock
 
+    from hvpkit.model_folder import open_model_folder
     from hvpkit.training.report import EpochLine, Report
     from hvpkit.training.run import train
     from hvpkit.training.workspace import Workspace
@@ -79,6 +80,8 @@ def do(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         _sweep(model)
         if model.is_dir():
             shutil.rmtree(Workspace(model).folder, ignore_errors=True)
+            if changed := open_model_folder(model, registry=registry).changed:
+                raise HvpkitError(f"{model}: {'; '.join(changed)}; remove it to train it anew, or give another --output")
         else:
             train(recipe, registry, model, resume=True, test=job.test, report=Report(_log, _log, epoch))
         return scored(job)

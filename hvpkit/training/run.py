@@ -18,7 +18,7 @@ from transformers import TrainerCallback
 from transformers.trainer_utils import set_seed
 from transformers.utils import logging as transformers_logging
 
-from hvpkit.composition import check_composition
+from hvpkit.composition import check_composition, plugins_of
 from hvpkit.data.batching import Batcher, Item, Items
 from hvpkit.data.prepared import PreparedData, open_prepared
 from hvpkit.dropout import use_cpu_dropout
@@ -33,6 +33,7 @@ from hvpkit.recipe import Recipe
 from hvpkit.registry import Registry
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.training.card import model_card, remarks
+from hvpkit.training.clock import Clock
 from hvpkit.training.narrow_gradients import keep_gradients_narrow
 from hvpkit.training.on_disk import leave_on_disk
 from hvpkit.training.processor import keep_few_kernels, keep_freed_memory
@@ -84,8 +85,9 @@ def train(
         raise DataError(f"{data.folder} holds {data.manifest.task} data, the recipe is for {recipe.task}")
     recipe = with_objects_of(data, recipe)
     check_composition(recipe, registry)
-    begun = time.monotonic()
+    clock = Clock()
     identity = {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint, "number of processes": str(processes())}
+    identity |= plugins_of(recipe, registry)
     workspace = Workspace(output)
     if is_main_process():
         checkpoint = workspace.look(identity, resume)
@@ -95,12 +97,13 @@ def train(
         report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
     run = Run(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
     trainer = run.trainer(workspace.folder)
+    trainer.add_callback(clock)
     if trainer.is_world_process_zero():
         workspace.begin(identity)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if recipe.train.patience is not None and trainer.state.global_step < trainer.state.max_steps:
         report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")
-    finished = run.finish(trainer, output, time.monotonic() - begun) if trainer.is_world_process_zero() else None
+    finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
     if finished is not None:

@@ -103,7 +103,14 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
     typed = hvp("predict", "--model", "model", "--text", "Ada")
     assert typed.code == 2
     assert "gate 'even' (made by even.py (file, sha256 " in typed.err
-    assert hvp("predict", "--model", "model", "--text", "Ada", "--plugin", "even.py").code == 0
+    words = ("predict", "--model", "model", "--text", "Ada", "--plugin")
+    typed = hvp(*words, "even.py")
+    assert (typed.code, typed.err) == (0, "")
+    (here / "later").mkdir()
+    (here / "later/even.py").write_text((here / "even.py").read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    typed = hvp(*words, "later/even.py")
+    assert typed.code == 0
+    assert "the gate even comes from even.py (file, sha256 " in typed.err
 
 
 # --------------------------------------------------------------------------------------------------------------- bad input

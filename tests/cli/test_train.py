@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import tiny
@@ -60,6 +61,21 @@ def test_a_plugin_s_gate_is_trained_and_then_asked_for(hvp, here, mner_data):
     assert hvp(*words, "--plugin", "even.py").code == 0
     assert "gate 'even' (made by even.py (file, sha256 " in hvp("eval", "runs/tiny").err
     assert hvp("eval", "runs/tiny", "--plugin", "even.py").code == 0
+
+
+def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_data, monkeypatch):
+    for name in ("even.py", "later/even.py"):
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).write_text(GATE + f"# {name}\n", encoding="utf-8")
+    tiny.recipe(here, mner_data.folder, "mner")
+    words = ("train", "tiny.yaml", "--set", "fusion.gate=even", "--plugin")
+    with monkeypatch.context() as patched:
+        patched.setattr("hvpkit.training.trainer.HvpTrainer.train", Mock(side_effect=KeyboardInterrupt))
+        hvp(*words, "even.py")
+    typed = hvp(*words, "later/even.py", "--resume")
+    assert typed.code == 2
+    assert "was started with another gate even (even.py (file, sha256 " in typed.err
+    assert hvp(*words, "even.py", "--resume").code == 0
 
 
 @pytest.mark.parametrize(

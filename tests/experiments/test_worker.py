@@ -6,6 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import tiny
+
+from hvpkit.errors import HvpkitError
+from hvpkit.experiments.worker import Job, do
 
 SCRIPT = """
 import sys, threading
@@ -43,3 +50,22 @@ def test_it_ends_with_whoever_started_it():
         assert process.stdout.readline() == "[1, 2, 3]\n"
         process.stdin.close()
         assert process.wait(60) == 1
+
+
+def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_data):
+    plugins = [tmp_path / name / "even.py" for name in ("before", "after")]
+    for number, plugin in enumerate(plugins):
+        plugin.parent.mkdir()
+        lines = ("from hvpkit.gates import flat", "from hvpkit.hookspecs import hookimpl", "@hookimpl", "def register_gates(register):")
+        plugin.write_text("\n".join((*lines, f"    register('even', flat)  # {number}\n")), encoding="utf-8")
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion.gate=even",))
+    (tmp_path / "run.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    model = tiny.save_tiny_model(tmp_path / "model", recipe, mner_data, (plugins[0],))
+
+    def result(plugin: Path) -> dict[str, object]:
+        job = Job("run", str(tmp_path / "run.yaml"), str(model), str(tmp_path / "found.jsonl"), plugins=(str(plugin),))
+        return do(job, lambda fields: None)
+
+    assert set(result(plugins[0])) >= {"dev", "test"}
+    with pytest.raises(HvpkitError, match=r"the gate even comes from even.py .*; remove it to train it anew, or give another --output"):
+        result(plugins[1])

@@ -93,7 +93,7 @@ def evaluate(
     model = load_model(folder)
     with _batcher(model, folder.recipe, data, warn) as batcher:
         answers = _answers(model, batcher, examples, progress)
-        pieces = piece_scores(model, batcher, examples) if folder.recipe.scoring == "pieces" else None
+        pieces = piece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "pieces" else None
     if predictions is not None:
         write_predictions(predictions, examples, answers)
     errors = [str(answer) for answer in answers if isinstance(answer, InputError)]

@@ -65,7 +65,7 @@ def looking(model: Model, batcher: Batcher) -> Iterator[Batcher]:
     if model.vision is None or batcher.features is not None:
         yield batcher
         return
-    with PyramidCache(model.vision, pixels=batcher.pixels) as pyramids:
+    with PyramidCache(model.vision, pixels=batcher.pixels.of if batcher.pixels else None) as pyramids:
         yield Batcher(model, batcher.recipe, pyramids)
 
 

@@ -18,10 +18,11 @@ from hvpkit.types import Example
 
 
 @torch.no_grad()
-def piece_scores(model: Model, batcher: Batcher, examples: Sequence[Example], batch_size: int = 32) -> Scores:
-    """Score the tags at words' first pieces with seqeval: a predicted PAD, X, [CLS] or [SEP] goes there as it is.
+def piece_scores(model: Model, batcher: Batcher, examples: Sequence[Example], batch_size: int = 32) -> tuple[Scores, list[InputError]]:
+    """Score the tags at words' first pieces with seqeval, and give the errors of examples that cannot be read.
 
-    Words beyond `data.max_length`, and words of no pieces, are left out; an example that cannot be read counts as one without a find.
+    A predicted PAD, X, [CLS] or [SEP] goes there as it is. Words beyond `data.max_length`, and words of no pieces, are left out; an example
+    that cannot be read counts as one without a find.
     """
     was_training = model.training
     model.eval()
@@ -33,7 +34,8 @@ def piece_scores(model: Model, batcher: Batcher, examples: Sequence[Example], ba
     rows = [_row(example, tags) for example, tags in zip(examples, found, strict=True)]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* seems not to be NE tag", module="seqeval")  # they are meant to go there
-        return entity_scores([gold for gold, _ in rows], [guessed for _, guessed in rows])
+        scores = entity_scores([gold for gold, _ in rows], [guessed for _, guessed in rows])
+    return scores, [tags for tags in found if isinstance(tags, InputError)]
 
 
 def _tags(model: Model, batcher: Batcher, examples: Sequence[Example]) -> list[dict[int, str] | InputError]:

@@ -14,7 +14,7 @@ from hvpkit.contracts import Batch, EncodedText, Pictures, TextBatch
 from hvpkit.model import Model
 from hvpkit.recipe import Recipe
 from hvpkit.types import Example
-from hvpkit.vision.features import PyramidCache
+from hvpkit.vision.features import PixelCache, PyramidCache
 from hvpkit.vision.views import View, views
 
 Size = Callable[[int], int]  # of a dimension, from the largest one in a batch
@@ -44,10 +44,13 @@ class Item:
 class Batcher:
     """Encodes examples for one model and collates them."""
 
-    def __init__(
-        self, model: Model, recipe: Recipe, features: PyramidCache | None = None, pixels: Callable[[View], Tensor] | None = None
-    ) -> None:
+    def __init__(self, model: Model, recipe: Recipe, features: PyramidCache | None = None, pixels: PixelCache | None = None) -> None:
         self.model, self.recipe, self.features, self.pixels = model, recipe, features, pixels
+
+    @property
+    def cache(self) -> PyramidCache | PixelCache | None:
+        """Give what remembers pictures, and which of them cannot be read."""
+        return self.features or self.pixels
 
     def encode(self, example: Example, *, labelled: bool) -> Item:
         """Encode one example; raises DataError when it does not fit, PictureError when its picture cannot be read."""
@@ -69,21 +72,22 @@ class Batcher:
         size = exactly if items[0].extras else size
         return Batch(
             text=pad_texts([item.text for item in items], self.model.text.pad_values(), size),
-            pictures=self._pictures([item.views for item in items], whole=size is not exactly),
+            pictures=self._pictures([item.views for item in items], filled=size is not exactly),
             targets={name: pad([item.targets[name] for item in items], size=_size_of(name, items, size)) for name in items[0].targets},
             extras=_stack([item.extras for item in items]),
         )
 
-    def _pictures(self, rows: Sequence[tuple[View | None, ...]], whole: bool) -> Pictures | None:
+    def _pictures(self, rows: Sequence[tuple[View | None, ...]], filled: bool) -> Pictures | None:
         seen = [view for row in rows for view in row if view is not None]
         if not seen or self.model.vision is None:
             return None
         mask = torch.tensor([[view is not None for view in row] for row in rows])
         boxes = torch.tensor([[view.place if view else (0.0, 0.0, 0.0, 0.0) for view in row] for row in rows])
         if self.features is not None:
-            seen += seen[-1:] * (mask.numel() - len(seen)) if whole else []
+            seen += seen[-1:] * (mask.numel() - len(seen)) if filled else []
             return Pictures(mask, boxes, features=self.features.stacked(seen))
-        return Pictures(mask, boxes, pixels=torch.stack([(self.pixels or self.model.vision.look)(view) for view in seen]))
+        look = self.pixels.of if self.pixels else self.model.vision.look
+        return Pictures(mask, boxes, pixels=torch.stack([look(view) for view in seen]))
 
 
 def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], size: Size = exactly) -> TextBatch:

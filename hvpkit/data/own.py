@@ -16,13 +16,15 @@ from hvpkit.data.layout import split_of
 from hvpkit.data.own_pictures import OwnPictures
 from hvpkit.data.problems import BadRecord, Problems, Source
 from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext, Stream
-from hvpkit.data.sentence import Sentence, read_sentence, what_it_has
+from hvpkit.data.sentence import KEYS, Sentence, read_sentence, what_it_has
 from hvpkit.data.spans import check_pair
 from hvpkit.data.text_file import TextFile
-from hvpkit.errors import DataError
+from hvpkit.errors import DataError, choices
 from hvpkit.types import SPLITS, Example, Split, Task
 
 FORM = '{"tokens", "tags", "image"} or {"text", "entities": [{"start", "end", "type"}], "image"}, pairs with "head", "tail", "relation"'
+
+UNKNOWN = "key that is not known, not read"
 
 
 def dataset_name(path: Path) -> str:
@@ -126,6 +128,8 @@ class _Reader:
         if self.task not in (None, task):
             kinds = {"mner": "entities", "mre": "a pair and its relation"}
             raise BadRecord("record of the other task", f"the records before have {kinds[self.task or task]}, this one has {kinds[task]}")
+        if unknown := [key for key in record if key not in KEYS]:
+            source.note(UNKNOWN, number, ", ".join(f"{key!r}{choices(key, KEYS)}" for key in unknown[:3]))
         sentence = read_sentence(record, source, number)
         tags = sentence.tags(record)
         if task == "mner" and tags is None:
@@ -144,6 +148,11 @@ def _record(line: str) -> dict[str, Any]:
         raise BadRecord("line is not JSON", f"{error}: {line.strip()[:60]!r}") from None
     if not isinstance(record, dict):
         raise BadRecord("record is not an object", f"expected {FORM}, got {line.strip()[:60]!r}")
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise BadRecord("half of a character", f"{half!r} is half of one: the text was cut or badly decoded") from None
     return record
 
 

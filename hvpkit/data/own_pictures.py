@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from hvpkit.data.problems import Source
+from hvpkit.errors import PictureError
 from hvpkit.types import Box, Split, VisualObject
+from hvpkit.vision.pictures import picture_size
 
+NO_NAME = "picture that is no file name, not used"
 OUTSIDE = "picture path that leaves the data's folder, not used"
 BAD_OBJECT = "object that cannot be used, left out"
+Missing = dict[Split, dict[str, str]]  # name -> where it stands first
 
 
 class OwnPictures:
@@ -20,18 +24,18 @@ class OwnPictures:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._real = folder, Path(os.path.realpath(folder))
-        self._missing: dict[Split, dict[str, None]] = {}
-        self._missing_crops: dict[Split, dict[str, None]] = {}
+        self._missing: Missing = {}
+        self._missing_crops: Missing = {}
 
     @property
     def missing(self) -> dict[Split, tuple[str, ...]]:
-        """Give, by split, the pictures that were named and are not there."""
-        return {split: tuple(names) for split, names in self._missing.items()}
+        """Give, by split, the pictures that were named and are not there, each with its first place."""
+        return {split: tuple(places.values()) for split, places in self._missing.items()}
 
     @property
     def missing_crops(self) -> dict[Split, tuple[str, ...]]:
-        """Give, by split, the crops that were named and are not there."""
-        return {split: tuple(names) for split, names in self._missing_crops.items()}
+        """Give, by split, the crops that were named and are not there, each with its first place."""
+        return {split: tuple(places.values()) for split, places in self._missing_crops.items()}
 
     def of(self, record: Mapping[str, Any], source: Source, line: int) -> tuple[Path | None, tuple[VisualObject, ...]]:
         """Give a record's picture and its objects, as far as they are there."""
@@ -55,19 +59,25 @@ class OwnPictures:
             return None
         if crop is None and (box is None or image is None):
             return None  # counted with the missing crops or pictures
+        if box is not None and image is not None and (fault := _misplaced(box, image)):
+            source.note(BAD_OBJECT, line, fault)
+            return None
         phrase, score = fields.get("phrase"), _number(fields.get("score"))
         return VisualObject(crop, box, phrase if isinstance(phrase, str) else None, score)
 
-    def _file(self, name: object, source: Source, line: int, missing: dict[Split, dict[str, None]]) -> Path | None:
+    def _file(self, name: object, source: Source, line: int, missing: Missing) -> Path | None:
         if name is None or name == "":
             return None
-        path = Path(os.path.normpath(self._folder / str(name)))
-        if self._is_inside(path):
-            if path.is_file():
-                return path
-        else:
+        if not isinstance(name, str):
+            source.note(NO_NAME, line, f"{name!r:.60}")
+            return None
+        path = Path(os.path.normpath(self._folder / name))
+        if not self._is_inside(path):
             source.note(OUTSIDE, line, f"{name!r}")
-        missing.setdefault(source.split, {})[str(name)] = None
+        elif path.is_file():
+            return path
+        else:
+            missing.setdefault(source.split, {}).setdefault(name, f"{source.file}:{line}: {name}")
         return None
 
     def _is_inside(self, path: Path) -> bool:
@@ -75,6 +85,21 @@ class OwnPictures:
             return path.is_relative_to(self._folder) and Path(os.path.realpath(path)).is_relative_to(self._real)
         except (OSError, ValueError):  # a name that no file can have
             return False
+
+
+def _misplaced(box: Box, image: Path) -> str | None:
+    """Say why a box cannot be cut from its picture; one that cannot be read is told of elsewhere."""
+    try:
+        width, height = picture_size(image)
+    except PictureError:
+        return None
+    edges = (box.left, box.top, box.right, box.bottom)
+    said, size = f"the box [{', '.join(f'{edge:g}' for edge in edges)}]", f"{image.name}, which has {width} x {height} pixels"
+    if box.left >= width or box.top >= height or box.right <= 0 or box.bottom <= 0:
+        return f"{said} lies outside of {size}"
+    if box.right <= 1 and box.bottom <= 1 and not all(edge.is_integer() for edge in edges):
+        return f"{said} is less than a pixel of {size}; boxes are in pixels, not in shares"
+    return None
 
 
 def _box(value: object) -> Box | None:

@@ -19,10 +19,10 @@ from transformers.trainer_utils import set_seed
 from transformers.utils import logging as transformers_logging
 
 from hvpkit.composition import check_composition, plugins_of
-from hvpkit.data.batching import Batcher, Item, Items
+from hvpkit.data.batching import Batcher, Items
 from hvpkit.data.prepared import PreparedData, open_prepared
 from hvpkit.dropout import use_cpu_dropout
-from hvpkit.errors import DataError, HvpkitError, ModelFolderError, PictureError
+from hvpkit.errors import DataError, InputError, ModelFolderError
 from hvpkit.inference import decode, score, with_picture
 from hvpkit.metrics import Scores
 from hvpkit.model import build_model
@@ -34,6 +34,7 @@ from hvpkit.registry import Registry
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.training.card import model_card, remarks
 from hvpkit.training.clock import Clock
+from hvpkit.training.encoding import encode_training_set, look_at_pictures
 from hvpkit.training.narrow_gradients import keep_gradients_narrow
 from hvpkit.training.on_disk import leave_on_disk
 from hvpkit.training.processor import keep_few_kernels, keep_freed_memory
@@ -45,7 +46,6 @@ from hvpkit.training.workspace import LOGS, Workspace
 from hvpkit.types import SPLITS, Example, Split
 from hvpkit.vision.feature_identity import features_folder
 from hvpkit.vision.features import PixelCache, open_pyramids
-from hvpkit.vision.views import View
 from hvpkit.weights import load_model, save_model
 
 SAMPLE = "sample.json"  # in a model folder: the ids of the training examples that were drawn
@@ -101,7 +101,7 @@ def train(
     if trainer.is_world_process_zero():
         workspace.begin(identity)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if recipe.train.patience is not None and trainer.state.global_step < trainer.state.max_steps:
+    if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
         report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")
     finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None
     trainer.accelerator.wait_for_everyone()
@@ -135,6 +135,9 @@ class Run:
         if not self.examples["train"]:
             raise DataError(f"{data.folder} has no training examples")
         self.examples["train"] = sampled(self.examples["train"], recipe.train)
+        if not self.examples["train"]:
+            raise DataError(f"{recipe.origin.of('train', 'shots')}: no training example of {data.folder} has an entity to draw")
+        self.unread: dict[Split, int] = {}
         seed_everything(recipe.train.seed)
         self.tell_libraries()
         self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
@@ -165,12 +168,15 @@ class Run:
         if vision.constant:
             vision.to(device())
             return Batcher(self.model, self.recipe, open_pyramids(vision, features_folder(self.data.folder), self.report.warn))
-        return Batcher(self.model, self.recipe, pixels=PixelCache(vision).of)
+        return Batcher(self.model, self.recipe, pixels=PixelCache(vision))
 
     def trainer(self, folder: Path) -> HvpTrainer:
-        """Encode the training examples, fill the feature cache, and set the trainer up."""
-        self._fill_cache()
-        train = Items(self._encode(self.examples["train"]))
+        """Look at the pictures, encode the training examples, and set the trainer up."""
+        looked_at = SPLITS if self.batcher.features else ("train",)  # others are decoded when they are scored
+        look_at_pictures(self.batcher, (example for split in looked_at for example in self.examples[split]), self.report)
+        train = Items(encode_training_set(self.batcher, self.examples["train"], self.report))
+        self.unread["train"] = len(self.examples["train"]) - len(train)
+        self.examples["train"] = [item.example for item in train.items]
         self.leave_rows_out(train)
         if device().type == "cpu":
             self.tell_processor(train)
@@ -203,67 +209,26 @@ class Run:
         kept = self.model.vision is not None and self.batcher.features is not None
         return [*tables, *([self.model.vision.backbone] if kept and self.model.vision else [])]
 
-    def _encode(self, examples: Sequence[Example]) -> list[Item]:
-        """Encode the training set; an example that cannot be used is reported, counted and left out."""
-        items: list[Item] = []
-        skipped: list[HvpkitError] = []
-        for example in examples:
-            try:
-                item = self.batcher.encode(example, labelled=True)
-            except HvpkitError as error:
-                skipped.append(error)
-                continue
-            fault = self.batcher.features.fault(item.views) if self.batcher.features else None
-            if fault is None:
-                items.append(item)
-            else:
-                skipped.append(fault)
-        cut = [item for item in items if item.text.words_cut]
-        if skipped:
-            self.report.warn(f"{len(skipped)} training examples are left out; the first: {skipped[0]}")
-        if cut:
-            words = sum(item.text.words_cut for item in cut)
-            longest = self.recipe.data.max_length
-            self.report.warn(f"{words} words of {len(cut)} training examples are cut off: data.max_length is {longest} positions")
-        if not items:
-            raise DataError(f"no training example can be used; the first: {skipped[0]}")
-        return items
-
-    def _fill_cache(self) -> None:
-        """Compute the features that are missing of every split; whose pictures cannot be read is told when it is encoded or scored."""
-        if self.batcher.features is None:
-            return
-        everything = [example for split in SPLITS for example in self.examples[split]]
-        seen = list(dict.fromkeys(view for example in everything for view in self._views(example)))
-        with self.batcher.features as pyramids, self.report.progress("pictures", len(seen)) as advance:
-            filled = pyramids.fill(seen, advance)
-        if filled.damaged:
-            self.report.warn(f"{filled.damaged} features on disk were damaged; they are computed anew")
-        if filled.unreadable:
-            self.report.warn(f"{filled.unreadable} pictures and crops cannot be read; the first: {filled.first_fault}")
-
-    def _views(self, example: Example) -> list[View]:
-        try:
-            return [view for view in self.batcher.views(example) if view is not None]
-        except PictureError:
-            return []
-
-    def score(self, split: str, lines: _EpochLines | None = None) -> Scores:
-        """Score a split."""
-        examples = self.examples[split]  # type: ignore[index]
-        scores = self._scored(examples)
+    def score(self, split: Split, lines: _EpochLines | None = None) -> Scores:
+        """Score a split; what of it cannot be read counts as finding nothing, and is told once."""
+        scores, unread = self._scored(self.examples[split])
+        if unread and split not in self.unread:
+            count = f"{len(unread)} {split} examples could not be read and count as finding nothing"
+            self.report.warn(f"{count}; the first: {unread[0]}")
+        self.unread[split] = len(unread)
         if lines is not None:
             lines.scored(scores)
         return scores
 
-    def _scored(self, examples: Sequence[Example]) -> Scores:
+    def _scored(self, examples: Sequence[Example]) -> tuple[Scores, list[InputError]]:
         if self.recipe.scoring == "pieces":
             return piece_scores(self.model, self.batcher, examples)
-        return score(examples, list(decode(self.model, self.batcher, examples)))
+        answers = list(decode(self.model, self.batcher, examples))
+        return score(examples, answers), [answer for answer in answers if isinstance(answer, InputError)]
 
     def finish(self, trainer: HvpTrainer, output: Path, seconds: float) -> Finished:
         """Score dev and test with the best weights, and write the model folder."""
-        per_epoch = trainer.state.max_steps / self.recipe.train.epochs
+        per_epoch = trainer.state.max_steps / trainer.state.num_train_epochs
         best = trainer.state.best_global_step or trainer.state.global_step
         dev = self.score("dev") if self.examples["dev"] else None
         test = self.score("test") if self.examples["test"] else None
@@ -299,12 +264,17 @@ class Run:
                 "examples_a_step": self.recipe.train.batch_size * self.recipe.train.accumulate * processes(),
             },
             "start": self.start,
-            "remarks": remarks(self.model, self.recipe),
+            "remarks": [*remarks(self.model, self.recipe), *self._left_unread()],
+            "unread": self.unread,
             "best_epoch": best_epoch,
             "dev": None if dev is None else asdict(dev),
             "test": None if test is None else asdict(test),
             "seconds": round(seconds, 1),
         }
+
+    def _left_unread(self) -> list[str]:
+        found = [f"{count} {split} examples" for split, count in self.unread.items() if count]
+        return [f"not all could be read: {', '.join(found)} are left out of training, or count as finding nothing"] if found else []
 
 
 class _EpochLines(TrainerCallback):

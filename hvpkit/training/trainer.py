@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Sampler
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
 from transformers.integrations.integration_utils import TensorBoardCallback
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import IntervalStrategy
 
 from hvpkit.data.batching import Batcher, Items, LengthSampler, exactly, in_eights
@@ -43,6 +44,15 @@ class EpochOfSampler(TrainerCallback):
         self.sampler.epoch = round(state.epoch or 0)
 
 
+class BestCheckpoint(TrainerCallback):
+    """Finds the best checkpoint of a run that goes on where it lies now: transformers would do without one that was moved."""
+
+    def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
+        """Set its path."""
+        if state.best_global_step:
+            state.best_model_checkpoint = str(Path(args.output_dir or "") / f"checkpoint-{state.best_global_step}")
+
+
 class HvpTrainer(Trainer):
     """Trains a Model; `score_dev` gives the dev scores that pick the epoch (None: the last one is kept)."""
 
@@ -69,7 +79,7 @@ class HvpTrainer(Trainer):
             train_dataset=train,
             eval_dataset=dev,
             data_collator=lambda items: {"batch": batcher.collate(items, few if self.graphs else exactly)},
-            callbacks=[EpochOfSampler(self.sampler), *callbacks],
+            callbacks=[EpochOfSampler(self.sampler), BestCheckpoint(), *callbacks],
         )
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         alone = arguments.device.type == "cuda" and arguments.world_size == arguments.gradient_accumulation_steps == 1
@@ -78,10 +88,12 @@ class HvpTrainer(Trainer):
         if score_dev is not None and recipe.train.patience is not None:
             self.add_callback(EarlyStoppingCallback(recipe.train.patience))
 
-    def train(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - the library's signature
+    def train(self, resume_from_checkpoint: str | bool | None = None, *others: Any, **named: Any) -> Any:  # noqa: ANN401 - the library's signature
         """Train; what was recorded of steps goes when it ends. Raises InputError when the GPU's memory does not suffice."""
+        if isinstance(resume_from_checkpoint, str) and self.recipe.train.patience is not None:
+            self.args.num_train_epochs = _epochs_to_do(Path(resume_from_checkpoint), self.recipe.train)
         try:
-            return super().train(*given, **named)
+            return super().train(resume_from_checkpoint, *others, **named)
         except torch.OutOfMemoryError as error:
             instead = ", or record no steps: --set train.graphs=false" if self.graphs else ""
             raise InputError(f"the GPU's memory does not suffice ({error}); take a smaller train.batch_size{instead}") from error
@@ -157,6 +169,14 @@ class HvpTrainer(Trainer):
         return metrics
 
 
+def _epochs_to_do(checkpoint: Path, train: TrainSpec) -> int:
+    """Give the epochs that a run has in all: those that it has done, where it was out of patience when it wrote its checkpoint."""
+    state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    waited: Any = state.stateful_callbacks.get("EarlyStoppingCallback", {})
+    counted = waited.get("attributes", {}).get("early_stopping_patience_counter", 0)
+    return round(state.epoch or 0) if train.patience is not None and counted >= train.patience else train.epochs
+
+
 def training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unused: bool) -> TrainingArguments:
     """Translate a recipe; checkpoints go to `folder`, one an epoch.
 
@@ -175,7 +195,7 @@ def training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unuse
         eval_strategy=epochs if evaluates else IntervalStrategy.NO,
         eval_delay=train.evaluate_from if evaluates else 0,
         save_strategy=epochs,
-        save_total_limit=1,
+        save_total_limit=2,  # with 1, transformers leaves the best alone at the end, and a run that is killed then goes on from there
         load_best_model_at_end=evaluates,
         metric_for_best_model="f1" if evaluates else None,
         greater_is_better=True if evaluates else None,

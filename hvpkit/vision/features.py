@@ -13,7 +13,7 @@ from torch import Tensor
 from hvpkit.errors import PictureError
 from hvpkit.vision.feature_identity import open_store
 from hvpkit.vision.feature_store import FeatureStore
-from hvpkit.vision.looking import Levels, Looked, Looker
+from hvpkit.vision.looking import Levels, Looked, Looker, tried
 from hvpkit.vision.tower import VisualTower
 from hvpkit.vision.views import View
 
@@ -63,7 +63,8 @@ def _write(store: FeatureStore, batch: Sequence[Looked]) -> None:
 class PyramidCache:
     """The pyramids of many views: in a store on disk, or in memory where there is none or it cannot be written, which `warn` is told.
 
-    Worker processes that decode end with the block that the cache is opened in; with `pixels` pictures are had from there instead.
+    A `lasting` one lets nothing go, as training needs it, which sees everything again. Worker processes that decode end with the block that
+    the cache is opened in; with `pixels` pictures are had from there instead.
     """
 
     def __init__(
@@ -72,8 +73,9 @@ class PyramidCache:
         store: FeatureStore | None = None,
         warn: Say = lambda message: None,
         pixels: Callable[[View], Tensor] | None = None,
+        lasting: bool = False,
     ) -> None:
-        self.store, self.warn = store, warn
+        self.store, self.warn, self.lasting = store, warn, lasting
         self._looker = Looker(tower, store, pixels)
         self._faults: dict[View, PictureError] = {}
         self._keys: dict[View, bytes] = {}
@@ -111,9 +113,9 @@ class PyramidCache:
         return next((self._faults[view] for view in views if view in self._faults), None)
 
     def hold(self, views: Iterable[View]) -> None:
-        """Have the pyramids of these views ready; of others only what is on disk stays."""
+        """Have the pyramids of these views ready; of others only what is on disk stays, unless the cache is lasting."""
         wanted = dict.fromkeys(views)
-        if self.store is None:
+        if self.store is None and not self.lasting:
             self._kept = {view: levels for view, levels in self._kept.items() if view in wanted}
             self._faults = {view: fault for view, fault in self._faults.items() if view in wanted}
         self.fill(wanted)
@@ -140,9 +142,7 @@ class PyramidCache:
             try:
                 return _write(self.store, batch)
             except OSError as error:
-                self.warn(
-                    f"features cannot be kept in {self.store.folder} ({error}); they stay in memory, and the next run computes them anew"
-                )
+                self.warn(_not_kept(self.store.folder, error))
                 self.store = None
         self._kept.update({one.view: one.levels for one in batch if one.levels is not None})
         return None
@@ -157,15 +157,15 @@ class PyramidCache:
 def open_pyramids(tower: VisualTower, folder: Path | None, warn: Say) -> PyramidCache:
     """Open the cache of a frozen tower's pyramids, in `folder` on disk, or in memory where that is None or cannot be."""
     if folder is None:
-        return PyramidCache(tower)
+        return PyramidCache(tower, lasting=True)
     try:
         store, stale = open_store(tower, folder)
     except OSError as error:
         warn(_not_kept(folder, error))
-        return PyramidCache(tower)
+        return PyramidCache(tower, lasting=True)
     if stale:
         warn(f"the features in {store.folder} were not what this backbone makes today; they are computed anew")
-    return PyramidCache(tower, store, warn)
+    return PyramidCache(tower, store, warn, lasting=True)
 
 
 def _not_kept(folder: Path, error: OSError) -> str:
@@ -178,6 +178,20 @@ class PixelCache:
     def __init__(self, tower: VisualTower, most: int = PIXEL_BYTES) -> None:
         self.tower, self._room = tower, most
         self._pixels: dict[View, Tensor] = {}
+        self._faults: dict[View, PictureError] = {}
+
+    def fill(self, views: Iterable[View], progress: Callable[[int], None] = lambda done: None) -> Filled:
+        """Find out which views cannot be read, and remember the faults; nothing is kept yet."""
+        filled = Filled()
+        for batch in tried(views):
+            self._faults |= {one.view: one.fault for one in batch if one.fault is not None}
+            filled.count(batch)
+            progress(len(batch))
+        return filled
+
+    def fault(self, views: Iterable[View | None]) -> PictureError | None:
+        """Give the fault of the first of these views that could not be read when it was tried."""
+        return next((self._faults[view] for view in views if view in self._faults), None)
 
     def of(self, view: View) -> Tensor:
         """Give a view's pixels; raises PictureError."""

@@ -78,6 +78,17 @@ class Looker:
         return [one if one.pixels is None else replace(one, pixels=None, levels=next(rows)) for one in batch]
 
 
+def tried(views: Iterable[View]) -> Iterator[list[Looked]]:
+    """Try to decode views, in worker processes where there are many; gives those of a file together, with their faults alone."""
+    with Workers(_tried, few=FEW, fork=True) as pool:
+        yield from pool.map(list(group) for _, group in groupby(views, lambda view: view.file))
+
+
+def _tried(views: list[View]) -> list[Looked]:
+    found = zip(views, open_views(views), strict=True)
+    return [Looked(view, fault=picture if isinstance(picture, PictureError) else None) for view, picture in found]
+
+
 @dataclass(frozen=True)
 class Decoder:
     """Turns the views of one file into pixels, as far as a store does not hold their features."""

@@ -6,6 +6,7 @@ import json
 import tracemalloc
 
 import pytest
+import tiny
 from fabricate import context, draw, kinds, write, write_lines
 
 from hvpkit.data.own import dataset_name, read_own
@@ -138,6 +139,8 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
         ({"text": "Ann Lee", "entities": [entity(0, 7), entity(4, 7)]}, "overlapping entities", "'Lee'"),
         (MRE, "record of the other task", "have entities"),
         (["Ann"], "record is not an object", "expected"),
+        ({"text": "Ann \ud83d", "entities": []}, "half of a character", "the text was cut or badly decoded"),
+        ({"tokens": ["Ann", "\ude00"], "tags": ["O", "O"]}, "half of a character", "half of one"),
     ],
 )
 def test_a_bad_record_is_left_out_and_placed(tmp_path, record, kind, what):
@@ -274,8 +277,10 @@ def test_missing_pictures_and_crops_are_counted_once_each(tmp_path):
     record = {**MNER, "image": "no.jpg", "objects": ["no_1.jpg", {"box": [0, 0, 1, 1]}]}
     dataset, problems = read(tmp_path, record, record, {**MNER, "image": "no\0.jpg"}, MNER, {**MNER, "image": ""})
     assert [(example.image, example.objects) for example in dataset.splits["train"]] == [(None, ())] * 5
-    assert dataset.search.missing == {"train": ("no.jpg", "no\0.jpg")}
-    assert dataset.search.missing_crops == {"train": ("no_1.jpg",)}
+    file = tmp_path / "mine" / "train.jsonl"
+    assert dataset.search.missing == {"train": (f"{file}:1: no.jpg",)}
+    assert kinds(problems) == {"picture path that leaves the data's folder, not used": 1}  # the one that no file can have
+    assert dataset.search.missing_crops == {"train": (f"{file}:1: no_1.jpg",)}
     assert dataset.search.folders == (tmp_path / "mine",)
 
 
@@ -299,6 +304,38 @@ def test_an_object_that_cannot_be_used_is_left_out(tmp_path, thing):
     dataset, problems = read(tmp_path, {**MNER, "image": "a.jpg", "objects": [thing, {"box": [0, 0, 1, 1]}]})
     assert len(first(dataset).objects) == 1
     assert kinds(problems) == {"object that cannot be used, left out": 1}
+
+
+@pytest.mark.parametrize(
+    ("box", "what"),
+    [
+        ([40, 0, 50, 10], "the box [40, 0, 50, 10] lies outside of a.jpg, which has 32 x 32 pixels"),
+        ([-5, 3, 0, 9], "lies outside of"),
+        ([0.1, 0.2, 0.5, 0.9], "is less than a pixel of a.jpg, which has 32 x 32 pixels; boxes are in pixels, not in shares"),
+    ],
+)
+def test_a_box_that_cannot_be_cut_is_left_out_with_its_line(tmp_path, box, what):
+    tiny.draw(tmp_path / "mine" / "a.jpg")
+    dataset, problems = read(tmp_path, {**MNER, "image": "a.jpg", "objects": [{"box": box}, {"box": [-3, -3, 40, 40]}]})
+    assert [thing.box.left for thing in first(dataset).objects] == [-3]
+    [problem] = problems.all()
+    assert problem.kind == "object that cannot be used, left out"
+    assert problem.places[0].startswith(f"{tmp_path / 'mine' / 'train.jsonl'}:1: ") and what in problem.places[0]
+
+
+@pytest.mark.parametrize("name", [5, ["a.jpg"], {"file": "a.jpg"}])
+def test_a_picture_that_is_no_file_name_is_told(tmp_path, name):
+    dataset, problems = read(tmp_path, {**MNER, "image": name})
+    assert (first(dataset).image, dataset.search.missing) == (None, {})
+    assert kinds(problems) == {"picture that is no file name, not used": 1}
+
+
+def test_keys_that_are_not_known_are_told_with_what_may_be_meant(tmp_path):
+    _, problems = read(tmp_path, {**MNER, "img": "a.jpg", "likes": 7})
+    [problem] = problems.all()
+    assert (problem.kind, problem.left_out) == ("key that is not known, not read", False)
+    assert "'img'; did you mean 'image'?" in problem.places[0] or "'img'; did you mean image?" in problem.places[0]
+    assert "'likes'" in problem.places[0]
 
 
 def test_objects_that_are_no_list_are_left_out(tmp_path):

@@ -5,11 +5,16 @@ import gc
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
+from safetensors.torch import load_file
+from small_models import save_encoder
 from torch import nn
 
+from hvpkit.registry import load_registry
 from hvpkit.text.trained_rows import TrainedRows, follow_decay
 from hvpkit.training.on_disk import leave_on_disk
+from hvpkit.training.run import Run, train
 
 ROWS = torch.tensor([0, 2, 3, 7])
 TEXTS = torch.tensor([[2, 3, 0], [7, 2, 2]])  # 0 is padding
@@ -119,3 +124,24 @@ def test_a_table_that_is_left_on_disk_takes_memory_when_it_is_read_and_not_befor
     left = resident() - before
     table.weight.sum()
     assert left < 512 < 3500 < resident() - before
+
+
+@pytest.mark.parametrize("optimizer", [("train.optimizer=adamw",), ("train.optimizer=sgd", "train.momentum=0.9")])
+def test_a_whole_training_ends_with_the_table_that_training_all_rows_ends_with(tmp_path, mner_data, monkeypatch, optimizer):
+    bert = save_encoder(tmp_path / "bert", "bert")
+    wished = (
+        f"text={{encoder: hugging-face, name: {bert}}}",
+        *optimizer,
+        "train.epochs=3",
+        "train.lr=1e-2",
+        "train.weight_decay=0.5",
+    )
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=wished)
+
+    def table(name):
+        train(recipe, load_registry(), tmp_path / name)
+        return load_file(tmp_path / name / "weights.safetensors")["text.model.embeddings.word_embeddings.weight"]
+
+    few = table("few")
+    monkeypatch.setattr(Run, "leave_rows_out", lambda run, items: None)
+    assert torch.allclose(few, table("every"), atol=1e-6)

@@ -1,10 +1,17 @@
 import json
 import signal
 import time
+from dataclasses import replace
 
 import pytest
+import tiny
 from training import runs
 
+from hvpkit.errors import InputError
+from hvpkit.registry import load_registry
+from hvpkit.training.report import Report
+from hvpkit.training.run import Run, train
+from hvpkit.training.trainer import HvpTrainer
 from hvpkit.training.workspace import Workspace
 
 
@@ -45,3 +52,62 @@ def test_a_run_killed_at_any_moment_and_resumed_ends_with_the_same_weights(tmp_p
     assert runs.weights(tmp_path / "run") == expected
     assert (json.loads((tmp_path / "run/metrics.json").read_text())["seconds"] > 1000) == slowly
     assert not (tmp_path / "run.training").exists()
+
+
+class Killed(BaseException):
+    """Stands for kill -9 within this process."""
+
+
+def _killed_in(monkeypatch, owner, method, recipe, output):
+    def die(*given, **named):
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(owner, method, die)
+        train(recipe, load_registry(), output)
+
+
+def _resumed(recipe, output):
+    epochs = []
+    finished = train(recipe, load_registry(), output, resume=True, report=Report(epoch=epochs.append))
+    return finished, [line.epoch for line in epochs]
+
+
+def _text_recipe(folder, data, *overrides):
+    return tiny.recipe(folder, data.folder, "mner", pictures=False, overrides=overrides)
+
+
+def test_a_run_that_was_moved_before_its_best_weights_were_loaded_ends_with_them(tmp_path, mner_data, monkeypatch):
+    recipe = _text_recipe(tmp_path, mner_data, "train.epochs=8", "train.lr=1e-1")  # the first epoch is the best
+    undisturbed = train(recipe, load_registry(), tmp_path / "undisturbed")
+    assert undisturbed.best_epoch < 8
+    _killed_in(monkeypatch, HvpTrainer, "_load_best_model", recipe, tmp_path / "run")
+    (tmp_path / "run.training").rename(tmp_path / "moved.training")
+    finished, epochs = _resumed(recipe, tmp_path / "moved")
+    assert (finished.best_epoch, epochs) == (undisturbed.best_epoch, [])
+    assert runs.weights(finished.folder) == runs.weights(undisturbed.folder)
+
+
+def test_a_run_that_was_killed_while_it_was_scored_trains_no_epoch_again(tmp_path, mner_data, monkeypatch):
+    recipe = _text_recipe(tmp_path, mner_data, "train.epochs=4", "train.lr=1e-9")
+    _killed_in(monkeypatch, Run, "finish", recipe, tmp_path / "run")
+    finished, epochs = _resumed(recipe, tmp_path / "run")
+    assert (finished.best_epoch, epochs) == (1, [])
+
+
+def test_a_run_that_was_out_of_patience_does_not_go_on(tmp_path, mner_data, monkeypatch):
+    recipe = _text_recipe(tmp_path, mner_data, "train.epochs=8", "train.lr=1e-9", "train.patience=3")
+    undisturbed = train(recipe, load_registry(), tmp_path / "undisturbed")
+    _killed_in(monkeypatch, Run, "finish", recipe, tmp_path / "run")
+    finished, epochs = _resumed(recipe, tmp_path / "run")
+    assert (finished.best_epoch, epochs) == (undisturbed.best_epoch, []) == (1, [])
+    assert runs.weights(finished.folder) == runs.weights(undisturbed.folder)
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path, mner_data, monkeypatch):
+    recipe = _text_recipe(tmp_path, mner_data)
+    _killed_in(monkeypatch, Run, "finish", recipe, tmp_path / "run")
+    other = replace(mner_data, manifest=replace(mner_data.manifest, fingerprint="f" * 16))
+    monkeypatch.setattr("hvpkit.training.run.open_prepared", lambda folder: other)
+    with pytest.raises(InputError, match=r"was started with another data \(.*, not ffffffffffffffff\)"):
+        train(recipe, load_registry(), tmp_path / "run", resume=True)

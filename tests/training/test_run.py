@@ -13,6 +13,8 @@ from hvpkit.registry import load_registry
 from hvpkit.training import run as training_run
 from hvpkit.training.report import Report
 from hvpkit.training.run import train
+from hvpkit.training.trainer import HvpTrainer
+from hvpkit.vision.tower import VisualTower
 
 
 def _train(tmp_path, data, task="mner", *overrides, name="run", **options):
@@ -85,6 +87,64 @@ def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_p
     assert finished.folder.is_dir()
     assert any("left out" in warning and "gone.png" in warning for warning in warnings)
     assert any("cut off" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("frozen", ["true", "false"])
+def test_what_cannot_be_read_is_counted_in_every_split_however_pictures_are_seen(tmp_path, mner_data, frozen):
+    torn = tiny.draw(tmp_path / "torn.png")
+    torn.write_bytes(torn.read_bytes()[:60])
+    splits = {}
+    for split, bad in (("train", 3), ("dev", 2), ("test", 6)):
+        examples = mner_data.examples(split)
+        splits[split] = [*(replace(example, image=torn, objects=()) for example in examples[:bad]), *examples[bad:]]
+    write_prepared(
+        tmp_path / "bad", name="tiny", task="mner", labels=mner_data.labels, splits=splits, pictures_root=tmp_path.parent.parent, source="t"
+    )
+    warnings = []
+    finished = _train(tmp_path, tmp_path / "bad", "mner", f"vision.frozen={frozen}", report=Report(warn=warnings.append))
+    assert finished.metrics["unread"] == {"train": 3, "dev": 2, "test": 6}
+    assert finished.metrics["data"]["examples"]["train"] == 9
+    assert finished.test.overall.f1 == 0
+    [remark] = [remark for remark in finished.metrics["remarks"] if "read" in remark]
+    assert "3 train examples, 2 dev examples, 6 test examples" in remark
+    for count in ("1 pictures and crops cannot be read", "3 training examples are left out", "2 dev examples could not be read"):
+        assert sum(count in warning and "torn.png" in warning for warning in warnings) == 1, warnings
+    assert evaluate(open_model_folder(finished.folder), "dev").scores == finished.dev
+
+
+def test_shots_of_data_without_entities_are_told(tmp_path, mner_data):
+    nothing = [replace(example, tags=("O",) * len(example.words)) for example in mner_data.examples("train")]
+    with pytest.raises(DataError, match="no training example of .* has an entity to draw"):
+        _train(tmp_path, _split(tmp_path, mner_data, train=nothing), "mner", "train.shots=2")
+
+
+def test_each_epoch_has_its_own_batches_and_the_best_is_marked(tmp_path, mner_data, monkeypatch):
+    seen, lines = [], []
+    original = HvpTrainer.compute_loss
+
+    def watched(self, model, inputs, *others, **named):
+        seen.append(inputs["batch"].text.features["input_ids"].tolist())
+        return original(self, model, inputs, *others, **named)
+
+    monkeypatch.setattr(HvpTrainer, "compute_loss", watched)
+    _train(tmp_path, mner_data.folder, "mner", "train.epochs=4", report=Report(epoch=lines.append))
+    epochs = [seen[i : i + 3] for i in range(0, 12, 3)]
+    assert all(one != other for one, other in zip(epochs, epochs[1:], strict=False))
+    dev = [line.dev.overall.f1 for line in lines]
+    assert [line.best for line in lines] == [f1 > max(dev[:number], default=-1) for number, f1 in enumerate(dev)]
+
+
+@pytest.mark.parametrize("cache", ["none", "disk"])
+def test_a_frozen_backbone_sees_each_picture_once_a_run_wherever_features_are_kept(tmp_path, mner_data, monkeypatch, cache):
+    monkeypatch.setenv("HVPKIT_CACHE", "none" if cache == "none" else str(tmp_path / "cache"))
+    seen, pyramid = [], VisualTower.pyramid
+    monkeypatch.setattr(VisualTower, "pyramid", lambda self, pixels: seen.append(len(pixels)) or pyramid(self, pixels))
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("train.epochs=3",))
+    train(recipe, load_registry(), tmp_path / "run")
+    examples = [example for split in ("train", "dev", "test") for example in mner_data.examples(split)]
+    views = {(e.image, thing.box) if thing.box else thing.image for e in examples for thing in e.objects} | {e.image for e in examples}
+    probes = 1 if cache == "disk" else 0  # a store is asked whether the backbone is the one that filled it
+    assert sum(seen) == len(views - {None}) + probes
 
 
 def test_data_of_the_other_task_is_refused(tmp_path, mre_data):

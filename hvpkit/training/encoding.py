@@ -1,0 +1,60 @@
+"""The training set, encoded once; what of it cannot be used is reported, counted and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+
+from hvpkit.data.batching import Batcher, Item
+from hvpkit.errors import DataError, HvpkitError, PictureError
+from hvpkit.training.report import Report
+from hvpkit.types import Example
+from hvpkit.vision.views import View
+
+
+def look_at_pictures(batcher: Batcher, examples: Iterable[Example], report: Report) -> None:
+    """Compute what features are missing, or try to decode what a backbone that learns will see, and remember what cannot be read."""
+    if batcher.cache is None:
+        return
+    seen = list(dict.fromkeys(view for example in examples for view in _views(batcher, example)))
+    with batcher.features or nullcontext(), report.progress("pictures", len(seen)) as advance:  # processes that decode end with it
+        filled = batcher.cache.fill(seen, advance)
+    if filled.damaged:
+        report.warn(f"{filled.damaged} features on disk were damaged; they are computed anew")
+    if filled.unreadable:
+        report.warn(f"{filled.unreadable} pictures and crops cannot be read; the first: {filled.first_fault}")
+
+
+def _views(batcher: Batcher, example: Example) -> list[View]:
+    try:
+        return [view for view in batcher.views(example) if view is not None]
+    except PictureError:  # told when the example is encoded or scored
+        return []
+
+
+def encode_training_set(batcher: Batcher, examples: Sequence[Example], report: Report) -> list[Item]:
+    """Encode the examples that can be used; `look_at_pictures` comes before. Raises DataError when there is none."""
+    items: list[Item] = []
+    faults: list[HvpkitError] = []
+    for example in examples:
+        found = _encoded(batcher, example)
+        items += [found] if isinstance(found, Item) else []
+        faults += [] if isinstance(found, Item) else [found]
+    cut = [item.text.words_cut for item in items if item.text.words_cut]
+    if faults:
+        report.warn(f"{len(faults)} training examples are left out; the first: {faults[0]}")
+    if cut:
+        longest = batcher.recipe.data.max_length
+        report.warn(f"{sum(cut)} words of {len(cut)} training examples are cut off: data.max_length is {longest} positions")
+    if not items:
+        raise DataError(f"no training example can be used; the first: {faults[0]}")
+    return items
+
+
+def _encoded(batcher: Batcher, example: Example) -> Item | HvpkitError:
+    try:
+        item = batcher.encode(example, labelled=True)
+    except HvpkitError as error:
+        return error
+    fault = batcher.cache.fault(item.views) if batcher.cache else None
+    return item if fault is None else fault

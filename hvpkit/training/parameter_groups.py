@@ -24,8 +24,8 @@ class Group(TypedDict):
 def parameter_groups(model: Model, train: TrainSpec) -> list[Group]:
     """Group what is trained by part (text, vision, fusion, head) and by decay.
 
-    Biases, norms and other vectors are not decayed (Chen et al. 2022, appendix B), unless `decay: all`; a frozen head is in no
-    group. The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`; what is new in a pretrained text encoder counts as fusion.
+    Biases and norms are not decayed (Chen et al. 2022, appendix B), nor are other vectors (our own), unless `decay: all`; a frozen head is
+    in no group. The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`; what is new in a pretrained text encoder counts as fusion.
     """
     new = {id(parameter) for parameter in model.text.new_parameters()}
     rates = {"text": train.lr, "vision": train.vision_lr, "fusion": train.fusion_lr, "head": train.head_lr}

@@ -100,7 +100,12 @@ def train(
     trainer.add_callback(clock)
     if trainer.is_world_process_zero():
         workspace.begin(identity)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except BaseException:
+        if trainer.is_world_process_zero():
+            workspace.give_up()
+        raise
     if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
         report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")
     finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None

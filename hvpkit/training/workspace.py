@@ -64,6 +64,11 @@ class Workspace:
         folders = sorted(self.folder.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
         return next((folder for folder in folders if _whole(folder)), None)
 
+    def give_up(self) -> None:
+        """Remove the folder of a run that ended before its first checkpoint: it would only be in the way."""
+        if self.newest_checkpoint() is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
     def leave(self) -> None:
         """Remove the folder of a run that is done; its logs go with the model."""
         if (self.folder / LOGS).is_dir():

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 import tiny
@@ -162,6 +163,15 @@ def test_a_part_that_cannot_be_had_leaves_nothing_in_the_way(tmp_path, mner_data
     with pytest.raises(InputError, match="no folder"):
         _train(tmp_path, mner_data.folder, "mner", "text={encoder: hugging-face, name: /nowhere/bert}")
     assert not list(tmp_path.glob("run*"))
+
+
+@pytest.mark.parametrize("end", [RuntimeError, KeyboardInterrupt])
+def test_a_run_that_ends_before_its_first_epoch_is_not_in_the_way_of_another(tmp_path, mner_data, monkeypatch, end):
+    with monkeypatch.context() as patched, pytest.raises(end):
+        patched.setattr(HvpTrainer, "compute_loss", Mock(side_effect=end))
+        _train(tmp_path, mner_data.folder)
+    assert not list(tmp_path.glob("run*"))
+    assert _train(tmp_path, mner_data.folder, "mner", "train.seed=9").folder.is_dir()
 
 
 def test_an_existing_model_is_not_overwritten(tmp_path, mner_data):

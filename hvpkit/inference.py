@@ -110,13 +110,9 @@ def look(
 
 
 def _all_of(found: dict[tuple[int, int], Found | InputError], row: int, parts: int) -> list[Found] | InputError:
-    own: list[Found] = []
-    for part in range(parts):
-        given = found[row, part]
-        if isinstance(given, InputError):
-            return given
-        own.append(given)
-    return own
+    own = [found[row, part] for part in range(parts)]
+    fault = next((given for given in own if isinstance(given, InputError)), None)
+    return [given for given in own if not isinstance(given, InputError)] if fault is None else fault
 
 
 def read_windows(batcher: Batcher, example: Example) -> list[Part] | InputError:

@@ -17,7 +17,7 @@ from typing import Any
 import pluggy
 
 from hvpkit import hookspecs
-from hvpkit.errors import ComponentError, choices
+from hvpkit.errors import ComponentError, HvpkitError, choices
 
 KINDS = {
     "text encoder": "register_text_encoders",
@@ -85,12 +85,18 @@ class Registry:
         return sorted(self._components.values(), key=lambda c: (kinds.index(c.kind), c.name))
 
     def build(self, kind: str, name: str, context: object, options: dict[str, Any]) -> Any:  # noqa: ANN401 - kinds differ
-        """Call a component's factory with its context and the recipe's options; raises ComponentError for an unknown option."""
+        """Call a component's factory with its context and the recipe's options; raises ComponentError for options that will not do."""
         component = self.get(kind, name)
         for option in options:
             if option not in component.options:
                 raise ComponentError(f"{kind} {name!r} has no option {option!r}{choices(option, component.options)}")
-        return component.factory(context, **options)
+        try:
+            return component.factory(context, **options)
+        except (ValueError, ArithmeticError, RuntimeError) as error:
+            if not options or isinstance(error, HvpkitError):
+                raise
+            given = ", ".join(f"{option}: {value!r}" for option, value in options.items())
+            raise ComponentError(f"{kind} {name!r} cannot be made with {given} ({type(error).__name__}: {error})") from error
 
 
 def load_registry(plugin_files: Iterable[Path] = ()) -> Registry:

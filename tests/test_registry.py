@@ -157,3 +157,16 @@ def test_the_registry_comes_without_torch():
     program = "import sys; from hvpkit.registry import load_registry; load_registry(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("error", [ValueError, ZeroDivisionError, RuntimeError])
+def test_options_that_a_factory_cannot_work_with_are_named(error):
+    def factory(context, *, width=4):
+        raise error("no such width")
+
+    registry = Registry()
+    registry.add(Component("gate", "odd", factory, "a test"))
+    with pytest.raises(ComponentError, match=rf"gate 'odd' cannot be made with width: -4 \({error.__name__}: no such width\)"):
+        registry.build("gate", "odd", None, {"width": -4})
+    with pytest.raises(error):  # a fault of its own, not of what a recipe says
+        registry.build("gate", "odd", None, {})

@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig,
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
 from hvpkit.errors import ComponentError
 from hvpkit.text.hub import open_pretrained, require_weights
-from hvpkit.text.markers import Layout, lay_out, lay_out_released
+from hvpkit.text.markers import lay_out, lay_out_released
 from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.types import Example
@@ -104,8 +104,8 @@ class HuggingFaceEncoder(TextEncoder):
             word_of=torch.tensor([*[-1] * len(start), *layout.word_of, *[-1] * len(end)]),
             words_cut=layout.words_cut,
             first_word=layout.first_word,
-            head_start=_shift(layout, "head", len(start)),
-            tail_start=_shift(layout, "tail", len(start)),
+            head_start=None if layout.head_start is None else layout.head_start + len(start),
+            tail_start=None if layout.tail_start is None else layout.tail_start + len(start),
         )
 
     def _pieces(self, words: tuple[str, ...]) -> list[list[int]]:
@@ -232,8 +232,3 @@ class HuggingFaceEncoder(TextEncoder):
                 source = Path(getattr(self.tokenizer, name, None) or "")
                 if source.is_file() and source.parent != folder:
                     shutil.copyfile(source, folder / file)
-
-
-def _shift(layout: Layout, role: str, by: int) -> int | None:
-    position: int | None = getattr(layout, f"{role}_start")
-    return None if position is None else position + by

@@ -31,7 +31,8 @@ def model_card(what: ModelFolder) -> str:
         "",
         f"- data: {data['name']}, fingerprint `{data['fingerprint']}`, {data['examples']['train']} training examples "
         f"({data['pictures']['train']} with a picture)",
-        f"- seed {metrics['seed']}, best epoch on dev {metrics['best_epoch']} of {recipe.train.epochs}",
+        f"- seed {metrics['seed']}, {'best epoch on dev' if metrics['dev'] else 'without a dev split, epoch'} {metrics['best_epoch']} "
+        f"of {recipe.train.epochs}",
         *_how(metrics),
         *_drawn(recipe),
         *([f"- started from the weights of `{metrics['start']['model']}`, all but the head"] if metrics.get("start") else []),

@@ -188,6 +188,8 @@ class Run:
             for module in self._unread():
                 leave_on_disk(module, folder)
         has_dev = bool(self.examples["dev"])
+        if not has_dev:
+            self.report.warn(f"{self.data.folder} has no dev examples to choose an epoch by: the last one is kept")
         arguments = training_arguments(self.recipe.train, folder, evaluates=has_dev, unused=self.model.vision is not None)
         lines = _EpochLines(self)
         logs = loggers(self.recipe.train, folder / LOGS) if is_main_process() else []

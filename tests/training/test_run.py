@@ -65,8 +65,11 @@ def test_dev_is_not_scored_before_the_epoch_asked_for(tmp_path, mner_data):
 
 
 def test_without_dev_the_last_epoch_is_kept(tmp_path, mner_data):
-    finished = _train(tmp_path, _split(tmp_path, mner_data, dev=[]))
+    warnings = []
+    finished = _train(tmp_path, _split(tmp_path, mner_data, dev=[]), report=Report(warn=warnings.append))
     assert (finished.best_epoch, finished.dev) == (2, None)
+    assert any("no dev examples to choose an epoch by: the last one is kept" in warning for warning in warnings)
+    assert "without a dev split, epoch 2 of 2" in (finished.folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_text_only_leaves_the_pictures_out(tmp_path, mner_data):

@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,8 @@ def train(
     identity = {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint, "number of processes": str(processes())}
     identity |= plugins_of(recipe, registry)
     workspace = Workspace(output)
-    if is_main_process():
-        checkpoint = workspace.look(identity, resume)
-    else:
-        checkpoint = workspace.newest_checkpoint() if resume else None
+    found = workspace.look(identity, resume) if is_main_process() else workspace.newest_checkpoint()
+    checkpoint = found if resume else None
     if resume:
         report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
     run = Run(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
@@ -100,12 +99,8 @@ def train(
     trainer.add_callback(clock)
     if trainer.is_world_process_zero():
         workspace.begin(identity)
-    try:
+    with workspace.given_up_without_checkpoint() if trainer.is_world_process_zero() else nullcontext():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except BaseException:
-        if trainer.is_world_process_zero():
-            workspace.give_up()
-        raise
     if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
         report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")
     finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None

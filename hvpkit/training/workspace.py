@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,15 @@ class Workspace:
         folders = sorted(self.folder.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
         return next((folder for folder in folders if _whole(folder)), None)
 
-    def give_up(self) -> None:
-        """Remove the folder of a run that ended before its first checkpoint: it would only be in the way."""
-        if self.newest_checkpoint() is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    @contextmanager
+    def given_up_without_checkpoint(self) -> Iterator[None]:
+        """Remove the folder when the block fails before the run's first checkpoint: it would only be in the way."""
+        try:
+            yield
+        except BaseException:
+            if self.newest_checkpoint() is None:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     def leave(self) -> None:
         """Remove the folder of a run that is done; its logs go with the model."""

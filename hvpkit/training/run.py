@@ -276,7 +276,8 @@ class Run:
 
     def _left_unread(self) -> list[str]:
         found = [f"{count} {split} examples" for split, count in self.unread.items() if count]
-        return [f"not all could be read: {', '.join(found)} are left out of training, or count as finding nothing"] if found else []
+        what = "in training they are left out, in scores they count as finding nothing"
+        return [f"could not be read: {', '.join(found)} ({what})"] if found else []
 
 
 class _EpochLines(TrainerCallback):

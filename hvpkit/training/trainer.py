@@ -90,7 +90,7 @@ class HvpTrainer(Trainer):
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *others: Any, **named: Any) -> Any:  # noqa: ANN401 - the library's signature
         """Train; what was recorded of steps goes when it ends. Raises InputError when the GPU's memory does not suffice."""
-        if isinstance(resume_from_checkpoint, str) and self.recipe.train.patience is not None:
+        if isinstance(resume_from_checkpoint, str):
             self.args.num_train_epochs = _epochs_to_do(Path(resume_from_checkpoint), self.recipe.train)
         try:
             return super().train(resume_from_checkpoint, *others, **named)
@@ -195,7 +195,7 @@ def training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unuse
         eval_strategy=epochs if evaluates else IntervalStrategy.NO,
         eval_delay=train.evaluate_from if evaluates else 0,
         save_strategy=epochs,
-        save_total_limit=2,  # with 1, transformers leaves the best alone at the end, and a run that is killed then goes on from there
+        save_total_limit=2,  # the last and the best; with 1 the last goes before the run is scored
         load_best_model_at_end=evaluates,
         metric_for_best_model="f1" if evaluates else None,
         greater_is_better=True if evaluates else None,

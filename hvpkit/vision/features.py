@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -110,7 +110,7 @@ class PyramidCache:
 
     def fault(self, views: Iterable[View | None]) -> PictureError | None:
         """Give the fault of the first of these views that could not be read when it was looked at."""
-        return next((self._faults[view] for view in views if view in self._faults), None)
+        return _first_fault(self._faults, views)
 
     def hold(self, views: Iterable[View]) -> None:
         """Have the pyramids of these views ready; of others only what is on disk stays, unless the cache is lasting."""
@@ -168,6 +168,10 @@ def open_pyramids(tower: VisualTower, folder: Path | None, warn: Say) -> Pyramid
     return PyramidCache(tower, store, warn, lasting=True)
 
 
+def _first_fault(faults: Mapping[View, PictureError], views: Iterable[View | None]) -> PictureError | None:
+    return next((faults[view] for view in views if view is not None and view in faults), None)
+
+
 def _not_kept(folder: Path, error: OSError) -> str:
     return f"features cannot be kept in {folder} ({error}); they stay in memory, and the next run computes them anew"
 
@@ -191,7 +195,7 @@ class PixelCache:
 
     def fault(self, views: Iterable[View | None]) -> PictureError | None:
         """Give the fault of the first of these views that could not be read when it was tried."""
-        return next((self._faults[view] for view in views if view in self._faults), None)
+        return _first_fault(self._faults, views)
 
     def of(self, view: View) -> Tensor:
         """Give a view's pixels; raises PictureError."""

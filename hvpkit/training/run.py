@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import random
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -12,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy
 import torch
 from torch import nn
 from transformers import TrainerCallback
@@ -138,7 +136,7 @@ class Run:
         if not self.examples["train"]:
             raise DataError(f"{recipe.origin.of('train', 'shots')}: no training example of {data.folder} has an entity to draw")
         self.unread: dict[Split, int] = {}
-        seed_everything(recipe.train.seed)
+        set_seed(recipe.train.seed)
         self.tell_libraries()
         self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
         self.start = self._take_over(recipe.train.start) if recipe.train.start is not None else None
@@ -320,10 +318,3 @@ def with_objects_of(data: PreparedData, recipe: Recipe) -> Recipe:
 def _pictured(examples: list[Example], recipe: Recipe) -> list[Example]:
     """Leave pictures out where the recipe says so."""
     return [replace(example, image=None, objects=()) for example in examples] if recipe.data.text_only else examples
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch."""
-    random.seed(seed)
-    numpy.random.seed(seed % 2**32)
-    set_seed(seed)

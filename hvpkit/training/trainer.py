@@ -15,7 +15,7 @@ from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
 from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import IntervalStrategy
+from transformers.trainer_utils import IntervalStrategy, set_seed
 
 from hvpkit.data.batching import Batcher, Items, LengthSampler, exactly, in_eights
 from hvpkit.errors import InputError
@@ -81,6 +81,7 @@ class HvpTrainer(Trainer):
             data_collator=lambda items: {"batch": batcher.collate(items, few if self.graphs else exactly)},
             callbacks=[EpochOfSampler(self.sampler), BestCheckpoint(), *callbacks],
         )
+        set_seed(arguments.seed + arguments.process_index)  # each process drops numbers of its own
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         alone = arguments.device.type == "cuda" and arguments.world_size == arguments.gradient_accumulation_steps == 1
         self.graphs = StepGraphs(model) if alone and recipe.train.graphs else None
@@ -112,13 +113,17 @@ class HvpTrainer(Trainer):
         raise NotImplementedError
 
     def compute_loss(
-        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: object = None
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
-        """Give the batch's mean loss."""
+        """Give the batch's mean loss; of several batches of a step each is to count by its examples (a last one may be short)."""
         loss: Tensor | None = model(inputs["batch"]).loss
         if loss is None:
             raise ValueError("a training batch holds no targets")
-        return loss
+        batches: int = self.current_gradient_accumulation_steps  # what transformers divides by
+        return loss if batches == 1 else loss * (_examples(inputs) * batches / num_items_in_batch)
+
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> int:
+        return sum(map(_examples, batch_samples))
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """Go forward and backward; on a GPU by a recording, where there is one."""
@@ -167,6 +172,10 @@ class HvpTrainer(Trainer):
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+
+def _examples(inputs: dict[str, Any]) -> int:
+    return len(inputs["batch"].text.mask)
 
 
 def _epochs_to_do(checkpoint: Path, train: TrainSpec) -> int:

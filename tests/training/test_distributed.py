@@ -1,6 +1,15 @@
 import json
+from dataclasses import replace
 
+import pytest
+import tiny
+import torch
 from training import runs
+
+from hvpkit.data.prepared import write_prepared
+from hvpkit.registry import load_registry
+from hvpkit.training.report import Report
+from hvpkit.training.run import Run
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -18,3 +27,21 @@ def test_two_processes_train_one_model(tmp_path, mner_data):
     assert f"trained in fp32 on cpu, {2 * each} examples a step among 2 processes" in (tmp_path / "run" / "README.md").read_text()
     assert f"batch_size: {each}" in (tmp_path / "run" / "recipe.yaml").read_text()
     assert runs.weights(tmp_path / "run")
+
+
+def test_processes_may_meet_batches_without_pictures(tmp_path, mner_data):
+    splits = {split: mner_data.examples(split) for split in ("train", "dev", "test")}
+    splits["train"] = [splits["train"][0], *(replace(example, image=None, objects=()) for example in splits["train"][1:])]
+    known = {"name": "one picture", "task": "mner", "labels": mner_data.labels, "source": "drawn for tests"}
+    write_prepared(tmp_path / "data", splits=splits, pictures_root=mner_data.pictures_root, **known)
+    recipe = runs.write_recipe(tmp_path, tmp_path / "data")
+    runs.finish(runs.start(recipe, tmp_path / "run", "--set", "train.epochs=2", launcher=TORCHRUN))
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["data"]["pictures"]["train"] == 1
+
+
+@pytest.mark.parametrize("process", [0, 1])
+def test_each_process_begins_with_random_numbers_of_its_own(tmp_path, mner_data, monkeypatch, process):
+    monkeypatch.setattr("transformers.TrainingArguments.process_index", process)
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False)
+    Run(recipe, load_registry(), mner_data, Report()).trainer(tmp_path / "run")
+    assert torch.initial_seed() == recipe.train.seed + process

@@ -1,9 +1,11 @@
 import pytest
 import tiny
 import torch
+from torch import nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import SGD, AdamW
 
+from hvpkit.model import Model
 from hvpkit.registry import load_registry
 from hvpkit.training import run as training_run
 from hvpkit.training.run import train
@@ -15,12 +17,12 @@ def trained(tmp_path, mner_data, monkeypatch):
     """Train with pictures left out and give the trainer."""
     made = []
     original = training_run.Run.trainer
-    monkeypatch.setattr(training_run.Run, "trainer", lambda self, folder: made.append(original(self, folder)) or made[0])
+    monkeypatch.setattr(training_run.Run, "trainer", lambda self, folder: made.append(original(self, folder)) or made[-1])
 
     def run(*overrides):
         recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=overrides)
-        train(recipe, load_registry(), tmp_path / "run")
-        return made[0]
+        train(recipe, load_registry(), tmp_path / f"run{len(made)}")
+        return made[-1]
 
     return run
 
@@ -69,3 +71,21 @@ def test_a_scaled_step_of_a_fused_optimizer_is_a_step_after_clipping(make):
 
 def test_accumulated_batches_make_one_step(trained):
     assert trained("train.accumulate=3", "train.epochs=2").state.global_step == 2
+
+
+@pytest.mark.parametrize("settings", [("train.batch_size=4", "train.accumulate=3"), ("train.batch_size=5", "train.accumulate=3")])
+def test_each_example_of_accumulated_batches_counts_alike(trained, monkeypatch, settings):
+    seen = []
+    original = AdamW.step
+
+    def step(self, *given):
+        seen.append([p.grad.clone() for group in self.param_groups for p in group["params"]])
+        return original(self, *given)
+
+    monkeypatch.setattr(AdamW, "step", step)
+    monkeypatch.setattr(Model, "train", lambda self, mode=True: nn.Module.train(self, False))  # no dropout
+    at_once = trained("train.batch_size=12").state.log_history[0]["loss"]
+    in_parts = trained(*settings).state.log_history[0]["loss"]
+    whole, parts = seen
+    torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-6)
+    assert in_parts == pytest.approx(at_once, rel=1e-5)

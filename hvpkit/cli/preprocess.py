@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +11,7 @@ import typer
 from hvpkit.cli import output
 from hvpkit.errors import InputError
 from hvpkit.objects.request import ObjectRequest, how_found
-from hvpkit.recipe import ObjectsSpec, load_recipe
+from hvpkit.recipe import ObjectsSpec, Recipe, load_recipe
 from hvpkit.recipe_source import Origin, Source
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import SPLITS
@@ -25,6 +25,7 @@ OBJECTS = (
     "Who finds objects (`hvp components proposer`); none: those of the data stay as they are. "
     "[default: those of the data, or saliency where it has none]"
 )
+SETTINGS = "An option of the proposer: weights=FOLDER; with --features also a setting of the recipe: vision.weights=FILE."
 PHRASES = "What is looked for, added up: rules, types, mentions, spacy[:PIPELINE]. [default: rules; pairs: mentions]"
 COUNTS = (
     ("examples", "examples"),
@@ -65,7 +66,7 @@ def command(
     objects: Annotated[str | None, typer.Option(metavar="PROPOSER", help=OBJECTS, rich_help_panel=PANEL)] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="An option of the proposer: weights=FOLDER.", rich_help_panel=PANEL),
+        typer.Option("--set", metavar="KEY=VALUE", help=SETTINGS, rich_help_panel=PANEL),
     ] = None,
     phrases: Annotated[str | None, typer.Option(metavar="KIND,..", help=PHRASES, rich_help_panel=PANEL)] = None,
     threshold: Annotated[
@@ -95,9 +96,10 @@ def command(
 
     drawing = {"size": size, "seed": seed, "irrelevant": irrelevant, "test_irrelevant": test_irrelevant, "ambiguity": ambiguity}
     options = {key: value for key, value in drawing.items() if value is not None}
+    of_recipe = [setting for setting in settings or () if features is not None and setting.partition(".")[0] in Recipe.model_fields]
     request = ObjectRequest(
         proposer=objects,
-        options=settings_from(settings or ()),
+        options=settings_from(setting for setting in settings or () if setting not in of_recipe),
         phrases=None if phrases is None else tuple(name.strip() for name in phrases.split(",")),
         threshold=threshold,
         overlap=overlap,
@@ -109,7 +111,7 @@ def command(
         batch_size=batch_size,
     )
     called, registry = drawn(name, task, options) if task or options else name, load_registry(plugins or ())
-    filling = None if features is None else _filling(features, registry, text_only)
+    filling = None if features is None else _filling(features, of_recipe, registry, text_only)
     report = preprocess(
         called,
         root=root,
@@ -128,11 +130,11 @@ def command(
         show_features(filled)
 
 
-def _filling(recipe: str, registry: Registry, text_only: bool) -> Callable[[Path], FeatureReport]:
+def _filling(recipe: str, settings: Sequence[str], registry: Registry, text_only: bool) -> Callable[[Path], FeatureReport]:
     """Build the backbone of a recipe, before any work is done; what is given fills in the features of a prepared folder."""
     if text_only:
         raise InputError("--features and --text-only exclude each other")
-    loaded = load_recipe(recipe, (), registry)
+    loaded = load_recipe(recipe, settings, registry)
     from hvpkit.data.feature_filling import constant_tower, fill_features
     from hvpkit.data.prepared import open_prepared
 

@@ -47,9 +47,17 @@ def test_the_table_says_where_the_features_are(hvp):
     assert "data/.features/cnnfromscratch-" in shown.out
 
 
+def test_settings_of_the_recipe_reach_it(hvp):
+    filled = hvp("preprocess", "demo", "--size", "24", "--features", "learns.yaml", "--json", "--set", "vision.frozen=true")
+    assert json.loads(filled.out)["features"]["filled"]["computed"] > 40
+
+
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
+        (("--features", "small.yaml", "--set", "vision.widht=8"), "did you mean width or"),
+        (("--features", "small.yaml", "--objects", "saliency", "--set", "colour=red"), "'saliency' has no option 'colour'"),
+        (("--objects", "saliency", "--set", "vision.width=8"), "vision"),
         (("--features", "learns.yaml"), "changes in training (vision.frozen is false)"),
         (("--features", "bert_crf_mner"), "this recipe looks at no pictures"),
         (("--features", "small.yaml", "--text-only"), "--features and --text-only exclude each other"),

@@ -13,7 +13,7 @@ from hvpkit.data.draft import Draft
 from hvpkit.data.labels import MNRE_RELATIONS
 from hvpkit.data.problems import BadRecord, Source
 from hvpkit.data.spans import check_pair, read_span, strip_words
-from hvpkit.data.text_file import TextFile
+from hvpkit.data.text_file import TextFile, utf8, whole_characters
 from hvpkit.errors import choices
 from hvpkit.types import Example, Span
 
@@ -30,7 +30,7 @@ def read_pairs(source: Source) -> list[Draft]:
         if not line.strip():
             continue
         try:
-            drafts.append(_draft(_literal(line.strip()), number, source))
+            drafts.append(_draft(_literal(utf8(line).strip()), number, source))
             source.keep()
         except BadRecord as fault:
             source.leave_out(file.judge(fault, number), number)
@@ -48,7 +48,7 @@ def _literal(line: str) -> dict[str, Any]:
     missing = [key for key in KEYS if key not in value]
     if missing:
         raise BadRecord("record without a needed key", f"it has no {', '.join(missing)}; it has {', '.join(map(str, value))}")
-    return value
+    return whole_characters(value)
 
 
 def _python_literal(line: str) -> object:

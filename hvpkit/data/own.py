@@ -18,7 +18,7 @@ from hvpkit.data.problems import BadRecord, Problems, Source
 from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext, Stream
 from hvpkit.data.sentence import KEYS, Sentence, read_sentence, what_it_has
 from hvpkit.data.spans import check_pair
-from hvpkit.data.text_file import TextFile
+from hvpkit.data.text_file import TextFile, utf8, whole_characters
 from hvpkit.errors import DataError, choices
 from hvpkit.types import SPLITS, Example, Split, Task
 
@@ -114,7 +114,7 @@ class _Reader:
             if not line.strip():
                 continue
             try:
-                example = self._example(_record(line), number, source)
+                example = self._example(_record(utf8(line)), number, source)
             except BadRecord as fault:
                 source.leave_out(file.judge(fault, number), number)
                 continue
@@ -148,12 +148,7 @@ def _record(line: str) -> dict[str, Any]:
         raise BadRecord("line is not JSON", f"{error}: {line.strip()[:60]!r}") from None
     if not isinstance(record, dict):
         raise BadRecord("record is not an object", f"expected {FORM}, got {line.strip()[:60]!r}")
-    try:
-        json.dumps(record, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        half = error.object[error.start]
-        raise BadRecord("half of a character", f"{half!r} is half of one: the text was cut or badly decoded") from None
-    return record
+    return whole_characters(record)
 
 
 def _id(record: dict[str, Any], number: int, source: Source) -> str:

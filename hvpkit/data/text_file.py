@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Iterator
+from typing import Any
 
 from hvpkit.data.problems import BadRecord, Source
 from hvpkit.errors import DataError
 
 CUT_SHORT = "file ends in the middle of a record"
+
+
+def utf8(line: str, number: int | None = None) -> str:
+    """Give a line as it is; raises BadRecord, of the line `number`, where a byte of it is not UTF-8."""
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError as error:
+        place = len(line[: error.start].encode("utf-8")) + 1
+        raise BadRecord("not UTF-8", f"byte {place} of the line is not UTF-8; save the file as UTF-8", number) from None
+    return line
+
+
+def whole_characters(record: dict[Any, Any]) -> dict[Any, Any]:
+    """Give a record as it is; raises BadRecord where a string of it holds half of a character (an escape can make one)."""
+    try:
+        json.dumps(record, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise BadRecord("half of a character", f"{half!r} is half of one: the text was cut or badly decoded") from None
+    return record
 
 
 class TextFile:
@@ -19,9 +41,9 @@ class TextFile:
         self._unended: int | None = None  # the number of a line without an end: the last one
 
     def lines(self) -> Iterator[str]:
-        """Give the lines without their ends; the first has number 1.
+        """Give the lines without their ends; the first has number 1. Those that may hold bytes that are not UTF-8 go through `utf8`.
 
-        Raises DataError for a file that is empty or, with line and byte, not UTF-8.
+        Raises DataError for a file that is empty, or UTF-16.
         """
         file, blank, windows, first = self._source.file, True, 0, 0
         with file.open("rb") as stream:
@@ -29,11 +51,7 @@ class TextFile:
                 data = self._without_mark(raw) if number == 1 else raw
                 if not data.endswith(b"\n"):
                     self._unended = number
-                try:
-                    line = data.removesuffix(b"\n").decode("utf-8")
-                except UnicodeDecodeError as error:
-                    place = f"{file}:{number}: byte {error.start + 1} of the line"
-                    raise DataError(f"{place} is not UTF-8 ({error.reason}); save the file as UTF-8") from error
+                line = data.removesuffix(b"\n").decode("utf-8", "surrogateescape")
                 blank = blank and not line.strip()
                 if line.endswith("\r"):
                     windows, first = windows + 1, first or number

@@ -10,7 +10,7 @@ from hvpkit.data.draft import Draft, unique_id
 from hvpkit.data.labels import ENTITY_TYPES
 from hvpkit.data.problems import BadRecord, Source
 from hvpkit.data.tags import REPAIRED, read_tag, repair
-from hvpkit.data.text_file import TextFile
+from hvpkit.data.text_file import TextFile, utf8
 from hvpkit.types import Example
 
 START = "IMGID:"
@@ -69,8 +69,9 @@ def _picture(line: str) -> str:
 
 def _example(tweet: _Tweet, source: Source) -> Example:
     words, tags, lines = [], [], []
+    utf8(tweet.picture)
     for number, line in tweet.lines:
-        word, tag = _word_and_tag(number, line, source)
+        word, tag = _word_and_tag(number, utf8(line, number), source)
         if word:
             words.append(word)
             tags.append(tag)

@@ -54,7 +54,10 @@ def test_code_is_not_run_but_reported_and_skipped(tmp_path):
     assert problem.places[0].startswith(f"{tmp_path / 'train.txt'}:1: it is not run")
 
 
-@pytest.mark.parametrize("line", ["[" * 100_000, "{'a': " * 5_000, '{"a": ' * 100_000, "{'token': '\\d'}"])
+DEEP = '{"a": ' * 900 + "1" + "}" * 900
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, "{'a': " * 5_000, '{"a": ' * 100_000, "{'token': '\\d'}", DEEP])
 def test_hostile_lines_are_skipped(tmp_path, line):
     drafts, problems = read(tmp_path, f"{line}\n{pair()!r}\n")
     assert len(drafts) == 1
@@ -129,6 +132,20 @@ def test_a_pair_without_a_pictures_name_stays(tmp_path, image):
     drafts, problems = read(tmp_path, [pair(image)])
     assert (ids(drafts), drafts[0].picture) == (["train:1"], None)
     assert kinds(problems) == {"pair without a picture's name": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        (repr(pair()).encode().replace(b"Ann", b"\xc4nn"), "not UTF-8"),
+        (json.dumps(pair()).encode().replace(b"Ann", rb"\ud83dnn"), "half of a character"),
+        (repr(pair()).encode().replace(b"Ann", rb"\ud83dnn"), "half of a character"),
+    ],
+)
+def test_what_is_no_text_is_left_out(tmp_path, line, kind):
+    drafts, problems = read(tmp_path, line + b"\n" + repr(pair()).encode() + b"\n")
+    assert ids(drafts) == ["a:2"]
+    assert kinds(problems) == {kind: 1}
 
 
 @pytest.mark.parametrize("write_record", [repr, json.dumps])

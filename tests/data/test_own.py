@@ -175,6 +175,16 @@ def test_what_is_not_json_is_left_out(tmp_path):
     assert kinds(ask.problems) == {"line is not JSON": 1, "file ends in the middle of a record": 1}
 
 
+def test_a_line_that_is_not_utf8_is_left_out(tmp_path):
+    line = json.dumps(MNER).encode()
+    write(tmp_path / "mine.jsonl", line + b"\n" + line.replace(b"Ann", b"\xc4nn") + b"\n")
+    ask = context(tmp_path / "mine.jsonl", tmp_path)
+    assert len(read_own(ask).splits["train"]) == 1
+    [problem] = ask.problems.all()
+    place = f"{tmp_path / 'mine.jsonl'}:2: byte {line.index(b'Ann') + 1} of the line"
+    assert problem.places == [f"{place} is not UTF-8; save the file as UTF-8"]
+
+
 def test_lines_are_streamed(tmp_path):
     """What is remembered of a line, its id, is far less than the example in it; a sound id used twice gets the same name each time."""
 

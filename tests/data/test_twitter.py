@@ -124,9 +124,17 @@ def test_words_before_any_tweet_are_reported(tmp_path):
     assert kinds(problems) == {"words before the first IMGID: line": 1}
 
 
-def test_a_file_that_is_not_utf8_is_refused_with_line_and_byte(tmp_path):
-    with pytest.raises(DataError, match=r"train\.txt:5: byte 3 of the line is not UTF-8"):
-        read(tmp_path, GOOD.encode() + "ab\u00e9\tO\n".encode("latin-1"))
+@pytest.mark.parametrize(("text", "place"), [("IMGID:2\nx\tO\nüb\u00e9\tO\n", 7), ("IMGID:2\u00e9\nx\tO\n", 5)])
+def test_a_tweet_that_is_not_utf8_is_left_out_with_line_and_byte(tmp_path, text, place):
+    drafts, problems = read(tmp_path, GOOD.encode() + text.encode().replace("\u00e9".encode(), b"\xe9") + b"\nIMGID:3\ny\tO\n")
+    assert len(drafts) == 2
+    assert only_problem(problems).kind == "not UTF-8"
+    assert only_problem(problems).places[0].startswith(f"{tmp_path / 'train.txt'}:{place}: byte ")
+
+
+def test_bytes_are_counted_as_an_editor_does(tmp_path):
+    with pytest.raises(DataError, match=r"train\.txt:2: byte 4 of the line is not UTF-8; save the file as UTF-8"):
+        read(tmp_path, b"IMGID:2\n" + "üb".encode() + b"\xe9\tO\n")
 
 
 def test_utf16_is_refused(tmp_path):

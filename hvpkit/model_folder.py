@@ -134,7 +134,7 @@ def describe(recipe: Recipe, registry: Registry, folder: Path) -> dict[str, Any]
 def written_whole(folder: Path) -> Iterator[Path]:
     """Give a folder beside `folder` to write into, renamed to it at the end; on an error nothing is left."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
     try:
         yield draft
         draft.chmod(0o777 & ~_umask())

@@ -95,8 +95,12 @@ class Workers(Generic[Thing, Done]):
 
 def worker_count() -> int:
     """Say how many processes are worth starting: the cores that are ours, shared between the processes of torchrun, at most `MOST`."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), MOST))
+    return max(1, min(cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), MOST))
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 _function: Callable[[Any], Any] | None = None  # of this worker process

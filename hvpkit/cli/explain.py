@@ -152,6 +152,8 @@ def choose(ask: Ask, given: PredictionInput | None, source: Source | None, folde
     if ask.summary and not ask.figures and not ask.examples and not ask.count:
         return []
     examples = source.named(ask.examples) if ask.examples else source.first(ask.count or COUNT)
+    if not examples:
+        raise InputError(f"{source.where} has no example with a picture; name one of the others: --example ID")
     return [read_example(example, folder.recipe) for example in examples]
 
 

@@ -150,10 +150,16 @@ def crop_lists(root: Path, texts: Path, known: Known) -> dict[Split, Path]:
     lists: dict[Split, Path] = {}
     for folder in dict.fromkeys((texts, texts.parent, root)):
         for file in _files(folder) if folder.is_relative_to(root) else ():
-            match = re.fullmatch(rf"(?:(.*)_)?({'|'.join(SPLIT_NAMES)})_dict\.pth", file.name, re.IGNORECASE)
-            if match and not any(name in plain(match[1] or "") for other in ALL if other is not known for name in other.folders):
-                lists.setdefault(SPLIT_NAMES[match[2].lower()], file)
+            found = crop_list_of(file)
+            if found and not any(name in plain(found[0]) for other in ALL if other is not known for name in other.folders):
+                lists.setdefault(found[1], file)
     return lists
+
+
+def crop_list_of(file: Path) -> tuple[str, Split] | None:
+    """Say of which dataset, by its name, and split a file lists the crops; None when it is no such list."""
+    match = re.fullmatch(rf"(?:(.*)_)?({'|'.join(SPLIT_NAMES)})_dict\.pth", file.name, re.IGNORECASE)
+    return (match[1] or "", SPLIT_NAMES[match[2].lower()]) if match else None
 
 
 def _candidates(root: Path, texts: Path, known: Known) -> list[Path]:

@@ -14,23 +14,20 @@ KINDS = ("png", "pdf")
 def draw_charts(report: Report, folder: Path) -> list[Path] | None:
     """Draw a chart a dataset; None where matplotlib is not installed."""
     try:
-        import matplotlib
+        from matplotlib.figure import Figure
     except ImportError:
         return None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
     written = []
     for dataset in report.datasets:
-        figure, axis = pyplot.subplots(figsize=(6, 4))
+        figure = Figure(figsize=(6, 4), layout="tight")
+        axis = figure.subplots()
         drawn = _lines(report, dataset, axis) if len({row.part for row in report.rows()}) > 1 else _bars(report, dataset, axis)
         axis.set(ylabel=f"{report.header.plan.score} F1 (%)", title=f"{report.header.plan.title}: {dataset}")
-        figure.tight_layout()
         for kind in KINDS if drawn else ():
             file = folder / f"{re.sub(r'[^-.=+A-Za-z0-9]+', '_', dataset)}.{kind}"
             figure.savefig(file, dpi=150, metadata={"CreationDate": None} if kind == "pdf" else None)
             written.append(file)
-        pyplot.close(figure)
     return written
 
 

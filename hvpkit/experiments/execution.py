@@ -9,9 +9,10 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from hvpkit.alone import alone
@@ -22,6 +23,7 @@ from hvpkit.experiments.expansion import Expansion, PlannedRun
 from hvpkit.experiments.plan import Plan
 from hvpkit.experiments.results import Header, Result, ResultsFile, open_results
 from hvpkit.experiments.worker import Job
+from hvpkit.workers import cores
 
 MODELS, PREDICTIONS, RECIPES, LOGS = "models", "predictions", "recipes", "logs"
 Epoch = dict[str, Any]
@@ -49,6 +51,10 @@ class RunFailed(HvpkitError):
     """A run failed; the others go on."""
 
 
+class Ending(Exception):
+    """The experiment is ending: nothing is started any more, and what goes on is killed."""
+
+
 class Stopped(Exception):
     """A run was stopped before its end because whoever watches its epochs said so."""
 
@@ -67,7 +73,7 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup, told: Told = Told())
         header = Header(plan, tuple(run.name for run in expansion.planned(plan)))
         results = open_results(setup.folder, header, expansion.runs, fingerprints)
         finished = {result.run.name for result in results.results}
-        with running(setup) as processes:
+        with Processes(setup) as processes:
             if plan.search is not None:
                 from hvpkit.experiments.search import Studies
 
@@ -91,7 +97,8 @@ class _Schedule:
         with ThreadPoolExecutor(self.processes.setup.jobs) as pool:
             try:
                 while waiting or going:
-                    for run in self._ready(waiting, finished, self.processes.setup.jobs - len(going)):
+                    ready = [run for run in waiting if run.start is None or run.start in finished]
+                    for run in ready[: self.processes.setup.jobs - len(going)]:
                         waiting.remove(run)
                         going[pool.submit(self.processes.result, run, self.plan)] = run
                     for future in wait(going, return_when=FIRST_COMPLETED).done:
@@ -101,9 +108,6 @@ class _Schedule:
                 self.processes.kill()
                 raise
         return self.failed
-
-    def _ready(self, waiting: Sequence[PlannedRun], finished: set[str], room: int) -> list[PlannedRun]:
-        return [run for run in waiting if run.start is None or run.start in finished][:room]
 
     def _without_start(self, waiting: list[PlannedRun]) -> list[PlannedRun]:
         """Give up runs whose start failed."""
@@ -131,18 +135,8 @@ class _Schedule:
         self.told.warn(f"{run.name} failed: {reason}")
 
 
-@contextmanager
-def running(setup: Setup) -> Any:  # noqa: ANN401 - a context
-    """Give the processes of an experiment; none is left at the end."""
-    processes = Processes(setup)
-    try:
-        yield processes
-    finally:
-        processes.kill()
-
-
 class Processes:
-    """The worker processes of one experiment."""
+    """The worker processes of one experiment; none is left at the end of the block that they are opened in."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -150,10 +144,16 @@ class Processes:
         self._closed = False
         self._guard = threading.Lock()
 
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kill()
+
     def result(self, run: PlannedRun, plan: Plan, watch: Callable[[Epoch], bool] = lambda epoch: True) -> Result:
         """Do a run to its end; `watch` is told each epoch and may stop it by giving False.
 
-        Raises RunFailed with the reason, and Stopped.
+        Raises RunFailed with the reason, Stopped, and Ending.
         """
         folder = self.setup.folder
         for name in (RECIPES, LOGS):
@@ -182,6 +182,8 @@ class Processes:
             finally:
                 with self._guard:
                     self._alive.discard(process)
+        if fields is None and self._closed:
+            raise Ending
         if fields is None:
             raise RunFailed(f"{_reason(log, process.returncode)} (all of it: {log})")
         return fields
@@ -189,7 +191,7 @@ class Processes:
     def _start(self, messages: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - a file
         with self._guard:
             if self._closed:
-                raise RunFailed("it was not started: the experiment is ending")
+                raise Ending
             process = subprocess.Popen(
                 [sys.executable, "-m", "hvpkit.experiments.worker"],
                 stdin=subprocess.PIPE,
@@ -205,7 +207,7 @@ class Processes:
 
     def _environment(self) -> dict[str, str]:
         """Share the cores out among the jobs, unless the user did."""
-        threads = max(1, (os.cpu_count() or 1) // self.setup.jobs)
+        threads = max(1, cores() // self.setup.jobs)
         return {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"} | os.environ
 
     def kill(self) -> None:
@@ -237,15 +239,9 @@ def _follow(process: subprocess.Popen[str], job: Job, watch: Callable[[Epoch], b
     finally:
         process.stdout.close()
         process.wait()
-        _close(process.stdin)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
     return fields
-
-
-def _close(pipe: Any) -> None:  # noqa: ANN401 - a pipe
-    try:
-        pipe.close()
-    except BrokenPipeError:
-        pass
 
 
 def _reason(log: Path, code: int) -> str:

@@ -10,6 +10,7 @@ DATASETS = ("twitter2015", "twitter2017", "mnre")
 SIZES = {"twitter2015": (4000, 1000, 3257), "twitter2017": (3373, 723, 723), "mnre": (12247, 1624, 1614)}
 FINGERPRINTS = {"twitter2017": "edcc8b36a454ba25"}  # of the public text files; the paper prints other sizes for it, 4290/1432/1459
 BERT, CASED, VISUALBERT = "bert-base-uncased", "bert-base-cased", "visualbert-nlvr2-coco-pre"
+UNKNOWN = "unknown"  # neither paper nor public code says it
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ TABLE_1 = {
     "HBiLSTM-CRF": _Printed(("70.32/68.05/69.17", "82.69/78.16/80.37", "-"), None, None),
     "BERT-CRF": _Printed(("69.22/74.59/71.81", "83.32/83.57/83.44", "-"), CASED, None),
     "PCNN": _Printed(("-", "-", "62.85/49.69/55.49"), None, None),
-    "MTB": _Printed(("-", "-", "64.46/57.81/60.86"), BERT, None),
-    "AdapCoAtt-BERT-CRF": _Printed(("69.87/74.59/72.15", "85.13/83.20/84.10", "-"), BERT, "vgg16"),
+    "MTB": _Printed(("-", "-", "64.46/57.81/60.86"), UNKNOWN, None),
+    "AdapCoAtt-BERT-CRF": _Printed(("69.87/74.59/72.15", "85.13/83.20/84.10", "-"), UNKNOWN, UNKNOWN),
     "OCSGA": _Printed(("74.71/71.21/72.92", "-", "-"), None, "names of objects"),
     "UMT": _Printed(("71.67/75.23/73.41", "85.28/85.34/85.31", "62.93/63.88/63.46"), CASED, "resnet152"),
     "UMGF": _Printed(("74.49/75.21/74.85", "86.54/84.50/85.51", "64.38/66.23/65.29"), CASED, "resnet152"),
-    "BERT+SG": _Printed(("-", "-", "62.95/62.65/62.80"), BERT, "objects and their scene graph"),
+    "BERT+SG": _Printed(("-", "-", "62.95/62.65/62.80"), UNKNOWN, "objects and their scene graph"),
     "MEGA": _Printed(("70.35/74.58/72.35", "84.03/84.75/84.39", "64.51/68.44/66.41"), BERT, "objects and their scene graph"),
     "VisualBERT": _Printed(("68.84/71.39/70.09", "84.06/85.39/84.72", "57.15/59.48/58.30"), VISUALBERT, "regions of a Mask R-CNN"),
     "HVPNeT-Flat": _Printed(("73.76/75.32/74.54", "84.43/86.42/85.41", "79.32/78.20/78.75"), BERT, "resnet50"),
@@ -87,6 +88,8 @@ def _encoder(theirs: str | None, ours: str) -> str:
     if theirs is None:
         return f"encoder: ours {ours}, theirs word vectors"
     name = ours.rstrip("/").rpartition("/")[2]
+    if theirs == UNKNOWN:
+        return f"encoder: ours {name}, theirs is not known"
     return f"encoder: the same kind ({theirs})" if name == theirs else f"encoder: ours {name}, theirs {theirs}"
 
 
@@ -95,5 +98,7 @@ def _pictures(theirs: str | None, result: Result) -> str:
     ours = f"{result.backbone} ({result.weights}), {seen} of {examples} test examples have one" if result.backbone and seen else "none"
     if theirs is None:
         return f"pictures: {'none in either' if ours == 'none' else f'ours {ours}, theirs none'}"
+    if theirs == UNKNOWN:
+        return f"pictures: ours {ours}, theirs are not known"
     same = result.backbone == theirs and result.weights == "imagenet" and seen == examples
     return f"pictures: the same kind ({theirs})" if same else f"pictures: ours {ours}, theirs {theirs}"

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "−": "$-$", "→": r"$\to$"} | {sign: f"\\{sign}" for sign in "&%$#_{}"}
+NAMED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "→": r"$\to$"}
+LATEX = NAMED | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
 @dataclass(frozen=True)

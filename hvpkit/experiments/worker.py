@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,9 +90,8 @@ def do(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
 
 def _sweep(model: Path) -> None:
     """Remove drafts that a killed process left."""
-    for draft in model.parent.glob(f".{model.name}.*"):
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
+    for draft in model.parent.glob(f".{escape(model.name)}~*"):
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _log(message: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hvpkit.contracts import ObjectProposer, ObjectQuery
 from hvpkit.data.crops import CropListError, CropLists, read_crop_list
-from hvpkit.data.layout import SPLIT_NAMES
+from hvpkit.data.layout import crop_list_of
 from hvpkit.data.picture_index import PictureIndex
 from hvpkit.errors import DataError, InputError
 from hvpkit.objects.voc import read_voc
@@ -69,8 +69,9 @@ def _annotated(files: dict[str, Path], query: ObjectQuery) -> list[VisualObject]
 def _lists_in(folder: Path) -> dict[Split | None, Path]:
     found: dict[Split | None, Path] = {}
     for file in sorted(folder.iterdir()):
-        if match := re.fullmatch(rf"(?:.*_)?({'|'.join(SPLIT_NAMES)})_dict\.pth", file.name, re.IGNORECASE):
-            found[SPLIT_NAMES[match[1].lower()]] = file
+        listed = crop_list_of(file)
+        if listed and found.setdefault(listed[1], file) != file:
+            raise DataError(f"both {found[listed[1]]} and {file} list crops of the {listed[1]} split; name one of them")
     return found
 
 

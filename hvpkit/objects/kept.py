@@ -18,7 +18,7 @@ from hvpkit.types import Example, Split, VisualObject
 from hvpkit.vision.pictures import crop, open_picture
 
 OBJECTS, CROPS = "objects.jsonl", "crops"
-LONGEST = 80  # characters of an id in a crop's name
+LONGEST = 80  # bytes of an id in a crop's name
 
 
 class KeptObjects:
@@ -67,4 +67,6 @@ def kept_objects(folder: Path, settings: ObjectsSpec, crops: bool) -> Iterator[K
 def _file_name(name: str) -> str:
     """Make an example's id a file name that no other id has."""
     safe = re.sub(r"[^\w.-]|^\.", lambda match: f"%{ord(match[0]):x}", name)
-    return safe if len(safe) <= LONGEST else f"{safe[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    if len(safe.encode()) <= LONGEST:
+        return safe
+    return f"{safe.encode()[:LONGEST].decode(errors='ignore')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

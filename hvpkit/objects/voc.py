@@ -28,7 +28,7 @@ def read_voc(file: Path, size: tuple[int, int]) -> list[VisualObject]:
         root = _parsed(file)
         across, down = _scale(root, size)
         return [_object(item, across, down) for item in root.iter("object")]
-    except (OSError, ParseError, ValueError, DataError) as error:
+    except (OSError, ParseError, LookupError, ValueError, DataError) as error:
         raise DataError(f"{file} is no annotation that can be read ({error})") from error
 
 

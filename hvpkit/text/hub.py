@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,11 +60,11 @@ def _open(name: str, local: bool, what: str, open_it: Callable[[str, bool], Open
 
 def _require_hub(name: str, what: str, option: str) -> None:
     """Ask the hub once for the id: its client would retry for half a minute before it gave up."""
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError
 
     way_out = f"give a local folder instead: --set {option}=/path/to/folder"
-    if os.environ.get("HF_HUB_OFFLINE", "0") not in {"", "0"}:
+    if constants.HF_HUB_OFFLINE:
         raise ModelFolderError(f"{what} {name!r} is not in the local cache and HF_HUB_OFFLINE is set; {way_out}")
     try:
         HfApi().model_info(name, timeout=TIMEOUT_SECONDS)

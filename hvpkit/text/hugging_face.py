@@ -111,13 +111,15 @@ class HuggingFaceEncoder(TextEncoder):
     def _pieces(self, words: tuple[str, ...]) -> list[list[int]]:
         """Give the piece ids of each word; one of which nothing is left becomes the unknown token, or stays without as in the release."""
         texts = [f" {word}" for word in words] if self._byte_level else list(words)
+        plain: dict[str, Any] = {"add_special_tokens": False, "truncation": False, "verbose": False}
+        plain["split_special_tokens"] = not self.style.released  # whoever writes "[SEP]" has not ended a sentence
         if self.tokenizer.is_fast:
             pieces: list[list[int]] = [[] for _ in words]
-            encoded = self.tokenizer(texts, is_split_into_words=True, add_special_tokens=False, truncation=False, verbose=False)
+            encoded = self.tokenizer(texts, is_split_into_words=True, **plain)
             for piece, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
                 pieces[word].append(piece)
         else:
-            pieces = [self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"] for text in texts]
+            pieces = [self.tokenizer(text, **plain)["input_ids"] for text in texts]
         if self.style.released:
             return pieces
         unknown = self.tokenizer.unk_token_id

@@ -50,6 +50,8 @@ def read_vectors(file: Path, *, width: int, words: Iterable[str], first: int) ->
         fields = numbers.split()
         if number == 1 and len(fields) == 1 and word.isdigit():
             continue
+        if len(fields) > width and not _is_number(fields[0]):  # a word with blanks in it; those of texts have none
+            continue
         rows.setdefault(word, _vector(fields, width, f"{file}:{number}"))
     return WordVectors(file, rows)
 
@@ -61,6 +63,14 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
             yield from enumerate(opened, 1)
     except OSError as error:
         raise ModelFolderError(f"word vectors {file}: {error.strerror}; text.glove takes a text file such as glove.6B.100d.txt") from error
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _vector(fields: list[str], width: int, where: str) -> NDArray[numpy.float32]:

@@ -113,14 +113,18 @@ class HvpTrainer(Trainer):
         raise NotImplementedError
 
     def compute_loss(
-        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: int | None = None
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,  # noqa: ANN401 - the library's signature
     ) -> Tensor:
         """Give the batch's mean loss; of several batches of a step each is to count by its examples (a last one may be short)."""
         loss: Tensor | None = model(inputs["batch"]).loss
         if loss is None:
             raise ValueError("a training batch holds no targets")
         batches: int = self.current_gradient_accumulation_steps  # what transformers divides by
-        return loss if batches == 1 or num_items_in_batch is None else loss * (_examples(inputs) * batches / num_items_in_batch)
+        return loss if batches == 1 else loss * (_examples(inputs) * batches / num_items_in_batch)
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> int:
         return sum(map(_examples, batch_samples))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ class FeatureStore:
         return sum(shard.count for shard in self._shards)
 
     def refresh(self) -> None:
-        """See what other processes have written by now."""
+        """See what other processes have written, or removed, by now."""
+        self._shards = list(takewhile(lambda shard: shard.begun, self._shards))
         while (following := _Shard(self.folder, len(self._shards), self.shape)).begun:
             self._shards.append(following)
         for shard in self._shards:
@@ -88,9 +90,13 @@ class FeatureStore:
                 return shard, row
         return None
 
+    def holds(self, key: bytes) -> bool:
+        """Tell whether there is a sound row of a key."""
+        return self._place(key) is not None
+
     def damaged(self, key: bytes) -> bool:
         """Tell whether a key has rows and none of them is sound."""
-        return self.read(key) is None and any(True for _ in self._places(key))
+        return not self.holds(key) and any(True for _ in self._places(key))
 
     def write(self, features: Mapping[bytes, Sequence[Level]]) -> None:
         """Put in what is missing or damaged; raises OSError when the disk is full or the folder cannot be written."""
@@ -98,7 +104,7 @@ class FeatureStore:
             self.refresh()
             new: dict[bytes, bytes] = {}
             for key, levels in features.items():
-                if self.read(key) is not None:
+                if self.holds(key):
                     continue
                 place = next(self._places(key), None)
                 if place is None:

@@ -75,7 +75,7 @@ class PyramidCache:
         pixels: Callable[[View], Tensor] | None = None,
         lasting: bool = False,
     ) -> None:
-        self.store, self.warn, self.lasting = store, warn, lasting
+        self.store, self.warn, self.lasting = store, warn, lasting  # the store while it can be written
         self._looker = Looker(tower, store, pixels)
         self._faults: dict[View, PictureError] = {}
         self._keys: dict[View, bytes] = {}
@@ -127,7 +127,7 @@ class PyramidCache:
             for one in batch:
                 if one.fault is not None:
                     self._faults[one.view] = one.fault
-                elif self.store is not None:
+                elif self._looker.store is not None:
                     self._keys[one.view] = one.key
             self._keep(batch)
             filled.count(batch)

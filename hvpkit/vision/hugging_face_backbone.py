@@ -62,7 +62,10 @@ def _preprocessing(place: str, local: bool) -> tuple[tuple[float, ...], tuple[fl
     except (OSError, ValueError):
         return IMAGENET_MEAN, IMAGENET_STD, None
     size = dict(getattr(processor, "crop_size", None) or getattr(processor, "size", None) or {})
-    return tuple(processor.image_mean), tuple(processor.image_std), size.get("height") or size.get("shortest_edge")
+    side = size.get("height") or size.get("shortest_edge")
+    if not getattr(processor, "do_normalize", True):
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), side
+    return tuple(processor.image_mean), tuple(processor.image_std), side
 
 
 class HuggingFaceBackbone(VisualBackbone):

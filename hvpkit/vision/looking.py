@@ -106,7 +106,7 @@ class Decoder:
             return self._decoded([Looked(view) for view in views], content)
         self.store.refresh()
         looked = [Looked(view, key := view_key(content, view.box), damaged=self.store.damaged(key)) for view in views]
-        missing = [one for one in looked if self.store.read(one.key) is None]
+        missing = [one for one in looked if not self.store.holds(one.key)]
         decoded = {one.view: one for one in self._decoded(missing, content)}
         return [decoded.get(one.view, one) for one in looked]
 

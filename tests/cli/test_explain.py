@@ -82,6 +82,18 @@ def test_one_bad_picture_among_many_is_told_and_left_out(hvp, here, mner_model, 
     assert "gone.png is missing" in typed.err
 
 
+def test_data_without_pictures_is_told(hvp, here, mner_model, mner_data):
+    shutil.copytree(mner_data.folder, here / "data")
+    records = [json.loads(line) for line in (here / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()]
+    bare = "".join(
+        json.dumps({key: value for key, value in record.items() if key not in ("image", "objects")}) + "\n" for record in records
+    )
+    (here / "data" / "test.jsonl").write_text(bare, encoding="utf-8")
+    typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--count", "1", "--html", "page.html")
+    assert (typed.code, typed.out) == (2, "")
+    assert "test of tiny has no example with a picture; name one of the others: --example ID" in typed.err
+
+
 def test_text_alone_says_that_there_is_nothing_to_take_away(hvp, here, mner_text_model):
     typed = hvp("explain", "--model", str(mner_text_model), "--text", TEXT, "--image", "x.png")
     assert typed.code == 0

@@ -129,6 +129,16 @@ def test_words_are_cut_as_in_running_text_and_start_at_their_first_piece(kind, e
             assert starts == [i for i, piece in enumerate(pieces[:-1]) if i and not piece.startswith("##")]
 
 
+@pytest.mark.parametrize("kind", ["bert", "roberta", "modernbert"])
+def test_a_word_that_looks_like_a_special_token_is_a_word(kind, encoder_folder):
+    encoder = hugging_face(TextContext("mre"), name=str(encoder_folder(kind)))
+    words = ("Ada", encoder.tokenizer.sep_token, "<head>", "in", "Paris", encoder.tokenizer.mask_token)
+    ids = encoder.encode(Example("1", words, head=Span(0, 1), tail=Span(4, 5)), 64).features["input_ids"].tolist()
+    assert ids.count(encoder.tokenizer.sep_token_id) == 1
+    assert encoder.tokenizer.mask_token_id not in ids
+    assert [ids.count(marker) for marker in encoder.marker_ids() or ()] in ([], [1, 1, 1, 1])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_word_of_which_no_piece_is_left_still_has_a_position(kind, encoder_folder):
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind)))

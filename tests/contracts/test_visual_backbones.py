@@ -70,6 +70,15 @@ def test_pixels_are_normalised_and_sized_as_its_preprocessor_says(backbone_folde
     assert hugging_face(VisionContext(64), weights=str(folder)).transform(picture).shape == (3, 64, 64)
 
 
+def test_a_preprocessor_that_does_not_normalise_is_followed(backbone_folder, tmp_path):
+    folder = shutil.copytree(backbone_folder("resnet"), tmp_path / "resnet")
+    said = {"image_processor_type": "ViTImageProcessor", "do_normalize": False, "image_mean": [0.5, 0.5, 0.5]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    backbone = hugging_face(VisionContext(64), weights=str(folder))
+    pixels = backbone.transform(Image.new("RGB", (7, 9), (255, 0, 51)))
+    torch.testing.assert_close(pixels[:, 0, 0], torch.tensor([1.0, 0.0, 0.2]))
+
+
 def test_without_a_preprocessor_imagenet_s_normalisation_is_taken(backbone_folder):
     backbone = hugging_face(VisionContext(), weights=str(backbone_folder("resnet")))
     pixels = backbone.transform(Image.new("RGB", (7, 9), "black"))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from experiments import plans
@@ -95,6 +96,14 @@ def test_published_scores_stand_beside_ours_with_the_conditions():
     assert "pictures: ours none, theirs resnet50" in row[9]
 
 
+def test_what_is_not_known_of_a_published_system_is_said():
+    run = plans.planned("MTB", 1, dataset="mnre")
+    data = Data(name="mnre", fingerprint="f", examples={"dev": 1624, "test": 1614}, pictures={"test": 0})
+    made = report([plans.result(run, GOOD, data=data)], systems={"MTB": "r"}, datasets=["mnre"], seeds=[1])
+    (row,) = texts(table(made, "published"))
+    assert "encoder: ours small, theirs is not known" in row[9]
+
+
 def test_the_published_table_is_as_printed():
     assert published("MEGA", "mnre").f1 == "66.41" and published("PCNN", "twitter2015") is None and published("mine", "mnre") is None
     for system in TABLE_1:
@@ -113,7 +122,11 @@ def test_runs_that_are_not_finished_are_named(two_systems):
 def test_tables_are_written_for_every_reader():
     made = Table("t", "50% & more", ("system", "F1"), [(Cell("a_b"), Cell("1.00±0.10", bold=True)), (Cell("a|c"), Cell("0.50"))], ["why"])
     assert "| a_b | **1.00±0.10** |" in markdown(made) and "| a\\|c | 0.50 |" in markdown(made) and markdown(made).endswith("\n- why\n")
-    assert r"\caption{50\% \& more}" in latex(made) and r"a\_b & \textbf{1.00$\pm$0.10} \\" in latex(made)
+    assert (
+        r"\caption{50\% \& more}" in latex(made)
+        and r"\textasciitilde{}/x\textasciicircum{}2" in latex(replace(made, title="~/x^2"))
+        and r"a\_b & \textbf{1.00$\pm$0.10} \\" in latex(made)
+    )
     assert list(csv.reader(io.StringIO(as_csv(made)))) == [["system", "F1"], ["a_b", "1.00±0.10"], ["a|c", "0.50"]]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from experiments import plans
 
-from hvpkit.experiments.execution import Processes, Setup, Told, execute
+from hvpkit.experiments.execution import Ending, Processes, Setup, Told, execute
 from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan
 from hvpkit.experiments.report import Report
@@ -77,6 +77,21 @@ def test_a_search_that_was_stopped_goes_on_with_the_same_trials(plan, tried, tmp
     tried.clear()
     assert go(plan, tmp_path / "cut") == whole
     assert tried == [result.run.name for result in whole[5:]]
+
+
+def test_trials_that_are_not_done_because_all_ends_have_not_failed(plan, tmp_path, monkeypatch):
+    begun, said = [], []
+    original = Processes.result
+
+    def result(self, run, plan, watch=lambda epoch: True):
+        begun.append(run.name)
+        self.kill()  # as Ctrl-C does
+        return original(self, run, plan, watch)
+
+    monkeypatch.setattr(Processes, "result", result)
+    with pytest.raises(Ending):
+        execute(plan, expand(plan, load_registry()), Setup(tmp_path / "out"), Told(warn=said.append))
+    assert (len(begun), said) == (1, [])
 
 
 def test_without_optuna_the_extra_is_named(plan, tmp_path, monkeypatch):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import tiny
 
 from hvpkit.errors import HvpkitError
-from hvpkit.experiments.worker import Job, do
+from hvpkit.experiments.worker import Job, _sweep, do
+from hvpkit.model_folder import written_whole
 
 SCRIPT = """
 import sys, threading
@@ -50,6 +52,15 @@ def test_it_ends_with_whoever_started_it():
         assert process.stdout.readline() == "[1, 2, 3]\n"
         process.stdin.close()
         assert process.wait(60) == 1
+
+
+def test_drafts_that_a_killed_process_left_go_and_those_of_other_runs_stay(tmp_path):
+    for name in ("run", "run.text-only"):
+        with suppress(KeyboardInterrupt), written_whole(tmp_path / name) as draft:
+            shutil.copytree(draft, tmp_path / "copy" / draft.name)
+            raise KeyboardInterrupt
+    _sweep(tmp_path / "copy" / "run")
+    assert [left.name.partition("~")[0] for left in (tmp_path / "copy").iterdir()] == [".run.text-only"]
 
 
 def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_data):

@@ -51,6 +51,7 @@ OUTSIDE = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><annotation><
         ("<kml/>", "expected <annotation>"),
         ("<annotation>", "no element found"),
         ("", "no element found"),
+        ('<?xml version="1.0" encoding="foo"?>' + VOC, "unknown encoding"),
         (VOC.replace("<xmin>10", "<xmin>70"), "xmin < xmax"),
         (VOC.replace("<xmin>10", "<xmin>ten"), "could not convert"),
         (b"\xff\xfe\x00", "a.xml"),
@@ -90,6 +91,15 @@ def test_what_is_no_source_is_refused(tmp_path):
     ):
         with pytest.raises(DataError, match=reason):
             open_given(source, crops)
+
+
+def test_lists_of_two_datasets_are_refused(tmp_path):
+    for name in ("twitter2015", "twitter2017"):
+        write_crop_list(tmp_path / f"{name}_train_dict.pth", {"a.jpg": ["a.png"]})
+    with pytest.raises(
+        DataError, match=r"both .*twitter2015_train_dict\.pth and .*twitter2017_train_dict\.pth list crops of the train split"
+    ):
+        open_given(str(tmp_path), str(tmp_path))
 
 
 def test_a_list_that_would_run_code_is_refused(tmp_path):

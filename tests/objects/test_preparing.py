@@ -57,6 +57,16 @@ def lines(data):
     return [json.loads(line) for line in (data.folder / "objects.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.parametrize("sign", ["漢", "😀", "a"])
+def test_long_ids_have_crops_of_their_own(mine, sign):
+    records = [json.loads(line) for line in (mine / "train.jsonl").read_text().splitlines()]
+    write_lines(mine / "train.jsonl", [record | {"id": sign * 120 + record["id"]} for record in records])
+    _, data = prepared(mine)
+    crops = [line["crop"] for line in lines(data)]
+    assert len(set(crops)) == len(crops) > 3
+    assert all((data.folder / crop).is_file() for crop in crops)
+
+
 def test_boxes_go_into_the_examples_and_are_kept_with_crops(mine):
     report, data = prepared(mine)
     examples = data.examples("train")

@@ -13,7 +13,7 @@ from hvpkit.text.hub import TIMEOUT_SECONDS, looks_like_path, open_pretrained, r
 
 @pytest.fixture(autouse=True)
 def online(monkeypatch):
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
 
 
 def opener(*answers: object):
@@ -106,7 +106,7 @@ def test_without_a_network_the_way_out_is_named(monkeypatch):
 
 def test_offline_mode_asks_nobody(monkeypatch):
     called = no_network(monkeypatch)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelFolderError, match=r"is not in the local cache and HF_HUB_OFFLINE is set; give a local folder instead"):
         opened("bert-base-uncased", opener(OSError("not cached")))
     assert not called

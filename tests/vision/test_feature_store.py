@@ -159,6 +159,14 @@ def test_a_store_that_another_process_emptied_is_read_no_more(tmp_path):
     assert holds(put(store, 0), 0, 5, 6)
 
 
+def test_what_is_written_after_another_process_emptied_it_is_found_by_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_store, "SHARD_BYTES", 2 * ROW)
+    store = put(put(FeatureStore(tmp_path, SHAPE), 0, 1), 2, 3)
+    FeatureStore(tmp_path, SHAPE).clear()
+    put(store, 4)
+    assert holds(FeatureStore(tmp_path, SHAPE), 4)
+
+
 def test_rows_of_many_keys_come_in_the_order_asked_for_from_whatever_shard(tmp_path, monkeypatch):
     monkeypatch.setattr(feature_store, "SHARD_BYTES", 2 * ROW)
     store = FeatureStore(tmp_path, SHAPE)

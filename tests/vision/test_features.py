@@ -190,6 +190,16 @@ def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, views, tmp
     assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
 
 
+def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, views, tmp_path, monkeypatch):
+    open_pyramids(tower, tmp_path / "cache", print).fill(views[30:])
+    monkeypatch.setattr("hvpkit.vision.feature_store._write_at", full)
+    cache = open_pyramids(tower, tmp_path / "cache", lambda message: None)
+    cache.fill(views[:6])
+    cache.fill(views)
+    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+    assert same([level[-1] for level in cache.stacked(views)], on_the_fly(tower, views[-1]))
+
+
 def full(*arguments):
     raise OSError(28, "No space left on device")
 

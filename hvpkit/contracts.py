@@ -43,6 +43,11 @@ class EncodedText:
     head_start: int | None = None
     tail_start: int | None = None
 
+    @property
+    def length(self) -> int:
+        """Say how many positions it takes, T."""
+        return len(self.word_of)
+
 
 @dataclass(frozen=True)
 class TextBatch(Movable):

@@ -129,7 +129,7 @@ def read_windows(batcher: Batcher, example: Example) -> list[Part] | InputError:
 
 
 def _length(parts: list[Part] | InputError, part: int) -> int:
-    return 0 if isinstance(parts, InputError) else len(next(iter(parts[part][1].text.features.values())))
+    return 0 if isinstance(parts, InputError) else parts[part][1].text.length
 
 
 def hold(batcher: Batcher, items: Iterable[Item]) -> None:

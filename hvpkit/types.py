@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 Task = Literal["mner", "mre"]
 Split = Literal["train", "dev", "test"]
@@ -45,7 +45,7 @@ class Example:
 
     `words` are n >= 1 non-empty strings; `tags` (MNER) are n BIO tags; `head`, `tail`, `relation` belong to MRE. Labels are None
     where they are not known. `image` is a file or None; `objects` come best first. `notes` are facts for reports that no model
-    sees, such as the kind of clue of a generated example; `extra` holds a system's own inputs (edges, arcs, feature files) as JSON values.
+    sees, such as the kind of clue of a generated example.
     """
 
     id: str
@@ -57,7 +57,6 @@ class Example:
     image: Path | None = None
     objects: tuple[VisualObject, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

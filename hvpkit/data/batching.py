@@ -92,7 +92,7 @@ class Batcher:
 
 def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], size: Size = exactly) -> TextBatch:
     """Pad each feature [T, ...] to the longest, or what `size` makes of that: [B, T, ...]."""
-    lengths = [len(next(iter(text.features.values()))) for text in texts]
+    lengths = [text.length for text in texts]
     words = [len(text.word_starts) for text in texts]
     paired = texts[0].head_start is not None
     return TextBatch(
@@ -135,7 +135,7 @@ class Items(Dataset[Item]):
 
     def __init__(self, items: Sequence[Item]) -> None:
         self.items = items
-        self.lengths = [len(next(iter(item.text.features.values()))) for item in items]
+        self.lengths = [item.text.length for item in items]
 
     def __len__(self) -> int:
         return len(self.items)

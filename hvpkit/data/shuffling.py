@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
+from hvpkit.errors import DataError
 from hvpkit.types import Example
 
 
@@ -15,12 +16,14 @@ def shuffle_pictures(examples: Sequence[Example], seed: int) -> list[Example]:
 
     The pictures that differ are put in a random order, by the seed, and each passes to the next: all examples of one picture get the same
     other picture, so that none keeps its own. Where examples share a picture, their objects are handed on in turn. Examples without
-    pictures stay without. A system's own inputs (`extra`) stay too.
+    pictures stay without. Raises DataError when all share one picture.
     """
     owners: defaultdict[Hashable, list[Example]] = defaultdict(list)
     for example in examples:
         if example.image is not None or example.objects:
             owners[example.image or example.objects].append(example)
+    if len(owners) == 1:
+        raise DataError("all examples with a picture share one: there is no other that it could be exchanged with")
     order = list(owners)
     random.Random(seed).shuffle(order)
     giver = dict(zip(order, order[1:] + order[:1], strict=True))

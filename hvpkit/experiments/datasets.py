@@ -12,7 +12,7 @@ from hvpkit.experiments.plan import Dataset, Drawn
 from hvpkit.registry import Registry
 from hvpkit.types import Task
 
-PUBLIC_SIZES = {"twitter2015": 4000, "twitter2017": 3373, "mnre": 12247}  # training examples (Chen et al. 2022, section 9 of the releases)
+PUBLIC_SIZES = {"twitter2015": 4000, "twitter2017": 3373, "mnre": 12247}  # training examples of the public files
 CLASSES = {"mner": 4, "mre": 23}
 
 

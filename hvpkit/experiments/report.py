@@ -63,7 +63,9 @@ class Report:
             if data is not None:
                 lines.append(f"{name}: fingerprint {data.fingerprint}, dev/test {data.examples['dev']}/{data.examples['test']}")
         encoders = dict.fromkeys(result.encoder for result in results if result.encoder)
-        lines.append(f"seeds {', '.join(map(str, self.header.plan.seeds))}; encoder {', '.join(encoders)}; dev picked each run's epoch")
+        no_dev = any(not result.data.examples.get("dev") for result in self.main)
+        picked = "without a dev split the last epoch counts" if no_dev else "dev picked each run's epoch"
+        lines.append(f"seeds {', '.join(map(str, self.header.plan.seeds))}; encoder {', '.join(encoders)}; {picked}")
         lines += dict.fromkeys(remark for result in results for remark in result.remarks)
         return lines + (
             [f"{len(self.missing)} of {len(self.header.runs)} runs are not finished: {_some(self.missing)}"] if self.missing else []

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from hvpkit.data.answers import answers_of
 from hvpkit.data.batching import Batcher
 from hvpkit.errors import InputError
 from hvpkit.explain.changes import OtherPicture, Variant, variants
@@ -113,8 +114,6 @@ def _gates(gates: Tensor | None, shown: Sequence[int], level_name: str) -> Gates
 
 def gold_of(example: Example, reading: Reading) -> tuple[str, ...]:
     """Say what is known to be right: each entity with its type, or the relation; nothing where that is not known."""
-    from hvpkit.data.demo.ceilings import answers_of
-
     if example.relation is not None:
         return (example.relation,)
     if example.tags is None:

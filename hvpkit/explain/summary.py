@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from hvpkit.data.demo.ceilings import answers_of
+from hvpkit.data.answers import answers_of
 from hvpkit.errors import InputError
 from hvpkit.explain.explanation import LayerGroup, Looks, layer_groups
 from hvpkit.explain.looking import Looking

@@ -70,13 +70,4 @@ def fold(trace: Trace) -> Tensor | None:
 
 def one_row(text: TextBatch, row: int) -> TextBatch:
     """Cut one text, with its padding, out of a batch."""
-    own = slice(row, row + 1)
-    return TextBatch(
-        features={name: feature[own] for name, feature in text.features.items()},
-        mask=text.mask[own],
-        word_starts=text.word_starts[own],
-        word_mask=text.word_mask[own],
-        word_of=text.word_of[own],
-        head_start=None if text.head_start is None else text.head_start[own],
-        tail_start=None if text.tail_start is None else text.tail_start[own],
-    )
+    return text.each(lambda tensor: tensor[row : row + 1])

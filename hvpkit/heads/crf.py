@@ -15,17 +15,21 @@ from hvpkit.heads.crf_likelihood import log_likelihoods
 from hvpkit.heads.forward_backward import Chart, forward_backward, run_probability
 from hvpkit.types import Entity, Example
 
-FORBIDDEN = -10_000.0  # its paths have probability 0 in fp32, so it gets no gradient and stays
+FORBIDDEN = -10_000.0  # its paths have probability 0 in fp32, so it gets no gradient
+
+
+def no_bio(names: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Say what no BIO tags are: beginning with a tag, [L] bool, and stepping from one to another, [L, L] bool."""
+    inside = torch.tensor([name.startswith("I-") for name in names])
+    follows = torch.tensor([[to == f"I-{before[2:]}" and before != "O" for to in names] for before in names])
+    return inside, inside & ~follows
 
 
 @torch.no_grad()
-def forbid(crf: CRF, names: Sequence[str]) -> None:
-    """Rule out an I- at the start, and after anything but a B- or I- of its type."""
-    for to, name in enumerate(names):
-        if name.startswith("I-"):
-            crf.start_transitions[to] = FORBIDDEN
-            before = [i for i, other in enumerate(names) if other not in (name, f"B-{name[2:]}")]
-            crf.transitions[before, to] = FORBIDDEN
+def forbid(crf: CRF, first: Tensor, steps: Tensor) -> None:
+    """Rule out beginnings [L] and steps [L, L]."""
+    crf.start_transitions.masked_fill_(first, FORBIDDEN)
+    crf.transitions.masked_fill_(steps, FORBIDDEN)
 
 
 class CrfHead(Head):
@@ -35,14 +39,20 @@ class CrfHead(Head):
     its span and type under the CRF. With `bio` the paths that are no BIO tags are ruled out.
     """
 
+    no_first: Tensor
+    no_steps: Tensor
+
     def __init__(self, context: HeadContext, dropout: float, bio: bool = False) -> None:
         super().__init__()
         self.labels = context.labels
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(context.width, len(self.labels.names))
         self.crf = CRF(len(self.labels.names), batch_first=True)
+        self.bio = bio
+        for name, ruled_out in zip(("no_first", "no_steps"), no_bio(self.labels.names), strict=True):
+            self.register_buffer(name, ruled_out, persistent=False)
         if bio:
-            forbid(self.crf, self.labels.names)
+            forbid(self.crf, self.no_first, self.no_steps)
 
     def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Give the gold tags [n'] of the kept words."""
@@ -62,6 +72,8 @@ class CrfHead(Head):
 
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
         """Give the negative log likelihood of the gold tags [B, n], mean over the batch."""
+        if self.bio:
+            forbid(self.crf, self.no_first, self.no_steps)  # weight decay has made it smaller
         with torch.autocast(scores.device.type, enabled=False):
             return -log_likelihoods(self.crf, scores, targets["tags"], text.word_mask).mean()
 

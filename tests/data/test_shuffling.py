@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hvpkit.data.shuffling import shuffle_pictures
+from hvpkit.errors import DataError
 from hvpkit.types import Example, VisualObject
 
 
@@ -34,6 +37,11 @@ def test_examples_that_share_a_picture_do_not_get_it_back():
         found = shuffle_pictures(pairs, seed)
         assert all(after.image != Path("same.jpg") for after in found[:4])
         assert len({after.image for after in found[:4]}) == 1
+
+
+def test_a_single_picture_cannot_be_exchanged():
+    with pytest.raises(DataError, match="all examples with a picture share one"):
+        shuffle_pictures([example(1, "a.jpg"), example(2, "a.jpg"), example(3, None)], 0)
 
 
 def test_objects_alone_are_shuffled_too_and_no_pictures_at_all_are_no_fault():

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torchcrf import CRF
 
-from hvpkit.contracts import HeadContext
+from hvpkit.contracts import Fused, HeadContext, TextBatch
 from hvpkit.errors import ComponentError
-from hvpkit.heads.crf import FORBIDDEN, forbid
+from hvpkit.heads.crf import FORBIDDEN, CrfHead, forbid, no_bio
 from hvpkit.registry import load_registry
 from hvpkit.types import Labels
 
@@ -25,7 +25,7 @@ def _is_bio(path) -> bool:
 @pytest.fixture
 def crf() -> CRF:
     made = paths.random_crf(len(TAGS), seed=5)
-    forbid(made, TAGS)
+    forbid(made, *no_bio(TAGS))
     return made
 
 
@@ -58,6 +58,20 @@ def test_training_does_not_move_what_is_forbidden(crf):
     forbidden = before == FORBIDDEN
     assert (crf.transitions[forbidden] < 0.9 * FORBIDDEN).all()
     assert (crf.transitions[~forbidden] != before[~forbidden]).any()
+
+
+def test_weight_decay_frees_nothing_however_long_training_is():
+    yes = torch.ones(1, 3, dtype=torch.bool)
+    text = TextBatch({}, yes, torch.arange(3)[None], yes, torch.arange(3)[None])
+    head = CrfHead(HeadContext(Labels("mner", TAGS), 6), dropout=0.0, bio=True)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=1.0, weight_decay=0.9)
+    for _ in range(30):
+        optimizer.zero_grad()
+        head.loss(head(Fused(torch.ones(1, 3, 6)), text), text, {"tags": torch.tensor([[1, 2, 0]])}).backward()
+        optimizer.step()
+    first, steps = no_bio(TAGS)
+    assert (head.crf.start_transitions[first] < 0.05 * FORBIDDEN).all()
+    assert (head.crf.transitions[steps] < 0.05 * FORBIDDEN).all()
 
 
 def test_pieces_have_no_bio_transitions():

@@ -14,7 +14,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from hvpkit.types import Example, Span
+from hvpkit.data.answers import answers_of
+from hvpkit.types import Example
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,3 @@ def ceiling(examples: Sequence[Example]) -> Ceiling:
 def _questions(examples: Sequence[Example], evidence: Callable[[Example], Hashable]) -> list[Question]:
     """Ask for every name's type or every pair's relation, given an evidence and where to look."""
     return [((evidence(example), *spans), answer) for example in examples for spans, answer in answers_of(example)]
-
-
-def answers_of(example: Example) -> list[tuple[tuple[Span, ...], str]]:
-    """Give what is asked of an example and the gold answers: its entities with their types, or its pair with the relation."""
-    if example.relation is not None and example.head is not None and example.tail is not None:
-        return [((example.head, example.tail), example.relation)]
-    tags = (*(example.tags or ()), "O")
-    starts = [i for i, tag in enumerate(tags) if tag.startswith("B-")]
-    ends = [next(j for j in range(i + 1, len(tags)) if not tags[j].startswith("I-")) for i in starts]
-    return [((Span(i, j),), tags[i][2:]) for i, j in zip(starts, ends, strict=True)]

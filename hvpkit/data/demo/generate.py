@@ -8,7 +8,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.demo.ceilings import answers_of, ceilings
+from hvpkit.data.answers import answers_of
+from hvpkit.data.demo.ceilings import ceilings
 from hvpkit.data.demo.lexicon import SETTLED_PAIRS
 from hvpkit.data.demo.plan import Settings
 from hvpkit.data.demo.tweets import Tweets

@@ -3,7 +3,8 @@ from random import Random
 
 import pytest
 
-from hvpkit.data.demo.ceilings import answers_of, best_f1, ceiling, ceilings
+from hvpkit.data.answers import answers_of
+from hvpkit.data.demo.ceilings import best_f1, ceiling, ceilings
 from hvpkit.data.demo.lexicon import OPEN, SETTLED, lines
 from hvpkit.data.demo.plan import Settings
 from hvpkit.data.demo.tweets import Tweets
@@ -52,6 +53,7 @@ def test_answers_of_an_example_are_its_entities_or_its_relation():
     tagged = Example("1", ("a", "b", "c", "d"), tags=("B-PER", "I-PER", "B-LOC", "O"))
     assert answers_of(tagged) == [((Span(0, 2),), "PER"), ((Span(2, 3),), "LOC")]
     assert answers_of(Example("2", ("a",), tags=("B-ORG",))) == [((Span(0, 1),), "ORG")]
+    assert answers_of(Example("2", ("a",), tags=("I-ORG",))) == [((Span(0, 1),), "ORG")]  # as it is scored
     pair = Example("3", ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation="None")
     assert answers_of(pair) == [((Span(0, 1), Span(1, 2)), "None")]
 

@@ -109,6 +109,8 @@ def _no_option(use: _Use, option: str, registry: Registry) -> str:
     if use.kind == "fusion" and option in ("projector", "gate"):
         fits = [c.name for c in _all(registry, "fusion") if option in c.options]
         return f"fusion {use.name!r} has no {option}: leave it out{_or('take a fusion that has one', fits)}"
+    if (use.kind, option) == ("visual backbone", "weights"):
+        return f"visual backbone {use.name!r} has no option 'weights', which every backbone is given: let its factory take it"
     return f"{use.kind} {use.name!r} has no option {option!r}{choices(option, known) if known else ': it has none at all'}"
 
 

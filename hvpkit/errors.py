@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
 
+HOW = "HVP_TRACEBACK=1 hvp ... shows how it came to it"
 MOST_NAMED = 40  # names in one message
 
 
@@ -57,3 +60,16 @@ def choices(name: str, names: Iterable[str]) -> str:
         return "; none are available"
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
     return f"; available: {', '.join(known[:MOST_NAMED])}{more}"
+
+
+def raised_at(error: BaseException) -> str:
+    """Give the file and line that an unexpected error is most likely to be blamed on: not those of libraries, which are seldom at fault."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if not _is_library(frame.filename)), frames[-1])
+    return f"{last.filename}:{last.lineno}"
+
+
+def _is_library(file: str) -> bool:
+    """Tell files of Python and of installed packages, but for hvpkit's own and its plugins'."""
+    package = file.partition("site-packages/")[2].partition("/")[0]
+    return "hvpkit" not in package if package else file.startswith(("<frozen", sysconfig.get_path("stdlib")))

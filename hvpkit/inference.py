@@ -147,6 +147,10 @@ def predict(
     read_off = read(model, batcher.collate(sound)) if sound else ()
     if len(read_off) != len(sound):
         raise ValueError(f"the head {type(model.head).__name__} gives {len(read_off)} predictions for {len(sound)} examples")
+    for item, given in zip(sound, read_off, strict=True):
+        words = len(item.text.word_starts)
+        if isinstance(given, list) and any(not 0 <= entity.start < entity.end <= words for entity in given):
+            raise ValueError(f"the head {type(model.head).__name__} gives entities outside of a text of {words} words: {given}")
     found = iter(read_off)
     return [next(found) if fault is None else fault for fault in faults]
 

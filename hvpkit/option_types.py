@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from inspect import Parameter
 from types import SimpleNamespace, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from hvpkit.registry import Component
 
+Count = Annotated[int, Field(ge=1)]
+Number = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
 
 
 def type_problem(component: Component, option: Parameter, value: object) -> str | None:
-    """Say how a value misses its option's annotation, where that is a plain type such as `int`, `str | None` or a Literal."""
+    """Say how a value misses its option's annotation, where that is a plain type such as `int`, `Count`, `str | None` or a Literal."""
     hint = _hint(component, option)
     if not _is_plain(hint):
         return None
@@ -29,8 +33,9 @@ def type_problem(component: Component, option: Parameter, value: object) -> str 
 def _hint(component: Component, option: Parameter) -> Any:  # noqa: ANN401 - an annotation can be anything
     """Resolve one annotation by itself: the others may name types that only a type checker imports."""
     module = sys.modules.get(getattr(component.factory, "__module__", ""))
+    annotated = SimpleNamespace(__annotations__={"it": option.annotation})
     try:
-        hints = get_type_hints(SimpleNamespace(__annotations__={"it": option.annotation}), globalns=vars(module) if module else {})
+        hints = get_type_hints(annotated, globalns=vars(module) if module else {}, include_extras=True)
     except (NameError, AttributeError, TypeError, SyntaxError):
         return None
     return hints["it"]
@@ -39,6 +44,8 @@ def _hint(component: Component, option: Parameter) -> Any:  # noqa: ANN401 - an 
 def _is_plain(hint: object) -> bool:
     if get_origin(hint) in (Union, UnionType):
         return all(_is_plain(part) for part in get_args(hint))
+    if get_origin(hint) is Annotated:
+        return _is_plain(get_args(hint)[0])
     return (isinstance(hint, type) and hint in PLAIN) or get_origin(hint) is Literal
 
 
@@ -47,4 +54,9 @@ def _describe(hint: Any) -> str:  # noqa: ANN401
         return " or ".join(_describe(part) for part in get_args(hint))
     if get_origin(hint) is Literal:
         return " or ".join(map(str, get_args(hint)))
+    if get_origin(hint) is Annotated:
+        kind, *told = get_args(hint)
+        limits = [limit for info in told for limit in getattr(info, "metadata", ())]
+        said = [f"{words} {getattr(limit, name):g}" for limit in limits for name, words in LIMITS.items() if hasattr(limit, name)]
+        return ", ".join([_describe(kind), *said])
     return PLAIN[hint]

@@ -17,7 +17,7 @@ from typing import Any
 import pluggy
 
 from hvpkit import hookspecs
-from hvpkit.errors import ComponentError, HvpkitError, choices
+from hvpkit.errors import HOW, ComponentError, HvpkitError, choices, raised_at
 
 KINDS = {
     "text encoder": "register_text_encoders",
@@ -29,6 +29,7 @@ KINDS = {
     "reader": "register_readers",
     "proposer": "register_proposers",
 }
+CONTRACTS = "hvpkit.contracts"
 BUILT_IN = ("hvpkit.text", "hvpkit.vision", "hvpkit.gates", "hvpkit.fusions", "hvpkit.heads", "hvpkit.data", "hvpkit.objects")
 
 
@@ -85,18 +86,31 @@ class Registry:
         return sorted(self._components.values(), key=lambda c: (kinds.index(c.kind), c.name))
 
     def build(self, kind: str, name: str, context: object, options: dict[str, Any]) -> Any:  # noqa: ANN401 - kinds differ
-        """Call a component's factory with its context and the recipe's options; raises ComponentError for options that will not do."""
+        """Call a component's factory with its context and the recipe's options; raises ComponentError when nothing usable comes of it."""
         component = self.get(kind, name)
         for option in options:
             if option not in component.options:
                 raise ComponentError(f"{kind} {name!r} has no option {option!r}{choices(option, component.options)}")
         try:
-            return component.factory(context, **options)
-        except (ValueError, ArithmeticError, RuntimeError) as error:
-            if not options or isinstance(error, HvpkitError):
-                raise
-            given = ", ".join(f"{option}: {value!r}" for option, value in options.items())
-            raise ComponentError(f"{kind} {name!r} cannot be made with {given} ({type(error).__name__}: {error})") from error
+            made = component.factory(context, **options)
+        except HvpkitError:
+            raise
+        except Exception as error:  # a factory is anybody's, and may raise anything
+            given = ", ".join(f"{option}: {getattr(value, 'name', value)!r}" for option, value in options.items())
+            what = f"{kind} {name!r} of {component.source} cannot be made{f' with {given}' if given else ''}"
+            raise ComponentError(f"{what} ({type(error).__name__}: {error}, at {raised_at(error)}); {HOW}") from error
+        if fault := fault_of(made):
+            raise ComponentError(f"{kind} {name!r} of {component.source} cannot be used: {fault}")
+        return made
+
+
+def fault_of(made: object) -> str | None:
+    """Say what a factory's product lacks: it is None, or without an attribute that its contract declares."""
+    if made is None:
+        return "its factory gives None"
+    declared = (name for base in type(made).__mro__ if base.__module__ == CONTRACTS for name in inspect.get_annotations(base))
+    lacking = [name for name in declared if not hasattr(made, name)]
+    return f"{type(made).__name__} has no {' and no '.join(lacking)}; set it in __init__" if lacking else None
 
 
 def load_registry(plugin_files: Iterable[Path] = ()) -> Registry:
@@ -166,9 +180,19 @@ def _registrar(registry: Registry, kind: str, source: str) -> hookspecs.Register
     ) -> None:
         if not callable(factory):
             raise ComponentError(f"{kind} {name!r} of {source}: the factory must be a class or function")
+        if len(needed := _needed(factory)) != 1:
+            told = f"the factory is called with its context alone, and options by their names: not {needed}"
+            raise ComponentError(f"{kind} {name!r} of {source}: {told}; put a * before the options")
         registry.add(Component(kind, name, factory, source, frozenset(needs), frozenset(provides), tasks))
 
     return register
+
+
+def _needed(factory: Callable[..., object]) -> list[str]:
+    """List the arguments without a default that are given by place."""
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(factory).parameters.values()
+    return [p.name for p in parameters if p.kind in by_place and p.default is inspect.Parameter.empty]
 
 
 def _import_file(file: Path) -> object:

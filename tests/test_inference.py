@@ -57,6 +57,14 @@ def test_each_example_gets_what_it_would_get_alone_in_the_order_given(task, batc
     assert not all(alike(alone[0], other) for other in alone)
 
 
+@pytest.mark.parametrize("place", [(0, 99), (-1, 1), (2, 2)])
+def test_a_head_whose_entities_leave_the_text_is_named(mner, mner_data, monkeypatch, place):
+    model, batcher = mner
+    monkeypatch.setattr(type(model.head), "decode", lambda self, scores, text: [[Entity(*place, "PER", 0.5)]] * len(text.mask))
+    with pytest.raises(ValueError, match=r"the head CrfHead gives entities outside of a text of \d words: \[Entity\(start="):
+        list(decode(model, batcher, mner_data.examples("test")))
+
+
 def test_a_head_that_leaves_an_example_out_is_named(mner, mner_data, monkeypatch):
     model, batcher = mner
     decode_all = type(model.head).decode

@@ -159,14 +159,36 @@ def test_the_registry_comes_without_torch():
     assert done.stdout == "False\n"
 
 
-@pytest.mark.parametrize("error", [ValueError, ZeroDivisionError, RuntimeError])
-def test_options_that_a_factory_cannot_work_with_are_named(error):
+@pytest.mark.parametrize("error", [ValueError, ZeroDivisionError, RuntimeError, KeyError])
+@pytest.mark.parametrize(("options", "given"), [({"width": -4}, " with width: -4"), ({}, "")])
+def test_a_factory_that_fails_is_named_with_its_options_and_line(error, options, given):
     def factory(context, *, width=4):
         raise error("no such width")
 
     registry = Registry()
     registry.add(Component("gate", "odd", factory, "a test"))
-    with pytest.raises(ComponentError, match=rf"gate 'odd' cannot be made with width: -4 \({error.__name__}: no such width\)"):
-        registry.build("gate", "odd", None, {"width": -4})
-    with pytest.raises(error):  # a fault of its own, not of what a recipe says
-        registry.build("gate", "odd", None, {})
+    told = rf"gate 'odd' of a test cannot be made{given} \({error.__name__}: .*no such width.*, at .*test_registry\.py:\d+\); HVP_TRACEBACK"
+    with pytest.raises(ComponentError, match=told):
+        registry.build("gate", "odd", None, options)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("def build(shape):\n    pass\n", "its factory gives None"),
+        ("from hvpkit.contracts import Fusion\nclass build(Fusion):\n    def __init__(self, context):\n        super().__init__()\n"
+         "    def forward(self, *given):\n        pass\n",
+         "build has no width; set it in __init__"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_named(plugin, body, fault):
+    file = plugin(f"{body}\n@hookimpl\ndef register_fusions(register):\n    register('mine', build)\n")
+    with pytest.raises(ComponentError, match=rf"fusion 'mine' of mine\.py .* cannot be used: {fault}"):
+        load_registry([file]).build("fusion", "mine", None, {})
+
+
+@pytest.mark.parametrize("arguments", ["", "shape, width", "*, width=3"])
+def test_a_factory_that_cannot_be_called_with_its_context_is_refused(plugin, arguments):
+    body = f"def build({arguments}):\n    pass\n@hookimpl\ndef register_gates(register):\n    register('mine', build)\n"
+    with pytest.raises(ComponentError, match=r"gate 'mine' of mine\.py .*: the factory is called with its context alone.*put a \* before"):
+        load_registry([plugin(body)])

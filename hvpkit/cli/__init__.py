@@ -6,8 +6,6 @@ import ast
 import importlib
 import os
 import sys
-import sysconfig
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from hvpkit.cli import output
-from hvpkit.errors import HvpkitError
+from hvpkit.errors import HOW, HvpkitError, raised_at
 
 WAIT = "2000"  # turns that a thread of torch waits before it sleeps; by default it keeps a processor of a busy machine from others
 
@@ -112,13 +110,4 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     first_line = str(error).strip().partition("\n")[0]
-    frames = traceback.extract_tb(error.__traceback__)
-    last = next((frame for frame in reversed(frames) if not _is_library(frame.filename)), frames[-1])  # which is seldom at fault
-    at = f"{last.filename}:{last.lineno}"
-    return f"{type(error).__name__}: {first_line}\nThis was not expected (at {at}); HVP_TRACEBACK=1 hvp ... shows how it came to it."
-
-
-def _is_library(file: str) -> bool:
-    """Tell files of Python and of installed packages, but for hvpkit's own and its plugins'."""
-    package = file.partition("site-packages/")[2].partition("/")[0]
-    return "hvpkit" not in package if package else file.startswith(("<frozen", sysconfig.get_path("stdlib")))
+    return f"{type(error).__name__}: {first_line}\nThis was not expected (at {raised_at(error)}); {HOW}."

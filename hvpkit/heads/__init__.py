@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hvpkit.errors import ComponentError
 from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.option_types import Share
 
 if TYPE_CHECKING:
     from hvpkit.contracts import Head, HeadContext
@@ -22,7 +23,7 @@ def register_heads(register: Register) -> None:
 def crf(
     context: HeadContext,
     *,
-    dropout: float = 0.1,
+    dropout: Share = 0.1,
     labels: Literal["words", "pieces"] = "words",
     transitions: Literal["free", "bio"] = "free",
 ) -> Head:
@@ -41,14 +42,14 @@ def crf(
     return PieceCrfHead(context, dropout)
 
 
-def entity_start(context: HeadContext, *, dropout: float = 0.1) -> Head:
+def entity_start(context: HeadContext, *, dropout: Share = 0.1) -> Head:
     """A linear map of the two entities' start states, side by side (what the published MNRE numbers come from)."""
     from hvpkit.heads.classifiers import EntityStartHead
 
     return EntityStartHead(context, dropout)
 
 
-def cls(context: HeadContext, *, dropout: float = 0.1) -> Head:
+def cls(context: HeadContext, *, dropout: Share = 0.1) -> Head:
     """A linear map of the pooled [CLS] state (Chen et al. 2022, eq. 11)."""
     from hvpkit.heads.classifiers import ClsHead
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.option_types import Count
 
 if TYPE_CHECKING:
     from hvpkit.contracts import ObjectProposer, ProposerContext
@@ -41,7 +42,7 @@ def _zero_shot(name: str, published: str) -> Callable[..., ObjectProposer]:
 
 
 def _closed_set(name: str) -> Callable[..., ObjectProposer]:
-    def build(context: ProposerContext, *, weights: str = "coco", side: int = 800, regions: int = 1000) -> ObjectProposer:
+    def build(context: ProposerContext, *, weights: str = "coco", side: Count = 800, regions: Count = 1000) -> ObjectProposer:
         from hvpkit.objects.closed_set import open_closed_set
 
         return open_closed_set(name, context, weights, side, regions)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from hvpkit.registry import fault_of
+
+Made = TypeVar("Made")
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 Run = Callable[[AnyModule], Sequence[Tensor]]
 
@@ -25,6 +28,14 @@ def require(held: bool, sentence: str) -> None:
     """Raise AssertionError with the sentence unless it held."""
     if not held:
         raise AssertionError(sentence)
+
+
+def made(factory: Callable[..., Made], context: object, **options: Any) -> Made:  # noqa: ANN401 - of any component
+    """Call a factory and ask for something that has what its contract declares."""
+    component = factory(context, **options)
+    fault = fault_of(component)
+    require(fault is None, fault or "")
+    return component
 
 
 def require_raises(kind: type[Exception], call: Callable[[], object], otherwise: str) -> None:

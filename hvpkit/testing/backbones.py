@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from hvpkit.contracts import VisionContext, VisualBackbone
-from hvpkit.testing.assertions import check_state, prepared_twice, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import check_state, made, prepared_twice, require, require_close, require_shape, seeded
 
 
 def check_backbone(factory: Callable[..., VisualBackbone], *, side: int = 64, weights: str = "random", **options: Any) -> None:  # noqa: ANN401
@@ -20,8 +21,9 @@ def check_backbone(factory: Callable[..., VisualBackbone], *, side: int = 64, we
 
     Raises AssertionError for what is broken.
     """
+    require("weights" in signature(factory).parameters, "its factory takes no option `weights`, which every backbone is given")
     with seeded():
-        backbone = factory(VisionContext(side), weights=weights, **options).eval()
+        backbone = made(factory, VisionContext(side), weights=weights, **options).eval()
         picture = Image.frombytes("RGB", (50, 90), bytes(i * 7 % 256 for i in range(50 * 90 * 3)))
         (one,) = prepared_twice(lambda: {"pixels": backbone.transform(picture)}).values()
         require_shape("pixels", one, (3, side, side))

@@ -18,6 +18,7 @@ from hvpkit.registry import load_registry
 from hvpkit.testing.assertions import (
     check_gradients,
     check_state,
+    made,
     prepared_twice,
     require,
     require_close,
@@ -60,7 +61,7 @@ def check_fusion(
     with seeded():
         encoder = encoder or small_bert(task)
         context = _context(task, encoder.eval())
-        fusion = factory(context, **options).eval()
+        fusion = made(factory, context, **options).eval()
         _check_keeps_its_own(fusion, context)
         text, extras = _inputs(fusion, encoder, task)
         visual = random_visual([level.channels for level in Averages.levels], context.cells)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hvpkit.contracts import Gate, PrefixShape
-from hvpkit.testing.assertions import check_gradients, check_state, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import check_gradients, check_state, made, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import EXISTING, SHAPE
 
 
@@ -21,7 +21,7 @@ def check_gate(factory: Callable[..., Gate], *, shape: PrefixShape = SHAPE, **op
     with seeded():
         mask = torch.tensor(EXISTING)
         levels = torch.randn(*mask.shape, len(shape.channels), shape.cells, shape.width)
-        gate = factory(shape, **options).eval()
+        gate = made(factory, shape, **options).eval()
         weights = gate(levels)
         require_shape("weights", weights, (*mask.shape, shape.layers, len(shape.channels)))
         require(bool((weights >= 0).all()), "some weights are below 0")

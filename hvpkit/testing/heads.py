@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hvpkit.contracts import EncodedText, Fused, Head, HeadContext, TextBatch, TextEncoder
-from hvpkit.testing.assertions import check_gradients, check_state, prepared_twice, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import check_gradients, check_state, made, prepared_twice, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, small_bert, stack, text_batch
 from hvpkit.types import Entity, Labels, Relation, Task
 
@@ -32,7 +32,7 @@ def check_head(
     """
     with seeded():
         context, encoder, examples = HeadContext(LABELS[task], WIDTH), encoder or small_bert(task), EXAMPLES[task]
-        head = factory(context, **options).eval()
+        head = made(factory, context, **options).eval()
         encoded = encode(encoder, examples)
         text = text_batch(encoder, encoded)
         rows = [prepared_twice(lambda pair=pair: head.prepare(*pair)) for pair in zip(examples, encoded, strict=True)]  # type: ignore[misc]

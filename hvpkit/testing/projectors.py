@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hvpkit.contracts import PrefixShape, Projector
-from hvpkit.testing.assertions import check_gradients, check_state, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import check_gradients, check_state, made, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import SHAPE, random_visual, row_of
 
 
@@ -17,7 +17,7 @@ def check_projector(factory: Callable[..., Projector], *, shape: PrefixShape = S
     """
     with seeded():
         visual = random_visual(shape.channels, shape.cells)
-        projector = factory(shape, **options).eval()
+        projector = made(factory, shape, **options).eval()
         require(projector.width in (shape.width, 2 * shape.width), f"its width is {projector.width}, neither d = {shape.width} nor 2d")
         levels = projector(visual)
         require_shape("levels", levels, (*visual.mask.shape, len(shape.channels), shape.cells, projector.width))

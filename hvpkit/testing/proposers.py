@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from hvpkit.contracts import ObjectProposer, ObjectQuery, ProposerContext
 from hvpkit.errors import InputError
-from hvpkit.testing.assertions import require
+from hvpkit.testing.assertions import made, require
 from hvpkit.types import Box, Example, VisualObject
 
 SIZE = (96, 64)
@@ -23,7 +23,7 @@ def check_proposer(factory: Callable[..., ObjectProposer], *, reads_phrases: boo
     for; says the same when asked again, and scores alike alone and in a batch; and, if it `reads_phrases`, names the phrase of each object
     and finds nothing without phrases, and the same for a phrase whatever else is asked. Raises AssertionError for what is broken.
     """
-    proposer = factory(ProposerContext("cpu", batch_size=2), **options)
+    proposer = made(factory, ProposerContext("cpu", batch_size=2), **options)
     require(isinstance(proposer.version, str) and bool(proposer.version), "it has no version")
     require(0 <= proposer.threshold <= 1, f"its threshold is {proposer.threshold}, not within 0..1")
     require(not list(proposer.propose([])), "it answers when nothing is asked")

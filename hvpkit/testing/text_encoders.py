@@ -16,6 +16,7 @@ from hvpkit.errors import ComponentError, DataError
 from hvpkit.testing.assertions import (
     check_gradients,
     check_state,
+    made,
     require,
     require_close,
     require_equal,
@@ -45,7 +46,7 @@ def check_text_encoder(
     """
     with seeded():
         examples = EXAMPLES[task]
-        encoder = factory(TextContext(task, examples), **options).eval()
+        encoder = made(factory, TextContext(task, examples), **options).eval()
         encoded = encode(encoder, examples)
         for example, one in zip(examples, encoded, strict=True):
             _check_encoded(one, example, POSITIONS)

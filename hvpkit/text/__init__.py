@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.option_types import Count, Share
 from hvpkit.text.markers import MARKERS, RELEASED_MARKERS
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ def hugging_face(
 def bert_from_scratch(
     context: TextContext,
     *,
-    width: int = 128,
-    layers: int = 4,
-    heads: int = 4,
-    vocabulary: int = 1000,
-    disguised: float = 0.5,
-    masked: float = 0.2,
+    width: Count = 128,
+    layers: Count = 4,
+    heads: Count = 4,
+    vocabulary: Count = 1000,
+    disguised: Share = 0.5,
+    masked: Share = 0.2,
     markers: bool = True,
 ) -> TextEncoder:
     """A small BERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).

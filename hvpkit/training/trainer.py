@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,7 +19,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import IntervalStrategy, set_seed
 
 from hvpkit.data.batching import Batcher, Items, LengthSampler, exactly, in_eights
-from hvpkit.errors import InputError
+from hvpkit.errors import HvpkitError, InputError
 from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.recipe import Recipe, TrainSpec
@@ -42,6 +43,19 @@ class EpochOfSampler(TrainerCallback):
     def on_epoch_begin(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
         """Set the epoch."""
         self.sampler.epoch = round(state.epoch or 0)
+
+
+class Diverging(TrainerCallback):
+    """Ends a training whose loss is no number any more, before that epoch is scored and kept: its weights are none either."""
+
+    def on_log(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
+        """Look at an epoch's mean loss; raises HvpkitError."""
+        loss = kwargs["logs"].get("loss")
+        if loss is not None and not math.isfinite(loss):
+            raise HvpkitError(
+                f"training diverged: the mean loss of epoch {math.ceil(state.epoch)} is {loss}; take lower learning rates (train.lr, "
+                "train.head_lr, ...), clip gradients (train.max_grad_norm), or look for what divides by 0 in a plugin"
+            )
 
 
 class BestCheckpoint(TrainerCallback):
@@ -79,7 +93,7 @@ class HvpTrainer(Trainer):
             train_dataset=train,
             eval_dataset=dev,
             data_collator=lambda items: {"batch": batcher.collate(items, few if self.graphs else exactly)},
-            callbacks=[EpochOfSampler(self.sampler), BestCheckpoint(), *callbacks],
+            callbacks=[EpochOfSampler(self.sampler), Diverging(), BestCheckpoint(), *callbacks],
         )
         set_seed(arguments.seed + arguments.process_index)  # each process drops numbers of its own
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.option_types import Count
 
 if TYPE_CHECKING:
     from hvpkit.contracts import PrefixShape, Projector, VisionContext, VisualBackbone
@@ -54,14 +55,14 @@ def hugging_face(context: VisionContext, *, weights: str, name: str | None = Non
     return open_hugging_face(context, weights=weights, name=name)
 
 
-def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: int = 16) -> VisualBackbone:
+def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: Count = 16) -> VisualBackbone:
     """A small convolutional pyramid with random weights, to be trained with the rest (our own; offline)."""
     from hvpkit.vision.cnn_from_scratch import CnnFromScratch
 
     return CnnFromScratch(context, width)
 
 
-def scattering(context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: int = 8) -> VisualBackbone:
+def scattering(context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: Count = 8) -> VisualBackbone:
     """A pyramid of wavelets that are fixed and know nothing of any picture (Bruna and Mallat 2013; offline)."""
     from hvpkit.vision.scattering import Scattering
 
@@ -75,7 +76,7 @@ def stages(shape: PrefixShape) -> Projector:
     return StagesProjector(shape)
 
 
-def joint(shape: PrefixShape, *, hidden: int = 800) -> Projector:
+def joint(shape: PrefixShape, *, hidden: Count = 800) -> Projector:
     """One MLP over all stages, its output's slices taken as levels that are keys and values (release of Chen et al. 2022)."""
     from hvpkit.vision.joint import JointProjector
 

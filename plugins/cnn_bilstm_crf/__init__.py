@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.option_types import Count, Number, Share
 
 if TYPE_CHECKING:
     from hvpkit.contracts import TextContext, TextEncoder
@@ -27,14 +28,14 @@ def cnn_bilstm(
     context: TextContext,
     *,
     glove: str | None = None,
-    glove_words: int = 50_000,
-    word_width: int = 100,
-    character_width: int = 30,
+    glove_words: Number = 50_000,
+    word_width: Count = 100,
+    character_width: Count = 30,
     character_layers: Literal[1, 2] = 1,
-    hidden: int = 200,
-    projection: int | None = None,
-    dropout: float = 0.5,
-    singleton_unk: float = 0.5,
+    hidden: Count = 200,
+    projection: Count | None = None,
+    dropout: Share = 0.5,
+    singleton_unk: Share = 0.5,
     zero_digits: bool = True,
 ) -> TextEncoder:
     """A BiLSTM over word vectors and a CNN of each word's characters, with vocabularies learnt from the training text (Ma & Hovy 2016).

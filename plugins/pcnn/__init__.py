@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.option_types import Count, Number, Share
 
 if TYPE_CHECKING:
     from hvpkit.contracts import Head, HeadContext, TextContext, TextEncoder
@@ -30,13 +31,13 @@ def pcnn(
     context: TextContext,
     *,
     glove: str | None = None,
-    glove_words: int = 50_000,
-    word_width: int = 50,
-    position_width: int = 5,
-    reach: int = 128,
-    filters: int = 230,
-    input_dropout: float = 0.0,
-    singleton_unk: float = 0.5,
+    glove_words: Number = 50_000,
+    word_width: Count = 50,
+    position_width: Count = 5,
+    reach: Count = 128,
+    filters: Count = 230,
+    input_dropout: Share = 0.0,
+    singleton_unk: Share = 0.5,
     zero_digits: bool = False,
 ) -> TextEncoder:
     """A convolution over word vectors and two distances, to the head's and the tail's first word (Zeng et al. 2015, as in OpenNRE).
@@ -56,7 +57,7 @@ def pcnn(
     return Pcnn(open_words(context, words), Shape(position_width, reach, filters, input_dropout))
 
 
-def piecewise_max(context: HeadContext, *, dropout: float = 0.5, activation: Literal["relu", "tanh"] = "relu") -> Head:
+def piecewise_max(context: HeadContext, *, dropout: Share = 0.5, activation: Literal["relu", "tanh"] = "relu") -> Head:
     """A linear map of three maxima: up to the first entity's start, from there to the second's, and after it (Zeng et al. 2015).
 
     `relu` before the maxima is OpenNRE's, `tanh` after them the original's (recalled, not verified).

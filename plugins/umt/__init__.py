@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.option_types import Count, Share
 
 if TYPE_CHECKING:
     from hvpkit.contracts import Fusion, FusionContext
@@ -26,11 +27,11 @@ def register_fusions(register: Register) -> None:
 def umt(
     context: FusionContext,
     *,
-    alpha: float = 0.5,
+    alpha: Share = 0.5,
     beta: float | None = None,
-    heads: int | None = None,
-    layers: int = 1,
-    dropout: float = 0.1,
+    heads: Count | None = None,
+    layers: Count = 1,
+    dropout: Share = 0.1,
     levels: Literal["last", "all"] = "last",
 ) -> Fusion:
     """Words and picture cells read each other above the text encoder; a tagger of bare spans has its say on the tags (Yu et al. 2020).

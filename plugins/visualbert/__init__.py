@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.option_types import Count, Share
 
 if TYPE_CHECKING:
     from hvpkit.contracts import Fusion, FusionContext, TextContext, TextEncoder, VisionContext, VisualBackbone
@@ -51,7 +52,7 @@ def visualbert(
     name: str,
     tokenizer: str | None = None,
     weights: Literal["pretrained", "random"] = "pretrained",
-    region_width: int | None = None,
+    region_width: Count | None = None,
     markers: bool = True,
 ) -> TextEncoder:
     """VisualBERT by hub id or folder, or started from a plain BERT with new region embeddings (Li et al. 2019).
@@ -68,13 +69,13 @@ def visualbert(
 def visualbert_from_scratch(
     context: TextContext,
     *,
-    width: int = 128,
-    layers: int = 4,
-    heads: int = 4,
-    vocabulary: int = 1000,
-    region_width: int = 128,
-    disguised: float = 0.5,
-    masked: float = 0.2,
+    width: Count = 128,
+    layers: Count = 4,
+    heads: Count = 4,
+    vocabulary: Count = 1000,
+    region_width: Count = 128,
+    disguised: Share = 0.5,
+    masked: Share = 0.2,
     markers: bool = True,
 ) -> TextEncoder:
     """A small VisualBERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).

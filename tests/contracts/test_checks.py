@@ -95,6 +95,7 @@ class EmptyIsNan(DynamicGate):
 @pytest.mark.parametrize(
     ("gate", "message"),
     [
+        (lambda shape: None, "its factory gives None"),
         (MixesExamples, "an example's weights alone and in a batch differ by"),
         (SumsToTwo, "a layer's weights added up, and 1, differ by 1"),
         (Negative, "some weights are below 0"),

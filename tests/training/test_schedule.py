@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import SGD, AdamW
 
+from hvpkit.errors import HvpkitError
 from hvpkit.model import Model
 from hvpkit.registry import load_registry
 from hvpkit.training import run as training_run
@@ -67,6 +68,13 @@ def test_a_scaled_step_of_a_fused_optimizer_is_a_step_after_clipping(make):
         fused.step()
     torch.testing.assert_close(scaled, clipped)
     assert (scaled - start).abs().max() > 0.01
+
+
+def test_a_training_that_diverges_ends_and_keeps_no_epoch_of_it(trained, tmp_path):
+    rates = ("train.optimizer=sgd", "train.lr=0.99", "train.head_lr=0.99", "train.max_grad_norm=0", "train.warmup=0.0", "train.epochs=30")
+    with pytest.raises(HvpkitError, match=r"training diverged: the mean loss of epoch \d+ is (nan|inf); take lower learning rates"):
+        trained(*rates)
+    assert not (tmp_path / "run0").exists()
 
 
 def test_accumulated_batches_make_one_step(trained):

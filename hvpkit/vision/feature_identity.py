@@ -93,7 +93,7 @@ def probe(ample: int | None) -> Image.Image:
 @torch.no_grad()
 def _probed(tower: VisualTower) -> tuple[Tensor, ...]:
     pixels = tower.transform(probe(tower.backbone.ample))
-    return tower.pyramid(pixels[None].to(next(tower.parameters()).device))
+    return tower.pyramid(pixels[None].to(tower.device))
 
 
 def _alike(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:

@@ -73,7 +73,7 @@ class Looker:
         pixels = [torch.from_numpy(one.pixels) for one in batch if one.pixels is not None]
         if not pixels:
             return batch
-        seen = self.tower.pyramid(torch.stack(pixels).to(next(self.tower.parameters()).device))
+        seen = self.tower.pyramid(torch.stack(pixels).to(self.tower.device))
         rows = zip(*(level.float().cpu() for level in seen), strict=True)
         return [one if one.pixels is None else replace(one, pixels=None, levels=next(rows)) for one in batch]
 

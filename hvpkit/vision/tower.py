@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -43,6 +44,11 @@ class VisualTower(nn.Module):
     def constant(self) -> bool:
         """Say whether a picture's pyramid stays the same in training, so that it can be kept."""
         return self.frozen and not self.options.drifting
+
+    @property
+    def device(self) -> torch.device:
+        """Say where its weights are; the CPU where it has none."""
+        return next((tensor.device for tensor in chain(self.parameters(), self.buffers())), torch.device("cpu"))
 
     def forward(self, pictures: Pictures) -> Visual:
         """Give C levels [B, V, C_i, P], zero where a picture is missing."""

@@ -18,7 +18,9 @@ from hvpkit.inference import Decoded, decode, score, with_picture
 from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
+from hvpkit.objects.request import how_found
 from hvpkit.piece_scoring import piece_scores
+from hvpkit.prediction_input import looks_at_objects, uses_pictures
 from hvpkit.recipe import Recipe
 from hvpkit.types import Example, Relation, Split
 from hvpkit.vision.feature_identity import features_folder
@@ -108,10 +110,20 @@ def evaluate(
         first_error=errors[0] if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
-        remarks=[*folder.metrics["remarks"], *([] if shuffle is None else [f"pictures were shuffled between examples by seed {shuffle}"])],
+        remarks=[*folder.metrics["remarks"], *_of_data(folder.recipe, data, shuffle)],
         groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
         scores=pieces or score(examples, answers),
     )
+
+
+def _of_data(recipe: Recipe, data: PreparedData, shuffle: int | None) -> Iterator[str]:
+    """Say how the pictures of this data are not those that the model was trained with: the fingerprint is one of texts and labels."""
+    if uses_pictures(recipe) and data.manifest.text_only:
+        yield "this data was prepared without pictures (--text-only)"
+    elif looks_at_objects(recipe) and data.objects != recipe.data.objects:
+        yield f"the model was trained with {how_found(recipe.data.objects)}; this data has {how_found(data.objects)}"
+    if shuffle is not None:
+        yield f"pictures were shuffled between examples by seed {shuffle}"
 
 
 @contextmanager

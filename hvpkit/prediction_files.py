@@ -117,7 +117,12 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, find_ob
     Raises InputError when the input is no file, or the output is not what this model and this input make, line for line.
     """
     if not source.is_file():
-        raise InputError(f"there is no input file {source}")
+        why = (
+            "it cannot be read twice, to go on where it stopped: write it to a file"
+            if source.exists() or str(source) == "-"
+            else "no such file"
+        )
+        raise InputError(f"there is no input file {source}: {why}")
     if target.exists() and (not target.is_file() or target.samefile(source)):
         raise InputError(f"{target} cannot be the output: it is {'the input' if target.is_file() else 'no file'}; name another --output")
     identity = fingerprint(model) + ("" if find_objects else " without objects")

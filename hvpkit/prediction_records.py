@@ -60,7 +60,10 @@ def input_from(record: Mapping[str, Any], folder: Path) -> PredictionInput:
     """
     tokens, text = record.get("tokens"), record.get("text")
     if (tokens is None) == (text is None):
-        raise DataError(f'expected either "text" or "tokens", got {"both" if text is not None else "neither"}')
+        prepared = (
+            "; this line is prepared data, which `hvp eval --predictions FILE` predicts" if text is None and "words" in record else ""
+        )
+        raise DataError(f'expected either "text" or "tokens", got {"both" if text is not None else "neither"}{prepared}')
     if text is not None and not isinstance(text, str):
         raise DataError(f"expected text as a string, got {text!r:.60}")
     if tokens is not None and not (isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)):

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -51,6 +51,13 @@ class Commands(TyperGroup):
         alone = typer.Typer(**SETTINGS)
         alone.command(name)(load_command(name))
         return name, typer.main.get_command(alone), rest
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the library's signature
+        """Run what was typed; Ctrl-C is told, which the library would not."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            _stop(stopped)
 
 
 app = typer.Typer(
@@ -95,13 +102,18 @@ def main() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", WAIT)
     try:
         app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt as stopped:
+        _stop(stopped)
     except Exception as error:
         if os.environ.get("HVP_TRACEBACK"):
             raise
         output.fail(_message(error))
         sys.exit(error.exit_code if isinstance(error, HvpkitError) else 1)
+
+
+def _stop(stopped: KeyboardInterrupt) -> NoReturn:
+    output.say(str(stopped) or "Stopped")
+    sys.exit(130)
 
 
 def _message(error: Exception) -> str:

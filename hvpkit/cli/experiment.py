@@ -75,8 +75,7 @@ def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list
         try:
             return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)), Told(output.say, output.warn, advance))
         except KeyboardInterrupt:
-            output.say("Stopped; the same command goes on where it was")
-            raise
+            raise KeyboardInterrupt("Stopped; the same command goes on where it was") from None
 
 
 def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:

@@ -125,9 +125,8 @@ def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
     try:
         with output.progress("lines", file.total - file.kept.lines) as advance:
             done = file.run(predictor, advance)
-    except (KeyboardInterrupt, OSError):
-        output.say(f"Stopped; the same command goes on with {file.target}")
-        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped; the same command goes on with {file.target}") from None
     lines, seconds = done.lines - file.kept.lines, monotonic() - begun
     output.say(f"{lines} lines read in {seconds:.1f} s ({lines / seconds:.1f}/s), {done.failed} of all {done.lines} failed: {file.target}")
     return done

@@ -112,17 +112,20 @@ def command(
     )
     called, registry = drawn(name, task, options) if task or options else name, load_registry(plugins or ())
     filling = None if features is None else _filling(features, of_recipe, registry, text_only)
-    report = preprocess(
-        called,
-        root=root,
-        output=output_folder,
-        text_only=text_only,
-        options=options,
-        objects=request,
-        registry=registry,
-        progress=output.progress,
-    )
-    filled = None if filling is None else filling(report.folder)
+    try:
+        report = preprocess(
+            called,
+            root=root,
+            output=output_folder,
+            text_only=text_only,
+            options=options,
+            objects=request,
+            registry=registry,
+            progress=output.progress,
+        )
+        filled = None if filling is None else filling(report.folder)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("Stopped; the same command goes on: objects and features that were found are kept") from None
     if as_json:
         return output.print_json(report if filled is None else {**vars(report), "features": filled})
     show(report)
@@ -185,6 +188,9 @@ def show(report: Report) -> None:
     absent = [split for split in SPLITS if split not in report.splits]
     if absent:
         output.print_text(f"There is no {' and no '.join(absent)} split.")
+    without = sum(split.without_object for split in report.splits.values())
+    if report.objects is None and without and any(split.objects for split in report.splits.values()):
+        output.print_text(f"The data brings objects, but none for {without} pictures; `--objects saliency` would look in all of them.")
     if report.objects is not None:
         output.print_text(how_found(ObjectsSpec.model_validate(report.objects)))
     if report.preview is not None:

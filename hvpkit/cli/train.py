@@ -37,8 +37,7 @@ def command(
     try:
         finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=report)
     except KeyboardInterrupt:
-        report.say("Stopped; the same command with --resume goes on after the last epoch that was finished")
-        raise
+        raise KeyboardInterrupt("Stopped; the same command with --resume goes on after the last epoch that was finished") from None
     if finished is None:
         return
     if json:

@@ -14,11 +14,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from hvpkit.alone import alone
 from hvpkit.data.records import canonical, check_example, from_record, to_record
 from hvpkit.errors import DataError
 from hvpkit.recipe import ObjectsSpec
@@ -169,21 +171,31 @@ def write_prepared(
 def staged(folder: Path, name: str) -> Iterator[Path]:
     """Give an empty sibling of `folder` to write in, and put it in place of `folder` when the block ends well; else leave no trace.
 
-    Raises DataError when `folder` holds anything else than prepared data of `name`.
+    What a process that was killed left goes too, once all is well. Raises DataError when `folder` holds anything else than prepared data of
+    `name`, or another process is at it.
     """
     check_replaceable(folder, name)
     made = [parent for parent in folder.parents if not parent.exists()]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    taken = DataError(f"{folder} is being written by another process; wait for it, or name another folder with --output")
     try:
-        stage.chmod(0o777 & ~_umask())
-        yield stage
-        _replace(stage, folder)
+        with alone(folder.with_name(f".{folder.name}.lock"), taken):
+            stage = _draft(folder)
+            try:
+                stage.chmod(0o777 & ~_umask())
+                yield stage
+                _replace(stage, folder)
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
+            for left in folder.parent.glob(f".{escape(folder.name)}~*"):
+                shutil.rmtree(left, ignore_errors=True)
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
         for parent in made:
             with suppress(OSError):  # it holds the folder: all went well
                 parent.rmdir()
+
+
+def _draft(folder: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
 
 
 def check_replaceable(folder: Path, name: str) -> None:
@@ -255,15 +267,13 @@ def _replace(stage: Path, folder: Path) -> None:
     if not folder.exists():
         stage.rename(folder)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    old = _draft(folder)
     folder.rename(old / folder.name)
     try:
         stage.rename(folder)
     except BaseException:
         (old / folder.name).rename(folder)
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:

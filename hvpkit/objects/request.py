@@ -40,7 +40,7 @@ class ObjectRequest:
         name = self.proposer
         if name is None or name == LEAVE:
             if given := self._told():
-                raise InputError(f"{', '.join(given)} belong to a proposer: name one with --objects, for example --objects {OFFLINE}")
+                raise InputError(f"{', '.join(given)}: say who finds objects too, for example --objects {OFFLINE}")
             return
         if name not in registry.names("proposer"):
             raise ComponentError(f"unknown proposer {name!r}{choices(name, [*registry.names('proposer'), LEAVE])}")

@@ -9,6 +9,8 @@ import tiny
 from hvpkit.data.demo.generate import generate
 from hvpkit.data.prepared import open_prepared
 
+SALIENCY = {"proposer": "saliency", "version": "1", "phrases": [], "threshold": 0.0, "overlap": 0.5, "smallest": 16, "most": 3}
+
 
 @pytest.fixture(scope="module")
 def demo_model(tmp_path_factory):
@@ -49,6 +51,17 @@ def test_scores_come_by_type_with_the_fingerprint_of_their_data(hvp, mner_text_m
     assert (typed.code, typed.err) == (0, "")
     assert first.startswith(f"dev of tiny ({mner_data.manifest.fingerprint}): 6 examples, ")
     assert [line.strip("│ ").split()[0] for line in rest if line.startswith("│")] == ["LOC", "PER", "all"]
+
+
+def test_data_whose_objects_or_pictures_are_other_ones_is_remarked(hvp, mner_model, mner_data, tmp_path):
+    for name, change in (("bare", {"text_only": True}), ("found", {"objects": SALIENCY})):
+        shutil.copytree(mner_data.folder, tmp_path / name)
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
+        (tmp_path / name / "manifest.json").write_text(json.dumps(manifest | change), encoding="utf-8")
+    assert "Note: this data was prepared without pictures" in hvp("eval", str(mner_model), "--data", str(tmp_path / "bare")).out
+    told = hvp("eval", str(mner_model), "--data", str(tmp_path / "found")).out
+    assert "trained with objects: those that came with the data; this data has objects: by saliency (1)" in told
+    assert "this data" not in hvp("eval", str(mner_model)).out
 
 
 def test_every_prediction_is_written_with_its_confidence(hvp, mner_text_model, mner_data, tmp_path):

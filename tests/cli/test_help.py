@@ -93,7 +93,8 @@ def test_a_wrong_command_line_exits_with_2_and_prints_no_result(hvp, words):
         (DataError("a.txt:3: no tag\na.txt:4: no tag"), 2, "Error: a.txt:3: no tag\na.txt:4: no tag\n"),
         (OSError(28, "No space left on device", "runs/x"), 1, "Error: No space left on device: runs/x\n"),
         (PermissionError(13, "Permission denied"), 1, "Error: Permission denied\n"),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "Stopped\n"),
+        (KeyboardInterrupt("Stopped; say it again"), 130, "Stopped; say it again\n"),
     ],
 )
 def test_failures_are_one_message_and_an_exit_code(hvp, monkeypatch, error, code, message):

@@ -131,6 +131,8 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
         ("mner", ["--input", "in.jsonl"], "--input FILE and --output FILE belong together"),
         ("mner", ["--text", "Ada", "--output", "o"], "belong together; one text is printed"),
         ("mner", ["--input", "no.jsonl", "--output", "o"], "there is no input file no.jsonl"),
+        ("mner", ["--input", "-", "--output", "o"], "there is no input file -: it cannot be read twice"),
+        ("mner", ["--input", "/dev/null", "--output", "o"], "there is no input file /dev/null: it cannot be read twice"),
         ("mner", ["--input", "in.jsonl", "--output", "in.jsonl"], "it is the input"),
         ("mre", ["--text", "Ada"], "there is no head and no tail"),
         ("mre", ["--text", "Ada", "--head", "Ada"], "there is no tail"),

@@ -58,6 +58,18 @@ def test_a_folder_with_its_pictures_inside_can_be_moved(tmp_path):
     assert example.image.is_file()
 
 
+def test_what_a_killed_process_left_goes_with_the_next_one_and_that_of_others_stays(tmp_path):
+    for left in (".out~k1lled_0", ".out-too~k1lled_1"):
+        (tmp_path / left).mkdir()
+    write(tmp_path / "out", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out-too~k1lled_1", "out"]
+
+
+def test_two_processes_do_not_write_one_folder(tmp_path):
+    with staged(tmp_path / "out", "made"), pytest.raises(DataError, match=r"out is being written by another process; wait for it"):
+        write(tmp_path / "out", tmp_path)
+
+
 # --------------------------------------------------------------------------------------------------------------- fingerprint
 def test_the_fingerprint_does_not_depend_on_where_files_lie(tmp_path):
     one = write(tmp_path / "one", tmp_path / "here")

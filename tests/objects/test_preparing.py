@@ -167,7 +167,7 @@ def test_phrases_are_looked_for_one_by_one_by_a_detector(mine, detector_folder):
         (ObjectRequest("owlv2", {"weights": 3}), ComponentError, "must be text"),
         (ObjectRequest("saliency", phrases=("rules",)), InputError, "reads no phrases"),
         (ObjectRequest("owlv2", phrases=("mentions",)), InputError, "head and tail"),
-        (ObjectRequest(threshold=0.3), InputError, "--threshold belong to a proposer"),
+        (ObjectRequest(threshold=0.3), InputError, "--threshold: say who finds objects too"),
         (ObjectRequest("owlv2", {"weights": "./none"}), ModelFolderError, "no folder"),
     ],
 )

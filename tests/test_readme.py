@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import tiny
 
 from hvpkit.cli import app
+from hvpkit.data.own import read_own
+from hvpkit.data.reading import ReaderContext
+from hvpkit.prediction_records import input_from, read_object
 from hvpkit.recipe import load_recipe, shipped_recipes
 from hvpkit.registry import load_registry
 
@@ -55,6 +60,36 @@ def test_only_make_targets_that_exist_are_shown():
 def test_links_to_files_lead_somewhere():
     for link in re.findall(r"\]\(([^)#:]+)\)", TEXT):
         assert (ROOT / link).exists(), link
+
+
+def test_the_python_shown_runs(tmp_path, monkeypatch, capsys, mner_model, mre_model):
+    for model, name in ((mner_model, "hvpnet_mner"), (mre_model, "hvpnet_mre")):
+        shutil.copytree(model, tmp_path / "runs" / name)
+    tiny.draw(tmp_path / "x.jpg")
+    monkeypatch.chdir(tmp_path)
+    shown = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert shown
+    for program in shown:
+        exec(program, {})
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "head 'Ada' is not in the text 'nobody is here'"
+
+
+def test_lines_of_data_shown_are_read(tmp_path):
+    of_predict, of_data = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    for line in of_predict.splitlines():
+        assert input_from(read_object(line.encode()), tmp_path).text
+    for number, line in enumerate(of_data.splitlines()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "train.jsonl").write_text(line + "\n", encoding="utf-8")
+        tiny.draw(folder / "ada.jpg")
+        assert len(read_own(ReaderContext(folder, folder, False)).splits["train"]) == 1
+
+
+def test_links_within_the_page_lead_somewhere():
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= anchors
 
 
 def test_the_recipes_shown_compose(tmp_path):

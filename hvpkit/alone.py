@@ -13,7 +13,11 @@ from hvpkit.errors import InputError
 
 @contextmanager
 def alone(lock: Path, refusal: InputError) -> Iterator[None]:
-    """Hold a lock file, which goes away in the end; raises `refusal` when another process holds it."""
+    """Hold a lock file, which goes away in the end, with folders that were made for it and stayed empty.
+
+    Raises `refusal` when another process holds it.
+    """
+    made = [parent for parent in lock.parents if not parent.exists()]
     lock.parent.mkdir(parents=True, exist_ok=True)
     holding = FileLock(lock, timeout=0)
     try:
@@ -26,3 +30,6 @@ def alone(lock: Path, refusal: InputError) -> Iterator[None]:
         with suppress(PermissionError):  # Windows removes no file that is open
             lock.unlink(missing_ok=True)  # while it is held: nobody waits for it
         holding.release()
+        for parent in made:
+            with suppress(OSError):  # something is in it by now
+                parent.rmdir()

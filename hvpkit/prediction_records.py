@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -36,7 +36,7 @@ def prediction_record(prediction: Prediction) -> dict[str, Any]:
 
 def object_record(item: VisualObject) -> dict[str, Any]:
     """Give an object as JSON values, in pixels of the upright picture."""
-    box = None if item.box is None else [item.box.left, item.box.top, item.box.right, item.box.bottom]
+    box = None if item.box is None else list(astuple(item.box))
     fields = {"image": None if item.image is None else item.image.name, "box": box, "phrase": item.phrase, "score": item.score}
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -180,19 +180,22 @@ def _registrar(registry: Registry, kind: str, source: str) -> hookspecs.Register
     ) -> None:
         if not callable(factory):
             raise ComponentError(f"{kind} {name!r} of {source}: the factory must be a class or function")
-        if len(needed := _needed(factory)) != 1:
-            told = f"the factory is called with its context alone, and options by their names: not {needed}"
-            raise ComponentError(f"{kind} {name!r} of {source}: {told}; put a * before the options")
+        if fault := _cannot_be_called(factory):
+            told = f"the factory is called with its context, and its options by their names ({fault}): put a * before the options"
+            raise ComponentError(f"{kind} {name!r} of {source}: {told}")
         registry.add(Component(kind, name, factory, source, frozenset(needs), frozenset(provides), tasks))
 
     return register
 
 
-def _needed(factory: Callable[..., object]) -> list[str]:
-    """List the arguments without a default that are given by place."""
-    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(factory).parameters.values()
-    return [p.name for p in parameters if p.kind in by_place and p.default is inspect.Parameter.empty]
+def _cannot_be_called(factory: Callable[..., object]) -> str | None:
+    signature = inspect.signature(factory)
+    options = [p.name for p in signature.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    try:
+        signature.bind("context", **dict.fromkeys(options))
+    except TypeError as error:
+        return str(error)
+    return None
 
 
 def _import_file(file: Path) -> object:

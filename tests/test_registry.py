@@ -190,5 +190,7 @@ def test_what_cannot_be_used_is_named(plugin, body, fault):
 @pytest.mark.parametrize("arguments", ["", "shape, width", "*, width=3"])
 def test_a_factory_that_cannot_be_called_with_its_context_is_refused(plugin, arguments):
     body = f"def build({arguments}):\n    pass\n@hookimpl\ndef register_gates(register):\n    register('mine', build)\n"
-    with pytest.raises(ComponentError, match=r"gate 'mine' of mine\.py .*: the factory is called with its context alone.*put a \* before"):
+    with pytest.raises(
+        ComponentError, match=r"gate 'mine' of mine\.py .*: the factory is called with its context, .* \(.* argument.*\): put a \* before"
+    ):
         load_registry([plugin(body)])

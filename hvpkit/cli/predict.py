@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 from time import monotonic
 from typing import Annotated
@@ -96,7 +97,7 @@ def _show(found: Prediction, image: Path | None) -> None:
 
 
 def _box(item: VisualObject) -> str:
-    return "" if item.box is None else ", ".join(f"{edge:.0f}" for edge in (item.box.left, item.box.top, item.box.right, item.box.bottom))
+    return "" if item.box is None else ", ".join(f"{edge:.0f}" for edge in astuple(item.box))
 
 
 # ------------------------------------------------------------------------------------------------------------------ many

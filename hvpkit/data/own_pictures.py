@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def _misplaced(box: Box, image: Path) -> str | None:
         width, height = picture_size(image)
     except PictureError:
         return None
-    edges = (box.left, box.top, box.right, box.bottom)
+    edges = astuple(box)
     said, size = f"the box [{', '.join(f'{edge:g}' for edge in edges)}]", f"{image.name}, which has {width} x {height} pixels"
     if box.left >= width or box.top >= height or box.right <= 0 or box.bottom <= 0:
         return f"{said} lies outside of {size}"

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from glob import escape
 from pathlib import Path
@@ -175,23 +175,17 @@ def staged(folder: Path, name: str) -> Iterator[Path]:
     `name`, or another process is at it.
     """
     check_replaceable(folder, name)
-    made = [parent for parent in folder.parents if not parent.exists()]
     taken = DataError(f"{folder} is being written by another process; wait for it, or name another folder with --output")
-    try:
-        with alone(folder.with_name(f".{folder.name}.lock"), taken):
-            stage = _draft(folder)
-            try:
-                stage.chmod(0o777 & ~_umask())
-                yield stage
-                _replace(stage, folder)
-            finally:
-                shutil.rmtree(stage, ignore_errors=True)
-            for left in folder.parent.glob(f".{escape(folder.name)}~*"):
-                shutil.rmtree(left, ignore_errors=True)
-    finally:
-        for parent in made:
-            with suppress(OSError):  # it holds the folder: all went well
-                parent.rmdir()
+    with alone(folder.with_name(f".{folder.name}.lock"), taken):
+        stage = _draft(folder)
+        try:
+            stage.chmod(0o777 & ~_umask())
+            yield stage
+            _replace(stage, folder)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+        for left in folder.parent.glob(f".{escape(folder.name)}~*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _draft(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import astuple
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -75,7 +76,7 @@ def from_record(record: dict[str, Any], root: Path | None) -> Example:
 
 
 def _object_record(item: VisualObject, root: Path | None) -> dict[str, Any]:
-    box = None if item.box is None else [item.box.left, item.box.top, item.box.right, item.box.bottom]
+    box = None if item.box is None else list(astuple(item.box))
     image = None if item.image is None else _relative(item.image, root)
     fields = {"image": image, "box": box, "phrase": item.phrase, "score": item.score}
     return {name: value for name, value in fields.items() if value is not None}

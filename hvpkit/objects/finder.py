@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from PIL import Image
@@ -49,13 +49,13 @@ class ObjectFinder:
         return tuple(self._phrases(example)) if self.reads_phrases else ()
 
     def find(self, wanted: Sequence[Wanted]) -> Iterator[Found]:
-        """Give each example's objects, best first, or what is wrong with its picture; in order, a batch of pictures in memory at a time."""
-        batches = [wanted[start : start + self.batch_size] for start in range(0, len(wanted), self.batch_size)]
+        """Give each example's objects, best first, or what is wrong with its picture; in order, with two batches of pictures in memory."""
+        batches: list[Sequence[Wanted]] = [wanted[start : start + self.batch_size] for start in range(0, len(wanted), self.batch_size)]
         with ThreadPoolExecutor(READERS) as readers:
-            coming = [readers.submit(_queries, self, batch) for batch in batches[:1]]
-            for number in range(len(batches)):
-                queries = coming.pop().result()
-                coming = [readers.submit(_queries, self, batch) for batch in batches[number + 1 : number + 2]]
+            coming: list[Future[ObjectQuery | InputError]] = []
+            for batch in [*batches, []]:
+                queries = [query.result() for query in coming]
+                coming = [readers.submit(_query, self, item) for item in batch]
                 yield from self._answers(queries)
 
     def _answers(self, queries: Sequence[ObjectQuery | InputError]) -> Iterator[Found]:
@@ -80,10 +80,6 @@ class ObjectFinder:
         if len(answers) != len(queries):
             raise HvpkitError(f"the proposer {self.settings.proposer.name!r} gave {len(answers)} answers to {len(queries)} queries")
         return answers
-
-
-def _queries(finder: ObjectFinder, wanted: Sequence[Wanted]) -> list[ObjectQuery | InputError]:
-    return [_query(finder, item) for item in wanted]
 
 
 def _query(finder: ObjectFinder, wanted: Wanted) -> ObjectQuery | InputError:

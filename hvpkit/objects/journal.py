@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -80,7 +81,7 @@ def key_of(picture: Path, phrases: Sequence[str]) -> str:
 
 def _record(item: VisualObject) -> list[Any]:
     box = item.box
-    return [None if box is None else [box.left, box.top, box.right, box.bottom], item.phrase, item.score]
+    return [None if box is None else astuple(box), item.phrase, item.score]
 
 
 def _entry(line: bytes) -> tuple[str, tuple[VisualObject, ...]] | None:

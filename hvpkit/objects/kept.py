@@ -7,14 +7,14 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import IO
 
 from PIL import Image
 
-from hvpkit.errors import PictureError
 from hvpkit.recipe import ObjectsSpec
-from hvpkit.types import Example, Split, VisualObject
+from hvpkit.types import Box, Example, Split, VisualObject
 from hvpkit.vision.pictures import crop, open_picture
 
 OBJECTS, CROPS = "objects.jsonl", "crops"
@@ -31,11 +31,12 @@ class KeptObjects:
         """Write an example's objects; raises PictureError when a crop cannot be cut."""
         picture = open_picture(example.image) if self._crops and example.image and any(item.box for item in example.objects) else None
         for number, item in enumerate(example.objects):
-            crop_file = self._crop(picture, item, f"{split}/{_file_name(example.id)}_crop_{number}.png") if picture and item.box else None
+            name = f"{split}/{_file_name(example.id)}_crop_{number}.png"
+            crop_file = self._crop(picture, item.box, name) if picture and item.box else None
             self._lines.write(json.dumps(self._record(example, split, item, crop_file), ensure_ascii=False) + "\n")
 
     def _record(self, example: Example, split: Split, item: VisualObject, crop_file: str | None) -> dict[str, object]:
-        box = None if item.box is None else [item.box.left, item.box.top, item.box.right, item.box.bottom]
+        box = None if item.box is None else astuple(item.box)
         return {
             "example": example.id,
             "split": split,
@@ -48,12 +49,10 @@ class KeptObjects:
             "version": self._settings.version,
         }
 
-    def _crop(self, picture: Image.Image, item: VisualObject, name: str) -> str:
-        if item.box is None:
-            raise PictureError("an object without a box cannot be cut out")
+    def _crop(self, picture: Image.Image, box: Box, name: str) -> str:
         file = self._folder / CROPS / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        crop(picture, item.box).save(file)
+        crop(picture, box).save(file)
         return f"{CROPS}/{name}"
 
 

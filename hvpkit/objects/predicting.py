@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from hvpkit.errors import InputError, ModelFolderError
@@ -27,30 +27,23 @@ class ModelObjects:
         Raises ModelFolderError when the proposer cannot be had.
         """
         settings = self._folder.recipe.data.objects
-        lacking = [reading for reading in readings if isinstance(reading, Reading) and self._lacks(reading)]
-        if not lacking:
-            return list(readings)
-        if settings is None:
-            trained_without = self._folder.metrics.get("training", {}).get("with_objects") == 0  # an imported model does not know
-            return list(readings) if trained_without else [self._remarked(reading) for reading in readings]
-        if "dataset" in self._folder.registry.get("proposer", settings.proposer.name).needs:
-            return [self._remarked(reading) for reading in readings]
-        finder = self._opened(settings)
-        answers = finder.find([(reading.example, None) for reading in lacking])
-        return [self._looked(reading, next(answers), finder) if self._lacks(reading) else reading for reading in readings]
+        given = list(readings)
+        lacking = {i: reading for i, reading in enumerate(given) if isinstance(reading, Reading) and self._lacks(reading)}
+        trained_without = self._folder.metrics.get("training", {}).get("with_objects") == 0  # an imported model does not know
+        if not lacking or (settings is None and trained_without):
+            return given
+        if settings is None or "dataset" in self._folder.registry.get("proposer", settings.proposer.name).needs:
+            answers: Iterable[Looked] = map(_remarked, lacking.values())
+        else:
+            finder = self._opened(settings)
+            found = finder.find([(reading.example, None) for reading in lacking.values()])
+            answers = (self._looked(reading, one, finder) for reading, one in zip(lacking.values(), found, strict=True))
+        for i, answer in zip(lacking, answers, strict=True):
+            given[i] = answer
+        return given
 
-    def _lacks(self, reading: Looked) -> bool:
-        return (
-            isinstance(reading, Reading)
-            and not reading.objects_given
-            and reading.example.image is not None
-            and looks_at_objects(self._folder.recipe)
-        )
-
-    def _remarked(self, reading: Looked) -> Looked:
-        if isinstance(reading, Reading) and self._lacks(reading):
-            return replace(reading, remarks=(*reading.remarks, "this model's objects were given with its data, and none were given here"))
-        return reading
+    def _lacks(self, reading: Reading) -> bool:
+        return not reading.objects_given and reading.example.image is not None and looks_at_objects(self._folder.recipe)
 
     def _opened(self, settings: ObjectsSpec) -> ObjectFinder:
         if self._finder is None:
@@ -63,9 +56,9 @@ class ModelObjects:
                 ) from error
         return self._finder
 
-    def _looked(self, reading: Looked, found: Found, finder: ObjectFinder) -> Looked:
-        if isinstance(found, InputError) or isinstance(reading, InputError):
-            return found if isinstance(found, InputError) else reading
+    def _looked(self, reading: Reading, found: Found, finder: ObjectFinder) -> Looked:
+        if isinstance(found, InputError):
+            return found
         trained, now = self._folder.recipe.data.objects, finder.settings
         remarks = reading.remarks
         if trained is not None and trained.version != now.version:
@@ -75,3 +68,7 @@ class ModelObjects:
         vision = self._folder.recipe.vision
         seen = found[: vision.objects] if vision else ()
         return replace(reading, example=replace(reading.example, objects=seen), remarks=remarks)
+
+
+def _remarked(reading: Reading) -> Reading:
+    return replace(reading, remarks=(*reading.remarks, "this model's objects were given with its data, and none were given here"))

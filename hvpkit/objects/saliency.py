@@ -57,9 +57,9 @@ def border_contrast(picture: Image.Image) -> Map:
     lab = _lab(np.asarray(picture, dtype=np.float64) / 255)
     lab = ndimage.gaussian_filter(lab, (1, 1, 0))
     rim = max(1, round(BORDER * min(lab.shape[:2])))
-    inner = np.ones(lab.shape[:2], bool)
-    inner[rim:-rim, rim:-rim] = False
-    ground = lab[inner]
+    border = np.ones(lab.shape[:2], bool)
+    border[rim:-rim, rim:-rim] = False
+    ground = lab[border]
     ground = ground[:: max(1, len(ground) // SAMPLES)]
     rival = max(1, round(RIVALS * len(ground)))
     distance, _ = cKDTree(ground).query(lab.reshape(-1, 3), k=[rival])

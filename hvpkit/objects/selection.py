@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import torch
 from torchvision.ops import nms
@@ -28,7 +28,7 @@ def select(found: Sequence[VisualObject], size: tuple[int, int], settings: Objec
 def _clipped(item: VisualObject, size: tuple[int, int], smallest: int) -> VisualObject | None:
     if item.box is None:
         return item
-    edges = (item.box.left, item.box.top, item.box.right, item.box.bottom)
+    edges = astuple(item.box)
     if not all(map(math.isfinite, edges)) or (item.score is not None and not math.isfinite(item.score)):
         return None
     left, top, right, bottom = (min(max(edge, 0.0), float(side)) for edge, side in zip(edges, (*size, *size), strict=True))
@@ -51,4 +51,4 @@ def _distinct(ranked: Sequence[VisualObject], overlap: float) -> list[VisualObje
 
 def _edges(box: Box | None) -> tuple[float, float, float, float]:
     assert box is not None
-    return box.left, box.top, box.right, box.bottom
+    return astuple(box)

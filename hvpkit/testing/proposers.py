@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from PIL import Image, ImageDraw
@@ -91,7 +92,7 @@ def _near(first: float | None, second: float | None, tolerance: float) -> bool:
 
 
 def _edges(box: Box | None) -> tuple[float, ...]:
-    return () if box is None else (box.left, box.top, box.right, box.bottom)
+    return () if box is None else astuple(box)
 
 
 def _halved(item: VisualObject) -> VisualObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from hvpkit.errors import DataError
 from hvpkit.types import Example, Span
@@ -76,12 +77,7 @@ def lay_out_released(pieces: Sequence[Sequence[int]], example: Example, room: in
 
 def fitting(costs: Sequence[int], room: int) -> int:
     """Count the leading words whose pieces fit together into `room`."""
-    used = 0
-    for count, cost in enumerate(costs):
-        used += cost
-        if used > room:
-            return count
-    return len(costs)
+    return sum(used <= room for used in accumulate(costs))
 
 
 def window_around(costs: Sequence[int], spans: Sequence[Span], room: int, identity: str) -> tuple[int, int]:

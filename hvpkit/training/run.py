@@ -88,24 +88,25 @@ def train(
     identity = {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint, "number of processes": str(processes())}
     identity |= plugins_of(recipe, registry)
     workspace = Workspace(output)
-    found = workspace.look(identity, resume) if is_main_process() else workspace.newest_checkpoint()
-    checkpoint = found if resume else None
-    if resume:
-        report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
-    run = Run(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
-    trainer = run.trainer(workspace.folder)
-    trainer.add_callback(clock)
-    if trainer.is_world_process_zero():
-        workspace.begin(identity)
-    with workspace.given_up_without_checkpoint() if trainer.is_world_process_zero() else nullcontext():
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
-        report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")
-    finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None
-    trainer.accelerator.wait_for_everyone()
-    trainer.accelerator.end_training()
-    if finished is not None:
-        workspace.leave()
+    with workspace.alone() if is_main_process() else nullcontext():
+        found = workspace.look(identity, resume) if is_main_process() else workspace.newest_checkpoint()
+        checkpoint = found if resume else None
+        if resume:
+            report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
+        run = Run(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
+        trainer = run.trainer(workspace.folder)
+        trainer.add_callback(clock)
+        if trainer.is_world_process_zero():
+            workspace.begin(identity)
+        with workspace.given_up_without_checkpoint() if trainer.is_world_process_zero() else nullcontext():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
+            report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")
+        finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None
+        trainer.accelerator.wait_for_everyone()
+        trainer.accelerator.end_training()
+        if finished is not None:
+            workspace.leave()
     return finished
 
 

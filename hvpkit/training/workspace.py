@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from hvpkit.alone import alone
 from hvpkit.errors import InputError
 
 LOGS = "logs"
@@ -28,6 +29,13 @@ class Workspace:
     def folder(self) -> Path:
         """Give the folder that holds checkpoints."""
         return self.output.with_name(f"{self.output.name}.training")
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other processes off; raises InputError when one is at it."""
+        return alone(
+            self.folder.with_name(f".{self.folder.name}.lock"),
+            InputError(f"{self.output} is being trained by another process; wait for it, or give another --output"),
+        )
 
     def look(self, identity: dict[str, str], resume: bool) -> Path | None:
         """Check that a run of this identity may start, or with `resume` go on; gives the checkpoint to go on from.

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+from dataclasses import astuple
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def identity(tower: VisualTower) -> dict[str, Any]:
 
 def view_key(content: bytes, box: Box | None) -> bytes:
     """Give the key of a picture, by its file's bytes, or of a box of it."""
-    edges = b"" if box is None else np.array([box.left, box.top, box.right, box.bottom], "<f8").tobytes()
+    edges = b"" if box is None else np.array(astuple(box), "<f8").tobytes()
     return hashlib.sha256(hashlib.sha256(content).digest() + edges).digest()
 
 

@@ -9,6 +9,7 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def picture_size(path: Path, *, root: Path | None = None) -> tuple[int, int]:
 
 def crop(picture: Image.Image, box: Box) -> Image.Image:
     """Cut out every pixel that a box touches; raises PictureError when none of the box lies in the picture."""
-    edges = (box.left, box.top, box.right, box.bottom)
+    edges = astuple(box)
     if all(math.isfinite(edge) for edge in edges):
         left, top = max(0, math.floor(box.left)), max(0, math.floor(box.top))
         right, bottom = min(picture.width, math.ceil(box.right)), min(picture.height, math.ceil(box.bottom))

@@ -30,6 +30,13 @@ def test_an_output_that_is_there_is_not_overwritten(tmp_path):
         Workspace(tmp_path / "run").look(RUN, resume=True)
 
 
+def test_a_run_is_trained_by_one_process(tmp_path):
+    with Workspace(tmp_path / "runs" / "run").alone(), pytest.raises(InputError, match="run is being trained by another process; wait"):
+        with Workspace(tmp_path / "runs" / "run").alone():
+            pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unfinished_run_is_not_started_over_by_accident(tmp_path):
     Workspace(tmp_path / "run").begin(RUN)
     with pytest.raises(InputError, match="--resume"):

@@ -17,7 +17,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.errors import ModelFolderError, choices
 from hvpkit.text.hub import TIMEOUT_SECONDS
-from hvpkit.vision.transform import centre, rescaled, to_pixels
+from hvpkit.vision.transform import centre, to_pixels
 
 SIDE = 224
 RESNET_STAGES = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}  # node -> stride
@@ -123,7 +123,7 @@ class TorchvisionBackbone(VisualBackbone):
         names = {node: str(i) for i, node in enumerate(stages)}
         self.body = create_feature_extractor(model, return_nodes=names)
         self.side, self.centred = side, centred
-        self.ample = 2 * rescaled(side) if centred else 2 * side
+        self.ample = None if centred else 2 * side  # the release decodes pictures in full
         with torch.no_grad():
             maps = self.body.eval()(torch.zeros(1, 3, 64, 64))
         self.levels = tuple(LevelInfo(maps[str(i)].shape[1], stride) for i, stride in enumerate(stages.values()))

@@ -10,14 +10,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def rescaled(side: int) -> int:
-    """Give the shorter side, in pixels, of a picture out of whose middle `side` x `side` is cut."""
-    return side * 8 // 7
-
-
 def centre(picture: Image.Image, side: int) -> Image.Image:
     """Rescale the shorter side to 8/7 of `side`, and cut `side` x `side` out of the middle: 256 and 224 for ImageNet's classifiers."""
-    whole = functional.resize(picture, [rescaled(side)], antialias=True)
+    whole = functional.resize(picture, [side * 8 // 7], antialias=True)
     cut: Image.Image = functional.center_crop(whole, [side, side])
     return cut
 

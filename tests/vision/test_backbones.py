@@ -10,12 +10,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from small_models import no_network
-from torchvision import models
+from torchvision import models, transforms
 
 from hvpkit.contracts import LevelInfo, VisionContext
 from hvpkit.errors import ModelFolderError
 from hvpkit.registry import load_registry
 from hvpkit.vision import torchvision_backbone
+from hvpkit.vision.tower import VisualTower
+from hvpkit.vision.views import View
 
 STRIDES = (4, 8, 16, 32)
 
@@ -230,3 +232,15 @@ def test_a_saved_model_needs_no_weights_of_its_backbone(cache, monkeypatch, tmp_
     for weights in ("imagenet", "/nowhere/w.pth"):
         assert load_registry().build("visual backbone", "resnet18", context, {"weights": weights}).levels[0] == LevelInfo(64, 4)
     assert not called
+
+
+@pytest.mark.parametrize("size", [(2400, 1600), (300, 900), (100, 80)])
+def test_the_release_s_pixels_are_those_of_its_own_transforms(tmp_path, size):
+    chance = torch.Generator().manual_seed(size[0])
+    noise = torch.randint(256, (size[1] // 4, size[0] // 4, 3), generator=chance, dtype=torch.uint8)
+    Image.fromarray(noise.numpy()).resize(size).save(tmp_path / "x.jpg", quality=90)
+    tower = VisualTower(build("resnet18", "random", side=None, resize="centre-crop"), grid=2, frozen=True)
+    normalise = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    released = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), normalise])
+    wanted = released(Image.open(tmp_path / "x.jpg").convert("RGB"))
+    torch.testing.assert_close(tower.look(View(tmp_path / "x.jpg")), wanted)

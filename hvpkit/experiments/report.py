@@ -12,6 +12,7 @@ from hvpkit.experiments.statistics import Difference, OverSeeds, compare, over_s
 from hvpkit.experiments.tables import Cell, Table, with_best
 
 METRICS = ("precision", "recall", "f1")
+NAMES = ("P", "R", "F1")  # of these
 MISSING = "-"
 
 
@@ -140,23 +141,22 @@ def _over(values: Sequence[float]) -> OverSeeds | None:
 # ------------------------------------------------------------------------------------------------------------------- tables
 def _scores_table(report: Report) -> Table:
     plan, rows, kinds = report.header.plan, report.rows(), _Columns(report)
-    columns = tuple(f"{dataset} {name}" for dataset in report.datasets for name, _ in kinds.of(dataset))
+    names = [(dataset, name) for dataset in report.datasets for name, _ in kinds.of(dataset)]
     made: list[tuple[Cell, ...]] = []
     for part in dict.fromkeys(row.part for row in rows):
         of_part = [row for row in rows if row.part == part]
         found = [[score(row) for dataset in report.datasets for _, score in kinds.of(dataset)] for row in of_part]
         cells = [[*_row_cells(report, row), *(Cell(percent(score)) for score in own)] for row, own in zip(of_part, found, strict=True)]
-        made += with_best(
-            cells, [[None if score is None else score.mean for score in own] for own in found], lambda value: f"{100 * value:.2f}"
-        )
-    notes = [f"{plan.score}; mean±standard deviation over seeds, in percent; the best of each column is bold"]
+        compared = [[score.mean if score and name in NAMES else None for score, (_, name) in zip(own, names, strict=True)] for own in found]
+        made += with_best(cells, compared, lambda value: f"{100 * value:.2f}")
+    notes = [f"{plan.score}; mean±standard deviation over seeds, in percent; the best P, R and F1 are bold"]
     if "text-only" in plan.controls:
         notes.append("text-only F1: the twin, the same recipe and seed without pictures and fusion")
     if "shuffled" in plan.controls:
         notes.append(
             "shuffled F1: the same trained model, each test example with the picture (and objects) of another one, by the run's seed"
         )
-    return Table("scores", f"{plan.title}: scores", (*_row_columns(report), *columns), made, notes)
+    return Table("scores", f"{plan.title}: scores", (*_row_columns(report), *map(" ".join, names)), made, notes)
 
 
 class _Columns:
@@ -177,7 +177,7 @@ class _Columns:
 
         controls = {"text-only": ("text-only F1", twin), "shuffled": ("shuffled F1", shuffled)}
         asked = [controls[name] for name in dict.fromkeys(self.report.header.plan.controls)]
-        return [*zip("PR", map(metric, METRICS), strict=False), ("F1", metric("f1")), *asked]
+        return [*zip(NAMES, map(metric, METRICS), strict=True), *asked]
 
 
 def _row_columns(report: Report) -> tuple[str, ...]:

@@ -48,6 +48,15 @@ def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
     assert [[cell.bold for cell in row] for row in found.rows] == [[False, True, True, True, False, False], [False] * 6]
 
 
+def test_no_control_is_the_best_one():
+    runs = [
+        plans.result(plans.planned(name, 1), kind, shuffled=Score(precision=f1, recall=f1, f1=f1))
+        for name, kind, f1 in (("a", GOOD, 0.6), ("b", POOR, 0.4))
+    ]
+    rows = table(report(runs, controls=["shuffled"]), "scores").rows
+    assert [[cell.bold for cell in row] for row in rows] == [[False, True, True, True, False], [False] * 5]
+
+
 def test_systems_are_compared_with_the_reference_and_with_their_twins(two_systems):
     rows = texts(table(two_systems, "differences"))
     assert [row[2:5] for row in rows] == [["a", "b", "+30.00"], ["a", "its text-only twin", "+30.00"]]

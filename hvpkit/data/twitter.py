@@ -43,16 +43,20 @@ def read_tweets(source: Source) -> list[Draft]:
 
 def _tweets(lines: Iterable[str], source: Source) -> Iterator[_Tweet]:
     tweet: _Tweet | None = None
+    lost = False  # in a tweet that does not say which it is
     for number, line in enumerate(lines, 1):
         if line.strip().startswith(START):
             if tweet:
                 yield tweet
             tweet = _Tweet(number, _picture(line))
         elif not line.strip():
+            lost = False
             if tweet and tweet.lines:
                 tweet.ended = True
         elif tweet is None:
-            source.leave_out(BadRecord(f"words before the first {START} line", f"{line.strip()!r} belongs to no tweet"), number)
+            if not lost:
+                source.leave_out(BadRecord(f"words before the first {START} line", f"{line.strip()!r} belongs to no tweet"), number)
+            lost = True
         else:
             if tweet.ended:
                 source.note("empty line inside a tweet, ignored", number - 1, f"in tweet {tweet.picture}")

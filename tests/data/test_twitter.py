@@ -119,9 +119,9 @@ def test_an_empty_line_inside_a_tweet_loses_no_words(tmp_path):
 
 
 def test_words_before_any_tweet_are_reported(tmp_path):
-    drafts, problems = read(tmp_path, "lost\tO\n" + GOOD)
+    drafts, problems = read(tmp_path, "lost\tO\ntoo\tO\n\nanother\tO\n\n" + GOOD)
     assert len(drafts) == 1
-    assert kinds(problems) == {"words before the first IMGID: line": 1}
+    assert kinds(problems) == {"words before the first IMGID: line": 2}
 
 
 @pytest.mark.parametrize(("text", "place"), [("IMGID:2\nx\tO\nüb\u00e9\tO\n", 7), ("IMGID:2\u00e9\nx\tO\n", 5)])

@@ -136,13 +136,13 @@ class _Expander:
                 if system.optional and "no such file" in str(error):
                     self.found.left_out.append(f"{name}: there is no recipe {given}")
                 else:
-                    self._problem(str(error), "systems", name)
+                    self._problem(str(error), "systems", name, "recipes")
                 continue
             lacking = self._lacking(recipe)
             if lacking:
                 self.found.left_out.append(f"{name}: {given} needs {', '.join(lacking)}, which is not installed")
             elif recipe.task in found:
-                self._problem(f"{name} has two recipes for {recipe.task}, {found[recipe.task]} and {given}", "systems", name)
+                self._problem(f"{name} has two recipes for {recipe.task}, {found[recipe.task]} and {given}", "systems", name, "recipes")
             else:
                 found[recipe.task] = path
         return found

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from experiments import plans
 
@@ -82,6 +84,13 @@ def test_what_cannot_be_run_is_told_with_its_line(tmp_path, mner_data, mre_data,
     with pytest.raises(PlanError) as error:
         expand(load_plan(file), load_registry())
     assert said in str(error.value) and f"{file}:" in str(error.value)
+
+
+def test_a_recipe_that_was_set_is_told_where_it_was_set(tmp_path, mner_data, mre_data):
+    override = "systems.with.recipes=[nowhere.yaml]"
+    plan = load_plan(plans.write(tmp_path, mner_data, mre_data), [override])
+    with pytest.raises(PlanError, match=re.escape(f"--set {override}: nowhere.yaml: no such file")):
+        expand(plan, load_registry())
 
 
 def test_a_plan_that_makes_no_run_is_refused(tmp_path, mner_data, mre_data):

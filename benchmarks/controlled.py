@@ -159,12 +159,14 @@ def run(job: Job, bench: Bench) -> None:
 
 def fit(job: Job, bench: Bench, output: Path) -> None:
     """Train; all runs share the words of both tasks, so that weights can move between these."""
+    from transformers.trainer_utils import set_seed
+
     from hvpkit.data.prepared import open_prepared
     from hvpkit.model import build_model
     from hvpkit.model_folder import open_model_folder
     from hvpkit.registry import load_registry
     from hvpkit.training.report import Report
-    from hvpkit.training.run import Run, seed_everything
+    from hvpkit.training.run import Run
     from hvpkit.training.transfer import take_over
     from hvpkit.weights import load_model
 
@@ -174,7 +176,7 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     training = Run(recipe, registry, data, Report(epoch=_say_epoch))
     everything = training.examples["train"]
     training.examples["train"] = Random(job.seed).sample(everything, round(job.fraction * len(everything)))
-    seed_everything(job.seed)
+    set_seed(job.seed)
     training.model = build_model(recipe, registry, data.labels, words)
     if job.start is not None:
         take_over(training.model, load_model(open_model_folder(bench.work / "models" / job.start.name), "cpu"))

@@ -6,8 +6,9 @@ import difflib
 import sysconfig
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
-HOW = "HVP_TRACEBACK=1 hvp ... shows how it came to it"
+SHOW_TRACEBACK = "HVP_TRACEBACK=1 hvp ... shows how it came to it"
 MOST_NAMED = 40  # names in one message
 
 
@@ -62,14 +63,19 @@ def choices(name: str, names: Iterable[str]) -> str:
     return f"; available: {', '.join(known[:MOST_NAMED])}{more}"
 
 
-def raised_at(error: BaseException) -> str:
-    """Give the file and line that an unexpected error is most likely to be blamed on: not those of libraries, which are seldom at fault."""
+def raised_at(error: BaseException, home: Path | None = None) -> str:
+    """Give the file and line that an unexpected error is most likely to be blamed on.
+
+    That is the last one within `home`, a file or folder, else the last one of no library, which is seldom at fault.
+    """
     frames = traceback.extract_tb(error.__traceback__)
-    last = next((frame for frame in reversed(frames) if not _is_library(frame.filename)), frames[-1])
+    at_home = [frame for frame in frames if home is not None and Path(frame.filename).is_relative_to(home)]
+    last = (at_home or [frame for frame in frames if not _is_library(frame.filename)] or frames)[-1]
     return f"{last.filename}:{last.lineno}"
 
 
 def _is_library(file: str) -> bool:
     """Tell files of Python and of installed packages, but for hvpkit's own and its plugins'."""
-    package = file.partition("site-packages/")[2].partition("/")[0]
+    parts = Path(file).parts
+    package = next((parts[parts.index(place) + 1] for place in ("site-packages", "dist-packages") if place in parts), None)
     return "hvpkit" not in package if package else file.startswith(("<frozen", sysconfig.get_path("stdlib")))

@@ -120,8 +120,8 @@ def _of_data(recipe: Recipe, data: PreparedData, shuffle: int | None) -> Iterato
     """Say how the pictures of this data are not those that the model was trained with: the fingerprint is one of texts and labels."""
     if uses_pictures(recipe) and data.manifest.text_only:
         yield "this data was prepared without pictures (--text-only)"
-    elif looks_at_objects(recipe) and data.objects != recipe.data.objects:
-        yield f"the model was trained with {how_found(recipe.data.objects)}; this data has {how_found(data.objects)}"
+    elif looks_at_objects(recipe) and (here := how_found(data.objects)) != (then := how_found(recipe.data.objects)):
+        yield f"the model was trained with {then}; this data has {here}"
     if shuffle is not None:
         yield f"pictures were shuffled between examples by seed {shuffle}"
 

@@ -14,7 +14,6 @@ from hvpkit.registry import Component
 Count = Annotated[int, Field(ge=1)]
 Number = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
 
 
@@ -25,8 +24,10 @@ def type_problem(component: Component, option: Parameter, value: object) -> str 
         return None
     try:
         TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(value)
-    except ValidationError:
-        return f"must be {_describe(hint)}, not {value!r}"
+    except ValidationError as error:
+        limits = [told["msg"] for told in error.errors() if "ctx" in told and told["type"] != "literal_error"]
+        said = limits[0].removeprefix("Input ").replace("should", "must") if limits else f"must be {_describe(hint)}"
+        return f"{said}, not {value!r}"
     return None
 
 
@@ -55,8 +56,5 @@ def _describe(hint: Any) -> str:  # noqa: ANN401
     if get_origin(hint) is Literal:
         return " or ".join(map(str, get_args(hint)))
     if get_origin(hint) is Annotated:
-        kind, *told = get_args(hint)
-        limits = [limit for info in told for limit in getattr(info, "metadata", ())]
-        said = [f"{words} {getattr(limit, name):g}" for limit in limits for name, words in LIMITS.items() if hasattr(limit, name)]
-        return ", ".join([_describe(kind), *said])
+        return _describe(get_args(hint)[0])
     return PLAIN[hint]

@@ -17,7 +17,7 @@ from typing import Any
 import pluggy
 
 from hvpkit import hookspecs
-from hvpkit.errors import HOW, ComponentError, HvpkitError, choices, raised_at
+from hvpkit.errors import SHOW_TRACEBACK, ComponentError, HvpkitError, choices, raised_at
 
 KINDS = {
     "text encoder": "register_text_encoders",
@@ -93,12 +93,13 @@ class Registry:
                 raise ComponentError(f"{kind} {name!r} has no option {option!r}{choices(option, component.options)}")
         try:
             made = component.factory(context, **options)
-        except HvpkitError:
+        except (HvpkitError, OSError, MemoryError):
             raise
         except Exception as error:  # a factory is anybody's, and may raise anything
             given = ", ".join(f"{option}: {getattr(value, 'name', value)!r}" for option, value in options.items())
             what = f"{kind} {name!r} of {component.source} cannot be made{f' with {given}' if given else ''}"
-            raise ComponentError(f"{what} ({type(error).__name__}: {error}, at {raised_at(error)}); {HOW}") from error
+            at = raised_at(error, _home(component.factory))
+            raise ComponentError(f"{what} ({type(error).__name__}: {error}, at {at}); {SHOW_TRACEBACK}") from error
         if fault := fault_of(made):
             raise ComponentError(f"{kind} {name!r} of {component.source} cannot be used: {fault}")
         return made
@@ -181,15 +182,26 @@ def _registrar(registry: Registry, kind: str, source: str) -> hookspecs.Register
         if not callable(factory):
             raise ComponentError(f"{kind} {name!r} of {source}: the factory must be a class or function")
         if fault := _cannot_be_called(factory):
-            told = f"the factory is called with its context, and its options by their names ({fault}): put a * before the options"
+            told = f"the factory is called with its context and named options ({fault}): let it take one, then a * and the options"
             raise ComponentError(f"{kind} {name!r} of {source}: {told}")
         registry.add(Component(kind, name, factory, source, frozenset(needs), frozenset(provides), tasks))
 
     return register
 
 
+def _home(factory: Callable[..., object]) -> Path | None:
+    """Find the file of a factory, or the folder of its package."""
+    module = sys.modules.get(getattr(factory, "__module__", ""))
+    if module is None or module.__file__ is None:
+        return None
+    return Path(module.__file__).parent if module.__package__ else Path(module.__file__)
+
+
 def _cannot_be_called(factory: Callable[..., object]) -> str | None:
-    signature = inspect.signature(factory)
+    try:
+        signature = inspect.signature(factory)
+    except ValueError:  # of some that are written in C nothing is known
+        return None
     options = [p.name for p in signature.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
     try:
         signature.bind("context", **dict.fromkeys(options))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from hashlib import sha256
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hvpkit import hookspecs, registry
-from hvpkit.errors import ComponentError
+from hvpkit.errors import ComponentError, PictureError
 from hvpkit.registry import KINDS, Component, Registry, load_registry
 
 HEADER = "from hvpkit.hookspecs import hookimpl\n\n"
@@ -187,10 +188,34 @@ def test_what_cannot_be_used_is_named(plugin, body, fault):
         load_registry([file]).build("fusion", "mine", None, {})
 
 
+@pytest.mark.parametrize("error", [PictureError("no.png is missing"), OSError(28, "No space left on device")])
+def test_what_is_no_fault_of_a_factory_is_told_as_it_is(error):
+    def factory(context):
+        raise error
+
+    registry = Registry()
+    registry.add(Component("reader", "mine", factory, "a test"))
+    with pytest.raises(type(error)) as told:
+        registry.build("reader", "mine", None, {})
+    assert told.value is error
+
+
+def test_an_installed_plugin_is_blamed_with_its_own_line(tmp_path, monkeypatch):
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "somegate.py").write_text("def build(shape):\n    return {}[shape]\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    registry = Registry()
+    registry.add(Component("gate", "some", importlib.import_module("somegate").build, "somegate 1.0"))
+    with pytest.raises(ComponentError, match=r"gate 'some' of somegate 1\.0 cannot be made \(KeyError: 7, at .*somegate\.py:2\)"):
+        registry.build("gate", "some", 7, {})
+
+
 @pytest.mark.parametrize("arguments", ["", "shape, width", "*, width=3"])
 def test_a_factory_that_cannot_be_called_with_its_context_is_refused(plugin, arguments):
     body = f"def build({arguments}):\n    pass\n@hookimpl\ndef register_gates(register):\n    register('mine', build)\n"
     with pytest.raises(
-        ComponentError, match=r"gate 'mine' of mine\.py .*: the factory is called with its context, .* \(.* argument.*\): put a \* before"
+        ComponentError,
+        match=r"gate 'mine' of mine\.py .*: the factory is called with its context .* argument.*\): let it",
     ):
         load_registry([plugin(body)])

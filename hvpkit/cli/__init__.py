@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from hvpkit.cli import output
-from hvpkit.errors import HOW, HvpkitError, raised_at
+from hvpkit.errors import SHOW_TRACEBACK, HvpkitError, raised_at
 
 WAIT = "2000"  # turns that a thread of torch waits before it sleeps; by default it keeps a processor of a busy machine from others
 
@@ -122,4 +122,4 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     first_line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}\nThis was not expected (at {raised_at(error)}); {HOW}."
+    return f"{type(error).__name__}: {first_line}\nThis was not expected (at {raised_at(error)}); {SHOW_TRACEBACK}."

@@ -128,6 +128,10 @@ def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
             done = file.run(predictor, advance)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Stopped; the same command goes on with {file.target}") from None
+    except OSError:
+        if file.target.exists():
+            output.say(f"What was written stays; the same command goes on with {file.target}")
+        raise
     lines, seconds = done.lines - file.kept.lines, monotonic() - begun
     output.say(f"{lines} lines read in {seconds:.1f} s ({lines / seconds:.1f}/s), {done.failed} of all {done.lines} failed: {file.target}")
     return done

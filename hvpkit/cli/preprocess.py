@@ -96,7 +96,7 @@ def command(
 
     drawing = {"size": size, "seed": seed, "irrelevant": irrelevant, "test_irrelevant": test_irrelevant, "ambiguity": ambiguity}
     options = {key: value for key, value in drawing.items() if value is not None}
-    of_recipe = [setting for setting in settings or () if features is not None and setting.partition(".")[0] in Recipe.model_fields]
+    of_recipe = [setting for setting in settings or () if features is not None and _section(setting) in Recipe.model_fields]
     request = ObjectRequest(
         proposer=objects,
         options=settings_from(setting for setting in settings or () if setting not in of_recipe),
@@ -143,6 +143,10 @@ def _filling(recipe: str, settings: Sequence[str], registry: Registry, text_only
 
     tower = constant_tower(loaded, registry)
     return lambda folder: fill_features(tower, loaded, open_prepared(folder), output.progress)
+
+
+def _section(setting: str) -> str:
+    return setting.partition("=")[0].partition(".")[0]
 
 
 def show_features(report: FeatureReport) -> None:

@@ -194,7 +194,7 @@ def _draft(folder: Path) -> Path:
 
 def check_replaceable(folder: Path, name: str) -> None:
     """Raise DataError unless `folder` is absent, empty, or holds prepared data of `name` and nothing else."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+    if not folder.name or folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise DataError(f"{folder} is not a folder of its own; name another with --output")
     entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
     if not entries:
@@ -267,6 +267,7 @@ def _replace(stage: Path, folder: Path) -> None:
         stage.rename(folder)
     except BaseException:
         (old / folder.name).rename(folder)
+        old.rmdir()
         raise
 
 

@@ -20,9 +20,15 @@ OTHER = {"B-OTHER": "B-MISC", "I-OTHER": "I-MISC"}
 @dataclass
 class _Tweet:
     line: int
-    picture: str
+    first: str
     lines: list[tuple[int, str]] = field(default_factory=list)
     ended: bool = False
+
+    @property
+    def picture(self) -> str:
+        """Give its picture's name, which is the tweet's, without the ending."""
+        name = self.first.strip()[len(START) :].strip()
+        return name[:-4] if PurePath(name).suffix.lower() in (".jpg", ".png") else name
 
 
 def read_tweets(source: Source) -> list[Draft]:
@@ -48,7 +54,7 @@ def _tweets(lines: Iterable[str], source: Source) -> Iterator[_Tweet]:
         if line.strip().startswith(START):
             if tweet:
                 yield tweet
-            tweet = _Tweet(number, _picture(line))
+            tweet = _Tweet(number, line)
         elif not line.strip():
             lost = False
             if tweet and tweet.lines:
@@ -66,14 +72,9 @@ def _tweets(lines: Iterable[str], source: Source) -> Iterator[_Tweet]:
         yield tweet
 
 
-def _picture(line: str) -> str:
-    name = line.strip()[len(START) :].strip()
-    return name[:-4] if PurePath(name).suffix.lower() in (".jpg", ".png") else name
-
-
 def _example(tweet: _Tweet, source: Source) -> Example:
     words, tags, lines = [], [], []
-    utf8(tweet.picture)
+    utf8(tweet.first)
     for number, line in tweet.lines:
         word, tag = _word_and_tag(number, utf8(line, number), source)
         if word:

@@ -16,7 +16,7 @@ from glob import escape
 from pathlib import Path
 from typing import IO, Any
 
-from hvpkit.errors import HvpkitError
+from hvpkit.errors import DataError, HvpkitError
 from hvpkit.recipe import load_recipe
 from hvpkit.registry import load_registry
 
@@ -122,8 +122,11 @@ def scored(job: Job) -> dict[str, Any]:
     if folder.recipe.scoring == "texts":  # the release scores positions, not examples
         fields["outcomes"] = outcomes(json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
     if job.shuffled and vision is not None:
-        shuffled = evaluate(folder, "test", predictions=file.with_suffix(".shuffled.jsonl"), shuffle=folder.recipe.train.seed)
-        fields["shuffled"] = overall(asdict(shuffled.scores))
+        try:
+            shuffled = evaluate(folder, "test", predictions=file.with_suffix(".shuffled.jsonl"), shuffle=folder.recipe.train.seed)
+            fields["shuffled"] = overall(asdict(shuffled.scores))
+        except DataError as error:  # too few pictures: the run itself is sound
+            fields["remarks"] = [*fields["remarks"], f"no score with shuffled pictures: {error}"]
     return fields
 
 

@@ -21,7 +21,7 @@ FORBIDDEN = -10_000.0  # its paths have probability 0 in fp32, so it gets no gra
 def no_bio(names: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Say what no BIO tags are: beginning with a tag, [L] bool, and stepping from one to another, [L, L] bool."""
     inside = torch.tensor([name.startswith("I-") for name in names])
-    follows = torch.tensor([[to == f"I-{before[2:]}" and before != "O" for to in names] for before in names])
+    follows = torch.tensor([[to == f"I-{before[2:]}" for to in names] for before in names])
     return inside, inside & ~follows
 
 

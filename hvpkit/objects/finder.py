@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from PIL import Image
@@ -18,7 +18,6 @@ from hvpkit.types import Example, Split, VisualObject
 from hvpkit.vision.pictures import open_picture
 
 LONGEST = 1600  # pixels of the longer side that proposers see: more than any of them keeps
-READERS = 2  # threads that decode while the proposer works
 
 Found = tuple[VisualObject, ...] | InputError
 Wanted = tuple[Example, Split | None]  # None: it is of no split
@@ -51,11 +50,11 @@ class ObjectFinder:
     def find(self, wanted: Sequence[Wanted]) -> Iterator[Found]:
         """Give each example's objects, best first, or what is wrong with its picture; in order, with two batches of pictures in memory."""
         batches: list[Sequence[Wanted]] = [wanted[start : start + self.batch_size] for start in range(0, len(wanted), self.batch_size)]
-        with ThreadPoolExecutor(READERS) as readers:
-            coming: list[Future[ObjectQuery | InputError]] = []
-            for batch in [*batches, []]:
-                queries = [query.result() for query in coming]
-                coming = [readers.submit(_query, self, item) for item in batch]
+        with ThreadPoolExecutor(1) as readers:  # decodes while the proposer works; Pillow's warnings are silenced for one thread at a time
+            coming = [readers.submit(_queries, self, batch) for batch in batches[:1]]
+            for number in range(len(batches)):
+                queries = coming.pop().result()
+                coming = [readers.submit(_queries, self, batch) for batch in batches[number + 1 : number + 2]]
                 yield from self._answers(queries)
 
     def _answers(self, queries: Sequence[ObjectQuery | InputError]) -> Iterator[Found]:
@@ -80,6 +79,10 @@ class ObjectFinder:
         if len(answers) != len(queries):
             raise HvpkitError(f"the proposer {self.settings.proposer.name!r} gave {len(answers)} answers to {len(queries)} queries")
         return answers
+
+
+def _queries(finder: ObjectFinder, wanted: Sequence[Wanted]) -> list[ObjectQuery | InputError]:
+    return [_query(finder, item) for item in wanted]
 
 
 def _query(finder: ObjectFinder, wanted: Wanted) -> ObjectQuery | InputError:

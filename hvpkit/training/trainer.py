@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -46,15 +45,16 @@ class EpochOfSampler(TrainerCallback):
 
 
 class Diverging(TrainerCallback):
-    """Ends a training whose loss is no number any more, before that epoch is scored and kept: its weights are none either."""
+    """Ends a training whose weights are no numbers any more, before that epoch is scored and kept."""
 
-    def on_log(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
-        """Look at an epoch's mean loss; raises HvpkitError."""
-        loss = kwargs["logs"].get("loss")
-        if loss is not None and not math.isfinite(loss):
+    def on_epoch_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
+        """Look at the weights; raises HvpkitError."""
+        trained = [parameter.detach() for parameter in kwargs["model"].parameters() if parameter.requires_grad]
+        if not get_total_norm(trained).isfinite():
             raise HvpkitError(
-                f"training diverged: the mean loss of epoch {math.ceil(state.epoch)} is {loss}; take lower learning rates (train.lr, "
-                "train.head_lr, ...), clip gradients (train.max_grad_norm), or look for what divides by 0 in a plugin"
+                f"training diverged in epoch {round(state.epoch)}: weights are no numbers any more; remove what it left "
+                f"({args.output_dir}), and take lower learning rates (train.lr, train.head_lr, ...), clip gradients "
+                "(train.max_grad_norm), or look for what divides by 0 in a plugin"
             )
 
 

@@ -64,6 +64,18 @@ def test_data_whose_objects_or_pictures_are_other_ones_is_remarked(hvp, mner_mod
     assert "this data" not in hvp("eval", str(mner_model)).out
 
 
+def test_a_model_of_text_alone_has_nothing_to_remark_on_pictures(hvp, mner_text_model, mner_data, tmp_path):
+    shutil.copytree(mner_data.folder, tmp_path / "bare")
+    manifest = json.loads((tmp_path / "bare" / "manifest.json").read_text(encoding="utf-8"))
+    changed = json.dumps(manifest | {"text_only": True, "objects": SALIENCY})
+    (tmp_path / "bare" / "manifest.json").write_text(changed, encoding="utf-8")
+    assert "this data" not in hvp("eval", str(mner_text_model), "--data", str(tmp_path / "bare")).out
+
+
+def test_a_control_is_remarked_whatever_its_seed(hvp, mner_model):
+    assert "pictures were shuffled between examples by seed 0" in hvp("eval", str(mner_model), "--shuffle-pictures", "0").out
+
+
 def test_every_prediction_is_written_with_its_confidence(hvp, mner_text_model, mner_data, tmp_path):
     typed = hvp("eval", str(mner_text_model), "--predictions", str(tmp_path / "p.jsonl"), "--json")
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from unittest.mock import Mock
 
 import pytest
 
@@ -104,6 +105,26 @@ def test_failures_are_one_message_and_an_exit_code(hvp, monkeypatch, error, code
     monkeypatch.setattr(cli, "app", fail)
     typed = hvp()
     assert (typed.code, typed.out, typed.err) == (code, "", message)
+
+
+@pytest.mark.parametrize(
+    ("typed", "works", "said"),
+    [
+        (
+            ("preprocess", "demo"),
+            "hvpkit.data.preprocess.preprocess",
+            "Stopped; the same command goes on: objects and features that were found",
+        ),
+        (("experiment", "quick"), "hvpkit.experiments.execution.execute", "Stopped; the same command goes on where it was\n"),
+        (("recipes",), "hvpkit.cli.recipes.list_recipes", "Stopped\n"),
+    ],
+)
+def test_ctrl_c_is_told(hvp, monkeypatch, tmp_path, typed, works, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(works, Mock(side_effect=KeyboardInterrupt))
+    found = hvp(*typed)
+    assert (found.code, found.out) == (130, "")
+    assert said in found.err
 
 
 def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):

@@ -57,7 +57,8 @@ def test_settings_of_the_recipe_reach_it(hvp):
     [
         (("--features", "small.yaml", "--set", "vision.widht=8"), "did you mean width or"),
         (("--features", "small.yaml", "--objects", "saliency", "--set", "colour=red"), "'saliency' has no option 'colour'"),
-        (("--objects", "saliency", "--set", "vision.width=8"), "vision"),
+        (("--features", "small.yaml", "--set", "vision={backbone: cnn-from-scratch, widht: 8}"), "has no option 'widht'"),
+        (("--objects", "saliency", "--set", "vision.width=8"), "proposer 'saliency' has no option 'vision'"),
         (("--features", "learns.yaml"), "changes in training (vision.frozen is false)"),
         (("--features", "bert_crf_mner"), "this recipe looks at no pictures"),
         (("--features", "small.yaml", "--text-only"), "--features and --text-only exclude each other"),

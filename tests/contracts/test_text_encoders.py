@@ -139,6 +139,12 @@ def test_a_word_that_looks_like_a_special_token_is_a_word(kind, encoder_folder):
     assert [ids.count(marker) for marker in encoder.marker_ids() or ()] in ([], [1, 1, 1, 1])
 
 
+def test_the_release_s_layout_reads_special_tokens_as_the_release_does(encoder_folder):
+    encoder = hugging_face(TextContext("mner"), name=str(encoder_folder("bert")), layout="pieces")
+    ids = encoder.encode(Example("1", ("Ada", "[MASK]")), 64).features["input_ids"].tolist()
+    assert encoder.tokenizer.mask_token_id in ids
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_word_of_which_no_piece_is_left_still_has_a_position(kind, encoder_folder):
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind)))

@@ -129,7 +129,7 @@ def test_a_tweet_that_is_not_utf8_is_left_out_with_line_and_byte(tmp_path, text,
     drafts, problems = read(tmp_path, GOOD.encode() + text.encode().replace("\u00e9".encode(), b"\xe9") + b"\nIMGID:3\ny\tO\n")
     assert len(drafts) == 2
     assert only_problem(problems).kind == "not UTF-8"
-    assert only_problem(problems).places[0].startswith(f"{tmp_path / 'train.txt'}:{place}: byte ")
+    assert only_problem(problems).places[0].startswith(f"{tmp_path / 'train.txt'}:{place}: byte {8 if place == 5 else 4} of the line")
 
 
 def test_bytes_are_counted_as_an_editor_does(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from experiments import plans
 
-from hvpkit.experiments.published import TABLE_1, published
+from hvpkit.experiments.published import TABLE_1, conditions, published
 from hvpkit.experiments.report import Report
 from hvpkit.experiments.results import Data, Header, Score
 from hvpkit.experiments.tables import Cell, Table, as_csv, latex, markdown, with_best
@@ -46,6 +46,13 @@ def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
         ["b", "50.00±0.00", "50.00±0.00", "50.00±0.00", "-", "-"],
     ]
     assert [[cell.bold for cell in row] for row in found.rows] == [[False, True, True, True, False, False], [False] * 6]
+
+
+def test_runs_without_a_dev_split_say_that_their_last_epoch_counts():
+    data = Data(name="people", fingerprint="f", examples={"dev": 0, "test": 9}, pictures={})
+    without = report([plans.result(plans.planned("a", 1), GOOD, data=data), plans.result(plans.planned("a", 2), GOOD)])
+    assert any(note.endswith("without a dev split the last epoch counts") for note in without.notes())
+    assert any(note.endswith("dev picked each run's epoch") for note in report([plans.result(plans.planned("a", 1), GOOD)]).notes())
 
 
 def test_no_control_is_the_best_one():
@@ -106,6 +113,9 @@ def test_published_scores_stand_beside_ours_with_the_conditions():
 
 
 def test_what_is_not_known_of_a_published_system_is_said():
+    assert "pictures: ours none, theirs are not known" in conditions(
+        "AdapCoAtt-BERT-CRF", plans.result(plans.planned("a", 1, dataset="twitter2017"), GOOD)
+    )
     run = plans.planned("MTB", 1, dataset="mnre")
     data = Data(name="mnre", fingerprint="f", examples={"dev": 1624, "test": 1614}, pictures={"test": 0})
     made = report([plans.result(run, GOOD, data=data)], systems={"MTB": "r"}, datasets=["mnre"], seeds=[1])

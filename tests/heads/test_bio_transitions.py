@@ -74,6 +74,11 @@ def test_weight_decay_frees_nothing_however_long_training_is():
     assert (head.crf.transitions[steps] < 0.05 * FORBIDDEN).all()
 
 
+def test_what_is_forbidden_is_no_part_of_the_weights():
+    made = [CrfHead(HeadContext(Labels("mner", TAGS), 6), dropout=0.0, bio=bio).state_dict() for bio in (False, True)]
+    assert list(made[0]) == list(made[1])
+
+
 def test_pieces_have_no_bio_transitions():
     context, options = HeadContext(Labels("mner", TAGS), 6), {"labels": "pieces", "transitions": "bio"}
     with pytest.raises(ComponentError, match="for words"):

@@ -15,6 +15,7 @@ from hvpkit.training import run as training_run
 from hvpkit.training.report import Report
 from hvpkit.training.run import train
 from hvpkit.training.trainer import HvpTrainer
+from hvpkit.training.workspace import Workspace
 from hvpkit.vision.tower import VisualTower
 
 
@@ -201,3 +202,10 @@ def test_a_model_names_data_seed_encoder_and_random_parts(tmp_path, mner_data):
     assert (metrics["seed"], metrics["encoder"]) == (7, "bert-from-scratch")
     assert any("random weights" in remark for remark in metrics["remarks"])
     assert mner_data.manifest.fingerprint in (finished.folder / "README.md").read_text()
+
+
+def test_nobody_trains_into_a_folder_that_is_being_trained(tmp_path, mner_data):
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False)
+    with Workspace(tmp_path / "run").alone(), pytest.raises(InputError, match="run is being trained by another process"):
+        train(recipe, load_registry(), tmp_path / "run")
+    assert not list(tmp_path.glob("run*"))

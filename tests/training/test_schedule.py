@@ -72,9 +72,27 @@ def test_a_scaled_step_of_a_fused_optimizer_is_a_step_after_clipping(make):
 
 def test_a_training_that_diverges_ends_and_keeps_no_epoch_of_it(trained, tmp_path):
     rates = ("train.optimizer=sgd", "train.lr=0.99", "train.head_lr=0.99", "train.max_grad_norm=0", "train.warmup=0.0", "train.epochs=30")
-    with pytest.raises(HvpkitError, match=r"training diverged: the mean loss of epoch \d+ is (nan|inf); take lower learning rates"):
+    with pytest.raises(
+        HvpkitError, match=r"training diverged in epoch \d+: weights are no numbers any more; remove what it left .*training"
+    ):
         trained(*rates)
     assert not (tmp_path / "run0").exists()
+
+
+def test_a_last_step_that_ruins_the_weights_is_noticed(trained, monkeypatch, tmp_path):
+    original = AdamW.step
+    taken = []
+
+    def step(self, *given):
+        taken.append(original(self, *given))
+        if len(taken) == 3:
+            self.param_groups[0]["params"][0].data.fill_(float("inf"))
+        return taken[-1]
+
+    monkeypatch.setattr(AdamW, "step", step)
+    with pytest.raises(HvpkitError, match=r"training diverged in epoch 1:"):
+        trained("train.epochs=2")
+    assert not list(tmp_path.glob("run0*/checkpoint*"))
 
 
 def test_accumulated_batches_make_one_step(trained):

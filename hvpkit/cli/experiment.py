@@ -71,11 +71,11 @@ def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list
     """Do the runs with a progress bar; gives why each that failed did."""
     from hvpkit.experiments.execution import Setup, Told, execute
 
-    with output.progress("runs", len(expansion.planned(plan))) as advance:
-        try:
-            return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)), Told(output.say, output.warn, advance))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("Stopped; the same command goes on where it was") from None
+    with (
+        output.stoppable("Stopped; the same command goes on where it was"),
+        output.progress("runs", len(expansion.planned(plan))) as advance,
+    ):
+        return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)), Told(output.say, output.warn, advance))
 
 
 def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:

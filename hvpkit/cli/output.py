@@ -35,6 +35,15 @@ def fail(message: str) -> None:
     messages.print(Text("Error: ", style="bold red").append(message, style="default not bold"), soft_wrap=True)
 
 
+@contextmanager
+def stoppable(message: str) -> Iterator[None]:
+    """Have Ctrl-C within the block end the command with a message."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(message) from None
+
+
 def print_text(text: str) -> None:
     """Print a result to stdout as it stands."""
     results.print(text, markup=False, soft_wrap=True)

@@ -124,10 +124,11 @@ def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
 
     predictor, begun = Predictor(folder, find_objects=objects), monotonic()
     try:
-        with output.progress("lines", file.total - file.kept.lines) as advance:
+        with (
+            output.stoppable(f"Stopped; the same command goes on with {file.target}"),
+            output.progress("lines", file.total - file.kept.lines) as advance,
+        ):
             done = file.run(predictor, advance)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Stopped; the same command goes on with {file.target}") from None
     except OSError:
         if file.target.exists():
             output.say(f"What was written stays; the same command goes on with {file.target}")

@@ -112,7 +112,7 @@ def command(
     )
     called, registry = drawn(name, task, options) if task or options else name, load_registry(plugins or ())
     filling = None if features is None else _filling(features, of_recipe, registry, text_only)
-    try:
+    with output.stoppable("Stopped; the same command goes on: objects and features that were found are kept"):
         report = preprocess(
             called,
             root=root,
@@ -124,8 +124,6 @@ def command(
             progress=output.progress,
         )
         filled = None if filling is None else filling(report.folder)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("Stopped; the same command goes on: objects and features that were found are kept") from None
     if as_json:
         return output.print_json(report if filled is None else {**vars(report), "features": filled})
     show(report)

@@ -34,10 +34,8 @@ def command(
     from hvpkit.training.run import is_main_process, train
 
     report = terminal_report() if is_main_process() else Report()
-    try:
+    with output.stoppable("Stopped; the same command with --resume goes on after the last epoch that was finished"):
         finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=report)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("Stopped; the same command with --resume goes on after the last epoch that was finished") from None
     if finished is None:
         return
     if json:

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from hvpkit.composition import composition_problems
 from hvpkit.errors import RecipeError, choices
+from hvpkit.option_types import Count, Number, Share
 from hvpkit.recipe_source import Origin, Source, explain, read_source, source_of
 from hvpkit.recipe_yaml import Keys, dump
 from hvpkit.registry import Registry
@@ -18,7 +19,6 @@ from hvpkit.types import Task
 
 Name = Annotated[str, Field(min_length=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class _Spec(BaseModel):
@@ -62,8 +62,8 @@ class ObjectsSpec(_Spec):
     proposer: Part
     version: str | None = None
     phrases: list[Name] = []
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
-    overlap: Annotated[float, Field(ge=0, le=1)] = 0.5
+    threshold: Share = 0.0
+    overlap: Share = 0.5
     smallest: Count = 16
     most: Count = 3
 
@@ -103,7 +103,7 @@ class VisionSpec(_WithOptions):
     backbone: Name
     weights: Name = "imagenet"
     whole: bool = True
-    objects: Annotated[int, Field(ge=0)] = 3
+    objects: Number = 3
     grid: Count = 2
     frozen: bool = True
     size: Annotated[int, Field(ge=32)] | None = None
@@ -150,7 +150,7 @@ class TrainSpec(_Spec):
     fusion_lr: Rate | None = None
     vision_lr: Rate | None = None
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    warmup: Annotated[float, Field(ge=0, le=1)] = 0.1
+    warmup: Share = 0.1
     schedule: Literal["linear", "epochs"] = "linear"
     rate_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0

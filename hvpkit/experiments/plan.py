@@ -10,14 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from hvpkit.errors import PlanError, RecipeError, choices
+from hvpkit.option_types import Count
 from hvpkit.recipe import shipped
 from hvpkit.recipe_source import Origin, explain, read_source
 from hvpkit.types import Task
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]*$")]
 Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Settings = Annotated[list[str], Field(alias="set")]
 Control = Literal["text-only", "shuffled"]
@@ -108,7 +108,7 @@ class Plan(_Spec):
     systems: Annotated[dict[Name, System], Field(min_length=1)]
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
-    shares: list[Share] = [1.0]
+    shares: list[Fraction] = [1.0]
     shots: list[Count] = []
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     settings: Settings = []

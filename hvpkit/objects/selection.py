@@ -43,12 +43,7 @@ def _certainty(item: VisualObject) -> float:
 
 def _distinct(ranked: Sequence[VisualObject], overlap: float) -> list[VisualObject]:
     boxed = [i for i, item in enumerate(ranked) if item.box is not None]
-    boxes = torch.tensor([_edges(ranked[i].box) for i in boxed], dtype=torch.float32).reshape(-1, 4)
+    boxes = torch.tensor([astuple(item.box) for item in ranked if item.box is not None], dtype=torch.float32).reshape(-1, 4)
     order = torch.arange(len(boxed), 0, -1, dtype=torch.float32)  # ranks, so that equal scores keep their order
     kept = {boxed[i] for i in nms(boxes, order, overlap).tolist()}
     return [item for i, item in enumerate(ranked) if item.box is None or i in kept]
-
-
-def _edges(box: Box | None) -> tuple[float, float, float, float]:
-    assert box is not None
-    return astuple(box)

@@ -1,7 +1,7 @@
 """Prepared data: a folder with manifest.json and one JSON line an example in {train,dev,test}.jsonl (no torch).
 
-A folder is whole or not there: everything is written to a sibling and renamed. Pictures are named relative to `pictures_root`, which is
-itself relative when the pictures live inside the folder, so that a generated dataset can be moved.
+A folder is whole or not there: everything is written to a sibling and renamed. Pictures are named relative to `pictures_root`, and how to
+reach that from the folder is noted too: the folder may be moved alone, or together with its pictures.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Manifest:
     """What a prepared folder holds.
 
     `fingerprint`: 16 hex digits of a sha256 over ids, words, tags, spans and relations of every split, wherever the files lie;
-    `digests`: the same of each split; `counts`: examples of each split; `pictures_root`: absolute, or relative to the prepared folder;
+    `digests`: the same of each split; `counts`: examples of each split; `pictures_root`: absolute, or relative when inside the folder;
+    `pictures_beside`: the same relative to the folder, for when both were moved;
     `facts`: what is known of the data beyond its examples, such as the ceilings of generated data;
     `objects`: how objects were found (hvpkit/recipe.py: ObjectsSpec), None where they came with the data.
     """
@@ -52,6 +53,7 @@ class Manifest:
     text_only: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, Any] | None = None
+    pictures_beside: str | None = None
     format: int = FORMAT
 
 
@@ -78,9 +80,10 @@ class PreparedData:
 
     @property
     def pictures_root(self) -> Path | None:
-        """Give the folder that picture paths start from."""
-        root = self.manifest.pictures_root
-        return None if root is None else Path(os.path.normpath(self.folder / root))
+        """Give the folder that picture paths start from: where it was, else where it is when it was moved with this folder."""
+        noted = (self.manifest.pictures_root, self.manifest.pictures_beside)
+        places = [Path(os.path.normpath(self.folder / place)) for place in noted if place is not None]
+        return next((place for place in places if place.is_dir()), places[0] if places else None)
 
     def examples(self, split: Split) -> list[Example]:
         """Read one split (empty when the dataset has none); raises DataError, with file and line, when it is damaged or was changed."""
@@ -231,9 +234,9 @@ def write_records(
     for split in SPLITS:
         counts[split], digests[split] = _write_split(stage / f"{split}.jsonl", splits.get(split, ()), labels, pictures_root)
     fingerprint = hashlib.sha256("".join(digests[split] for split in SPLITS).encode()).hexdigest()[:16]
-    root = _stored_root(pictures_root, stage)
+    root, beside = _stored_root(pictures_root, stage)
     known = facts() if callable(facts) else facts or {}
-    manifest = Manifest(name, task, labels.names, fingerprint, counts, digests, root, source, text_only, known, objects)
+    manifest = Manifest(name, task, labels.names, fingerprint, counts, digests, root, source, text_only, known, objects, beside)
     text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2, ensure_ascii=False)
     (stage / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
@@ -250,11 +253,13 @@ def _write_split(file: Path, examples: Iterable[Example], labels: Labels, root: 
     return count, digest.hexdigest()
 
 
-def _stored_root(root: Path | None, stage: Path) -> str | None:
+def _stored_root(root: Path | None, stage: Path) -> tuple[str | None, str | None]:
+    """Give `pictures_root` and `pictures_beside`; `stage` lies where the prepared folder will."""
     if root is None:
-        return None
+        return None, None
     absolute, inside = Path(os.path.abspath(root)), Path(os.path.abspath(stage))
-    return absolute.relative_to(inside).as_posix() if absolute.is_relative_to(inside) else str(absolute)
+    beside = Path(os.path.relpath(absolute, inside)).as_posix()
+    return (beside, None) if absolute.is_relative_to(inside) else (str(absolute), beside)
 
 
 def _replace(stage: Path, folder: Path) -> None:

@@ -58,6 +58,24 @@ def test_a_folder_with_its_pictures_inside_can_be_moved(tmp_path):
     assert example.image.is_file()
 
 
+@pytest.mark.parametrize(("moved", "pictures"), [("new/data/out", "old/p"), ("new", "new/p")], ids=["alone", "with its pictures"])
+def test_pictures_are_found_when_a_folder_is_moved(tmp_path, moved, pictures):
+    (tmp_path / "old" / "p").mkdir(parents=True)
+    (tmp_path / "old" / "p" / "ä b.jpg").touch()
+    (tmp_path / "old" / "data").mkdir()
+    write(tmp_path / "old" / "data" / "out", tmp_path / "old")
+    (tmp_path / moved).parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(tmp_path / "old" / ("data/out" if moved.endswith("out") else ""), tmp_path / moved)
+    [first, _] = open_prepared(tmp_path / "new" / "data" / "out").examples("train")
+    assert first.image == tmp_path / pictures / "ä b.jpg"
+    assert first.image.is_file()
+
+
+def test_a_folder_whose_pictures_are_gone_names_where_they_were(tmp_path):
+    write(tmp_path / "out", tmp_path / "gone")
+    assert open_prepared(tmp_path / "out").examples("train")[0].image == tmp_path / "gone" / "p" / "ä b.jpg"
+
+
 def test_what_a_killed_process_left_goes_with_the_next_one_and_that_of_others_stays(tmp_path):
     for left in (".out~k1lled_0", ".out-too~k1lled_1"):
         (tmp_path / left).mkdir()

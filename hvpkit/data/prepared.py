@@ -205,12 +205,21 @@ def check_replaceable(folder: Path, name: str) -> None:
     if MANIFEST not in entries or entries - PARTS:
         other = sorted(entries - PARTS) or sorted(entries)
         raise DataError(f"{folder} would be replaced but holds other files ({', '.join(other[:3])}); name another folder with --output")
+    if (held := _held(folder, "name")) != name:
+        raise DataError(f"{folder} holds the prepared data of {held!r}, not of {name!r}; name another folder with --output")
+
+
+def check_same_source(folder: Path, source: str) -> None:
+    """Raise DataError where `folder` holds data prepared from another source: two datasets of one's own may bear the same name."""
+    if (folder / MANIFEST).is_file() and (held := _held(folder, "source")) != source:
+        raise DataError(f"{folder} holds the prepared data of {held}, this is {source}; remove it or name another folder with --output")
+
+
+def _held(folder: Path, fact: str) -> object:
     try:
-        held = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["name"]
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))[fact]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder / MANIFEST} is damaged ({error}); remove {folder} or name another folder with --output") from error
-    if held != name:
-        raise DataError(f"{folder} holds the prepared data of {held!r}, not of {name!r}; name another folder with --output")
 
 
 def write_records(

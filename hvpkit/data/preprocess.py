@@ -12,7 +12,7 @@ from typing import Any
 
 from hvpkit.data.own import dataset_name
 from hvpkit.data.picture_check import unreadable, without
-from hvpkit.data.prepared import staged, write_records
+from hvpkit.data.prepared import check_same_source, staged, write_records
 from hvpkit.data.problems import Problems
 from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext, Stream
 from hvpkit.data.report import Report, SplitReport, counted, report_of
@@ -47,7 +47,8 @@ def preprocess(
     """Prepare a dataset by its name, looked for under `root` (the current folder), or the JSON lines at a path; report what was found.
 
     `output` is `data/<name>` unless given; `options` are the reader's own; `objects` says how to find objects in pictures.
-    Raises InputError for a name that is neither, DataError when nothing can be used or, unless `text_only`, when there is not one picture.
+    Raises InputError for a name that is neither, DataError when nothing can be used, when `output` holds other data or, unless
+    `text_only`, when there is not one picture.
     Whatever goes wrong, no half folder stays.
     """
     registry = registry or load_registry()
@@ -59,6 +60,8 @@ def preprocess(
     with staged(folder, called) as stage, ExitStack() as closing:
         context = ReaderContext(place, stage, text_only, problems)
         dataset: Dataset = registry.build("reader", reader, context, dict(options or {}))
+        if reader == OWN:
+            check_same_source(folder, dataset.source)
         reports = {split: SplitReport() for split in dataset.splits}
         pictured = _pictured(dataset, text_only, problems, reports, progress)
         writing = Place(folder, stage, closing)

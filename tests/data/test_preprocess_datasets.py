@@ -164,6 +164,18 @@ def test_preparing_again_replaces_and_moves_with_the_text(tmp_path):
     assert open_prepared(Path("data/twitter2017")).examples("train")[0].words == ("Bob",)
 
 
+@pytest.mark.parametrize("other", ["elsewhere/mine", "elsewhere/mine/dev.jsonl", "mine/train.jsonl"])
+def test_own_data_of_the_same_name_does_not_replace_another(tmp_path, other):
+    for file in ("mine/train.jsonl", "elsewhere/mine/train.jsonl", "elsewhere/mine/dev.jsonl"):
+        write_lines(tmp_path / file, [MNER])
+    preprocess("mine", text_only=True)
+    kept = (tmp_path / "data" / "mine" / "manifest.json").read_bytes()
+    with pytest.raises(DataError, match=rf"^data/mine holds .* of JSON lines of {tmp_path}/mine, this is .*{other}; remove it or name .*--output"):
+        preprocess(other, text_only=True)
+    assert (tmp_path / "data" / "mine" / "manifest.json").read_bytes() == kept
+    preprocess("mine/", text_only=True)
+
+
 def test_an_interruption_while_pictures_are_checked_leaves_nothing(tmp_path):
     twitter(tmp_path / "root", "10.jpg")
 

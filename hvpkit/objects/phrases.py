@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 TYPES = ("person", "location", "organization", "miscellaneous")
+SPACY = "spacy"  # or spacy:PIPELINE
 PIPELINE = "en_core_web_sm"
 MOST = 16  # phrases of one example
 LONGEST = 8  # words of a phrase
@@ -40,20 +41,21 @@ def default_phrases(task: Task) -> list[str]:
 def check_phrases(names: Sequence[str], task: Task) -> None:
     """Raise InputError for a name that is not one, and for `mentions` where examples have none."""
     for name in names:
-        if name.partition(":")[0] not in EXTRACTORS or (":" in name and not name.startswith("spacy:")):
-            raise InputError(f"unknown kind of phrases {name!r}{choices(name, EXTRACTORS)}")
+        _check_kind(name)
         if name == "mentions" and task == "mner":
             raise InputError("the phrases `mentions` are the head and tail of a pair (mre); sentences with entities to find have none")
 
 
+def _check_kind(name: str) -> None:
+    kind, colon, _ = name.partition(":")
+    if kind != SPACY and (colon or kind not in EXTRACTORS):
+        raise InputError(f"unknown kind of phrases {name!r}{choices(name, [*EXTRACTORS, SPACY])}")
+
+
 def _one(name: str) -> Extractor:
+    _check_kind(name)
     kind, _, pipeline = name.partition(":")
-    if kind not in EXTRACTORS:
-        raise InputError(f"unknown kind of phrases {name!r}{choices(name, EXTRACTORS)}")
-    if kind == "spacy":
-        language = _pipeline(pipeline or PIPELINE)
-        return lambda example: list(_chunks(language, example))
-    return EXTRACTORS[kind]
+    return _spacy(pipeline or PIPELINE) if kind == SPACY else EXTRACTORS[kind]
 
 
 def _rules(example: Example) -> list[str]:
@@ -70,7 +72,17 @@ def _mentions(example: Example) -> list[str]:
     return [text or " ".join(example.words[span.start : span.end]) for text, span in zip(said, spans, strict=True)]
 
 
-EXTRACTORS: dict[str, Extractor] = {"rules": _rules, "spacy": _rules, "types": _types, "mentions": _mentions}  # spacy's needs a pipeline
+EXTRACTORS: dict[str, Extractor] = {"rules": _rules, "types": _types, "mentions": _mentions}
+
+
+def _spacy(pipeline: str) -> Extractor:
+    language = _pipeline(pipeline)
+
+    @lru_cache(maxsize=256)  # an example is asked for to look it up, to look, and to show what was looked for
+    def chunks(text: str) -> tuple[str, ...]:
+        return tuple(_chunks(language, text))
+
+    return lambda example: chunks(" ".join(word for token in example.words for word in clean(token)))
 
 
 @lru_cache(maxsize=2)
@@ -92,8 +104,7 @@ def _pipeline(name: str) -> Language:
     return language
 
 
-def _chunks(language: Language, example: Example) -> Iterator[str]:
-    text = " ".join(word for token in example.words for word in clean(token))
+def _chunks(language: Language, text: str) -> Iterator[str]:
     for chunk in language(text).noun_chunks:
         words = [token.text for token in chunk if token.pos_ not in ("DET", "PRON", "PUNCT")]
         if any(re.search(r"\w", word) for word in words):

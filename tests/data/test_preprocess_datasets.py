@@ -170,7 +170,7 @@ def test_own_data_of_the_same_name_does_not_replace_another(tmp_path, other):
         write_lines(tmp_path / file, [MNER])
     preprocess("mine", text_only=True)
     kept = (tmp_path / "data" / "mine" / "manifest.json").read_bytes()
-    with pytest.raises(DataError, match=rf"^data/mine holds .* of JSON lines of {tmp_path}/mine, this is .*{other}; remove it or name .*--output"):
+    with pytest.raises(DataError, match=rf"^data/mine holds .* of {tmp_path}/mine, this is .*{other}; remove it or name .*--output"):
         preprocess(other, text_only=True)
     assert (tmp_path / "data" / "mine" / "manifest.json").read_bytes() == kept
     preprocess("mine/", text_only=True)

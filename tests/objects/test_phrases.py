@@ -71,7 +71,7 @@ def test_a_pipeline_that_is_not_there_is_told_with_what_to_do(tmp_path):
         extractor([f"spacy:{tmp_path / 'none'}"])
 
 
-def test_noun_chunks_of_a_pipeline_are_phrases(tmp_path):
+def test_noun_chunks_of_a_pipeline_are_phrases_read_once(tmp_path, monkeypatch):
     spacy = pytest.importorskip("spacy")
     from spacy.training import Example as Lesson
 
@@ -91,4 +91,8 @@ def test_noun_chunks_of_a_pipeline_are_phrases(tmp_path):
     for _ in range(25):
         language.update([lesson], sgd=step)
     language.to_disk(tmp_path / "pipeline")
-    assert extractor([f"spacy:{tmp_path / 'pipeline'}"])(Example("1", ("RT", "the", "cat", "sees", "a", "dog"))) == ("cat", "dog")
+    phrases, read = extractor([f"spacy:{tmp_path / 'pipeline'}"]), []
+    monkeypatch.setattr(spacy.Language, "__call__", lambda self, text, call=spacy.Language.__call__: read.append(text) or call(self, text))
+    for name in "12":
+        assert phrases(Example(name, ("RT", "the", "cat", "sees", "a", "dog"))) == ("cat", "dog")
+    assert read == ["the cat sees a dog"]

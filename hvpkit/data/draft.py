@@ -17,13 +17,14 @@ class Draft:
     picture: str | None
 
 
-def unique_id(name: str, taken: set[str], source: Source, line: int) -> str:
-    """Give `name`, or, with a note, the first of name#2, name#3, ... that is not taken; and take it."""
-    unique, number = name, 1
+def unique_id(name: str, taken: dict[str, int], source: Source, line: int) -> str:
+    """Give `name`, or, with a note, the first of name#2, name#3, ... that is not taken; `taken` remembers the last number of each name."""
+    unique, number = name, taken.get(name, 1)
     while unique in taken:
         number += 1
         unique = f"{name}#{number}"
     if unique != name:
         source.note("id used before, made unique", line, f"{name!r} is now {unique!r}")
-    taken.add(unique)
+    taken[name] = number
+    taken.setdefault(unique, 1)
     return unique

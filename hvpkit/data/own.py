@@ -105,7 +105,7 @@ class _Reader:
 
     pictures: OwnPictures | None
     task: Task | None = None
-    _ids: dict[Split, set[str]] = field(default_factory=dict)
+    _ids: dict[Split, dict[str, int]] = field(default_factory=dict)
 
     def read(self, source: Source) -> Iterator[Example]:
         """Read one split."""
@@ -136,7 +136,7 @@ class _Reader:
             raise BadRecord("no labels", f'it has neither "tags" nor "entities", nor a pair; {what_it_has(record)}')
         pair = _pair(record, sentence, source, number) if task == "mre" else {}
         self.task = task
-        name = unique_id(_id(record, number, source), self._ids.setdefault(source.split, set()), source, number)
+        name = unique_id(_id(record, number, source), self._ids.setdefault(source.split, {}), source, number)
         image, objects = self.pictures.of(record, source, number) if self.pictures else (None, ())
         return Example(name, sentence.words, tags, image=image, objects=objects, **pair)
 

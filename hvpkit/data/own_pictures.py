@@ -75,7 +75,7 @@ class OwnPictures:
         path = Path(os.path.normpath(self._folder / name))
         if not self._is_inside(path):
             source.note(OUTSIDE, line, f"{name!r}")
-        elif path.is_file():
+        elif _is_file(path):
             return path
         else:
             missing.setdefault(source.split, {}).setdefault(name, f"{source.file}:{line}: {name}")
@@ -86,6 +86,13 @@ class OwnPictures:
             return path.is_relative_to(self._folder) and Path(os.path.realpath(path)).is_relative_to(self._real)
         except (OSError, ValueError):  # a name that no file can have
             return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that is not ours to read
+        return False
 
 
 def _misplaced(box: Box, image: Path) -> str | None:
@@ -111,4 +118,7 @@ def _box(value: object) -> Box | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
+    except OverflowError:  # an integer of some hundreds of digits
+        return None

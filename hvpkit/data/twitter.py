@@ -33,7 +33,7 @@ class _Tweet:
 
 def read_tweets(source: Source) -> list[Draft]:
     """Read one split; raises DataError when the file cannot be read or holds no tweet that can be used."""
-    file, drafts, ids = TextFile(source), [], set[str]()
+    file, drafts, ids = TextFile(source), [], dict[str, int]()
     for tweet in _tweets(file.lines(), source):
         try:
             example = _example(tweet, source)

@@ -44,7 +44,7 @@ def open_given(source: str | None, crops: str | None) -> Given:
         return Given(lambda query: list(query.example.objects))
     place = Path(source).expanduser().absolute()
     if place.is_file():
-        lists: dict[Split | None, CropLists] = {None: _list(place)}
+        lists = {_split_of(place): _list(place)}
     elif place.is_dir():
         annotated = {file.stem: file for file in sorted(place.glob("*.xml"))}
         if annotated:
@@ -56,6 +56,8 @@ def open_given(source: str | None, crops: str | None) -> Given:
         raise DataError(f"{place} holds neither <picture>.xml files nor *_train_dict.pth, *_val_dict.pth or *_test_dict.pth")
     if crops is None or not Path(crops).expanduser().is_dir():
         raise DataError(f"{place} lists crops: give the folder that holds them, --set crops=FOLDER" + (f" (got {crops})" if crops else ""))
+    if any(isinstance(line, int) for line in lists.get(None, ())):
+        raise DataError(f"{place} lists crops by line, of a split that its name does not say: call it train_dict.pth, val_dict.pth, ...")
     index = PictureIndex([Path(crops).expanduser().absolute()])
     return Given(lambda query: _listed(lists, index, query))
 
@@ -66,28 +68,36 @@ def _annotated(files: dict[str, Path], query: ObjectQuery) -> list[VisualObject]
     return [] if file is None else read_voc(file, query.size)
 
 
+def _split_of(file: Path) -> Split | None:
+    """Give the split that a list of crops is for; None for one of every split, by names of pictures."""
+    listed = crop_list_of(file)
+    return listed[1] if listed else None
+
+
 def _lists_in(folder: Path) -> dict[Split | None, Path]:
     found: dict[Split | None, Path] = {}
     for file in sorted(folder.iterdir()):
-        listed = crop_list_of(file)
-        if listed and found.setdefault(listed[1], file) != file:
-            raise DataError(f"both {found[listed[1]]} and {file} list crops of the {listed[1]} split; name one of them")
+        split = _split_of(file)
+        if split and found.setdefault(split, file) != file:
+            raise DataError(f"both {found[split]} and {file} list crops of the {split} split; name one of them")
     return found
 
 
 def _list(file: Path) -> CropLists:
     try:
-        return read_crop_list(file)
+        table = read_crop_list(file)
     except CropListError as error:
         raise DataError(str(error)) from error
+    stems: CropLists = {Path(name).stem: crops for name, crops in table.items() if isinstance(name, str)}
+    return stems | table  # a picture may lie there with another ending than its list has
 
 
 def _listed(lists: dict[Split | None, CropLists], index: PictureIndex, query: ObjectQuery) -> list[VisualObject]:
     """Look up crops by the picture's name, or by the line that the pairs of MNRE have in their ids."""
     image, split = query.example.image, query.split or "train"
-    table = lists.get(None) or lists.get(query.split) or {}
+    table = lists.get(query.split) or lists.get(None) or {}
     line = re.fullmatch(r".*:(\d+)", query.example.id, re.DOTALL)
-    names = table.get(image.name) if image else None
+    names = (table.get(image.name) or table.get(image.stem)) if image else None
     if names is None and line:
         names = table.get(int(line[1]) - 1)
     paths = [(name, index.find(name, split)) for name in names or ()]

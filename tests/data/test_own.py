@@ -107,9 +107,9 @@ def test_illegal_tags_are_repaired_and_words_of_blanks_dropped_with_their_tags(t
 
 def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
     nameless = {key: value for key, value in MNER.items() if key != "id"}
-    dataset, problems = read(tmp_path, MNER, nameless, MNER)
-    assert [example.id for example in dataset.splits["train"]] == ["1", "train-2", "1#2"]
-    assert kinds(problems) == {"id used before, made unique": 1}
+    dataset, problems = read(tmp_path, {**MNER, "id": "1#2"}, MNER, nameless, MNER, MNER, {**MNER, "id": "1#2"})
+    assert [example.id for example in dataset.splits["train"]] == ["1#2", "1", "train-3", "1#3", "1#4", "1#2#2"]
+    assert kinds(problems) == {"id used before, made unique": 3}
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,17 @@ def test_no_path_leaves_the_datas_folder(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "thing", [7, [0, 0, 1, 1], {}, {"box": [0, 0, 1]}, {"box": [1, 0, 1, 1]}, {"box": [0, 0, 1, float("inf")]}, {"box": [0, 0, "1", True]}]
+    "thing",
+    [
+        7,
+        [0, 0, 1, 1],
+        {},
+        {"box": [0, 0, 1]},
+        {"box": [1, 0, 1, 1]},
+        {"box": [0, 0, 1, float("inf")]},
+        {"box": [0, 0, "1", True]},
+        {"box": [0, 0, 10**400, 1]},
+    ],
 )
 def test_an_object_that_cannot_be_used_is_left_out(tmp_path, thing):
     draw(tmp_path / "mine" / "a.jpg")
@@ -331,6 +341,13 @@ def test_a_box_that_cannot_be_cut_is_left_out_with_its_line(tmp_path, box, what)
     [problem] = problems.all()
     assert problem.kind == "object that cannot be used, left out"
     assert problem.places[0].startswith(f"{tmp_path / 'mine' / 'train.jsonl'}:1: ") and what in problem.places[0]
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a/" * 3000 + "b"], ids=["name", "path"])
+def test_a_picture_whose_name_no_file_can_have_is_missing(tmp_path, name):
+    dataset, _ = read(tmp_path, {**MNER, "image": name, "objects": [{"image": name, "score": 10**400}]})
+    assert (first(dataset).image, first(dataset).objects) == (None, ())
+    assert [len(found) for found in (dataset.search.missing["train"], dataset.search.missing_crops["train"])] == [1, 1]
 
 
 @pytest.mark.parametrize("name", [5, ["a.jpg"], {"file": "a.jpg"}])

@@ -82,6 +82,26 @@ def test_released_lists_give_crops_by_picture_and_by_line(tmp_path):
     assert found == [[VisualObject(paths[0])], [VisualObject(paths[1])], [VisualObject(paths[1])], []]
 
 
+def test_a_list_of_one_split_is_not_taken_for_anothers(tmp_path):
+    crops = draw(tmp_path / "crops" / "a_0.png").parent
+    write_crop_list(tmp_path / "mre_train_dict.pth", {4: ["a_0.png"]})
+    given = open_given(str(tmp_path / "mre_train_dict.pth"), str(crops))
+    pair = Example("b:5", ("a",), image=tmp_path / "b.jpg")
+    assert given.propose([query(pair), query(pair, "dev"), query(pair, "test")]) == [[VisualObject(crops / "a_0.png")], [], []]
+
+
+def test_a_list_of_no_split_is_by_pictures_alone(tmp_path):
+    crops = draw(tmp_path / "crops" / "a_0.png").parent
+    write_crop_list(tmp_path / "all.pth", {"a.jpg": ["a_0.png"]})
+    found = open_given(str(tmp_path / "all.pth"), str(crops)).propose(
+        [query(Example("1", ("a",), image=tmp_path / name), split) for name in ("a.jpg", "a.png") for split in ("train", "test")]
+    )
+    assert found == [[VisualObject(crops / "a_0.png")]] * 4
+    write_crop_list(tmp_path / "all.pth", {0: ["a_0.png"]})
+    with pytest.raises(DataError, match=r"all\.pth lists crops by line, of a split that its name does not say: call it train_dict\.pth"):
+        open_given(str(tmp_path / "all.pth"), str(crops))
+
+
 def test_what_is_no_source_is_refused(tmp_path):
     write_crop_list(tmp_path / "a_train_dict.pth", {"a.jpg": ["a.png"]})
     for source, crops, reason in (

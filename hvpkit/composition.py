@@ -126,6 +126,9 @@ def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) ->
             yield ("fusion",), sentence + _fitting("text encoder", fits)
     if fusion and text and head:
         yield from _head_problems(text, fusion, head, recipe, registry)
+    if recipe.vision and recipe.mixes_pictures and recipe.vision.missing == "mask":
+        sentence = "`heads: rows` gives a head positions of several pictures, so a missing one cannot be masked: set vision.missing to zeros"
+        yield ("fusion", "heads"), sentence
     if fusion and "emissions" in fusion.provides and recipe.tags_pieces:
         yield (
             ("head", "labels"),

@@ -224,6 +224,11 @@ class Recipe(_Spec):
         return (self.head.name, self.head.options.get("labels")) == ("crf", "pieces")
 
     @property
+    def mixes_pictures(self) -> bool:
+        """Say whether a head of the prefix reads positions of several pictures, as in the release."""
+        return (self.fusion.name, self.fusion.options.get("heads")) == ("visual-prefix", "rows")
+
+    @property
     def origin(self) -> Origin:
         """Tell where its keys were written, for messages."""
         return self._origin

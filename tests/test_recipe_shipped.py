@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hvpkit.errors import RecipeError
 from hvpkit.recipe import load_recipe, shipped_recipes
 from hvpkit.registry import load_registry
 
@@ -39,3 +40,10 @@ def test_the_variants_differ_only_where_the_paper_says(name, gate, pictures, tas
 @pytest.mark.parametrize(("name", "full"), [("bert_crf_mner", "hvpnet_mner"), ("bert_mre", "hvpnet_mre")])
 def test_the_baselines_are_hvpnet_without_its_pictures(name, full):
     assert load_recipe(name) == load_recipe(full, ["vision=null", "fusion=none"])
+
+
+def test_pictures_that_a_head_mixes_cannot_be_masked():
+    for settings in (["fusion.heads=rows", "vision.missing=zeros"], ["fusion.heads=split"]):
+        load_recipe("hvpnet_mner", settings, load_registry())
+    with pytest.raises(RecipeError, match="--set fusion.heads=rows: .*a missing one cannot be masked: set vision.missing to zeros$"):
+        load_recipe("hvpnet_mner", ["fusion.heads=rows"], load_registry())

@@ -28,7 +28,7 @@ def visual_prefix(
     """Gated pictures as keys and values before the text's own, in every layer (Chen et al. 2022, eq. 5-9).
 
     `heads: rows` cuts each layer's keys and values into heads row by row (release of Chen et al. 2022): a head then reads some positions
-    whole instead of its share of each, so pictures cannot be masked one by one; take it with `vision.missing: zeros`.
+    whole instead of its share of each, so pictures cannot be masked one by one: it goes with `vision.missing: zeros` alone.
     """
     from hvpkit.fusions.visual_prefix import VisualPrefix
 

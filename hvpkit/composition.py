@@ -127,8 +127,8 @@ def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) ->
     if fusion and text and head:
         yield from _head_problems(text, fusion, head, recipe, registry)
     if recipe.vision and recipe.mixes_pictures and recipe.vision.missing == "mask":
-        sentence = "`heads: rows` gives a head positions of several pictures, so a missing one cannot be masked: set vision.missing to zeros"
-        yield ("fusion", "heads"), sentence
+        mixed = "`heads: rows` gives a head positions of several pictures"
+        yield ("fusion", "heads"), f"{mixed}, so a missing one cannot be masked: set vision.missing to zeros"
     if fusion and "emissions" in fusion.provides and recipe.tags_pieces:
         yield (
             ("head", "labels"),

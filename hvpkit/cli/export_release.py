@@ -21,9 +21,11 @@ def command(
     """
     from hvpkit.release import export_release
 
-    made = export_release(model, file)
-    if made:
-        output.warn(f"made up, since the model does not keep them and the released code never reads them: {', '.join(made)}")
+    exported = export_release(model, file)
+    if exported.made:
+        output.warn(f"made up, since the model does not keep them and the released code never reads them: {', '.join(exported.made)}")
     if json:
-        return output.print_json({"checkpoint": file, "made": made})
-    return output.print_text(f"Checkpoint: {file}")
+        return output.print_json(exported)
+    output.print_text(f"Checkpoint: {exported.checkpoint}")
+    if exported.relations is not None:
+        output.print_text(f"Ids of its relations: {exported.relations} (the released code reads them from ours_rel2id.json)")

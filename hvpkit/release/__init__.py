@@ -2,6 +2,6 @@
 
 from hvpkit.release.forward import Released, forward
 from hvpkit.release.reading import Imported, import_release
-from hvpkit.release.writing import export_release
+from hvpkit.release.writing import Exported, export_release
 
-__all__ = ["Imported", "Released", "export_release", "forward", "import_release"]
+__all__ = ["Exported", "Imported", "Released", "export_release", "forward", "import_release"]

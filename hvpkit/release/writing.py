@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hvpkit.errors import ModelFolderError
+from hvpkit.errors import InputError, ModelFolderError
 from hvpkit.model_folder import WEIGHTS, open_model_folder
 from hvpkit.release.checkpoint import write_checkpoint
 from hvpkit.release.names import BESIDE, TAGS, released
@@ -17,11 +19,21 @@ from hvpkit.release.tensors import some, unread_tensors
 from hvpkit.types import Labels
 
 
-def export_release(folder: Path, output: Path) -> list[str]:
-    """Write a model folder as a released checkpoint; gives the names of tensors that the folder does not keep and nobody reads, made up.
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the checkpoint, for relations their ids (an `ours_rel2id.json`), and the tensors that nobody reads, made up."""
 
-    Tags are put in the release's order. Raises ModelFolderError, with names, for a model that the released code could not hold.
+    checkpoint: Path
+    relations: Path | None
+    made: tuple[str, ...]
+
+
+def export_release(folder: Path, output: Path) -> Exported:
+    """Write a model folder as a released checkpoint, its tags in the release's order, or the ids of its relations beside it.
+
+    Raises ModelFolderError, with names, for a model that the released code could not hold; InputError when a file is there already.
     """
+    relations = output.with_suffix(".rel2id.json")
     what = open_model_folder(folder)
     task = what.recipe.task
     tensors = _load(folder / WEIGHTS)
@@ -36,8 +48,12 @@ def export_release(folder: Path, output: Path) -> list[str]:
         read |= _in_order(read, what.labels, folder)
     kept = _load(folder / BESIDE) if (folder / BESIDE).is_file() else {}
     made = {name: tensor for name, tensor in unread_tensors(read).items() if name not in kept}
+    if task == "mre" and relations.exists():
+        raise InputError(f"{relations} is there already; give another --output or remove it")
     write_checkpoint(read | kept | made, output)
-    return sorted(made)
+    if task == "mre":
+        relations.write_text(json.dumps({name: number for number, name in enumerate(what.labels.names)}, indent=1), encoding="utf-8")
+    return Exported(output, relations if task == "mre" else None, tuple(sorted(made)))
 
 
 def _load(file: Path) -> dict[str, Tensor]:

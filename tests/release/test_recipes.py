@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from transformers.trainer_utils import set_seed
 
 from hvpkit import load, release
 from hvpkit.data.labels import tag_labels
-from hvpkit.errors import RecipeError
+from hvpkit.errors import InputError, RecipeError
 from hvpkit.evaluation import evaluate
 from hvpkit.model import build_model
 from hvpkit.model_folder import ModelFolder, open_model_folder
@@ -67,13 +68,20 @@ def test_a_frozen_head_stays_and_statistics_drift_if_asked(tmp_path, bert, mre_d
     assert {name.rpartition(".")[2] for name in moved if name.startswith("vision.")} == (
         {"running_mean", "running_var", "num_batches_tracked"} if mode == "train" else set()
     )
-    assert release.export_release(tmp_path / "model", tmp_path / "x.pth") == [
+    exported = release.export_release(tmp_path / "model", tmp_path / "x.pth")
+    assert exported.made == (
         "bert.embeddings.position_ids",
         "bert.pooler.dense.bias",
         "bert.pooler.dense.weight",
         "image_model.resnet.fc.bias",
         "image_model.resnet.fc.weight",
-    ]
+    )
+    ids = json.loads(exported.relations.read_text(encoding="utf-8"))
+    assert exported.relations == tmp_path / "x.rel2id.json" and list(ids) == list(mre_data.labels.names) and ids["None"] == 0
+    exported.checkpoint.unlink()
+    with pytest.raises(InputError, match=r"x\.rel2id\.json is there already"):
+        release.export_release(tmp_path / "model", tmp_path / "x.pth")
+    assert not exported.checkpoint.exists()
     told = load(tmp_path / "model", device="cpu").predict("Ada Lovelace visits Paris", head="Ada Lovelace", tail="Paris")
     assert told.relation.label in mre_data.labels.names
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from random import Random
 
 from hvpkit.data.batching import Batcher
-from hvpkit.errors import InputError
+from hvpkit.errors import InputError, PictureError
 from hvpkit.explain.explanation import ChangeKind
 from hvpkit.inference import Part, read_windows
 from hvpkit.recipe import VisionSpec
 from hvpkit.types import Example, VisualObject
+from hvpkit.vision.pictures import check_picture
 from hvpkit.vision.views import View
 
 
@@ -73,12 +74,25 @@ def _phrase(thing: VisualObject) -> str:
 
 # ------------------------------------------------------------------------------------------------------------ other pictures
 def other_picture(examples: Sequence[Example], example: Example, seed: int, where: str) -> OtherPicture | None:
-    """Choose another text's picture at random, by the seed and the example alone; None where there is none."""
+    """Choose another text's picture at random, by the seed and the example alone; None where there is none that can be read."""
     found = {other.image: other for other in examples if other.image is not None and other.image != example.image}
-    if not found:
-        return None
-    image = Random(f"{seed} {example.id}").choice(sorted(found))
-    return OtherPicture(f"{image.name}, of {found[image].id} in {where} (seed {seed})", image, found[image].objects)
+    images, chance = sorted(found), Random(f"{seed} {example.id}")
+    while images:
+        image = chance.choice(images)
+        if _can_be_read(found[image]):
+            return OtherPicture(f"{image.name}, of {found[image].id} in {where} (seed {seed})", image, found[image].objects)
+        images.remove(image)
+    return None
+
+
+def _can_be_read(example: Example) -> bool:
+    try:
+        for file in (example.image, *(thing.image for thing in example.objects)):
+            if file is not None:
+                check_picture(file)
+    except PictureError:  # named wherever it is asked for
+        return False
+    return True
 
 
 def drawn_picture(folder: Path, seed: int) -> OtherPicture:

@@ -94,11 +94,11 @@ def train(
         if resume:
             report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
         run = Run(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
-        trainer = run.trainer(workspace.folder)
-        trainer.add_callback(clock)
-        if trainer.is_world_process_zero():
-            workspace.begin(identity)
-        with workspace.given_up_without_checkpoint() if trainer.is_world_process_zero() else nullcontext():
+        with workspace.given_up_without_checkpoint() if is_main_process() else nullcontext():
+            if is_main_process():
+                workspace.begin(identity)
+            trainer = run.trainer(workspace.folder)
+            trainer.add_callback(clock)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
             report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")

@@ -16,6 +16,7 @@ from hvpkit.alone import alone
 from hvpkit.errors import InputError
 
 LOGS = "logs"
+ANEW = "give another --output or remove it"
 NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
 
 
@@ -40,16 +41,19 @@ class Workspace:
     def look(self, identity: dict[str, str], resume: bool) -> Path | None:
         """Check that a run of this identity may start, or with `resume` go on; gives the checkpoint to go on from.
 
-        Nothing is written. Raises InputError when the output is there already, an unfinished run is in the way, or it is a run of something
-        else: of another recipe, say.
+        Nothing is written; what a run that was killed at its very end left is removed. Raises InputError when the output is there already,
+        an unfinished run is in the way, or it is a run of something else: of another recipe, say.
         """
         if self.output.exists():
-            raise InputError(f"{self.output} is there already; give another --output or remove it")
+            raise InputError(f"{self.output} is there already; {self._end(identity, resume)}")
         if not self._note.is_file():
+            others = sorted(entry.name for entry in self.folder.iterdir() if entry != self._draft) if self.folder.is_dir() else []
+            if others:
+                raise InputError(f"{self.folder}, where this would be trained, holds other files ({', '.join(others[:3])}); {ANEW}")
             return None
         if not resume:
             raise InputError(f"{self.folder} holds an unfinished run; continue it with --resume, or remove it")
-        started = {"number of processes": "1"} | json.loads(self._note.read_text(encoding="utf-8"))
+        started = {"number of processes": "1"} | self._started()
         differing = [
             _difference(key, str(started.get(key, "none")), identity[key]) for key in sorted(identity) if identity[key] != started.get(key)
         ]
@@ -57,16 +61,32 @@ class Workspace:
             raise InputError(f"{self.folder} was started with another {' and '.join(differing)}; start afresh with another --output")
         return self.newest_checkpoint()
 
+    def _started(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(self._note.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{self._note} is damaged ({error}); remove {self.folder} and start afresh") from error
+
+    def _end(self, identity: dict[str, str], resume: bool) -> str:
+        """End a run that was killed between its model and the removal of this folder; gives what there is to do for the user."""
+        if resume and self._note.is_file() and self._started() == identity:
+            self.leave()
+            return "its training was done, and what it had left is removed"
+        return ANEW
+
     def begin(self, identity: dict[str, str]) -> None:
         """Note whose run this is."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        draft = self._note.with_suffix(".draft")
-        draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
-        draft.rename(self._note)
+        self._draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+        self._draft.rename(self._note)
 
     @property
     def _note(self) -> Path:
         return self.folder / "run.json"
+
+    @property
+    def _draft(self) -> Path:
+        return self.folder / "run.draft"
 
     def newest_checkpoint(self) -> Path | None:
         """Find the last checkpoint that was written to its end (the trainer's state is written last)."""

@@ -80,7 +80,7 @@ class HuggingFaceBackbone(VisualBackbone):
         self.levels = tuple(LevelInfo(level.shape[1], round(side / level.shape[-1])) for level in maps)
 
     def transform(self, picture: Image.Image) -> Tensor:
-        """Rescale and normalise as the backbone's own preprocessor does: [3, side, side]."""
+        """Rescale the whole picture to the preprocessor's side (our own), normalise by its mean and deviation: [3, side, side]."""
         return to_pixels(picture, self.side, self.mean, self.deviation)
 
     def save(self, folder: Path) -> None:

@@ -1,7 +1,11 @@
-"""Decoding pictures that nobody vouches for: upright RGB or a PictureError, never a crash or a flood of memory (no torch)."""
+"""Decoding pictures that nobody vouches for: upright RGB or a PictureError, never a crash or a flood of memory (no torch).
+
+What is the machine's fault, such as too many open files, is no fault of a picture and stays the OSError that it is.
+"""
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
@@ -23,6 +27,7 @@ LARGEST = f"at most {MAX_PIXELS // 10**6} million pixels are decoded"
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # no EPS: Pillow hands it to a program
 SEE_THROUGH = ("RGBA", "RGBa", "LA", "La", "PA")
 ORIENTATION = 0x0112
+OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -55,6 +60,7 @@ def read_content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
+        _blame(error)
         raise PictureError(f"{path} cannot be opened ({error})") from error
 
 
@@ -119,6 +125,7 @@ def _opened(path: Path, root: Path | None, content: bytes | None = None) -> Iter
     except PictureError:
         raise
     except Exception as error:  # a decoder raises anything at all on broken bytes
+        _blame(error)
         raise PictureError(f"{path} is damaged or cut short ({error or type(error).__name__})") from error
 
 
@@ -128,6 +135,7 @@ def _check_file(path: Path, root: Path | None) -> None:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
+        _blame(error)
         missing = "is no file, and nothing is fetched" if ":/" in str(path) else "is missing"
         reason = missing if isinstance(error, FileNotFoundError) else f"cannot be opened ({error})"
         raise PictureError(f"{path} {reason}") from error
@@ -135,6 +143,12 @@ def _check_file(path: Path, root: Path | None) -> None:
         raise PictureError(f"{path} is not a file")
     if found.st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes)")
+
+
+def _blame(error: Exception) -> None:
+    """Raise an error that no picture is to blame for."""
+    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+        raise error
 
 
 def _beginning(path: Path) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from hvpkit.contracts import Pictures, Visual, VisualBackbone
+from hvpkit.errors import ComponentError
 from hvpkit.vision.views import View
 
 
@@ -60,7 +61,7 @@ class VisualTower(nn.Module):
         return self._with_blank_levels(visual) if zeros and pictures.features is not None else visual
 
     def pyramid(self, pixels: Tensor | None) -> tuple[Tensor, ...]:
-        """Map pixels [K, 3, side, side] to C pooled levels [K, C_i, P]."""
+        """Map pixels [K, 3, side, side] to C pooled levels [K, C_i, P]; raises ComponentError for a map of too few cells."""
         if pixels is None:
             raise ValueError("pictures hold neither pixels nor features")
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
@@ -71,7 +72,8 @@ class VisualTower(nn.Module):
             return adaptive_avg_pool2d(level, self.grid)
         height, width = (side // self.grid for side in level.shape[2:])
         if not height or not width:
-            raise ValueError(f"a map of {level.shape[2]} x {level.shape[3]} cells is too small to be pooled to {self.grid} x {self.grid}")
+            cells = f"{level.shape[2]} x {level.shape[3]} cells"
+            raise ComponentError(f"vision.grid is {self.grid}, but a map of the backbone has {cells}, too few for `pooling: floor`")
         return avg_pool2d(level, (height, width))[:, :, : self.grid, : self.grid]
 
     def _with_blanks(self, pictures: Pictures) -> Pictures:

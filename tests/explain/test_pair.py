@@ -242,6 +242,17 @@ def test_another_text_s_picture_is_chosen_by_the_seed_alone(mner_data):
     assert other_picture(examples[:1], examples[0], 0, "") is None
 
 
+def test_another_picture_that_cannot_be_read_is_passed_over(mner_data, tmp_path):
+    examples = [example for example in mner_data.examples("test") if example.image is not None]
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG")
+    bad = [replace(example, image=tmp_path / f"{number}.png") for number, example in enumerate(examples)]
+    crop = VisualObject(image=tmp_path / "cut.png")
+    sound = next(example for example in examples if example.image != examples[0].image)
+    for seed in range(5):
+        assert other_picture([*bad, sound], examples[0], seed, "test").image == sound.image
+        assert other_picture([*bad, replace(sound, objects=(crop,))], examples[0], seed, "test") is None
+
+
 def test_where_there_is_no_other_picture_one_is_drawn(tmp_path, mner, mner_data):
     drawn = drawn_picture(tmp_path, 5)
     assert drawn.name == "one that hvpkit drew (seed 5)"

@@ -178,6 +178,13 @@ def test_a_run_that_ends_before_its_first_epoch_is_not_in_the_way_of_another(tmp
     assert _train(tmp_path, mner_data.folder, "mner", "train.seed=9").folder.is_dir()
 
 
+def test_a_run_that_cannot_be_set_up_leaves_nothing(tmp_path, mner_data, monkeypatch):
+    monkeypatch.setattr("hvpkit.training.run.loggers", Mock(side_effect=InputError("no tensorboard")))
+    with pytest.raises(InputError, match="no tensorboard"):
+        _train(tmp_path, mner_data.folder)
+    assert not list(tmp_path.glob("run*"))
+
+
 def test_an_existing_model_is_not_overwritten(tmp_path, mner_data):
     _train(tmp_path, mner_data.folder)
     with pytest.raises(InputError, match="is there already"):

@@ -30,6 +30,41 @@ def test_an_output_that_is_there_is_not_overwritten(tmp_path):
         Workspace(tmp_path / "run").look(RUN, resume=True)
 
 
+def test_what_a_run_left_that_was_killed_at_its_very_end_goes_with_resume(tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    workspace.begin(RUN)
+    _checkpoint(workspace, 3)
+    (workspace.folder / "logs").mkdir()
+    (tmp_path / "run").mkdir()
+    for identity, resume in ((RUN, False), (RUN | {"data": "other"}, True)):
+        with pytest.raises(InputError, match="run is there already; give another --output or remove it$"):
+            workspace.look(identity, resume)
+        assert workspace.folder.is_dir()
+    with pytest.raises(InputError, match="run is there already; its training was done, and what it had left is removed$"):
+        workspace.look(RUN, resume=True)
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "logs"]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"recipe": '])
+def test_a_damaged_note_is_told(tmp_path, text):
+    workspace = Workspace(tmp_path / "run")
+    workspace.begin(RUN)
+    (workspace.folder / "run.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"run\.json is damaged .* remove .*run\.training and start afresh"):
+        workspace.look(RUN, resume=True)
+
+
+def test_a_folder_of_something_else_is_not_trained_in(tmp_path):
+    workspace = Workspace(tmp_path / "run")
+    workspace.folder.mkdir()
+    (workspace.folder / "run.draft").touch()  # of a run that was killed as it began
+    assert workspace.look(RUN, resume=False) is None
+    (workspace.folder / "thesis.tex").touch()
+    for resume in (False, True):
+        with pytest.raises(InputError, match=r"run\.training, where this would be trained, holds other files \(thesis\.tex\)"):
+            workspace.look(RUN, resume)
+
+
 def test_a_run_is_trained_by_one_process(tmp_path):
     with Workspace(tmp_path / "runs" / "run").alone(), pytest.raises(InputError, match="run is being trained by another process; wait"):
         with Workspace(tmp_path / "runs" / "run").alone():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
@@ -13,7 +14,7 @@ from PIL import Image
 
 from hvpkit.errors import PictureError
 from hvpkit.types import Box
-from hvpkit.vision.pictures import check_picture, crop, open_picture, picture_size
+from hvpkit.vision.pictures import check_picture, crop, open_picture, picture_size, read_content
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -225,3 +226,25 @@ def test_a_crop_is_clipped_to_the_picture_and_keeps_every_touched_pixel():
 def test_a_crop_of_nothing_is_refused(box):
     with pytest.raises(PictureError, match="covers nothing of a picture of 32 x 24 pixels"):
         crop(noise(), box)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.EIO])
+@pytest.mark.parametrize(
+    ("read", "fails"),
+    [
+        (open_picture, "PIL.Image.open"),
+        (check_picture, "PIL.Image.open"),
+        (read_content, "pathlib.Path.read_bytes"),
+        (open_picture, "pathlib.Path.stat"),
+    ],
+)
+def test_what_is_the_machine_s_fault_is_no_fault_of_a_picture(tmp_path, monkeypatch, number, read, fails):
+    noise().save(tmp_path / "a.png")
+
+    def fail(*given, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fails, fail)
+    with pytest.raises(PictureError if number == errno.EIO else OSError, match=os.strerror(number)) as caught:
+        read(tmp_path / "a.png")
+    assert isinstance(caught.value, PictureError) == (number == errno.EIO)

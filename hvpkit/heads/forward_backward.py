@@ -17,10 +17,6 @@ class Chart:
     backward: Tensor
     partition: Tensor
 
-    def marginals(self) -> Tensor:
-        """Give each position's tag probabilities [B, n, L]; rows of padding mean nothing."""
-        return (self.forward + self.backward - self.partition[:, None, None]).exp()
-
 
 @torch.no_grad()
 def forward_backward(crf: CRF, emissions: Tensor, mask: Tensor) -> Chart:

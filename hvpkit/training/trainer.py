@@ -52,10 +52,10 @@ class Diverging(TrainerCallback):
         trained = [parameter.detach() for parameter in kwargs["model"].parameters() if parameter.requires_grad]
         if not get_total_norm(trained).isfinite():
             kept = any(Path(args.output_dir or "").glob("checkpoint-*"))
+            remove = f"remove what it left ({args.output_dir}), and " if kept else ""
             raise HvpkitError(
-                f"training diverged in epoch {round(state.epoch)}: weights are no numbers any more; "
-                f"{f'remove what it left ({args.output_dir}), and ' if kept else ''}take lower learning rates (train.lr, train.head_lr, ...), "
-                "clip gradients (train.max_grad_norm), or look for what divides by 0 in a plugin"
+                f"training diverged in epoch {round(state.epoch)}: weights are no numbers any more; {remove}take lower learning rates "
+                "(train.lr, train.head_lr, ...), clip gradients (train.max_grad_norm), or look for what divides by 0 in a plugin"
             )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hvpkit.data.batching import Batcher
 from hvpkit.data.demo.ceilings import groups
-from hvpkit.data.prepared import PreparedData, open_prepared
+from hvpkit.data.prepared import PreparedData, advised, open_prepared
 from hvpkit.data.shuffling import shuffle_pictures
 from hvpkit.errors import DataError, InputError
 from hvpkit.inference import Decoded, decode, score, with_picture
@@ -74,8 +74,13 @@ def evaluate(
 
     A seed to `shuffle` gives each example the picture of another (hvpkit/data/shuffling.py): a control, told among the remarks.
     `warn` is told when features cannot be kept.
-    Raises DataError when the data is for another task, has other labels, or has no such split.
+    Raises DataError when the data is for another task, has other labels, has no such split or none of it can be read; InputError when
+    `predictions` is a file of something else, or pictures are to be shuffled that the model does not look at.
     """
+    if shuffle is not None and not uses_pictures(folder.recipe):
+        raise InputError(f"{folder.folder} looks at no pictures: there is nothing to shuffle")
+    if predictions is not None:
+        check_replaceable(predictions)
     data = open_prepared(data_folder or folder.recipe.data.path)
     examples = data.examples(split)
     if data.manifest.task != folder.recipe.task:
@@ -98,7 +103,9 @@ def evaluate(
         pieces = piece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "pieces" else None
     if predictions is not None:
         write_predictions(predictions, examples, answers)
-    errors = [str(answer) for answer in answers if isinstance(answer, InputError)]
+    errors = [answer for answer in answers if isinstance(answer, InputError)]
+    if len(errors) == len(examples):
+        raise DataError(f"none of the {len(examples)} {split} examples of {data.folder} can be read; the first: {advised(errors[0])}")
     return Evaluation(
         model=folder.folder,
         task=folder.recipe.task,
@@ -107,17 +114,20 @@ def evaluate(
         fingerprint=data.manifest.fingerprint,
         pictures=with_picture(folder.recipe, examples),
         unread=len(errors),
-        first_error=errors[0] if errors else None,
+        first_error=str(errors[0]) if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
-        remarks=[*folder.metrics["remarks"], *_of_data(folder.recipe, data, shuffle)],
+        remarks=[*folder.metrics["remarks"], *_of_data(folder, data, shuffle)],
         groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
         scores=pieces or score(examples, answers),
     )
 
 
-def _of_data(recipe: Recipe, data: PreparedData, shuffle: int | None) -> Iterator[str]:
-    """Say how the pictures of this data are not those that the model was trained with: the fingerprint is one of texts and labels."""
+def _of_data(folder: ModelFolder, data: PreparedData, shuffle: int | None) -> Iterator[str]:
+    """Say how this data is not what the model was trained with; of pictures the fingerprint tells nothing."""
+    recipe, trained = folder.recipe, folder.metrics["data"]
+    if data.manifest.name == trained["name"] and trained["fingerprint"] not in (None, data.manifest.fingerprint):
+        yield f"the model was trained with another {trained['name']} ({trained['fingerprint']})"
     if uses_pictures(recipe) and data.manifest.text_only:
         yield "this data was prepared without pictures (--text-only)"
     elif looks_at_objects(recipe) and (here := how_found(data.objects)) != (then := how_found(recipe.data.objects)):
@@ -157,6 +167,20 @@ def _answers(model: Model, batcher: Batcher, examples: Sequence[Example], progre
         answers.append(answer)
         progress(1)
     return answers
+
+
+def check_replaceable(file: Path) -> None:
+    """Raise InputError for a file that is there and holds something else than predictions."""
+    if not file.is_file() or not file.stat().st_size:
+        return
+    try:
+        with file.open(encoding="utf-8") as lines:
+            first = json.loads(lines.readline(1 << 20))
+        ours = isinstance(first, dict) and "words" in first and ("predicted" in first or "error" in first)
+    except ValueError:
+        ours = False
+    if not ours:
+        raise InputError(f"{file} is there already and holds no predictions of `hvp eval`; name another file for --predictions")
 
 
 def write_predictions(file: Path, examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> None:

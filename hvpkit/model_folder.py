@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hvpkit.access import open_to_others
 from hvpkit.composition import named_components, plugins_of, sources_of
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.recipe import Recipe, load_recipe
@@ -137,17 +138,12 @@ def written_whole(folder: Path) -> Iterator[Path]:
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
     try:
         yield draft
-        draft.chmod(0o777 & ~_umask())
+        for path in (draft, *draft.rglob("*")):
+            open_to_others(path)  # safetensors writes files that nobody else may read
         os.rename(draft, folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_json(file: Path, value: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,3 +114,19 @@ def _mapping(node: yaml.MappingNode, keys: Keys, tree: Tree) -> dict[str, Any]:
 
 def _text(node: yaml.Node) -> str:
     return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or mapping"
+
+
+def differences(before: str, now: str) -> list[str]:
+    """Name the settings in which two recipes, given as YAML, differ, and how."""
+    then, today = (dict(_settings(yaml.safe_load(text))) for text in (before, now))
+    changed = sorted(name for name in then.keys() | today.keys() if then.get(name) != today.get(name))
+    return [f"{name}: {then.get(name)}, not {today.get(name)}" for name in changed]
+
+
+def _settings(recipe: Any, at: str = "") -> Iterator[tuple[str, object]]:  # noqa: ANN401 - what YAML holds
+    """List a recipe's settings as (key.key, value)."""
+    if not isinstance(recipe, dict):
+        yield at, recipe
+        return
+    for key, value in recipe.items():
+        yield from _settings(value, f"{at}.{key}" if at else str(key))

@@ -62,6 +62,17 @@ def refusal(folder: Path) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------ save and load
+def test_a_model_folder_is_read_by_whoever_the_umask_lets(mner_text_model, tmp_path):
+    what = open_model_folder(mner_text_model)
+    mask = os.umask(0o027)
+    try:
+        folder = saved(what, load_model(what, "cpu"), tmp_path / "model")
+    finally:
+        os.umask(mask)
+    assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o640}
+    assert {path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*")) if path.is_dir()} == {0o750}
+
+
 @pytest.mark.parametrize("kind", ["mner_model", "mre_model", "mner_text_model", "mre_text_model"])
 def test_a_saved_model_gives_the_same_output_bit_for_bit(kind, request, tmp_path):
     what = open_model_folder(request.getfixturevalue(kind))

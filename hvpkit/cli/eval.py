@@ -46,7 +46,8 @@ def data_folder(data: str | None) -> Path | None:
     if data is None:
         return None
     named = Path("data") / data
-    return Path(data) if Path(data).is_dir() and not (named / MANIFEST).is_file() else named
+    is_path = Path(data).name != data or Path(data).is_dir()
+    return Path(data) if is_path and not (named / MANIFEST).is_file() else named
 
 
 def ceiling_row(name: str, group: Any) -> tuple[str, ...]:  # noqa: ANN401 - a GroupScore, whose module imports torch

@@ -59,11 +59,14 @@ def command(
 
 
 def estimate_of(plan: Plan, expansion: Expansion, folder: Path) -> Estimate:
-    """Estimate what is left to do."""
+    """Estimate what is left to do; raises PlanError where what is done was another plan's."""
+    from hvpkit.data.prepared import open_prepared
     from hvpkit.experiments.estimates import estimate
-    from hvpkit.experiments.results import FILE, read_results
+    from hvpkit.experiments.results import kept_results
 
-    results = read_results(folder)[1] if (folder / FILE).is_file() else []
+    there = {name: known.folder for name, known in expansion.datasets.items() if known.is_prepared}
+    fingerprints = {name: open_prepared(place).manifest.fingerprint for name, place in there.items()}
+    results = kept_results(folder, {run.name: run for run in expansion.runs}, fingerprints)
     return estimate(expansion.planned(plan), expansion.datasets, results)
 
 

@@ -14,7 +14,7 @@ from hvpkit.cli import output
 from hvpkit.cli.eval import data_folder
 from hvpkit.cli.predict import open_model
 from hvpkit.errors import HvpkitError, InputError
-from hvpkit.explain.sources import Source, check_figures, open_source, read_object
+from hvpkit.explain.sources import Source, check_figures, check_page, open_source, read_object
 from hvpkit.model_folder import ModelFolder
 from hvpkit.prediction_input import PredictionInput, Reading, read_example, read_input, uses_pictures
 
@@ -133,8 +133,8 @@ def check(ask: Ask, one: dict[str, object]) -> None:
         raise InputError("--example and --count exclude each other: name examples, or say how many")
     if ask.html is not None and ask.text is None and len(ask.examples) + (ask.count or 0) != 1:
         raise InputError("--html explains one text: give --text, one --example, or --count 1")
-    if ask.html is not None and ask.html.is_dir():
-        raise InputError(f"{ask.html} is a folder; name a file for --html")
+    if ask.html is not None:
+        check_page(ask.html)
     check_figures(ask.figures)
 
 

@@ -20,9 +20,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hvpkit.access import open_to_others
 from hvpkit.alone import alone
 from hvpkit.data.records import canonical, check_example, from_record, to_record
-from hvpkit.errors import DataError
+from hvpkit.errors import DataError, HvpkitError, PictureError
 from hvpkit.recipe import ObjectsSpec
 from hvpkit.types import SPLITS, Example, Labels, Split, Task
 
@@ -115,6 +116,12 @@ def _advice(folder: Path, name: str = "NAME") -> str:
     return f"run `hvp preprocess {name} --root DIR --output {folder}` again"
 
 
+def advised(error: HvpkitError) -> str:
+    """Give the message of what no example could be used for, with what to do where the pictures have gone."""
+    moved = isinstance(error, PictureError) and "missing" in str(error)
+    return f"{error}; if the pictures were moved, run `hvp preprocess` again where they are now" if moved else str(error)
+
+
 # ----------------------------------------------------------------------------------------------------------------- reading
 def open_prepared(folder: Path) -> PreparedData:
     """Open a prepared folder; raises DataError when it is missing, damaged, or written by a newer hvpkit."""
@@ -182,7 +189,7 @@ def staged(folder: Path, name: str) -> Iterator[Path]:
     with alone(folder.with_name(f".{folder.name}.lock"), taken):
         stage = _draft(folder)
         try:
-            stage.chmod(0o777 & ~_umask())
+            open_to_others(stage)
             yield stage
             _replace(stage, folder)
         finally:
@@ -283,9 +290,3 @@ def _replace(stage: Path, folder: Path) -> None:
         (old / folder.name).rename(folder)
         old.rmdir()
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

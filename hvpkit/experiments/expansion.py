@@ -16,7 +16,7 @@ from hvpkit.errors import ComponentError, PlanError, RecipeError
 from hvpkit.experiments.datasets import Known, known_dataset
 from hvpkit.experiments.plan import Plan, System, Transfer
 from hvpkit.recipe import Recipe, load_recipe, recipe_from_text
-from hvpkit.recipe_yaml import dump
+from hvpkit.recipe_yaml import differences, dump
 from hvpkit.registry import Registry
 from hvpkit.types import Task
 
@@ -48,8 +48,8 @@ class PlannedRun(BaseModel):
 
     def differs_from(self, other: PlannedRun) -> list[str]:
         """Name what of another run of this name is not the same work."""
-        same = {"another recipe": self.recipe == other.recipe, "other plugins": self.plugins == other.plugins}
-        return [what for what, is_same in same.items() if not is_same]
+        recipe = [] if self.recipe == other.recipe else [f"another recipe ({', '.join(differences(other.recipe, self.recipe))})"]
+        return recipe + ([] if self.plugins == other.plugins else ["other plugins"])
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -167,15 +167,20 @@ def open_results(folder: Path, header: Header, runs: Sequence[PlannedRun], finge
 
     Raises PlanError where a run of the plan was done with another recipe, other plugins or other data.
     """
-    kept = read_results(folder)[1] if (folder / FILE).is_file() else []
     planned = {run.name: run for run in runs}
+    return ResultsFile(folder, header, [_placed(result, planned) for result in kept_results(folder, planned, fingerprints)])
+
+
+def kept_results(folder: Path, planned: Mapping[str, PlannedRun], fingerprints: Mapping[str, str]) -> list[Result]:
+    """Read the results that a folder holds already; raises PlanError as `open_results` does."""
+    kept = read_results(folder)[1] if (folder / FILE).is_file() else []
     for result in kept:
         run, data = planned.get(result.run.name), result.data.fingerprint
         changed = [] if run is None else run.differs_from(result.run)
         changed += ["other data"] if data and data != fingerprints.get(result.run.dataset, data) else []
         if changed:
             raise PlanError(f"{folder} holds the run {result.run.name} with {' and '.join(changed)}; give another --output")
-    return ResultsFile(folder, header, [_placed(result, planned) for result in kept])
+    return kept
 
 
 def _placed(result: Result, planned: dict[str, PlannedRun]) -> Result:

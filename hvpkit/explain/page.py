@@ -17,6 +17,7 @@ from PIL import Image
 
 from hvpkit.explain.explanation import ALL, Change, Effect, Explanation, LayerGroup, Looks, Mentioned, SeenPicture, lacking
 from hvpkit.explain.scales import STEPS, percent, points, step
+from hvpkit.explain.sources import GENERATOR
 from hvpkit.types import EntityPrediction
 from hvpkit.vision.pictures import open_picture
 from hvpkit.vision.views import View
@@ -41,6 +42,7 @@ def render(explained: Explanation, model: Path) -> str:
     return page.render(
         e=explained,
         model=str(model),
+        generator=GENERATOR,
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),

@@ -14,6 +14,7 @@ from hvpkit.types import Box, Example, Split, VisualObject
 
 KINDS = ("gates", "attention")
 FORMATS = (".pdf", ".png", ".svg")
+GENERATOR = "hvp explain"  # what a page says that it was written by
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,16 @@ def figure_kind(file: Path) -> str:
     if kind is None or file.suffix.lower() not in FORMATS:
         raise InputError(f"--figure {file}: expected a file named gates... or attention..., that ends in {', '.join(FORMATS)}")
     return kind
+
+
+def check_page(file: Path) -> None:
+    """Refuse a folder, and a file that is there and is no page of ours; raises InputError."""
+    if file.is_dir():
+        raise InputError(f"{file} is a folder; name a file for --html")
+    if file.is_file() and file.stat().st_size:
+        with file.open("rb") as stream:
+            if f'"generator" content="{GENERATOR}"'.encode() not in stream.read(4096):
+                raise InputError(f"{file} is there already and no page of `hvp explain`; name another file for --html")
 
 
 def check_figures(files: Sequence[Path]) -> None:

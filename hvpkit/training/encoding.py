@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
 from hvpkit.data.batching import Batcher, Item
+from hvpkit.data.prepared import advised
 from hvpkit.errors import DataError, HvpkitError, PictureError
 from hvpkit.training.report import Report
 from hvpkit.types import Example
@@ -47,7 +48,7 @@ def encode_training_set(batcher: Batcher, examples: Sequence[Example], report: R
         longest = batcher.recipe.data.max_length
         report.warn(f"{sum(cut)} words of {len(cut)} training examples are cut off: data.max_length is {longest} positions")
     if not items:
-        raise DataError(f"no training example can be used; the first: {faults[0]}")
+        raise DataError(f"no training example can be used; the first: {advised(faults[0])}")
     return items
 
 

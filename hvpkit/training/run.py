@@ -28,6 +28,7 @@ from hvpkit.model import build_model
 from hvpkit.model_folder import ModelFolder, open_model_folder
 from hvpkit.objects.request import how_found
 from hvpkit.piece_scoring import piece_scores
+from hvpkit.prediction_input import uses_pictures
 from hvpkit.recipe import Recipe
 from hvpkit.registry import Registry
 from hvpkit.text.trained_rows import TrainedRows
@@ -137,6 +138,9 @@ class Run:
         if not self.examples["train"]:
             raise DataError(f"{recipe.origin.of('train', 'shots')}: no training example of {data.folder} has an entity to draw")
         self.unread: dict[Split, int] = {}
+        self.unseen = _without_pictures(recipe, self.examples["train"])
+        for line in self.unseen:
+            report.warn(line)
         set_seed(recipe.train.seed)
         self.tell_libraries()
         self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
@@ -265,7 +269,7 @@ class Run:
                 "examples_a_step": self.recipe.train.batch_size * self.recipe.train.accumulate * processes(),
             },
             "start": self.start,
-            "remarks": [*remarks(self.model, self.recipe), *self._left_unread()],
+            "remarks": [*remarks(self.model, self.recipe), *self.unseen, *self._left_unread()],
             "unread": self.unread,
             "best_epoch": best_epoch,
             "dev": None if dev is None else asdict(dev),
@@ -314,6 +318,12 @@ def with_objects_of(data: PreparedData, recipe: Recipe) -> Recipe:
             f"({how_found(known)}); prepare it again, or leave them out: --set data.objects=null"
         )
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"objects": known})})
+
+
+def _without_pictures(recipe: Recipe, examples: Sequence[Example]) -> list[str]:
+    """Say so where a model that looks at pictures gets none: its scores are those of text alone."""
+    seen = not uses_pictures(recipe) or any(example.image is not None or example.objects for example in examples)
+    return [] if seen else ["no training example has a picture: this model learnt from text alone"]
 
 
 def _pictured(examples: list[Example], recipe: Recipe) -> list[Example]:

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from hvpkit.alone import alone
 from hvpkit.errors import InputError
+from hvpkit.recipe_yaml import differences
 
 LOGS = "logs"
 ANEW = "give another --output or remove it"
@@ -114,18 +112,7 @@ def _difference(key: str, started: str, now: str) -> str:
     """Name what is another one; of recipes, the settings that differ."""
     if key != "recipe":
         return f"{key} ({started}, not {now})"
-    before, after = (dict(_settings(yaml.safe_load(text))) for text in (started, now))
-    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    return f"recipe ({', '.join(f'{name}: {before.get(name)}, not {after.get(name)}' for name in changed)})"
-
-
-def _settings(recipe: Any, at: str = "") -> Iterator[tuple[str, object]]:  # noqa: ANN401 - what YAML holds
-    """List a recipe's settings as (key.key, value)."""
-    if not isinstance(recipe, dict):
-        yield at, recipe
-        return
-    for key, value in recipe.items():
-        yield from _settings(value, f"{at}.{key}" if at else str(key))
+    return f"recipe ({', '.join(differences(started, now))})"
 
 
 def _whole(folder: Path) -> bool:

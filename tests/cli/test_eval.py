@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import tiny
 
 from hvpkit.data.demo.generate import generate
-from hvpkit.data.prepared import open_prepared
+from hvpkit.data.prepared import open_prepared, write_prepared
 
 SALIENCY = {"proposer": "saliency", "version": "1", "phrases": [], "threshold": 0.0, "overlap": 0.5, "smallest": 16, "most": 3}
 
@@ -96,6 +98,48 @@ def test_prepared_data_is_named_whatever_else_has_that_name(hvp, mner_text_model
     typed = hvp("eval", str(mner_text_model), "--data", "other")
     assert (typed.code, typed.out) == (2, "")
     assert "no prepared data in data/other" in typed.err
+    for path in ("data/none", "./none", "/nowhere/none"):
+        assert f"no prepared data in {Path(path)} " in hvp("eval", str(mner_text_model), "--data", path).err
+
+
+@pytest.mark.parametrize("content", [b"precious\n", b'{"id": "1", "words": ["x"], "tags": ["O"]}\n', b"[1]\n", b"\xff\n"])
+def test_predictions_replace_nothing_but_predictions(hvp, mner_text_model, tmp_path, content):
+    file = tmp_path / "p.jsonl"
+    file.write_bytes(content)
+    typed = hvp("eval", str(mner_text_model), "--predictions", str(file))
+    assert (typed.code, typed.out) == (2, "")
+    assert "p.jsonl is there already and holds no predictions of `hvp eval`; name another file for --predictions" in typed.err
+    assert file.read_bytes() == content
+    file.write_bytes(b"")
+    for _ in range(2):
+        assert hvp("eval", str(mner_text_model), "--predictions", str(file)).code == 0
+
+
+def test_data_of_the_same_name_that_is_other_data_is_remarked(hvp, mner_text_model, mner_data, tmp_path):
+    other = dict(name="tiny", task="mner", labels=mner_data.labels, pictures_root=mner_data.pictures_root, source="a test")
+    examples = mner_data.examples("test")
+    write_prepared(tmp_path / "other", splits={"test": examples[1:]}, **other)
+    told = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "other")).out
+    assert f"Note: the model was trained with another tiny ({mner_data.manifest.fingerprint})." in told
+    write_prepared(tmp_path / "named", splits={"test": examples[1:]}, **other | {"name": "elsewhere"})
+    for data in (tmp_path / "named", mner_data.folder):
+        assert "trained with another" not in hvp("eval", str(mner_text_model), "--data", str(data)).out
+
+
+def test_data_of_which_nothing_can_be_read_has_no_score(hvp, mner_model, mner_data, tmp_path):
+    gone = [replace(example, image=tmp_path / "gone" / "x.png", objects=()) for example in mner_data.examples("test")]
+    known = {"name": "tiny", "task": "mner", "labels": mner_data.labels, "pictures_root": tmp_path / "gone", "source": "a test"}
+    write_prepared(tmp_path / "moved", splits={"test": gone}, **known)
+    typed = hvp("eval", str(mner_model), "--data", str(tmp_path / "moved"))
+    assert (typed.code, typed.out) == (2, "")
+    assert f"none of the {len(gone)} test examples of {tmp_path / 'moved'} can be read" in typed.err
+    assert "is missing; if the pictures were moved, run `hvp preprocess` again where they are now" in typed.err
+
+
+def test_there_is_nothing_to_shuffle_for_a_model_of_text_alone(hvp, mner_text_model):
+    typed = hvp("eval", str(mner_text_model), "--shuffle-pictures", "3")
+    assert (typed.code, typed.out) == (2, "")
+    assert "looks at no pictures: there is nothing to shuffle" in typed.err
 
 
 def test_predictions_need_a_file_not_a_folder(hvp, mner_text_model, tmp_path):

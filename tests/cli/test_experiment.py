@@ -23,7 +23,7 @@ def test_a_dry_run_shows_the_runs_and_how_long_they_take_and_does_nothing(hvp, p
     assert "8 runs; about 64 s one after another" in hvp("experiment", str(plan), "--dry-run").out
 
 
-def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path):
+def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data):
     from hvpkit.experiments.expansion import expand
     from hvpkit.experiments.plan import load_plan
     from hvpkit.registry import load_registry
@@ -32,10 +32,27 @@ def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path):
     runs = expand(loaded, load_registry()).runs
     (tmp_path / "out").mkdir()
     file = ResultsFile(tmp_path / "out", Header(loaded, tuple(run.name for run in runs)), [])
-    file.add(plans.result(runs[0], [(1, 1, 1)], seconds=120.0))  # 12 examples, one epoch
+    done = plans.result(runs[0], [(1, 1, 1)], seconds=120.0)  # 12 examples, one epoch
+    file.add(done.model_copy(update={"data": done.data.model_copy(update={"fingerprint": mner_data.manifest.fingerprint})}))
     told = json.loads(hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json").out)["estimate"]
     assert (told["remaining"], told["basis"]) == (7, "measured on 1 finished runs")
     assert told["seconds"] == pytest.approx(7 * (8 + 120))
+
+
+def test_a_dry_run_says_what_the_run_itself_would_refuse(hvp, plan, tmp_path, mner_data):
+    from hvpkit.experiments.expansion import expand
+    from hvpkit.experiments.plan import load_plan
+    from hvpkit.registry import load_registry
+
+    loaded = load_plan(plan)
+    runs = expand(loaded, load_registry()).runs
+    (tmp_path / "out").mkdir()
+    ResultsFile(tmp_path / "out", Header(loaded, tuple(run.name for run in runs)), []).add(plans.result(runs[0], [(1, 1, 1)]))
+    typed = hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run")
+    assert (typed.code, typed.out) == (2, "")
+    assert f"holds the run {runs[0].name} with other data; give another --output" in typed.err
+    seed = runs[0].recipe.replace(f"seed: {runs[0].seed}", "seed: 77")
+    assert runs[0].differs_from(runs[0].model_copy(update={"recipe": seed})) == [f"another recipe (train.seed: 77, not {runs[0].seed})"]
 
 
 def test_a_report_is_drawn_from_results_alone(hvp, tmp_path):

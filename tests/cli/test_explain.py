@@ -50,6 +50,17 @@ def test_json_has_it_all_and_the_page_and_figures_are_written(hvp, here, mre_mod
     assert (here / "gates.png").stat().st_size > 1000
 
 
+def test_a_page_replaces_nothing_but_a_page(hvp, here, mner_text_model):
+    ask = ("explain", "--model", str(mner_text_model), "--text", TEXT, "--html", "page.html")
+    (here / "page.html").write_text("<title>thesis</title>", encoding="utf-8")
+    typed = hvp(*ask)
+    assert (typed.code, typed.out) == (2, "")
+    assert "page.html is there already and no page of `hvp explain`; name another file for --html" in typed.err
+    (here / "page.html").unlink()
+    for _ in range(2):
+        assert hvp(*ask).code == 0
+
+
 def test_examples_of_the_model_s_own_data_and_a_summary(hvp, here, mner_model, mner_data):
     typed = hvp("explain", "--model", str(mner_model), "--example", "test-1", "--example", "test-0")
     assert typed.code == 0

@@ -73,6 +73,18 @@ def test_without_dev_the_last_epoch_is_kept(tmp_path, mner_data):
     assert "without a dev split, epoch 2 of 2" in (finished.folder / "README.md").read_text(encoding="utf-8")
 
 
+def test_a_model_of_pictures_that_saw_none_says_so(tmp_path, mner_data):
+    splits = ("train", "dev", "test")
+    bare = _split(tmp_path, mner_data, **{s: [replace(e, image=None, objects=()) for e in mner_data.examples(s)] for s in splits})
+    warned = []
+    finished = _train(tmp_path, bare, report=Report(warn=warned.append))
+    said = "no training example has a picture: this model learnt from text alone"
+    assert said in warned and said in finished.metrics["remarks"]
+    for settings in (["data.text_only=true"], ["vision=null", "fusion=none"]):
+        assert said not in _train(tmp_path, bare, "mner", *settings, name=settings[0]).metrics["remarks"]
+    assert said not in _train(tmp_path, mner_data.folder, name="seen").metrics["remarks"]
+
+
 def test_text_only_leaves_the_pictures_out(tmp_path, mner_data):
     finished = _train(tmp_path, mner_data.folder, "mner", "data.text_only=true")
     assert set(finished.metrics["data"]["pictures"].values()) == {0}

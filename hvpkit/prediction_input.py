@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hvpkit.errors import DataError, InputError
 from hvpkit.mentions import Mention, Mentions, cut_words, find_mentions, words_of
 from hvpkit.text.words import split_words
-from hvpkit.types import Example, Span, TextSpan, VisualObject
+from hvpkit.types import Box, Example, Span, TextSpan, VisualObject
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
 class PredictionInput:
     """One text, or its words (read with a blank between them), and what belongs to it.
 
-    `image` is a file or an opened picture; `objects` are crops (files or opened pictures) or `VisualObject`s, best first, None where nobody
-    has looked for any; `head` and `tail` (MRE) are words of the text or characters [start, end); `remarks` go on to the prediction.
+    `image` is a file or an opened picture; `objects` are crops (files, opened pictures), `VisualObject`s or mappings of their fields, such
+    as {"box": [x0, y0, x1, y1]} in pixels, best first, None where nobody has looked for any; `head` and `tail` (MRE) are words of the text
+    or characters [start, end); `remarks` go on to the prediction.
     """
 
     text: str | Sequence[str]
     image: str | PathLike[str] | Image | None = None
     head: Mention | None = None
     tail: Mention | None = None
-    objects: Sequence[str | PathLike[str] | Image | VisualObject] | None = None
+    objects: Sequence[str | PathLike[str] | Image | VisualObject | Mapping[str, Any]] | None = None
     id: str | int | None = None
     remarks: tuple[str, ...] = ()
 
@@ -172,14 +174,41 @@ def _mention(role: str, given: object) -> Mention:
 def _path(what: str, given: object) -> Path:
     if isinstance(given, (str, PathLike)):
         return Path(given)
-    raise DataError(f"expected {what} as a file or an opened picture, got {given!r:.60}")
+    box = ', or its box as {"box": [x0, y0, x1, y1]}' if what == "an object" else ""
+    raise DataError(f"expected {what} as a file or an opened picture{box}; got {given!r:.60}")
 
 
 def _object(given: object, image: Path | None) -> VisualObject:
-    found = given if isinstance(given, VisualObject) else VisualObject(_path("an object", given))
+    if isinstance(given, Mapping):
+        found = object_from(given, lambda name: _path("an object", name))
+    else:
+        found = given if isinstance(given, VisualObject) else VisualObject(_path("an object", given))
     if found.image is None and (found.box is None or image is None):
         raise DataError("an object is a crop of its own, or a box to cut from the picture, and there is no picture to cut it from")
     return found
+
+
+def object_from(fields: Mapping[str, Any], picture: Callable[[object], Path]) -> VisualObject:
+    """Read an object's fields as JSON has them; `picture` reads the name of its crop. Raises DataError."""
+    image, box, phrase, score = (fields.get(key) for key in ("image", "box", "phrase", "score"))
+    if image is None and box is None:
+        raise DataError(f'expected an object as a file name or {{"box": [x0, y0, x1, y1]}}, got {fields!r:.60}')
+    return VisualObject(
+        image=None if image is None else picture(image),
+        box=None if box is None else _box(box),
+        phrase=phrase if isinstance(phrase, str) else None,
+        score=score if _is_number(score) else None,
+    )
+
+
+def _box(given: object) -> Box:
+    if isinstance(given, (list, tuple)) and len(given) == 4 and all(map(_is_number, given)) and given[0] < given[2] and given[1] < given[3]:
+        return Box(*given)
+    raise DataError(f"expected a box as [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {given!r:.60}")
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < 1e9 and math.isfinite(given)
 
 
 def _picture_remarks(image: Path | None, open_to_finding: bool, objects: Sequence[VisualObject], recipe: Recipe) -> list[str]:

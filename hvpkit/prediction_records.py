@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
@@ -14,8 +13,8 @@ from typing import Any
 
 from hvpkit.errors import DataError
 from hvpkit.mentions import Mention
-from hvpkit.prediction_input import PredictionInput, place_tokens
-from hvpkit.types import Box, EntityPrediction, Prediction, VisualObject
+from hvpkit.prediction_input import PredictionInput, object_from, place_tokens
+from hvpkit.types import EntityPrediction, Prediction, VisualObject
 
 KEYS = ("id", "text", "tokens", "image", "objects", "head", "tail")
 GOLD = ("tags", "entities", "relation", "notes")  # what labelled data has besides
@@ -114,25 +113,9 @@ def _objects(given: object, folder: Path) -> list[VisualObject] | None:
 
 
 def _object(given: object, folder: Path) -> VisualObject:
-    if not isinstance(given, dict) or (given.get("image") is None and given.get("box") is None):
+    if not isinstance(given, dict):
         raise DataError(f'expected an object as a file name or {{"box": [x0, y0, x1, y1]}}, got {given!r:.60}')
-    image, box, phrase, score = (given.get(key) for key in ("image", "box", "phrase", "score"))
-    return VisualObject(
-        image=None if image is None else _picture("an object", image, folder),
-        box=None if box is None else _box(box),
-        phrase=phrase if isinstance(phrase, str) else None,
-        score=score if _is_number(score) else None,
-    )
-
-
-def _box(given: object) -> Box:
-    if isinstance(given, list) and len(given) == 4 and all(map(_is_number, given)) and given[0] < given[2] and given[1] < given[3]:
-        return Box(*given)
-    raise DataError(f"expected a box as [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {given!r:.60}")
-
-
-def _is_number(given: object) -> bool:
-    return isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < 1e9 and math.isfinite(given)
+    return object_from(given, lambda name: _picture("an object", name, folder))
 
 
 def _picture(what: str, given: object, folder: Path) -> Path:

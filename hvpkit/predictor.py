@@ -59,12 +59,12 @@ class Predictor:
         image: str | PathLike[str] | Image.Image | None = None,
         head: Mention | None = None,
         tail: Mention | None = None,
-        objects: Sequence[str | PathLike[str] | Image.Image | VisualObject] | None = None,
+        objects: Sequence[str | PathLike[str] | Image.Image | VisualObject | Mapping[str, Any]] | None = None,
     ) -> Prediction:
         """Predict one text (or list of words) with its picture: an EntityPrediction, or for MRE a RelationPrediction.
 
-        `image` is a file or an opened picture; `head` and `tail` are words of the text or characters (start, end); `objects` are crops or
-        boxes of the picture (None: they are looked for; empty: there are none).
+        `image` is a file or an opened picture; `head` and `tail` are words of the text or characters (start, end); `objects` are crops of
+        the picture, or boxes as {"box": [x0, y0, x1, y1]} in pixels (None: they are looked for; empty: there are none).
         Raises InputError, as PictureError for a picture and as DataError for a text or a mention.
         """
         [found] = self.predict_many([PredictionInput(text, image, head, tail, objects)])

@@ -110,8 +110,11 @@ def test_remarks_say_what_was_not_looked_at(recipe, settings, given, remarks):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"image": 7}, "expected image as a file or an opened picture, got 7"),
-        ({"image": "a.jpg", "objects": [None]}, "expected an object as a file or an opened picture, got None"),
+        ({"image": 7}, "expected image as a file or an opened picture; got 7"),
+        ({"image": "a.jpg", "objects": [None]}, "expected an object as a file or an opened picture, or its box as .*; got None"),
+        ({"image": "a.jpg", "objects": [{"box": (3, 0, 3, 4)}]}, "expected a box as .* with x0 < x1 and y0 < y1, got .3, 0, 3, 4."),
+        ({"image": "a.jpg", "objects": [{"boxes": []}]}, "expected an object as a file name or"),
+        ({"objects": [{"box": [0, 0, 3, 4]}]}, "there is no picture to cut it from"),
         ({"objects": [VisualObject(box=Box(1, 2, 3, 4))]}, "there is no picture to cut it from"),
         ({"image": "a.jpg", "objects": [VisualObject()]}, "an object is a crop of its own, or a box"),
     ],
@@ -119,6 +122,12 @@ def test_remarks_say_what_was_not_looked_at(recipe, settings, given, remarks):
 def test_pictures_of_another_kind_are_refused(recipe, given, message):
     with pytest.raises(DataError, match=message):
         read_input(PredictionInput("Ada", **given), recipe())
+
+
+def test_objects_are_mappings_too(recipe):
+    given = [{"box": (0, 1, 2, 3), "phrase": "a cat", "score": 0.5}, {"image": "b.jpg"}]
+    reading = read_input(PredictionInput("Ada", "a.jpg", objects=given), recipe())
+    assert reading.example.objects == (VisualObject(None, Box(0, 1, 2, 3), "a cat", 0.5), VisualObject(Path("b.jpg")))
 
 
 # ------------------------------------------------------------------------------------------------------------ other forms

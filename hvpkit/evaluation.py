@@ -12,6 +12,7 @@ from typing import Any
 from hvpkit.data.batching import Batcher
 from hvpkit.data.demo.ceilings import groups
 from hvpkit.data.prepared import PreparedData, advised, open_prepared
+from hvpkit.data.report import kinds
 from hvpkit.data.shuffling import shuffle_pictures
 from hvpkit.errors import DataError, InputError
 from hvpkit.inference import Decoded, decode, score, with_picture
@@ -74,7 +75,7 @@ def evaluate(
 
     A seed to `shuffle` gives each example the picture of another (hvpkit/data/shuffling.py): a control, told among the remarks.
     `warn` is told when features cannot be kept.
-    Raises DataError when the data is for another task, has other labels, has no such split or none of it can be read; InputError when
+    Raises DataError when the data is for another task, has other labels alone, has no such split or none of it can be read; InputError when
     `predictions` is a file of something else, or pictures are to be shuffled that the model does not look at.
     """
     if shuffle is not None and not uses_pictures(folder.recipe):
@@ -87,9 +88,7 @@ def evaluate(
         raise DataError(f"{data.folder} holds {data.manifest.task} data, the model is for {folder.recipe.task}")
     if not examples:
         raise DataError(f"{data.folder} has no {split} examples")
-    unknown = sorted(set(data.labels.names) - set(folder.labels.names))
-    if unknown:
-        raise DataError(f"{data.folder} has labels that the model does not know: {', '.join(unknown)}")
+    unknown = unknown_labels(data, folder)
     if folder.recipe.data.text_only:
         examples = [replace(example, image=None, objects=()) for example in examples]
     if shuffle is not None:
@@ -117,17 +116,31 @@ def evaluate(
         first_error=str(errors[0]) if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
-        remarks=[*folder.metrics["remarks"], *_of_data(folder, data, shuffle)],
+        remarks=[*folder.metrics["remarks"], *_of_data(folder, data, unknown, shuffle)],
         groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
         scores=pieces or score(examples, answers),
     )
 
 
-def _of_data(folder: ModelFolder, data: PreparedData, shuffle: int | None) -> Iterator[str]:
+def unknown_labels(data: PreparedData, folder: ModelFolder) -> list[str]:
+    """Name the types or relations of the data that a model does not know: what has them can only be missed.
+
+    Raises DataError when it knows none of them, or scores pieces.
+    """
+    there, known = (set(kinds(what)) - {"None"} for what in (data.labels, folder.labels))
+    unknown = sorted(there - known)
+    if unknown and (not there & known or folder.recipe.scoring == "pieces"):
+        raise DataError(f"{data.folder} has labels that the model does not know: {', '.join(unknown)}; it knows {', '.join(sorted(known))}")
+    return unknown
+
+
+def _of_data(folder: ModelFolder, data: PreparedData, unknown: Sequence[str], shuffle: int | None) -> Iterator[str]:
     """Say how this data is not what the model was trained with; of pictures the fingerprint tells nothing."""
     recipe, trained = folder.recipe, folder.metrics["data"]
     if data.manifest.name == trained["name"] and trained["fingerprint"] not in (None, data.manifest.fingerprint):
         yield f"the model was trained with another {trained['name']} ({trained['fingerprint']})"
+    if unknown:
+        yield f"the model does not know {', '.join(unknown)}: each of them counts as missed"
     if uses_pictures(recipe) and data.manifest.text_only:
         yield "this data was prepared without pictures (--text-only)"
     elif looks_at_objects(recipe) and (here := how_found(data.objects)) != (then := how_found(recipe.data.objects)):

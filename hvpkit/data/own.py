@@ -160,6 +160,8 @@ def _pair(record: dict[str, Any], sentence: Sentence, source: Source, number: in
     relation = record.get("relation")
     if not isinstance(relation, str) or not relation.strip():
         raise BadRecord("no labels", f'expected a string "relation", got {relation!r}; a pair without relation has "None"')
+    if (said := relation.strip()) != "None" and said.casefold() == "none":
+        source.note("relation that only looks like None", number, f"{said!r} is a relation of its own; a pair without one has 'None'")
     head, tail = (sentence.span(record.get(role), role) for role in ("head", "tail"))
     check_pair(head, tail, source, number)
     return {"head": head, "tail": tail, "relation": relation.strip()}

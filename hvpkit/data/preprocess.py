@@ -74,7 +74,7 @@ def preprocess(
             splits={split: counted(examples, dataset.labels, reports[split]) for split, examples in found.splits.items()},
             pictures_root=found.root,
             source=dataset.source,
-            facts=lambda: {**_facts(problems), **dataset.facts},
+            facts=lambda: {**_facts(problems, reports), **dataset.facts},
             text_only=text_only,
             objects=None if found.settings is None else written(found.settings),
         )
@@ -83,8 +83,13 @@ def preprocess(
     return report_of(manifest, folder, reports, problems, dataset.search.folders if dataset.search else (), preview)
 
 
-def _facts(problems: Problems) -> dict[str, Any]:
-    """Give what is known once every example has gone by."""
+def _facts(problems: Problems, reports: Mapping[Split, SplitReport]) -> dict[str, Any]:
+    """Give what is known once every example has gone by; a label that no training example has is noted then."""
+    if "train" in reports:
+        for split, report in reports.items():
+            for label, count in report.labels.items():
+                if count and not reports["train"].labels.get(label):
+                    problems.note(split, "label that no training example has", f"{label}: {count}")
     return {"problems": [{"split": p.split, "kind": p.kind, "count": p.count} for p in problems.all()]}
 
 

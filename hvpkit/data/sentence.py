@@ -14,6 +14,7 @@ from hvpkit.text.words import split_words
 from hvpkit.types import Span, TextSpan
 
 KEYS = ("id", "tokens", "tags", "text", "entities", "head", "tail", "relation", "image", "objects")
+TAG_AS_TYPE = "entity type that looks like a tag"
 MOVED = "span that begins or ends inside a word, widened to it"
 
 
@@ -89,6 +90,8 @@ class Sentence:
                 raise BadRecord(
                     "overlapping entities", f"entity {number}, {' '.join(self.words[span.start : span.end])!r}, shares words with another"
                 )
+            if kind.strip()[:2] in ("B-", "I-"):
+                self.source.note(TAG_AS_TYPE, self.line, f"entity {number} has the type {kind.strip()!r}, which stays as it is")
             tags[span.start : span.end] = [f"B-{kind.strip()}", *[f"I-{kind.strip()}"] * (span.end - span.start - 1)]
         return tuple(tags)
 

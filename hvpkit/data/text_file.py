@@ -57,7 +57,7 @@ class TextFile:
                     windows, first = windows + 1, first or number
                 yield line.removesuffix("\r")
         if blank:
-            raise DataError(f"{file} is empty")
+            raise DataError(f"{file} is empty; remove it if there are no {self._source.split} examples")
         if windows:
             self._source.note_of_file("Windows line end, read as a plain one", first, f"{windows} of {number} lines", times=windows)
 

@@ -95,7 +95,7 @@ def train(
         if resume:
             report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
         run = Run(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
-        with workspace.given_up_without_checkpoint() if is_main_process() else nullcontext():
+        with workspace.full_disk_told(), workspace.given_up_without_checkpoint() if is_main_process() else nullcontext():
             if is_main_process():
                 workspace.begin(identity)
             trainer = run.trainer(workspace.folder)

@@ -9,11 +9,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from hvpkit.alone import alone
-from hvpkit.errors import InputError
+from hvpkit.errors import HvpkitError, InputError
 from hvpkit.recipe_yaml import differences
 
 LOGS = "logs"
+FULL = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing")  # by the system, and by torch
 ANEW = "give another --output or remove it"
 NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
 
@@ -100,6 +103,16 @@ class Workspace:
             if self.newest_checkpoint() is None:
                 shutil.rmtree(self.folder, ignore_errors=True)
             raise
+
+    @contextmanager
+    def full_disk_told(self) -> Iterator[None]:
+        """Say where there was no room left, whichever library wrote; raises HvpkitError."""
+        try:
+            yield
+        except (OSError, RuntimeError, SafetensorError) as error:
+            if not any(said in str(error) for said in FULL):
+                raise
+            raise HvpkitError(f"there is no room left to write {self.folder}; make some, and go on with --resume") from error
 
     def leave(self) -> None:
         """Remove the folder of a run that is done; its logs go with the model."""

@@ -9,6 +9,7 @@ import pytest
 import tiny
 
 from hvpkit.data.demo.generate import generate
+from hvpkit.data.labels import tag_labels
 from hvpkit.data.prepared import open_prepared, write_prepared
 
 SALIENCY = {"proposer": "saliency", "version": "1", "phrases": [], "threshold": 0.0, "overlap": 0.5, "smallest": 16, "most": 3}
@@ -124,6 +125,25 @@ def test_data_of_the_same_name_that_is_other_data_is_remarked(hvp, mner_text_mod
     write_prepared(tmp_path / "named", splits={"test": examples[1:]}, **other | {"name": "elsewhere"})
     for data in (tmp_path / "named", mner_data.folder):
         assert "trained with another" not in hvp("eval", str(mner_text_model), "--data", str(data)).out
+
+
+def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model, mner_data, tmp_path):
+    labels = tag_labels(["PER", "LOC", "SHIP"])
+    known = {"name": "wider", "task": "mner", "pictures_root": mner_data.pictures_root, "source": "a test"}
+    renamed = [replace(e, tags=tuple(tag.replace("LOC", "SHIP") for tag in e.tags)) for e in mner_data.examples("test")]
+    write_prepared(tmp_path / "wider", labels=labels, splits={"test": renamed}, **known)
+    typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "wider"), "--json")
+    found = json.loads(typed.out)
+    assert "the model does not know SHIP: each of them counts as missed" in found["remarks"]
+    before = json.loads(hvp("eval", str(mner_text_model), "--json").out)["scores"]["by_label"]
+    after = found["scores"]["by_label"]
+    assert after["PER"] == before["PER"]
+    assert (after["SHIP"]["recall"], after["SHIP"]["gold"]) == (0, before["LOC"]["gold"])
+    ships = [replace(e, tags=tuple("O" if tag == "O" else f"{tag[0]}-SHIP" for tag in e.tags)) for e in renamed]
+    write_prepared(tmp_path / "ships", labels=tag_labels(["SHIP"]), splits={"test": ships}, **known)
+    typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "ships"))
+    assert (typed.code, typed.out) == (2, "")
+    assert "has labels that the model does not know: SHIP; it knows LOC, PER" in typed.err
 
 
 def test_data_of_which_nothing_can_be_read_has_no_score(hvp, mner_model, mner_data, tmp_path):

@@ -92,7 +92,7 @@ def test_a_wrong_command_line_exits_with_2_and_prints_no_result(hvp, words):
     [
         (HvpkitError("it failed [b]here[/b]"), 1, "Error: it failed [b]here[/b]\n"),
         (DataError("a.txt:3: no tag\na.txt:4: no tag"), 2, "Error: a.txt:3: no tag\na.txt:4: no tag\n"),
-        (OSError(28, "No space left on device", "runs/x"), 1, "Error: No space left on device: runs/x\n"),
+        (OSError(28, "No space left on device", "runs/x"), 1, "Error: No space left on device: runs/x; make room, or write elsewhere\n"),
         (PermissionError(13, "Permission denied"), 1, "Error: Permission denied\n"),
         (KeyboardInterrupt(), 130, "Stopped\n"),
         (KeyboardInterrupt("Stopped; say it again"), 130, "Stopped; say it again\n"),

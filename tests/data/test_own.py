@@ -357,6 +357,16 @@ def test_a_picture_that_is_no_file_name_is_told(tmp_path, name):
     assert kinds(problems) == {"picture that is no file name, not used": 1}
 
 
+def test_types_and_relations_that_look_like_something_else_are_told(tmp_path):
+    record = {"text": TEXT, "entities": [entity(0, 7, "B-PER"), entity(13, 21, "LOC")]}
+    dataset, problems = read(tmp_path, record)
+    assert [tag for tag in first(dataset).tags if tag != "O"] == ["B-B-PER", "I-B-PER", "B-LOC", "I-LOC"]
+    assert kinds(problems) == {"entity type that looks like a tag": 1}
+    dataset, problems = read(tmp_path, MRE, {**MRE, "id": "2", "relation": "none"}, {**MRE, "id": "3", "relation": "None"})
+    assert dataset.labels.names == ("None", "lives in", "none")
+    assert kinds(problems) == {"relation that only looks like None": 1}
+
+
 def test_keys_that_are_not_known_are_told_with_what_may_be_meant(tmp_path):
     _, problems = read(tmp_path, {**MNER, "img": "a.jpg", "likes": 7})
     [problem] = problems.all()

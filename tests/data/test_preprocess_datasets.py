@@ -43,9 +43,13 @@ def test_prepared_tweets_hold_what_the_report_says(tmp_path):
     train = report.splits["train"]
     assert (train.examples, train.words, train.labels) == (2, 4, {"PER": 1, "LOC": 1, "ORG": 0, "MISC": 0})
     assert (train.pictures, train.pictures_missing, train.pictures_unreadable, train.without_picture) == (1, 0, 1, 1)
-    assert [(problem.kind, problem.split, problem.count) for problem in report.problems] == [("picture unreadable", "train", 1)]
-    assert "11.jpg is not a picture" in report.problems[0].places[0]
-    assert data.manifest.facts == {"problems": [{"split": "train", "kind": "picture unreadable", "count": 1}]}
+    unreadable, unlearnt = report.problems
+    assert (unreadable.kind, unreadable.split, unreadable.count) == ("picture unreadable", "train", 1)
+    assert "11.jpg is not a picture" in unreadable.places[0]
+    assert (unlearnt.kind, unlearnt.split, unlearnt.left_out) == ("label that no training example has", "test", False)
+    [label] = [f"{name}: {count}" for name, count in report.splits["test"].labels.items() if count and not train.labels[name]]
+    assert unlearnt.places == [label]
+    assert data.manifest.facts == {"problems": [{"split": p.split, "kind": p.kind, "count": 1} for p in (unreadable, unlearnt)]}
 
 
 def test_pictures_are_counted_by_file_and_relations_all_listed(tmp_path):

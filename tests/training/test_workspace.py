@@ -1,8 +1,9 @@
 import json
 
 import pytest
+from safetensors import SafetensorError
 
-from hvpkit.errors import InputError
+from hvpkit.errors import HvpkitError, InputError
 from hvpkit.training.workspace import NEEDED, Workspace
 
 RUN = {"recipe": "task: mner\ntrain: {epochs: 3, seed: 1}\n", "data": "d", "number of processes": "1"}
@@ -112,3 +113,22 @@ def test_a_checkpoint_whose_state_is_half_written_is_passed_over(tmp_path):
     workspace = Workspace(tmp_path / "run")
     (_checkpoint(workspace, 5) / "trainer_state.json").write_text('{"epoch": 1', encoding="utf-8")
     assert workspace.newest_checkpoint() is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/12: file write failed"),
+    ],
+)
+def test_a_full_disk_is_told_with_the_way_on(tmp_path, error):
+    with pytest.raises(HvpkitError, match=r"no room left to write .*run\.training; make some, and go on with --resume"):
+        with Workspace(tmp_path / "run").full_disk_told():
+            raise error
+
+
+def test_another_failure_stays_what_it_is(tmp_path):
+    with pytest.raises(RuntimeError, match="^shapes$"), Workspace(tmp_path / "run").full_disk_told():
+        raise RuntimeError("shapes")

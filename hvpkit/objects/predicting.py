@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from hvpkit.errors import InputError, ModelFolderError
@@ -35,9 +35,7 @@ class ModelObjects:
         if settings is None or "dataset" in self._folder.registry.get("proposer", settings.proposer.name).needs:
             answers: Iterable[Looked] = map(_remarked, lacking.values())
         else:
-            finder = self._opened(settings)
-            found = finder.find([(reading.example, None) for reading in lacking.values()])
-            answers = (self._looked(reading, one, finder) for reading, one in zip(lacking.values(), found, strict=True))
+            answers = self._found(list(lacking.values()), self._opened(settings))
         for i, answer in zip(lacking, answers, strict=True):
             given[i] = answer
         return given
@@ -55,6 +53,13 @@ class ModelObjects:
                     "What to do: mend that, give each picture's objects, or go on with whole pictures alone: --no-objects"
                 ) from error
         return self._finder
+
+    def _found(self, readings: Sequence[Reading], finder: ObjectFinder) -> Iterator[Looked]:
+        """Look once for what is looked for in one picture: several pairs may share it."""
+        asked = [(reading.example.image, finder.phrases(reading.example)) for reading in readings]
+        first = {what: reading.example for what, reading in zip(reversed(asked), reversed(readings), strict=True)}
+        found = dict(zip(first, finder.find([(example, None) for example in first.values()]), strict=True))
+        return (self._looked(reading, found[what], finder) for reading, what in zip(readings, asked, strict=True))
 
     def _looked(self, reading: Reading, found: Found, finder: ObjectFinder) -> Looked:
         if isinstance(found, InputError):

@@ -196,6 +196,24 @@ def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
     assert isinstance(missing, InputError)
 
 
+def test_pairs_that_share_a_picture_look_once(mine, tmp_path, monkeypatch):
+    _, data = prepared(mine)
+    predictor, looked, propose = Predictor.open(model_of(data, tmp_path / "m")), [], Saliency.propose
+
+    def watched(self, queries):
+        looked.extend(query.example.image.name for query in queries)
+        return propose(self, queries)
+
+    monkeypatch.setattr(Saliency, "propose", watched)
+    asked = [
+        {"text": text, "image": mine / name} for text, name in (("Ann", "a.png"), ("Ada", "plain.png"), ("Bob", "a.png"), ("Ida", "a.png"))
+    ]
+    ann, ada, bob, ida = predictor.predict_many(asked)
+    assert sorted(looked) == ["a.png", "plain.png"]
+    assert ann.objects == bob.objects == ida.objects != ada.objects
+    assert any("no object was found" in remark for remark in ada.remarks) and ann.objects
+
+
 def test_another_version_of_the_proposer_is_told(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
     predictor = Predictor.open(model_of(data, tmp_path / "m"))

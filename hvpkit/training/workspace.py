@@ -48,7 +48,7 @@ class Workspace:
         if self.output.exists():
             raise InputError(f"{self.output} is there already; {self._end(identity, resume)}")
         if not self._note.is_file():
-            others = sorted(entry.name for entry in self.folder.iterdir() if entry != self._draft) if self.folder.is_dir() else []
+            others = sorted(entry.name for entry in self.folder.glob("[!.]*") if entry != self._draft)
             if others:
                 raise InputError(f"{self.folder}, where this would be trained, holds other files ({', '.join(others[:3])}); {ANEW}")
             return None

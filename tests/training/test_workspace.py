@@ -59,6 +59,7 @@ def test_a_folder_of_something_else_is_not_trained_in(tmp_path):
     workspace = Workspace(tmp_path / "run")
     workspace.folder.mkdir()
     (workspace.folder / "run.draft").touch()  # of a run that was killed as it began
+    (workspace.folder / ".frozen-a").mkdir()  # of another process of this one
     assert workspace.look(RUN, resume=False) is None
     (workspace.folder / "thesis.tex").touch()
     for resume in (False, True):

@@ -44,6 +44,10 @@ class PictureError(InputError):
     """One picture cannot be decoded."""
 
 
+class PictureMissingError(PictureError):
+    """A picture is not there."""
+
+
 class ModelFolderError(InputError):
     """A model folder, encoder or weights file cannot be opened."""
 

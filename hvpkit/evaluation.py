@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hvpkit.data.answers import answers_of
 from hvpkit.data.batching import Batcher
 from hvpkit.data.demo.ceilings import groups
 from hvpkit.data.prepared import PreparedData, advised, open_prepared
@@ -116,31 +117,37 @@ def evaluate(
         first_error=str(errors[0]) if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
-        remarks=[*folder.metrics["remarks"], *_of_data(folder, data, unknown, shuffle)],
+        remarks=[*folder.metrics["remarks"], *_of_data(folder, data, unknown & labels_of(examples), shuffle)],
         groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
         scores=pieces or score(examples, answers),
     )
 
 
-def unknown_labels(data: PreparedData, folder: ModelFolder) -> list[str]:
+def unknown_labels(data: PreparedData, folder: ModelFolder) -> set[str]:
     """Name the types or relations of the data that a model does not know: what has them can only be missed.
 
     Raises DataError when it knows none of them, or scores pieces.
     """
     there, known = (set(kinds(what)) - {"None"} for what in (data.labels, folder.labels))
-    unknown = sorted(there - known)
+    unknown = there - known
     if unknown and (not there & known or folder.recipe.scoring == "pieces"):
-        raise DataError(f"{data.folder} has labels that the model does not know: {', '.join(unknown)}; it knows {', '.join(sorted(known))}")
+        said, knows = (", ".join(sorted(labels)) for labels in (unknown, known))
+        raise DataError(f"{data.folder} has labels that the model does not know: {said}; it knows {knows}")
     return unknown
 
 
-def _of_data(folder: ModelFolder, data: PreparedData, unknown: Sequence[str], shuffle: int | None) -> Iterator[str]:
+def labels_of(examples: Sequence[Example]) -> set[str]:
+    """Name the types or relations that examples have."""
+    return {label for example in examples for _, label in answers_of(example)}
+
+
+def _of_data(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle: int | None) -> Iterator[str]:
     """Say how this data is not what the model was trained with; of pictures the fingerprint tells nothing."""
     recipe, trained = folder.recipe, folder.metrics["data"]
     if data.manifest.name == trained["name"] and trained["fingerprint"] not in (None, data.manifest.fingerprint):
         yield f"the model was trained with another {trained['name']} ({trained['fingerprint']})"
     if unknown:
-        yield f"the model does not know {', '.join(unknown)}: each of them counts as missed"
+        yield f"the model does not know {', '.join(sorted(unknown))}: each of them counts as missed"
     if uses_pictures(recipe) and data.manifest.text_only:
         yield "this data was prepared without pictures (--text-only)"
     elif looks_at_objects(recipe) and (here := how_found(data.objects)) != (then := how_found(recipe.data.objects)):
@@ -188,7 +195,7 @@ def check_replaceable(file: Path) -> None:
         return
     try:
         with file.open(encoding="utf-8") as lines:
-            first = json.loads(lines.readline(1 << 20))
+            first = json.loads(lines.readline())
         ours = isinstance(first, dict) and "words" in first and ("predicted" in first or "error" in first)
     except ValueError:
         ours = False
@@ -198,9 +205,14 @@ def check_replaceable(file: Path) -> None:
 
 def write_predictions(file: Path, examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> None:
     """Write one JSON line an example: id, words, the gold label and what was predicted, with confidences; or the error."""
-    with file.open("w", encoding="utf-8") as lines:
-        for example, answer in zip(examples, answers, strict=True):
-            lines.write(json.dumps(_prediction(example, answer), ensure_ascii=False) + "\n")
+    draft = file.with_name(f".{file.name}.draft")
+    try:
+        with draft.open("w", encoding="utf-8") as lines:
+            for example, answer in zip(examples, answers, strict=True):
+                lines.write(json.dumps(_prediction(example, answer), ensure_ascii=False) + "\n")
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _prediction(example: Example, answer: Decoded | InputError) -> dict[str, Any]:

@@ -138,8 +138,7 @@ def written_whole(folder: Path) -> Iterator[Path]:
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
     try:
         yield draft
-        for path in (draft, *draft.rglob("*")):
-            open_to_others(path)  # safetensors writes files that nobody else may read
+        open_to_others([draft, *draft.rglob("*")])  # safetensors writes files that nobody else may read
         os.rename(draft, folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,14 +201,15 @@ def object_from(fields: Mapping[str, Any], picture: Callable[[object], Path]) ->
     )
 
 
-def _box(given: object) -> Box:
-    if isinstance(given, (list, tuple)) and len(given) == 4 and all(map(_is_number, given)) and given[0] < given[2] and given[1] < given[3]:
-        return Box(*given)
+def _box(given: Any) -> Box:  # noqa: ANN401 - a list, a Box, or an array of numbers
+    edges = astuple(given) if isinstance(given, Box) else given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(edges, (list, tuple)) and len(edges) == 4 and all(map(_is_number, edges)) and edges[0] < edges[2] and edges[1] < edges[3]:
+        return Box(*(edge if isinstance(edge, int) else float(edge) for edge in edges))
     raise DataError(f"expected a box as [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {given!r:.60}")
 
 
-def _is_number(given: object) -> bool:
-    return isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < 1e9 and math.isfinite(given)
+def _is_number(given: Any) -> bool:  # noqa: ANN401 - anything at all
+    return isinstance(given, Real) and not isinstance(given, bool) and bool(given < 1e9 and not given < -1e9)
 
 
 def _picture_remarks(image: Path | None, open_to_finding: bool, objects: Sequence[VisualObject], recipe: Recipe) -> list[str]:

@@ -117,8 +117,12 @@ def _length(given: Asked | InputError) -> float:
 def _filed(given: PredictionInput, folder: Path) -> PredictionInput:
     """Write opened pictures to files, as they stand: everything that reads pictures reads files. Raises PictureError."""
     image = _file(given.image, folder / "image.ppm")
-    objects = None if given.objects is None else [_file(item, folder / f"{i}.ppm") for i, item in enumerate(given.objects)]
+    objects = None if given.objects is None else [_filed_object(item, folder / f"{i}.ppm") for i, item in enumerate(given.objects)]
     return replace(given, image=image, objects=objects)
+
+
+def _filed_object(given: Any, file: Path) -> Any:  # noqa: ANN401 - whatever else is given goes through
+    return {**given, "image": _file(given.get("image"), file)} if isinstance(given, Mapping) else _file(given, file)
 
 
 def _file(given: Any, file: Path) -> Any:  # noqa: ANN401 - whatever else is given goes through

@@ -116,11 +116,11 @@ def _text(node: yaml.Node) -> str:
     return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or mapping"
 
 
-def differences(before: str, now: str) -> list[str]:
+def differences(first: str, second: str) -> list[str]:
     """Name the settings in which two recipes, given as YAML, differ, and how."""
-    then, today = (dict(_settings(yaml.safe_load(text))) for text in (before, now))
-    changed = sorted(name for name in then.keys() | today.keys() if then.get(name) != today.get(name))
-    return [f"{name}: {then.get(name)}, not {today.get(name)}" for name in changed]
+    then, today = (dict(_settings(yaml.safe_load(text))) for text in (first, second))
+    pairs = ((name, then.get(name, "unset"), today.get(name, "unset")) for name in sorted(then.keys() | today.keys()))
+    return [f"{name}: {before}, not {now}" for name, before, now in pairs if repr(before) != repr(now)]  # 0 is not 0.0 there
 
 
 def _settings(recipe: Any, at: str = "") -> Iterator[tuple[str, object]]:  # noqa: ANN401 - what YAML holds

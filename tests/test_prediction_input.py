@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 
@@ -113,6 +115,7 @@ def test_remarks_say_what_was_not_looked_at(recipe, settings, given, remarks):
         ({"image": 7}, "expected image as a file or an opened picture; got 7"),
         ({"image": "a.jpg", "objects": [None]}, "expected an object as a file or an opened picture, or its box as .*; got None"),
         ({"image": "a.jpg", "objects": [{"box": (3, 0, 3, 4)}]}, "expected a box as .* with x0 < x1 and y0 < y1, got .3, 0, 3, 4."),
+        ({"image": "a.jpg", "objects": [{"box": (0, 4, 3, 4)}]}, "with x0 < x1 and y0 < y1, got .0, 4, 3, 4."),
         ({"image": "a.jpg", "objects": [{"boxes": []}]}, "expected an object as a file name or"),
         ({"objects": [{"box": [0, 0, 3, 4]}]}, "there is no picture to cut it from"),
         ({"objects": [VisualObject(box=Box(1, 2, 3, 4))]}, "there is no picture to cut it from"),
@@ -128,6 +131,15 @@ def test_objects_are_mappings_too(recipe):
     given = [{"box": (0, 1, 2, 3), "phrase": "a cat", "score": 0.5}, {"image": "b.jpg"}]
     reading = read_input(PredictionInput("Ada", "a.jpg", objects=given), recipe())
     assert reading.example.objects == (VisualObject(None, Box(0, 1, 2, 3), "a cat", 0.5), VisualObject(Path("b.jpg")))
+
+
+@pytest.mark.parametrize(
+    "box", [Box(0, 1, 2, 3), np.array([0, 1, 2, 3], np.float32), np.array([0, 1, 2, 3]), list(np.float32([0, 1, 2, 3]))]
+)
+def test_a_box_may_come_as_detectors_give_it(recipe, box):
+    [found] = read_input(PredictionInput("Ada", "a.jpg", objects=[{"box": box}]), recipe()).example.objects
+    assert found.box == Box(0, 1, 2, 3)
+    assert all(type(edge) in (int, float) for edge in astuple(found.box))
 
 
 # ------------------------------------------------------------------------------------------------------------ other forms

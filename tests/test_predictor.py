@@ -203,6 +203,7 @@ def test_objects_may_be_crops_boxes_or_opened_pictures(mner, picture):
     cut = whole.crop((4, 6, 30, 34))
     cut.save(picture.with_name("cut.png"))
     given = [[VisualObject(box=Box(4, 6, 30, 34))], [picture.with_name("cut.png")], [cut], [VisualObject(picture.with_name("cut.png"))]]
+    given += [[{"box": [4, 6, 30, 34]}], [{"image": cut}], [{"image": picture.with_name("cut.png")}]]
     found = [mner.predict("Ada visits Oslo", picture, objects=objects) for objects in given]
     assert all(confidences(one) == confidences(found[1]) for one in found)
     assert confidences(found[0]) != confidences(mner.predict("Ada visits Oslo", picture))

@@ -121,7 +121,7 @@ def _message(error: Exception) -> str:
     if isinstance(error, HvpkitError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
-        room = "; make room, or write elsewhere" if error.errno == errno.ENOSPC else ""
+        room = "; make room, or write elsewhere" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         return (f"{error.strerror}: {error.filename}" if error.filename else error.strerror) + room
     first_line = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first_line}\nThis was not expected (at {raised_at(error)}); {SHOW_TRACEBACK}."

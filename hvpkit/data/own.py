@@ -14,6 +14,7 @@ from hvpkit.data.draft import unique_id
 from hvpkit.data.labels import relation_labels, tag_labels
 from hvpkit.data.layout import split_of
 from hvpkit.data.own_pictures import OwnPictures
+from hvpkit.data.prepared import OWN_SOURCE
 from hvpkit.data.problems import BadRecord, Problems, Source
 from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext, Stream
 from hvpkit.data.sentence import KEYS, Sentence, read_sentence, what_it_has
@@ -49,7 +50,7 @@ def read_own(context: ReaderContext) -> Dataset:
         raise DataError(f"no example of {root} has any {what}: there is nothing to learn from it")
     search = None if pictures is None else PictureSearch((folder,), pictures.missing, pictures.missing_crops)
     splits = {split: Stream(survey.counts[split], partial(_again, file, split, pictures, survey.task)) for split, file in files.items()}
-    return Dataset(labels, splits, None if pictures is None else folder, f"JSON lines of {root}", search=search)
+    return Dataset(labels, splits, None if pictures is None else folder, f"{OWN_SOURCE}{root}", search=search)
 
 
 def _again(file: Path, split: Split, pictures: OwnPictures | None, task: Task | None) -> Iterator[Example]:

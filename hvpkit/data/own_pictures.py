@@ -12,7 +12,7 @@ from typing import Any
 from hvpkit.data.problems import Source
 from hvpkit.errors import PictureError
 from hvpkit.types import Box, Split, VisualObject
-from hvpkit.vision.pictures import picture_size
+from hvpkit.vision.pictures import blame, picture_size
 
 NO_NAME = "picture that is no file name, not used"
 OUTSIDE = "picture path that leaves the data's folder, not used"
@@ -91,7 +91,8 @@ class OwnPictures:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name that is too long, a folder that is not ours to read
+    except OSError as error:  # a name that is too long, a folder that is not ours to read
+        blame(error)
         return False
 
 

@@ -23,12 +23,13 @@ from pydantic import ValidationError
 from hvpkit.access import open_to_others
 from hvpkit.alone import alone
 from hvpkit.data.records import canonical, check_example, from_record, to_record
-from hvpkit.errors import DataError, HvpkitError, PictureError
+from hvpkit.errors import DataError, HvpkitError, PictureMissingError
 from hvpkit.recipe import ObjectsSpec
 from hvpkit.types import SPLITS, Example, Labels, Split, Task
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+OWN_SOURCE = "JSON lines of "  # what the source of a user's own data begins with
 PARTS = {MANIFEST, *(f"{split}.jsonl" for split in SPLITS), "pictures", "crops", "features", "objects.jsonl", "preview.html"}
 
 
@@ -84,7 +85,7 @@ class PreparedData:
         """Give the folder that picture paths start from: where it was, else where it is when it was moved with this folder."""
         noted = (self.manifest.pictures_root, self.manifest.pictures_beside)
         places = [Path(os.path.normpath(self.folder / place)) for place in noted if place is not None]
-        return next((place for place in places if place.is_dir()), places[0] if places else None)
+        return next((place for place in places if os.path.isdir(place)), places[0] if places else None)  # closed to us: not there
 
     def examples(self, split: Split) -> list[Example]:
         """Read one split (empty when the dataset has none); raises DataError, with file and line, when it is damaged or was changed."""
@@ -118,8 +119,8 @@ def _advice(folder: Path, name: str = "NAME") -> str:
 
 def advised(error: HvpkitError) -> str:
     """Give the message of what no example could be used for, with what to do where the pictures have gone."""
-    moved = isinstance(error, PictureError) and "missing" in str(error)
-    return f"{error}; if the pictures were moved, run `hvp preprocess` again where they are now" if moved else str(error)
+    advice = "; if the pictures were moved, run `hvp preprocess` again where they are now"
+    return f"{error}{advice if isinstance(error, PictureMissingError) else ''}"
 
 
 # ----------------------------------------------------------------------------------------------------------------- reading
@@ -189,7 +190,7 @@ def staged(folder: Path, name: str) -> Iterator[Path]:
     with alone(folder.with_name(f".{folder.name}.lock"), taken):
         stage = _draft(folder)
         try:
-            open_to_others(stage)
+            open_to_others([stage])
             yield stage
             _replace(stage, folder)
         finally:
@@ -217,8 +218,9 @@ def check_replaceable(folder: Path, name: str) -> None:
 
 
 def check_same_source(folder: Path, source: str) -> None:
-    """Raise DataError where `folder` holds data prepared from another source: two datasets of one's own may bear the same name."""
-    if (folder / MANIFEST).is_file() and (held := _held(folder, "source")) != source:
+    """Raise DataError where `folder` holds data of another source, and one of them is a user's own, which may bear any name."""
+    held = str(_held(folder, "source")) if (folder / MANIFEST).is_file() else source
+    if held != source and OWN_SOURCE in (held[: len(OWN_SOURCE)], source[: len(OWN_SOURCE)]):
         raise DataError(f"{folder} holds the prepared data of {held}, this is {source}; remove it or name another folder with --output")
 
 
@@ -274,8 +276,10 @@ def _stored_root(root: Path | None, stage: Path) -> tuple[str | None, str | None
     if root is None:
         return None, None
     absolute, inside = Path(os.path.abspath(root)), Path(os.path.abspath(stage))
-    beside = Path(os.path.relpath(absolute, inside)).as_posix()
-    return (beside, None) if absolute.is_relative_to(inside) else (str(absolute), beside)
+    if absolute.is_relative_to(inside):
+        return absolute.relative_to(inside).as_posix(), None
+    same_drive = absolute.anchor == inside.anchor
+    return str(absolute), Path(os.path.relpath(absolute, inside)).as_posix() if same_drive else None
 
 
 def _replace(stage: Path, folder: Path) -> None:

@@ -60,8 +60,7 @@ def preprocess(
     with staged(folder, called) as stage, ExitStack() as closing:
         context = ReaderContext(place, stage, text_only, problems)
         dataset: Dataset = registry.build("reader", reader, context, dict(options or {}))
-        if reader == OWN:
-            check_same_source(folder, dataset.source)
+        check_same_source(folder, dataset.source)
         reports = {split: SplitReport() for split in dataset.splits}
         pictured = _pictured(dataset, text_only, problems, reports, progress)
         writing = Place(folder, stage, closing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -88,7 +89,8 @@ def _list(file: Path) -> CropLists:
         table = read_crop_list(file)
     except CropListError as error:
         raise DataError(str(error)) from error
-    stems: CropLists = {Path(name).stem: crops for name, crops in table.items() if isinstance(name, str)}
+    named = Counter(Path(name).stem for name in table if isinstance(name, str))
+    stems: CropLists = {Path(name).stem: crops for name, crops in table.items() if isinstance(name, str) and named[Path(name).stem] == 1}
     return stems | table  # a picture may lie there with another ending than its list has
 
 
@@ -97,7 +99,7 @@ def _listed(lists: dict[Split | None, CropLists], index: PictureIndex, query: Ob
     image, split = query.example.image, query.split or "train"
     table = lists.get(query.split) or lists.get(None) or {}
     line = re.fullmatch(r".*:(\d+)", query.example.id, re.DOTALL)
-    names = (table.get(image.name) or table.get(image.stem)) if image else None
+    names = table.get(image.name, table.get(image.stem)) if image else None
     if names is None and line:
         names = table.get(int(line[1]) - 1)
     paths = [(name, index.find(name, split)) for name in names or ()]

@@ -57,8 +57,8 @@ class ModelObjects:
     def _found(self, readings: Sequence[Reading], finder: ObjectFinder) -> Iterator[Looked]:
         """Look once for what is looked for in one picture: several pairs may share it."""
         asked = [(reading.example.image, finder.phrases(reading.example)) for reading in readings]
-        first = {what: reading.example for what, reading in zip(reversed(asked), reversed(readings), strict=True)}
-        found = dict(zip(first, finder.find([(example, None) for example in first.values()]), strict=True))
+        each = {what: reading.example for what, reading in zip(asked, readings, strict=True)}
+        found = dict(zip(each, finder.find([(example, None) for example in each.values()]), strict=True))
         return (self._looked(reading, found[what], finder) for reading, what in zip(readings, asked, strict=True))
 
     def _looked(self, reading: Reading, found: Found, finder: ObjectFinder) -> Looked:

@@ -33,7 +33,7 @@ def export_release(folder: Path, output: Path) -> Exported:
 
     Raises ModelFolderError, with names, for a model that the released code could not hold; InputError when a file is there already.
     """
-    relations = output.with_suffix(".rel2id.json")
+    relations = output.with_name(f"{output.name.removesuffix('.pth')}.rel2id.json")
     what = open_model_folder(folder)
     task = what.recipe.task
     tensors = _load(folder / WEIGHTS)

@@ -103,7 +103,8 @@ def train(
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
             report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")
-        finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None
+        with workspace.full_disk_told():
+            finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None
         trainer.accelerator.wait_for_everyone()
         trainer.accelerator.end_training()
         if finished is not None:

@@ -13,9 +13,11 @@ from safetensors import SafetensorError
 
 from hvpkit.alone import alone
 from hvpkit.errors import HvpkitError, InputError
+from hvpkit.model_folder import METRICS, RECIPE
 from hvpkit.recipe_yaml import differences
 
 LOGS = "logs"
+UNREAD = ".unread-"  # what folders of weights that training does not read begin with
 FULL = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing")  # by the system, and by torch
 ANEW = "give another --output or remove it"
 NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
@@ -48,8 +50,7 @@ class Workspace:
         if self.output.exists():
             raise InputError(f"{self.output} is there already; {self._end(identity, resume)}")
         if not self._note.is_file():
-            others = sorted(entry.name for entry in self.folder.glob("[!.]*") if entry != self._draft)
-            if others:
+            if others := self._others():
                 raise InputError(f"{self.folder}, where this would be trained, holds other files ({', '.join(others[:3])}); {ANEW}")
             return None
         if not resume:
@@ -68,12 +69,26 @@ class Workspace:
         except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{self._note} is damaged ({error}); remove {self.folder} and start afresh") from error
 
+    def _others(self) -> list[str]:
+        """Name what is in the folder, or is it, that no run put there before its note."""
+        if self.folder.exists() and not self.folder.is_dir():
+            return [self.folder.name]
+        return sorted(entry.name for entry in self.folder.glob("*") if entry != self._draft and not entry.name.startswith(UNREAD))
+
     def _end(self, identity: dict[str, str], resume: bool) -> str:
         """End a run that was killed between its model and the removal of this folder; gives what there is to do for the user."""
-        if resume and self._note.is_file() and self._started() == identity:
+        if resume and self._note.is_file() and self._started() == identity and self._is_model_of(identity):
             self.leave()
             return "its training was done, and what it had left is removed"
         return ANEW
+
+    def _is_model_of(self, identity: dict[str, str]) -> bool:
+        """Tell whether the output is what this run was to give (a model folder is whole or not there)."""
+        try:
+            recipe, metrics = ((self.output / name).read_text(encoding="utf-8") for name in (RECIPE, METRICS))
+            return (recipe, json.loads(metrics)["data"]["fingerprint"]) == (identity["recipe"], identity["data"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def begin(self, identity: dict[str, str]) -> None:
         """Note whose run this is."""
@@ -112,12 +127,14 @@ class Workspace:
         except (OSError, RuntimeError, SafetensorError) as error:
             if not any(said in str(error) for said in FULL):
                 raise
-            raise HvpkitError(f"there is no room left to write {self.folder}; make some, and go on with --resume") from error
+            raise HvpkitError(f"there is no room left to train in {self.folder} ({error}); make some, and go on with --resume") from error
 
     def leave(self) -> None:
         """Remove the folder of a run that is done; its logs go with the model."""
         if (self.folder / LOGS).is_dir():
             shutil.move(self.folder / LOGS, self.output / LOGS)
+        for checkpoint in self.folder.glob("checkpoint-*"):  # first: without its note the folder would be nobody's
+            shutil.rmtree(checkpoint)
         shutil.rmtree(self.folder)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from hvpkit.errors import PictureError
+from hvpkit.errors import PictureError, PictureMissingError
 from hvpkit.types import Box
 
 MAX_PIXELS = 100_000_000
@@ -60,7 +60,7 @@ def read_content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        _blame(error)
+        blame(error)
         raise PictureError(f"{path} cannot be opened ({error})") from error
 
 
@@ -102,6 +102,7 @@ def upright_rgb(picture: Image.Image) -> Image.Image:
     try:
         return _rgb(_upright(picture))
     except Exception as error:  # a decoder raises anything at all on broken bytes
+        blame(error)
         raise PictureError(f"the picture is damaged or cut short ({error or type(error).__name__})") from error
 
 
@@ -125,7 +126,7 @@ def _opened(path: Path, root: Path | None, content: bytes | None = None) -> Iter
     except PictureError:
         raise
     except Exception as error:  # a decoder raises anything at all on broken bytes
-        _blame(error)
+        blame(error)
         raise PictureError(f"{path} is damaged or cut short ({error or type(error).__name__})") from error
 
 
@@ -135,18 +136,19 @@ def _check_file(path: Path, root: Path | None) -> None:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
-        _blame(error)
+        blame(error)
         missing = "is no file, and nothing is fetched" if ":/" in str(path) else "is missing"
         reason = missing if isinstance(error, FileNotFoundError) else f"cannot be opened ({error})"
-        raise PictureError(f"{path} {reason}") from error
+        kind = PictureMissingError if isinstance(error, FileNotFoundError) else PictureError
+        raise kind(f"{path} {reason}") from error
     if not stat.S_ISREG(found.st_mode):
         raise PictureError(f"{path} is not a file")
     if found.st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes)")
 
 
-def _blame(error: Exception) -> None:
-    """Raise an error that no picture is to blame for."""
+def blame(error: Exception) -> None:
+    """Raise an error that no file is to blame for, but the machine."""
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         raise error
 

@@ -135,6 +135,8 @@ def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model
     typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "wider"), "--json")
     found = json.loads(typed.out)
     assert "the model does not know SHIP: each of them counts as missed" in found["remarks"]
+    write_prepared(tmp_path / "declared", labels=labels, splits={"test": mner_data.examples("test")}, **known)
+    assert "does not know" not in hvp("eval", str(mner_text_model), "--data", str(tmp_path / "declared")).out
     before = json.loads(hvp("eval", str(mner_text_model), "--json").out)["scores"]["by_label"]
     after = found["scores"]["by_label"]
     assert after["PER"] == before["PER"]

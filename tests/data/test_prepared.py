@@ -71,6 +71,18 @@ def test_pictures_are_found_when_a_folder_is_moved(tmp_path, moved, pictures):
     assert first.image.is_file()
 
 
+def test_pictures_where_another_user_lets_nobody_in_are_not_there(tmp_path, monkeypatch):
+    write(tmp_path / "out", tmp_path / "closed")
+    data = open_prepared(tmp_path / "out")
+
+    def stat(path, *given, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.stat", stat)
+        assert data.pictures_root == tmp_path / "closed"
+
+
 def test_a_folder_whose_pictures_are_gone_names_where_they_were(tmp_path):
     write(tmp_path / "out", tmp_path / "gone")
     assert open_prepared(tmp_path / "out").examples("train")[0].image == tmp_path / "gone" / "p" / "ä b.jpg"

@@ -180,6 +180,26 @@ def test_own_data_of_the_same_name_does_not_replace_another(tmp_path, other):
     preprocess("mine/", text_only=True)
 
 
+def test_a_public_dataset_does_not_replace_own_data_of_its_name(tmp_path):
+    write_lines(tmp_path / "twitter2017.jsonl", [MNER])
+    preprocess("./twitter2017.jsonl", text_only=True)
+    twitter(tmp_path / "root", "10.jpg")
+    with pytest.raises(DataError, match="^data/twitter2017 holds the prepared data of JSON lines of .*, this is .* of .*; remove it"):
+        preprocess("twitter2017", root=tmp_path / "root")
+    assert json.loads((tmp_path / "data" / "twitter2017" / "manifest.json").read_text())["counts"]["train"] == 1
+
+
+def test_a_public_dataset_may_have_moved(tmp_path):
+    for place in ("here", "there"):
+        twitter(tmp_path / place, "10.jpg")
+        assert "here" in preprocess("twitter2017", root=tmp_path / place).source
+
+
+def test_own_data_may_have_no_training_examples(tmp_path):
+    write_lines(tmp_path / "mine" / "test.jsonl", [MNER])
+    assert preprocess("mine", text_only=True).problems == []
+
+
 def test_an_interruption_while_pictures_are_checked_leaves_nothing(tmp_path):
     twitter(tmp_path / "root", "10.jpg")
 

@@ -93,6 +93,13 @@ def test_a_list_of_one_split_is_not_taken_for_anothers(tmp_path):
 def test_a_list_of_no_split_is_by_pictures_alone(tmp_path):
     crops = draw(tmp_path / "crops" / "a_0.png").parent
     write_crop_list(tmp_path / "all.pth", {"a.jpg": ["a_0.png"]})
+    write_crop_list(tmp_path / "two.pth", {"a.jpg": [], "a.png": ["a_0.png"]})
+    two = open_given(str(tmp_path / "two.pth"), str(crops))
+    assert two.propose([query(Example("1", ("a",), image=tmp_path / name)) for name in ("a.jpg", "a.png", "a.gif")]) == [
+        [],
+        [VisualObject(crops / "a_0.png")],
+        [],
+    ]
     found = open_given(str(tmp_path / "all.pth"), str(crops)).propose(
         [query(Example("1", ("a",), image=tmp_path / name), split) for name in ("a.jpg", "a.png") for split in ("train", "test")]
     )

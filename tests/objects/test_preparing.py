@@ -214,6 +214,15 @@ def test_pairs_that_share_a_picture_look_once(mine, tmp_path, monkeypatch):
     assert any("no object was found" in remark for remark in ada.remarks) and ann.objects
 
 
+def test_a_shared_picture_is_looked_at_for_each_text_s_own_phrases(mine, tmp_path, detector_folder):
+    options = {"weights": str(detector_folder("owlv2"))}
+    _, data = prepared(mine, ObjectRequest("owlv2", options, phrases=("rules",), threshold=0.0, overlap=1.0, smallest=1, most=3))
+    predictor = Predictor.open(model_of(data, tmp_path / "m"))
+    asked = [{"text": f"{name} sings", "image": mine / "a.png"} for name in ("Ann", "Bob")]
+    found = [{thing.phrase for thing in one.objects} for one in predictor.predict_many(asked)]
+    assert found == [{"Ann"}, {"Bob"}]
+
+
 def test_another_version_of_the_proposer_is_told(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
     predictor = Predictor.open(model_of(data, tmp_path / "m"))

@@ -117,7 +117,8 @@ def test_tags_are_exported_in_the_release_s_order(tmp_path, bert, mner_data):
     for name, tensor in model.state_dict().items():
         tensor.copy_(fill(name, tensor, 4))
     save_model(model, ModelFolder(tmp_path / "model", recipe, labels, load_registry(), {}), "card\n")
-    release.export_release(tmp_path / "model", tmp_path / "x.pth")
+    assert release.export_release(tmp_path / "model", tmp_path / "x.pth").relations is None
+    assert sorted(path.name for path in tmp_path.glob("x*")) == ["x.pth"]
     exported = torch.load(tmp_path / "x.pth", weights_only=True)
     ours, theirs = ["PAD", *labels.names, "X", "[CLS]", "[SEP]"], ["PAD", *TAGS, "X", "[CLS]", "[SEP]"]
     for i, first in enumerate(theirs):

@@ -7,7 +7,7 @@ import tiny
 from training import runs
 
 from hvpkit.data.prepared import write_prepared
-from hvpkit.errors import DataError, InputError
+from hvpkit.errors import DataError, HvpkitError, InputError
 from hvpkit.evaluation import evaluate
 from hvpkit.model_folder import open_model_folder
 from hvpkit.registry import load_registry
@@ -188,6 +188,13 @@ def test_a_run_that_ends_before_its_first_epoch_is_not_in_the_way_of_another(tmp
         _train(tmp_path, mner_data.folder)
     assert not list(tmp_path.glob("run*"))
     assert _train(tmp_path, mner_data.folder, "mner", "train.seed=9").folder.is_dir()
+
+
+@pytest.mark.parametrize("writer", ["hvpkit.training.run.save_model", "hvpkit.training.trainer.HvpTrainer.train"])
+def test_a_full_disk_is_told_whenever_training_meets_it(tmp_path, mner_data, monkeypatch, writer):
+    monkeypatch.setattr(writer, Mock(side_effect=OSError(28, "No space left on device")))
+    with pytest.raises(HvpkitError, match=r"no room left to train in .*run\.training"):
+        _train(tmp_path, mner_data.folder)
 
 
 def test_a_run_that_cannot_be_set_up_leaves_nothing(tmp_path, mner_data, monkeypatch):

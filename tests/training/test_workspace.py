@@ -17,6 +17,12 @@ def _checkpoint(workspace, step, lacking=None):
     return folder
 
 
+def _model(folder, identity):
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text(identity["recipe"], encoding="utf-8")
+    (folder / "metrics.json").write_text(json.dumps({"data": {"fingerprint": identity["data"]}}), encoding="utf-8")
+
+
 def test_a_new_run_starts_from_nothing(tmp_path):
     workspace = Workspace(tmp_path / "run")
     assert workspace.look(RUN, resume=False) is None
@@ -36,14 +42,28 @@ def test_what_a_run_left_that_was_killed_at_its_very_end_goes_with_resume(tmp_pa
     workspace.begin(RUN)
     _checkpoint(workspace, 3)
     (workspace.folder / "logs").mkdir()
-    (tmp_path / "run").mkdir()
+    _model(tmp_path / "run", RUN)
     for identity, resume in ((RUN, False), (RUN | {"data": "other"}, True)):
         with pytest.raises(InputError, match="run is there already; give another --output or remove it$"):
             workspace.look(identity, resume)
         assert workspace.folder.is_dir()
     with pytest.raises(InputError, match="run is there already; its training was done, and what it had left is removed$"):
         workspace.look(RUN, resume=True)
-    assert [path.name for path in tmp_path.rglob("*")] == ["run", "logs"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["logs", "metrics.json", "recipe.yaml", "run"]
+
+
+@pytest.mark.parametrize("other", [None, {"data": "other"}, {"recipe": "task: mre\n"}])
+def test_what_an_unfinished_run_has_stays_whatever_lies_where_it_goes(tmp_path, other):
+    workspace = Workspace(tmp_path / "run")
+    workspace.begin(RUN)
+    kept = _checkpoint(workspace, 3)
+    if other is None:
+        (tmp_path / "run").mkdir()
+    else:
+        _model(tmp_path / "run", RUN | other)
+    with pytest.raises(InputError, match="run is there already; give another --output or remove it$"):
+        workspace.look(RUN, resume=True)
+    assert kept.is_dir()
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"recipe": '])
@@ -59,12 +79,16 @@ def test_a_folder_of_something_else_is_not_trained_in(tmp_path):
     workspace = Workspace(tmp_path / "run")
     workspace.folder.mkdir()
     (workspace.folder / "run.draft").touch()  # of a run that was killed as it began
-    (workspace.folder / ".frozen-a").mkdir()  # of another process of this one
+    (workspace.folder / ".unread-a").mkdir()  # of another process of this one
     assert workspace.look(RUN, resume=False) is None
+    (workspace.folder / ".git").mkdir()
     (workspace.folder / "thesis.tex").touch()
     for resume in (False, True):
-        with pytest.raises(InputError, match=r"run\.training, where this would be trained, holds other files \(thesis\.tex\)"):
+        with pytest.raises(InputError, match=r"run\.training, where this would be trained, holds other files \(\.git, thesis\.tex\)"):
             workspace.look(RUN, resume)
+    (tmp_path / "file.training").touch()
+    with pytest.raises(InputError, match=r"holds other files \(file\.training\)"):
+        Workspace(tmp_path / "file").look(RUN, resume=False)
 
 
 def test_a_run_is_trained_by_one_process(tmp_path):
@@ -90,7 +114,7 @@ def test_a_run_of_something_else_is_not_gone_on_with(tmp_path, changed):
 def test_the_settings_of_another_recipe_are_named(tmp_path):
     Workspace(tmp_path / "run").begin(RUN)
     other = RUN | {"recipe": "task: mner\ntrain: {epochs: 4, seed: 1}\nhead: crf\n"}
-    with pytest.raises(InputError, match=r"another recipe \(head: None, not crf, train\.epochs: 3, not 4\)"):
+    with pytest.raises(InputError, match=r"another recipe \(head: unset, not crf, train\.epochs: 3, not 4\)"):
         Workspace(tmp_path / "run").look(other, resume=True)
 
 
@@ -121,11 +145,12 @@ def test_a_checkpoint_whose_state_is_half_written_is_passed_over(tmp_path):
     [
         OSError(28, "No space left on device"),
         SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        OSError(122, "Disk quota exceeded"),
         RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/12: file write failed"),
     ],
 )
 def test_a_full_disk_is_told_with_the_way_on(tmp_path, error):
-    with pytest.raises(HvpkitError, match=r"no room left to write .*run\.training; make some, and go on with --resume"):
+    with pytest.raises(HvpkitError, match=r"no room left to train in .*run\.training \(.*\); make some, and go on with --resume"):
         with Workspace(tmp_path / "run").full_disk_told():
             raise error
 

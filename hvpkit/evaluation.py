@@ -84,14 +84,8 @@ def evaluate(
     if predictions is not None:
         check_replaceable(predictions)
     data = open_prepared(data_folder or folder.recipe.data.path)
-    examples = data.examples(split)
-    if data.manifest.task != folder.recipe.task:
-        raise DataError(f"{data.folder} holds {data.manifest.task} data, the model is for {folder.recipe.task}")
-    if not examples:
-        raise DataError(f"{data.folder} has no {split} examples")
+    examples = _examples(folder, data, split)
     unknown = unknown_labels(data, folder)
-    if folder.recipe.data.text_only:
-        examples = [replace(example, image=None, objects=()) for example in examples]
     if shuffle is not None:
         examples = shuffle_pictures(examples, shuffle)
     if predictions is not None:
@@ -121,6 +115,16 @@ def evaluate(
         groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
         scores=pieces or score(examples, answers),
     )
+
+
+def _examples(folder: ModelFolder, data: PreparedData, split: Split) -> list[Example]:
+    """Read a split as the model is given it; raises DataError when it is for another task, or empty."""
+    examples = data.examples(split)
+    if data.manifest.task != folder.recipe.task:
+        raise DataError(f"{data.folder} holds {data.manifest.task} data, the model is for {folder.recipe.task}")
+    if not examples:
+        raise DataError(f"{data.folder} has no {split} examples")
+    return [replace(example, image=None, objects=()) for example in examples] if folder.recipe.data.text_only else examples
 
 
 def unknown_labels(data: PreparedData, folder: ModelFolder) -> set[str]:

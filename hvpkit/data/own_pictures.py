@@ -12,7 +12,7 @@ from typing import Any
 from hvpkit.data.problems import Source
 from hvpkit.errors import PictureError
 from hvpkit.types import Box, Split, VisualObject
-from hvpkit.vision.pictures import blame, picture_size
+from hvpkit.vision.pictures import picture_size, raise_machine_fault
 
 NO_NAME = "picture that is no file name, not used"
 OUTSIDE = "picture path that leaves the data's folder, not used"
@@ -92,7 +92,7 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:  # a name that is too long, a folder that is not ours to read
-        blame(error)
+        raise_machine_fault(error)
         return False
 
 

@@ -220,7 +220,7 @@ def check_replaceable(folder: Path, name: str) -> None:
 def check_same_source(folder: Path, source: str) -> None:
     """Raise DataError where `folder` holds data of another source, and one of them is a user's own, which may bear any name."""
     held = str(_held(folder, "source")) if (folder / MANIFEST).is_file() else source
-    if held != source and OWN_SOURCE in (held[: len(OWN_SOURCE)], source[: len(OWN_SOURCE)]):
+    if held != source and any(name.startswith(OWN_SOURCE) for name in (held, source)):
         raise DataError(f"{folder} holds the prepared data of {held}, this is {source}; remove it or name another folder with --output")
 
 

@@ -60,7 +60,7 @@ def read_content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        blame(error)
+        raise_machine_fault(error)
         raise PictureError(f"{path} cannot be opened ({error})") from error
 
 
@@ -102,7 +102,7 @@ def upright_rgb(picture: Image.Image) -> Image.Image:
     try:
         return _rgb(_upright(picture))
     except Exception as error:  # a decoder raises anything at all on broken bytes
-        blame(error)
+        raise_machine_fault(error)
         raise PictureError(f"the picture is damaged or cut short ({error or type(error).__name__})") from error
 
 
@@ -126,7 +126,7 @@ def _opened(path: Path, root: Path | None, content: bytes | None = None) -> Iter
     except PictureError:
         raise
     except Exception as error:  # a decoder raises anything at all on broken bytes
-        blame(error)
+        raise_machine_fault(error)
         raise PictureError(f"{path} is damaged or cut short ({error or type(error).__name__})") from error
 
 
@@ -136,7 +136,7 @@ def _check_file(path: Path, root: Path | None) -> None:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
-        blame(error)
+        raise_machine_fault(error)
         missing = "is no file, and nothing is fetched" if ":/" in str(path) else "is missing"
         reason = missing if isinstance(error, FileNotFoundError) else f"cannot be opened ({error})"
         kind = PictureMissingError if isinstance(error, FileNotFoundError) else PictureError
@@ -147,7 +147,7 @@ def _check_file(path: Path, root: Path | None) -> None:
         raise PictureError(f"{path} is empty (0 bytes)")
 
 
-def blame(error: Exception) -> None:
+def raise_machine_fault(error: Exception) -> None:
     """Raise an error that no file is to blame for, but the machine."""
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         raise error

@@ -38,9 +38,6 @@ class RunOf2022(Run):
     def leave_rows_out(self, train: Items) -> None:
         """Train every row of the vocabulary."""
 
-    def tell_libraries(self) -> None:
-        """Leave them as they are."""
-
     def tell_processor(self, train: Items) -> None:
         """Leave it as it is."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,17 +13,6 @@ import torch
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of malloc.h
 FREED = 2**31 - 1  # bytes that may lie free at the end of the heap
 BLOCK = 32 * 2**20  # bytes; larger blocks are given back at once, as always
-KERNELS = {"fp32": 16, "bf16": 64}  # a step takes some 50 of them; where products take less time, making them anew weighs more
-
-
-def keep_few_kernels(precision: str) -> None:
-    """Let oneDNN keep few of the kernels that it makes for every length of a batch, and torch none beside it.
-
-    A kernel takes up to 0.4 MB, in the midst of the heap, where it is in the way of gradients. The libraries hear it before their first
-    product, or not at all; what the environment says already of these variables stands.
-    """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS[precision]))
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "1")  # torch's own cache of them, which holds 1,024
 
 
 def keep_freed_memory() -> None:

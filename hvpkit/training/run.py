@@ -37,7 +37,7 @@ from hvpkit.training.clock import Clock
 from hvpkit.training.encoding import encode_training_set, look_at_pictures
 from hvpkit.training.narrow_gradients import keep_gradients_narrow
 from hvpkit.training.on_disk import leave_on_disk
-from hvpkit.training.processor import keep_few_kernels, keep_freed_memory
+from hvpkit.training.processor import keep_freed_memory
 from hvpkit.training.report import EpochLine, Report
 from hvpkit.training.sampling import is_sampled, sampled
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments, uses_bf16
@@ -143,16 +143,9 @@ class Run:
         for line in self.unseen:
             report.warn(line)
         set_seed(recipe.train.seed)
-        self.tell_libraries()
         self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
         self.start = self._take_over(recipe.train.start) if recipe.train.start is not None else None
         self.batcher = self.new_batcher()
-
-    def tell_libraries(self) -> None:
-        """Save memory of training on a CPU; a backbone that learns meets one size of pictures, and wants all of its kernels."""
-        learns = self.recipe.vision is not None and not self.recipe.vision.frozen
-        if device().type == "cpu" and not learns:
-            keep_few_kernels("bf16" if uses_bf16(self.recipe.train) else "fp32")
 
     def _take_over(self, folder: Path) -> dict[str, Any]:
         """Start from the weights of a model folder; gives what is to be remembered of it."""

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 import train_speed
-from as_in_2022 import PaddingBatcher, RunOf2022
+from as_in_2022 import PaddingBatcher
 from hvpkit.data.batching import Batcher
 from hvpkit.model import build_model
 from hvpkit.registry import load_registry
-from hvpkit.training import run
 from hvpkit.types import Example
 from subject import SHAPES, make_subject, without_dropout
 
@@ -66,15 +65,6 @@ def test_the_setting_of_2022_pads_to_the_longest_and_keeps_no_pyramids(subject):
     assert wide.text.mask.sum() == tight.text.mask.sum()
     assert wide.pictures.features is None and wide.pictures.pixels.shape[0] == 12
     assert float(model(wide).loss.detach()) == pytest.approx(float(model(tight).loss.detach()), rel=1e-5)
-
-
-def test_the_setting_of_2022_leaves_the_libraries_as_they_are(subject, monkeypatch):
-    heard = []
-    monkeypatch.setattr(run, "keep_few_kernels", heard.append)
-    RunOf2022(subject.recipe, load_registry(), subject.data, run.Report())
-    assert heard == []
-    run.Run(subject.recipe, load_registry(), subject.data, run.Report())
-    assert len(heard) == (not torch.cuda.is_available())
 
 
 def test_drawn_texts_are_as_long_as_tweets_and_keep_their_labels(tmp_path):

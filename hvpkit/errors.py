@@ -7,15 +7,48 @@ import sysconfig
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+from hvpkit.messages import LocatedMessage, Message
 
 SHOW_TRACEBACK = "HVP_TRACEBACK=1 hvp ... shows how it came to it"
 MOST_NAMED = 40  # names in one message
 
 
 class HvpkitError(Exception):
-    """Something that was rightly asked for failed: the message says what to do next (exit code 1)."""
+    """A valid request failed; the message says what to do next (exit code 1).
+
+    Args:
+        code: Code of a template in `hvpkit.messages`; or, in plugins, a whole sentence, whose code is "custom".
+        fields: Values for the fields of the template.
+    """
 
     exit_code = 1
+
+    def __init__(self, code: str, /, **fields: Any) -> None:  # noqa: ANN401 - fields hold anything
+        if not isinstance(code, Message) and not fields and " " in code:
+            code, fields = "custom", {"text": code}
+        self.message = code if isinstance(code, Message) else Message(code, **fields)
+        super().__init__(self.message)
+
+    @property
+    def code(self) -> str:
+        """Return the stable code of the message."""
+        return self.message.code
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Return the values in the message by name."""
+        return self.message.fields
+
+    @property
+    def problems(self) -> list[LocatedMessage]:
+        """Return the single problems of an error that lists several."""
+        return list(self.fields.get("problems", ()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the message, so that an error keeps its code between processes."""
+        return type(self), (self.message,)
 
 
 class InputError(HvpkitError):

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from hvpkit.cli import output
 from hvpkit.errors import SHOW_TRACEBACK, HvpkitError, raised_at
+from hvpkit.messages import Message, message_to_json
 
 WAIT = "2000"  # turns that a thread of torch waits before it sleeps; by default it keeps a processor of a busy machine from others
 
@@ -108,7 +109,10 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("HVP_TRACEBACK"):
             raise
-        output.fail(_message(error))
+        message = _message(error)
+        if "--json" in sys.argv[1:]:
+            output.print_json({"error": message_to_json(message)})
+        output.fail(message)
         sys.exit(error.exit_code if isinstance(error, HvpkitError) else 1)
 
 
@@ -117,11 +121,11 @@ def _stop(stopped: KeyboardInterrupt) -> NoReturn:
     sys.exit(130)
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception) -> Message:
     if isinstance(error, HvpkitError):
-        return str(error)
+        return error.message
     if isinstance(error, OSError) and error.strerror:
-        room = "; make room, or write elsewhere" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        return (f"{error.strerror}: {error.filename}" if error.filename else error.strerror) + room
+        code = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "os-error"
+        return Message(code, reason=error.strerror, file=f": {error.filename}" if error.filename else "")
     first_line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}\nThis was not expected (at {raised_at(error)}); {SHOW_TRACEBACK}."
+    return Message("unexpected-error", type=type(error).__name__, reason=first_line, location=raised_at(error), hint=SHOW_TRACEBACK)

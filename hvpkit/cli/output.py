@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hvpkit.messages import Message
+
 Item = TypeVar("Item")
 
 results = Console(highlight=False)
@@ -26,13 +28,18 @@ def say(message: str) -> None:
 
 
 def warn(message: str) -> None:
-    """Tell the user on stderr that something is not as it should be."""
-    messages.print(Text("Warning: ", style="yellow").append(message, style="default"), soft_wrap=True)
+    """Print a warning to stderr, with its code where it has one."""
+    _print_labelled("Warning", "yellow", message)
 
 
 def fail(message: str) -> None:
-    """Tell the user on stderr why a command gave up."""
-    messages.print(Text("Error: ", style="bold red").append(message, style="default not bold"), soft_wrap=True)
+    """Print to stderr why a command failed, with the code of the error."""
+    _print_labelled("Error", "bold red", message)
+
+
+def _print_labelled(label: str, style: str, message: str) -> None:
+    head = Text(f"{label} [{message.code}]: " if isinstance(message, Message) else f"{label}: ", style=style)
+    messages.print(head.append(message, style="default not bold"), soft_wrap=True)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,16 @@ class Typed:
     code: int
     out: str
     err: str
+
+    @property
+    def errors(self) -> list[str]:
+        """The codes of the errors on stderr."""
+        return re.findall(r"^Error \[([\w-]+)\]: ", self.err, re.MULTILINE)
+
+    @property
+    def warnings(self) -> list[str]:
+        """The codes of the warnings on stderr."""
+        return re.findall(r"^Warning \[([\w-]+)\]: ", self.err, re.MULTILINE)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_help_imports_no_command_and_nothing_that_commands_need():
     heavy = "('hvpkit', 'pydantic', 'yaml', 'PIL')"
     program = f"import sys; from hvpkit.cli import app; print(sorted(m for m in sys.modules if m.startswith({heavy})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['hvpkit', 'hvpkit.cli', 'hvpkit.cli.output', 'hvpkit.errors']"
+    assert done.stdout.strip() == "['hvpkit', 'hvpkit.cli', 'hvpkit.cli.output', 'hvpkit.errors', 'hvpkit.messages']"
 
 
 @pytest.mark.parametrize("name", names())
@@ -90,10 +90,14 @@ def test_a_wrong_command_line_exits_with_2_and_prints_no_result(hvp, words):
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (HvpkitError("it failed [b]here[/b]"), 1, "Error: it failed [b]here[/b]\n"),
-        (DataError("a.txt:3: no tag\na.txt:4: no tag"), 2, "Error: a.txt:3: no tag\na.txt:4: no tag\n"),
-        (OSError(28, "No space left on device", "runs/x"), 1, "Error: No space left on device: runs/x; make room, or write elsewhere\n"),
-        (PermissionError(13, "Permission denied"), 1, "Error: Permission denied\n"),
+        (HvpkitError("it failed [b]here[/b]"), 1, "Error [custom]: it failed [b]here[/b]\n"),
+        (DataError("a.txt:3: no tag\na.txt:4: no tag"), 2, "Error [custom]: a.txt:3: no tag\na.txt:4: no tag\n"),
+        (
+            OSError(28, "No space left on device", "runs/x"),
+            1,
+            "Error [disk-full]: No space left on device: runs/x; make room, or write elsewhere\n",
+        ),
+        (PermissionError(13, "Permission denied"), 1, "Error [os-error]: Permission denied\n"),
         (KeyboardInterrupt(), 130, "Stopped\n"),
         (KeyboardInterrupt("Stopped; say it again"), 130, "Stopped; say it again\n"),
     ],
@@ -134,7 +138,7 @@ def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
     monkeypatch.setattr(cli, "app", fail)
     typed = hvp()
     assert typed.code == 1
-    assert typed.err.splitlines()[0] == "Error: RuntimeError: first line"
+    assert typed.err.splitlines()[0] == "Error [unexpected-error]: RuntimeError: first line"
     assert f"(at {__file__}:" in typed.err
     assert "HVP_TRACEBACK=1" in typed.err
     assert "Traceback" not in typed.err

@@ -1,0 +1,7 @@
+"""Messages of the command line."""
+
+from __future__ import annotations
+
+from hvpkit.messages import Template
+
+TEMPLATES: dict[str, Template] = {}

@@ -1,0 +1,7 @@
+"""Messages about explanations."""
+
+from __future__ import annotations
+
+from hvpkit.messages import Template
+
+TEMPLATES: dict[str, Template] = {}

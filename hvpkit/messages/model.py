@@ -1,0 +1,7 @@
+"""Messages about backbones, projectors, gates, fusions, heads and the model made of them."""
+
+from __future__ import annotations
+
+from hvpkit.messages import Template
+
+TEMPLATES: dict[str, Template] = {}

@@ -1,0 +1,60 @@
+"""The catalogue of messages: one golden file renders all, codes stay with their messages wherever these go."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from raising import raises
+
+from hvpkit.errors import DataError, HvpkitError, InputError
+from hvpkit.messages import LocatedMessage, Message, Template, add_templates, message_to_json, render
+
+
+def test_an_error_keeps_code_and_fields_between_processes():
+    copy = pickle.loads(pickle.dumps(DataError("os-error", reason="full", file=": y")))
+    assert (type(copy), copy.code, copy.fields, str(copy)) == (DataError, "os-error", {"reason": "full", "file": ": y"}, "full: y")
+
+
+def test_an_error_made_of_a_message_has_its_code():
+    assert InputError(Message("os-error", reason="full", file="")).code == "os-error"
+
+
+def test_a_sentence_of_a_plugin_is_an_error_of_the_code_custom():
+    with raises(InputError, "custom", text="The gate needs 100% of {levels}."):
+        raise InputError("The gate needs 100% of {levels}.")
+
+
+def test_an_unknown_code_is_not_shown_to_users():
+    with pytest.raises(KeyError):
+        HvpkitError("no-such-code")
+
+
+def test_a_field_that_is_missing_is_an_error():
+    with pytest.raises(KeyError):
+        render("os-error", {"reason": "full"})
+
+
+def test_lists_are_joined():
+    add_templates({"test-lists": Template("{names}|{lines:lines}")})
+    assert Message("test-lists", names=["a", "b"], lines=("c", "d")) == "a, b|c\nd"
+
+
+def test_codes_of_others_are_not_replaced():
+    with pytest.raises(ValueError, match="os-error"):
+        add_templates({"os-error": Template("other")})
+
+
+def test_json_has_the_codes_of_messages_within_messages():
+    add_templates({"test-json": Template("{problems:lines}")})
+    message = Message("test-json", problems=[LocatedMessage("a.yaml:3", Message("custom", text="odd"))], number=3, kind=int)
+    assert message == "a.yaml:3: odd"
+    assert message_to_json(message) == {
+        "code": "test-json",
+        "message": "a.yaml:3: odd",
+        "fields": {
+            "problems": [{"location": "a.yaml:3", "code": "custom", "message": "odd", "fields": {"text": "odd"}}],
+            "number": 3,
+            "kind": "<class 'int'>",
+        },
+    }

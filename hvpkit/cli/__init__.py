@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def _stop(stopped: KeyboardInterrupt) -> NoReturn:
-    output.say(str(stopped) or "Stopped")
+    output.say(stopped.args[0] if str(stopped) else Message("stopped"))
     sys.exit(130)
 
 
@@ -125,7 +125,9 @@ def _message(error: Exception) -> Message:
     if isinstance(error, HvpkitError):
         return error.message
     if isinstance(error, OSError) and error.strerror:
-        code = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "os-error"
-        return Message(code, reason=error.strerror, file=f": {error.filename}" if error.filename else "")
+        file = f": {error.filename}" if error.filename else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Message("disk-full", reason=error.strerror, file=file)
+        return Message("os-error", reason=error.strerror, file=file)
     first_line = str(error).strip().partition("\n")[0]
     return Message("unexpected-error", type=type(error).__name__, reason=first_line, location=raised_at(error), hint=SHOW_TRACEBACK)

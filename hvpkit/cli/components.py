@@ -67,7 +67,7 @@ def list_components(kind: str | None, plugins: Sequence[Path]) -> list[Component
 def _kind(given: str) -> str:
     name = given.lower().replace("-", " ").replace("_", " ").removesuffix("s")
     if name not in KINDS:
-        raise InputError(f"unknown kind of component {given!r}{choices(name, KINDS)}")
+        raise InputError("unknown-component-kind", kind=given, hint=choices(name, KINDS))
     return name
 
 

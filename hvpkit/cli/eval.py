@@ -11,6 +11,7 @@ from hvpkit.cli import output
 from hvpkit.data.demo.plan import CLUES
 from hvpkit.data.prepared import MANIFEST
 from hvpkit.errors import InputError
+from hvpkit.messages import Message
 from hvpkit.model_folder import open_model_folder
 
 
@@ -30,7 +31,7 @@ def command(
     Example: `hvp eval runs/first --split test --predictions out.jsonl`
     """
     if predictions is not None and predictions.is_dir():
-        raise InputError(f"{predictions} is a folder; name a file for --predictions")
+        raise InputError("output-file-is-folder", file=predictions, option="--predictions")
     folder = open_model_folder(model, plugins or ())
     from hvpkit.evaluation import evaluate
 
@@ -68,6 +69,6 @@ def show(result: Any) -> None:  # noqa: ANN401 - an Evaluation, whose module imp
         columns = ("", "examples", "text alone, at most", "F1", "with pictures, at most")
         output.print_table(columns, map(ceiling_row, result.groups, result.groups.values()), title="F1 between its ceilings")
     if result.unread:
-        output.warn(f"{result.unread} examples could not be read and count as finding nothing; the first: {result.first_error}")
+        output.warn(Message("unreadable-examples-scored", count=result.unread, reason=result.first_error))
     for remark in result.remarks:
         output.print_text(f"Note: {remark}.")

@@ -9,6 +9,7 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.errors import InputError
+from hvpkit.messages import Message
 from hvpkit.registry import load_registry
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def command(
     Example: `hvp experiment table1 --set datasets=[twitter2017] --set seeds=[1,2] --jobs 2`
     """
     if (plan is None) == (report is None):
-        raise InputError("give a plan, or --report with the folder of an experiment")
+        raise InputError("plan-or-report")
     if plan is None:
         assert report is not None  # noqa: S101 - one of the two is given
         return show_report(report, json)
@@ -44,7 +45,7 @@ def command(
     loaded = load_plan(plan, settings or ())
     expansion = expand(loaded, load_registry(plugins or ()))
     for line in expansion.left_out:
-        output.warn(f"left out: {line}")
+        output.warn(Message("left-out-of-plan", reason=line))
     target = folder or Path("experiments") / Path(plan).stem
     estimated = estimate_of(loaded, expansion, target)
     if dry_run:
@@ -53,7 +54,7 @@ def command(
     failed = run(loaded, expansion, target, jobs, plugins or [])
     show_report(target, json)
     if failed:
-        output.fail(f"{len(failed)} of {estimated.runs} runs failed; the same command tries them again")
+        output.fail(Message("runs-failed", failed=len(failed), runs=estimated.runs))
         raise typer.Exit(1)
     return None
 
@@ -75,7 +76,7 @@ def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list
     from hvpkit.experiments.execution import Setup, Told, execute
 
     with (
-        output.stoppable("Stopped; the same command goes on where it was"),
+        output.stoppable(Message("experiment-stopped")),
         output.progress("runs", len(expansion.planned(plan))) as advance,
     ):
         return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)), Told(output.say, output.warn, advance))
@@ -100,11 +101,13 @@ def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:
     return output.print_text(_estimated(estimated))
 
 
-def _estimated(estimated: Estimate) -> str:
+def _estimated(estimated: Estimate) -> Message:
     from hvpkit.experiments.estimates import duration
 
-    done = f", {estimated.runs - estimated.remaining} of them finished" if estimated.remaining < estimated.runs else ""
-    return f"{estimated.runs} runs{done}; about {duration(estimated.seconds)} one after another ({estimated.basis})"
+    time, finished = duration(estimated.seconds), estimated.runs - estimated.remaining
+    if finished:
+        return Message("remaining-runs-estimated", runs=estimated.runs, finished=finished, duration=time, basis=estimated.basis)
+    return Message("runs-estimated", runs=estimated.runs, duration=time, basis=estimated.basis)
 
 
 def show_report(folder: Path, json: bool) -> None:
@@ -115,7 +118,7 @@ def show_report(folder: Path, json: bool) -> None:
     report = Report.of(folder)
     written = write_report(report, folder)
     if not written.charts:
-        output.warn('no charts: matplotlib is not installed; `pip install "hvpkit[figures]"`')
+        output.warn(Message("charts-need-matplotlib"))
     return print_report(report, written, json)
 
 

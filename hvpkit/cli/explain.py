@@ -15,6 +15,7 @@ from hvpkit.cli.eval import data_folder
 from hvpkit.cli.predict import open_model
 from hvpkit.errors import HvpkitError, InputError
 from hvpkit.explain.sources import Source, check_figures, check_page, open_source, read_object
+from hvpkit.messages import Message
 from hvpkit.model_folder import ModelFolder
 from hvpkit.prediction_input import PredictionInput, Reading, read_example, read_input, uses_pictures
 
@@ -124,15 +125,15 @@ def check(ask: Ask, one: dict[str, object]) -> None:
     given = [name for name, value in one.items() if value is not None]
     chosen = [name for name, value in (("--example", ask.examples), ("--count", ask.count), ("--summary", ask.summary)) if value]
     if ask.text is None and given:
-        raise InputError(f"{', '.join(given)} belong to a --text, and there is none")
+        raise InputError("options-need-text", options=given)
     if ask.text is not None and chosen:
-        raise InputError(f"--text and {', '.join(chosen)} exclude each other: one text, or examples of prepared data")
+        raise InputError("text-with-examples", options=chosen)
     if ask.text is None and not chosen and not ask.figures:
-        raise InputError('there is nothing to explain: give --text "...", or --example ID, --count N or --summary for prepared data')
+        raise InputError("nothing-to-explain")
     if ask.examples and ask.count:
-        raise InputError("--example and --count exclude each other: name examples, or say how many")
+        raise InputError("example-with-count")
     if ask.html is not None and ask.text is None and len(ask.examples) + (ask.count or 0) != 1:
-        raise InputError("--html explains one text: give --text, one --example, or --count 1")
+        raise InputError("page-needs-one-text")
     if ask.html is not None:
         check_page(ask.html)
     check_figures(ask.figures)
@@ -153,7 +154,7 @@ def choose(ask: Ask, given: PredictionInput | None, source: Source | None, folde
         return []
     examples = source.named(ask.examples) if ask.examples else source.first(ask.count or COUNT)
     if not examples:
-        raise InputError(f"{source.where} has no example with a picture; name one of the others: --example ID")
+        raise InputError("no-example-with-image", split=source.where)
     return [read_example(example, folder.recipe) for example in examples]
 
 
@@ -177,7 +178,7 @@ def _explained(predictor: Predictor, asked: Sequence[Reading], others: Others, d
     """Explain each, with objects found where none are known; one of many that cannot be read is told and left out."""
     from hvpkit.explain.pair import explain
 
-    failed: list[str] = []
+    failed = 0
     pairs = list(zip(asked, predictor.with_objects(asked), strict=True))
     for given, reading in output.track(pairs, "examples") if len(pairs) > 1 else pairs:
         try:
@@ -187,10 +188,10 @@ def _explained(predictor: Predictor, asked: Sequence[Reading], others: Others, d
         except InputError as error:
             if len(pairs) == 1:
                 raise
-            failed.append(str(error))
-            output.warn(f"{given.example.id} is left out: {error}")
-    if failed and len(failed) == len(pairs):
-        raise HvpkitError(f"none of {len(pairs)} examples could be explained")
+            failed += 1
+            output.warn(Message("example-left-out", example=given.example.id, reason=error.message))
+    if failed and failed == len(pairs):
+        raise HvpkitError("no-example-explained", count=len(pairs))
 
 
 def _written(ask: Ask, explanations: Sequence[Explanation], folder: ModelFolder) -> Iterator[Path]:

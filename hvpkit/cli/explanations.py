@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hvpkit.cli import output
 from hvpkit.cli.predictions import percent, show, visible
 from hvpkit.explain.explanation import Change, Effect, Explanation, lacking
+from hvpkit.messages import Message
 
 if TYPE_CHECKING:
     from hvpkit.explain.summary import Estimate, GroupMeans, Summary
@@ -72,7 +73,7 @@ def show_summary(summary: Summary) -> None:
     """Print the means by group, and the rank correlation of layer depth and mean level."""
     said = f"{summary.where}: {summary.with_pictures} of {summary.examples} examples have pictures that this model sees"
     if summary.unread:
-        output.warn(f"{summary.unread} examples could not be read and are left out; the first: {summary.first_error}")
+        output.warn(Message("unreadable-examples-left-out", count=summary.unread, reason=summary.first_error))
     if not summary.groups:
         return output.print_text(f"{said}.")
     if summary.layer_levels is not None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.messages import Message
 
 
 def command(
@@ -23,7 +24,7 @@ def command(
 
     exported = export_release(model, file)
     if exported.made:
-        output.warn(f"made up, since the model does not keep them and the released code never reads them: {', '.join(exported.made)}")
+        output.warn(Message("tensors-made-up", names=exported.made))
     if json:
         return output.print_json(exported)
     output.print_text(f"Checkpoint: {exported.checkpoint}")

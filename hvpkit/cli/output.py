@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -21,29 +22,46 @@ Item = TypeVar("Item")
 results = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
 
+LABELS = {logging.WARNING: ("Warning", "yellow"), logging.ERROR: ("Error", "bold red")}
+
+
+class MessageHandler(logging.Handler):
+    """Print messages to stderr: status lines as they stand, warnings and errors after a label with the code of the message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message of a record."""
+        message = record.msg if isinstance(record.msg, Message) else record.getMessage()
+        if record.levelno not in LABELS:
+            messages.print(message, markup=False, soft_wrap=True)
+            return
+        label, style = LABELS[record.levelno]
+        head = Text(f"{label} [{message.code}]: " if isinstance(message, Message) else f"{label}: ", style=style)
+        messages.print(head.append(message, style="default not bold"), soft_wrap=True)
+
+
+logger = logging.getLogger("hvpkit.cli")
+logger.setLevel(logging.INFO)
+logger.propagate = False  # a library that sets up the root logger would print each message once more
+logger.addHandler(MessageHandler())
+
 
 def say(message: str) -> None:
     """Tell the user something on stderr, as it stands."""
-    messages.print(message, markup=False, soft_wrap=True)
+    logger.info(message)
 
 
 def warn(message: str) -> None:
     """Print a warning to stderr, with its code where it has one."""
-    _print_labelled("Warning", "yellow", message)
+    logger.warning(message)
 
 
 def fail(message: str) -> None:
     """Print to stderr why a command failed, with the code of the error."""
-    _print_labelled("Error", "bold red", message)
-
-
-def _print_labelled(label: str, style: str, message: str) -> None:
-    head = Text(f"{label} [{message.code}]: " if isinstance(message, Message) else f"{label}: ", style=style)
-    messages.print(head.append(message, style="default not bold"), soft_wrap=True)
+    logger.error(message)
 
 
 @contextmanager
-def stoppable(message: str) -> Iterator[None]:
+def stoppable(message: Message) -> Iterator[None]:
     """Have Ctrl-C within the block end the command with a message."""
     try:
         yield

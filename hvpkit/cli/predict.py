@@ -12,6 +12,7 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.errors import InputError
+from hvpkit.messages import Message
 from hvpkit.model_folder import ModelFolder, newest_model, open_model_folder
 from hvpkit.prediction_files import PredictionFile, Progress, open_prediction_file, require_some
 from hvpkit.prediction_input import PredictionInput, read_input, uses_pictures
@@ -50,18 +51,20 @@ def command(
 def _check(one: Mapping[str, object], source: Path | None, target: Path | None) -> None:
     given = [name for name, value in one.items() if value is not None]
     if source is not None and given:
-        raise InputError(f"{', '.join(given)} and --input exclude each other: one text or many")
+        raise InputError("text-with-input", options=given)
     if source is None and one["--text"] is None:
-        raise InputError('there is nothing to read: give --text "..." for one text, or --input FILE and --output FILE for many')
-    if (source is None) != (target is None):
-        raise InputError("--input FILE and --output FILE belong together" + ("; one text is printed" if source is None else ""))
+        raise InputError("nothing-to-predict")
+    if source is not None and target is None:
+        raise InputError("input-without-output")
+    if source is None and target is not None:
+        raise InputError("output-without-input")
 
 
 def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
     """Open the model folder that was named, or the newest, and say which; and warn of plugins that have changed since."""
     if model is None:
         model = newest_model(RUNS)
-        output.say(f"Model: {model} (the newest under {RUNS}/)")
+        output.say(Message("newest-model", model=model, runs=RUNS))
     folder = open_model_folder(model, plugins)
     for line in folder.changed:
         output.warn(line)
@@ -103,20 +106,19 @@ def _box(item: VisualObject) -> str:
 # ------------------------------------------------------------------------------------------------------------------ many
 def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) -> None:
     if file.kept.lines:
-        output.say(f"{file.target} holds {file.kept.lines} of {file.total} lines already")
+        output.say(Message("predictions-kept", file=file.target, kept=file.kept.lines, lines=file.total))
     if not file.total:
-        output.warn(f"{file.source} has no lines")
+        output.warn(Message("input-without-lines", file=file.source))
     unfinished = file.kept.lines < file.total or not file.target.exists()
     done = _run(file, folder, objects) if unfinished else file.kept
+    require_some(done, file)
     if json:
         output.print_json(
             {"model": folder.folder, "input": file.source, "output": file.target, "lines": done.lines, "kept": file.kept.lines}
             | {"failed": done.failed, "first_error": done.first_error}
         )
-    require_some(done, file)
     if done.failed:
-        again = f"to try them again, remove {file.target}"
-        output.warn(f"{done.failed} of {done.lines} lines could not be predicted ({again}); the first: {done.first_error}")
+        output.warn(Message("lines-failed", failed=done.failed, lines=done.lines, file=file.target, reason=done.first_error))
 
 
 def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
@@ -125,14 +127,15 @@ def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
     predictor, begun = Predictor(folder, find_objects=objects), monotonic()
     try:
         with (
-            output.stoppable(f"Stopped; the same command goes on with {file.target}"),
+            output.stoppable(Message("predict-stopped", file=file.target)),
             output.progress("lines", file.total - file.kept.lines) as advance,
         ):
             done = file.run(predictor, advance)
     except OSError:
         if file.target.exists():
-            output.say(f"What was written stays; the same command goes on with {file.target}")
+            output.say(Message("predictions-stay", file=file.target))
         raise
-    lines, seconds = done.lines - file.kept.lines, monotonic() - begun
-    output.say(f"{lines} lines read in {seconds:.1f} s ({lines / seconds:.1f}/s), {done.failed} of all {done.lines} failed: {file.target}")
+    new, seconds = done.lines - file.kept.lines, monotonic() - begun
+    rate = new / seconds
+    output.say(Message("lines-predicted", new=new, seconds=seconds, rate=rate, failed=done.failed, lines=done.lines, file=file.target))
     return done

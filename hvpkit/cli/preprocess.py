@@ -10,6 +10,7 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.errors import InputError
+from hvpkit.messages import Message
 from hvpkit.objects.request import ObjectRequest, how_found
 from hvpkit.recipe import ObjectsSpec, Recipe, load_recipe
 from hvpkit.recipe_source import Origin, Source
@@ -112,7 +113,7 @@ def command(
     )
     called, registry = drawn(name, task, options) if task or options else name, load_registry(plugins or ())
     filling = None if features is None else _filling(features, of_recipe, registry, text_only)
-    with output.stoppable("Stopped; the same command goes on: objects and features that were found are kept"):
+    with output.stoppable(Message("preprocess-stopped")):
         report = preprocess(
             called,
             root=root,
@@ -134,7 +135,7 @@ def command(
 def _filling(recipe: str, settings: Sequence[str], registry: Registry, text_only: bool) -> Callable[[Path], FeatureReport]:
     """Build the backbone of a recipe, before any work is done; what is given fills in the features of a prepared folder."""
     if text_only:
-        raise InputError("--features and --text-only exclude each other")
+        raise InputError("features-with-text-only")
     loaded = load_recipe(recipe, settings, registry)
     from hvpkit.data.feature_filling import constant_tower, fill_features
     from hvpkit.data.prepared import open_prepared
@@ -151,11 +152,11 @@ def show_features(report: FeatureReport) -> None:
     """Print how many features there are, where, and what was wrong."""
     filled = report.filled
     if report.stale:
-        output.warn(f"the features in {report.folder} were not what this backbone makes today; they were computed anew")
+        output.warn(Message("stale-features-recomputed", folder=report.folder))
     if filled.damaged:
-        output.warn(f"{filled.damaged} features on disk were damaged; they were computed anew")
+        output.warn(Message("damaged-features-recomputed", count=filled.damaged))
     if filled.unreadable:
-        output.warn(f"{filled.unreadable} pictures and crops cannot be read; the first: {filled.first_fault}")
+        output.warn(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_fault))
     output.print_text(f"features: {filled.computed} computed, {filled.kept} there before, in {report.folder}")
 
 
@@ -165,7 +166,7 @@ def settings_from(given: Iterable[str]) -> dict[str, Any]:
     for text in given:
         source.override(text)
     if source.problems:
-        raise InputError("\n".join(source.problems))
+        raise InputError("detector-options-invalid", problems=source.problems)
     return source.values
 
 
@@ -175,7 +176,7 @@ def drawn(name: str, task: str | None, options: Iterable[str]) -> str:
     demos |= {("demo-mre", None): "demo-mre", ("demo-mre", "mre"): "demo-mre"}
     if (name, task) not in demos:
         given = f"--task {task}" if task else f"--{next(iter(options)).replace('_', '-')}"
-        raise InputError(f"{given} does not go with {name}; it is for data that hvpkit draws: `hvp preprocess demo`")
+        raise InputError("demo-option-elsewhere", option=given, data=name)
     return demos[name, task]
 
 

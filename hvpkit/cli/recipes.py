@@ -34,7 +34,7 @@ def command(
     """
     shipped = shipped_recipes()
     if name is not None and name not in shipped:
-        raise InputError(f"unknown recipe {name!r}{choices(name, shipped)}")
+        raise InputError("unknown-shipped-recipe", name=name, hint=choices(name, shipped))
     if name is not None and not as_json:
         output.print_text(shipped[name].read_text(encoding="utf-8").rstrip("\n"))
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.messages import Message
 from hvpkit.recipe import load_recipe
 from hvpkit.registry import load_registry
 
@@ -34,7 +35,7 @@ def command(
     from hvpkit.training.run import is_main_process, train
 
     report = terminal_report() if is_main_process() else Report()
-    with output.stoppable("Stopped; the same command with --resume goes on after the last epoch that was finished"):
+    with output.stoppable(Message("train-stopped")):
         finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=report)
     if finished is None:
         return
@@ -52,12 +53,26 @@ def terminal_report() -> Report:
 
 
 def _say_epoch(line: EpochLine) -> None:
-    head = f"epoch {line.epoch:>{len(str(line.epochs))}}/{line.epochs}  loss {line.loss:8.4f}  {line.seconds:6.1f} s"
+    indent = " " * (len(str(line.epochs)) - len(str(line.epoch)))
     if line.dev is None:
-        return output.say(head)
+        return output.say(
+            Message("epoch-finished", indent=indent, epoch=line.epoch, epochs=line.epochs, loss=line.loss, seconds=line.seconds)
+        )
     overall = line.dev.overall
-    scores = f"dev P {100 * overall.precision:5.2f} R {100 * overall.recall:5.2f} F1 {100 * overall.f1:5.2f}"
-    return output.say(f"{head}  {scores}{'  best' if line.best else ''}")
+    return output.say(
+        Message(
+            "epoch-scored",
+            indent=indent,
+            epoch=line.epoch,
+            epochs=line.epochs,
+            loss=line.loss,
+            seconds=line.seconds,
+            precision=100 * overall.precision,
+            recall=100 * overall.recall,
+            f1=100 * overall.f1,
+            best="  best" if line.best else "",
+        )
+    )
 
 
 def show(finished: Finished) -> None:

@@ -57,7 +57,10 @@ def test_one_kind_can_be_asked_for(hvp, kind):
 def test_an_unknown_kind_is_refused_with_the_nearest(hvp):
     typed = hvp("components", "gat")
     assert (typed.code, typed.out) == (2, "")
-    assert "did you mean gate?" in typed.err
+    assert typed.errors == ["unknown-component-kind"]
+    fields = typed.fields("unknown-component-kind")
+    assert fields["kind"] == "gat"
+    assert "gate" in fields["hint"] and "fusion" not in fields["hint"]
 
 
 def test_a_plugin_file_is_listed_with_its_options(hvp, plugin):

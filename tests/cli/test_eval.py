@@ -167,4 +167,5 @@ def test_there_is_nothing_to_shuffle_for_a_model_of_text_alone(hvp, mner_text_mo
 def test_predictions_need_a_file_not_a_folder(hvp, mner_text_model, tmp_path):
     typed = hvp("eval", str(mner_text_model), "--predictions", str(tmp_path))
     assert (typed.code, typed.out) == (2, "")
-    assert "is a folder; name a file for --predictions" in typed.err
+    assert typed.errors == ["output-file-is-folder"]
+    assert typed.fields("output-file-is-folder") == {"file": tmp_path, "option": "--predictions"}

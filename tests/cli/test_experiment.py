@@ -6,6 +6,7 @@ import pytest
 from experiments import plans
 
 from hvpkit.experiments.results import Header, ResultsFile
+from hvpkit.messages import Message
 
 
 @pytest.fixture
@@ -20,7 +21,8 @@ def test_a_dry_run_shows_the_runs_and_how_long_they_take_and_does_nothing(hvp, p
     assert len(told["runs"]) == told["estimate"]["runs"] == told["estimate"]["remaining"] == 8
     assert told["estimate"]["seconds"] > 0 and "rule of thumb" in told["estimate"]["basis"]
     assert not (tmp_path / "out").exists()
-    assert "8 runs; about 64 s one after another" in hvp("experiment", str(plan), "--dry-run").out
+    estimate = Message("runs-estimated", runs=8, duration="64 s", basis=told["estimate"]["basis"])
+    assert estimate in hvp("experiment", str(plan), "--dry-run").out.splitlines()
 
 
 def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data):
@@ -37,6 +39,8 @@ def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data)
     told = json.loads(hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json").out)["estimate"]
     assert (told["remaining"], told["basis"]) == (7, "measured on 1 finished runs")
     assert told["seconds"] == pytest.approx(7 * (8 + 120))
+    estimate = Message("remaining-runs-estimated", runs=8, finished=1, duration="15 min", basis=told["basis"])
+    assert estimate in hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run").out.splitlines()
 
 
 def test_a_dry_run_says_what_the_run_itself_would_refuse(hvp, plan, tmp_path, mner_data):
@@ -70,12 +74,18 @@ def test_a_report_is_drawn_from_results_alone(hvp, tmp_path):
     assert (tmp_path / "report" / "report.md").is_file()
 
 
+@pytest.mark.parametrize("words", [[], ["quick", "--report", "x"]])
+def test_a_plan_or_a_report_is_given(hvp, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    typed = hvp("experiment", *words)
+    assert (typed.code, typed.out, typed.errors) == (2, "", ["plan-or-report"])
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "give a plan, or --report"),
         (["tabel1"], "did you mean table1"),
-        (["quick", "--report", "x"], "give a plan, or --report"),
         (["--report", "nowhere"], "there are no results in nowhere"),
         (["quick", "--set", "seeds=[]"], "--set seeds=[]"),
         (["quick", "--set", "systems=[no_such]"], "no_such"),

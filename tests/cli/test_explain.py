@@ -86,8 +86,15 @@ def test_one_bad_picture_among_many_is_told_and_left_out(hvp, here, mner_model, 
     (here / "data" / "test.jsonl").write_text(lines.replace("test1.png", "gone.png"), encoding="utf-8")
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--count", "3")
     assert typed.code == 0
-    assert "Warning: test-1 is left out" in typed.err
+    assert typed.warnings == ["example-left-out"]
+    assert typed.fields("example-left-out")["example"] == "test-1"
     assert typed.out.count("without pictures") == 2
+    (here / "data" / "test.jsonl").write_text(lines.replace("test1.png", "gone.png").replace("test0.png", "lost.png"), encoding="utf-8")
+    typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--example", "test-0", "--example", "test-1")
+    assert (typed.code, typed.out, typed.errors) == (1, "", ["no-example-explained"])
+    assert [message.fields.get("example") for message in typed.said] == ["test-0", "test-1", None]
+    assert typed.fields("no-example-explained") == {"count": 2}
+    (here / "data" / "test.jsonl").write_text(lines.replace("test1.png", "gone.png"), encoding="utf-8")
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--example", "test-1")
     assert (typed.code, typed.out) == (2, "")
     assert "gone.png is missing" in typed.err
@@ -102,7 +109,8 @@ def test_data_without_pictures_is_told(hvp, here, mner_model, mner_data):
     (here / "data" / "test.jsonl").write_text(bare, encoding="utf-8")
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--count", "1", "--html", "page.html")
     assert (typed.code, typed.out) == (2, "")
-    assert "test of tiny has no example with a picture; name one of the others: --example ID" in typed.err
+    assert typed.errors == ["no-example-with-image"]
+    assert typed.fields("no-example-with-image") == {"split": "test of tiny"}
 
 
 def test_text_alone_says_that_there_is_nothing_to_take_away(hvp, here, mner_text_model):
@@ -113,13 +121,24 @@ def test_text_alone_says_that_there_is_nothing_to_take_away(hvp, here, mner_text
 
 
 @pytest.mark.parametrize(
+    ("words", "code", "fields"),
+    [
+        ([], "nothing-to-explain", {}),
+        (["--image", "x.png", "--head", "Ada"], "options-need-text", {"options": ["--image", "--head"]}),
+        (["--text", "Ada", "--count", "2"], "text-with-examples", {"options": ["--count"]}),
+        (["--example", "a", "--count", "2"], "example-with-count", {}),
+        (["--count", "2", "--html", "a.html"], "page-needs-one-text", {}),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(hvp, here, mner_model, words, code, fields):
+    typed = hvp("explain", "--model", str(mner_model), *words)
+    assert (typed.code, typed.out, typed.errors) == (2, "", [code])
+    assert typed.fields(code) == fields
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "there is nothing to explain"),
-        (["--image", "x.png"], "--image belong to a --text"),
-        (["--text", "Ada", "--count", "2"], "--text and --count exclude each other"),
-        (["--example", "a", "--count", "2"], "--example and --count exclude each other"),
-        (["--count", "2", "--html", "a.html"], "--html explains one text"),
         (["--text", "Ada", "--html", "."], "is a folder; name a file for --html"),
         (["--text", "Ada", "--figure", "x.pdf"], "expected a file named gates... or attention..."),
         (["--text", "Ada", "--image", "no.png"], "no.png is missing"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 
 from hvpkit import cli
 from hvpkit.cli import COMMANDS, app, load_command
-from hvpkit.errors import DataError, HvpkitError
+from hvpkit.errors import SHOW_TRACEBACK, DataError, HvpkitError
+from hvpkit.messages import Message
 
 HEAVY = ("torch", "torchvision", "transformers", "sklearn", "seqeval", "numpy", "accelerate", "tensorboard")
 CHEAP = (
@@ -90,37 +92,38 @@ def test_a_wrong_command_line_exits_with_2_and_prints_no_result(hvp, words):
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (HvpkitError("it failed [b]here[/b]"), 1, "Error [custom]: it failed [b]here[/b]\n"),
-        (DataError("a.txt:3: no tag\na.txt:4: no tag"), 2, "Error [custom]: a.txt:3: no tag\na.txt:4: no tag\n"),
-        (
-            OSError(28, "No space left on device", "runs/x"),
-            1,
-            "Error [disk-full]: No space left on device: runs/x; make room, or write elsewhere\n",
-        ),
-        (PermissionError(13, "Permission denied"), 1, "Error [os-error]: Permission denied\n"),
-        (KeyboardInterrupt(), 130, "Stopped\n"),
-        (KeyboardInterrupt("Stopped; say it again"), 130, "Stopped; say it again\n"),
+        (HvpkitError("it failed [b]here[/b]"), 1, Message("custom", text="it failed [b]here[/b]")),
+        (DataError("a.txt:3: no tag\na.txt:4: no tag"), 2, Message("custom", text="a.txt:3: no tag\na.txt:4: no tag")),
+        (OSError(28, "No space left", "runs/x"), 1, Message("disk-full", reason="No space left", file=": runs/x")),
+        (PermissionError(13, "Permission denied"), 1, Message("os-error", reason="Permission denied", file="")),
     ],
 )
 def test_failures_are_one_message_and_an_exit_code(hvp, monkeypatch, error, code, message):
-    def fail() -> None:
-        raise error
-
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli, "app", Mock(side_effect=error))
     typed = hvp()
-    assert (typed.code, typed.out, typed.err) == (code, "", message)
+    assert (typed.code, typed.out, typed.err) == (code, "", f"Error [{message.code}]: {message}\n")
+    assert [(said.code, said.fields) for said in typed.said] == [(message.code, message.fields)]
+    typed = hvp("--json")
+    assert (typed.code, typed.err) == (code, f"Error [{message.code}]: {message}\n")
+    assert json.loads(typed.out) == {"error": {"code": message.code, "message": message, "fields": message.fields}}
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"), [(KeyboardInterrupt(), "stopped"), (KeyboardInterrupt(Message("train-stopped")), "train-stopped")]
+)
+def test_a_stop_is_one_message_and_exit_code_130(hvp, monkeypatch, stop, code):
+    monkeypatch.setattr(cli, "app", Mock(side_effect=stop))
+    typed = hvp("--json")
+    assert (typed.code, typed.out, typed.err) == (130, "", f"{Message(code)}\n")
+    assert [said.code for said in typed.said] == [code]
 
 
 @pytest.mark.parametrize(
     ("typed", "works", "said"),
     [
-        (
-            ("preprocess", "demo"),
-            "hvpkit.data.preprocess.preprocess",
-            "Stopped; the same command goes on: objects and features that were found",
-        ),
-        (("experiment", "quick"), "hvpkit.experiments.execution.execute", "Stopped; the same command goes on where it was\n"),
-        (("recipes",), "hvpkit.cli.recipes.list_recipes", "Stopped\n"),
+        (("preprocess", "demo"), "hvpkit.data.preprocess.preprocess", ["preprocess-stopped"]),
+        (("experiment", "quick"), "hvpkit.experiments.execution.execute", ["runs-estimated", "experiment-stopped"]),
+        (("recipes",), "hvpkit.cli.recipes.list_recipes", ["stopped"]),
     ],
 )
 def test_ctrl_c_is_told(hvp, monkeypatch, tmp_path, typed, works, said):
@@ -128,7 +131,7 @@ def test_ctrl_c_is_told(hvp, monkeypatch, tmp_path, typed, works, said):
     monkeypatch.setattr(works, Mock(side_effect=KeyboardInterrupt))
     found = hvp(*typed)
     assert (found.code, found.out) == (130, "")
-    assert said in found.err
+    assert [message.code for message in found.said] == said
 
 
 def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
@@ -137,10 +140,10 @@ def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
 
     monkeypatch.setattr(cli, "app", fail)
     typed = hvp()
-    assert typed.code == 1
-    assert typed.err.splitlines()[0] == "Error [unexpected-error]: RuntimeError: first line"
-    assert f"(at {__file__}:" in typed.err
-    assert "HVP_TRACEBACK=1" in typed.err
+    assert (typed.code, typed.errors) == (1, ["unexpected-error"])
+    fields = typed.fields("unexpected-error")
+    assert (fields["type"], fields["reason"], fields["hint"]) == ("RuntimeError", "first line", SHOW_TRACEBACK)
+    assert fields["location"].startswith(f"{__file__}:")
     assert "Traceback" not in typed.err
     monkeypatch.setenv("HVP_TRACEBACK", "1")
     with pytest.raises(RuntimeError):

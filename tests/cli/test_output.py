@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from hvpkit.cli import output
+from hvpkit.messages import Message
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,18 @@ def test_a_title_is_one_line_however_narrow_its_table(capsys):
 
 
 def test_messages_go_to_stderr_as_they_stand(capsys):
-    output.say("[b]" + "word " * 60 + "end")
-    output.warn("[b]careful " * 30 + "end")
+    text = "[b]" + "word %s " * 60 + "end"
+    for tell in (output.say, output.warn, output.fail):
+        tell(Message("custom", text=text))
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "[b]" + "word " * 60 + "end\nWarning: " + "[b]careful " * 30 + "end\n"
+    assert captured.err == f"{text}\nWarning [custom]: {text}\nError [custom]: {text}\n"
+
+
+def test_messages_are_printed_once_whatever_libraries_log(capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler()])
+    output.warn(Message("custom", text="careful"))
+    assert capsys.readouterr().err == "Warning [custom]: careful\n"
 
 
 def test_a_bar_passes_everything_on_and_is_silent_without_a_terminal(capsys):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import tiny
@@ -88,7 +89,9 @@ def test_the_newest_model_is_used_and_named(hvp, here, mner_text_model):
         shutil.copytree(mner_text_model, here / "runs" / name)
         os.utime(here / "runs" / name / "model.json", (10**9 - age, 10**9 - age))
     typed = hvp("predict", "--text", TEXT, "--json")
-    assert typed.err == "Model: runs/new (the newest under runs/)\n"
+    assert [message.code for message in typed.said] == ["newest-model"]
+    assert typed.fields("newest-model") == {"model": Path("runs/new"), "runs": Path("runs")}
+    assert typed.err == f"{typed.said[0]}\n"
     assert json.loads(typed.out)["model"] == "runs/new"
 
 
@@ -117,8 +120,6 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
 @pytest.mark.parametrize(
     ("model", "words", "message"),
     [
-        ("mner", [], 'there is nothing to read: give --text "..." for one text'),
-        ("mner", ["--image", "x.png"], "there is nothing to read"),
         ("mner", ["--text", ""], "the text is empty"),
         ("mner", ["--text", " \n "], "the text is blank"),
         ("mner", ["--text", "Ada", "--head", "Ada", "--tail", "Ada"], "takes no head or tail"),
@@ -126,10 +127,6 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
         ("mner", ["--text", "Ada", "--image", "text.png"], "text.png is not a picture"),
         ("mner", ["--text", "Ada", "--image", "cut.png"], "cut.png is damaged or cut short"),
         ("mner", ["--text", "Ada", "--image", "."], ". is not a file"),
-        ("mner", ["--text", "Ada", "--input", "in.jsonl"], "--text and --input exclude each other"),
-        ("mner", ["--image", "x.png", "--input", "in.jsonl", "--output", "o"], "--image and --input exclude each other"),
-        ("mner", ["--input", "in.jsonl"], "--input FILE and --output FILE belong together"),
-        ("mner", ["--text", "Ada", "--output", "o"], "belong together; one text is printed"),
         ("mner", ["--input", "no.jsonl", "--output", "o"], "there is no input file no.jsonl"),
         ("mner", ["--input", "-", "--output", "o"], "there is no input file -: it cannot be read twice"),
         ("mner", ["--input", "/dev/null", "--output", "o"], "there is no input file /dev/null: it cannot be read twice"),
@@ -149,9 +146,28 @@ def test_bad_input_gets_one_message_and_exit_code_2(hvp, here, mner_model, mre_m
     (here / "in.jsonl").write_text('{"text": "Ada"}\n', encoding="utf-8")
     typed = hvp("predict", "--model", str({"mner": mner_model, "mre": mre_model}[model]), *words)
     assert (typed.code, typed.out) == (2, "")
-    assert typed.err.startswith("Error: ")
+    assert len(typed.errors) == len(typed.said) == 1
     assert message in typed.err
     assert sorted(file.name for file in here.iterdir()) == ["cut.png", "in.jsonl", "text.png", "x.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "fields"),
+    [
+        ([], "nothing-to-predict", {}),
+        (["--image", "x.png"], "nothing-to-predict", {}),
+        (["--text", "Ada", "--input", "in.jsonl"], "text-with-input", {"options": ["--text"]}),
+        (["--image", "x.png", "--input", "in.jsonl", "--output", "o"], "text-with-input", {"options": ["--image"]}),
+        (["--input", "in.jsonl"], "input-without-output", {}),
+        (["--text", "Ada", "--output", "o"], "output-without-input", {}),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(hvp, here, mner_model, words, code, fields):
+    (here / "in.jsonl").write_text('{"text": "Ada"}\n', encoding="utf-8")
+    typed = hvp("predict", "--model", str(mner_model), *words)
+    assert (typed.code, typed.out, typed.errors) == (2, "", [code])
+    assert [(message.code, message.fields) for message in typed.said] == [(code, fields)]
+    assert sorted(file.name for file in here.iterdir()) == ["in.jsonl", "x.png"]
 
 
 @pytest.mark.parametrize(
@@ -212,12 +228,14 @@ def pairs(here) -> Path:
 def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_model):
     typed = hvp("predict", "--model", str(mner_model), "--input", "in.jsonl", "--output", "out.jsonl")
     assert (typed.code, typed.out) == (0, "")
-    assert "6 lines read in " in typed.err
-    assert "3 of all 6 failed: out.jsonl" in typed.err
-    assert (
-        "Warning: 3 of 6 lines could not be predicted (to try them again, remove out.jsonl); the first: line 2: the text is blank"
-        in typed.err
-    )
+    assert [message.code for message in typed.said] == ["lines-predicted", "lines-failed"]
+    told = typed.fields("lines-predicted")
+    assert told == {"new": 6, "failed": 3, "lines": 6, "file": Path("out.jsonl"), "seconds": told["seconds"], "rate": told["rate"]}
+    assert told["rate"] == pytest.approx(6 / told["seconds"])
+    assert typed.warnings == ["lines-failed"]
+    failed = typed.fields("lines-failed")
+    assert (failed["failed"], failed["lines"], failed["file"]) == (3, 6, Path("out.jsonl"))
+    assert "line 2: the text is blank" in str(failed["reason"])
     written = [json.loads(line) for line in (pairs / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(record["id"], record["line"], "error" in record) for record in written] == [
         ("a", 1, False), ("b", 2, True), (None, 3, False), ("d", 4, True), ("e", 5, True), ("f", 6, False)
@@ -241,13 +259,34 @@ def test_the_same_command_goes_on_and_then_has_nothing_to_do(hvp, pairs, mner_mo
     whole = (pairs / "out.jsonl").read_bytes()
     (pairs / "out.jsonl").write_bytes(whole[: whole.index(b"\n") + 30])
     typed = hvp(*words)
-    assert typed.err.startswith("out.jsonl holds 1 of 6 lines already\n5 lines read in ")
+    assert [message.code for message in typed.said] == ["predictions-kept", "lines-predicted", "lines-failed"]
+    assert typed.fields("predictions-kept") == {"file": Path("out.jsonl"), "kept": 1, "lines": 6}
+    assert typed.fields("lines-predicted")["new"] == 5
     lines = (pairs / "out.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["a", "b", None, "d", "e", "f"]
     monkeypatch.setattr("hvpkit.predictor.load_model", None)
     typed = hvp(*words)
     assert typed.code == 0
-    assert typed.err.startswith("out.jsonl holds 6 of 6 lines already\nWarning: 3 of 6 lines")
+    assert [message.code for message in typed.said] == ["predictions-kept", "lines-failed"]
+    assert typed.fields("predictions-kept")["kept"] == 6
+    assert (typed.fields("lines-failed")["failed"], typed.fields("lines-failed")["lines"]) == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, ["predict-stopped"]),
+        (OSError(28, "No space left on device"), 1, ["predictions-stay", "disk-full"]),
+        (OSError(5, "Input/output error"), 1, ["predictions-stay", "os-error"]),
+    ],
+)
+def test_what_ends_it_early_is_told_with_how_to_go_on(hvp, pairs, mner_text_model, monkeypatch, stop, code, said):
+    (pairs / "out.jsonl").write_bytes(b"")
+    monkeypatch.setattr("hvpkit.prediction_files.PredictionFile.run", Mock(side_effect=stop))
+    typed = hvp("predict", "--model", str(mner_text_model), "--input", "in.jsonl", "--output", "out.jsonl")
+    assert (typed.code, typed.out) == (code, "")
+    assert [message.code for message in typed.said] == said
+    assert typed.said[0].fields == {"file": Path("out.jsonl")}
 
 
 def test_many_as_json_is_one_document(hvp, pairs, mner_model):
@@ -268,14 +307,18 @@ def test_when_all_failed_it_failed(hvp, here, mre_text_model):
     for _ in range(2):
         typed = hvp("predict", "--model", str(mre_text_model), "--input", "in.jsonl", "--output", "out.jsonl")
         assert typed.code == 1
-        assert "Error: all 2 lines of in.jsonl failed; the first: line 1: this model tells the relation" in typed.err
+        assert "all 2 lines of in.jsonl failed; the first: line 1: this model tells the relation" in typed.err
+        assert len(typed.errors) == 1
+        typed = hvp("predict", "--model", str(mre_text_model), "--input", "in.jsonl", "--output", "out.jsonl", "--json")
+        assert (typed.code, list(json.loads(typed.out))) == (1, ["error"])
 
 
 def test_an_input_without_lines_is_warned_of(hvp, here, mner_text_model):
     (here / "in.jsonl").write_text("\n\n", encoding="utf-8")
     typed = hvp("predict", "--model", str(mner_text_model), "--input", "in.jsonl", "--output", "out.jsonl")
     assert typed.code == 0
-    assert "Warning: in.jsonl has no lines" in typed.err
+    assert typed.warnings == ["input-without-lines"]
+    assert typed.fields("input-without-lines") == {"file": Path("in.jsonl")}
     assert (here / "out.jsonl").read_bytes() == b""
 
 

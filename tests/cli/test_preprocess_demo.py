@@ -44,15 +44,27 @@ def test_every_setting_reaches_the_data(hvp):
         (("demo", "--size", "3"), "--size 3 is too small to hold every type in every split; give at least 24"),
         (("demo", "--irrelevant", "30"), "--irrelevant 30.0: a share lies between 0 and 1"),
         (("demo", "--root", "elsewhere"), "--root elsewhere: the demo reads no files"),
-        (("demo-mre", "--task", "mner"), "--task mner does not go with demo-mre"),
-        (("twitter2017", "--task", "mre"), "--task mre does not go with twitter2017"),
-        (("twitter2017", "--test-irrelevant", "1"), "--test-irrelevant does not go with twitter2017"),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(hvp, tmp_path, typed, message):
     refused = hvp("preprocess", *typed)
     assert (refused.code, refused.out) == (2, "")
     assert message in refused.err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("typed", "option"),
+    [
+        (("demo-mre", "--task", "mner"), "--task mner"),
+        (("twitter2017", "--task", "mre"), "--task mre"),
+        (("twitter2017", "--test-irrelevant", "1"), "--test-irrelevant"),
+    ],
+)
+def test_options_of_the_demo_are_of_the_demo_alone(hvp, tmp_path, typed, option):
+    refused = hvp("preprocess", *typed)
+    assert (refused.code, refused.out, refused.errors) == (2, "", ["demo-option-elsewhere"])
+    assert refused.fields("demo-option-elsewhere") == {"option": option, "data": typed[0]}
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +62,6 @@ def test_settings_of_the_recipe_reach_it(hvp):
         (("--objects", "saliency", "--set", "vision.width=8"), "proposer 'saliency' has no option 'vision'"),
         (("--features", "learns.yaml"), "changes in training (vision.frozen is false)"),
         (("--features", "bert_crf_mner"), "this recipe looks at no pictures"),
-        (("--features", "small.yaml", "--text-only"), "--features and --text-only exclude each other"),
         (("--features", "nowhere.yaml"), "nowhere.yaml"),
     ],
 )
@@ -70,3 +70,28 @@ def test_what_cannot_be_is_refused_before_any_work(hvp, tmp_path, typed, message
     assert (refused.code, refused.out) == (2, "")
     assert message in refused.err
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        (("--features", "small.yaml", "--text-only"), "features-with-text-only"),
+        (("--objects", "saliency", "--set", "colour"), "detector-options-invalid"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_any_work(hvp, tmp_path, typed, code):
+    refused = hvp("preprocess", "demo", "--size", "24", *typed)
+    assert (refused.code, refused.out, refused.errors) == (2, "", [code])
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_was_amiss_with_features_is_warned_of(hvp):
+    typed = ("preprocess", "demo", "--size", "24", "--features", "small.yaml")
+    folder = json.loads(hvp(*typed, "--json").out)["features"]["folder"]
+    [rows] = Path(folder).glob("*.rows")
+    content = bytearray(rows.read_bytes())
+    content[-3] ^= 255
+    rows.write_bytes(content)
+    shown = hvp(*typed)
+    assert (shown.code, shown.warnings) == (0, ["damaged-features-recomputed"])
+    assert shown.fields("damaged-features-recomputed") == {"count": 1}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+from hvpkit.messages import message_to_json
 from hvpkit.recipe import load_recipe, shipped_recipes
 
 
@@ -37,4 +38,13 @@ def test_one_recipe_as_json(hvp):
 def test_an_unknown_recipe_is_refused_with_the_nearest(hvp):
     typed = hvp("recipes", "hvpnet_mrn")
     assert (typed.code, typed.out) == (2, "")
-    assert "did you mean hvpnet_m" in typed.err
+    assert typed.errors == ["unknown-shipped-recipe"]
+    fields = typed.fields("unknown-shipped-recipe")
+    assert fields["name"] == "hvpnet_mrn"
+    assert "hvpnet_m" in fields["hint"] and "bert_mre" not in fields["hint"]
+
+
+def test_an_unknown_recipe_is_refused_as_json_too(hvp):
+    typed = hvp("recipes", "hvpnet_mrn", "--json")
+    assert (typed.code, typed.errors) == (2, ["unknown-shipped-recipe"])
+    assert json.loads(typed.out) == {"error": message_to_json(typed.said[-1])}

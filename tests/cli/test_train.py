@@ -9,6 +9,9 @@ from unittest.mock import Mock
 import pytest
 import tiny
 
+from hvpkit.cli.train import _say_epoch
+from hvpkit.training.report import EpochLine
+
 GATE = """
 from hvpkit.gates import flat
 from hvpkit.hookspecs import hookimpl
@@ -30,9 +33,12 @@ def here(tmp_path, monkeypatch, mner_data) -> Path:
 def test_a_recipe_becomes_a_model_with_a_line_an_epoch_and_a_table_of_test(hvp, here, mner_data):
     typed = hvp("train", "tiny.yaml", "--set", "train.epochs=2")
     assert typed.code == 0
-    first, second = typed.err.splitlines()
-    assert first.startswith("epoch 1/2  loss ") and second.startswith("epoch 2/2  loss ")
-    assert all(" dev P " in line and " F1 " in line for line in (first, second))
+    assert typed.err.splitlines() == list(typed.said)
+    assert [message.code for message in typed.said] == ["epoch-scored", "epoch-scored"]
+    assert [(message.fields["epoch"], message.fields["epochs"]) for message in typed.said] == [(1, 2), (2, 2)]
+    scores = json.loads((here / "runs" / "tiny" / "metrics.json").read_text(encoding="utf-8"))["dev"]["overall"]
+    [best] = [message.fields for message in typed.said if message.fields["best"]][-1:]
+    assert [best[name] for name in ("precision", "recall", "f1")] == [100 * scores[name] for name in ("precision", "recall", "f1")]
     assert f"test: tiny ({mner_data.manifest.fingerprint}), epoch " in typed.out
     assert typed.out.splitlines()[-1] == "Model: runs/tiny"
     assert (here / "runs" / "tiny" / "model.json").is_file()
@@ -126,7 +132,16 @@ def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
     monkeypatch.setattr(run, "train", interrupted)
     typed = hvp("train", "tiny.yaml")
     assert (typed.code, typed.out) == (130, "")
-    assert typed.err == "Stopped; the same command with --resume goes on after the last epoch that was finished\n"
+    assert [message.code for message in typed.said] == ["train-stopped"]
+    assert typed.err == f"{typed.said[0]}\n"
+
+
+def test_lines_of_epochs_are_aligned(capsys):
+    for epoch in (9, 10):
+        _say_epoch(EpochLine(epoch, 10, 0.5, None, 1.5, False))
+    first, second = capsys.readouterr().err.splitlines()
+    assert len(first) == len(second)
+    assert first.index("9/10") == second.index("0/10")
 
 
 def test_a_run_goes_on_with_as_many_processes_as_it_began_with(hvp, here, monkeypatch):

@@ -17,6 +17,7 @@ from hvpkit.data.report import kinds
 from hvpkit.data.shuffling import shuffle_pictures
 from hvpkit.errors import DataError, InputError
 from hvpkit.inference import Decoded, decode, score, with_picture
+from hvpkit.messages import Message
 from hvpkit.metrics import Scores
 from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
@@ -55,7 +56,7 @@ class Evaluation:
     fingerprint: str
     pictures: int
     unread: int
-    first_error: str | None
+    first_error: Message | None
     seed: int
     encoder: str
     remarks: Sequence[str]
@@ -80,7 +81,7 @@ def evaluate(
     `predictions` is a file of something else, or pictures are to be shuffled that the model does not look at.
     """
     if shuffle is not None and not uses_pictures(folder.recipe):
-        raise InputError(f"{folder.folder} looks at no pictures: there is nothing to shuffle")
+        raise InputError("shuffle-without-images", model=folder.folder)
     if predictions is not None:
         check_replaceable(predictions)
     data = open_prepared(data_folder or folder.recipe.data.path)
@@ -99,7 +100,7 @@ def evaluate(
         write_predictions(predictions, examples, answers)
     errors = [answer for answer in answers if isinstance(answer, InputError)]
     if len(errors) == len(examples):
-        raise DataError(f"none of the {len(examples)} {split} examples of {data.folder} can be read; the first: {advised(errors[0])}")
+        raise DataError("no-example-readable", count=len(examples), split=split, data=data.folder, reason=advised(errors[0]))
     return Evaluation(
         model=folder.folder,
         task=folder.recipe.task,
@@ -108,7 +109,7 @@ def evaluate(
         fingerprint=data.manifest.fingerprint,
         pictures=with_picture(folder.recipe, examples),
         unread=len(errors),
-        first_error=str(errors[0]) if errors else None,
+        first_error=errors[0].message if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
         remarks=[*folder.metrics["remarks"], *_of_data(folder, data, unknown & labels_of(examples), shuffle)],
@@ -121,9 +122,9 @@ def _examples(folder: ModelFolder, data: PreparedData, split: Split) -> list[Exa
     """Read a split as the model is given it; raises DataError when it is for another task, or empty."""
     examples = data.examples(split)
     if data.manifest.task != folder.recipe.task:
-        raise DataError(f"{data.folder} holds {data.manifest.task} data, the model is for {folder.recipe.task}")
+        raise DataError("model-task-mismatch", data=data.folder, found=data.manifest.task, expected=folder.recipe.task)
     if not examples:
-        raise DataError(f"{data.folder} has no {split} examples")
+        raise DataError("no-split-examples", data=data.folder, split=split)
     return [replace(example, image=None, objects=()) for example in examples] if folder.recipe.data.text_only else examples
 
 
@@ -135,8 +136,7 @@ def unknown_labels(data: PreparedData, folder: ModelFolder) -> set[str]:
     there, known = (set(kinds(what)) - {"None"} for what in (data.labels, folder.labels))
     unknown = there - known
     if unknown and (not there & known or folder.recipe.scoring == "pieces"):
-        said, knows = (", ".join(sorted(labels)) for labels in (unknown, known))
-        raise DataError(f"{data.folder} has labels that the model does not know: {said}; it knows {knows}")
+        raise DataError("labels-unknown", data=data.folder, names=sorted(unknown), known=sorted(known))
     return unknown
 
 
@@ -145,19 +145,19 @@ def labels_of(examples: Sequence[Example]) -> set[str]:
     return {label for example in examples for _, label in answers_of(example)}
 
 
-def _of_data(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle: int | None) -> Iterator[str]:
+def _of_data(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle: int | None) -> Iterator[Message]:
     """Say how this data is not what the model was trained with; of pictures the fingerprint tells nothing."""
     recipe, trained = folder.recipe, folder.metrics["data"]
     if data.manifest.name == trained["name"] and trained["fingerprint"] not in (None, data.manifest.fingerprint):
-        yield f"the model was trained with another {trained['name']} ({trained['fingerprint']})"
+        yield Message("trained-with-other-data", name=trained["name"], fingerprint=trained["fingerprint"])
     if unknown:
-        yield f"the model does not know {', '.join(sorted(unknown))}: each of them counts as missed"
+        yield Message("labels-missed", names=sorted(unknown))
     if uses_pictures(recipe) and data.manifest.text_only:
-        yield "this data was prepared without pictures (--text-only)"
+        yield Message("data-without-images")
     elif looks_at_objects(recipe) and (here := how_found(data.objects)) != (then := how_found(recipe.data.objects)):
-        yield f"the model was trained with {then}; this data has {here}"
+        yield Message("trained-with-other-objects", expected=then, found=here)
     if shuffle is not None:
-        yield f"pictures were shuffled between examples by seed {shuffle}"
+        yield Message("images-shuffled", seed=shuffle)
 
 
 @contextmanager
@@ -204,7 +204,7 @@ def check_replaceable(file: Path) -> None:
     except ValueError:
         ours = False
     if not ours:
-        raise InputError(f"{file} is there already and holds no predictions of `hvp eval`; name another file for --predictions")
+        raise InputError("output-holds-no-predictions", file=file)
 
 
 def write_predictions(file: Path, examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> None:
@@ -226,7 +226,7 @@ def _prediction(example: Example, answer: Decoded | InputError) -> dict[str, Any
     else:
         record |= {"head": asdict(example.head), "tail": asdict(example.tail), "relation": example.relation}  # type: ignore[arg-type]
     if isinstance(answer, InputError):
-        return record | {"error": str(answer)}
+        return record | {"error": str(answer), "code": answer.code}
     if isinstance(answer, Relation):
         return record | {"predicted": answer.label, "confidence": answer.confidence, "probabilities": dict(answer.probabilities)}
     return record | {"predicted": [asdict(entity) for entity in answer]}

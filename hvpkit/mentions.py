@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hvpkit.errors import DataError
+from hvpkit.messages import Message
 from hvpkit.types import Span, TextSpan
 
 Mention = str | tuple[int, int]  # what stands there ("Jun", or "17:20" for characters), or characters [start, end)
@@ -22,7 +23,7 @@ class Mentions:
 
     head: TextSpan
     tail: TextSpan
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Message, ...] = ()
 
 
 def find_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: Mention) -> Mentions:
@@ -38,9 +39,16 @@ def find_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: Men
                 return Mentions(first, second, (*heads.remarks(first), *tails.remarks(second)))
     [first, *_], [second, *_] = heads.spans, tails.spans
     if heads.exact and tails.exact:  # as in training data, where some pairs overlap
-        return Mentions(first, second, ("head and tail overlap",))
-    where = f"{first.start}:{first.end} and {second.start}:{second.end}"
-    raise DataError(f"head {_at(first)} and tail {_at(second)} overlap: give two entities that lie apart, or both as characters ({where})")
+        return Mentions(first, second, (Message("mentions-overlap-accepted"),))
+    raise DataError(
+        "mentions-overlap",
+        head=_short(first.text),
+        head_start=first.start,
+        head_end=first.end,
+        tail=_short(second.text),
+        tail_start=second.start,
+        tail_end=second.end,
+    )
 
 
 def cut_words(words: Iterable[TextSpan], mentions: Iterable[TextSpan]) -> tuple[TextSpan, ...]:
@@ -81,7 +89,7 @@ class _Places:
             return cls(role, (_span(text, role, *mention),), exact=True)
         wanted = mention.strip()
         if not wanted:
-            raise DataError(f"{role} is blank; give words of the text, or their characters as start:end")
+            raise DataError("mention-blank", role=role)
         found = tuple(TextSpan(match.group(), *match.span()) for match in re.finditer(re.escape(wanted), text))
         place = _PLACE.fullmatch(wanted)
         if not found:
@@ -91,40 +99,36 @@ class _Places:
         part_of = None if whole else next((word.text for word in words if word.start <= found[0].start < word.end), None)
         return cls(role, whole or found, part_of=part_of, literal=place is not None)
 
-    def remarks(self, chosen: TextSpan) -> Iterator[str]:
+    def remarks(self, chosen: TextSpan) -> Iterator[Message]:
         """Say what the user could not know: which place was taken, and what was made of the words given."""
-        what, where = f"{self.role} {_short(chosen.text)}", f"characters {chosen.start}:{chosen.end}"
+        role, mention, start, end = self.role, _short(chosen.text), chosen.start, chosen.end
         if len(self.spans) > 1:
-            number = self.spans.index(chosen) + 1
-            yield f"{what} stands {len(self.spans)} times in the text: number {number}, {where}, was taken"
+            number, count = self.spans.index(chosen) + 1, len(self.spans)
+            yield Message("mention-repeated", role=role, mention=mention, start=start, end=end, number=number, count=count)
         if self.part_of is not None and self.part_of != chosen.text:
-            yield f"{what}, {where}, is no whole word of its own: it stands in {_short(self.part_of)}"
+            yield Message("mention-inside-word", role=role, mention=mention, start=start, end=end, word=_short(self.part_of))
         if self.literal:
-            yield f"{what} was taken for words of the text, where it stands, not for a place"
+            yield Message("mention-taken-literally", role=role, mention=mention)
 
 
 def _refuse(text: str, role: str, wanted: str) -> TextSpan:
     if _LIKE_PLACE.fullmatch(wanted):
-        raise DataError(f"{role} {wanted!r} is not start:end; expected two numbers of characters, such as 0:{min(5, len(text))}")
+        raise DataError("mention-not-start-end", role=role, found=wanted, end=min(5, len(text)))
     alike = re.search(re.escape(wanted), text, re.IGNORECASE)
-    hint = f"; did you mean {_short(alike.group())}?" if alike else ""
-    raise DataError(f"{role} {_short(wanted)} is not in the text {_short(text)}{hint}")
+    hint = f"; did you mean {_short(alike.group())!r}?" if alike else ""
+    raise DataError("mention-not-in-text", role=role, mention=_short(wanted), text=_short(text), hint=hint)
 
 
 def _span(text: str, role: str, start: int, end: int) -> TextSpan:
     """Take characters [start, end), blanks around them left out."""
     if not 0 <= start < end <= len(text):
-        raise DataError(f"{role} {start}:{end} is no place in the text: expected 0 <= start < end <= {len(text)} (characters)")
+        raise DataError("mention-outside-text", role=role, start=start, end=end, length=len(text))
     inner = text[start:end].strip()
     if not inner:
-        raise DataError(f"{role} {start}:{end} holds blanks alone")
+        raise DataError("mention-blanks-alone", role=role, start=start, end=end)
     start += text[start:end].index(inner)
     return TextSpan(inner, start, start + len(inner))
 
 
-def _at(span: TextSpan) -> str:
-    return f"{_short(span.text)} (characters {span.start}:{span.end})"
-
-
 def _short(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

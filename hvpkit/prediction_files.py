@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -37,7 +37,7 @@ class Line:
         """Give its object, or what is wrong with it."""
         try:
             if len(self.content) > MAX_LINE:
-                raise DataError(f"the line is longer than {MAX_LINE // 10**6} million bytes")
+                raise DataError("line-too-long", megabytes=MAX_LINE // 10**6)
             return read_object(self.content)
         except DataError as error:
             return error
@@ -60,17 +60,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an output file is: its finished lines, those of them that hold an error, the first error, the bytes that are theirs."""
+    """How far an output file is: its finished lines, those of them that hold an error, the first error, the bytes that are theirs.
+
+    `first_error` is "line 4: ...", `first_code` the code of its message.
+    """
 
     lines: int = 0
     failed: int = 0
     first_error: str | None = None
     size: int = 0
+    first_code: str | None = None
 
     def __add__(self, other: Progress) -> Progress:
         """Count further lines."""
-        first = self.first_error if self.first_error is not None else other.first_error
-        return Progress(self.lines + other.lines, self.failed + other.failed, first, self.size + other.size)
+        first = self if self.failed else other
+        return Progress(self.lines + other.lines, self.failed + other.failed, first.first_error, self.size + other.size, first.first_code)
 
 
 @dataclass(frozen=True)
@@ -89,19 +93,18 @@ class PredictionFile:
         A bad line becomes an error in the output. Raises InputError when another process writes it.
         """
         done, waiting = self.kept, deque[Line]()
-        taken = InputError(f"{self.target} is being written by another `hvp predict`; wait for it, or name another --output")
+        taken = InputError("predictions-in-use", file=self.target)
         with alone(self.target.with_name(f".{self.target.name}.lock"), taken), self.target.open("ab") as output:
             if _kept(self.source, self.target, self.model) != self.kept:
                 raise taken
             output.truncate(self.kept.size)
             for answer in predictor.predict_many(self._inputs(waiting)):
                 line = waiting.popleft()
-                record = {"error": str(answer)} if isinstance(answer, InputError) else prediction_record(answer)
+                record = {"error": str(answer), "code": answer.code} if isinstance(answer, InputError) else prediction_record(answer)
                 written = beginning(line, self.model) + _rest(record)
                 output.write(written)
                 output.flush()
-                error = f"line {line.number}: {answer}" if isinstance(answer, InputError) else None
-                done += Progress(1, int(error is not None), error, len(written))
+                done += _finished(line, record if isinstance(answer, InputError) else None, len(written))
                 advance(1)
         return done
 
@@ -117,14 +120,12 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, find_ob
     Raises InputError when the input is no file, or the output is not what this model and this input make, line for line.
     """
     if not source.is_file():
-        why = (
-            "it cannot be read twice, to go on where it stopped: write it to a file"
-            if source.exists() or str(source) == "-"
-            else "no such file"
-        )
-        raise InputError(f"there is no input file {source}: {why}")
-    if target.exists() and (not target.is_file() or target.samefile(source)):
-        raise InputError(f"{target} cannot be the output: it is {'the input' if target.is_file() else 'no file'}; name another --output")
+        unseekable = source.exists() or str(source) == "-"
+        raise InputError("input-not-a-file", file=source) if unseekable else InputError("input-missing", file=source)
+    if target.exists() and not target.is_file():
+        raise InputError("output-not-a-file", file=target)
+    if target.exists() and target.samefile(source):
+        raise InputError("output-is-input", file=target)
     identity = fingerprint(model) + ("" if find_objects else " without objects")
     kept = _kept(source, target, identity) if target.exists() else Progress()
     return PredictionFile(source, target, identity, sum(1 for _ in read_lines(source)), kept)
@@ -177,23 +178,25 @@ def _kept(source: Path, target: Path, model: str) -> Progress:
             expected = beginning(line, model)
             found = stream.read(len(expected))
             if not expected.startswith(found):
-                raise InputError(_foreign(target, kept.lines + 1, f"what this model makes of {source}:{line.number}"))
+                raise InputError("output-of-other-input", file=target, line=kept.lines + 1, input=source, input_line=line.number)
             rest = stream.readline()
             if not rest.endswith(b"\n"):
                 return kept
-            error = json.loads(b"{" + rest[2:])["error"] if rest.startswith(ERROR) else None
-            first = None if error is None else f"line {line.number}: {error}"
-            kept += Progress(1, int(error is not None), first, len(found) + len(rest))
+            error = json.loads(b"{" + rest[2:]) if rest.startswith(ERROR) else None
+            kept += _finished(line, error, len(found) + len(rest))
         if stream.read(1):
-            raise InputError(_foreign(target, kept.lines + 1, f"made from {source}, which has {kept.lines} lines"))
+            raise InputError("output-longer-than-input", file=target, line=kept.lines + 1, input=source, count=kept.lines)
     return kept
 
 
-def _foreign(target: Path, line: int, what: str) -> str:
-    return f"{target}:{line} is not {what}: it comes from another input or model; name another --output, or remove it"
+def _finished(line: Line, error: Mapping[str, Any] | None, size: int) -> Progress:
+    """Count one line of the output, of so many bytes; `error` holds its message and code, None where it was predicted."""
+    if error is None:
+        return Progress(1, size=size)
+    return Progress(1, 1, f"line {line.number}: {error['error']}", size, error.get("code"))
 
 
 def require_some(done: Progress, file: PredictionFile) -> None:
     """Raise HvpkitError when every single line failed."""
     if done.lines and done.failed == done.lines:
-        raise HvpkitError(f"all {done.lines} lines of {file.source} failed; the first: {done.first_error}")
+        raise HvpkitError("all-lines-failed", count=done.lines, file=file.source, reason=done.first_error)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvpkit.errors import DataError, InputError
 from hvpkit.mentions import Mention, Mentions, cut_words, find_mentions, words_of
+from hvpkit.messages import Message
 from hvpkit.text.words import split_words
 from hvpkit.types import Box, Example, Span, TextSpan, VisualObject
 
@@ -35,7 +36,7 @@ class PredictionInput:
     tail: Mention | None = None
     objects: Sequence[str | PathLike[str] | Image | VisualObject | Mapping[str, Any]] | None = None
     id: str | int | None = None
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Reading:
     words: tuple[TextSpan, ...]
     example: Example
     mentions: Mentions | None
-    remarks: tuple[str, ...]
+    remarks: tuple[Message, ...]
     objects_given: bool = False
 
 
@@ -60,8 +61,7 @@ def as_input(given: PredictionInput | Mapping[str, Any] | Sequence[str]) -> Pred
     try:
         return PredictionInput(given) if isinstance(given, Sequence) else PredictionInput(**given)
     except TypeError as error:
-        fields = ", ".join(PredictionInput.__dataclass_fields__)
-        raise InputError(f"expected a text or a mapping with the fields {fields}; got {given!r:.80} ({error})") from None
+        raise InputError("input-invalid", names=list(PredictionInput.__dataclass_fields__), found=given, reason=str(error)) from None
 
 
 def read_input(given: PredictionInput, recipe: Recipe) -> Reading:
@@ -73,7 +73,7 @@ def read_input(given: PredictionInput, recipe: Recipe) -> Reading:
     mentions = _mentions(text, words, given, recipe)
     if mentions is not None:
         words = cut_words(words, (mentions.head, mentions.tail))
-    image = None if given.image is None else _path("image", given.image)
+    image = None if given.image is None else _image(given.image)
     objects = tuple(_object(item, image) for item in given.objects or ())
     sees = uses_pictures(recipe)
     example = Example(
@@ -120,10 +120,10 @@ def _words(given: str | Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
     if isinstance(given, str):
         words = tuple(split_words(given))
         if not words:
-            raise DataError("the text is blank" if given else "the text is empty")
+            raise DataError("text-blank") if given else DataError("text-empty")
         return _encodable(given), words
     if not isinstance(given, Sequence) or not all(isinstance(token, str) for token in given):
-        raise DataError(f"expected a text, or a list of its words, got {given!r:.60}")
+        raise DataError("text-invalid", found=given)
     return place_tokens(given)
 
 
@@ -131,9 +131,9 @@ def place_tokens(tokens: Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
     """Join words with a blank between them: the text, and where each word stands in it; raises DataError when one is blank."""
     stripped = [token.strip() for token in tokens]
     if not all(stripped):
-        raise DataError(f"word {stripped.index('') + 1} of {len(stripped)} is blank")
+        raise DataError("word-blank", number=stripped.index("") + 1, count=len(stripped))
     if not stripped:
-        raise DataError("there are no words")
+        raise DataError("words-missing")
     words, start = [], 0
     for token in stripped:
         words.append(TextSpan(token, start, start + len(token)))
@@ -145,8 +145,7 @@ def _encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        half = text[error.start]
-        raise DataError(f"character {error.start} of the text, {half!r}, is half of one: the text was cut or badly decoded") from None
+        raise DataError("half-character", position=error.start, character=ascii(text[error.start])) from None
     return text
 
 
@@ -155,10 +154,10 @@ def _mentions(text: str, words: Sequence[TextSpan], given: PredictionInput, reci
     lacking = [name for name in ("head", "tail") if getattr(given, name) is None]
     if recipe.task == "mner":
         if len(lacking) < 2:
-            raise InputError("this model finds entities (mner) and takes no head or tail; a model for relations (mre) does")
+            raise InputError("pair-unexpected")
         return None
     if lacking:
-        raise InputError(f"this model tells the relation between a head and a tail (mre), and there is no {' and no '.join(lacking)}")
+        raise InputError("pair-missing") if len(lacking) == 2 else InputError("mention-missing", role=lacking[0])
     return find_mentions(text, words, _mention("head", given.head), _mention("tail", given.tail))
 
 
@@ -167,24 +166,29 @@ def _mention(role: str, given: object) -> Mention:
         return given
     if isinstance(given, (tuple, list)) and len(given) == 2 and all(type(edge) is int for edge in given):
         return given[0], given[1]
-    raise DataError(f"expected {role} as words of the text or as two numbers of characters, start and end; got {given!r:.60}")
+    raise DataError("mention-invalid", role=role, found=given)
 
 
 # --------------------------------------------------------------------------------------------------------------- pictures
-def _path(what: str, given: object) -> Path:
+def _image(given: object) -> Path:
     if isinstance(given, (str, PathLike)):
         return Path(given)
-    box = ', or its box as {"box": [x0, y0, x1, y1]}' if what == "an object" else ""
-    raise DataError(f"expected {what} as a file or an opened picture{box}; got {given!r:.60}")
+    raise DataError("image-invalid", found=given)
+
+
+def _crop(given: object) -> Path:
+    if isinstance(given, (str, PathLike)):
+        return Path(given)
+    raise DataError("object-invalid", found=given)
 
 
 def _object(given: object, image: Path | None) -> VisualObject:
     if isinstance(given, Mapping):
-        found = object_from(given, lambda name: _path("an object", name))
+        found = object_from(given, _crop)
     else:
-        found = given if isinstance(given, VisualObject) else VisualObject(_path("an object", given))
+        found = given if isinstance(given, VisualObject) else VisualObject(_crop(given))
     if found.image is None and (found.box is None or image is None):
-        raise DataError("an object is a crop of its own, or a box to cut from the picture, and there is no picture to cut it from")
+        raise DataError("box-without-image")
     return found
 
 
@@ -192,7 +196,7 @@ def object_from(fields: Mapping[str, Any], picture: Callable[[object], Path]) ->
     """Read an object's fields as JSON has them; `picture` reads the name of its crop. Raises DataError."""
     image, box, phrase, score = (fields.get(key) for key in ("image", "box", "phrase", "score"))
     if image is None and box is None:
-        raise DataError(f'expected an object as a file name or {{"box": [x0, y0, x1, y1]}}, got {fields!r:.60}')
+        raise DataError("object-record-invalid", found=fields)
     return VisualObject(
         image=None if image is None else picture(image),
         box=None if box is None else _box(box),
@@ -205,22 +209,24 @@ def _box(given: Any) -> Box:  # noqa: ANN401 - a list, a Box, or an array of num
     edges = astuple(given) if isinstance(given, Box) else given.tolist() if hasattr(given, "tolist") else given
     if isinstance(edges, (list, tuple)) and len(edges) == 4 and all(map(_is_number, edges)) and edges[0] < edges[2] and edges[1] < edges[3]:
         return Box(*(edge if isinstance(edge, int) else float(edge) for edge in edges))
-    raise DataError(f"expected a box as [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {given!r:.60}")
+    raise DataError("box-invalid", found=given)
 
 
 def _is_number(given: Any) -> bool:  # noqa: ANN401 - anything at all
     return isinstance(given, Real) and not isinstance(given, bool) and bool(given < 1e9 and not given < -1e9)
 
 
-def _picture_remarks(image: Path | None, open_to_finding: bool, objects: Sequence[VisualObject], recipe: Recipe) -> list[str]:
+def _picture_remarks(image: Path | None, open_to_finding: bool, objects: Sequence[VisualObject], recipe: Recipe) -> list[Message]:
     vision = recipe.vision
     if vision is None or recipe.data.text_only:
-        return ["this model uses no pictures"]
+        return [Message("model-without-images")]
     remarks = []
     if image is None and not objects:
-        remarks.append("no picture was given: the text was read alone")
+        remarks.append(Message("image-not-given"))
     elif not vision.whole and not objects and not (open_to_finding and recipe.data.objects):
-        remarks.append("this model looks at objects of a picture only, and none were given: the text was read alone")
-    if len(objects) > vision.objects:
-        remarks.append(f"{len(objects)} objects were given, this model looks at {vision.objects or 'none'} of them")
+        remarks.append(Message("no-objects-to-read"))
+    if objects and not vision.objects:
+        remarks.append(Message("objects-not-read", count=len(objects)))
+    elif len(objects) > vision.objects:
+        remarks.append(Message("too-many-objects", count=len(objects), maximum=vision.objects))
     return remarks

@@ -13,6 +13,7 @@ from typing import Any
 
 from hvpkit.errors import DataError
 from hvpkit.mentions import Mention
+from hvpkit.messages import Message
 from hvpkit.prediction_input import PredictionInput, object_from, place_tokens
 from hvpkit.types import EntityPrediction, Prediction, VisualObject
 
@@ -46,9 +47,9 @@ def read_object(content: bytes) -> dict[str, Any]:
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON ({error}); expected {FORM}") from None
+        raise DataError("not-json", reason=str(error), expected=FORM) from None
     if not isinstance(record, dict):
-        raise DataError(f"expected an object {FORM}, got {content.decode(errors='replace')!r:.60}")
+        raise DataError("not-a-json-object", expected=FORM, found=content.decode(errors="replace")[:60])
     return record
 
 
@@ -58,15 +59,14 @@ def input_from(record: Mapping[str, Any], folder: Path) -> PredictionInput:
     Raises DataError for values of another kind than expected, and for a path that leaves the folder, links followed.
     """
     tokens, text = record.get("tokens"), record.get("text")
-    if (tokens is None) == (text is None):
-        prepared = (
-            "; this line is prepared data, which `hvp eval --predictions FILE` predicts" if text is None and "words" in record else ""
-        )
-        raise DataError(f'expected either "text" or "tokens", got {"both" if text is not None else "neither"}{prepared}')
+    if tokens is not None and text is not None:
+        raise DataError("text-and-tokens")
+    if tokens is None and text is None:
+        raise DataError("record-of-prepared-data") if "words" in record else DataError("text-missing")
     if text is not None and not isinstance(text, str):
-        raise DataError(f"expected text as a string, got {text!r:.60}")
+        raise DataError("text-not-a-string", found=text)
     if tokens is not None and not (isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)):
-        raise DataError(f"expected tokens as a list of strings, got {tokens!r:.60}")
+        raise DataError("tokens-not-strings", found=tokens)
     image = record.get("image")
     return PredictionInput(
         text=text or tokens or "",
@@ -86,46 +86,46 @@ def _mention(role: str, record: Mapping[str, Any], tokens: Sequence[str] | None)
     edges = [given.get("start"), given.get("end")] if isinstance(given, dict) else given
     if not isinstance(edges, list) or len(edges) != 2 or not all(type(edge) is int for edge in edges):
         unit = "characters" if tokens is None else "tokens"
-        raise DataError(f'expected {role} as a string or as {{"start", "end"}} in {unit}, got {given!r:.60}')
+        raise DataError("mention-record-invalid", role=role, unit=unit, found=given)
     return (edges[0], edges[1]) if tokens is None else _characters(role, edges[0], edges[1], tokens)
 
 
 def _characters(role: str, start: int, end: int, tokens: Sequence[str]) -> tuple[int, int]:
     _, words = place_tokens(tokens)
     if not 0 <= start < end <= len(words):
-        raise DataError(f"{role} is [{start}, {end}): expected 0 <= start < end <= {len(words)}, the number of tokens")
+        raise DataError("mention-outside-tokens", role=role, start=start, end=end, count=len(words))
     return words[start].start, words[end - 1].end
 
 
 @lru_cache(maxsize=256)
-def _remark(key: str) -> str | None:
+def _remark(key: str) -> Message | None:
     """Tell a misspelt key from one that is nobody's business here."""
     near = [] if key in KEYS or key in GOLD else get_close_matches(key, KEYS, n=1, cutoff=0.75)
-    return f"the key {key!r:.60} was not read; did you mean {near[0]!r}?" if near else None
+    return Message("key-misspelled", key=key, nearest=near[0]) if near else None
 
 
 def _objects(given: object, folder: Path) -> list[VisualObject] | None:
     if given is None:
         return None
     if not isinstance(given, list):
-        raise DataError(f"expected objects as a list, got {given!r:.60}")
+        raise DataError("objects-not-a-list", found=given)
     return [_object({"image": item} if isinstance(item, str) else item, folder) for item in given]
 
 
 def _object(given: object, folder: Path) -> VisualObject:
     if not isinstance(given, dict):
-        raise DataError(f'expected an object as a file name or {{"box": [x0, y0, x1, y1]}}, got {given!r:.60}')
+        raise DataError("object-record-invalid", found=given)
     return object_from(given, lambda name: _picture("an object", name, folder))
 
 
 def _picture(what: str, given: object, folder: Path) -> Path:
     if not isinstance(given, str) or not given:
-        raise DataError(f"expected {what} as a file name, got {given!r:.60}")
+        raise DataError("image-not-a-file-name", what=what, found=given)
     try:
         path = folder / given
         inside = not PurePosixPath(given).is_absolute() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
     except (OSError, ValueError) as error:  # a name that no file can have
-        raise DataError(f"{what} {given!r:.60} is no file name ({error})") from None
+        raise DataError("image-name-invalid", what=what, name=given, reason=str(error)) from None
     if not inside or ".." in PurePosixPath(given).parts:
-        raise DataError(f"{what} {given!r:.200} leaves the input's folder, {os.path.abspath(folder)}: name files there, relative to it")
+        raise DataError("image-outside-input", what=what, name=given, folder=os.path.abspath(folder))
     return path

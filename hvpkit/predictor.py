@@ -17,6 +17,7 @@ from hvpkit.data.batching import Batcher
 from hvpkit.errors import InputError
 from hvpkit.inference import READ_AHEAD, Answer, answer, chunks, looking
 from hvpkit.mentions import Mention
+from hvpkit.messages import Message
 from hvpkit.model_folder import ModelFolder, open_model_folder
 from hvpkit.objects.predicting import ModelObjects
 from hvpkit.prediction_input import PredictionInput, Reading, as_input, read_input
@@ -80,7 +81,7 @@ class Predictor:
         """
         size = (32 if next(self.model.parameters()).is_cuda else 8) if batch_size is None else batch_size
         if size < 1:
-            raise InputError(f"batch_size is {size}; take 1 or more, or leave it out")
+            raise InputError("batch-size-below-one", found=size)
         with looking(self.model, self.batcher) as batcher:
             for chunk in chunks(inputs, READ_AHEAD * size, _length):
                 yield from self._predict_chunk(chunk, batcher, size)
@@ -157,8 +158,9 @@ def _relation_prediction(reading: Reading, answer: Answer, relation: Relation) -
     first, last = reading.words[window.start], reading.words[window.end - 1]
     remarks = reading.remarks
     if window.end - window.start < len(reading.words):
-        read = f"words {window.start + 1} to {window.end} of {len(reading.words)} (characters {first.start}:{last.end})"
-        remarks += (f"the text is longer than the model reads: only {read}, around head and tail, were read",)
+        words = len(reading.words)
+        read = Message("text-read-in-part", first=window.start + 1, last=window.end, count=words, start=first.start, end=last.end)
+        remarks += (read,)
     return RelationPrediction(
         reading.text, reading.mentions.head, reading.mentions.tail, relation, answer.picture, remarks, reading.example.objects
     )

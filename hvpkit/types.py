@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from hvpkit.messages import Message
+
 Task = Literal["mner", "mre"]
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -117,7 +119,7 @@ class EntityPrediction:
     text: str
     entities: tuple[TextEntity, ...]
     picture: bool
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Message, ...] = ()
     objects: tuple[VisualObject, ...] = ()
 
 
@@ -130,7 +132,7 @@ class RelationPrediction:
     tail: TextSpan
     relation: Relation
     picture: bool
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Message, ...] = ()
     objects: tuple[VisualObject, ...] = ()
 
 

@@ -66,10 +66,7 @@ class Workers(Generic[Thing, Done]):
         try:
             yield from self._spread(remaining)
         except BrokenProcessPool as error:
-            raise HvpkitError(
-                "a process that reads pictures died: memory ran out, or a file crashes the decoder (in a script of your own, call this "
-                "under `if __name__ == '__main__':`)"
-            ) from error
+            raise HvpkitError("worker-died") from error
 
     def _spread(self, things: Iterator[Thing]) -> Iterator[Done]:
         waiting: deque[Future[list[Done]]] = deque()

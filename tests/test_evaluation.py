@@ -4,12 +4,13 @@ import json
 
 import pytest
 import tiny
+from raising import raises
 
 from hvpkit.data.demo.ceilings import ceilings, groups
 from hvpkit.data.demo.generate import generate
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
-from hvpkit.evaluation import evaluate, group_scores
+from hvpkit.evaluation import evaluate, group_scores, write_predictions
 from hvpkit.inference import score
 from hvpkit.model_folder import open_model_folder
 from hvpkit.types import Entity, Relation, Span
@@ -90,7 +91,7 @@ def test_data_that_was_not_generated_has_no_groups(mner_text_model):
 
 
 def test_data_of_another_task_is_refused(mner_text_model, mre_data):
-    with pytest.raises(DataError, match="holds mre data, the model is for mner"):
+    with raises(DataError, "model-task-mismatch", data=mre_data.folder, found="mre", expected="mner"):
         evaluate(open_model_folder(mner_text_model), data_folder=mre_data.folder)
 
 
@@ -103,6 +104,15 @@ def test_predictions_are_written_a_line_an_example(mre_text_model, mre_data, tmp
     assert [Span(**line["head"]) for line in lines] == [example.head for example in examples]
 
 
+def test_an_example_that_cannot_be_read_is_written_with_its_error_and_code(mner_data, tmp_path):
+    examples = mner_data.examples("test")[:2]
+    write_predictions(tmp_path / "p.jsonl", examples, [DataError("text-empty"), []])
+    bad, good = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert (bad["id"], bad["code"], bad["error"]) == (examples[0].id, "text-empty", str(DataError("text-empty")))
+    assert "predicted" not in bad
+    assert {"code", "error"}.isdisjoint(good)
+
+
 def test_examples_that_cannot_be_read_count_as_finding_nothing(mner_data):
     examples = mner_data.examples("test")
-    assert score(examples, [DataError("unreadable") for _ in examples]).overall.recall == 0.0
+    assert score(examples, [DataError("text-empty") for _ in examples]).overall.recall == 0.0

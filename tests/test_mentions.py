@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from raising import raises
 
 from hvpkit.errors import DataError
 from hvpkit.mentions import cut_words, find_mentions, words_of
@@ -16,6 +17,10 @@ TWEET = "Taylor Hill holding Jun's GQ japan lol."
 def found(text, head, tail):
     mentions = find_mentions(text, split_words(text), head, tail)
     return [(span.text, span.start, span.end) for span in (mentions.head, mentions.tail)], mentions.remarks
+
+
+def said(remarks):
+    return [(remark.code, remark.fields) for remark in remarks]
 
 
 def test_both_are_found_by_their_words():
@@ -30,14 +35,16 @@ def test_a_place_is_characters_and_blanks_at_its_ends_do_not_count(head):
 def test_of_several_places_the_first_is_taken_and_said():
     spans, remarks = found("Jun met Ada, Jun left, Jun won", "Jun", "Ada")
     assert spans[0] == ("Jun", 0, 3)
-    assert remarks == ("head 'Jun' stands 3 times in the text: number 1, characters 0:3, was taken",)
+    assert said(remarks) == [("mention-repeated", {"role": "head", "mention": "Jun", "count": 3, "number": 1, "start": 0, "end": 3})]
 
 
 def test_the_same_words_twice_are_the_first_and_the_second_place():
     spans, remarks = found("Jun and Jun", "Jun", "Jun")
     assert [span[1:] for span in spans] == [(0, 3), (8, 11)]
-    assert "number 1, characters 0:3" in remarks[0]
-    assert remarks[1] == "tail 'Jun' stands 2 times in the text: number 2, characters 8:11, was taken"
+    assert said(remarks) == [
+        ("mention-repeated", {"role": "head", "mention": "Jun", "count": 2, "number": 1, "start": 0, "end": 3}),
+        ("mention-repeated", {"role": "tail", "mention": "Jun", "count": 2, "number": 2, "start": 8, "end": 11}),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -56,13 +63,13 @@ def test_a_whole_word_comes_before_a_part_of_one():
 def test_a_part_of_a_word_is_taken_and_said():
     spans, remarks = found("Juneteenth with Ada", "June", "Ada")
     assert spans[0] == ("June", 0, 4)
-    assert remarks == ("head 'June', characters 0:4, is no whole word of its own: it stands in 'Juneteenth'",)
+    assert said(remarks) == [("mention-inside-word", {"role": "head", "mention": "June", "start": 0, "end": 4, "word": "Juneteenth"})]
 
 
 def test_words_that_look_like_a_place_are_words_where_they_stand_in_the_text():
     spans, remarks = found("Ada at 0:3 sharp", "Ada", "0:3")
     assert spans[1] == ("0:3", 7, 10)
-    assert remarks == ("tail '0:3' was taken for words of the text, where it stands, not for a place",)
+    assert said(remarks) == [("mention-taken-literally", {"role": "tail", "mention": "0:3"})]
 
 
 @pytest.mark.parametrize(
@@ -81,28 +88,37 @@ def test_characters_are_code_points_in_any_script(text, head, tail, places):
 
 
 @pytest.mark.parametrize(
-    ("head", "message"),
+    ("head", "code", "fields"),
     [
-        ("Madonna", r"head 'Madonna' is not in the text .Taylor Hill holding"),
-        ("jun", r"head 'jun' is not in the text .*; did you mean 'Jun'\?"),
-        ("", "head is blank"),
-        (" \n", "head is blank"),
-        ("5:", r"head '5:' is not start:end; expected two numbers of characters, such as 0:5"),
-        (":", "head ':' is not start:end"),
-        ("3-9:4", "head '3-9:4' is not start:end"),
-        ("5:5", r"head 5:5 is no place in the text: expected 0 <= start < end <= 39 \(characters\)"),
-        ("9:3", "head 9:3 is no place"),
-        ("30:40", "head 30:40 is no place"),
-        ("-4:3", "head -4:3 is no place"),
-        ((0, 99), "head 0:99 is no place"),
-        ("11:12", "head 11:12 holds blanks alone"),
-        ("GQ japan", r"head 'GQ japan' \(characters 26:34\) and tail 'GQ' \(characters 26:28\) overlap"),
-        ("GQ", r"tail 'GQ' \(characters 26:28\) overlap: give two entities that lie apart, or both as characters"),
-        ((26, 34), r"head 'GQ japan' \(characters 26:34\) and tail 'GQ' .* or both as characters \(26:34 and 26:28\)"),
+        ("Madonna", "mention-not-in-text", {"mention": "Madonna", "text": TWEET, "hint": ""}),
+        ("", "mention-blank", {}),
+        (" \n", "mention-blank", {}),
+        ("5:", "mention-not-start-end", {"found": "5:", "end": 5}),
+        (":", "mention-not-start-end", {"found": ":"}),
+        ("3-9:4", "mention-not-start-end", {"found": "3-9:4"}),
+        ("5:5", "mention-outside-text", {"start": 5, "end": 5, "length": 39}),
+        ("9:3", "mention-outside-text", {"start": 9, "end": 3}),
+        ("30:40", "mention-outside-text", {"start": 30, "end": 40}),
+        ("-4:3", "mention-outside-text", {"start": -4, "end": 3}),
+        ((0, 99), "mention-outside-text", {"start": 0, "end": 99}),
+        ("11:12", "mention-blanks-alone", {"start": 11, "end": 12}),
     ],
 )
-def test_what_is_not_there_is_refused(head, message):
-    with pytest.raises(DataError, match=message):
+def test_what_is_not_there_is_refused(head, code, fields):
+    with raises(DataError, code, role="head", **fields):
+        found(TWEET, head, "GQ")
+
+
+def test_a_mention_in_other_letters_is_refused_with_what_the_text_has():
+    with raises(DataError, "mention-not-in-text", role="head", mention="jun", text=TWEET) as error:
+        found(TWEET, "jun", "GQ")
+    assert "'Jun'" in error.value.fields["hint"]
+
+
+@pytest.mark.parametrize(("head", "text", "end"), [("GQ japan", "GQ japan", 34), ("GQ", "GQ", 28), ((26, 34), "GQ japan", 34)])
+def test_mentions_that_cannot_be_had_without_an_overlap_are_refused(head, text, end):
+    places = {"head_start": 26, "head_end": end, "tail_start": 26, "tail_end": 28}
+    with raises(DataError, "mentions-overlap", head=text, tail="GQ", **places):
         found(TWEET, head, "GQ")
 
 
@@ -110,11 +126,11 @@ def test_what_is_not_there_is_refused(head, message):
 def test_places_may_overlap_as_they_do_in_training_data(places):
     spans, remarks = found(TWEET, *places)
     assert [f"{start}:{end}" for _, start, end in spans] == [p if isinstance(p, str) else f"{p[0]}:{p[1]}" for p in places]
-    assert remarks == ("head and tail overlap",)
+    assert said(remarks) == [("mentions-overlap-accepted", {})]
 
 
 def test_a_long_text_is_not_repeated_whole_in_the_message():
-    with pytest.raises(DataError) as error:
+    with raises(DataError, "mention-not-in-text", mention="Ada") as error:
         found("word " * 10_000, "Ada", "word")
     assert len(str(error.value)) < 200
 

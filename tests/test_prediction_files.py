@@ -9,9 +9,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from raising import raises
 
 from hvpkit import prediction_files
-from hvpkit.errors import DataError, HvpkitError, InputError
+from hvpkit.errors import HvpkitError, InputError
+from hvpkit.messages import render
 from hvpkit.model_folder import ModelFolder, open_model_folder
 from hvpkit.prediction_files import Line, Progress, fingerprint, open_prediction_file, read_lines, require_some
 from hvpkit.types import EntityPrediction
@@ -67,9 +69,10 @@ def test_each_line_gives_one_with_its_id_and_number(source, tmp_path, model):
         ("a0", 1), ("a1", 2), ("a2", 3), ("bad", 4), *[(f"a{i}", i + 3) for i in range(3, 9)]
     ]  # fmt: skip
     assert [record.get("text") for record in written] == [*[f"text {i} 😂" for i in range(3)], None, *[f"text {i} 😂" for i in range(3, 9)]]
-    assert written[3]["error"] == "expected text as a string, got 5"
-    assert set(written[3]) == {"id", "line", "fingerprint", "error"}
-    assert (done.lines, done.failed, done.first_error) == (10, 1, "line 4: expected text as a string, got 5")
+    assert (written[3]["code"], written[3]["error"]) == ("text-not-a-string", render("text-not-a-string", {"found": 5}))
+    assert set(written[3]) == {"id", "line", "fingerprint", "error", "code"}
+    assert (done.lines, done.failed, done.first_code) == (10, 1, "text-not-a-string")
+    assert done.first_error == f"line 4: {written[3]['error']}"
 
 
 def test_all_that_can_be_wrong_with_a_line_is_its_own_affair(tmp_path, model):
@@ -88,7 +91,7 @@ def test_a_line_too_long_for_memory_is_refused_and_skipped(tmp_path, model, monk
     (tmp_path / "in.jsonl").write_bytes(b'{"text": "' + b"x" * 1000 + b'"}\n{"text": "b"}\n' + b"y" * 101)
     assert [(line.number, len(line.content)) for line in read_lines(tmp_path / "in.jsonl")] == [(1, 101), (2, 13), (3, 101)]
     assert predict(tmp_path / "in.jsonl", tmp_path / "out.jsonl", model).failed == 2
-    assert "longer than" in records(tmp_path / "out.jsonl")[0]["error"]
+    assert records(tmp_path / "out.jsonl")[0]["code"] == "line-too-long"
 
 
 def test_the_last_line_needs_no_end(tmp_path):
@@ -137,7 +140,8 @@ def test_what_was_kept_counts_with_its_errors(source, tmp_path, model):
     predict(source, target, model)
     file = open_prediction_file(source, target, model)
     assert (file.total, file.kept.lines, file.kept.failed) == (10, 10, 1)
-    assert file.kept.first_error == "line 4: expected text as a string, got 5"
+    assert file.kept.first_code == "text-not-a-string"
+    assert file.kept.first_error == f"line 4: {records(target)[3]['error']}"
     assert file.kept.size == target.stat().st_size
 
 
@@ -156,7 +160,7 @@ def test_the_output_of_another_input_is_refused_and_left_alone(source, tmp_path,
     predict(source, target, model)
     before = target.read_bytes()
     source.write_text(source.read_text(encoding="utf-8").replace("text 2", "text two"), encoding="utf-8")
-    with pytest.raises(InputError, match=r"out\.jsonl:3 is not what this model makes of .*:3: it comes from another input"):
+    with raises(InputError, "output-of-other-input", file=target, line=3, input=source, input_line=3):
         open_prediction_file(source, target, model)
     assert target.read_bytes() == before
 
@@ -164,7 +168,7 @@ def test_the_output_of_another_input_is_refused_and_left_alone(source, tmp_path,
 def test_an_output_longer_than_the_input_is_refused(source, tmp_path, model):
     predict(source, tmp_path / "out.jsonl", model)
     source.write_text("".join(source.read_text(encoding="utf-8").splitlines(keepends=True)[:3]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"out\.jsonl:4 is not made from .*which has 3 lines"):
+    with raises(InputError, "output-longer-than-input", file=tmp_path / "out.jsonl", line=4, input=source, count=3):
         open_prediction_file(source, tmp_path / "out.jsonl", model)
 
 
@@ -176,7 +180,7 @@ def test_the_output_of_another_model_is_refused(source, tmp_path, model, mner_te
     (tmp_path / "other/weights.safetensors").write_bytes(weights)
     other = open_model_folder(tmp_path / "other")
     assert fingerprint(other) != fingerprint(model)
-    with pytest.raises(InputError, match="another input"):
+    with raises(InputError, "output-of-other-input", file=tmp_path / "out.jsonl", line=1):
         open_prediction_file(source, tmp_path / "out.jsonl", other)
 
 
@@ -192,19 +196,19 @@ def test_a_file_of_the_users_own_is_never_overwritten(content, source, tmp_path,
     if content == b"{":  # what every one of our lines begins with
         assert open_prediction_file(source, target, model).kept.lines == 0
         return
-    with pytest.raises(InputError, match="name another --output, or remove it"):
+    with raises(InputError, "output-of-other-input", file=target, line=1):
         open_prediction_file(source, target, model)
     assert target.read_bytes() == content
 
 
 def test_places_that_cannot_be_are_refused(source, tmp_path, model):
-    with pytest.raises(InputError, match="there is no input file"):
+    with raises(InputError, "input-missing", file=tmp_path / "no.jsonl"):
         open_prediction_file(tmp_path / "no.jsonl", tmp_path / "out.jsonl", model)
-    with pytest.raises(InputError, match="there is no input file"):
+    with raises(InputError, "input-not-a-file", file=tmp_path):
         open_prediction_file(tmp_path, tmp_path / "out.jsonl", model)
-    with pytest.raises(InputError, match="cannot be the output: it is the input"):
+    with raises(InputError, "output-is-input", file=source):
         open_prediction_file(source, tmp_path / "." / "in.jsonl", model)
-    with pytest.raises(InputError, match="cannot be the output: it is no file"):
+    with raises(InputError, "output-not-a-file", file=tmp_path):
         open_prediction_file(source, tmp_path, model)
 
 
@@ -213,7 +217,7 @@ def test_two_commands_do_not_write_one_output(source, tmp_path, model):
 
     class Other(Echo):
         def predict_many(self, inputs):
-            with pytest.raises(InputError, match="out.jsonl is being written by another `hvp predict`; wait"):
+            with raises(InputError, "predictions-in-use", file=target):
                 predict(source, target, model)
             return super().predict_many(inputs)
 
@@ -227,7 +231,7 @@ def test_an_output_that_another_command_has_written_meanwhile_is_left_alone(sour
     late = open_prediction_file(source, target, model)
     predict(source, target, model)
     written = target.read_bytes()
-    with pytest.raises(InputError, match="another `hvp predict`"):
+    with raises(InputError, "predictions-in-use", file=target):
         late.run(Echo())
     assert target.read_bytes() == written
 
@@ -236,7 +240,6 @@ def test_only_a_run_in_which_all_failed_has_failed(source, tmp_path, model):
     file = open_prediction_file(source, tmp_path / "out.jsonl", model)
     require_some(Progress(3, 2, "line 1: x"), file)
     require_some(Progress(), file)
-    with pytest.raises(HvpkitError, match=r"all 3 lines of .*in\.jsonl failed; the first: line 1: x") as error:
+    with raises(HvpkitError, "all-lines-failed", count=3, file=source, reason="line 1: x") as error:
         require_some(Progress(3, 3, "line 1: x"), file)
-    assert not isinstance(error.value, DataError)
     assert error.value.exit_code == 1

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+from raising import raises
 
 from hvpkit.errors import DataError, InputError
+from hvpkit.messages import Message
 from hvpkit.prediction_input import PredictionInput, as_input, read_input
 from hvpkit.types import Box, Span, VisualObject
 
-ALONE = ": the text was read alone"
 FAMILY = "👨\u200d👩\u200d👧"
 
 
@@ -40,19 +41,19 @@ def test_tokens_are_joined_by_blanks_and_blanks_around_them_dropped(recipe):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "code", "fields"),
     [
-        ("", "the text is empty"),
-        (" \n\u3000\t", "the text is blank"),
-        ("a\ud83d b", r"character 1 of the text, '\\ud83d', is half of one"),
-        ([], "there are no words"),
-        (["a", " "], "word 2 of 2 is blank"),
-        (["a", 1], r"expected a text, or a list of its words, got \['a', 1\]"),
-        (None, "expected a text, or a list of its words, got None"),
+        ("", "text-empty", {}),
+        (" \n\u3000\t", "text-blank", {}),
+        ("a\ud83d b", "half-character", {"position": 1, "character": r"'\ud83d'"}),
+        ([], "words-missing", {}),
+        (["a", " "], "word-blank", {"number": 2, "count": 2}),
+        (["a", 1], "text-invalid", {"found": ["a", 1]}),
+        (None, "text-invalid", {"found": None}),
     ],
 )
-def test_a_text_without_words_is_refused(recipe, text, message):
-    with pytest.raises(DataError, match=message):
+def test_a_text_without_words_is_refused(recipe, text, code, fields):
+    with raises(DataError, code, **fields):
         read_input(PredictionInput(text), recipe())
 
 
@@ -63,20 +64,20 @@ def test_head_and_tail_become_whole_words(recipe):
 
 
 @pytest.mark.parametrize(
-    ("task", "given", "message"),
+    ("task", "given", "error", "code", "fields"),
     [
-        ("mner", {"head": "Ada"}, r"this model finds entities \(mner\) and takes no head or tail"),
-        ("mner", {"head": "Ada", "tail": "Oslo"}, "takes no head or tail"),
-        ("mre", {}, r"the relation between a head and a tail \(mre\), and there is no head and no tail"),
-        ("mre", {"head": "Ada"}, "there is no tail$"),
-        ("mre", {"tail": "Ada"}, "there is no head$"),
-        ("mre", {"head": 3, "tail": "Ada"}, "expected head as words of the text or as two numbers of characters, start and end; got 3"),
-        ("mre", {"head": "Oslo", "tail": (0, "3")}, "expected tail as words"),
-        ("mre", {"head": "Bob", "tail": "Oslo"}, "head 'Bob' is not in the text"),
+        ("mner", {"head": "Ada"}, InputError, "pair-unexpected", {}),
+        ("mner", {"head": "Ada", "tail": "Oslo"}, InputError, "pair-unexpected", {}),
+        ("mre", {}, InputError, "pair-missing", {}),
+        ("mre", {"head": "Ada"}, InputError, "mention-missing", {"role": "tail"}),
+        ("mre", {"tail": "Ada"}, InputError, "mention-missing", {"role": "head"}),
+        ("mre", {"head": 3, "tail": "Ada"}, DataError, "mention-invalid", {"role": "head", "found": 3}),
+        ("mre", {"head": "Oslo", "tail": (0, "3")}, DataError, "mention-invalid", {"role": "tail", "found": (0, "3")}),
+        ("mre", {"head": "Bob", "tail": "Oslo"}, DataError, "mention-not-in-text", {"role": "head", "mention": "Bob"}),
     ],
 )
-def test_a_pair_belongs_to_relations_and_to_them_alone(recipe, task, given, message):
-    with pytest.raises(InputError, match=message):
+def test_a_pair_belongs_to_relations_and_to_them_alone(recipe, task, given, error, code, fields):
+    with raises(error, code, **fields):
         read_input(PredictionInput("Ada in Oslo", **given), recipe(task))
 
 
@@ -86,44 +87,52 @@ def test_pictures_reach_the_example(recipe):
     reading = read_input(PredictionInput("Ada", image="a.jpg", objects=["b.jpg", Path("c.jpg"), box]), recipe())
     assert reading.example.image == Path("a.jpg")
     assert reading.example.objects == (VisualObject(Path("b.jpg")), VisualObject(Path("c.jpg")), box)
-    assert reading.remarks == ("3 objects were given, this model looks at 2 of them",)
+    [remark] = reading.remarks
+    assert (remark.code, remark.fields) == ("too-many-objects", {"count": 3, "maximum": 2})
 
 
 @pytest.mark.parametrize(
-    ("settings", "given", "remarks"),
+    ("settings", "given", "codes"),
     [
-        ((True,), {"image": "a.jpg"}, ()),
-        ((True,), {}, (f"no picture was given{ALONE}",)),
-        ((True,), {"objects": ["a.jpg"]}, ()),
-        ((False,), {"image": "a.jpg"}, ("this model uses no pictures",)),
-        ((False,), {}, ("this model uses no pictures",)),
-        ((True, "data.text_only=true"), {"image": "a.jpg"}, ("this model uses no pictures",)),
-        ((True, "vision.whole=false"), {"image": "a.jpg"}, (f"this model looks at objects of a picture only, and none were given{ALONE}",)),
-        ((True, "vision.objects=0"), {"image": "a.jpg", "objects": ["a.jpg"]}, ("1 objects were given, this model looks at none of them",)),
+        ((True,), {"image": "a.jpg"}, []),
+        ((True,), {}, ["image-not-given"]),
+        ((True,), {"objects": ["a.jpg"]}, []),
+        ((False,), {"image": "a.jpg"}, ["model-without-images"]),
+        ((False,), {}, ["model-without-images"]),
+        ((True, "data.text_only=true"), {"image": "a.jpg"}, ["model-without-images"]),
+        ((True, "vision.whole=false"), {"image": "a.jpg"}, ["no-objects-to-read"]),
+        ((True, "vision.objects=0"), {"image": "a.jpg", "objects": ["a.jpg"]}, ["objects-not-read"]),
     ],
-)  # fmt: skip
-def test_remarks_say_what_was_not_looked_at(recipe, settings, given, remarks):
-    reading = read_input(PredictionInput("Ada", **given, remarks=("before",)), recipe("mner", *settings))
-    assert reading.remarks == ("before", *remarks)
-    if "this model uses no pictures" in remarks:
+)
+def test_remarks_say_what_was_not_looked_at(recipe, settings, given, codes):
+    before = Message("custom", text="before")
+    reading = read_input(PredictionInput("Ada", **given, remarks=(before,)), recipe("mner", *settings))
+    assert reading.remarks[0] is before
+    assert [remark.code for remark in reading.remarks[1:]] == codes
+    if "model-without-images" in codes:
         assert reading.example.image is None
 
 
+def test_objects_that_a_model_has_no_use_for_are_counted(recipe):
+    [remark] = read_input(PredictionInput("Ada", image="a.jpg", objects=["a.jpg"]), recipe("mner", True, "vision.objects=0")).remarks
+    assert (remark.code, remark.fields) == ("objects-not-read", {"count": 1})
+
+
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("given", "code", "fields"),
     [
-        ({"image": 7}, "expected image as a file or an opened picture; got 7"),
-        ({"image": "a.jpg", "objects": [None]}, "expected an object as a file or an opened picture, or its box as .*; got None"),
-        ({"image": "a.jpg", "objects": [{"box": (3, 0, 3, 4)}]}, "expected a box as .* with x0 < x1 and y0 < y1, got .3, 0, 3, 4."),
-        ({"image": "a.jpg", "objects": [{"box": (0, 4, 3, 4)}]}, "with x0 < x1 and y0 < y1, got .0, 4, 3, 4."),
-        ({"image": "a.jpg", "objects": [{"boxes": []}]}, "expected an object as a file name or"),
-        ({"objects": [{"box": [0, 0, 3, 4]}]}, "there is no picture to cut it from"),
-        ({"objects": [VisualObject(box=Box(1, 2, 3, 4))]}, "there is no picture to cut it from"),
-        ({"image": "a.jpg", "objects": [VisualObject()]}, "an object is a crop of its own, or a box"),
+        ({"image": 7}, "image-invalid", {"found": 7}),
+        ({"image": "a.jpg", "objects": [None]}, "object-invalid", {"found": None}),
+        ({"image": "a.jpg", "objects": [{"box": (3, 0, 3, 4)}]}, "box-invalid", {"found": (3, 0, 3, 4)}),
+        ({"image": "a.jpg", "objects": [{"box": (0, 4, 3, 4)}]}, "box-invalid", {"found": (0, 4, 3, 4)}),
+        ({"image": "a.jpg", "objects": [{"boxes": []}]}, "object-record-invalid", {"found": {"boxes": []}}),
+        ({"objects": [{"box": [0, 0, 3, 4]}]}, "box-without-image", {}),
+        ({"objects": [VisualObject(box=Box(1, 2, 3, 4))]}, "box-without-image", {}),
+        ({"image": "a.jpg", "objects": [VisualObject()]}, "box-without-image", {}),
     ],
 )
-def test_pictures_of_another_kind_are_refused(recipe, given, message):
-    with pytest.raises(DataError, match=message):
+def test_pictures_of_another_kind_are_refused(recipe, given, code, fields):
+    with raises(DataError, code, **fields):
         read_input(PredictionInput("Ada", **given), recipe())
 
 
@@ -152,5 +161,6 @@ def test_a_text_and_a_mapping_are_inputs_too():
 
 @pytest.mark.parametrize("given", [{"txt": "Ada"}, {"image": "a.jpg"}, 5, None])
 def test_anything_else_is_refused_with_what_is_expected(given):
-    with pytest.raises(InputError, match="expected a text or a mapping with the fields text, image, head, tail"):
+    with raises(InputError, "input-invalid", found=given) as error:
         as_input(given)
+    assert error.value.fields["names"][:4] == ["text", "image", "head", "tail"]

@@ -6,14 +6,16 @@ import json
 import os
 
 import pytest
+from raising import raises
 
 from hvpkit.errors import DataError
-from hvpkit.prediction_records import input_from, prediction_record, read_object
+from hvpkit.messages import Message
+from hvpkit.prediction_records import FORM, input_from, prediction_record, read_object
 from hvpkit.types import Box, EntityPrediction, Relation, RelationPrediction, TextEntity, TextSpan, VisualObject
 
 
 def test_entities_are_written_as_in_own_data():
-    found = EntityPrediction("Ada 😂", (TextEntity("Ada", "PER", 0, 3, 0.5),), True, ("note",))
+    found = EntityPrediction("Ada 😂", (TextEntity("Ada", "PER", 0, 3, 0.5),), True, (Message("custom", text="note"),))
     assert prediction_record(found) == {
         "text": "Ada 😂",
         "entities": [{"text": "Ada", "type": "PER", "start": 0, "end": 3, "confidence": 0.5}],
@@ -37,17 +39,17 @@ def test_a_relation_is_written_as_in_own_data():
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "code", "fields"),
     [
-        (b'{"text": ', "not JSON"),
-        (b"\xff", "not JSON"),
-        (b"[" * 100_000, "not JSON"),
-        (b"[1]", r"expected an object .*, got '\[1\]'"),
-        (b'"Ada"', "expected an object"),
+        (b'{"text": ', "not-json", {}),
+        (b"\xff", "not-json", {}),
+        (b"[" * 100_000, "not-json", {}),
+        (b"[1]", "not-a-json-object", {"found": "[1]"}),
+        (b'"Ada"', "not-a-json-object", {"found": '"Ada"'}),
     ],
 )
-def test_a_line_that_is_no_object_is_refused(content, message):
-    with pytest.raises(DataError, match=message):
+def test_a_line_that_is_no_object_is_refused(content, code, fields):
+    with raises(DataError, code, expected=FORM, **fields):
         read_object(content)
 
 
@@ -84,39 +86,41 @@ def test_places_in_tokens_are_counted_in_tokens(tmp_path):
 
 
 def test_a_misspelt_key_is_remarked(tmp_path):
-    assert input_from({"text": "a", "imgae": "a.jpg"}, tmp_path).remarks == ("the key 'imgae' was not read; did you mean 'image'?",)
+    [remark] = input_from({"text": "a", "imgae": "a.jpg"}, tmp_path).remarks
+    assert (remark.code, remark.fields) == ("key-misspelled", {"key": "imgae", "nearest": "image"})
 
 
 @pytest.mark.parametrize(
-    ("record", "message"),
+    ("record", "code", "fields"),
     [
-        ({}, 'expected either "text" or "tokens", got neither'),
-        ({"text": "a", "tokens": ["a"]}, "got both"),
-        ({"text": 5}, "expected text as a string, got 5"),
-        ({"tokens": "a b"}, "expected tokens as a list of strings, got 'a b'"),
-        ({"tokens": ["a", 1]}, "expected tokens as a list of strings"),
-        ({"text": "a", "head": 3}, r'expected head as a string or as {"start", "end"} in characters, got 3'),
-        ({"text": "a", "tail": {"start": 0}}, "expected tail as a string"),
-        ({"text": "a", "tail": {"start": 0, "end": True}}, "expected tail as a string"),
-        ({"tokens": ["a"], "tail": [0, 1.0]}, "in tokens, got"),
-        ({"tokens": ["a"], "tail": [0, 2]}, r"tail is \[0, 2\): expected 0 <= start < end <= 1, the number of tokens"),
-        ({"tokens": ["a", "b"], "head": [1, 1]}, "expected 0 <= start < end"),
-        ({"tokens": ["a", ""], "head": [0, 1]}, "word 2 of 2 is blank"),
-        ({"text": "a", "image": 1}, "expected image as a file name, got 1"),
-        ({"text": "a", "image": ""}, "expected image as a file name"),
-        ({"text": "a", "image": "a\x00b"}, "is no file name"),
-        ({"text": "a", "objects": "a.jpg"}, "expected objects as a list"),
-        ({"text": "a", "objects": [{}]}, "expected an object as a file name or"),
-        ({"text": "a", "objects": [5]}, "expected an object as a file name or"),
-        ({"text": "a", "objects": [{"box": [0, 0, 1]}]}, r"expected a box as \[x0, y0, x1, y1\] with x0 < x1 and y0 < y1, got \[0, 0, 1\]"),
-        ({"text": "a", "objects": [{"box": [2, 0, 1, 5]}]}, "expected a box"),
-        ({"text": "a", "objects": [{"box": [0, 0, 1, "5"]}]}, "expected a box"),
-        ({"text": "a", "objects": [{"box": [0, 0, 1, float("nan")]}]}, "expected a box"),
-        ({"text": "a", "objects": [{"box": [0, 0, 1, 10**400]}]}, "expected a box"),
+        ({}, "text-missing", {}),
+        ({"words": ["a"]}, "record-of-prepared-data", {}),
+        ({"text": "a", "tokens": ["a"]}, "text-and-tokens", {}),
+        ({"text": 5}, "text-not-a-string", {"found": 5}),
+        ({"tokens": "a b"}, "tokens-not-strings", {"found": "a b"}),
+        ({"tokens": ["a", 1]}, "tokens-not-strings", {"found": ["a", 1]}),
+        ({"text": "a", "head": 3}, "mention-record-invalid", {"role": "head", "unit": "characters", "found": 3}),
+        ({"text": "a", "tail": {"start": 0}}, "mention-record-invalid", {"role": "tail", "found": {"start": 0}}),
+        ({"text": "a", "tail": {"start": 0, "end": True}}, "mention-record-invalid", {"role": "tail"}),
+        ({"tokens": ["a"], "tail": [0, 1.0]}, "mention-record-invalid", {"role": "tail", "unit": "tokens"}),
+        ({"tokens": ["a"], "tail": [0, 2]}, "mention-outside-tokens", {"role": "tail", "start": 0, "end": 2, "count": 1}),
+        ({"tokens": ["a", "b"], "head": [1, 1]}, "mention-outside-tokens", {"role": "head", "start": 1, "end": 1, "count": 2}),
+        ({"tokens": ["a", ""], "head": [0, 1]}, "word-blank", {"number": 2, "count": 2}),
+        ({"text": "a", "image": 1}, "image-not-a-file-name", {"what": "image", "found": 1}),
+        ({"text": "a", "image": ""}, "image-not-a-file-name", {"what": "image", "found": ""}),
+        ({"text": "a", "image": "a\x00b"}, "image-name-invalid", {"what": "image", "name": "a\x00b"}),
+        ({"text": "a", "objects": "a.jpg"}, "objects-not-a-list", {"found": "a.jpg"}),
+        ({"text": "a", "objects": [{}]}, "object-record-invalid", {"found": {}}),
+        ({"text": "a", "objects": [5]}, "object-record-invalid", {"found": 5}),
+        ({"text": "a", "objects": [{"box": [0, 0, 1]}]}, "box-invalid", {"found": [0, 0, 1]}),
+        ({"text": "a", "objects": [{"box": [2, 0, 1, 5]}]}, "box-invalid", {"found": [2, 0, 1, 5]}),
+        ({"text": "a", "objects": [{"box": [0, 0, 1, "5"]}]}, "box-invalid", {"found": [0, 0, 1, "5"]}),
+        ({"text": "a", "objects": [{"box": [0, 0, 1, float("nan")]}]}, "box-invalid", {}),
+        ({"text": "a", "objects": [{"box": [0, 0, 1, 10**400]}]}, "box-invalid", {"found": [0, 0, 1, 10**400]}),
     ],
 )
-def test_values_of_another_kind_are_refused(record, message, tmp_path):
-    with pytest.raises(DataError, match=message):
+def test_values_of_another_kind_are_refused(record, code, fields, tmp_path):
+    with raises(DataError, code, **fields):
         input_from(record, tmp_path)
 
 
@@ -128,7 +132,8 @@ def test_pictures_never_leave_the_folder_of_the_input(key, name, tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"secret")
     os.symlink(tmp_path, folder / "out")
     os.symlink(tmp_path / "a.jpg", folder / "link.jpg")
-    with pytest.raises(DataError, match=f"leaves the input's folder, {folder}: name files there"):
+    what = "image" if key == "image" else "an object"
+    with raises(DataError, "image-outside-input", what=what, name=name, folder=str(folder)):
         input_from({"text": "a", key: name if key == "image" else [name]}, folder)
 
 

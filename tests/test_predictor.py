@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 from PIL import Image
+from raising import raises
 
 import hvpkit
 from hvpkit.errors import DataError, InputError, ModelFolderError, PictureError
@@ -117,7 +118,7 @@ def test_a_text_without_words_is_refused(mner, text):
 
 
 def test_a_pair_is_not_for_entities(mner):
-    with pytest.raises(InputError, match="takes no head or tail"):
+    with raises(InputError, "pair-unexpected"):
         mner.predict("Ada in Oslo", head="Ada", tail="Oslo")
 
 
@@ -137,7 +138,8 @@ def test_a_relation_comes_with_its_mentions_and_all_classes(mre, picture):
 def test_which_of_two_places_was_taken_is_said_and_matters(mre):
     text = "Jun visits Oslo and Bob loves Jun"
     first, second = mre.predict(text, head="Jun", tail="Oslo"), mre.predict(text, head=(30, 33), tail="Oslo")
-    assert "number 1, characters 0:3, was taken" in first.remarks[0]
+    repeated = {"role": "head", "mention": "Jun", "count": 2, "number": 1, "start": 0, "end": 3}
+    assert (first.remarks[0].code, first.remarks[0].fields) == ("mention-repeated", repeated)
     assert confidences(first) != confidences(second)
     assert confidences(first) == confidences(mre.predict(text, head=(0, 3), tail="Oslo"))
 
@@ -151,8 +153,12 @@ def test_a_pair_in_a_long_text_says_which_words_were_read(mre):
     text = "visits " * 500 + "Ada loves Bob " + "visits " * 500
     found = mre.predict(text, head="Ada", tail="Bob")
     assert (found.head.start, found.tail.start) == (3500, 3510)
-    [remark] = [remark for remark in found.remarks if "longer than the model reads" in remark]
-    assert "of 1003 (characters " in remark
+    [remark] = [remark for remark in found.remarks if remark.code == "text-read-in-part"]
+    assert remark.fields["count"] == 1003
+    assert 1 < remark.fields["first"] <= 501
+    assert 503 <= remark.fields["last"] < 1003
+    assert 0 < remark.fields["start"] <= 3500
+    assert 3513 <= remark.fields["end"] < len(text)
 
 
 def test_a_pair_too_far_apart_is_refused(mre):
@@ -170,13 +176,13 @@ def test_the_picture_matters(mner, picture, tmp_path):
 def test_without_a_picture_that_is_said(mner):
     found = mner.predict("Ada visits New York !")
     assert not found.picture
-    assert found.remarks == ("no picture was given: the text was read alone",)
+    assert [remark.code for remark in found.remarks] == ["image-not-given"]
 
 
 def test_a_model_without_pictures_says_so_and_opens_none(text_only, tmp_path):
     found = text_only.predict("Ada visits New York !", tmp_path / "missing.png")
     assert not found.picture
-    assert found.remarks == ("this model uses no pictures",)
+    assert [remark.code for remark in found.remarks] == ["model-without-images"]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1", "I;16"])
@@ -245,7 +251,7 @@ def test_whatever_is_no_input_gives_its_error_and_the_others_are_predicted(mner)
 
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_a_batch_of_nothing_is_refused(mner, batch_size):
-    with pytest.raises(InputError, match=f"batch_size is {batch_size}; take 1 or more"):
+    with raises(InputError, "batch-size-below-one", found=batch_size):
         list(mner.predict_many(["Ada"], batch_size))
 
 
@@ -261,10 +267,10 @@ def test_errors_alone_do_not_pile_up(mner):
     def errors():
         for number in count():
             taken.append(number)
-            yield DataError(str(number))
+            yield DataError("text-invalid", found=number)
 
     found = mner.predict_many(errors(), batch_size=2)
-    assert [str(next(found)) for _ in range(50)] == [str(number) for number in range(50)]
+    assert [next(found).fields["found"] for _ in range(50)] == list(range(50))
     assert len(taken) <= 64
 
 

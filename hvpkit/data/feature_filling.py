@@ -34,10 +34,9 @@ def constant_tower(recipe: Recipe, registry: Registry) -> VisualTower:
     """Build the tower whose features a recipe's training would keep; raises InputError where it keeps none."""
     tower = build_tower(recipe, registry)
     if tower is None:
-        raise InputError("--features: this recipe looks at no pictures")
+        raise InputError("features-without-images")
     if not tower.constant:
-        why = "vision.frozen is false" if not tower.frozen else "train.backbone_mode is train"
-        raise InputError(f"--features: the backbone of this recipe changes in training ({why}), so that its features cannot be kept")
+        raise InputError("backbone-changes", setting="vision.frozen is false" if not tower.frozen else "train.backbone_mode is train")
     return tower.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -48,14 +47,14 @@ def fill_features(tower: VisualTower, recipe: Recipe, data: PreparedData, progre
     """
     folder = features_folder(data.folder)
     if folder is None:
-        raise InputError(f"--features: {PLACE} is {NOWHERE}; set it to a folder, or leave it out")
+        raise InputError("features-kept-nowhere", variable=PLACE, value=NOWHERE)
     try:
         store, stale = open_store(tower, folder)
         count = sum(_count(example, recipe) for example in _examples(data))
         with progress("features", count) as advance:
             return FeatureReport(store.folder, fill_store(tower, store, _views(data, recipe), advance), stale)
     except OSError as error:
-        raise HvpkitError(f"features cannot be kept in {folder} ({error}); make room there, or set {PLACE} to another folder") from error
+        raise HvpkitError("features-not-written", folder=folder, reason=str(error), variable=PLACE) from error
 
 
 def _examples(data: PreparedData) -> Iterator[Example]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hvpkit.errors import PictureError
+from hvpkit.messages import Message
 from hvpkit.types import Example, VisualObject
 from hvpkit.vision.pictures import check_picture
 from hvpkit.workers import Workers
@@ -14,7 +15,7 @@ from hvpkit.workers import Workers
 FEW = 200  # pictures that are checked sooner than processes start
 
 
-def unreadable(examples: Iterable[Example], advance: Callable[[int], None], workers: int | None = None) -> dict[Path, str]:
+def unreadable(examples: Iterable[Example], advance: Callable[[int], None], workers: int | None = None) -> dict[Path, Message]:
     """Try every picture and crop and give the faults of those that cannot be decoded; `advance` is told of each example read.
 
     Raises HvpkitError when a worker dies.
@@ -56,9 +57,9 @@ def _object_without(item: VisualObject, image: Path | None, faults: Mapping[Path
     return item if item.image is not None or (item.box is not None and image is not None) else None
 
 
-def _fault(path: Path) -> tuple[Path, str] | None:
+def _fault(path: Path) -> tuple[Path, Message] | None:
     try:
         check_picture(path)
     except PictureError as error:
-        return path, str(error)
+        return path, error.message
     return None

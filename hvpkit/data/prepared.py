@@ -24,11 +24,13 @@ from hvpkit.access import open_to_others
 from hvpkit.alone import alone
 from hvpkit.data.records import canonical, check_example, from_record, to_record
 from hvpkit.errors import DataError, HvpkitError, PictureMissingError
+from hvpkit.messages import Message
 from hvpkit.recipe import ObjectsSpec
 from hvpkit.types import SPLITS, Example, Labels, Split, Task
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+NAME = "NAME"  # of a dataset, where it is not known
 OWN_SOURCE = "JSON lines of "  # what the source of a user's own data begins with
 PARTS = {MANIFEST, *(f"{split}.jsonl" for split in SPLITS), "pictures", "crops", "features", "objects.jsonl", "preview.html"}
 
@@ -78,7 +80,9 @@ class PreparedData:
         try:
             return None if told is None else ObjectsSpec.model_validate(told)
         except ValidationError as error:
-            raise DataError(f"{self.folder / MANIFEST} is damaged (its objects); {self._again}") from error
+            raise DataError(
+                "manifest-damaged", file=self.folder / MANIFEST, reason="its objects", name=self.manifest.name, folder=self.folder
+            ) from error
 
     @property
     def pictures_root(self) -> Path | None:
@@ -94,7 +98,8 @@ class PreparedData:
         for example in examples:
             digest.update(canonical(example))
         if len(examples) != self.manifest.counts[split] or digest.hexdigest() != self.manifest.digests[split]:
-            raise DataError(f"{file} is not what was prepared ({self.manifest.counts[split]} examples, now {len(examples)}); {self._again}")
+            expected, name = self.manifest.counts[split], self.manifest.name
+            raise DataError("split-changed", file=file, expected=expected, found=len(examples), name=name, folder=self.folder)
         return examples
 
     def stream(self, split: Split) -> Iterator[Example]:
@@ -106,21 +111,13 @@ class PreparedData:
                     number += 1
                     yield from_record(json.loads(line), root)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{file}:{number}: cannot be read ({error}); {self._again}") from error
-
-    @property
-    def _again(self) -> str:
-        return _advice(self.folder, self.manifest.name)
+            name, reason = self.manifest.name, str(error)
+            raise DataError("prepared-line-unreadable", file=file, line=number, reason=reason, name=name, folder=self.folder) from error
 
 
-def _advice(folder: Path, name: str = "NAME") -> str:
-    return f"run `hvp preprocess {name} --root DIR --output {folder}` again"
-
-
-def advised(error: HvpkitError) -> str:
+def advised(error: HvpkitError) -> Message:
     """Give the message of what no example could be used for, with what to do where the pictures have gone."""
-    advice = "; if the pictures were moved, run `hvp preprocess` again where they are now"
-    return f"{error}{advice if isinstance(error, PictureMissingError) else ''}"
+    return Message("images-moved", reason=error.message) if isinstance(error, PictureMissingError) else error.message
 
 
 # ----------------------------------------------------------------------------------------------------------------- reading
@@ -128,21 +125,21 @@ def open_prepared(folder: Path) -> PreparedData:
     """Open a prepared folder; raises DataError when it is missing, damaged, or written by a newer hvpkit."""
     file = folder / MANIFEST
     if not file.is_file():
-        raise DataError(f"no prepared data in {folder} (it has no {MANIFEST}); run `hvp preprocess NAME --root DIR --output {folder}`")
+        raise DataError("no-prepared-data", folder=folder, file=MANIFEST)
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
         version = stored["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged ({error}); {_advice(folder)}") from error
+        raise DataError("manifest-damaged", file=file, reason=str(error), name=NAME, folder=folder) from error
     if version != FORMAT:
-        raise DataError(f"{file} has format {version}, this hvpkit reads {FORMAT}; {_advice(folder)} or use the hvpkit that wrote it")
+        raise DataError("prepared-format", file=file, found=version, expected=FORMAT, name=NAME, folder=folder)
     try:
         manifest = Manifest(**{**stored, "labels": tuple(stored["labels"])})
     except (KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged ({error}); {_advice(folder)}") from error
+        raise DataError("manifest-damaged", file=file, reason=str(error), name=NAME, folder=folder) from error
     missing = [f"{split}.jsonl" for split in SPLITS if not (folder / f"{split}.jsonl").is_file()]
     if missing:
-        raise DataError(f"{folder} lacks {', '.join(missing)}; {_advice(folder, manifest.name)}")
+        raise DataError("splits-missing", folder=folder, files=missing, name=manifest.name)
     return PreparedData(folder, manifest)
 
 
@@ -186,7 +183,7 @@ def staged(folder: Path, name: str) -> Iterator[Path]:
     `name`, or another process is at it.
     """
     check_replaceable(folder, name)
-    taken = DataError(f"{folder} is being written by another process; wait for it, or name another folder with --output")
+    taken = DataError("prepared-in-use", folder=folder)
     with alone(folder.with_name(f".{folder.name}.lock"), taken):
         stage = _draft(folder)
         try:
@@ -206,29 +203,29 @@ def _draft(folder: Path) -> Path:
 def check_replaceable(folder: Path, name: str) -> None:
     """Raise DataError unless `folder` is absent, empty, or holds prepared data of `name` and nothing else."""
     if not folder.name or folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise DataError(f"{folder} is not a folder of its own; name another with --output")
+        raise DataError("output-not-a-folder", folder=folder)
     entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
     if not entries:
         return
     if MANIFEST not in entries or entries - PARTS:
         other = sorted(entries - PARTS) or sorted(entries)
-        raise DataError(f"{folder} would be replaced but holds other files ({', '.join(other[:3])}); name another folder with --output")
+        raise DataError("output-holds-other-files", folder=folder, files=other[:3])
     if (held := _held(folder, "name")) != name:
-        raise DataError(f"{folder} holds the prepared data of {held!r}, not of {name!r}; name another folder with --output")
+        raise DataError("output-holds-other-data", folder=folder, found=held, expected=name)
 
 
 def check_same_source(folder: Path, source: str) -> None:
     """Raise DataError where `folder` holds data of another source, and one of them is a user's own, which may bear any name."""
     held = str(_held(folder, "source")) if (folder / MANIFEST).is_file() else source
     if held != source and any(name.startswith(OWN_SOURCE) for name in (held, source)):
-        raise DataError(f"{folder} holds the prepared data of {held}, this is {source}; remove it or name another folder with --output")
+        raise DataError("output-holds-other-source", folder=folder, found=held, expected=source)
 
 
 def _held(folder: Path, fact: str) -> object:
     try:
         return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))[fact]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder / MANIFEST} is damaged ({error}); remove {folder} or name another folder with --output") from error
+        raise DataError("output-manifest-damaged", file=folder / MANIFEST, reason=str(error), folder=folder) from error
 
 
 def write_records(

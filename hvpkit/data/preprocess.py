@@ -17,6 +17,7 @@ from hvpkit.data.problems import Problems
 from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext, Stream
 from hvpkit.data.report import Report, SplitReport, counted, report_of
 from hvpkit.errors import DataError, InputError, choices
+from hvpkit.messages import Message
 from hvpkit.objects.preparing import ObjectsOf, Place, with_objects
 from hvpkit.objects.preview import PREVIEW
 from hvpkit.objects.request import ObjectRequest, written
@@ -88,7 +89,7 @@ def _facts(problems: Problems, reports: Mapping[Split, SplitReport]) -> dict[str
         for split, report in reports.items():
             for label, count in report.labels.items():
                 if count and not reports["train"].labels.get(label):
-                    problems.note(split, "label that no training example has", f"{label}: {count}")
+                    problems.note(split, "label-not-in-training", Message("label-not-in-training", label=label, count=count))
     return {"problems": [{"split": p.split, "kind": p.kind, "count": p.count} for p in problems.all()]}
 
 
@@ -102,14 +103,11 @@ def locate(name: str, root: Path | None, registry: Registry) -> tuple[str, Path,
     path = Path(name)
     if "/" in name or name.endswith(".jsonl") or path.exists():
         if root is not None:
-            raise InputError(f"--root goes with a dataset's name; {name} is a path and is read where it lies")
+            raise InputError("root-with-path", name=name)
         return OWN, path, dataset_name(path)
     if name == OWN:
-        raise InputError(f"say where your data is: `hvp preprocess PATH`, or `hvp preprocess {OWN} --root PATH`")
-    known = choices(name, set(readers) - {OWN})
-    raise InputError(
-        f"unknown dataset {name!r}{known.rstrip('?')}; your own data is named by its path, for example ./{name} or {name}.jsonl"
-    )
+        raise InputError("path-needed", name=OWN)
+    raise InputError("unknown-dataset", name=name, hint=choices(name, set(readers) - {OWN}).rstrip("?"))
 
 
 # ----------------------------------------------------------------------------------------------------------------- pictures
@@ -141,10 +139,10 @@ def _checked(
     for split, examples in splits.items():
         bad, bad_crops = (sorted(found) for found in _with_faults(examples, faults))
         missing, missing_crops = search.missing.get(split, ()), search.missing_crops.get(split, ())
-        _note(problems, split, "picture missing", missing)
-        _note(problems, split, "picture unreadable", (faults[path] for path in bad))
-        _note(problems, split, "crop missing", missing_crops)
-        _note(problems, split, "crop unreadable", (faults[path] for path in bad_crops))
+        _note(problems, split, "image-missing", missing)
+        _note(problems, split, "image-unreadable", (Message("image-unreadable", reason=faults[path]) for path in bad))
+        _note(problems, split, "crop-missing", (Message("crop-missing", crop=crop) for crop in missing_crops))
+        _note(problems, split, "crop-unreadable", (Message("crop-unreadable", reason=faults[path]) for path in bad_crops))
         report = reports[split]
         report.pictures_missing, report.pictures_unreadable = len(missing), len(bad)
         report.crops_missing, report.crops_unreadable = len(missing_crops), len(bad_crops)
@@ -154,7 +152,7 @@ def _checked(
     return kept
 
 
-def _with_faults(examples: Iterable[Example], faults: Mapping[Path, str]) -> tuple[set[Path], set[Path]]:
+def _with_faults(examples: Iterable[Example], faults: Mapping[Path, Message]) -> tuple[set[Path], set[Path]]:
     """Give the pictures of examples that have faults, and the crops."""
     bad, bad_crops = set[Path](), set[Path]()
     for example in examples if faults else ():
@@ -168,14 +166,10 @@ def _note(problems: Problems, split: Split, kind: str, places: Iterable[str]) ->
         problems.note(split, kind, place)
 
 
-def _none(search: PictureSearch, faults: list[str]) -> str:
+def _none(search: PictureSearch, faults: list[Message]) -> Message:
     """Say why there is not one picture, and what to do."""
-    missing = sum(len(names) for names in search.missing.values())
-    looked = "".join(f"\n  {folder}" for folder in search.folders)
     if faults:
-        what = f"none of the pictures can be read; the first: {faults[0]}"
-    elif missing:
-        what = f"none of the {missing} pictures is there; looked in:{looked}\nWhat to do: {search.advice}"
-    else:
-        what = f"no example names a picture; {search.advice}"
-    return f"{what}. To go on with the text alone: --text-only"
+        return Message("no-image-readable", reason=faults[0])
+    if missing := sum(len(names) for names in search.missing.values()):
+        return Message("no-image-found", count=missing, folders=search.folders, advice=search.advice)
+    return Message("no-image-named", advice=search.advice)

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from raising import raises
 
 from hvpkit.data.labels import MNRE_RELATIONS, relation_labels, tag_labels
 from hvpkit.data.prepared import open_prepared, staged, write_prepared, write_records
@@ -96,7 +97,7 @@ def test_what_a_killed_process_left_goes_with_the_next_one_and_that_of_others_st
 
 
 def test_two_processes_do_not_write_one_folder(tmp_path):
-    with staged(tmp_path / "out", "made"), pytest.raises(DataError, match=r"out is being written by another process; wait for it"):
+    with staged(tmp_path / "out", "made"), raises(DataError, "prepared-in-use", folder=tmp_path / "out"):
         write(tmp_path / "out", tmp_path)
 
 
@@ -141,7 +142,7 @@ def test_the_fingerprint_sees_which_split_an_example_is_in(tmp_path):
 
 # ------------------------------------------------------------------------------------------------------------ damaged folders
 def test_a_missing_folder_tells_what_to_run(tmp_path):
-    with pytest.raises(DataError, match="hvp preprocess NAME --root DIR"):
+    with raises(DataError, "no-prepared-data", folder=tmp_path / "none", file="manifest.json"):
         open_prepared(tmp_path / "none")
 
 
@@ -149,7 +150,7 @@ def test_a_newer_format_is_refused(tmp_path):
     write(tmp_path / "out", tmp_path)
     file = tmp_path / "out" / "manifest.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 2}))
-    with pytest.raises(DataError, match="has format 2, this hvpkit reads 1"):
+    with raises(DataError, "prepared-format", file=file, found=2, expected=1, folder=tmp_path / "out"):
         open_prepared(tmp_path / "out")
 
 
@@ -157,7 +158,7 @@ def test_a_newer_format_is_refused(tmp_path):
 def test_a_damaged_manifest_is_named(tmp_path, text):
     write(tmp_path / "out", tmp_path)
     (tmp_path / "out" / "manifest.json").write_text(text)
-    with pytest.raises(DataError, match=r"manifest\.json is damaged.*hvp preprocess"):
+    with raises(DataError, "manifest-damaged", file=tmp_path / "out" / "manifest.json", folder=tmp_path / "out"):
         open_prepared(tmp_path / "out")
 
 
@@ -165,7 +166,7 @@ def test_missing_splits_are_listed_at_once(tmp_path):
     write(tmp_path / "out", tmp_path)
     for split in ("dev", "test"):
         (tmp_path / "out" / f"{split}.jsonl").unlink()
-    with pytest.raises(DataError, match=r"lacks dev\.jsonl, test\.jsonl; run `hvp preprocess mine"):
+    with raises(DataError, "splits-missing", folder=tmp_path / "out", files=["dev.jsonl", "test.jsonl"], name="mine"):
         open_prepared(tmp_path / "out")
 
 
@@ -176,16 +177,16 @@ def test_a_damaged_line_is_named(tmp_path, line):
     write(tmp_path / "out", tmp_path)
     file = tmp_path / "out" / "train.jsonl"
     file.write_text(file.read_text(encoding="utf-8").splitlines()[0] + f"\n{line}\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"train\.jsonl:2: cannot be read"):
+    with raises(DataError, "prepared-line-unreadable", file=file, line=2, name="mine", folder=tmp_path / "out"):
         open_prepared(tmp_path / "out").examples("train")
 
 
-@pytest.mark.parametrize("edit", [lambda text: text.split("\n")[0] + "\n", lambda text: text.replace("sings", "sang")])
-def test_lines_that_were_changed_afterwards_are_refused(tmp_path, edit):
+@pytest.mark.parametrize(("edit", "found"), [(lambda text: text.split("\n")[0] + "\n", 1), (lambda text: text.replace("sings", "sang"), 2)])
+def test_lines_that_were_changed_afterwards_are_refused(tmp_path, edit, found):
     write(tmp_path / "out", tmp_path)
     file = tmp_path / "out" / "train.jsonl"
     file.write_text(edit(file.read_text(encoding="utf-8")), encoding="utf-8")
-    with pytest.raises(DataError, match="not what was prepared"):
+    with raises(DataError, "split-changed", file=file, expected=2, found=found, name="mine"):
         open_prepared(tmp_path / "out").examples("train")
 
 
@@ -199,7 +200,7 @@ def test_older_data_of_the_same_name_is_replaced(tmp_path):
 
 def test_data_of_another_name_is_not_replaced(tmp_path):
     write(tmp_path / "out", tmp_path)
-    with pytest.raises(DataError, match="holds the prepared data of 'mine', not of 'yours'.*--output"):
+    with raises(DataError, "output-holds-other-data", folder=tmp_path / "out", found="mine", expected="yours"):
         write(tmp_path / "out", tmp_path, name="yours")
 
 
@@ -209,7 +210,7 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path, prepared):
         write(tmp_path / "out", tmp_path)
     (tmp_path / "out").mkdir(exist_ok=True)
     (tmp_path / "out" / "thesis.tex").write_text("years of work")
-    with pytest.raises(DataError, match=r"holds other files \(thesis\.tex\).*--output"):
+    with raises(DataError, "output-holds-other-files", folder=tmp_path / "out", files=["thesis.tex"]):
         write(tmp_path / "out", tmp_path)
     assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
 
@@ -217,10 +218,10 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path, prepared):
 def test_a_folder_that_only_looks_prepared_is_not_replaced(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "train.jsonl").write_text("mine")
-    with pytest.raises(DataError, match="holds other files"):
+    with raises(DataError, "output-holds-other-files", folder=tmp_path / "out", files=["train.jsonl"]):
         write(tmp_path / "out", tmp_path)
     (tmp_path / "out" / "manifest.json").write_text("{}")
-    with pytest.raises(DataError, match="is damaged"):
+    with raises(DataError, "output-manifest-damaged", file=tmp_path / "out" / "manifest.json", folder=tmp_path / "out"):
         write(tmp_path / "out", tmp_path)
 
 
@@ -229,7 +230,7 @@ def test_a_file_or_a_link_is_not_replaced(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there")
     for name in ("file", "link"):
-        with pytest.raises(DataError, match="not a folder of its own"):
+        with raises(DataError, "output-not-a-folder", folder=tmp_path / name):
             write(tmp_path / name, tmp_path)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from fabricate import TWEETS, draw, pair, write, write_lines, write_pairs, write_tweets
+from raising import raises
 
 from hvpkit.data.labels import tag_labels
-from hvpkit.data.prepared import open_prepared
+from hvpkit.data.prepared import OWN_SOURCE, open_prepared
 from hvpkit.data.preprocess import locate, preprocess
 from hvpkit.data.reading import Dataset
 from hvpkit.errors import ComponentError, DataError, InputError
@@ -44,9 +45,9 @@ def test_prepared_tweets_hold_what_the_report_says(tmp_path):
     assert (train.examples, train.words, train.labels) == (2, 4, {"PER": 1, "LOC": 1, "ORG": 0, "MISC": 0})
     assert (train.pictures, train.pictures_missing, train.pictures_unreadable, train.without_picture) == (1, 0, 1, 1)
     unreadable, unlearnt = report.problems
-    assert (unreadable.kind, unreadable.split, unreadable.count) == ("picture unreadable", "train", 1)
+    assert (unreadable.kind, unreadable.split, unreadable.count) == ("image-unreadable", "train", 1)
     assert "11.jpg is not a picture" in unreadable.places[0]
-    assert (unlearnt.kind, unlearnt.split, unlearnt.left_out) == ("label that no training example has", "test", False)
+    assert (unlearnt.kind, unlearnt.split, unlearnt.left_out) == ("label-not-in-training", "test", False)
     [label] = [f"{name}: {count}" for name, count in report.splits["test"].labels.items() if count and not train.labels[name]]
     assert unlearnt.places == [label]
     assert data.manifest.facts == {"problems": [{"split": p.split, "kind": p.kind, "count": 1} for p in (unreadable, unlearnt)]}
@@ -77,7 +78,7 @@ def test_objects_are_counted_and_bad_crops_taken_away(tmp_path):
     report = preprocess("mine")
     train = report.splits["train"]
     assert (train.objects, train.crops_missing, train.crops_unreadable) == (2, 1, 1)
-    assert {problem.kind for problem in report.problems} == {"crop missing", "crop unreadable"}
+    assert {problem.kind for problem in report.problems} == {"crop-missing", "crop-unreadable"}
     [example] = open_prepared(Path("data/mine")).examples("train")
     assert example.objects[0] == VisualObject(tmp_path / "mine" / "good.png")
 
@@ -86,24 +87,25 @@ def test_objects_are_counted_and_bad_crops_taken_away(tmp_path):
 def test_all_pictures_missing_is_an_error_that_names_the_folders_and_the_way_out(tmp_path):
     twitter(tmp_path / "root")
     (tmp_path / "root" / "images").mkdir()
-    with pytest.raises(DataError) as caught:
+    with raises(DataError, "no-image-found", count=4) as caught:
         preprocess("twitter2017", root=tmp_path / "root")
-    message = str(caught.value)
-    for part in ("none of the 4 pictures", "root/images", "root/twitter2017\n", "archive", "twitter2017_images/<id>.jpg", "--text-only"):
-        assert part in message
+    assert {tmp_path / "root" / "images", tmp_path / "root" / "twitter2017"} <= set(caught.value.fields["folders"])
+    for part in ("archive", "twitter2017_images/<id>.jpg"):
+        assert part in caught.value.fields["advice"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["root"]
 
 
 def test_all_pictures_bad_is_an_error_too(tmp_path):
     twitter(tmp_path / "root")
     (tmp_path / "root" / "twitter2017" / "10.jpg").touch()
-    with pytest.raises(DataError, match=r"none of the pictures can be read; the first: .*10\.jpg is empty"):
+    with raises(DataError, "no-image-readable") as caught:
         preprocess("twitter2017", root=tmp_path / "root")
+    assert "10.jpg is empty" in caught.value.fields["reason"]
 
 
 def test_own_data_that_names_no_picture_is_an_error_too(tmp_path):
     write_lines(tmp_path / "mine.jsonl", [{**MNER, "image": None}])
-    with pytest.raises(DataError, match="no example names a picture; .*--text-only"):
+    with raises(DataError, "no-image-named"):
         preprocess("mine.jsonl")
 
 
@@ -137,24 +139,26 @@ def test_a_datasets_name_wins_over_a_folder_of_that_name(tmp_path):
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
-    with pytest.raises(InputError, match="unknown dataset 'twitter2016'; did you mean twitter201.*named by its path"):
+    with raises(InputError, "unknown-dataset", name="twitter2016") as caught:
         preprocess("twitter2016")
+    assert "twitter2015" in caught.value.fields["hint"]
+    assert "twitter2017" in caught.value.fields["hint"]
 
 
 def test_the_reader_of_own_data_needs_a_path():
-    with pytest.raises(InputError, match="say where your data is"):
+    with raises(InputError, "path-needed"):
         preprocess("jsonl")
 
 
 def test_a_path_and_a_root_are_one_too_many(tmp_path):
-    with pytest.raises(InputError, match="--root goes with a dataset's name"):
+    with raises(InputError, "root-with-path", name="./mine"):
         preprocess("./mine", root=tmp_path)
 
 
 def test_own_data_that_lies_where_it_would_go_is_not_replaced(tmp_path):
     write_lines(tmp_path / "data" / "mine" / "train.jsonl", [MNER])
     draw(tmp_path / "data" / "mine" / "a.png")
-    with pytest.raises(DataError, match="other files.*--output"):
+    with raises(DataError, "output-holds-other-files", folder=Path("data/mine"), files=["a.png"]):
         preprocess("data/mine")
     assert preprocess("data/mine", output=Path("prepared")).splits["train"].examples == 1
 
@@ -174,8 +178,10 @@ def test_own_data_of_the_same_name_does_not_replace_another(tmp_path, other):
         write_lines(tmp_path / file, [MNER])
     preprocess("mine", text_only=True)
     kept = (tmp_path / "data" / "mine" / "manifest.json").read_bytes()
-    with pytest.raises(DataError, match=rf"^data/mine holds .* of {tmp_path}/mine, this is .*{other}; remove it or name .*--output"):
+    with raises(DataError, "output-holds-other-source", folder=Path("data/mine")) as caught:
         preprocess(other, text_only=True)
+    assert caught.value.fields["found"].endswith(f" of {tmp_path}/mine")
+    assert caught.value.fields["expected"].endswith(other)
     assert (tmp_path / "data" / "mine" / "manifest.json").read_bytes() == kept
     preprocess("mine/", text_only=True)
 
@@ -184,8 +190,10 @@ def test_a_public_dataset_does_not_replace_own_data_of_its_name(tmp_path):
     write_lines(tmp_path / "twitter2017.jsonl", [MNER])
     preprocess("./twitter2017.jsonl", text_only=True)
     twitter(tmp_path / "root", "10.jpg")
-    with pytest.raises(DataError, match="^data/twitter2017 holds the prepared data of JSON lines of .*, this is .* of .*; remove it"):
+    with raises(DataError, "output-holds-other-source", folder=Path("data/twitter2017")) as caught:
         preprocess("twitter2017", root=tmp_path / "root")
+    assert caught.value.fields["found"].startswith(OWN_SOURCE)
+    assert not caught.value.fields["expected"].startswith(OWN_SOURCE)
     assert json.loads((tmp_path / "data" / "twitter2017" / "manifest.json").read_text())["counts"]["train"] == 1
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from hvpkit.errors import DataError
+
 KEPT = 3
 
 CropLists = dict[str | int, list[str]]
 
 
-class CropListError(Exception):
+class CropListError(DataError):
     """A list of crops cannot be read without running it, or is not one."""
 
 
@@ -23,10 +25,10 @@ def read_crop_list(file: Path) -> CropLists:
     try:
         table = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # broken pickles raise anything at all
-        raise CropListError(f"{file} cannot be read safely ({str(error).partition(chr(10))[0][:120]})") from error
+        raise CropListError("crop-list-unreadable", file=file, reason=str(error).partition("\n")[0][:120]) from error
     if not isinstance(table, dict):
-        raise CropListError(f"{file} holds no dict")
+        raise CropListError("crop-list-not-dict", file=file)
     for key, names in table.items():
         if not isinstance(key, (str, int)) or not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-            raise CropListError(f"{file}: expected a picture's name or line with a list of file names, got {key!r}: {names!r:.80}")
+            raise CropListError("crop-list-malformed", file=file, key=key, found=names)
     return {key: [PurePosixPath(name).name for name in names[:KEPT]] for key, names in table.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hvpkit.data.problems import Source
+from hvpkit.messages import Message
 from hvpkit.types import Example
 
 
@@ -24,7 +25,7 @@ def unique_id(name: str, taken: dict[str, int], source: Source, line: int) -> st
         number += 1
         unique = f"{name}#{number}"
     if unique != name:
-        source.note("id used before, made unique", line, f"{name!r} is now {unique!r}")
+        source.note(Message("id-repeated", id=name, unique=unique), line)
     taken[name] = number
     taken.setdefault(unique, 1)
     return unique

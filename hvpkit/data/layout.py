@@ -97,15 +97,14 @@ def find_texts(root: Path, known: Known) -> dict[Split, Path]:
     Raises DataError when there is none, when two folders have them at the same depth, or two files are the same split.
     """
     if not root.is_dir():
-        raise DataError(f"no folder {root}; give the folder that holds {known.name} with --root")
+        raise DataError("root-missing", folder=root, dataset=known.name)
     found = [(folder, texts) for folder in folders_under(root) if (texts := _texts_in(folder, root, known))]
     if not found:
-        layouts = " or ".join(known.layouts)
-        raise DataError(f"no text files of {known.name} under {root}; expected {layouts} in it; name another folder with --root")
+        raise DataError("no-text-files", dataset=known.name, folder=root, expected=" or ".join(known.layouts))
     depth = len(found[0][0].parts)
     rivals = [folder for folder, _ in found if len(folder.parts) == depth]
     if len(rivals) > 1:
-        raise DataError(f"{known.name} is there more than once: {', '.join(map(str, rivals))}; name one of them with --root")
+        raise DataError("dataset-found-twice", dataset=known.name, folders=rivals)
     return found[0][1]
 
 
@@ -119,7 +118,7 @@ def _texts_in(folder: Path, root: Path, known: Known) -> dict[Split, Path]:
         match = pattern.fullmatch(file.name)
         split = split_of(match[1]) if match else None
         if split and texts.setdefault(split, file) != file:
-            raise DataError(f"both {texts[split]} and {file} are the {split} split of {known.name}; keep one of them")
+            raise DataError("split-twice", first=texts[split], second=file, split=split)
     return {split: texts[split] for split in SPLITS if split in texts}
 
 

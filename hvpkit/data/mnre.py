@@ -15,6 +15,7 @@ from hvpkit.data.problems import BadRecord, Source
 from hvpkit.data.spans import check_pair, read_span, strip_words
 from hvpkit.data.text_file import TextFile, utf8, whole_characters
 from hvpkit.errors import choices
+from hvpkit.messages import Message
 from hvpkit.types import Example, Span
 
 KEYS = ("token", "h", "t", "img_id", "relation")
@@ -44,10 +45,10 @@ def _literal(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = _python_literal(line)
     if not isinstance(value, dict):
-        raise BadRecord("record is not a dict", f"expected a dict, got {line[:60]!r}")
+        raise BadRecord("record-not-dict", found=line[:60])
     missing = [key for key in KEYS if key not in value]
     if missing:
-        raise BadRecord("record without a needed key", f"it has no {', '.join(missing)}; it has {', '.join(map(str, value))}")
+        raise BadRecord("keys-missing", missing=missing, keys=list(value))
     return whole_characters(value)
 
 
@@ -57,7 +58,7 @@ def _python_literal(line: str) -> object:
             warnings.simplefilter("ignore")  # remarks on backslashes in strings
             return ast.literal_eval(line)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        raise BadRecord("line is neither a Python literal nor JSON", f"it is not run, and cannot be read: {line[:60]!r}") from None
+        raise BadRecord("line-not-literal", text=line[:60]) from None
 
 
 def _draft(record: dict[str, Any], number: int, source: Source) -> Draft:
@@ -66,10 +67,10 @@ def _draft(record: dict[str, Any], number: int, source: Source) -> Draft:
     check_pair(head, tail, source, number)
     relation = record["relation"]
     if relation not in MNRE_RELATIONS:
-        raise BadRecord("unknown relation", f"relation {relation!r} is unknown{choices(str(relation), MNRE_RELATIONS)}")
+        raise BadRecord("unknown-relation", relation=relation, hint=choices(str(relation), MNRE_RELATIONS))
     image = record["img_id"]
     if not isinstance(image, str) or not image:
-        source.note("pair without a picture's name", number, f"img_id is {image!r}")
+        source.note(Message("pair-without-image-name", found=image), number)
         image = None
     stem = PurePosixPath(image).stem if image else source.split
     return Draft(Example(f"{stem}:{number}", words, head=head, tail=tail, relation=relation), number, image)
@@ -77,10 +78,10 @@ def _draft(record: dict[str, Any], number: int, source: Source) -> Draft:
 
 def _span(value: object, key: str, words: tuple[str, ...], places: list[int], source: Source, number: int) -> Span:
     if not isinstance(value, Mapping) or not isinstance(value.get("pos"), (list, tuple)) or len(value["pos"]) != 2:
-        raise BadRecord("entity without a place", f"{key} must be {{'name': ..., 'pos': [start, end]}}, got {value!r:.80}")
+        raise BadRecord("span-missing", name=key, expected="{'name': ..., 'pos': [start, end]}", found=value)
     start, end = value["pos"]
     span = read_span(start, end, key, places)
     said, found = str(value.get("name", "")), " ".join(words[span.start : span.end])
     if said and "".join(said.split()) != "".join(found.split()):
-        source.note("name differs from the words at its place", number, f"{key} is {said!r}, the words are {found!r}")
+        source.note(Message("name-mismatch", name=key, expected=said, found=found), number)
     return span

@@ -21,11 +21,8 @@ from hvpkit.data.sentence import KEYS, Sentence, read_sentence, what_it_has
 from hvpkit.data.spans import check_pair
 from hvpkit.data.text_file import TextFile, utf8, whole_characters
 from hvpkit.errors import DataError, choices
+from hvpkit.messages import Message
 from hvpkit.types import SPLITS, Example, Split, Task
-
-FORM = '{"tokens", "tags", "image"} or {"text", "entities": [{"start", "end", "type"}], "image"}, pairs with "head", "tail", "relation"'
-
-UNKNOWN = "key that is not known, not read"
 
 
 def dataset_name(path: Path) -> str:
@@ -46,8 +43,7 @@ def read_own(context: ReaderContext) -> Dataset:
     survey = _survey(_Reader(pictures), files, context.problems)
     labels = tag_labels(survey.types) if survey.task == "mner" else relation_labels(survey.relations)
     if len(labels.names) < 2:
-        what = "entity" if survey.task == "mner" else "relation other than None"
-        raise DataError(f"no example of {root} has any {what}: there is nothing to learn from it")
+        raise DataError(Message("no-entities", data=root) if survey.task == "mner" else Message("no-relations", data=root))
     search = None if pictures is None else PictureSearch((folder,), pictures.missing, pictures.missing_crops)
     splits = {split: Stream(survey.counts[split], partial(_again, file, split, pictures, survey.task)) for split, file in files.items()}
     return Dataset(labels, splits, None if pictures is None else folder, f"{OWN_SOURCE}{root}", search=search)
@@ -84,19 +80,16 @@ def _files(root: Path) -> dict[Split, Path]:
     if root.is_file():
         return {split_of(root.stem) or "train": root}
     if not root.is_dir():
-        raise DataError(f"no file or folder {root}")
+        raise DataError("data-path-missing", path=root)
     if (root / "manifest.json").is_file():
-        raise DataError(f"{root} is prepared data already: name it in a recipe, or after --data, as it is")
+        raise DataError("data-already-prepared", folder=root)
     found: dict[Split, Path] = {}
     for file in sorted(root.glob("*.jsonl")):
         split = split_of(file.stem)
         if split and found.setdefault(split, file) != file:
-            raise DataError(f"both {found[split]} and {file} are the {split} split; keep one of them")
+            raise DataError("split-twice", first=found[split], second=file, split=split)
     if not found:
-        raise DataError(
-            f"{root} holds no train.jsonl, dev.jsonl or test.jsonl; for the text files of a public dataset name that, for example "
-            f"`hvp preprocess twitter2017 --root {root}`"
-        )
+        raise DataError("no-split-files", folder=root)
     return {split: found[split] for split in SPLITS if split in found}
 
 
@@ -128,13 +121,15 @@ class _Reader:
         task: Task = "mre" if {"head", "tail", "relation"} & set(record) else "mner"
         if self.task not in (None, task):
             kinds = {"mner": "entities", "mre": "a pair and its relation"}
-            raise BadRecord("record of the other task", f"the records before have {kinds[self.task or task]}, this one has {kinds[task]}")
+            raise BadRecord("record-of-other-task", expected=kinds[self.task or task], found=kinds[task])
         if unknown := [key for key in record if key not in KEYS]:
-            source.note(UNKNOWN, number, ", ".join(f"{key!r}{choices(key, KEYS)}" for key in unknown[:3]))
+            source.note(
+                Message("unknown-keys", keys=[Message("unknown-key", key=key, hint=choices(key, KEYS)) for key in unknown[:3]]), number
+            )
         sentence = read_sentence(record, source, number)
         tags = sentence.tags(record)
         if task == "mner" and tags is None:
-            raise BadRecord("no labels", f'it has neither "tags" nor "entities", nor a pair; {what_it_has(record)}')
+            raise BadRecord("no-labels", found=what_it_has(record))
         pair = _pair(record, sentence, source, number) if task == "mre" else {}
         self.task = task
         name = unique_id(_id(record, number, source), self._ids.setdefault(source.split, {}), source, number)
@@ -146,9 +141,9 @@ def _record(line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise BadRecord("line is not JSON", f"{error}: {line.strip()[:60]!r}") from None
+        raise BadRecord("line-not-json", reason=str(error), text=line.strip()[:60]) from None
     if not isinstance(record, dict):
-        raise BadRecord("record is not an object", f"expected {FORM}, got {line.strip()[:60]!r}")
+        raise BadRecord("record-not-object", found=line.strip()[:60])
     return whole_characters(record)
 
 
@@ -160,9 +155,9 @@ def _id(record: dict[str, Any], number: int, source: Source) -> str:
 def _pair(record: dict[str, Any], sentence: Sentence, source: Source, number: int) -> dict[str, Any]:
     relation = record.get("relation")
     if not isinstance(relation, str) or not relation.strip():
-        raise BadRecord("no labels", f'expected a string "relation", got {relation!r}; a pair without relation has "None"')
+        raise BadRecord("relation-missing", found=relation)
     if (said := relation.strip()) != "None" and said.casefold() == "none":
-        source.note("relation that only looks like None", number, f"{said!r} is a relation of its own; a pair without one has 'None'")
+        source.note(Message("relation-like-none", relation=said), number)
     head, tail = (sentence.span(record.get(role), role) for role in ("head", "tail"))
     check_pair(head, tail, source, number)
     return {"head": head, "tail": tail, "relation": relation.strip()}

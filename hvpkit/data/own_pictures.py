@@ -11,12 +11,10 @@ from typing import Any
 
 from hvpkit.data.problems import Source
 from hvpkit.errors import PictureError
+from hvpkit.messages import Message
 from hvpkit.types import Box, Split, VisualObject
 from hvpkit.vision.pictures import picture_size, raise_machine_fault
 
-NO_NAME = "picture that is no file name, not used"
-OUTSIDE = "picture path that leaves the data's folder, not used"
-BAD_OBJECT = "object that cannot be used, left out"
 Missing = dict[Split, dict[str, str]]  # name -> where it stands first
 
 
@@ -43,7 +41,7 @@ class OwnPictures:
         image = self._file(record.get("image"), source, line, self._missing)
         raw = record.get("objects") or ()
         if not isinstance(raw, (list, tuple)):
-            source.note(BAD_OBJECT, line, f"objects are no list: {raw!r:.60}")
+            source.note(Message("objects-not-list", found=raw), line)
             raw = ()
         objects = (self._object(item, image, source, line) for item in raw)
         return image, tuple(item for item in objects if item)
@@ -51,17 +49,17 @@ class OwnPictures:
     def _object(self, item: object, image: Path | None, source: Source, line: int) -> VisualObject | None:
         fields = {"image": item} if isinstance(item, str) else item
         if not isinstance(fields, Mapping) or not {"image", "box"} & set(fields):
-            source.note(BAD_OBJECT, line, f'expected a file name or {{"box": [x0, y0, x1, y1]}}, got {item!r:.60}')
+            source.note(Message("object-malformed", found=item), line)
             return None
         box = _box(fields.get("box"))
         crop = self._file(fields.get("image"), source, line, self._missing_crops)
         if fields.get("box") is not None and box is None:
-            source.note(BAD_OBJECT, line, f"a box is [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {fields['box']!r:.60}")
+            source.note(Message("box-malformed", found=fields["box"]), line)
             return None
         if crop is None and (box is None or image is None):
             return None  # counted with the missing crops or pictures
         if box is not None and image is not None and (fault := _misplaced(box, image)):
-            source.note(BAD_OBJECT, line, fault)
+            source.note(fault, line)
             return None
         phrase, score = fields.get("phrase"), _number(fields.get("score"))
         return VisualObject(crop, box, phrase if isinstance(phrase, str) else None, score)
@@ -70,11 +68,11 @@ class OwnPictures:
         if name is None or name == "":
             return None
         if not isinstance(name, str):
-            source.note(NO_NAME, line, f"{name!r:.60}")
+            source.note(Message("image-not-file-name", found=name), line)
             return None
         path = Path(os.path.normpath(self._folder / name))
         if not self._is_inside(path):
-            source.note(OUTSIDE, line, f"{name!r}")
+            source.note(Message("image-path-outside", path=name), line)
         elif _is_file(path):
             return path
         else:
@@ -96,18 +94,17 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _misplaced(box: Box, image: Path) -> str | None:
+def _misplaced(box: Box, image: Path) -> Message | None:
     """Say why a box cannot be cut from its picture; one that cannot be read is told of elsewhere."""
     try:
         width, height = picture_size(image)
     except PictureError:
         return None
-    edges = astuple(box)
-    said, size = f"the box [{', '.join(f'{edge:g}' for edge in edges)}]", f"{image.name}, which has {width} x {height} pixels"
-    if box.left >= width or box.top >= height or box.right <= 0 or box.bottom <= 0:
-        return f"{said} lies outside of {size}"
-    if box.right <= 1 and box.bottom <= 1 and not all(edge.is_integer() for edge in edges):
-        return f"{said} is less than a pixel of {size}; boxes are in pixels, not in shares"
+    left, top, right, bottom = astuple(box)
+    if left >= width or top >= height or right <= 0 or bottom <= 0:
+        return Message("box-outside", left=left, top=top, right=right, bottom=bottom, image=image.name, width=width, height=height)
+    if right <= 1 and bottom <= 1 and not all(edge.is_integer() for edge in (left, top, right, bottom)):
+        return Message("box-relative", left=left, top=top, right=right, bottom=bottom, image=image.name, width=width, height=height)
     return None
 
 

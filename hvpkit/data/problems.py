@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hvpkit.errors import DataError
+from hvpkit.messages import LocatedMessage, Message
 from hvpkit.types import Split
 
 PLACES = 3
 
 
 class BadRecord(DataError):
-    """One record cannot be used; `kind` is the sort of fault, for counting, and the message says what exactly."""
+    """One record cannot be used; faults are counted by their code. `line` is where the fault is, if not where the record begins."""
 
-    def __init__(self, kind: str, message: str, line: int | None = None) -> None:
-        super().__init__(message)
-        self.kind, self.line = kind, line
+    def __init__(self, code: str, /, *, line: int | None = None, **fields: Any) -> None:  # noqa: ANN401 - fields hold anything
+        super().__init__(code, **fields)
+        self.line = line
 
 
 @dataclass
 class Problem:
-    """One kind of fault in one split: how often, the first `PLACES` places ("file:line: what"), whether its examples were left out."""
+    """One kind of fault in one split: how often, the first `PLACES` places ("file:line: what"), whether its examples were left out.
+
+    `kind` is the code of its messages; `messages` are those of the places, with their fields.
+    """
 
     split: Split
     kind: str
     left_out: bool
     count: int = 0
     places: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.messages: list[Message] = []  # no field: what is printed of a problem has the places
 
 
 class Problems:
@@ -36,11 +44,11 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[tuple[Split, str, bool], Problem] = {}
 
-    def note(self, split: Split, kind: str, where: str, *, times: int = 1) -> None:
+    def note(self, split: Split, kind: str, where: str | LocatedMessage, *, times: int = 1) -> None:
         """Count a fault that was mended, or that stays in the data."""
         self._add(split, kind, where, left_out=False, times=times)
 
-    def leave_out(self, split: Split, kind: str, where: str) -> None:
+    def leave_out(self, split: Split, kind: str, where: str | LocatedMessage) -> None:
         """Count an example that was left out."""
         self._add(split, kind, where, left_out=True, times=1)
 
@@ -56,11 +64,13 @@ class Problems:
         """Count the faults of one kind in a split."""
         return sum(p.count for p in self._found.values() if p.split == split and p.kind == kind)
 
-    def _add(self, split: Split, kind: str, where: str, *, left_out: bool, times: int) -> None:
+    def _add(self, split: Split, kind: str, where: str | LocatedMessage, *, left_out: bool, times: int) -> None:
         problem = self._found.setdefault((split, kind, left_out), Problem(split, kind, left_out))
         problem.count += times
         if len(problem.places) < PLACES:
-            problem.places.append(where)
+            message = where.message if isinstance(where, LocatedMessage) else where
+            problem.places.append(str(where))
+            problem.messages += [message] if isinstance(message, Message) else []
 
 
 @dataclass(frozen=True)
@@ -70,30 +80,35 @@ class Source:
     file: Path
     split: Split
     problems: Problems
-    _pending: list[tuple[str, str, int]] = field(default_factory=list, repr=False)
+    _pending: list[tuple[LocatedMessage, int]] = field(default_factory=list, repr=False)
+    _unusable: list[LocatedMessage] = field(default_factory=list, repr=False)
 
-    def note(self, kind: str, line: int, what: str, *, times: int = 1) -> None:
+    def note(self, message: Message, line: int, *, times: int = 1) -> None:
         """Remember a fault, of the record being read, that was mended or that stays in the data."""
-        self._pending.append((kind, f"{self.file}:{line}: {what}", times))
+        self._pending.append((self._at(line, message), times))
 
-    def note_of_file(self, kind: str, line: int, what: str, *, times: int = 1) -> None:
+    def note_of_file(self, message: Message, line: int, *, times: int = 1) -> None:
         """Count a fault of the file itself, whatever becomes of the record being read."""
-        self.problems.note(self.split, kind, f"{self.file}:{line}: {what}", times=times)
+        self.problems.note(self.split, message.code, self._at(line, message), times=times)
 
     def keep(self) -> None:
         """Count the faults of a record that is kept."""
-        for kind, where, times in self._pending:
-            self.problems.note(self.split, kind, where, times=times)
+        for where, times in self._pending:
+            self.problems.note(self.split, where.message.code, where, times=times)
         self._pending.clear()
 
     def leave_out(self, fault: BadRecord, line: int) -> None:
         """Count a record that was left out, and forget its other faults."""
         self._pending.clear()
-        self.problems.leave_out(self.split, fault.kind, f"{self.file}:{fault.line or line}: {fault}")
+        where = self._at(fault.line or line, fault.message)
+        self.problems.leave_out(self.split, fault.code, where)
+        if len(self._unusable) < PLACES:
+            self._unusable.append(where)
 
     def require(self, examples: int) -> None:
         """Raise DataError, with the first faults, when nothing of the file could be used."""
-        if examples:
-            return
-        places = [place for problem in self.problems.all() if problem.split == self.split and problem.left_out for place in problem.places]
-        raise DataError(f"nothing in {self.file} can be used:\n" + "\n".join(f"  {place}" for place in places[:PLACES]))
+        if not examples:
+            raise DataError("nothing-usable", file=self.file, problems=list(self._unusable))
+
+    def _at(self, line: int, message: Message) -> LocatedMessage:
+        return LocatedMessage(f"{self.file}:{line}", message)

@@ -15,6 +15,7 @@ from hvpkit.data.picture_index import PictureIndex
 from hvpkit.data.problems import Problems, Source
 from hvpkit.data.reading import Dataset, PictureSearch, ReaderContext
 from hvpkit.data.twitter import read_tweets
+from hvpkit.messages import Message
 from hvpkit.types import Example, Labels, Split, VisualObject
 
 
@@ -57,11 +58,7 @@ class _Pictures:
         """Say how the search went."""
         missing = {split: tuple(names) for split, names in self._missing.items()}
         missing_crops = {split: tuple(names) for split, names in self._missing_crops.items()}
-        advice = (
-            f"the pictures of {self._known.name} are not part of its text files: its authors give them as an archive of their own, linked "
-            f"from the dataset's page; unpack it so that they lie in {self._root / self._known.pictures}, or in any folder whose name "
-            f"contains `images`"
-        )
+        advice = Message("unpack-images", dataset=self._known.name, folder=self._root / self._known.pictures)
         return PictureSearch(tuple(self._folders), missing, missing_crops, advice)
 
     def _objects(self, draft: Draft, split: Split) -> list[Path]:
@@ -80,5 +77,5 @@ def _list(file: Path, split: Split, problems: Problems) -> CropLists | None:
     try:
         return read_crop_list(file)
     except CropListError as error:
-        problems.note(split, "list of crops that cannot be used", str(error))
+        problems.note(split, error.code, error.message)
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hvpkit.data.problems import Problems
+from hvpkit.messages import Message
 from hvpkit.types import Example, Labels, Split
 
 
@@ -32,7 +33,7 @@ class PictureSearch:
     folders: tuple[Path, ...] = ()
     missing: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
     missing_crops: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
-    advice: str = "name each example's picture"
+    advice: str = Message("name-images")
 
 
 @dataclass(frozen=True)

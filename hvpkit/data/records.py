@@ -22,20 +22,20 @@ def canonical(example: Example) -> bytes:
 
 def check_example(example: Example, labels: Labels) -> None:
     """Raise DataError unless words, tags and spans fit together and every label is one of `labels`."""
-    n, where = len(example.words), f"example {example.id!r}"
+    n = len(example.words)
     if not n or not all(example.words):
-        raise DataError(f"{where}: expected one or more non-empty words, got {list(example.words)[:5]}")
+        raise DataError("example-word-empty", id=example.id, words=list(example.words)[:5])
     for span in (example.head, example.tail):
         if span is not None and not 0 <= span.start < span.end <= n:
-            raise DataError(f"{where}: words [{span.start}, {span.end}) do not lie in its {n} words")
+            raise DataError("example-span-outside", id=example.id, start=span.start, end=span.end, length=n)
     if labels.task == "mre" and (example.head is None or example.tail is None):
-        raise DataError(f"{where}: relation extraction needs a head and a tail")
+        raise DataError("example-without-pair", id=example.id)
     if example.tags is not None and len(example.tags) != n:
-        raise DataError(f"{where}: {len(example.tags)} tags for {n} words")
+        raise DataError("example-tag-count-mismatch", id=example.id, found=len(example.tags), expected=n)
     said = example.tags or () if labels.task == "mner" else (example.relation,) if example.relation is not None else ()
     for label in said:
         if label not in labels.names:
-            raise DataError(f"{where}: {label!r} is not one of the dataset's labels ({', '.join(labels.names)})")
+            raise DataError("example-label-unknown", id=example.id, label=label, labels=labels.names)
 
 
 def to_record(example: Example, root: Path | None) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _relative(path: Path, root: Path | None) -> str:
     base = None if root is None else Path(os.path.abspath(root))
     absolute = Path(os.path.abspath(path))
     if base is None or not absolute.is_relative_to(base):
-        raise DataError(f"picture {path} does not lie in the pictures' folder {root}")
+        raise DataError("image-outside-folder", image=path, folder=root)
     return absolute.relative_to(base).as_posix()
 
 

@@ -23,7 +23,7 @@ def shuffle_pictures(examples: Sequence[Example], seed: int) -> list[Example]:
         if example.image is not None or example.objects:
             owners[example.image or example.objects].append(example)
     if len(owners) == 1:
-        raise DataError("all examples with a picture share one: there is no other that it could be exchanged with")
+        raise DataError("only-one-image")
     order = list(owners)
     random.Random(seed).shuffle(order)
     giver = dict(zip(order, order[1:] + order[:1], strict=True))

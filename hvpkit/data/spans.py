@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hvpkit.data.problems import BadRecord, Source
+from hvpkit.messages import Message
 from hvpkit.types import Span
 
 
@@ -15,19 +16,19 @@ def strip_words(tokens: object, source: Source, line: int) -> tuple[tuple[str, .
     of words, or when none is left.
     """
     if not isinstance(tokens, (list, tuple)) or not all(isinstance(token, str) for token in tokens):
-        raise BadRecord("words are not a list of strings", f"expected a list of strings, got {tokens!r:.80}")
+        raise BadRecord("words-not-strings", found=tokens)
     words: list[str] = []
     places = [0]
     for token in tokens:
         word = token.strip()
         if not word:
-            source.note("word of blanks alone, dropped", line, repr(token))
+            source.note(Message("blank-token", text=token), line)
         elif word != token:
-            source.note("blanks around a word or tag, removed", line, repr(token))
+            source.note(Message("blanks-removed", text=token), line)
         words += [word] if word else []
         places.append(len(words))
     if not words:
-        raise BadRecord("no words", "it has none")
+        raise BadRecord("no-words")
     return tuple(words), places
 
 
@@ -35,16 +36,16 @@ def read_span(start: object, end: object, name: str, places: Sequence[int], unit
     """Give the span that [start, end) has become (see `strip_words`); raises BadRecord when it is empty or not in the sentence."""
     n = len(places) - 1
     if not (type(start) is int and type(end) is int):
-        raise BadRecord("span is not two whole numbers", f"{name} is [{start!r}, {end!r}]")
+        raise BadRecord("span-not-integers", name=name, start=start, end=end)
     if not (0 <= start <= n and 0 <= end <= n):
-        raise BadRecord("span outside the sentence", f"{name} is [{start}, {end}), the sentence has {n} {unit}")
+        raise BadRecord("span-outside", name=name, start=start, end=end, length=n, unit=unit)
     span = Span(places[start], places[end]) if start < end else Span(0, 0)
     if span.start == span.end:
-        raise BadRecord("empty span", f"{name} is [{start}, {end})")
+        raise BadRecord("span-empty", name=name, start=start, end=end)
     return span
 
 
 def check_pair(head: Span, tail: Span, source: Source, line: int) -> None:
     """Note a head and a tail that share words: MNRE has such pairs, one name within another, and they stay."""
     if head.start < tail.end and tail.start < head.end:
-        source.note("head and tail share words, kept", line, f"head [{head.start}, {head.end}), tail [{tail.start}, {tail.end})")
+        source.note(Message("head-tail-overlap", head=[head.start, head.end], tail=[tail.start, tail.end]), line)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from hvpkit.data.problems import BadRecord
 from hvpkit.errors import choices
+from hvpkit.messages import Message
 
-REPAIRED = "I- tag that continues nothing, made B-"
+REPAIRED = "tag-repaired"
 
 
 def read_tag(raw: str, types: Sequence[str] | None = None) -> str:
@@ -15,9 +16,9 @@ def read_tag(raw: str, types: Sequence[str] | None = None) -> str:
     position, _, kind = raw.partition("-")
     if raw == "O" or (position in ("B", "I") and kind and (types is None or kind in types)):
         return raw
-    known = ["O", *(f"{p}-{t}" for t in types for p in "BI")] if types else ["O", "B-PER", "I-PER"]
-    expected = choices(raw, known) if types else "; expected O, B-TYPE or I-TYPE"
-    raise BadRecord("unknown tag", f"tag {raw!r} is unknown{expected}")
+    if types is None:
+        raise BadRecord("tag-not-bio", tag=raw)
+    raise BadRecord("unknown-tag", tag=raw, hint=choices(raw, ["O", *(f"{p}-{t}" for t in types for p in "BI")]))
 
 
 def repair(tags: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
@@ -31,3 +32,8 @@ def repair(tags: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
             tag = f"B{tag[1:]}"
         legal.append(tag)
     return tuple(legal), changed
+
+
+def repaired(tags: Sequence[str], words: Sequence[str], i: int) -> Message:
+    """Say which tag was repaired: that of word `i`, among the tags as they were."""
+    return Message("tag-repaired", tag=tags[i], word=words[i], previous=tags[i - 1] if i else "the beginning")

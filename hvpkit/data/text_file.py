@@ -9,8 +9,7 @@ from typing import Any
 
 from hvpkit.data.problems import BadRecord, Source
 from hvpkit.errors import DataError
-
-CUT_SHORT = "file ends in the middle of a record"
+from hvpkit.messages import Message
 
 
 def utf8(line: str, number: int | None = None) -> str:
@@ -19,7 +18,7 @@ def utf8(line: str, number: int | None = None) -> str:
         line.encode("utf-8")
     except UnicodeEncodeError as error:
         place = len(line[: error.start].encode("utf-8")) + 1
-        raise BadRecord("not UTF-8", f"byte {place} of the line is not UTF-8; save the file as UTF-8", number) from None
+        raise BadRecord("line-not-utf8", byte=place, line=number) from None
     return line
 
 
@@ -28,8 +27,7 @@ def whole_characters(record: dict[Any, Any]) -> dict[Any, Any]:
     try:
         json.dumps(record, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8")
     except UnicodeEncodeError as error:
-        half = error.object[error.start]
-        raise BadRecord("half of a character", f"{half!r} is half of one: the text was cut or badly decoded") from None
+        raise BadRecord("lone-surrogate", character=error.object[error.start]) from None
     return record
 
 
@@ -57,19 +55,19 @@ class TextFile:
                     windows, first = windows + 1, first or number
                 yield line.removesuffix("\r")
         if blank:
-            raise DataError(f"{file} is empty; remove it if there are no {self._source.split} examples")
+            raise DataError("split-empty", file=file, split=self._source.split)
         if windows:
-            self._source.note_of_file("Windows line end, read as a plain one", first, f"{windows} of {number} lines", times=windows)
+            self._source.note_of_file(Message("windows-line-ends", count=windows, total=number), first, times=windows)
 
     def judge(self, fault: BadRecord, line: int) -> BadRecord:
         """Call a fault in the last line, if that has no end, what it most likely is."""
         last = (fault.line or line) == self._unended
-        return BadRecord(CUT_SHORT, f"the last line has no end, and {fault}", fault.line) if last else fault
+        return BadRecord("file-truncated", reason=fault.message, line=fault.line) if last else fault
 
     def _without_mark(self, data: bytes) -> bytes:
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise DataError(f"{self._source.file} is UTF-16; save it as UTF-8")
+            raise DataError("file-utf16", file=self._source.file)
         if not data.startswith(codecs.BOM_UTF8):
             return data
-        self._source.note_of_file("byte order mark, ignored", 1, "the file begins with one")
+        self._source.note_of_file(Message("byte-order-mark"), 1)
         return data.removeprefix(codecs.BOM_UTF8)

@@ -9,8 +9,9 @@ from pathlib import PurePath
 from hvpkit.data.draft import Draft, unique_id
 from hvpkit.data.labels import ENTITY_TYPES
 from hvpkit.data.problems import BadRecord, Source
-from hvpkit.data.tags import REPAIRED, read_tag, repair
+from hvpkit.data.tags import read_tag, repair, repaired
 from hvpkit.data.text_file import TextFile, utf8
+from hvpkit.messages import Message
 from hvpkit.types import Example
 
 START = "IMGID:"
@@ -61,11 +62,11 @@ def _tweets(lines: Iterable[str], source: Source) -> Iterator[_Tweet]:
                 tweet.ended = True
         elif tweet is None:
             if not lost:
-                source.leave_out(BadRecord(f"words before the first {START} line", f"{line.strip()!r} belongs to no tweet"), number)
+                source.leave_out(BadRecord("words-before-first-tweet", text=line.strip()), number)
             lost = True
         else:
             if tweet.ended:
-                source.note("empty line inside a tweet, ignored", number - 1, f"in tweet {tweet.picture}")
+                source.note(Message("empty-line-in-tweet", tweet=tweet.picture), number - 1)
                 tweet.ended = False
             tweet.lines.append((number, line))
     if tweet:
@@ -82,29 +83,30 @@ def _example(tweet: _Tweet, source: Source) -> Example:
             tags.append(tag)
             lines.append(number)
     if not words:
-        raise BadRecord("tweet without words", f"tweet {tweet.picture!r} has none")
+        raise BadRecord("tweet-without-words", tweet=tweet.picture)
     legal, changed = repair(tags)
     for i in changed:
-        source.note(REPAIRED, lines[i], f"{tags[i]} of {words[i]!r} after {tags[i - 1] if i else 'the beginning'}")
+        source.note(repaired(tags, words, i), lines[i])
     if not tweet.picture:
-        source.note("tweet without a picture's name", tweet.line, f"nothing follows {START}")
+        source.note(Message("tweet-without-image-name"), tweet.line)
     return Example(tweet.picture or f"{source.split}-{tweet.line}", tuple(words), legal)
 
 
 def _word_and_tag(number: int, line: str, source: Source) -> tuple[str, str]:
     fields = line.rstrip("\t").split("\t") if line.count("\t") > 1 else line.split("\t")
-    if len(fields) != 2:
-        what = "no tab" if len(fields) < 2 else "more than one tab"
-        raise BadRecord(f"line with {what}", f"expected word<TAB>tag, got {line!r}", number)
+    if len(fields) < 2:
+        raise BadRecord("line-without-tab", text=line, line=number)
+    if len(fields) > 2:
+        raise BadRecord("line-with-extra-tabs", text=line, line=number)
     word, tag = (part.strip() for part in fields)
     if not word:
-        source.note("word of blanks alone, dropped", number, repr(line))
+        source.note(Message("blank-token", text=line), number)
         return word, "O"
     if [word, tag] != fields:
-        source.note("blanks around a word or tag, removed", number, repr(line))
+        source.note(Message("blanks-removed", text=line), number)
     if tag in OTHER:
-        source.note("type OTHER, read as MISC", number, repr(word))
+        source.note(Message("other-as-misc", word=word), number)
     try:
         return word, read_tag(OTHER.get(tag, tag), ENTITY_TYPES)
     except BadRecord as fault:
-        raise BadRecord(fault.kind, str(fault), number) from None
+        raise BadRecord(fault.message, line=number) from None

@@ -34,7 +34,7 @@ def test_the_table_tells_what_was_found_and_what_was_wrong(hvp):
         == "1"
     )
     assert rows["words"] == "2"
-    assert "line with no tab" in rows
+    assert "line-without-tab" in rows
     assert "train.txt:6: expected word<TAB>tag, got 'broken line'" in typed.out
     assert "There is no dev and no test split." in typed.out
     assert "in data/twitter2017" in typed.out

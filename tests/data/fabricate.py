@@ -64,5 +64,10 @@ def context(root, tmp_path, **options):
     return ReaderContext(root, tmp_path / "stage", problems=Problems(), **options)
 
 
+def some(message, fields):
+    """Give those of a message's fields that are named in `fields`."""
+    return {name: message.fields.get(name) for name in fields}
+
+
 def kinds(problems, split="train"):
     return {problem.kind: problem.count for problem in problems.all() if problem.split == split}

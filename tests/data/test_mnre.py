@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from fabricate import RESIDENCE, kinds, pair, write, write_pairs
+from fabricate import RESIDENCE, kinds, pair, some, write, write_pairs
+from raising import raises
 
+from hvpkit.data.labels import MNRE_RELATIONS
 from hvpkit.data.mnre import read_pairs
 from hvpkit.data.problems import Problems, Source
-from hvpkit.errors import DataError
+from hvpkit.errors import DataError, choices
 from hvpkit.types import Span
 
 
@@ -50,8 +52,9 @@ def test_code_is_not_run_but_reported_and_skipped(tmp_path):
     assert ids(drafts) == ["a:2"]
     assert not (tmp_path / "pwned").exists()
     [problem] = problems.all()
-    assert (problem.kind, problem.count, problem.left_out) == ("line is neither a Python literal nor JSON", 2, True)
-    assert problem.places[0].startswith(f"{tmp_path / 'train.txt'}:1: it is not run")
+    assert (problem.kind, problem.count, problem.left_out) == ("line-not-literal", 2, True)
+    assert problem.messages[0].fields == {"text": evil[:60]}
+    assert problem.places[0] == f"{tmp_path / 'train.txt'}:1: {problem.messages[0]}"
 
 
 DEEP = '{"a": ' * 900 + "1" + "}" * 900
@@ -69,39 +72,43 @@ def at(*place, key="h"):
 
 
 @pytest.mark.parametrize(
-    ("record", "kind", "what"),
+    ("record", "code", "fields"),
     [
-        (at(0, 4), "span outside the sentence", "[0, 4), the sentence has 3 words"),
-        (at(-1, 1), "span outside the sentence", "[-1, 1)"),
-        (at(1, 1), "empty span", "[1, 1)"),
-        (at(2, 1, key="t"), "empty span", "t is [2, 1)"),
-        (at(0.0, 1), "span is not two whole numbers", "[0.0, 1]"),
-        (at(True, 2), "span is not two whole numbers", "[True, 2]"),
-        (at(1), "entity without a place", "h must be"),
-        (pair(h="Ann"), "entity without a place", "'Ann'"),
-        (pair(relation="/per/per/peers"), "unknown relation", "did you mean /per/per/peer"),
-        (pair(relation=None), "unknown relation", "None is unknown"),
-        (pair(relation=["None"]), "unknown relation", "['None'] is unknown"),
-        (pair(token=[]), "no words", "it has none"),
-        (pair(token="Ann of Rome"), "words are not a list of strings", "'Ann of Rome'"),
-        (pair(token=["Ann", 3, "Rome"]), "words are not a list of strings", "3"),
-        ({"token": ["x"]}, "record without a needed key", "it has no h, t, img_id, relation; it has token"),
-        (["x"], "record is not a dict", "expected a dict"),
+        (at(0, 4), "span-outside", {"name": "h", "start": 0, "end": 4, "length": 3, "unit": "words"}),
+        (at(-1, 1), "span-outside", {"start": -1, "end": 1}),
+        (at(1, 1), "span-empty", {"start": 1, "end": 1}),
+        (at(2, 1, key="t"), "span-empty", {"name": "t", "start": 2, "end": 1}),
+        (at(0.0, 1), "span-not-integers", {"start": 0.0, "end": 1}),
+        (at(True, 2), "span-not-integers", {"start": True, "end": 2}),
+        (at(1), "span-missing", {"name": "h", "found": {"name": "", "pos": [1]}}),
+        (pair(h="Ann"), "span-missing", {"name": "h", "found": "Ann"}),
+        (
+            pair(relation="/per/per/peers"),
+            "unknown-relation",
+            {"relation": "/per/per/peers", "hint": choices("/per/per/peers", MNRE_RELATIONS)},
+        ),
+        (pair(relation=None), "unknown-relation", {"relation": None}),
+        (pair(relation=["None"]), "unknown-relation", {"relation": ["None"]}),
+        (pair(token=[]), "no-words", {}),
+        (pair(token="Ann of Rome"), "words-not-strings", {"found": "Ann of Rome"}),
+        (pair(token=["Ann", 3, "Rome"]), "words-not-strings", {"found": ["Ann", 3, "Rome"]}),
+        ({"token": ["x"]}, "keys-missing", {"missing": ["h", "t", "img_id", "relation"], "keys": ["token"]}),
+        (["x"], "record-not-dict", {"found": "['x']"}),
     ],
 )
-def test_a_bad_pair_is_left_out_and_placed(tmp_path, record, kind, what):
+def test_a_bad_pair_is_left_out_and_placed(tmp_path, record, code, fields):
     drafts, problems = read(tmp_path, [pair(), record])
     assert ids(drafts) == ["a:1"]
     [problem] = problems.all()
-    assert (problem.kind, problem.left_out) == (kind, True)
-    assert problem.places[0].startswith(f"{tmp_path / 'train.txt'}:2: ")
-    assert what in problem.places[0]
+    assert (problem.kind, problem.left_out) == (code, True)
+    assert problem.places == [f"{tmp_path / 'train.txt'}:2: {problem.messages[0]}"]
+    assert some(problem.messages[0], fields) == fields
 
 
 def test_an_entity_within_another_stays_and_is_counted(tmp_path):
     drafts, problems = read(tmp_path, [pair(h={"name": "Ann of Rome", "pos": [0, 3]})])
     assert drafts[0].example.head == Span(0, 3)
-    assert kinds(problems) == {"head and tail share words, kept": 1}
+    assert kinds(problems) == {"head-tail-overlap": 1}
 
 
 def test_neighbouring_entities_share_nothing(tmp_path):
@@ -111,7 +118,7 @@ def test_neighbouring_entities_share_nothing(tmp_path):
 
 def test_a_name_that_is_not_at_its_place_is_counted(tmp_path):
     _, problems = read(tmp_path, [pair(h={"name": "Rome", "pos": [0, 1]})])
-    assert kinds(problems) == {"name differs from the words at its place": 1}
+    assert kinds(problems) == {"name-mismatch": 1}
 
 
 def test_spans_move_with_the_words_of_blanks_that_are_dropped(tmp_path):
@@ -119,48 +126,50 @@ def test_spans_move_with_the_words_of_blanks_that_are_dropped(tmp_path):
     drafts, problems = read(tmp_path, [pair(token=tokens, h={"name": "Ann", "pos": [0, 3]}, t={"name": "Rome", "pos": [5, 6]})])
     example = drafts[0].example
     assert (example.words, example.head, example.tail) == (("Ann", "of", "Rome"), Span(0, 1), Span(2, 3))
-    assert kinds(problems) == {"word of blanks alone, dropped": 3, "blanks around a word or tag, removed": 1}
+    assert kinds(problems) == {"blank-token": 3, "blanks-removed": 1}
 
 
 def test_a_span_of_blanks_alone_is_empty(tmp_path):
     _, problems = read(tmp_path, [pair(), pair(token=["Ann", " ", "Rome"], h={"name": "", "pos": [1, 2]})])
-    assert kinds(problems) == {"empty span": 1}
+    assert kinds(problems) == {"span-empty": 1}
 
 
 @pytest.mark.parametrize("image", [None, "", 7])
 def test_a_pair_without_a_pictures_name_stays(tmp_path, image):
     drafts, problems = read(tmp_path, [pair(image)])
     assert (ids(drafts), drafts[0].picture) == (["train:1"], None)
-    assert kinds(problems) == {"pair without a picture's name": 1}
+    assert kinds(problems) == {"pair-without-image-name": 1}
 
 
 @pytest.mark.parametrize(
-    ("line", "kind"),
+    ("line", "code"),
     [
-        (repr(pair()).encode().replace(b"Ann", b"\xc4nn"), "not UTF-8"),
-        (json.dumps(pair()).encode().replace(b"Ann", rb"\ud83dnn"), "half of a character"),
-        (repr(pair()).encode().replace(b"Ann", rb"\ud83dnn"), "half of a character"),
+        (repr(pair()).encode().replace(b"Ann", b"\xc4nn"), "line-not-utf8"),
+        (json.dumps(pair()).encode().replace(b"Ann", rb"\ud83dnn"), "lone-surrogate"),
+        (repr(pair()).encode().replace(b"Ann", rb"\ud83dnn"), "lone-surrogate"),
     ],
 )
-def test_what_is_no_text_is_left_out(tmp_path, line, kind):
+def test_what_is_no_text_is_left_out(tmp_path, line, code):
     drafts, problems = read(tmp_path, line + b"\n" + repr(pair()).encode() + b"\n")
     assert ids(drafts) == ["a:2"]
-    assert kinds(problems) == {kind: 1}
+    assert kinds(problems) == {code: 1}
 
 
 @pytest.mark.parametrize("write_record", [repr, json.dumps])
 def test_a_last_line_cut_short_is_called_that(tmp_path, write_record):
     drafts, problems = read(tmp_path, f"{write_record(pair())}\n{write_record(pair())[:-20]}")
     assert len(drafts) == 1
-    assert kinds(problems) == {"file ends in the middle of a record": 1}
+    assert kinds(problems) == {"file-truncated": 1}
 
 
 def test_empty_lines_are_passed_over(tmp_path):
     drafts, problems = read(tmp_path, f"\n  {pair()!r}  \r\n\n")
     assert ids(drafts) == ["a:2"]
-    assert list(kinds(problems)) == ["Windows line end, read as a plain one"]
+    assert list(kinds(problems)) == ["windows-line-ends"]
 
 
 def test_a_file_of_code_alone_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"nothing in .*can be used:\n  .*train\.txt:1: it is not run"):
+    file = tmp_path / "train.txt"
+    with raises(DataError, "nothing-usable", file=file) as caught:
         read(tmp_path, "print('hello')\n")
+    assert [(problem.location, problem.message.code) for problem in caught.value.problems] == [(f"{file}:1", "line-not-literal")]

@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 from fabricate import TWEETS, context, draw, kinds, pair, write, write_crop_list, write_pairs, write_tweets
+from raising import raises
 
 from hvpkit.data.readers import mnre, twitter2015, twitter2017
 from hvpkit.errors import DataError
@@ -106,7 +107,7 @@ def test_a_folder_of_any_name_is_a_root(tmp_path):
 def test_the_folder_of_the_other_year_is_not_taken_for_this_one(tmp_path):
     write_tweets(tmp_path / "twitter2015")
     for root in (tmp_path, tmp_path / "twitter2015"):
-        with pytest.raises(DataError, match="no text files of twitter2017"):
+        with raises(DataError, "no-text-files", dataset="twitter2017", folder=root):
             twitter2017(context(root, tmp_path))
     assert len(twitter2015(context(tmp_path, tmp_path)).splits) == 3
 
@@ -145,21 +146,24 @@ def test_missing_splits_are_allowed(tmp_path):
 
 
 def test_no_texts_at_all_tells_the_layouts(tmp_path):
-    for root in (tmp_path, tmp_path / "none"):
-        with pytest.raises(DataError, match=r"NER_data/twitter2017/\{train,valid,test\}\.txt|no folder"):
-            twitter2017(context(root, tmp_path))
+    with raises(DataError, "no-text-files", dataset="twitter2017", folder=tmp_path) as caught:
+        twitter2017(context(tmp_path, tmp_path))
+    assert "NER_data/twitter2017/{train,valid,test}.txt" in caught.value.fields["expected"]
+    with raises(DataError, "root-missing", dataset="twitter2017", folder=tmp_path / "none"):
+        twitter2017(context(tmp_path / "none", tmp_path))
 
 
 def test_two_copies_at_the_same_depth_are_refused(tmp_path):
     for folder in ("twitter2017", "twitter_2017"):
         write_tweets(tmp_path / folder)
-    with pytest.raises(DataError, match="more than once: .*twitter2017, .*twitter_2017"):
+    with raises(DataError, "dataset-found-twice", dataset="twitter2017", folders=[tmp_path / "twitter2017", tmp_path / "twitter_2017"]):
         twitter2017(context(tmp_path, tmp_path))
 
 
 def test_two_files_for_one_split_are_refused(tmp_path):
     write_tweets(tmp_path / "twitter2017", {"valid": TWEETS["valid"], "dev": TWEETS["valid"]})
-    with pytest.raises(DataError, match="are the dev split of twitter2017"):
+    files = {"first": tmp_path / "twitter2017" / "dev.txt", "second": tmp_path / "twitter2017" / "valid.txt"}
+    with raises(DataError, "split-twice", **files, split="dev"):
         twitter2017(context(tmp_path, tmp_path))
 
 
@@ -280,8 +284,18 @@ class _Evil:
         return open, (str(self.path), "w")
 
 
-@pytest.mark.parametrize("table", ["evil", "text", ["a.png"], {"10.jpg": "a.png"}, {("10.jpg",): ["a.png"]}, {"10.jpg": [1]}])
-def test_a_list_that_cannot_be_used_is_reported_and_never_run(tmp_path, table):
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [
+        ("evil", "crop-list-unreadable"),
+        ("text", "crop-list-unreadable"),
+        (["a.png"], "crop-list-not-dict"),
+        ({"10.jpg": "a.png"}, "crop-list-malformed"),
+        ({("10.jpg",): ["a.png"]}, "crop-list-malformed"),
+        ({"10.jpg": [1]}, "crop-list-malformed"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_reported_and_never_run(tmp_path, table, code):
     released_tweets(tmp_path)
     file = tmp_path / "NER_data" / "twitter2017" / "twitter2017_train_dict.pth"
     if table == "evil":
@@ -293,5 +307,6 @@ def test_a_list_that_cannot_be_used_is_reported_and_never_run(tmp_path, table):
     ask = context(tmp_path, tmp_path)
     dataset = twitter2017(ask)
     assert not (tmp_path / "pwned").exists()
-    assert kinds(ask.problems) == {"list of crops that cannot be used": 1}
+    assert kinds(ask.problems) == {code: 1}
+    assert ask.problems.all()[0].messages[0].fields["file"] == file
     assert names(dataset.splits["train"][0]) == [f"10_pred_yolo_crop_{i}.png" for i in (0, 1, 2)]

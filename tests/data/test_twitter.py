@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from fabricate import kinds, write
+from fabricate import kinds, some, write
+from raising import raises
 
+from hvpkit.data.labels import tag_labels
 from hvpkit.data.problems import Problems, Source
-from hvpkit.data.tags import REPAIRED, repair
+from hvpkit.data.tags import repair
 from hvpkit.data.twitter import read_tweets
-from hvpkit.errors import DataError
+from hvpkit.errors import DataError, choices
 
 GOOD = "IMGID:1\nAnn\tB-PER\nsings\tO\n\n"
 
@@ -40,31 +42,36 @@ def test_words_that_look_odd_stay_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "kind", "what"),
+    ("line", "code", "fields"),
     [
-        ("Ann B-PER", "line with no tab", "'Ann B-PER'"),
-        ("Ann\tx\tB-PER", "line with more than one tab", "expected word<TAB>tag"),
-        ("Ann\tB-PERS", "unknown tag", "'B-PERS' is unknown; did you mean B-PER"),
-        ("Ann\t", "unknown tag", "tag '' is unknown"),
-        ("Ann\tPER", "unknown tag", "'PER'"),
-        ("Ann\tb-PER", "unknown tag", "'b-PER'"),
+        ("Ann B-PER", "line-without-tab", {"text": "Ann B-PER"}),
+        ("Ann\tx\tB-PER", "line-with-extra-tabs", {"text": "Ann\tx\tB-PER"}),
+        ("Ann\tB-PERS", "unknown-tag", {"tag": "B-PERS", "hint": choices("B-PERS", tag_labels().names)}),
+        ("Ann\t", "unknown-tag", {"tag": ""}),
+        ("Ann\tPER", "unknown-tag", {"tag": "PER"}),
+        ("Ann\tb-PER", "unknown-tag", {"tag": "b-PER"}),
     ],
 )
-def test_a_tweet_with_a_bad_line_is_left_out_and_placed(tmp_path, line, kind, what):
+def test_a_tweet_with_a_bad_line_is_left_out_and_placed(tmp_path, line, code, fields):
     drafts, problems = read(tmp_path, f"IMGID:0\nx\tO\n{line}\ny\tO\n\n" + GOOD)
     assert [draft.example.id for draft in drafts] == ["1"]
     problem = only_problem(problems)
-    assert (problem.kind, problem.count, problem.left_out, problem.split) == (kind, 1, True, "train")
-    assert problem.places[0].startswith(f"{tmp_path / 'train.txt'}:3: ")
-    assert what in problem.places[0]
+    assert (problem.kind, problem.count, problem.left_out, problem.split) == (code, 1, True, "train")
+    assert problem.places == [f"{tmp_path / 'train.txt'}:3: {problem.messages[0]}"]
+    assert some(problem.messages[0], fields) == fields
 
 
 def test_illegal_tags_are_repaired_and_counted(tmp_path):
     drafts, problems = read(tmp_path, GOOD + "IMGID:2\na\tI-PER\nb\tI-PER\nc\tI-LOC\nd\tO\ne\tI-ORG\nf\tB-LOC\ng\tI-LOC\n")
     assert drafts[1].example.tags == ("B-PER", "I-PER", "B-LOC", "O", "B-ORG", "B-LOC", "I-LOC")
     problem = only_problem(problems)
-    assert (problem.kind, problem.count, problem.left_out) == (REPAIRED, 3, False)
-    assert ":6: I-PER of 'a' after the beginning" in problem.places[0]
+    assert (problem.kind, problem.count, problem.left_out) == ("tag-repaired", 3, False)
+    assert problem.places[0] == f"{tmp_path / 'train.txt'}:6: {problem.messages[0]}"
+    assert [some(message, ("tag", "word")) for message in problem.messages[:2]] == [
+        {"tag": "I-PER", "word": "a"},
+        {"tag": "I-LOC", "word": "c"},
+    ]
+    assert problem.messages[1].fields["previous"] == "I-PER"
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
@@ -84,13 +91,13 @@ def test_repaired_tags_are_legal_and_legal_ones_stay(length):
 def test_other_is_misc(tmp_path):
     drafts, problems = read(tmp_path, "IMGID:1\nWorld\tB-OTHER\nCup\tI-OTHER\n")
     assert drafts[0].example.tags == ("B-MISC", "I-MISC")
-    assert kinds(problems) == {"type OTHER, read as MISC": 2}
+    assert kinds(problems) == {"other-as-misc": 2}
 
 
 def test_a_tweet_without_words_is_left_out(tmp_path):
     drafts, problems = read(tmp_path, "IMGID:0\n\n" + GOOD + "IMGID:9\n")
     assert len(drafts) == 1
-    assert kinds(problems) == {"tweet without words": 2}
+    assert kinds(problems) == {"tweet-without-words": 2}
     assert only_problem(problems).left_out
 
 
@@ -98,74 +105,88 @@ def test_blanks_are_removed_and_words_of_blanks_dropped(tmp_path):
     drafts, problems = read(tmp_path, "IMGID:1 \n Ann\tB-PER \n\u00a0\tI-PER\n\tO\nLee\tI-PER\n")
     assert drafts[0].example.words == ("Ann", "Lee")
     assert drafts[0].example.tags == ("B-PER", "I-PER")
-    assert kinds(problems) == {"blanks around a word or tag, removed": 1, "word of blanks alone, dropped": 2}
+    assert kinds(problems) == {"blanks-removed": 1, "blank-token": 2}
 
 
 def test_faults_of_the_file_do_not_count_those_of_a_last_tweet_that_is_left_out(tmp_path):
     _, problems = read(tmp_path, (GOOD + "IMGID:2\nRome\tB-LOC\n\nx y\n").replace("\n", "\r\n").encode())
-    assert kinds(problems) == {"Windows line end, read as a plain one": 8, "line with no tab": 1}
+    assert kinds(problems) == {"windows-line-ends": 8, "line-without-tab": 1}
 
 
 def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path):
     drafts, problems = read(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
     assert (drafts[0].example.id, drafts[0].example.words, drafts[0].example.tags) == ("1", ("Ann", "sings"), ("B-PER", "O"))
-    assert kinds(problems) == {"byte order mark, ignored": 1, "Windows line end, read as a plain one": 4}
+    assert kinds(problems) == {"byte-order-mark": 1, "windows-line-ends": 4}
 
 
 def test_an_empty_line_inside_a_tweet_loses_no_words(tmp_path):
     drafts, problems = read(tmp_path, "IMGID:1\n\nAnn\tB-PER\n\nLee\tI-PER\n\n\n")
     assert drafts[0].example.words == ("Ann", "Lee")
-    assert only_problem(problems).places == [f"{tmp_path / 'train.txt'}:4: in tweet 1"]
+    problem = only_problem(problems)
+    assert (problem.kind, problem.messages[0].fields) == ("empty-line-in-tweet", {"tweet": "1"})
+    assert problem.places == [f"{tmp_path / 'train.txt'}:4: {problem.messages[0]}"]
 
 
 def test_words_before_any_tweet_are_reported(tmp_path):
     drafts, problems = read(tmp_path, "lost\tO\ntoo\tO\n\nanother\tO\n\n" + GOOD)
     assert len(drafts) == 1
-    assert kinds(problems) == {"words before the first IMGID: line": 2}
+    assert kinds(problems) == {"words-before-first-tweet": 2}
 
 
 @pytest.mark.parametrize(("text", "place"), [("IMGID:2\nx\tO\nüb\u00e9\tO\n", 7), ("IMGID:2\u00e9\nx\tO\n", 5)])
 def test_a_tweet_that_is_not_utf8_is_left_out_with_line_and_byte(tmp_path, text, place):
     drafts, problems = read(tmp_path, GOOD.encode() + text.encode().replace("\u00e9".encode(), b"\xe9") + b"\nIMGID:3\ny\tO\n")
     assert len(drafts) == 2
-    assert only_problem(problems).kind == "not UTF-8"
-    assert only_problem(problems).places[0].startswith(f"{tmp_path / 'train.txt'}:{place}: byte {8 if place == 5 else 4} of the line")
+    problem = only_problem(problems)
+    assert (problem.kind, problem.messages[0].fields) == ("line-not-utf8", {"byte": 8 if place == 5 else 4})
+    assert problem.places == [f"{tmp_path / 'train.txt'}:{place}: {problem.messages[0]}"]
 
 
 def test_bytes_are_counted_as_an_editor_does(tmp_path):
-    with pytest.raises(DataError, match=r"train\.txt:2: byte 4 of the line is not UTF-8; save the file as UTF-8"):
+    with raises(DataError, "nothing-usable") as caught:
         read(tmp_path, b"IMGID:2\n" + "üb".encode() + b"\xe9\tO\n")
+    [problem] = caught.value.problems
+    assert (problem.location, problem.message.code) == (f"{tmp_path / 'train.txt'}:2", "line-not-utf8")
+    assert problem.message.fields == {"byte": 4}
 
 
 def test_utf16_is_refused(tmp_path):
-    with pytest.raises(DataError, match="is UTF-16; save it as UTF-8"):
+    with raises(DataError, "file-utf16", file=tmp_path / "train.txt"):
         read(tmp_path, GOOD.encode("utf-16"))
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", b"\xef\xbb\xbf"])
 def test_an_empty_file_is_refused(tmp_path, text):
-    with pytest.raises(DataError, match="is empty"):
+    with raises(DataError, "split-empty", file=tmp_path / "train.txt", split="train"):
         read(tmp_path, text)
 
 
 def test_a_file_with_nothing_usable_is_refused_with_its_first_faults(tmp_path):
-    with pytest.raises(DataError, match=r"nothing in .*train\.txt can be used:\n  .*train\.txt:2: tag 'X' is unknown"):
-        read(tmp_path, "IMGID:1\na\tX\n\nIMGID:2\nb\tY\n")
+    file = tmp_path / "train.txt"
+    with raises(DataError, "nothing-usable", file=file) as caught:
+        read(tmp_path, "".join(f"IMGID:{tag}\na\t{tag}\n\n" for tag in "XYZUV"))
+    assert [(problem.location, problem.message.code, problem.message.fields["tag"]) for problem in caught.value.problems] == [
+        (f"{file}:2", "unknown-tag", "X"),
+        (f"{file}:5", "unknown-tag", "Y"),
+        (f"{file}:8", "unknown-tag", "Z"),
+    ]
 
 
 def test_an_id_used_twice_is_made_unique(tmp_path):
     drafts, problems = read(tmp_path, GOOD + GOOD + "IMGID:1#2\nx\tO\n\n" + GOOD)
     assert [draft.example.id for draft in drafts] == ["1", "1#2", "1#2#2", "1#3"]
     assert {draft.picture for draft in drafts} == {"1.jpg", "1#2.jpg"}
-    assert kinds(problems) == {"id used before, made unique": 3}
+    assert kinds(problems) == {"id-repeated": 3}
 
 
-@pytest.mark.parametrize("rest", ["Rome\tB-L", "Ro"])
-def test_a_last_line_cut_short_is_called_that(tmp_path, rest):
+@pytest.mark.parametrize(("rest", "reason"), [("Rome\tB-L", "unknown-tag"), ("Ro", "line-without-tab")])
+def test_a_last_line_cut_short_is_called_that(tmp_path, rest, reason):
     drafts, problems = read(tmp_path, GOOD + f"IMGID:2\nin\tO\n{rest}")
     assert len(drafts) == 1
-    assert kinds(problems) == {"file ends in the middle of a record": 1}
-    assert ":7: the last line has no end" in only_problem(problems).places[0]
+    assert kinds(problems) == {"file-truncated": 1}
+    [message] = only_problem(problems).messages
+    assert message.fields["reason"].code == reason
+    assert only_problem(problems).places == [f"{tmp_path / 'train.txt'}:7: {message}"]
 
 
 def test_a_sound_last_line_needs_no_end(tmp_path):
@@ -176,11 +197,12 @@ def test_a_sound_last_line_needs_no_end(tmp_path):
 
 def test_faults_of_a_tweet_that_is_left_out_anyway_are_not_counted(tmp_path):
     _, problems = read(tmp_path, "IMGID:0\n x \tB-OTHER\nbad\n\n" + GOOD)
-    assert kinds(problems) == {"line with no tab": 1}
+    assert kinds(problems) == {"line-without-tab": 1}
 
 
 def test_many_faults_keep_their_first_places_only(tmp_path):
     _, problems = read(tmp_path, GOOD + "IMGID:2\n" + "".join(f"w{i}\tB-OTHER\n" for i in range(9)))
     problem = only_problem(problems)
     assert problem.count == 9
-    assert [place.rpartition(" ")[2] for place in problem.places] == ["'w0'", "'w1'", "'w2'"]
+    assert [message.fields["word"] for message in problem.messages] == ["w0", "w1", "w2"]
+    assert len(problem.places) == 3

@@ -41,16 +41,16 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.task not in ("mner", "mre"):
-            raise InputError(f"--task {self.task}: expected mner or mre")
+            raise InputError("demo-task-unknown", task=self.task)
         shares = {"irrelevant": self.irrelevant, "ambiguity": self.ambiguity, "test-irrelevant": self.test_irrelevant}
         for name, share in shares.items():
             if share is not None and not 0 <= share <= 1:
-                raise InputError(f"--{name} {share}: a share lies between 0 and 1, for example 0.3 for three in ten")
+                raise InputError("demo-fraction-invalid", option=name, value=share)
         if self.seed < 0:
-            raise InputError(f"--seed {self.seed}: expected a whole number of at least 0")
+            raise InputError("demo-seed-negative", seed=self.seed)
         if self.size < SMALLEST:
             what = "type" if self.task == "mner" else "relation"
-            raise InputError(f"--size {self.size} is too small to hold every {what} in every split; give at least {SMALLEST}")
+            raise InputError("demo-too-small", size=self.size, what=what, minimum=SMALLEST)
 
     def examples(self, split: Split) -> int:
         """Give how many examples a split has: `size` for train, a quarter of it (`SMALLEST` at least) for dev and for test."""

@@ -45,5 +45,5 @@ def _drawn(settings: Settings, context: ReaderContext) -> Dataset:
     from hvpkit.data.demo.generate import demo_dataset
 
     if context.root != Path():
-        raise InputError(f"--root {context.root}: the demo reads no files, it draws its own; say where to with --output")
+        raise InputError("demo-reads-no-files", root=context.root)
     return demo_dataset(settings, context.stage, context.text_only)

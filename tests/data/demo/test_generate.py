@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
+from raising import raises
 
 from hvpkit.data.demo.ceilings import ceilings
 from hvpkit.data.demo.generate import contrast_pairs, dataset_name, demo_dataset, generate
-from hvpkit.data.demo.plan import Settings
+from hvpkit.data.demo.plan import SMALLEST, Settings
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError, InputError
 from hvpkit.types import SPLITS
@@ -150,7 +151,7 @@ def test_demo_data_of_the_other_task_is_refused(mner):
 
 
 def test_settings_that_cannot_be_write_nothing(tmp_path):
-    with pytest.raises(InputError, match="--size 5"):
+    with raises(InputError, "demo-too-small", size=5, minimum=SMALLEST):
         generate(tmp_path / "data", size=5)
     assert not list(tmp_path.iterdir())
 

@@ -1,8 +1,10 @@
+import math
 from collections import Counter
 from dataclasses import replace
 from random import Random
 
 import pytest
+from raising import raises
 
 from hvpkit.data.demo.lexicon import OPEN, OPEN_ANSWERS, SETTLED, SETTLED_PAIRS
 from hvpkit.data.demo.plan import CLUES, SMALLEST, Settings, deal, plan
@@ -15,20 +17,20 @@ def told(stories):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("wrong", "code", "fields"),
     [
-        ({"irrelevant": -0.1}, "--irrelevant -0.1: a share lies between 0 and 1"),
-        ({"ambiguity": 1.5}, "--ambiguity 1.5: a share lies between 0 and 1"),
-        ({"test_irrelevant": 30.0}, "--test-irrelevant 30.0: a share"),
-        ({"irrelevant": float("nan")}, "--irrelevant nan: a share"),
-        ({"size": 23}, "--size 23 is too small to hold every type in every split; give at least 24"),
-        ({"size": 0, "task": "mre"}, "too small to hold every relation"),
-        ({"seed": -1}, "--seed -1"),
-        ({"task": "ner"}, "--task ner: expected mner or mre"),
+        ({"irrelevant": -0.1}, "demo-fraction-invalid", {"option": "irrelevant", "value": -0.1}),
+        ({"ambiguity": 1.5}, "demo-fraction-invalid", {"option": "ambiguity", "value": 1.5}),
+        ({"test_irrelevant": 30.0}, "demo-fraction-invalid", {"option": "test-irrelevant", "value": 30.0}),
+        ({"irrelevant": math.nan}, "demo-fraction-invalid", {"option": "irrelevant", "value": math.nan}),
+        ({"size": 23}, "demo-too-small", {"size": 23, "what": "type", "minimum": 24}),
+        ({"size": 0, "task": "mre"}, "demo-too-small", {"size": 0, "what": "relation"}),
+        ({"seed": -1}, "demo-seed-negative", {"seed": -1}),
+        ({"task": "ner"}, "demo-task-unknown", {"task": "ner"}),
     ],
 )
-def test_settings_that_cannot_be_are_refused(wrong, message):
-    with pytest.raises(InputError, match=message):
+def test_settings_that_cannot_be_are_refused(wrong, code, fields):
+    with raises(InputError, code, **fields):
         Settings(**wrong)
 
 

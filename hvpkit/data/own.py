@@ -124,7 +124,8 @@ class _Reader:
             raise BadRecord("record-of-other-task", expected=kinds[self.task or task], found=kinds[task])
         if unknown := [key for key in record if key not in KEYS]:
             source.note(
-                Message("unknown-keys", keys=[Message("unknown-key", key=key, hint=choices(key, KEYS)) for key in unknown[:3]]), number
+                Message("unknown-keys", keys=[Message("unknown-record-key", key=key, hint=choices(key, KEYS)) for key in unknown[:3]]),
+                number,
             )
         sentence = read_sentence(record, source, number)
         tags = sentence.tags(record)

@@ -102,7 +102,7 @@ def _misplaced(box: Box, image: Path) -> Message | None:
         return None
     left, top, right, bottom = astuple(box)
     if left >= width or top >= height or right <= 0 or bottom <= 0:
-        return Message("box-outside", left=left, top=top, right=right, bottom=bottom, image=image.name, width=width, height=height)
+        return Message("box-outside-image", left=left, top=top, right=right, bottom=bottom, image=image.name, width=width, height=height)
     if right <= 1 and bottom <= 1 and not all(edge.is_integer() for edge in (left, top, right, bottom)):
         return Message("box-relative", left=left, top=top, right=right, bottom=bottom, image=image.name, width=width, height=height)
     return None

@@ -55,7 +55,7 @@ class TextFile:
                     windows, first = windows + 1, first or number
                 yield line.removesuffix("\r")
         if blank:
-            raise DataError("split-empty", file=file, split=self._source.split)
+            raise DataError("split-file-empty", file=file, split=self._source.split)
         if windows:
             self._source.note_of_file(Message("windows-line-ends", count=windows, total=number), first, times=windows)
 

@@ -34,7 +34,7 @@ TEMPLATES: dict[str, Template] = {
     "record-empty": Template("it has nothing"),
     "keys-missing": Template("it has no {missing}; it has {keys}", {"missing": ["h", "t"], "keys": ["token", "relation"]}),
     "unknown-keys": Template("key that is not known, not read: {keys}", {"keys": ["'img'; did you mean image?"]}),
-    "unknown-key": Template("{key!r}{hint}", {"key": "img", "hint": "; did you mean image?"}),
+    "unknown-record-key": Template("{key!r}{hint}", {"key": "img", "hint": "; did you mean image?"}),
     "id-repeated": Template("id used before, made unique: {id!r} is now {unique!r}", {"id": "7", "unique": "7#2"}),
     "no-labels": Template('it has neither "tags" nor "entities", nor a pair; {found}', {"found": "it has id, tokens"}),
     # ------------------------------------------------------------------------------------------------------------------- words
@@ -101,7 +101,7 @@ TEMPLATES: dict[str, Template] = {
     "objects-not-list": Template("objects are no list: {found!r:.60}", {"found": "a.jpg"}),
     "object-malformed": Template('expected a file name or {{"box": [x0, y0, x1, y1]}}, got {found!r:.60}', {"found": 7}),
     "box-malformed": Template("a box is [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {found!r:.60}", {"found": [1, 0, 1, 1]}),
-    "box-outside": Template(
+    "box-outside-image": Template(
         "the box [{left:g}, {top:g}, {right:g}, {bottom:g}] lies outside of {image}, which has {width} x {height} pixels",
         {"left": 40, "top": 0, "right": 50, "bottom": 10, "image": "a.jpg", "width": 32, "height": 32},
     ),
@@ -129,7 +129,7 @@ TEMPLATES: dict[str, Template] = {
         "nothing in {file} can be used:\n{problems:lines}",
         {"file": "train.txt", "problems": ["train.txt:2: tag 'X' is unknown; expected O, B-TYPE or I-TYPE"]},
     ),
-    "split-empty": Template("{file} is empty; remove it if there are no {split} examples", {"file": "mine/dev.jsonl", "split": "dev"}),
+    "split-file-empty": Template("{file} is empty; remove it if there are no {split} examples", {"file": "mine/dev.jsonl", "split": "dev"}),
     "split-twice": Template(
         "both {first} and {second} are the {split} split; keep one of them",
         {"first": "mine/dev.jsonl", "second": "mine/valid.jsonl", "split": "dev"},

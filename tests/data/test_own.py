@@ -341,8 +341,8 @@ def test_an_object_that_cannot_be_used_is_left_out(tmp_path, thing, code):
 @pytest.mark.parametrize(
     ("box", "code"),
     [
-        ([40, 0, 50, 10], "box-outside"),
-        ([-5, 3, 0, 9], "box-outside"),
+        ([40, 0, 50, 10], "box-outside-image"),
+        ([-5, 3, 0, 9], "box-outside-image"),
         ([0.1, 0.2, 0.5, 0.9], "box-relative"),
     ],
 )
@@ -386,7 +386,7 @@ def test_keys_that_are_not_known_are_told_with_what_may_be_meant(tmp_path):
     [problem] = problems.all()
     assert (problem.kind, problem.left_out) == ("unknown-keys", False)
     img, likes = problem.messages[0].fields["keys"]
-    assert (img.code, img.fields["key"], likes.fields["key"]) == ("unknown-key", "img", "likes")
+    assert (img.code, img.fields["key"], likes.fields["key"]) == ("unknown-record-key", "img", "likes")
     assert "image" in img.fields["hint"] and "tokens" not in img.fields["hint"]
 
 

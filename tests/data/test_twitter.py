@@ -157,7 +157,7 @@ def test_utf16_is_refused(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "\n \n", b"\xef\xbb\xbf"])
 def test_an_empty_file_is_refused(tmp_path, text):
-    with raises(DataError, "split-empty", file=tmp_path / "train.txt", split="train"):
+    with raises(DataError, "split-file-empty", file=tmp_path / "train.txt", split="train"):
         read(tmp_path, text)
 
 

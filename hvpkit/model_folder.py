@@ -17,6 +17,7 @@ from typing import Any
 from hvpkit.access import open_to_others
 from hvpkit.composition import named_components, plugins_of, sources_of
 from hvpkit.errors import ComponentError, ModelFolderError
+from hvpkit.messages import Message
 from hvpkit.recipe import Recipe, load_recipe
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Labels
@@ -38,7 +39,7 @@ class ModelFolder:
     labels: Labels
     registry: Registry
     metrics: dict[str, Any]
-    changed: tuple[str, ...] = ()
+    changed: tuple[Message, ...] = ()
 
 
 def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry: Registry | None = None) -> ModelFolder:
@@ -48,22 +49,26 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry:
     is not installed.
     """
     if not folder.is_dir():
-        raise ModelFolderError(f"there is no model folder {folder}; train one with `hvp train RECIPE`")
-    faults: list[str] = []
+        raise ModelFolderError("model-folder-missing", folder=folder)
+    faults: list[Message] = []
     description, labels, metrics = (_read_json(folder / name, faults) for name in (DESCRIPTION, LABELS, METRICS))
     if isinstance(description.get("format"), int) and description["format"] != FORMAT:
         raise ModelFolderError(
-            f"{folder} has format {description['format']} (written by hvpkit {description.get('hvpkit')}), this hvpkit "
-            f"{version('hvpkit')} reads {FORMAT}; update hvpkit"
+            "model-format",
+            folder=folder,
+            found=description["format"],
+            expected=FORMAT,
+            writer=description.get("hvpkit"),
+            version=version("hvpkit"),
         )
     faults += [] if faults else _content_faults(description, labels)
-    faults += [f"{name} is missing" for name in (RECIPE, WEIGHTS, "text") if not (folder / name).exists()]
+    faults += [Message("model-file-missing", file=name) for name in (RECIPE, WEIGHTS, "text") if not (folder / name).exists()]
     faults += _file_faults(folder, description.get("files"))
     if faults:
-        raise ModelFolderError(f"{folder} is not a whole model folder: {'; '.join(dict.fromkeys(faults))}; copy or train it again")
+        raise ModelFolderError("model-folder-damaged", folder=folder, damage=list(dict.fromkeys(faults)))
     recipe, registry = load_recipe(folder / RECIPE), registry or load_registry(plugin_files)
     if labels["task"] != recipe.task:
-        raise ModelFolderError(f"{folder}: {LABELS} is for {labels['task']!r}, {RECIPE} for {recipe.task!r}; copy it again")
+        raise ModelFolderError("labels-task-mismatch", folder=folder, found=labels["task"], expected=recipe.task)
     _require_components(folder, recipe, registry, description["components"])
     changed = tuple(_changed(plugins_of(recipe, registry), description["components"]))
     if changed:
@@ -71,36 +76,36 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry:
     return ModelFolder(folder, recipe, Labels(recipe.task, tuple(labels["names"])), registry, metrics, changed)
 
 
-def _read_json(file: Path, faults: list[str]) -> dict[str, Any]:
+def _read_json(file: Path, faults: list[Message]) -> dict[str, Any]:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
         if isinstance(value, dict):
             return value
-        faults.append(f"{file.name} is damaged (no JSON object)")
+        faults.append(Message("model-file-no-object", file=file.name))
     except FileNotFoundError:
-        faults.append(f"{file.name} is missing")
+        faults.append(Message("model-file-missing", file=file.name))
     except (OSError, ValueError, RecursionError) as error:
-        faults.append(f"{file.name} is damaged ({error})")
+        faults.append(Message("model-file-unreadable", file=file.name, reason=str(error)))
     return {}
 
 
-def _content_faults(description: dict[str, Any], labels: dict[str, Any]) -> Iterator[str]:
+def _content_faults(description: dict[str, Any], labels: dict[str, Any]) -> Iterator[Message]:
     """Find what the JSON files do not say that they must."""
     names = labels.get("names")
     if not isinstance(labels.get("task"), str) or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        yield f"{LABELS} is damaged (no task, or no list of names)"
+        yield Message("labels-incomplete", file=LABELS)
     if "format" not in description or not isinstance(description.get("components"), dict):
-        yield f"{DESCRIPTION} is damaged (no format, or no components)"
+        yield Message("description-incomplete", file=DESCRIPTION)
 
 
-def _file_faults(folder: Path, files: object) -> Iterator[str]:
+def _file_faults(folder: Path, files: object) -> Iterator[Message]:
     """Compare the files that components wrote, and the weights, with the sizes they were written with."""
     for name, size in files.items() if isinstance(files, dict) else ():
         file = folder / name
         if not file.is_file():
-            yield f"{name} is missing"
+            yield Message("model-file-missing", file=name)
         elif file.stat().st_size != size:
-            yield f"{name} is damaged ({file.stat().st_size} bytes, written were {size})"
+            yield Message("model-file-size", file=name, found=file.stat().st_size, expected=size)
 
 
 def _require_components(folder: Path, recipe: Recipe, registry: Registry, sources: dict[str, str]) -> None:
@@ -109,17 +114,16 @@ def _require_components(folder: Path, recipe: Recipe, registry: Registry, source
         try:
             registry.get(kind, name)
         except ComponentError:
-            lacking.append(f"{kind} {name!r} (made by {sources.get(f'{kind} {name}', 'an unknown plugin')})")
+            source = sources.get(f"{kind} {name}", "an unknown plugin")
+            lacking.append(Message("component-of", kind=kind, name=name, source=source))
     if lacking:
-        raise ModelFolderError(
-            f"{folder} needs components that are not installed: {'; '.join(lacking)}; install the plugin or name it with --plugin FILE"
-        )
+        raise ModelFolderError("components-not-installed", folder=folder, components=lacking)
 
 
-def _changed(plugins: dict[str, str], sources: dict[str, str]) -> Iterator[str]:
+def _changed(plugins: dict[str, str], sources: dict[str, str]) -> Iterator[Message]:
     for component, now in plugins.items():
         if now != (then := sources.get(component)):
-            yield f"the {component} comes from {now}, the model was trained with {then}"
+            yield Message("plugin-changed", component=component, found=now, expected=then)
 
 
 def describe(recipe: Recipe, registry: Registry, folder: Path) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def newest_model(root: Path) -> Path:
     """Find the model folder under `root` that was written last; raises ModelFolderError when there is none."""
     found = [file.parent for file in _descriptions(root)]
     if not found:
-        raise ModelFolderError(f"there is no model under {root}/; train one with `hvp train RECIPE`, or name one with --model DIR")
+        raise ModelFolderError("no-models", folder=root)
     return max(found, key=lambda folder: (folder / DESCRIPTION).stat().st_mtime)
 
 

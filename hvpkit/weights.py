@@ -55,12 +55,11 @@ def load_model(what: ModelFolder, device: torch.device | str | None = None) -> M
     try:
         state = load_file(file)
     except (OSError, SafetensorError) as error:
-        raise ModelFolderError(f"{file} is damaged: {error}") from error
+        raise ModelFolderError("model-weights-damaged", file=file, reason=str(error)) from error
     expected = model.state_dict()
     wrong = [name for name in expected if name not in state or state[name].shape != expected[name].shape]
     wrong += [name for name in state if name not in expected]
     if wrong:
-        shown = ", ".join(wrong[:3])
-        raise ModelFolderError(f"{file} does not fit its recipe: {len(wrong)} tensors are missing, unknown or of another shape ({shown})")
+        raise ModelFolderError("model-weights-mismatch", file=file, count=len(wrong), names=wrong[:3])
     model.load_state_dict(state)
     return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from raising import raises
 
 from hvpkit.data.batching import Batcher
 from hvpkit.errors import ModelFolderError, RecipeError
@@ -54,11 +55,18 @@ def change(folder: Path, name: str, **values) -> None:
     (folder / name).write_text(json.dumps(content), encoding="utf-8")
 
 
-def refusal(folder: Path) -> str:
-    """Open a folder that cannot be opened; gives the message."""
+def refusal(folder: Path) -> ModelFolderError:
+    """Open a folder that cannot be opened; gives the error."""
     with pytest.raises(ModelFolderError) as error:
         load_model(open_model_folder(folder), "cpu")
-    return str(error.value)
+    return error.value
+
+
+def damage(folder: Path) -> set[tuple[str, str]]:
+    """Open a folder that is not whole; gives what is wrong with it, as (code, file)."""
+    error = refusal(folder)
+    assert (error.code, error.fields["folder"]) == ("model-folder-damaged", folder)
+    return {(fault.code, fault.fields["file"]) for fault in error.fields["damage"]}
 
 
 # ------------------------------------------------------------------------------------------------------------ save and load
@@ -118,6 +126,13 @@ def test_a_folder_that_is_there_is_never_replaced(folder):
 
 
 # ------------------------------------------------------------------------------------------------------------------ damage
+DAMAGED = {
+    "model-file-size",
+    "model-file-unreadable",
+    "model-file-no-object",
+    "labels-incomplete",
+    "description-incomplete",
+}
 NEEDED = ("labels.json", "metrics.json", "model.json", "recipe.yaml", "text/config.json", "text/tokenizer.json", "weights.safetensors")
 
 
@@ -128,13 +143,14 @@ def test_these_are_the_files(mner_text_model):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    assert refusal(tmp_path / "runs/x") == f"there is no model folder {tmp_path}/runs/x; train one with `hvp train RECIPE`"
+    error = refusal(tmp_path / "runs/x")
+    assert (error.code, error.fields) == ("model-folder-missing", {"folder": tmp_path / "runs/x"})
 
 
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    assert f"{name} is missing" in refusal(folder)
+    assert ("model-file-missing", name) in damage(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 40, b"[]", b"{}", b"[" * 100_000], ids=["empty", "junk", "list", "object", "deep"])
@@ -147,14 +163,18 @@ def test_a_damaged_file_is_named(folder, name, content):
         with pytest.raises(RecipeError, match=f"{folder}/recipe.yaml:1: "):
             open_model_folder(folder)
     else:
-        assert f"{name} is damaged" in refusal(folder)
+        found = damage(folder)
+        assert {file for _, file in found} == {name}
+        assert {code for code, _ in found} <= DAMAGED
 
 
 @pytest.mark.parametrize("name", [name for name in NEEDED if name != "recipe.yaml"])
 def test_a_file_that_was_cut_short_is_named(folder, name):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
-    assert f"{name} is damaged" in refusal(folder)
+    found = damage(folder)
+    assert {file for _, file in found} == {name}
+    assert {code for code, _ in found} <= DAMAGED
 
 
 def test_everything_that_is_missing_or_damaged_is_named_at_once(folder):
@@ -162,46 +182,57 @@ def test_everything_that_is_missing_or_damaged_is_named_at_once(folder):
         (folder / name).unlink()
     (folder / "metrics.json").write_text("{", encoding="utf-8")
     (folder / "weights.safetensors").write_bytes(b"x")
-    message = refusal(folder)
-    assert message.count(" is missing") == 3
-    assert message.count(" is damaged") == 2
-    for name in ("labels.json", "recipe.yaml", "text/tokenizer.json", "metrics.json", "weights.safetensors"):
-        assert name in message
+    missing = {("model-file-missing", name) for name in ("labels.json", "recipe.yaml", "text/tokenizer.json")}
+    assert damage(folder) == {*missing, ("model-file-unreadable", "metrics.json"), ("model-file-size", "weights.safetensors")}
+    assert len(refusal(folder).fields["damage"]) == 5  # each once
 
 
 def test_an_empty_folder_lacks_everything(tmp_path):
-    message = refusal(tmp_path)
-    assert all(f"{name} is missing" in message for name in ("model.json", "labels.json", "recipe.yaml", "weights.safetensors", "text"))
+    names = ("model.json", "labels.json", "recipe.yaml", "weights.safetensors", "text")
+    assert {("model-file-missing", name) for name in names} <= damage(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "message"),
+    ("name", "values", "code", "file"),
     [
-        ("model.json", {"components": []}, "model.json is damaged"),
-        ("labels.json", {"names": "O"}, "labels.json is damaged"),
-        ("labels.json", {"names": [1]}, "labels.json is damaged"),
-        ("labels.json", {"task": "mre"}, "labels.json is for 'mre', recipe.yaml for 'mner'"),
-        ("labels.json", {"names": ["O", "B-PER", "I-PER"]}, "tensors are missing, unknown or of another shape"),
-        ("model.json", {"format": 2, "hvpkit": "9.0"}, "has format 2 (written by hvpkit 9.0), this hvpkit"),
-        ("model.json", {"files": {"text/more.json": 3}}, "text/more.json is missing"),
+        ("model.json", {"components": []}, "description-incomplete", "model.json"),
+        ("labels.json", {"names": "O"}, "labels-incomplete", "labels.json"),
+        ("labels.json", {"names": [1]}, "labels-incomplete", "labels.json"),
+        ("model.json", {"files": {"text/more.json": 3}}, "model-file-missing", "text/more.json"),
     ],
 )
-def test_files_that_say_something_else_are_refused(folder, name, values, message):
+def test_files_that_say_too_little_are_refused(folder, name, values, code, file):
     change(folder, name, **values)
-    assert message in refusal(folder)
+    assert (code, file) in damage(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "code", "fields"),
+    [
+        ("labels.json", {"task": "mre"}, "labels-task-mismatch", {"found": "mre", "expected": "mner"}),
+        ("labels.json", {"names": ["O", "B-PER", "I-PER"]}, "model-weights-mismatch", {}),
+        ("model.json", {"format": 2, "hvpkit": "9.0"}, "model-format", {"found": 2, "expected": 1, "writer": "9.0"}),
+    ],
+)
+def test_files_that_say_something_else_are_refused(folder, name, values, code, fields):
+    change(folder, name, **values)
+    error = refusal(folder)
+    assert (error.code, {name: error.fields[name] for name in fields}) == (code, fields)
 
 
 def test_weights_of_another_model_are_refused(folder, mre_text_model):
     change(folder, "model.json", files={})
     shutil.copy(mre_text_model / "weights.safetensors", folder)
-    assert "weights.safetensors does not fit its recipe" in refusal(folder)
+    error = refusal(folder)
+    assert (error.code, error.fields["file"]) == ("model-weights-mismatch", folder / "weights.safetensors")
 
 
 def test_damage_that_keeps_the_size_is_found(folder):
     content = bytearray((folder / "weights.safetensors").read_bytes())
     content[8:40] = b"\x00" * 32
     (folder / "weights.safetensors").write_bytes(content)
-    assert "weights.safetensors is damaged" in refusal(folder)
+    error = refusal(folder)
+    assert (error.code, error.fields["file"]) == ("model-weights-damaged", folder / "weights.safetensors")
 
 
 # ----------------------------------------------------------------------------------------------------------------- plugins
@@ -210,9 +241,11 @@ def test_a_model_made_with_a_plugin_says_which_it_needs(tmp_path, mner_data):
     plugin.write_text(GATE, encoding="utf-8")
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion.gate=even",))
     folder = tiny.save_tiny_model(tmp_path / "model", recipe, mner_data, (plugin,))
-    message = refusal(folder)
-    assert "needs components that are not installed: gate 'even' (made by even_gate.py (file, sha256 " in message
-    assert "--plugin FILE" in message
+    error = refusal(folder)
+    assert (error.code, error.fields["folder"]) == ("components-not-installed", folder)
+    [needed] = error.fields["components"]
+    assert (needed.code, needed.fields["kind"], needed.fields["name"]) == ("component-of", "gate", "even")
+    assert needed.fields["source"].startswith("even_gate.py (file, sha256 ")
     assert open_model_folder(folder, [plugin]).registry is load_registry([plugin])
     assert not any("even_gate.py" in remark for remark in open_model_folder(folder, [plugin]).metrics["remarks"])
 
@@ -228,8 +261,10 @@ def test_a_plugin_that_has_changed_since_is_remarked(tmp_path, mner_data):
     opened = open_model_folder(folder, [later])
     [remark] = opened.changed
     assert remark in opened.metrics["remarks"]
-    source = r"even_gate\.py \(file, .*\)"
-    assert re.fullmatch(f"the gate even comes from {source}, the model was trained with {source}", remark)
+    assert (remark.code, remark.fields["component"]) == ("plugin-changed", "gate even")
+    found, expected = remark.fields["found"], remark.fields["expected"]
+    assert found != expected
+    assert all(re.fullmatch(r"even_gate\.py \(file, .*\)", source) for source in (found, expected))
 
 
 # ------------------------------------------------------------------------------------------------------------------ newest
@@ -248,5 +283,5 @@ def test_the_newest_model_is_the_one_written_last_however_deep(tmp_path):
 @pytest.mark.parametrize("name", ["empty", "absent"])
 def test_no_model_at_all_says_how_to_get_one(tmp_path, name):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelFolderError, match="there is no model under .*; train one with `hvp train RECIPE`, or name one with --model"):
+    with raises(ModelFolderError, "no-models", folder=tmp_path / name):
         newest_model(tmp_path / name)

@@ -38,7 +38,7 @@ def crf(
     if labels == "words":
         return CrfHead(context, dropout, bio=transitions == "bio")
     if transitions == "bio":
-        raise ComponentError("head 'crf': `transitions: bio` is for words; leave it out, or take `labels: words`")
+        raise ComponentError("bio-transitions-of-words")
     return PieceCrfHead(context, dropout)
 
 

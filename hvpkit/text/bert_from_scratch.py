@@ -64,8 +64,7 @@ def build_bert(context: TextContext, shape: BertShape, hiding: Hiding, markers: 
         return open_hugging_face(context, name=str(context.folder), random=True, style=style)
     if shape.width % (2 * shape.heads):
         raise ComponentError(
-            f"text encoder 'bert-from-scratch': width {shape.width} does not split into {shape.heads} heads of an even width; "
-            f"make it a multiple of {2 * shape.heads}"
+            "width-not-divisible", encoder="bert-from-scratch", width=shape.width, heads=shape.heads, multiple=2 * shape.heads
         )
     tokenizer = learn_vocabulary(context, "bert-from-scratch", shape.vocabulary)
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
@@ -93,7 +92,7 @@ def build_bert(context: TextContext, shape: BertShape, hiding: Hiding, markers: 
 def learn_vocabulary(context: TextContext, encoder: str, size: int) -> BertTokenizer:
     """Learn the vocabulary of the training examples for the encoder so named; raises ComponentError when there are none."""
     if not context.examples:
-        raise ComponentError(f"text encoder {encoder!r} learns its vocabulary from training examples, and there are none")
+        raise ComponentError("vocabulary-without-examples", encoder=f"text encoder {encoder!r}")
     return learn_tokenizer([" ".join(example.words) for example in context.examples], size)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hvpkit.errors import HvpkitError, ModelFolderError
+from hvpkit.messages import Message
 
 Opened = TypeVar("Opened")
 TIMEOUT_SECONDS = 5.0
@@ -26,7 +27,7 @@ def open_pretrained(name: str, what: str, option: str, open_it: Callable[[str, b
     if looks_like_path(name):
         folder = Path(name).expanduser()
         if not folder.is_dir():
-            raise ModelFolderError(f"{what}: there is no folder {name}; {option} takes a hub id or a local folder")
+            raise ModelFolderError("pretrained-folder-missing", kind=what, folder=name, option=option)
         return _open(str(folder), True, what, open_it)
     try:
         return _open(name, True, what, open_it)
@@ -45,8 +46,8 @@ def require_weights(report: Mapping[str, Any], optional: str) -> None:
     lacking = sorted({*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])})
     lacking = [name for name in lacking if optional not in name]
     if lacking:
-        shown = f"{', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''}"
-        raise ValueError(f"its weights lack {len(lacking)} tensors that its config asks for, or have them in another shape ({shown})")
+        shown = lacking if len(lacking) <= 3 else [*lacking[:3], "..."]
+        raise ValueError(Message("weights-incomplete", count=len(lacking), names=shown))
 
 
 def _open(name: str, local: bool, what: str, open_it: Callable[[str, bool], Opened]) -> Opened:
@@ -55,7 +56,7 @@ def _open(name: str, local: bool, what: str, open_it: Callable[[str, bool], Open
     except HvpkitError:
         raise
     except Exception as error:  # a stranger's files make the library raise anything at all
-        raise ModelFolderError(f"{what} {name!r} cannot be opened: {_first_line(error)}") from error
+        raise ModelFolderError("pretrained-not-opened", kind=what, name=name, reason=_first_line(error)) from error
 
 
 def _require_hub(name: str, what: str, option: str) -> None:
@@ -63,16 +64,18 @@ def _require_hub(name: str, what: str, option: str) -> None:
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError
 
-    way_out = f"give a local folder instead: --set {option}=/path/to/folder"
     if constants.HF_HUB_OFFLINE:
-        raise ModelFolderError(f"{what} {name!r} is not in the local cache and HF_HUB_OFFLINE is set; {way_out}")
+        raise ModelFolderError("hub-offline", kind=what, name=name, option=option)
     try:
         HfApi().model_info(name, timeout=TIMEOUT_SECONDS)
     except HfHubHTTPError as error:
-        raise ModelFolderError(f"{what} {name!r}: the model hub answers {_first_line(error)}; check the name, or {way_out}") from error
+        raise ModelFolderError("hub-refused", kind=what, name=name, option=option, reason=_first_line(error)) from error
     except Exception as error:  # the HTTP client's own classes differ between releases of the hub library
-        raise ModelFolderError(f"{what} {name!r} is not in the local cache and the model hub cannot be reached; {way_out}") from error
+        raise ModelFolderError("hub-unreachable", kind=what, name=name, option=option) from error
 
 
 def _first_line(error: Exception) -> str:
+    """Give the message that an error was raised with, or else the first line of its text."""
+    if error.args and isinstance(error.args[0], Message):
+        return error.args[0]
     return (str(error).strip() or type(error).__name__).partition("\n")[0]

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig,
 
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
 from hvpkit.errors import ComponentError
+from hvpkit.messages import Message
 from hvpkit.text.hub import open_pretrained, require_weights
 from hvpkit.text.markers import lay_out, lay_out_released
 from hvpkit.text.prefix_attention import NAME as PREFIX_ATTENTION
@@ -46,7 +47,7 @@ def _open(place: str, local: bool, random: bool, style: TextStyle) -> HuggingFac
     tokenizer = load_tokenizer(place, local)
     require_fitting(tokenizer, config)
     if config.is_encoder_decoder:
-        raise ValueError(f"{config.model_type} is an encoder with a decoder; take a model that is an encoder alone")
+        raise ValueError(Message("encoder-with-decoder", type=config.model_type))
     build: dict[str, Any] = {"attn_implementation": PREFIX_ATTENTION, "dtype": torch.float32}
     if random:
         return HuggingFaceEncoder(AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, style, random=True)
@@ -62,14 +63,14 @@ def load_tokenizer(place: str, local: bool) -> PreTrainedTokenizerBase:
         place, use_fast=True, add_prefix_space=True, local_files_only=local, trust_remote_code=False
     )
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers makes an empty one where there are no files
-        raise FileNotFoundError("it holds no tokenizer (tokenizer.json)")
+        raise FileNotFoundError(Message("tokenizer-missing"))
     return tokenizer
 
 
 def require_fitting(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
     """Refuse a tokenizer with more pieces than the model knows; raises ValueError."""
     if len(tokenizer) > config.vocab_size:
-        raise ValueError(f"its tokenizer has {len(tokenizer)} pieces, its model knows {config.vocab_size}")
+        raise ValueError(Message("tokenizer-too-large", found=len(tokenizer), expected=config.vocab_size))
 
 
 class HuggingFaceEncoder(TextEncoder):
@@ -173,7 +174,7 @@ class HuggingFaceEncoder(TextEncoder):
 
     def remarks(self) -> list[str]:
         """Name random weights."""
-        return ["the text encoder was trained from random weights"] if self.random else []
+        return [Message("text-encoder-random")] if self.random else []
 
     def accept_prefix(self) -> None:
         """Number the attention modules and try a prefix on a few tokens.
@@ -196,9 +197,7 @@ class HuggingFaceEncoder(TextEncoder):
             return False
 
     def _refusal(self) -> ComponentError:
-        kind = self.model.config.model_type
-        fitting = "BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, ERNIE, DistilBERT or ModernBERT"
-        return ComponentError(f"the text encoder ({kind}) takes no visual prefix: use one like {fitting}, or `fusion: none` without vision")
+        return ComponentError("prefix-unsupported", encoder=self.model.config.model_type)
 
     def _attention_modules(self) -> list[nn.Module]:
         calls: list[nn.Module] = []

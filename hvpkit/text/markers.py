@@ -42,7 +42,7 @@ def lay_out(pieces: Sequence[Sequence[int]], example: Example, room: int, marker
     else:
         first, last = 0, fitting(costs, room)
         if last == 0:
-            raise DataError(f"example {example.id}: its first word has {costs[0]} pieces, but only {room} fit; raise data.max_length")
+            raise DataError("first-word-too-long", example=example.id, wordpieces=costs[0], limit=room)
     return _place(pieces, example, first, last, markers)
 
 
@@ -67,10 +67,7 @@ def lay_out_released(pieces: Sequence[Sequence[int]], example: Example, room: in
         word_of += [word] * len(own)
     for role, number in (("head", 0), ("tail", 2)):
         if at.get(number, 0) >= room:
-            raise DataError(
-                f"example {example.id}: its {role} starts at position {at[number] + 1}, but only {room} are read; raise data.max_length, "
-                "or take text.layout `words`, whose window is around both entities"
-            )
+            raise DataError("entity-cut-off", example=example.id, role=role, position=at[number] + 1, limit=room)
     kept = [start for start in word_starts if start < room]
     return Layout(ids[:room], kept, word_of[:room], 0, len(pieces) - len(kept), at.get(0), at.get(2))
 
@@ -85,7 +82,7 @@ def window_around(costs: Sequence[int], spans: Sequence[Span], room: int, identi
     first, last = min(span.start for span in spans), max(span.end for span in spans)
     left = room - sum(costs[first:last])
     if left < 0:
-        raise DataError(f"example {identity}: its two entities lie {room - left} pieces apart, but only {room} fit; raise data.max_length")
+        raise DataError("pair-too-far-apart", example=identity, wordpieces=room - left, limit=room)
     grown = True
     while grown:
         grown = False

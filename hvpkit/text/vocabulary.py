@@ -39,10 +39,11 @@ class Vocabulary:
         try:
             told = json.loads(file.read_text(encoding="utf-8"))
             items, repeated, zeros = told["items"], told["repeated"], told["zeros"]
-            if not isinstance(repeated, int) or not all(isinstance(item, str) for item in items):
-                raise ValueError("it holds no list of items with the number of those that are repeated")
+            is_whole = isinstance(repeated, int) and all(isinstance(item, str) for item in items)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelFolderError(f"{file} is no vocabulary ({error!r}); copy the model folder again, or train it again") from error
+            raise ModelFolderError("vocabulary-unreadable", file=file, reason=repr(error)) from error
+        if not is_whole:
+            raise ModelFolderError("vocabulary-without-items", file=file)
         return cls(tuple(items), repeated, bool(zeros))
 
     def save(self, file: Path) -> None:

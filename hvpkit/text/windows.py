@@ -40,7 +40,7 @@ def windows(
         elif start < done:  # the next word is so long that it does not fit beside those before it
             start = done
         else:
-            raise DataError(f"example {example.id}: the text encoder keeps nothing of word {start + 1}, {example.words[start]!r:.40}")
+            raise DataError("word-not-encoded", example=example.id, position=start + 1, word=example.words[start])
     return found
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hvpkit.contracts import EncodedText, TextContext
 from hvpkit.errors import ComponentError
+from hvpkit.messages import Message
 from hvpkit.text.markers import lay_out
 from hvpkit.text.vocabulary import PADDING, UNKNOWN, Vocabulary, with_zeros
 from hvpkit.text.word_vectors import WordVectors, read_vectors
@@ -42,7 +43,7 @@ class WordEmbedding(nn.Embedding):
     def __init__(self, vocabulary: Vocabulary, options: WordOptions, vectors: WordVectors | None = None) -> None:
         super().__init__(vocabulary.size, options.width, padding_idx=PADDING)
         self.vocabulary, self.singleton_unk = vocabulary, options.singleton_unk
-        self.coverage: str | None = None
+        self.coverage: Message | None = None
         uniform(self)
         if vectors is not None:
             self._take(vectors)
@@ -50,8 +51,8 @@ class WordEmbedding(nn.Embedding):
     def remarks(self) -> list[str]:
         """Say for a score where the vectors came from."""
         if self.coverage is None:
-            return ["the text encoder, with its word vectors, was trained from random weights"]
-        return [f"the text encoder was trained from random weights, but for its word vectors: {self.coverage}"]
+            return [Message("text-encoder-and-word-vectors-random")]
+        return [Message("text-encoder-random-but-word-vectors", coverage=self.coverage)]
 
     @torch.no_grad()
     def _take(self, vectors: WordVectors) -> None:
@@ -106,7 +107,7 @@ def open_words(context: TextContext, options: WordOptions) -> WordEmbedding:
         return WordEmbedding(Vocabulary.open(context.folder / FILE), options)
     counts = Counter(with_zeros(word) if options.zeros else word for example in context.examples for word in example.words)
     if not counts:
-        raise ComponentError("a text encoder with a vocabulary of its own learns it from training examples, and there are none")
+        raise ComponentError("vocabulary-without-examples", encoder="a text encoder with a vocabulary of its own")
     vocabulary = Vocabulary.learn(counts, zeros=options.zeros)
     if options.file is None:
         return WordEmbedding(vocabulary, options)

@@ -11,6 +11,7 @@ import numpy
 from numpy.typing import NDArray
 
 from hvpkit.errors import ModelFolderError
+from hvpkit.messages import Message
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,19 @@ class WordVectors:
         found = self.rows.get(word)
         return self.rows.get(word.lower()) if found is None else found
 
-    def coverage(self, counts: Counter[str]) -> str:
+    def coverage(self, counts: Counter[str]) -> Message:
         """Say how many of the counted words, at least one, have a vector."""
         exact, found = sum(word in self.rows for word in counts), [word for word in counts if self.of(word) is not None]
         running = sum(counts[word] for word in found) / sum(counts.values())
-        return (
-            f"{self.file.name} has vectors for {len(found)} of {len(counts)} words of the training text ({len(found) / len(counts):.1%}; "
-            f"{exact} as written, {len(found) - exact} in lower case), {running:.1%} of its running words"
+        return Message(
+            "word-vectors-coverage",
+            file=self.file.name,
+            found=len(found),
+            words=len(counts),
+            fraction=len(found) / len(counts),
+            exact=exact,
+            lower_case=len(found) - exact,
+            running=running,
         )
 
 
@@ -52,7 +59,7 @@ def read_vectors(file: Path, *, width: int, words: Iterable[str], first: int) ->
             continue
         if len(fields) > width and not _is_number(fields[0]):  # a word with blanks in it; those of texts have none
             continue
-        rows.setdefault(word, _vector(fields, width, f"{file}:{number}"))
+        rows.setdefault(word, _vector(fields, width, file, number))
     return WordVectors(file, rows)
 
 
@@ -62,7 +69,7 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
         with file.open(encoding="utf-8", errors="surrogateescape", newline="\n") as opened:
             yield from enumerate(opened, 1)
     except OSError as error:
-        raise ModelFolderError(f"word vectors {file}: {error.strerror}; text.glove takes a text file such as glove.6B.100d.txt") from error
+        raise ModelFolderError("word-vectors-unreadable", file=file, reason=error.strerror) from error
 
 
 def _is_number(field: str) -> bool:
@@ -73,13 +80,13 @@ def _is_number(field: str) -> bool:
     return True
 
 
-def _vector(fields: list[str], width: int, where: str) -> NDArray[numpy.float32]:
+def _vector(fields: list[str], width: int, file: Path, line: int) -> NDArray[numpy.float32]:
     try:
         vector = numpy.array(fields, dtype=numpy.float32)
     except ValueError as error:
-        raise ModelFolderError(f"{where}: expected a word and {width} numbers ({error}); is it a text file of word vectors?") from error
+        raise ModelFolderError("word-vectors-no-numbers", file=file, line=line, expected=width, reason=str(error)) from error
     if vector.shape != (width,):
-        raise ModelFolderError(f"{where}: expected a word and {width} numbers, found {len(fields)}; set text.word_width to the file's")
+        raise ModelFolderError("word-vectors-width", file=file, line=line, expected=width, found=len(fields))
     if not numpy.isfinite(vector).all():
-        raise ModelFolderError(f"{where}: a number is not finite; the file is damaged")
+        raise ModelFolderError("word-vectors-not-finite", file=file, line=line)
     return vector

@@ -103,13 +103,13 @@ def _check(context: FusionContext, options: UmtOptions) -> int:
     """Give the channels of a cell; raises ComponentError for what cannot be built."""
     width, heads = context.text.width, options.heads
     if context.backbone is None:
-        raise ComponentError("fusion 'umt' reads pictures: add a vision section")
+        raise ComponentError("umt-without-vision")
     if heads < 1 or width % heads:
-        raise ComponentError(f"fusion 'umt': the text's width {width} does not split into {heads} heads; give `heads` that divide it")
+        raise ComponentError("umt-width-not-divisible", width=width, heads=heads)
     if options.layers < 1:
-        raise ComponentError(f"fusion 'umt': layers must be at least 1, not {options.layers}")
+        raise ComponentError("umt-too-few-layers", layers=options.layers)
     if not 0 <= options.alpha <= 1:
-        raise ComponentError(f"fusion 'umt': alpha is a share from 0 to 1, not {options.alpha}")
+        raise ComponentError("umt-alpha-outside", alpha=options.alpha)
     if options.beta is not None and options.beta < 0:
-        raise ComponentError(f"fusion 'umt': beta weighs a loss and is at least 0, not {options.beta}")
+        raise ComponentError("umt-beta-negative", beta=options.beta)
     return cell_width(context.backbone.levels, options.every_level)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from hvpkit.hookspecs import Register, hookimpl
 from hvpkit.option_types import Count, Share
 
+from . import messages  # noqa: F401 - adds the templates
+
 if TYPE_CHECKING:
     from hvpkit.contracts import Fusion, FusionContext, TextContext, TextEncoder, VisionContext, VisualBackbone
 

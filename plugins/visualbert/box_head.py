@@ -25,7 +25,7 @@ def open_object_roi(context: VisionContext, *, detector: str, weights: str) -> O
     Raises ModelFolderError when the weights cannot be had or do not fit.
     """
     if weights == "imagenet":
-        raise ModelFolderError("vision.weights: a detector has no `imagenet` weights; take `coco`, `random`, or a state dict's file")
+        raise ModelFolderError("visualbert-imagenet-weights")
     backbone = ObjectRoi(get_model(detector.replace("-", "_"), weights=None, weights_backbone=None), context.size or SIDE)
     if weights != "random" and detector in WITHOUT_EPSILON:
         backbone.drop_epsilon()
@@ -40,13 +40,12 @@ def _coco(detector: str) -> Path:
 
 def _load(backbone: ObjectRoi, file: Path, detector: str) -> None:
     if not file.is_file():
-        raise ModelFolderError(f"vision.weights: there is no file {file}; take `coco`, `random`, or a file of {detector}'s state dict")
+        raise ModelFolderError("visualbert-weights-missing", file=file, detector=detector)
     expected = backbone.state_dict()
     state = {name.removeprefix("roi_heads."): tensor for name, tensor in read_state_dict(file).items()}
     wrong = [n for n, tensor in expected.items() if "num_batches" not in n and (n not in state or state[n].shape != tensor.shape)]
     if wrong:
-        shown = ", ".join(wrong[:3])
-        raise ModelFolderError(f"vision.weights: {file} does not hold weights of {detector}: {len(wrong)} tensors lack or differ ({shown})")
+        raise ModelFolderError("visualbert-weights-mismatch", file=file, detector=detector, count=len(wrong), names=wrong[:3])
     backbone.load_state_dict({name: state.get(name, tensor) for name, tensor in expected.items()})
 
 

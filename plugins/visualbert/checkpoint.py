@@ -10,6 +10,7 @@ from transformers import AutoConfig, AutoModel, BertConfig, VisualBertConfig, Vi
 
 from hvpkit.contracts import TextContext
 from hvpkit.errors import ModelFolderError
+from hvpkit.messages import Message
 from hvpkit.text.hub import open_pretrained, require_weights
 from hvpkit.text.hugging_face import load_tokenizer, require_fitting
 from hvpkit.text.markers import MARKERS
@@ -44,7 +45,10 @@ def open_visualbert(context: TextContext, what: Checkpoint, markers: bool) -> Vi
     try:
         require_fitting(tokenizer, model.config)
     except ValueError as error:
-        raise ModelFolderError(f"the tokenizer of {what.tokenizer or what.name!r} does not fit {what.name!r}: {error}") from error
+        (reason,) = error.args
+        raise ModelFolderError(
+            "visualbert-tokenizer-mismatch", tokenizer=what.tokenizer or what.name, model=what.name, reason=reason
+        ) from error
     return VisualBertEncoder(model, tokenizer, MARKERS if markers and context.task == "mre" else (), begun)
 
 
@@ -59,12 +63,9 @@ def _open_model(place: str, local: bool, what: Checkpoint) -> tuple[VisualBertMo
         _take_over(model, *AutoModel.from_pretrained(place, config=config, **told))
         return model, "bert"
     if not isinstance(config, VisualBertConfig):
-        raise ValueError(f"it is a {config.model_type}; take a visual_bert, or a bert to start from")
+        raise ValueError(Message("visualbert-other-model", type=config.model_type))
     if what.region_width not in (None, config.visual_embedding_dim):
-        raise ValueError(
-            f"its regions are {config.visual_embedding_dim} wide, not {what.region_width}; leave text.region_width out: the fusion maps "
-            "features of another width"
-        )
+        raise ValueError(Message("visualbert-region-width", found=config.visual_embedding_dim, expected=what.region_width))
     config.bypass_transformer = False  # regions go through every layer (Li et al. 2019)
     if what.random:
         return empty(config), "random"
@@ -101,5 +102,5 @@ def _take_over(model: VisualBertModel, bert: torch.nn.Module, report: dict[str, 
     missing = model.load_state_dict(bert.state_dict(), strict=False).missing_keys
     lacking = [name for name in missing if not name.startswith((NEW_IN_VISUALBERT, "pooler."))]
     if lacking:
-        raise ValueError(f"its weights lack {', '.join(lacking[:3])}")
+        raise ValueError(Message("visualbert-weights-incomplete", names=lacking[:3]))
     copy_tables(model)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, VisualBertModel
 
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextStates, Trace
+from hvpkit.messages import Message
 from hvpkit.text.hidden_words import HiddenWords, Hiding
 from hvpkit.text.hugging_face import HuggingFaceEncoder, TextStyle
 
@@ -47,8 +48,7 @@ class VisualBertEncoder(HuggingFaceEncoder):
 
     def remarks(self) -> list[str]:
         """Name weights that no pretraining on pictures has seen."""
-        new = "VisualBERT began as a plain BERT with new embeddings of regions: no pretraining on pictures"
-        return [*super().remarks(), *([new] if self.begun == "bert" else [])]
+        return [*super().remarks(), *([Message("visualbert-started-from-bert")] if self.begun == "bert" else [])]
 
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
         """Give states [B, T, d] and pooled [B, d] of text alone: one region stands beside it, which does not exist."""

@@ -24,7 +24,7 @@ def build_visualbert(context: TextContext, shape: BertShape, region_width: int, 
         model = empty(VisualBertConfig.from_pretrained(context.folder))
         return VisualBertEncoder(model, load_tokenizer(str(context.folder), True), marks, "random", hiding)
     if shape.width % shape.heads:
-        raise ComponentError(f"text encoder {NAME!r}: width {shape.width} does not split into {shape.heads} heads")
+        raise ComponentError("visualbert-width-not-divisible", encoder=NAME, width=shape.width, heads=shape.heads)
     tokenizer = learn_vocabulary(context, NAME, shape.vocabulary)
     config = VisualBertConfig(
         vocab_size=len(tokenizer),

@@ -19,7 +19,7 @@ class SingleStream(Fusion):
     def __init__(self, context: FusionContext, every_level: bool) -> None:
         super().__init__()
         if context.backbone is None:
-            raise ComponentError("fusion 'visualbert' reads pictures: add a vision section")
+            raise ComponentError("visualbert-without-vision")
         encoder, channels = cast(VisualBertEncoder, context.text), cell_width(context.backbone.levels, every_level)
         self.width, self.every_level = encoder.width, every_level
         self.adapt = nn.Identity() if channels == encoder.region_width else nn.Linear(channels, encoder.region_width)

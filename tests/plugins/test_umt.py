@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import tiny
 import torch
+from raising import raises
 from torch import Tensor
 
 from hvpkit.contracts import Fused, HeadContext, Trace
@@ -241,16 +242,16 @@ def test_a_trace_shows_where_words_look_and_how_far_the_gate_is_open():
 
 # ----------------------------------------------------------------------------------------------------------------- refusals
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "code", "fields"),
     [
-        ({"heads": 3}, "the text's width 16 does not split into 3 heads"),
-        ({"layers": 0}, "layers must be at least 1, not 0"),
-        ({"alpha": 1.5}, "alpha is a share from 0 to 1, not 1.5"),
-        ({"beta": -1.0}, "beta weighs a loss and is at least 0, not -1.0"),
+        ({"heads": 3}, "umt-width-not-divisible", {"width": 16, "heads": 3}),
+        ({"layers": 0}, "umt-too-few-layers", {"layers": 0}),
+        ({"alpha": 1.5}, "umt-alpha-outside", {"alpha": 1.5}),
+        ({"beta": -1.0}, "umt-beta-negative", {"beta": -1.0}),
     ],
 )
-def test_options_that_cannot_be_are_refused(options, message):
-    with pytest.raises(ComponentError, match=message):
+def test_options_that_cannot_be_are_refused(options, code, fields):
+    with raises(ComponentError, code, **fields):
         built(**options)
 
 

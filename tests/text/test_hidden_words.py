@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import pytest
 import torch
+from raising import raises
 
 from hvpkit.contracts import TextContext
 from hvpkit.data.batching import pad_texts
@@ -64,5 +64,5 @@ def test_words_are_hidden_in_training_alone():
 
 
 def test_heads_must_have_an_even_width():
-    with pytest.raises(ComponentError, match="width 18 does not split into 6 heads of an even width; make it a multiple of 12"):
+    with raises(ComponentError, "width-not-divisible", encoder="bert-from-scratch", width=18, heads=6, multiple=12):
         build(width=18, heads=6)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from raising import raises
 
 from hvpkit.errors import DataError
 from hvpkit.text.markers import MARKERS, fitting, lay_out, window_around
@@ -73,7 +74,7 @@ def test_the_window_around_a_pair_is_as_wide_as_fits(seed):
     room = chance.randint(4, 40)
     needed = sum(costs[starts[0] : starts[1] + 1]) + 4
     if needed > room:
-        with pytest.raises(DataError, match=rf"example 7: its two entities lie {needed - 4} pieces apart, but only {room - 4} fit"):
+        with raises(DataError, "pair-too-far-apart", example="7", wordpieces=needed - 4, limit=room - 4):
             lay_out(pieces_of(costs), example_of(len(costs), *spans), room, IDS)
         return
     layout = lay_out(pieces_of(costs), example_of(len(costs), *spans), room, IDS)
@@ -95,7 +96,7 @@ def test_the_window_grows_on_both_sides():
 
 
 def test_a_first_word_that_does_not_fit_is_told():
-    with pytest.raises(DataError, match=r"example 7: its first word has 5 pieces, but only 3 fit; raise data\.max_length"):
+    with raises(DataError, "first-word-too-long", example="7", wordpieces=5, limit=3):
         lay_out(pieces_of([5, 1]), example_of(2), 3, None)
 
 

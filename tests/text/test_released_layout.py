@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from raising import raises
 
 from hvpkit.errors import DataError
 from hvpkit.text.markers import RELEASED_MARKERS, lay_out_released
@@ -41,9 +42,7 @@ def test_a_word_of_no_pieces_takes_no_position():
 
 
 def test_a_start_that_is_cut_off_is_told_with_its_example():
-    with pytest.raises(
-        DataError, match=r"example 7: its tail starts at position 7, but only 6 are read; raise data\.max_length, or take text\.layout"
-    ):
+    with raises(DataError, "entity-cut-off", example="7", role="tail", position=7, limit=6):
         laid_out([1, 1, 1, 1, 1], Span(0, 1), Span(4, 5), room=6)
     kept = laid_out([1, 1, 1, 1, 1], Span(0, 1), Span(4, 5), room=7)
     assert kept.tail_start == 6

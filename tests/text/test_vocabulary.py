@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+from raising import raises
 
 from hvpkit.errors import ModelFolderError
 from hvpkit.text.vocabulary import PADDING, UNKNOWN, Vocabulary, with_zeros
@@ -48,16 +49,25 @@ def test_a_saved_one_is_the_same(tmp_path, zeros):
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "[]", "{}", '{"items": [1], "repeated": 0, "zeros": false}', '{"items": 3, "repeated": 0, "zeros": 0}']
+    ("text", "code"),
+    [
+        (None, "vocabulary-unreadable"),
+        ("", "vocabulary-unreadable"),
+        ("[]", "vocabulary-unreadable"),
+        ("{}", "vocabulary-unreadable"),
+        ('{"items": [1], "repeated": 0, "zeros": false}', "vocabulary-without-items"),
+        ('{"items": 3, "repeated": 0, "zeros": 0}', "vocabulary-unreadable"),
+    ],
 )
-def test_what_is_no_vocabulary_is_refused_with_its_file(tmp_path, text):
+def test_what_is_no_vocabulary_is_refused_with_its_file(tmp_path, text, code):
+    file = tmp_path / "words.json"
     if text is not None:
-        (tmp_path / "words.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ModelFolderError, match=r"words\.json is no vocabulary .*train it again"):
-        Vocabulary.open(tmp_path / "words.json")
+        file.write_text(text, encoding="utf-8")
+    with raises(ModelFolderError, code, file=file):
+        Vocabulary.open(file)
 
 
 def test_repeated_must_be_a_number(tmp_path):
     (tmp_path / "words.json").write_text(json.dumps({"items": ["a"], "repeated": "1", "zeros": False}), encoding="utf-8")
-    with pytest.raises(ModelFolderError, match="repeated"):
+    with raises(ModelFolderError, "vocabulary-without-items", file=tmp_path / "words.json"):
         Vocabulary.open(tmp_path / "words.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from raising import raises
 
 from hvpkit.errors import DataError
 from hvpkit.text.windows import Window, merge, part, windows
@@ -75,9 +76,9 @@ def test_a_word_longer_than_a_window_is_read_by_its_beginning():
 
 
 def test_a_word_of_which_nothing_fits_is_an_error_not_a_loop():
-    with pytest.raises(DataError, match="a does not fit"):
+    with raises(DataError, "custom", text="a does not fit"):
         read(["a"], room=0)
-    with pytest.raises(DataError, match="keeps nothing of word 1, 'a'"):
+    with raises(DataError, "word-not-encoded", example="a", position=1, word="a"):
         windows(Example("a", ("a", "b")), lambda one: one, lambda one: 0, 5)
 
 

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from raising import raises
 
 from hvpkit.contracts import TextContext
 from hvpkit.errors import ComponentError
+from hvpkit.messages import Message
 from hvpkit.text.vocabulary import UNKNOWN
 from hvpkit.text.word_embedding import WordOptions, open_words
 from hvpkit.types import Example, Span
 
 EXAMPLES = (Example("1", ("Ada", "visits", "Paris", "in", "1843")), Example("2", ("Bob", "visits", "Rome", "in", "2026")))
-TOLD: list[str] = []
+TOLD: list[Message] = []
 
 
 @pytest.fixture
@@ -50,12 +52,14 @@ def test_a_file_s_vectors_stand_where_its_words_are_and_its_first_words_are_know
 def test_the_coverage_of_a_file_is_told_and_remarked(glove):
     words = words_of(file=glove)
     (told,) = TOLD
-    assert told.startswith("glove.txt has vectors for 2 of 8 words of the training text (25.0%; 1 as written, 1 in lower case), 30.0%")
-    assert words.remarks() == [f"the text encoder was trained from random weights, but for its word vectors: {told}"]
+    numbers = {"found": 2, "words": 8, "fraction": 0.25, "exact": 1, "lower_case": 1, "running": 0.3}
+    assert (told.code, told.fields) == ("word-vectors-coverage", {"file": "glove.txt", **numbers})
+    (remark,) = words.remarks()
+    assert (remark.code, remark.fields) == ("text-encoder-random-but-word-vectors", {"coverage": told})
 
 
 def test_without_a_file_nothing_is_told_and_random_weights_are_remarked():
-    assert words_of().remarks() == ["the text encoder, with its word vectors, was trained from random weights"]
+    assert [remark.code for remark in words_of().remarks()] == ["text-encoder-and-word-vectors-random"]
     assert not TOLD
 
 
@@ -103,5 +107,5 @@ def test_a_saved_folder_needs_neither_examples_nor_the_file(glove, tmp_path):
 
 
 def test_without_training_text_there_is_no_vocabulary():
-    with pytest.raises(ComponentError, match="learns it from training examples, and there are none"):
+    with raises(ComponentError, "vocabulary-without-examples"):
         open_words(TextContext("mner"), WordOptions(3))

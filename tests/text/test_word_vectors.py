@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from raising import raises
 
 from hvpkit.errors import ModelFolderError
 from hvpkit.text.word_vectors import WordVectors, read_vectors
@@ -61,29 +62,31 @@ def test_words_with_blanks_in_them_stand_in_nobody_s_way(write):
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("line", "code", "fields"),
     [
-        ("paris 1", r"glove\.txt:2: expected a word and 2 numbers, found 1; set text\.word_width to the file's"),
-        ("paris 1 2 3", r"glove\.txt:2: expected a word and 2 numbers, found 3"),
-        ("paris", r"glove\.txt:2: expected a word and 2 numbers, found 0"),
-        ("paris one 2", r"glove\.txt:2: expected a word and 2 numbers \(.*one.*is it a text file of word vectors"),
-        ("paris nan 2", r"glove\.txt:2: a number is not finite"),
+        ("paris 1", "word-vectors-width", {"expected": 2, "found": 1}),
+        ("paris 1 2 3", "word-vectors-width", {"expected": 2, "found": 3}),
+        ("paris", "word-vectors-width", {"expected": 2, "found": 0}),
+        ("paris one 2", "word-vectors-no-numbers", {"expected": 2}),
+        ("paris nan 2", "word-vectors-not-finite", {}),
     ],
 )
-def test_a_line_that_holds_something_else_is_named(write, line, message):
-    with pytest.raises(ModelFolderError, match=message):
-        read(write(["the 1 2", line]), "Paris")
+def test_a_line_that_holds_something_else_is_named(write, line, code, fields):
+    file = write(["the 1 2", line])
+    with raises(ModelFolderError, code, file=file, line=2, **fields) as refused:
+        read(file, "Paris")
+    assert ("one" in line) == ("one" in refused.value.fields.get("reason", ""))
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_named(tmp_path):
-    with pytest.raises(ModelFolderError, match=r"none\.txt: No such file.*text\.glove takes a text file such as glove\.6B\.100d\.txt"):
+    with raises(ModelFolderError, "word-vectors-unreadable", file=tmp_path / "none.txt", reason="No such file or directory"):
         read(tmp_path / "none.txt")
-    with pytest.raises(ModelFolderError, match="Is a directory"):
+    with raises(ModelFolderError, "word-vectors-unreadable", file=tmp_path, reason="Is a directory"):
         read(tmp_path)
 
 
 def test_coverage_counts_words_and_running_words(write):
     vectors = read(write(LINES), "the", "Paris", "Rome", "Berlin")
-    assert vectors.coverage(Counter({"the": 5, "Paris": 1, "Rome": 1, "Berlin": 3})) == (
-        "glove.txt has vectors for 3 of 4 words of the training text (75.0%; 2 as written, 1 in lower case), 70.0% of its running words"
-    )
+    told = vectors.coverage(Counter({"the": 5, "Paris": 1, "Rome": 1, "Berlin": 3}))
+    numbers = {"found": 3, "words": 4, "fraction": 0.75, "exact": 2, "lower_case": 1, "running": 0.7}
+    assert (told.code, told.fields) == ("word-vectors-coverage", {"file": "glove.txt", **numbers})

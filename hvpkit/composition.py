@@ -8,13 +8,14 @@ from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 from hvpkit.errors import ComponentError, choices
+from hvpkit.messages import LocatedMessage, Message
 from hvpkit.option_types import type_problem
 from hvpkit.registry import Component, Registry
 
 if TYPE_CHECKING:
     from hvpkit.recipe import Recipe
 
-Problem = tuple[tuple[str, ...], str]  # the key that it is about, and a sentence
+Problem = tuple[tuple[str, ...], Message]  # the key that it is about, and what is wrong
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,15 @@ class _Use:
 
 
 def check_composition(recipe: Recipe, registry: Registry) -> None:
-    """Refuse what cannot compose; raises ComponentError with every problem, one sentence each, and where it was written."""
+    """Refuse what cannot compose; raises ComponentError with every problem, and where it was written."""
     problems = composition_problems(recipe, registry)
     if problems:
-        raise ComponentError("\n".join(f"{recipe.origin.of(*key)}: {sentence}" for key, sentence in problems))
+        located = [LocatedMessage(recipe.origin.of(*key), message) for key, message in problems]
+        raise ComponentError("components-do-not-fit", problems=located)
 
 
 def composition_problems(recipe: Recipe, registry: Registry) -> list[Problem]:
-    """List what is wrong with a recipe's components: each as the key that it is about, and a sentence that says what would fit."""
+    """List what is wrong with a recipe's components: each as the key that it is about, and a message that says what would fit."""
     uses = {use.kind: use for use in _uses(recipe, registry)}
     alone = [problem for use in uses.values() for problem in _part_problems(use, recipe, registry)]
     return [*alone, *_flow_problems(uses, recipe, registry), *_reader_problems(recipe, registry)]
@@ -87,31 +89,36 @@ def _uses(recipe: Recipe, registry: Registry) -> Iterator[_Use]:
 def _part_problems(use: _Use, recipe: Recipe, registry: Registry) -> Iterator[Problem]:
     """Find what is wrong with one component by itself: its name, its task, its options."""
     if use.component is None:
-        yield use.key, f"unknown {use.kind} {use.name!r}{choices(use.name, registry.names(use.kind))}"
+        yield use.key, Message("unknown-component", kind=use.kind, name=use.name, hint=choices(use.name, registry.names(use.kind)))
         return
     if recipe.task not in use.component.tasks:
         fits = [c.name for c in _all(registry, use.kind) if recipe.task in c.tasks]
-        yield use.key, f"{use.kind} {use.name!r} is for {' and '.join(use.component.tasks)}, not {recipe.task}{_fitting(use.kind, fits)}"
+        yield use.key, _wrong_task(use.kind, use.component, recipe, _fitting(use.kind, fits))
     known = use.component.options
     for option, value in use.options.items():
         if option not in known:
             yield (*use.section, option), _no_option(use, option, registry)
         elif wrong := type_problem(use.component, known[option], value):
-            yield (*use.section, option), f"option {option} of {use.kind} {use.name!r} {wrong}"
+            yield (*use.section, option), wrong
     for option, parameter in known.items():
         if parameter.default is Parameter.empty and option not in use.options:
             names = _fitting(option, registry.names(option)) if option in ("projector", "gate") else ""
-            yield use.key, f"{use.kind} {use.name!r} needs the option {option}{names}"
+            yield use.key, Message("missing-option", kind=use.kind, name=use.name, option=option, hint=names)
 
 
-def _no_option(use: _Use, option: str, registry: Registry) -> str:
+def _wrong_task(kind: str, component: Component, recipe: Recipe, hint: Message) -> Message:
+    return Message("wrong-task", kind=kind, name=component.name, tasks=list(component.tasks), task=recipe.task, hint=hint)
+
+
+def _no_option(use: _Use, option: str, registry: Registry) -> Message:
     known = use.component.options if use.component else {}
     if use.kind == "fusion" and option in ("projector", "gate"):
         fits = [c.name for c in _all(registry, "fusion") if option in c.options]
-        return f"fusion {use.name!r} has no {option}: leave it out{_or('take a fusion that has one', fits)}"
+        return Message("fusion-lacks-part", fusion=use.name, option=option, names=fits)
     if (use.kind, option) == ("visual backbone", "weights"):
-        return f"visual backbone {use.name!r} has no option 'weights', which every backbone is given: let its factory take it"
-    return f"{use.kind} {use.name!r} has no option {option!r}{choices(option, known) if known else ': it has none at all'}"
+        return Message("no-weights-option", name=use.name)
+    hint = choices(option, known) if known else ": it has none at all"
+    return Message("unknown-option", kind=use.kind, name=use.name, option=option, hint=hint)
 
 
 def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) -> Iterator[Problem]:
@@ -122,18 +129,14 @@ def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) ->
     if fusion and text:
         for need in sorted(fusion.needs - {"pictures"} - text.provides):
             fits = [c.name for c in _all(registry, "text encoder") if need in c.provides]
-            sentence = f"fusion {fusion.name!r} needs {need}, which text encoder {text.name!r} does not give"
-            yield ("fusion",), sentence + _fitting("text encoder", fits)
+            hint = _fitting("text encoder", fits)
+            yield ("fusion",), Message("fusion-needs", fusion=fusion.name, need=need, encoder=text.name, hint=hint)
     if fusion and text and head:
         yield from _head_problems(text, fusion, head, recipe, registry)
     if recipe.vision and recipe.mixes_pictures and recipe.vision.missing == "mask":
-        mixed = "`heads: rows` gives a head positions of several pictures"
-        yield ("fusion", "heads"), f"{mixed}, so a missing one cannot be masked: set vision.missing to zeros"
+        yield ("fusion", "heads"), Message("missing-images-unmasked")
     if fusion and "emissions" in fusion.provides and recipe.tags_pieces:
-        yield (
-            ("head", "labels"),
-            f"fusion {fusion.name!r} has its say on the tags of words, the head tags pieces: leave `labels: pieces` out",
-        )
+        yield ("head", "labels"), Message("emissions-of-words", fusion=fusion.name)
 
 
 def _head_problems(text: Component, fusion: Component, head: Component, recipe: Recipe, registry: Registry) -> Iterator[Problem]:
@@ -141,34 +144,30 @@ def _head_problems(text: Component, fusion: Component, head: Component, recipe: 
     heads = [c.name for c in _all(registry, "head") if c.needs <= giver.provides and recipe.task in c.tasks]
     fusions = [c.name for c in _all(registry, "fusion") if head.needs <= (c.provides or text.provides)]
     for need in sorted(head.needs - giver.provides):
-        has = " and ".join(sorted(giver.provides - {"prefix"})) or "nothing"
-        fitting = _fitting("head", heads) if heads or not fusions else _fitting("fusion", fusions)
-        yield ("head",), f"head {head.name!r} needs {need}, but {giver.kind} {giver.name!r} gives {has}{fitting}"
+        has = sorted(giver.provides - {"prefix"}) or ["nothing"]
+        hint = _fitting("head", heads) if heads or not fusions else _fitting("fusion", fusions)
+        yield ("head",), Message("head-needs", head=head.name, need=need, kind=giver.kind, name=giver.name, found=has, hint=hint)
 
 
 def _picture_problems(fusion: Component, recipe: Recipe, registry: Registry) -> Iterator[Problem]:
     with_pictures = [c.name for c in _all(registry, "fusion") if "pictures" in c.needs]
     without = [c.name for c in _all(registry, "fusion") if "pictures" not in c.needs]
     if fusion.name in with_pictures and recipe.vision is None:
-        yield ("fusion",), f"fusion {fusion.name!r} needs pictures: add a vision section{_or('take a fusion of text alone', without)}"
+        yield ("fusion",), Message("fusion-needs-vision", fusion=fusion.name, names=without)
     if fusion.name in without and recipe.vision is not None:
-        yield ("vision",), f"fusion {fusion.name!r} makes no use of pictures: leave vision out{_or('take one that does', with_pictures)}"
+        yield ("vision",), Message("vision-unused", fusion=fusion.name, names=with_pictures)
 
 
 def _reader_problems(recipe: Recipe, registry: Registry) -> Iterator[Problem]:
     reader = next((c for c in _all(registry, "reader") if c.name == recipe.data.name), None)
     if reader and recipe.task not in reader.tasks:
         fits = [c.name for c in _all(registry, "reader") if recipe.task in c.tasks]
-        yield ("data", "name"), f"data {reader.name!r} is for {' and '.join(reader.tasks)}, not {recipe.task}{_fitting('dataset', fits)}"
+        yield ("data", "name"), _wrong_task("data", reader, recipe, _fitting("dataset", fits))
 
 
 def _all(registry: Registry, kind: str) -> list[Component]:
     return [registry.get(kind, name) for name in registry.names(kind)]
 
 
-def _fitting(kind: str, names: list[str]) -> str:
-    return f"; a {kind} that fits: {', '.join(names)}" if names else f"; no installed {kind} fits"
-
-
-def _or(advice: str, names: list[str]) -> str:
-    return f", or {advice} ({', '.join(names)})" if names else ""
+def _fitting(kind: str, names: list[str]) -> Message:
+    return Message("fitting-components", kind=kind, names=names) if names else Message("nothing-fits", kind=kind)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from hvpkit.messages import Message
 from hvpkit.registry import Component
 
 Count = Annotated[int, Field(ge=1)]
@@ -17,7 +18,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
 
 
-def type_problem(component: Component, option: Parameter, value: object) -> str | None:
+def type_problem(component: Component, option: Parameter, value: object) -> Message | None:
     """Say how a value misses its option's annotation, where that is a plain type such as `int`, `Count`, `str | None` or a Literal."""
     hint = _hint(component, option)
     if not _is_plain(hint):
@@ -25,9 +26,14 @@ def type_problem(component: Component, option: Parameter, value: object) -> str 
     try:
         TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(value)
     except ValidationError as error:
-        limits = [told["msg"] for told in error.errors() if "ctx" in told and told["type"] != "literal_error"]
-        said = limits[0].removeprefix("Input ").replace("should", "must") if limits else f"must be {_describe(hint)}"
-        return f"{said}, not {value!r}"
+        errors, kind, name, expected = error.errors(), component.kind, component.name, _describe(hint)
+        limits = [each["msg"] for each in errors if "ctx" in each and each["type"] != "literal_error"]
+        if limits:
+            expected = limits[0].removeprefix("Input should be ").replace("String should have", "text with")
+            return Message("option-out-of-range", option=option.name, kind=kind, name=name, expected=expected, found=value)
+        if all(each["type"] == "literal_error" for each in errors):
+            return Message("option-unknown-choice", option=option.name, kind=kind, name=name, expected=expected, found=value)
+        return Message("option-wrong-type", option=option.name, kind=kind, name=name, expected=expected, found=value)
     return None
 
 

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from hvpkit.composition import composition_problems
 from hvpkit.errors import RecipeError, choices
+from hvpkit.messages import LocatedMessage, Message
 from hvpkit.option_types import Count, Number, Share
 from hvpkit.recipe_source import Origin, Source, explain, read_source, source_of
 from hvpkit.recipe_yaml import Keys, dump
@@ -113,7 +114,7 @@ class VisionSpec(_WithOptions):
     @model_validator(mode="after")
     def _sees_something(self) -> VisionSpec:
         if not self.whole and self.objects == 0:
-            raise ValueError("it must see something: whole must be true, or objects at least 1")
+            raise ValueError(Message("vision-without-images"))
         return self
 
     @property
@@ -172,9 +173,7 @@ class TrainSpec(_Spec):
     @model_validator(mode="after")
     def _evaluates(self) -> TrainSpec:
         if self.evaluate_from > self.epochs:
-            raise ValueError(
-                f"evaluate_from is {self.evaluate_from}, after the last epoch; take {self.epochs} or less (--set train.evaluate_from=1)"
-            )
+            raise ValueError(Message("evaluation-too-late", evaluate_from=self.evaluate_from, epochs=self.epochs))
         return self
 
     @model_validator(mode="after")
@@ -184,15 +183,15 @@ class TrainSpec(_Spec):
             ("rate_decay", self.rate_decay, self.schedule == "epochs" or "schedule: epochs"),
         ):
             if value and needs is not True:
-                raise ValueError(f"{key} is {value}, which only {needs} uses; set that too, or leave {key} out")
+                raise ValueError(Message("setting-unused", key=key, value=value, user=needs))
         return self
 
     @model_validator(mode="after")
     def _draws_one_way(self) -> TrainSpec:
         if self.shots is not None and self.share != 1.0:
-            raise ValueError("share and shots are two ways to draw training examples; leave one of them out")
+            raise ValueError(Message("fraction-and-shots"))
         if self.shots is not None and self.sampling == "with-replacement":
-            raise ValueError("shots are drawn without replacement; leave sampling out, or give a share")
+            raise ValueError(Message("shots-with-replacement"))
         return self
 
 
@@ -215,7 +214,7 @@ class Recipe(_Spec):
     @model_validator(mode="after")
     def _scores_what_it_reads(self) -> Recipe:
         if self.scoring == "pieces" and not self.tags_pieces:
-            raise ValueError("scoring: pieces is for the head {name: crf, labels: pieces}; leave scoring out, or take that head")
+            raise ValueError(Message("wordpiece-scores-of-words"))
         return self
 
     @property
@@ -263,7 +262,7 @@ def _load(source: Source, overrides: Sequence[str], registry: Registry | None) -
     if registry is not None:
         problems += _component_problems(recipe, source, [error["loc"] for error in errors], registry)
     if recipe is None or problems:
-        raise RecipeError("\n".join(problems))
+        raise RecipeError("recipe-invalid", problems=problems)
     return recipe
 
 
@@ -284,8 +283,10 @@ def _find(path: Path | str) -> Path:
     if str(path) in shipped and not Path(path).is_file():
         return shipped[str(path)]
     if not Path(path).is_file():
-        what = "a folder" if Path(path).is_dir() else "no such file"
-        raise RecipeError(f"{path}: {what}; give a recipe's file, or the name of a shipped recipe{choices(Path(path).stem, shipped)}")
+        hint = choices(Path(path).stem, shipped)
+        if Path(path).is_dir():
+            raise RecipeError("recipe-is-folder", file=path, hint=hint)
+        raise RecipeError("recipe-missing", file=path, hint=hint)
     return Path(path)
 
 
@@ -298,13 +299,13 @@ def _validate(values: dict[str, Any], origin: Origin) -> tuple[Recipe | None, li
     return recipe, []
 
 
-def _component_problems(recipe: Recipe | None, source: Source, faults: Sequence[Keys], registry: Registry) -> list[str]:
+def _component_problems(recipe: Recipe | None, source: Source, faults: Sequence[Keys], registry: Registry) -> list[LocatedMessage]:
     """Check the components; of a recipe with faults, those in sections without any, if what is left still makes a recipe."""
     if ("vision",) in faults or ("fusion",) in faults:
         return []
     sound = recipe or _validate(_without(source.values, faults), source.origin)[0]
     found = composition_problems(sound, registry) if sound else []
-    return [f"{source.origin.of(*key)}: {sentence}" for key, sentence in found if key[0] not in {keys[0] for keys in faults}]
+    return [LocatedMessage(source.origin.of(*key), message) for key, message in found if key[0] not in {keys[0] for keys in faults}]
 
 
 def _without(values: dict[str, Any], faults: Sequence[Keys]) -> dict[str, Any]:

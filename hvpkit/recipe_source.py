@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from hvpkit.errors import RecipeError, choices
+from hvpkit.messages import LocatedMessage, Message
 from hvpkit.recipe_yaml import Keys, parse
 
 
@@ -37,7 +38,7 @@ class Source:
 
     values: dict[str, Any]
     origin: Origin
-    problems: list[str]
+    problems: list[LocatedMessage]
 
     def override(self, override: str) -> None:
         """Set one dotted key as `--set KEY=VALUE` says; the value is YAML, and a bare component name can be given options."""
@@ -45,9 +46,9 @@ class Source:
         keys, place = tuple(dotted.strip().split(".")), f"--set {override}"
         tree = parse(text)
         if not equals or not all(keys):
-            self.problems.append(f"{place}: expected KEY=VALUE, for example train.lr=2e-5")
+            self.problems.append(LocatedMessage(place, Message("override-without-value")))
         elif tree.problems:
-            self.problems.append(f"{place}: {tree.problems[0][1]}; put quotes around a text with special characters")
+            self.problems.append(LocatedMessage(place, Message("override-not-yaml", reason=tree.problems[0][1])))
         else:
             self._set(keys, tree.value, place)
 
@@ -71,40 +72,66 @@ def read_source(file: Path) -> Source:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise RecipeError(f"{file}:{line}: not UTF-8 text; save the recipe as UTF-8") from error
+        raise RecipeError("recipe-invalid", problems=[LocatedMessage(f"{file}:{line}", Message("recipe-not-utf8"))]) from error
     return source_of(text, str(file))
 
 
 def source_of(text: str, file: str) -> Source:
     """Read a recipe's text, which stands in `file`; raises RecipeError when it holds no mapping at all."""
     tree = parse(text)
-    problems = [f"{file}:{line}: {message}" for line, message in tree.problems]
+    problems = [LocatedMessage(f"{file}:{line}", message) for line, message in tree.problems]
     if not isinstance(tree.value, dict):
-        what = "is empty" if tree.value is None else "holds no keys"
-        raise RecipeError("\n".join(problems) or f"{file}:1: the file {what}; a recipe says `task: mner` or `task: mre`, and more")
+        message = Message("recipe-empty") if tree.value is None else Message("recipe-without-keys")
+        raise RecipeError("recipe-invalid", problems=problems or [LocatedMessage(f"{file}:1", message)])
     places = {keys: f"{file}:{line}" for keys, line in tree.lines.items()}
     return Source(tree.value, Origin({(): f"{file}:1"} | places), problems)
 
 
-def explain(error: ErrorDetails, origin: Origin, model: type[BaseModel]) -> str:
-    """Turn one of pydantic's findings about `model` into `place: sentence`."""
+def explain(error: ErrorDetails, origin: Origin, model: type[BaseModel]) -> LocatedMessage:
+    """Turn one of pydantic's findings about `model` into a message with its place.
+
+    Validators raise `ValueError(Message(...))`; of what they say, the key belongs to the place.
+    """
+    keys = error["loc"]
+    if error["type"] == "value_error":
+        place, name = origin.within(*keys), ".".join(map(str, keys))
+        return LocatedMessage(f"{place}: {name}" if name else place, _raised(error["ctx"]["error"]))
+    return LocatedMessage(origin.of(*keys), _message(error, model))
+
+
+def _raised(error: ValueError) -> Message:
+    said = error.args[0] if error.args else ""
+    return said if isinstance(said, Message) else Message("custom", text=str(said))
+
+
+def _message(error: ErrorDetails, model: type[BaseModel]) -> Message:
     keys, given = error["loc"], _written(error["input"])
-    name, place = ".".join(map(str, keys)), origin.of(*keys)
+    name, expected = ".".join(map(str, keys)), error["msg"].removeprefix("Input should be ")
     match error["type"]:
         case "extra_forbidden":
-            return f"{place}: unknown key {name}{choices(str(keys[-1]), _fields(model, keys[:-1]))}"
+            return Message("unknown-key", key=name, hint=choices(str(keys[-1]), _fields(model, keys[:-1])))
         case "missing":
-            return f"{place}: the key {name} is missing{_given(error['input'])}"
+            return Message("missing-key", key=name, hint=_present(error["input"]))
         case "model_type" if keys[-1] in ("fusion", "projector", "gate", "head"):
-            return f"{place}: {name} must be a component's name, or {{name: NAME, OPTION: VALUE}}, not {given}"
+            component = "a component's name, or {name: NAME, OPTION: VALUE}"
+            return Message("wrong-type", key=name, expected=component, found=given)
         case "model_type" | "dict_type":
-            return f"{place}: {name} must be a mapping such as {{key: value}}, not {given}"
+            return Message("wrong-type", key=name, expected="a mapping such as {key: value}", found=given)
         case "bool_type":
-            return f"{place}: {name} must be true or false, not {given}"
-        case "value_error":
-            said, place = error["msg"].removeprefix("Value error, "), origin.within(*keys)
-            return f"{place}: {name}: {said}" if name else f"{place}: {said}"
-    return f"{place}: {name} {error['msg'].removeprefix('Input ').replace('should', 'must')}, not {given}"
+            return Message("wrong-type", key=name, expected="true or false", found=given)
+        case "path_type":
+            return Message("wrong-type", key=name, expected="a path", found=given)
+        case "literal_error":
+            return Message("unknown-choice", key=name, expected=expected, found=given)
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" | "multiple_of":
+            return Message("value-out-of-range", key=name, expected=expected, found=given)
+        case "string_too_short" | "too_short":
+            return Message("value-too-short", key=name, minimum=error["ctx"]["min_length"], found=given)
+        case "string_pattern_mismatch":
+            return Message("wrong-pattern", key=name, pattern=error["ctx"]["pattern"], found=given)
+    if expected != error["msg"]:
+        return Message("wrong-type", key=name, expected=expected, found=given)
+    return Message("wrong-value", key=name, reason=expected.replace("should", "must"), found=given)
 
 
 def _fields(model: Any, keys: Keys) -> list[str]:  # noqa: ANN401 - a model's class
@@ -134,6 +161,6 @@ def _written(value: object) -> str:
     return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else reprlib.repr(value)
 
 
-def _given(values: Mapping[str, Any]) -> str:
+def _present(values: Mapping[str, Any]) -> Message | str:
     keys = [*(key for key in values if key != "options"), *values.get("options", {})]
-    return f"; given are {', '.join(keys)}" if keys else ""
+    return Message("present-keys", names=keys) if keys else ""

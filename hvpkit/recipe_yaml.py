@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from hvpkit.messages import Message
+
 Keys = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
@@ -28,13 +30,17 @@ _READ: dict[str, Callable[[str], object]] = {
 }
 
 
+class _Alias(yaml.composer.ComposerError):
+    """An alias, which no recipe may have."""
+
+
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "a recipe has no aliases; quote a text that starts with *", mark)
+            raise _Alias(problem_mark=mark)
         return super().compose_node(parent, index)
 
 
@@ -53,7 +59,7 @@ class Tree:
 
     value: Any = None
     lines: dict[Keys, int] = field(default_factory=dict)
-    problems: list[tuple[int, str]] = field(default_factory=list)
+    problems: list[tuple[int, Message]] = field(default_factory=list)
 
 
 def parse(text: str) -> Tree:
@@ -64,12 +70,13 @@ def parse(text: str) -> Tree:
         tree.value = None if node is None else _value(node, (), tree)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        tree.problems.append((mark.line + 1 if mark else 1, f"not valid YAML: {error.problem or error.context}"))
+        message = Message("yaml-alias") if isinstance(error, _Alias) else Message("not-yaml", reason=error.problem or error.context)
+        tree.problems.append((mark.line + 1 if mark else 1, message))
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        tree.problems.append((line, f"not valid YAML: the character {text[error.position]!r} is not allowed"))
+        tree.problems.append((line, Message("yaml-character", character=text[error.position])))
     except RecursionError:
-        tree.problems.append((1, "not a recipe: nested too deeply"))
+        tree.problems.append((1, Message("yaml-too-deep")))
     return tree
 
 
@@ -86,12 +93,12 @@ def _value(node: yaml.Node, keys: Keys, tree: Tree) -> Any:  # noqa: ANN401 - YA
         return [_value(item, (*keys, i), tree) for i, item in enumerate(node.value)]
     line = node.start_mark.line + 1
     if not isinstance(node, yaml.ScalarNode) or tag not in _READ:
-        tree.problems.append((line, f"the tag !{tag} is not allowed: a recipe holds plain values only"))
+        tree.problems.append((line, Message("yaml-tag", tag=tag)))
         return None
     try:
         return _READ[tag](node.value)
     except ValueError:
-        tree.problems.append((line, f"{node.value!r} is no {tag}"))
+        tree.problems.append((line, Message("yaml-wrong-scalar", text=node.value, type=tag)))
         return None
 
 
@@ -101,11 +108,11 @@ def _mapping(node: yaml.MappingNode, keys: Keys, tree: Tree) -> dict[str, Any]:
         line = key_node.start_mark.line + 1
         key = key_node.value
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != f"{_TAG}str":
-            tree.problems.append((line, f"{_text(key_node)} is not a key: keys are words"))
+            tree.problems.append((line, Message("yaml-wrong-key", key=_text(key_node))))
             continue
         path = (*keys, key)
         if key in values:
-            tree.problems.append((line, f"key {'.'.join(map(str, path))} stands twice: here and on line {tree.lines[path]}"))
+            tree.problems.append((line, Message("repeated-key", key=".".join(map(str, path)), line=tree.lines[path])))
             continue
         tree.lines[path] = line
         values[key] = _value(value_node, path, tree)
@@ -116,11 +123,12 @@ def _text(node: yaml.Node) -> str:
     return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or mapping"
 
 
-def differences(first: str, second: str) -> list[str]:
+def differences(first: str, second: str) -> list[Message]:
     """Name the settings in which two recipes, given as YAML, differ, and how."""
     then, today = (dict(_settings(yaml.safe_load(text))) for text in (first, second))
     pairs = ((name, then.get(name, "unset"), today.get(name, "unset")) for name in sorted(then.keys() | today.keys()))
-    return [f"{name}: {before}, not {now}" for name, before, now in pairs if repr(before) != repr(now)]  # 0 is not 0.0 there
+    differing = [(name, before, now) for name, before, now in pairs if repr(before) != repr(now)]  # 0 is not 0.0 there
+    return [Message("setting-differs", key=name, before=str(before), now=str(now)) for name, before, now in differing]
 
 
 def _settings(recipe: Any, at: str = "") -> Iterator[tuple[str, object]]:  # noqa: ANN401 - what YAML holds

@@ -18,6 +18,7 @@ import pluggy
 
 from hvpkit import hookspecs
 from hvpkit.errors import SHOW_TRACEBACK, ComponentError, HvpkitError, choices, raised_at
+from hvpkit.messages import Message
 
 KINDS = {
     "text encoder": "register_text_encoders",
@@ -67,14 +68,16 @@ class Registry:
         """Add one; raises ComponentError when its kind has the name already, naming both sources."""
         twin = self._components.setdefault((component.kind, component.name), component)
         if twin is not component:
-            raise ComponentError(f"{component.kind} {component.name!r} is registered twice: by {twin.source} and by {component.source}")
+            raise ComponentError(
+                "component-registered-twice", kind=component.kind, name=component.name, first=twin.source, second=component.source
+            )
 
     def get(self, kind: str, name: str) -> Component:
         """Find one; raises ComponentError with the nearest names."""
         try:
             return self._components[kind, name]
         except KeyError:
-            raise ComponentError(f"unknown {kind} {name!r}{choices(name, self.names(kind))}") from None
+            raise ComponentError("unknown-component", kind=kind, name=name, hint=choices(name, self.names(kind))) from None
 
     def names(self, kind: str) -> list[str]:
         """List the names of one kind, sorted."""
@@ -90,28 +93,36 @@ class Registry:
         component = self.get(kind, name)
         for option in options:
             if option not in component.options:
-                raise ComponentError(f"{kind} {name!r} has no option {option!r}{choices(option, component.options)}")
+                raise ComponentError("unknown-option", kind=kind, name=name, option=option, hint=choices(option, component.options))
         try:
             made = component.factory(context, **options)
         except (HvpkitError, OSError, MemoryError):
             raise
         except Exception as error:  # a factory is anybody's, and may raise anything
             given = ", ".join(f"{option}: {getattr(value, 'name', value)!r}" for option, value in options.items())
-            what = f"{kind} {name!r} of {component.source} cannot be made{f' with {given}' if given else ''}"
-            at = raised_at(error, _home(component.factory))
-            raise ComponentError(f"{what} ({type(error).__name__}: {error}, at {at}); {SHOW_TRACEBACK}") from error
+            raise ComponentError(
+                "component-not-built",
+                kind=kind,
+                name=name,
+                source=component.source,
+                options=f" with {given}" if given else "",
+                type=type(error).__name__,
+                reason=str(error),
+                location=raised_at(error, _home(component.factory)),
+                hint=SHOW_TRACEBACK,
+            ) from error
         if fault := fault_of(made):
-            raise ComponentError(f"{kind} {name!r} of {component.source} cannot be used: {fault}")
+            raise ComponentError("component-unusable", kind=kind, name=name, source=component.source, reason=fault)
         return made
 
 
-def fault_of(made: object) -> str | None:
+def fault_of(made: object) -> Message | None:
     """Say what a factory's product lacks: it is None, or without an attribute that its contract declares."""
     if made is None:
-        return "its factory gives None"
+        return Message("factory-returns-none")
     declared = (name for base in type(made).__mro__ if base.__module__ == CONTRACTS for name in inspect.get_annotations(base))
     lacking = [name for name in declared if not hasattr(made, name)]
-    return f"{type(made).__name__} has no {' and no '.join(lacking)}; set it in __init__" if lacking else None
+    return Message("attributes-missing", type=type(made).__name__, names=lacking) if lacking else None
 
 
 def load_registry(plugin_files: Iterable[Path] = ()) -> Registry:
@@ -133,7 +144,7 @@ def _load_registry(plugin_files: tuple[Path, ...]) -> Registry:
     try:
         manager.load_setuptools_entrypoints("hvpkit")
     except Exception as error:  # a stranger's import may raise anything: name it and go no further
-        raise ComponentError(f"an installed plugin cannot be loaded: {error}; uninstall or mend it") from error
+        raise ComponentError("installed-plugin-failed", reason=str(error)) from error
     for plugin, distribution in manager.list_plugin_distinfo():
         sources[manager.get_name(plugin) or ""] = f"{distribution.project_name} {distribution.version}"
     for file in plugin_files:
@@ -147,16 +158,16 @@ def _add_file(manager: pluggy.PluginManager, file: Path) -> None:
     try:
         manager.register(plugin, str(file))
     except pluggy.PluginValidationError as error:
-        raise ComponentError(f"plugin {file}: {' '.join(str(error).split())}") from error
+        raise ComponentError("wrong-hook", file=file, reason=" ".join(str(error).split())) from error
     if not manager.get_hookcallers(plugin):
-        raise ComponentError(f"plugin {file} registers nothing: mark a hook with @hookimpl; hooks are: {', '.join(KINDS.values())}")
+        raise ComponentError("no-hook", file=file, names=list(KINDS.values()))
 
 
 def _collect(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry:
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise ComponentError(f"{error}; hooks are: {', '.join(KINDS.values())}") from error
+        raise ComponentError("unknown-hook", reason=str(error), names=list(KINDS.values())) from error
     registry = Registry()
     for kind, hook in KINDS.items():
         for implementation in getattr(manager.hook, hook).get_hookimpls():
@@ -166,7 +177,7 @@ def _collect(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry
             except ComponentError:
                 raise
             except Exception as error:  # a stranger's hook may raise anything: name it and go no further
-                raise ComponentError(f"{hook} of {source} failed: {type(error).__name__}: {error}") from error
+                raise ComponentError("hook-failed", hook=hook, source=source, type=type(error).__name__, reason=str(error)) from error
     return registry
 
 
@@ -180,10 +191,9 @@ def _registrar(registry: Registry, kind: str, source: str) -> hookspecs.Register
         tasks: tuple[str, ...] = ("mner", "mre"),
     ) -> None:
         if not callable(factory):
-            raise ComponentError(f"{kind} {name!r} of {source}: the factory must be a class or function")
+            raise ComponentError("factory-not-callable", kind=kind, name=name, source=source)
         if fault := _cannot_be_called(factory):
-            told = f"the factory is called with its context and named options ({fault}): let it take one, then a * and the options"
-            raise ComponentError(f"{kind} {name!r} of {source}: {told}")
+            raise ComponentError("wrong-factory-arguments", kind=kind, name=name, source=source, reason=fault)
         registry.add(Component(kind, name, factory, source, frozenset(needs), frozenset(provides), tasks))
 
     return register
@@ -212,14 +222,14 @@ def _cannot_be_called(factory: Callable[..., object]) -> str | None:
 
 def _import_file(file: Path) -> object:
     if not file.is_file():
-        raise ComponentError(f"no plugin file {file}")
+        raise ComponentError("plugin-file-missing", file=file)
     spec = importlib.util.spec_from_file_location(f"hvpkit_plugin_file_{file.stem}", file)
     if spec is None or spec.loader is None:
-        raise ComponentError(f"{file} is not a Python file")
+        raise ComponentError("plugin-not-python", file=file)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a user's file may raise anything: say what, and go no further
-        raise ComponentError(f"plugin {file} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise ComponentError("plugin-import-failed", file=file, type=type(error).__name__, reason=str(error)) from error
     return module

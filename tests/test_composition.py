@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
+from raising import raises
 
 from hvpkit.composition import check_composition
-from hvpkit.errors import ComponentError, RecipeError
+from hvpkit.errors import ComponentError, RecipeError, choices
+from hvpkit.messages import Message
 from hvpkit.recipe import Recipe, load_recipe
 from hvpkit.registry import Component, Registry
 
@@ -68,10 +70,25 @@ def recipe(**changes: Any) -> Recipe:
     return Recipe.model_validate(values | changes)
 
 
-def problems(registry: Registry, **changes: Any) -> list[str]:
-    with pytest.raises(ComponentError) as caught:
+def problems(registry: Registry, **changes: Any) -> list[Message]:
+    with raises(ComponentError, "components-do-not-fit") as caught:
         check_composition(recipe(**changes), registry)
-    return [line.removeprefix("recipe: ") for line in str(caught.value).splitlines()]
+    assert {problem.location for problem in caught.value.problems} == {"recipe"}
+    return [problem.message for problem in caught.value.problems]
+
+
+def unknown(kind: str, name: str, *known: str) -> Message:
+    return Message("unknown-component", kind=kind, name=name, hint=choices(name, known))
+
+
+def wrong_task(kind: str, name: str, dataset: str, fits: str) -> Message:
+    hint = Message("fitting-components", kind=dataset, names=[fits])
+    return Message("wrong-task", kind=kind, name=name, tasks=["mre"], task="mner", hint=hint)
+
+
+def head_needs(head: str, need: str, kind: str, name: str, gives: str, *, fitting: str, names: list[str]) -> Message:
+    hint = Message("fitting-components", kind=fitting, names=names)
+    return Message("head-needs", head=head, need=need, kind=kind, name=name, found=[gives], hint=hint)
 
 
 @pytest.mark.parametrize(
@@ -92,74 +109,109 @@ def test_what_composes_is_let_through(registry, changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("changes", "message"),
     [
-        ({"text": {"name": "b", "encoder": "hugging"}}, "unknown text encoder 'hugging'; did you mean hugging-face?"),
-        ({"vision": {"backbone": "resnet5"}}, "unknown visual backbone 'resnet5'; did you mean resnet50?"),
-        ({"fusion": {"name": "visual-prefix", "projector": "stage"}}, "unknown projector 'stage'; did you mean stages?"),
-        ({"fusion": {"name": "visual-prefix", "projector": "stages", "gate": "x"}}, "unknown gate 'x'; available: dynamic, flat"),
-        ({"fusion": "prefix"}, "unknown fusion 'prefix'; did you mean visual-prefix?"),
-        ({"head": "crff"}, "unknown head 'crff'; did you mean crf?"),
-        ({"head": "entity-start"}, "head 'entity-start' is for mre, not mner; a head that fits: crf"),
-        ({"data": {"name": "mnre"}}, "data 'mnre' is for mre, not mner; a dataset that fits: twitter2017"),
-        ({"text": {"name": "b", "case": True}}, "text encoder 'hugging-face' has no option 'case'; did you mean cased?"),
-        ({"text": {"name": "b", "cased": 1}}, "option cased of text encoder 'hugging-face' must be true or false, not 1"),
-        ({"text": {}}, "text encoder 'hugging-face' needs the option name"),
-        ({"head": {"name": "crf", "x": 1}}, "head 'crf' has no option 'x': it has none at all"),
+        ({"text": {"name": "b", "encoder": "hugging"}}, unknown("text encoder", "hugging", "hugging-face")),
+        ({"vision": {"backbone": "resnet5"}}, unknown("visual backbone", "resnet5", "resnet50")),
+        ({"fusion": {"name": "visual-prefix", "projector": "stage"}}, unknown("projector", "stage", "stages")),
+        ({"fusion": {"name": "visual-prefix", "projector": "stages", "gate": "x"}}, unknown("gate", "x", "dynamic", "flat")),
+        ({"fusion": "prefix"}, unknown("fusion", "prefix", "visual-prefix")),
+        ({"head": "crff"}, unknown("head", "crff", "crf")),
+        ({"head": "entity-start"}, wrong_task("head", "entity-start", "head", "crf")),
+        ({"data": {"name": "mnre"}}, wrong_task("data", "mnre", "dataset", "twitter2017")),
+        (
+            {"text": {"name": "b", "case": True}},
+            Message("unknown-option", kind="text encoder", name="hugging-face", option="case", hint=choices("case", ["cased"])),
+        ),
+        (
+            {"text": {"name": "b", "cased": 1}},
+            Message("option-wrong-type", option="cased", kind="text encoder", name="hugging-face", expected="true or false", found=1),
+        ),
+        ({"text": {}}, Message("missing-option", kind="text encoder", name="hugging-face", option="name", hint="")),
+        ({"head": {"name": "crf", "x": 1}}, Message("unknown-option", kind="head", name="crf", option="x", hint=": it has none at all")),
         (
             {"fusion": {"name": "visual-prefix", "gate": "flat"}},
-            "fusion 'visual-prefix' needs the option projector; a projector that fits: stages",
+            Message(
+                "missing-option",
+                kind="fusion",
+                name="visual-prefix",
+                option="projector",
+                hint=Message("fitting-components", kind="projector", names=["stages"]),
+            ),
         ),
         (
             {"text": {"encoder": "lstm"}},
-            "fusion 'visual-prefix' needs prefix, which text encoder 'lstm' does not give; a text encoder that fits: hugging-face",
+            Message(
+                "fusion-needs",
+                fusion="visual-prefix",
+                need="prefix",
+                encoder="lstm",
+                hint=Message("fitting-components", kind="text encoder", names=["hugging-face"]),
+            ),
         ),
-        ({"vision": None}, "fusion 'visual-prefix' needs pictures: add a vision section, or take a fusion of text alone (none)"),
-        (
-            {"fusion": "none"},
-            "fusion 'none' makes no use of pictures: leave vision out, or take one that does (pooling, visual-prefix)",
-        ),
+        ({"vision": None}, Message("fusion-needs-vision", fusion="visual-prefix", names=["none"])),
+        ({"fusion": "none"}, Message("vision-unused", fusion="none", names=["pooling", "visual-prefix"])),
         (
             {"vision": None, "fusion": {"name": "none", "gate": "flat"}},
-            "fusion 'none' has no gate: leave it out, or take a fusion that has one (visual-prefix)",
+            Message("fusion-lacks-part", fusion="none", option="gate", names=["visual-prefix"]),
         ),
-        ({"fusion": "pooling"}, "head 'crf' needs states, but fusion 'pooling' gives pooled; a fusion that fits: none, visual-prefix"),
+        (
+            {"fusion": "pooling"},
+            head_needs("crf", "states", "fusion", "pooling", "pooled", fitting="fusion", names=["none", "visual-prefix"]),
+        ),
         (
             {"task": "mre", "data": {"name": "mnre"}, "head": "entity-start", "fusion": "pooling"},
-            "head 'entity-start' needs states, but fusion 'pooling' gives pooled; a head that fits: cls",
+            head_needs("entity-start", "states", "fusion", "pooling", "pooled", fitting="head", names=["cls"]),
         ),
         (
             {"task": "mre", "data": {"name": "mnre"}, "head": "cls", "vision": None, "fusion": "none", "text": {"encoder": "lstm"}},
-            "head 'cls' needs pooled, but text encoder 'lstm' gives states; a head that fits: entity-start",
+            head_needs("cls", "pooled", "text encoder", "lstm", "states", fitting="head", names=["entity-start"]),
         ),
     ],
 )
-def test_what_does_not_compose_is_refused_in_one_sentence_that_says_what_would_fit(registry, changes, sentence):
-    assert problems(registry, **changes) == [sentence]
+def test_what_does_not_compose_is_refused_and_told_what_would_fit(registry, changes, message):
+    (found,) = problems(registry, **changes)
+    assert (found.code, found.fields) == (message.code, message.fields)
+
+
+def test_what_fits_nowhere_is_told_so(registry):
+    registry.add(Component("fusion", "regions", bare, "test", frozenset({"pictures", "regions"}), frozenset({"states"})))
+    (found,) = problems(registry, fusion="regions")
+    assert (found.code, found.fields["need"], found.fields["hint"].code) == ("fusion-needs", "regions", "nothing-fits")
+    assert found.fields["hint"].fields == {"kind": "text encoder"}
+
+
+def test_a_backbone_must_take_weights(registry):
+    registry.add(Component("visual backbone", "bare", bare, "test"))
+    (found,) = problems(registry, vision={"backbone": "bare"})
+    assert (found.code, found.fields) == ("no-weights-option", {"name": "bare"})
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "wanted"),
+    ("option", "value", "code", "expected"),
     [
-        ("width", "8", "a whole number"),
-        ("width", True, "a whole number"),
-        ("width", 1.5, "a whole number"),
-        ("depth", "x", "a whole number or null"),
-        ("rate", "x", "a number"),
-        ("rate", float("nan"), "a number"),
-        ("cell", "rnn", "gru or lstm"),
+        ("width", "8", "option-wrong-type", "a whole number"),
+        ("width", True, "option-wrong-type", "a whole number"),
+        ("width", 1.5, "option-wrong-type", "a whole number"),
+        ("depth", "x", "option-wrong-type", "a whole number or null"),
+        ("rate", "x", "option-wrong-type", "a number"),
+        ("rate", float("nan"), "option-wrong-type", "a number"),
+        ("cell", "rnn", "option-unknown-choice", "gru or lstm"),
     ],
 )
-def test_options_of_a_plain_type_must_have_it(registry, option, value, wanted):
+def test_options_of_a_plain_type_must_have_it(registry, option, value, code, expected):
     (problem,) = problems(registry, vision=None, fusion="none", text={"encoder": "lstm", option: value})
-    assert problem == f"option {option} of text encoder 'lstm' must be {wanted}, not {value!r}"
+    assert problem.code == code
+    assert problem.fields == {"option": option, "kind": "text encoder", "name": "lstm", "expected": expected, "found": value}
 
 
 def test_all_problems_come_at_once(registry):
     found = problems(
         registry, head={"name": "cls", "x": 1}, text={"encoder": "lstm", "y": 1}, fusion={"name": "visual-prefix", "projector": "z"}
     )
-    assert len(found) == 6
+    assert sorted(message.code for message in found) == sorted(
+        ["wrong-task", "unknown-option", "unknown-option", "unknown-component", "fusion-needs", "head-needs"]
+    )
 
 
 def test_components_and_settings_are_checked_in_one_go(registry, tmp_path):
@@ -168,15 +220,16 @@ def test_components_and_settings_are_checked_in_one_go(registry, tmp_path):
         "task: mner\ndata: {name: d}\ntext: {name: b}\nvision: {backbone: resnet}\nfusion: {name: visual-prefix, projector: stages}\n"
         "head: crff\ntrain: {epoch: 1}\n"
     )
-    with pytest.raises(RecipeError) as caught:
+    with raises(RecipeError, "recipe-invalid") as caught:
         load_recipe(file, ["fusion.gate=dynamik", "train.lr=x"], registry)
-    assert str(caught.value).splitlines() == [
-        "--set train.lr=x: train.lr must be a valid number, not 'x'",
-        f"{file}:7: unknown key train.epoch; did you mean epochs?",
-        f"{file}:4: unknown visual backbone 'resnet'; did you mean resnet50?",
-        "--set fusion.gate=dynamik: unknown gate 'dynamik'; did you mean dynamic?",
-        f"{file}:6: unknown head 'crff'; did you mean crf?",
+    assert [(problem.location, problem.message.code, problem.message.fields) for problem in caught.value.problems] == [
+        ("--set train.lr=x", "wrong-type", {"key": "train.lr", "expected": "a valid number", "found": "'x'"}),
+        (f"{file}:7", "unknown-key", {"key": "train.epoch", "hint": choices("epoch", ["epochs"])}),
+        (f"{file}:4", "unknown-component", unknown("visual backbone", "resnet", "resnet50").fields),
+        ("--set fusion.gate=dynamik", "unknown-component", unknown("gate", "dynamik", "dynamic").fields),
+        (f"{file}:6", "unknown-component", unknown("head", "crff", "crf").fields),
     ]
+    assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
 
 
 def test_a_faulty_section_does_not_bring_false_alarms(registry, tmp_path):
@@ -184,6 +237,9 @@ def test_a_faulty_section_does_not_bring_false_alarms(registry, tmp_path):
     file.write_text(
         "task: mner\ndata: {name: d}\ntext: {name: 5}\nvision: 5\nfusion: {name: visual-prefix, projector: stages}\nhead: crf\n"
     )
-    with pytest.raises(RecipeError) as caught:
+    with raises(RecipeError, "recipe-invalid") as caught:
         load_recipe(file, registry=registry)
-    assert [line.partition(" ")[0] for line in str(caught.value).splitlines()] == [f"{file}:3:", f"{file}:4:"]
+    assert [(problem.location, problem.message.code) for problem in caught.value.problems] == [
+        (f"{file}:3", "wrong-type"),
+        (f"{file}:4", "wrong-type"),
+    ]

@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
+from hvpkit.messages import Message
 from hvpkit.option_types import Count, Number, Share, type_problem
 from hvpkit.registry import Component
 
 Even = Annotated[int, Field(multiple_of=2)]
+Word = Annotated[str, Field(min_length=1)]
 
 
 def options(
@@ -21,11 +23,12 @@ def options(
     maybe: Count | None = None,
     kind: Literal["a", "b"] = "a",
     even: Even = 2,
+    word: Word = "a",
     free: list[int] | None = None,
 ) -> None: ...
 
 
-def problem(name: str, value: object) -> str | None:
+def problem(name: str, value: object) -> Message | None:
     component = Component("gate", "mine", options, "a test")
     return type_problem(component, component.options[name], value)
 
@@ -39,19 +42,22 @@ def test_what_an_annotation_allows_is_taken(name, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "code", "expected"),
     [
-        ("count", 0, "must be greater than or equal to 1, not 0"),
-        ("count", 1.5, "must be a whole number, not 1.5"),
-        ("count", True, "must be a whole number, not True"),
-        ("number", -1, "must be greater than or equal to 0, not -1"),
-        ("share", 3, "must be less than or equal to 1, not 3"),
-        ("share", "x", "must be a number, not 'x'"),
-        ("maybe", 0, "must be greater than or equal to 1, not 0"),
-        ("maybe", "x", "must be a whole number or null, not 'x'"),
-        ("kind", "c", "must be a or b, not 'c'"),
-        ("even", 3, "must be a multiple of 2, not 3"),
+        ("count", 0, "option-out-of-range", "greater than or equal to 1"),
+        ("count", 1.5, "option-wrong-type", "a whole number"),
+        ("count", True, "option-wrong-type", "a whole number"),
+        ("number", -1, "option-out-of-range", "greater than or equal to 0"),
+        ("share", 3, "option-out-of-range", "less than or equal to 1"),
+        ("share", "x", "option-wrong-type", "a number"),
+        ("maybe", 0, "option-out-of-range", "greater than or equal to 1"),
+        ("maybe", "x", "option-wrong-type", "a whole number or null"),
+        ("kind", "c", "option-unknown-choice", "a or b"),
+        ("even", 3, "option-out-of-range", "a multiple of 2"),
+        ("word", "", "option-out-of-range", "text with at least 1 character"),
     ],
 )
-def test_what_it_does_not_is_told(name, value, said):
-    assert problem(name, value) == said
+def test_what_it_does_not_is_told(name, value, code, expected):
+    message = problem(name, value)
+    assert message.code == code
+    assert message.fields == {"option": name, "kind": "gate", "name": "mine", "expected": expected, "found": value}

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from raising import raises
 
-from hvpkit.errors import RecipeError
-from hvpkit.recipe import FusionSpec, Part, Recipe, TextSpec, load_recipe, shipped_recipes
+from hvpkit.errors import RecipeError, choices
+from hvpkit.messages import LocatedMessage, Message
+from hvpkit.recipe import FusionSpec, Part, Recipe, TextSpec, TrainSpec, load_recipe, shipped_recipes
+from hvpkit.recipe_source import Origin, explain
 
 GOOD = """\
 # A header
@@ -33,11 +38,18 @@ def write(tmp_path, monkeypatch):
     return write
 
 
-def problems(path: Path | str, *overrides: str) -> list[str]:
-    with pytest.raises(RecipeError) as caught:
+def problems(path: Path | str, *overrides: str) -> list[LocatedMessage]:
+    with raises(RecipeError, "recipe-invalid") as caught:
         load_recipe(path, overrides)
     assert caught.value.exit_code == 2
-    return str(caught.value).splitlines()
+    assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
+    return caught.value.problems
+
+
+def problem(path: Path | str, *overrides: str) -> tuple[str, str, dict]:
+    """Give the location, code and fields of the only problem."""
+    (found,) = problems(path, *overrides)
+    return found.location, found.message.code, found.message.fields
 
 
 def test_a_recipe_becomes_typed_values(write):
@@ -88,64 +100,119 @@ trian: 5
 train: {epochs: "30", batch_size: 0, lr: on, weight_decay: .nan, seed: 1.5, precision: fp8}
 task: mner
 """
-    assert problems(write(text)) == [
-        "r.yaml:9: key task stands twice: here and on line 1",
-        "r.yaml:1: task must be 'mner' or 'mre', not 'ner'",
-        "r.yaml:2: unknown key data.max_lenth; did you mean max_length?",
-        "r.yaml:3: text.name must be a valid string, not 5",
-        "r.yaml:4: vision.whole must be true or false, not 1",
-        "r.yaml:4: vision.objects must be greater than or equal to 0, not -1",
-        "r.yaml:5: the key fusion.name is missing; given are projector",
-        "r.yaml:5: fusion.projector must be a component's name, or {name: NAME, OPTION: VALUE}, not 5",
-        "r.yaml:6: head must be a component's name, or {name: NAME, OPTION: VALUE}, not ['crf']",
-        "r.yaml:8: train.epochs must be a valid integer, not '30'",
-        "r.yaml:8: train.batch_size must be greater than or equal to 1, not 0",
-        "r.yaml:8: train.lr must be a valid number, not 'on'",
-        "r.yaml:8: train.weight_decay must be a finite number, not nan",
-        "r.yaml:8: train.precision must be 'auto', 'fp32' or 'bf16', not 'fp8'",
-        "r.yaml:8: train.seed must be a valid integer, not 1.5",
-        "r.yaml:7: unknown key trian; did you mean train?",
+    component = "a component's name, or {name: NAME, OPTION: VALUE}"
+    assert [(found.location, found.message.code, found.message.fields) for found in problems(write(text))] == [
+        ("r.yaml:9", "repeated-key", {"key": "task", "line": 1}),
+        ("r.yaml:1", "unknown-choice", {"key": "task", "expected": "'mner' or 'mre'", "found": "'ner'"}),
+        ("r.yaml:2", "unknown-key", {"key": "data.max_lenth", "hint": choices("max_lenth", ["max_length"])}),
+        ("r.yaml:3", "wrong-type", {"key": "text.name", "expected": "a valid string", "found": "5"}),
+        ("r.yaml:4", "wrong-type", {"key": "vision.whole", "expected": "true or false", "found": "1"}),
+        ("r.yaml:4", "value-out-of-range", {"key": "vision.objects", "expected": "greater than or equal to 0", "found": "-1"}),
+        ("r.yaml:5", "missing-key", {"key": "fusion.name", "hint": Message("present-keys", names=["projector"])}),
+        ("r.yaml:5", "wrong-type", {"key": "fusion.projector", "expected": component, "found": "5"}),
+        ("r.yaml:6", "wrong-type", {"key": "head", "expected": component, "found": "['crf']"}),
+        ("r.yaml:8", "wrong-type", {"key": "train.epochs", "expected": "a valid integer", "found": "'30'"}),
+        ("r.yaml:8", "value-out-of-range", {"key": "train.batch_size", "expected": "greater than or equal to 1", "found": "0"}),
+        ("r.yaml:8", "wrong-type", {"key": "train.lr", "expected": "a valid number", "found": "'on'"}),
+        ("r.yaml:8", "wrong-type", {"key": "train.weight_decay", "expected": "a finite number", "found": "nan"}),
+        ("r.yaml:8", "unknown-choice", {"key": "train.precision", "expected": "'auto', 'fp32' or 'bf16'", "found": "'fp8'"}),
+        ("r.yaml:8", "wrong-type", {"key": "train.seed", "expected": "a valid integer", "found": "1.5"}),
+        ("r.yaml:7", "unknown-key", {"key": "trian", "hint": choices("trian", ["train"])}),
     ]
 
 
 def test_missing_sections_are_all_named(write):
-    assert problems(write("task: mner\n")) == [f"r.yaml:1: the key {key} is missing; given are task" for key in ("data", "text", "head")]
+    hint = Message("present-keys", names=["task"])
+    assert [(found.location, found.message.code, found.message.fields) for found in problems(write("task: mner\n"))] == [
+        ("r.yaml:1", "missing-key", {"key": key, "hint": hint}) for key in ("data", "text", "head")
+    ]
+
+
+def test_where_no_key_is_given_none_is_named(write):
+    assert problem(write(GOOD), "fusion={}") == ("--set fusion={}", "missing-key", {"key": "fusion.name", "hint": ""})
+
+
+MAPPING = "a mapping such as {key: value}"
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("override", "code", "fields"),
     [
-        (
-            "train.evaluate_from=3",
-            "r.yaml:8, --set train.evaluate_from=3: train: evaluate_from is 3, after the last epoch; take 2 or less (--set train.",
-        ),
-        ("vision={backbone: b, whole: false, objects: 0}", "it must see something"),
-        ("vision.size=8", "--set vision.size=8: vision.size must be greater than or equal to 32, not 8"),
-        ("train.lr=0", "--set train.lr=0: train.lr must be greater than 0, not 0"),
-        ("train=5", "--set train=5: train must be a mapping such as {key: value}, not 5"),
-        ("text.options=5", "--set text.options=5: text.options must be a mapping"),
-        ("train.epochs.x=3", "train.epochs must be a valid integer"),
+        ("vision.size=8", "value-out-of-range", {"key": "vision.size", "expected": "greater than or equal to 32", "found": "8"}),
+        ("train.lr=0", "value-out-of-range", {"key": "train.lr", "expected": "greater than 0", "found": "0"}),
+        ("train=5", "wrong-type", {"key": "train", "expected": MAPPING, "found": "5"}),
+        ("text.options=5", "wrong-type", {"key": "text.options", "expected": MAPPING, "found": "5"}),
+        ("train.epochs=true", "wrong-type", {"key": "train.epochs", "expected": "a valid integer", "found": "true"}),
+        ("data.folder=5", "wrong-type", {"key": "data.folder", "expected": "a path", "found": "5"}),
+        ("data.name=''", "value-too-short", {"key": "data.name", "minimum": 1, "found": "''"}),
     ],
 )
-def test_values_out_of_range_are_refused(write, override, message):
-    (problem,) = problems(write(GOOD), override)
-    assert message in problem
+def test_values_out_of_range_are_refused(write, override, code, fields):
+    assert problem(write(GOOD), override) == (f"--set {override}", code, fields)
+
+
+def test_a_section_where_a_value_should_be_is_refused(write):
+    fields = {"key": "train.epochs", "expected": "a valid integer", "found": "{'x': 3}"}
+    assert problem(write(GOOD), "train.epochs.x=3") == ("r.yaml:9", "wrong-type", fields)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("override", "location", "code", "fields"),
     [
-        ("", "r.yaml:1: the file is empty"),
-        ("# only a comment\n", "r.yaml:1: the file is empty"),
-        ("- a\n- b\n", "r.yaml:1: the file holds no keys"),
-        ("just words", "r.yaml:1: the file holds no keys"),
-        (b"task: mner\nhead: \xff\n", "r.yaml:2: not UTF-8 text"),
-        ("task: [\n", "r.yaml:2: not valid YAML"),
+        ("train.evaluate_from=3", "r.yaml:8, {}: train", "evaluation-too-late", {"evaluate_from": 3, "epochs": 2}),
+        ("train.momentum=0.5", "r.yaml:8, {}: train", "setting-unused", {"key": "momentum", "value": 0.5, "user": "optimizer: sgd"}),
+        ("train.rate_decay=2.0", "r.yaml:8, {}: train", "setting-unused", {"key": "rate_decay", "value": 2.0, "user": "schedule: epochs"}),
+        ("train={share: 0.5, shots: 5}", "{}: train", "fraction-and-shots", {}),
+        ("train={sampling: with-replacement, shots: 5}", "{}: train", "shots-with-replacement", {}),
+        ("vision={backbone: b, whole: false, objects: 0}", "{}: vision", "vision-without-images", {}),
+        ("scoring=pieces", "r.yaml:1, {}", "wordpiece-scores-of-words", {}),
     ],
 )
-def test_files_that_are_no_recipe_are_refused(write, text, message):
-    (problem,) = problems(write(text))
-    assert problem.startswith(message)
+def test_values_that_do_not_go_together_are_refused_with_their_section(write, override, location, code, fields):
+    assert problem(write(GOOD), override) == (location.replace("{}", f"--set {override}"), code, fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "code"),
+    [
+        ("", 1, "recipe-empty"),
+        ("# only a comment\n", 1, "recipe-empty"),
+        ("- a\n- b\n", 1, "recipe-without-keys"),
+        ("just words", 1, "recipe-without-keys"),
+        (b"task: mner\nhead: \xff\n", 2, "recipe-not-utf8"),
+        ("task: [\n", 2, "not-yaml"),
+    ],
+)
+def test_files_that_are_no_recipe_are_refused(write, text, line, code):
+    assert problem(write(text))[:2] == (f"r.yaml:{line}", code)
+
+
+class Named(BaseModel):
+    """A spec with what no recipe has yet."""
+
+    name: Annotated[str, Field(pattern="^[a-z]+$")]
+
+    @field_validator("name")
+    @classmethod
+    def _short(cls, name: str) -> str:
+        if len(name) > 5:
+            raise ValueError("five letters at most")
+        return name
+
+
+@pytest.mark.parametrize(
+    ("values", "location", "code", "fields"),
+    [
+        ({"name": "A"}, "r.yaml:1", "wrong-pattern", {"key": "name", "pattern": "^[a-z]+$", "found": "'A'"}),
+        ({"name": "abcdef"}, "r.yaml:1: name", "custom", {"text": "five letters at most"}),
+    ],
+)
+def test_findings_of_other_kinds_keep_code_and_fields(values, location, code, fields):
+    with pytest.raises(ValidationError) as caught:
+        Named.model_validate(values)
+    (error,) = caught.value.errors()
+    found = explain(error, Origin({(): "r.yaml:1"}), Named)
+    assert (found.location, found.message.code, found.message.fields) == (location, code, fields)
 
 
 def test_a_byte_order_mark_does_no_harm(write):
@@ -175,36 +242,42 @@ def test_later_overrides_win(write):
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("override", "code", "fields"),
     [
-        ("train.lrr=1", "--set train.lrr=1: unknown key train.lrr; did you mean lr"),
-        ("trian.lr=1", "--set trian.lr=1: unknown key trian; did you mean train"),
-        ("train.lr", "--set train.lr: expected KEY=VALUE"),
-        ("=5", "--set =5: expected KEY=VALUE"),
-        ("train..lr=5", "--set train..lr=5: expected KEY=VALUE"),
-        ("train.lr=x", "--set train.lr=x: train.lr must be a valid number, not 'x'"),
-        ("text.name=*a", "--set text.name=*a: not valid YAML"),
-        ("text.name=!!python/name:os.system", "is not allowed"),
+        ("train.lrr=1", "unknown-key", {"key": "train.lrr", "hint": choices("lrr", TrainSpec.model_fields)}),
+        ("trian.lr=1", "unknown-key", {"key": "trian", "hint": choices("trian", ["train"])}),
+        ("train.lr", "override-without-value", {}),
+        ("=5", "override-without-value", {}),
+        ("train..lr=5", "override-without-value", {}),
+        ("train.lr=x", "wrong-type", {"key": "train.lr", "expected": "a valid number", "found": "'x'"}),
+        ("text.name=*a", "override-not-yaml", {"reason": Message("yaml-alias")}),
+        ("text.name=a: b: c", "override-not-yaml", {"reason": Message("not-yaml", reason="mapping values are not allowed here")}),
+        ("text.name=!!python/name:os.system", "override-not-yaml", {"reason": Message("yaml-tag", tag="python/name:os.system")}),
     ],
 )
-def test_a_wrong_override_is_named(write, override, message):
-    (problem,) = problems(write(GOOD), override)
-    assert message in problem
+def test_a_wrong_override_is_named(write, override, code, fields):
+    assert problem(write(GOOD), override) == (f"--set {override}", code, fields)
 
 
 def test_all_wrong_overrides_are_named_at_once(write):
-    assert len(problems(write(GOOD), "a", "train.lr=x", "train.x=1")) == 3
+    assert [(found.location, found.message.code) for found in problems(write(GOOD), "a", "train.lr=x", "train.x=1")] == [
+        ("--set a", "override-without-value"),
+        ("--set train.lr=x", "wrong-type"),
+        ("--set train.x=1", "unknown-key"),
+    ]
 
 
 def test_a_missing_recipe_names_the_nearest_shipped_one():
-    (problem,) = problems("hvpnet_mnr")
-    assert problem.startswith("hvpnet_mnr: no such file")
-    assert "hvpnet_mner" in problem
-    assert "did you mean hvpnet_mner" in problems("nowhere/hvpnet_mner.yml")[0]
+    for name, file in (("hvpnet_mnr", "hvpnet_mnr"), ("hvpnet_mner", "nowhere/hvpnet_mner.yml")):
+        hint = choices(name, shipped_recipes())
+        assert "hvpnet_mner" in hint
+        with raises(RecipeError, "recipe-missing", file=file, hint=hint):
+            load_recipe(file)
 
 
 def test_a_folder_is_no_recipe(tmp_path):
-    assert "a folder; give a recipe's file" in problems(tmp_path)[0]
+    with raises(RecipeError, "recipe-is-folder", file=tmp_path):
+        load_recipe(tmp_path)
 
 
 def test_a_shipped_recipe_is_found_by_its_bare_name(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from raising import raises
 
 from hvpkit.errors import RecipeError
 from hvpkit.recipe import load_recipe, shipped_recipes
@@ -45,5 +46,8 @@ def test_the_baselines_are_hvpnet_without_its_pictures(name, full):
 def test_pictures_that_a_head_mixes_cannot_be_masked():
     for settings in (["fusion.heads=rows", "vision.missing=zeros"], ["fusion.heads=split"]):
         load_recipe("hvpnet_mner", settings, load_registry())
-    with pytest.raises(RecipeError, match="--set fusion.heads=rows: .*a missing one cannot be masked: set vision.missing to zeros$"):
+    with raises(RecipeError, "recipe-invalid") as caught:
         load_recipe("hvpnet_mner", ["fusion.heads=rows"], load_registry())
+    assert [(problem.location, problem.message.code) for problem in caught.value.problems] == [
+        ("--set fusion.heads=rows", "missing-images-unmasked")
+    ]

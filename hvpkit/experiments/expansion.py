@@ -133,7 +133,7 @@ class _Expander:
             try:
                 recipe = load_recipe(path)
             except RecipeError as error:
-                if system.optional and "no such file" in str(error):
+                if system.optional and error.code == "recipe-missing":
                     self.found.left_out.append(f"{name}: there is no recipe {given}")
                 else:
                     self._problem(str(error), "systems", name, "recipes")

@@ -183,11 +183,11 @@ def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
         raise PlanError(str(error)) from error
     for override in overrides:
         source.override(override)
-    problems = list(source.problems)
+    problems = [str(problem) for problem in source.problems]
     try:
         plan = Plan.model_validate(source.values)
     except ValidationError as error:
-        problems += [explain(found, source.origin, Plan) for found in error.errors()]
+        problems += [str(explain(found, source.origin, Plan)) for found in error.errors()]
         raise PlanError("\n".join(problems)) from error
     problems += [f"{source.origin.of(*keys)}: {sentence}" for keys, sentence in _misfits(plan)]
     if problems:

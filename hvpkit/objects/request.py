@@ -75,7 +75,7 @@ def _check_options(component: Component, options: Mapping[str, Any]) -> None:
             known = choices(option, component.options) if component.options else ": it has none at all"
             raise ComponentError(f"proposer {component.name!r} has no option {option!r}{known}")
         if wrong := type_problem(component, component.options[option], value):
-            raise ComponentError(f"option {option} of proposer {component.name!r} {wrong}")
+            raise ComponentError(wrong)
 
 
 def how_found(settings: ObjectsSpec | None) -> str:

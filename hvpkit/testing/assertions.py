@@ -9,11 +9,20 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hvpkit.messages import Message
 from hvpkit.registry import fault_of
 
 Made = TypeVar("Made")
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 Run = Callable[[AnyModule], Sequence[Tensor]]
+
+
+class CheckFailed(AssertionError):
+    """A component breaks its contract; `message` says how, and has a code."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 @contextmanager
@@ -24,65 +33,71 @@ def seeded() -> Iterator[None]:
         yield
 
 
-def require(held: bool, sentence: str) -> None:
-    """Raise AssertionError with the sentence unless it held."""
+def require(held: bool, message: Message) -> None:
+    """Raise CheckFailed with the message unless it held."""
     if not held:
-        raise AssertionError(sentence)
+        raise CheckFailed(message)
 
 
 def made(factory: Callable[..., Made], context: object, **options: Any) -> Made:  # noqa: ANN401 - of any component
     """Call a factory and ask for something that has what its contract declares."""
     component = factory(context, **options)
     fault = fault_of(component)
-    require(fault is None, fault or "")
+    if fault is not None:
+        raise CheckFailed(fault)
     return component
 
 
-def require_raises(kind: type[Exception], call: Callable[[], object], otherwise: str) -> None:
-    """Raise AssertionError with the sentence `otherwise` unless the call raises `kind`."""
+def require_raises(kind: type[Exception], call: Callable[[], object], otherwise: Message) -> None:
+    """Raise CheckFailed with the message `otherwise` unless the call raises `kind`."""
     try:
         call()
     except kind:
         return
-    raise AssertionError(otherwise)
+    raise CheckFailed(otherwise)
 
 
-def require_shape(what: str, found: Tensor, expected: tuple[int, ...]) -> None:
+def require_shape(output: str, found: Tensor, expected: tuple[int, ...]) -> None:
     """Ask for a shape, fp32 and finite numbers."""
-    require(tuple(found.shape) == expected, f"{what} should be {list(expected)}, not {list(found.shape)}")
-    require(found.dtype == torch.float32, f"{what} should be float32, not {found.dtype}")
-    require(bool(found.isfinite().all()), f"{what} should be finite")
+    shape = Message("output-shape", output=output, expected=list(expected), found=list(found.shape))
+    require(tuple(found.shape) == expected, shape)
+    require(found.dtype == torch.float32, Message("output-dtype", output=output, found=str(found.dtype)))
+    require(bool(found.isfinite().all()), Message("output-not-finite", output=output))
 
 
-def require_close(what: str, first: Tensor, second: Tensor, tolerance: float = 1e-5) -> None:
-    """Ask for like shapes and values, the tolerance being in shares of the largest value (of 1 at least)."""
-    require(first.shape == second.shape, f"{what} differ in shape: {list(first.shape)} and {list(second.shape)}")
+def require_close(first: Tensor, second: Tensor, message: Callable[[Message], Message], tolerance: float = 1e-5) -> None:
+    """Ask for like shapes and values, the tolerance being in shares of the largest value (of 1 at least).
+
+    `message` makes the message from the difference.
+    """
+    if first.shape != second.shape:
+        raise CheckFailed(message(Message("difference-shape", first=list(first.shape), second=list(second.shape))))
     if second.numel():
         off = float((first - second).detach().abs().max() / second.detach().abs().max().clamp(min=1.0))
-        require(off <= tolerance, f"{what} differ by {off:.2g}")
+        require(off <= tolerance, message(Message("difference-amount", amount=off)))
 
 
-def require_equal(what: str, first: Sequence[Tensor], second: Sequence[Tensor]) -> None:
+def require_equal(first: Sequence[Tensor], second: Sequence[Tensor], message: Message) -> None:
     """Ask for the same numbers, bit for bit."""
-    require(len(first) == len(second) and all(torch.equal(a, b) for a, b in zip(first, second, strict=True)), f"{what} differ")
+    require(len(first) == len(second) and all(torch.equal(a, b) for a, b in zip(first, second, strict=True)), message)
 
 
 def prepared_twice(prepare: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """Call it twice and ask for the same."""
     first, second = prepare(), prepare()
-    require(list(first) == list(second), f"what is prepared for an example has other names the second time: {[*first]} and {[*second]}")
-    require_equal("what is prepared for an example, and the same again,", [*first.values()], [*second.values()])
+    require(list(first) == list(second), Message("prepared-names-differ", first=list(first), second=list(second)))
+    require_equal([*first.values()], [*second.values()], Message("prepared-values-differ"))
     return first
 
 
 def check_state(module: AnyModule, make: Callable[[], AnyModule], run: Run[AnyModule]) -> None:
     """Ask for determinism in evaluation mode, for finite numbers in bf16, and that another one with this one's state does the same."""
     first = [tensor.detach() for tensor in run(module.eval())]
-    require_equal("two runs in evaluation mode", run(module), first)
+    require_equal(run(module), first, Message("not-deterministic"))
     _check_bf16(lambda: run(module))
     other = make()
     other.load_state_dict(module.state_dict())
-    require_equal("its output and that of another one with its state", run(other.eval()), first)
+    require_equal(run(other.eval()), first, Message("state-incomplete"))
 
 
 def check_gradients(module: AnyModule, run: Run[AnyModule]) -> None:
@@ -93,10 +108,10 @@ def check_gradients(module: AnyModule, run: Run[AnyModule]) -> None:
     torch.autograd.backward([(tensor * torch.rand_like(tensor)).sum() for tensor in run(module) if tensor.requires_grad])
     gradients = {name: parameter.grad for name, parameter in trained.items()}
     without = [name for name, gradient in gradients.items() if gradient is None]
-    require(not without, f"no gradient reaches {', '.join(without)}")
+    require(not without, Message("no-gradient", names=without))
     found = [gradient for gradient in gradients.values() if gradient is not None]
-    require(all(bool(gradient.isfinite().all()) for gradient in found), "some gradients are not finite")
-    require(any(bool(gradient.any()) for gradient in found), "every gradient is 0")
+    require(all(bool(gradient.isfinite().all()) for gradient in found), Message("gradients-not-finite"))
+    require(any(bool(gradient.any()) for gradient in found), Message("gradients-zero"))
 
 
 def _check_bf16(run: Callable[[], Sequence[Tensor]]) -> None:
@@ -105,5 +120,5 @@ def _check_bf16(run: Callable[[], Sequence[Tensor]]) -> None:
         with torch.autocast("cpu", torch.bfloat16):
             given = run()
     except RuntimeError as error:
-        raise AssertionError(f"under autocast to bf16 it fails: {error}") from error
-    require(all(bool(tensor.isfinite().all()) for tensor in given), "under autocast to bf16 some numbers are not finite")
+        raise CheckFailed(Message("bf16-fails", reason=str(error))) from error
+    require(all(bool(tensor.isfinite().all()) for tensor in given), Message("bf16-not-finite"))

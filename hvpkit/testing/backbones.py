@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from hvpkit.contracts import VisionContext, VisualBackbone
+from hvpkit.messages import Message
 from hvpkit.testing.assertions import check_state, made, prepared_twice, require, require_close, require_shape, seeded
 
 
@@ -21,7 +22,8 @@ def check_backbone(factory: Callable[..., VisualBackbone], *, side: int = 64, we
 
     Raises AssertionError for what is broken.
     """
-    require("weights" in signature(factory).parameters, "its factory takes no option `weights`, which every backbone is given")
+    name = getattr(factory, "__name__", type(factory).__name__)
+    require("weights" in signature(factory).parameters, Message("no-weights-option", name=name))
     with seeded():
         backbone = made(factory, VisionContext(side), weights=weights, **options).eval()
         picture = Image.frombytes("RGB", (50, 90), bytes(i * 7 % 256 for i in range(50 * 90 * 3)))
@@ -32,9 +34,11 @@ def check_backbone(factory: Callable[..., VisualBackbone], *, side: int = 64, we
         _check_levels(backbone, maps, side)
         for i in range(2):
             for alone, together in zip(backbone(pixels[i : i + 1]), maps, strict=True):
-                require_close("a picture's maps alone and in a batch", alone, together[i : i + 1], 1e-4)
+                require_close(
+                    alone, together[i : i + 1], lambda off: Message("batch-changes-output", output="a picture's maps", difference=off), 1e-4
+                )
         learns = any(parameter.requires_grad for parameter in backbone.parameters())
-        require(not learns or any(level.requires_grad for level in maps), "no gradient can reach its weights")
+        require(not learns or any(level.requires_grad for level in maps), Message("weights-without-gradient"))
         with tempfile.TemporaryDirectory() as folder, torch.no_grad():
             backbone.save(Path(folder))
             saved = VisionContext(side, Path(folder))
@@ -42,9 +46,9 @@ def check_backbone(factory: Callable[..., VisualBackbone], *, side: int = 64, we
 
 
 def _check_levels(backbone: VisualBackbone, maps: Sequence[Tensor], side: int) -> None:
-    require(len(maps) == len(backbone.levels), f"it gives {len(maps)} maps and declares {len(backbone.levels)} levels")
+    require(len(maps) == len(backbone.levels), Message("map-count", found=len(maps), expected=len(backbone.levels)))
     strides = [level.stride for level in backbone.levels]
-    require(strides == sorted(strides), f"its levels do not go from fine to coarse: their strides are {strides}")
+    require(strides == sorted(strides), Message("levels-unordered", strides=strides))
     for level, found in zip(backbone.levels, maps, strict=True):
         edge = round(side / level.stride)
         cells = (edge, edge) if level.cells is None else (level.cells,)

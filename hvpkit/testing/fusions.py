@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from hvpkit.contracts import Fused, Fusion, FusionContext, LevelInfo, TextBatch, TextEncoder, Trace, Visual, VisualBackbone
+from hvpkit.messages import Message
 from hvpkit.registry import load_registry
 from hvpkit.testing.assertions import (
     check_gradients,
@@ -73,7 +74,7 @@ def check_fusion(
         _check_fused(fusion(encoder, text, visual, extras), fusion.width, text, context.labels)
         masked = _outputs(fusion(encoder, text, without_pictures(visual), extras))
         for alone, hidden in zip(_outputs(fusion(encoder, text, None, extras)), masked, strict=True):
-            require_close("what it gives without pictures and with all of them masked", alone, hidden)
+            require_close(alone, hidden, lambda off: Message("masked-image-counts", difference=off))
         _check_rows(fusion, encoder, task, visual)
         _check_trace(fusion, encoder, text, visual, extras)
         with tempfile.TemporaryDirectory() as folder:
@@ -111,11 +112,11 @@ def _outputs(fused: Fused) -> list[Tensor]:
 
 def _check_keeps_its_own(fusion: Fusion, context: FusionContext) -> None:
     theirs = {id(module) for other in (context.text, context.backbone) if other is not None for module in other.modules()}
-    require(not any(id(module) in theirs for module in fusion.modules()), "it keeps the text encoder or the backbone as its own part")
+    require(not any(id(module) in theirs for module in fusion.modules()), Message("borrowed-module"))
 
 
 def _check_fused(fused: Fused, width: int, text: TextBatch, labels: Labels) -> None:
-    require(fused.states is not None or fused.pooled is not None, "it gives neither states nor a pooled state")
+    require(fused.states is not None or fused.pooled is not None, Message("nothing-fused"))
     if fused.states is not None:
         require_shape("states", fused.states, (*text.mask.shape, width))
     if fused.pooled is not None:
@@ -134,15 +135,20 @@ def _check_rows(fusion: Fusion, encoder: TextEncoder, task: Task, visual: Visual
         alone = fusion(encoder, one, row_of(visual, row), own)
         for first, second in zip(_outputs(alone), _outputs(together), strict=True):
             mine = second[row : row + 1]
-            require_close("an example alone and in a padded batch", first, mine if mine.dim() == 2 else mine[:, : first.shape[1]])
+            require_close(
+                first,
+                mine if mine.dim() == 2 else mine[:, : first.shape[1]],
+                lambda off: Message("batch-changes-output", output="an example", difference=off),
+            )
 
 
 def _check_trace(fusion: Fusion, encoder: TextEncoder, text: TextBatch, visual: Visual, extras: dict[str, Tensor]) -> None:
     trace = Trace()
     traced, plain = fusion(encoder, text, visual, extras, trace), fusion(encoder, text, visual, extras)
-    require_equal("what it gives with and without a trace", _outputs(traced), _outputs(plain))
+    require_equal(_outputs(traced), _outputs(plain), Message("trace-changes-output", output="what it gives"))
     if trace.gates is not None:
         require_shape("traced gates", trace.gates, (*visual.mask.shape, encoder.layers, len(visual.levels)))
     for attention in trace.attention:
         sums = attention.sum(-1).transpose(1, 2)[text.mask]
-        require_close("a row of traced attention added up, and 1,", sums, torch.ones_like(sums))
+        ones = torch.ones_like(sums)
+        require_close(sums, ones, lambda off: Message("sum-not-one", output="a row of traced attention", difference=off))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hvpkit.contracts import Gate, PrefixShape
+from hvpkit.messages import Message
 from hvpkit.testing.assertions import check_gradients, check_state, made, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import EXISTING, SHAPE
 
@@ -24,10 +25,15 @@ def check_gate(factory: Callable[..., Gate], *, shape: PrefixShape = SHAPE, **op
         gate = made(factory, shape, **options).eval()
         weights = gate(levels)
         require_shape("weights", weights, (*mask.shape, shape.layers, len(shape.channels)))
-        require(bool((weights >= 0).all()), "some weights are below 0")
-        require_close("a layer's weights added up, and 1,", weights.sum(-1), torch.ones_like(weights[..., 0]))
+        require(bool((weights >= 0).all()), Message("negative-weights"))
+        ones = torch.ones_like(weights[..., 0])
+        require_close(weights.sum(-1), ones, lambda off: Message("sum-not-one", output="a layer's weights", difference=off))
         for row in range(len(mask)):
-            require_close("an example's weights alone and in a batch", gate(levels[row : row + 1]), weights[row : row + 1])
+            require_close(
+                gate(levels[row : row + 1]),
+                weights[row : row + 1],
+                lambda off: Message("batch-changes-output", output="an example's weights", difference=off),
+            )
         _check_penalty(gate, weights, mask)
         check_state(gate, lambda: factory(shape, **options), lambda module: [module(levels)])
         check_gradients(gate, lambda module: [module(levels), *_penalties(module, module(levels), mask)])
@@ -38,7 +44,7 @@ def _check_penalty(gate: Gate, weights: Tensor, mask: Tensor) -> None:
     others = torch.where(mask[..., None, None], weights, noise)
     for penalty, again in zip(_penalties(gate, weights, mask), _penalties(gate, others, mask), strict=True):
         require_shape("the penalty", penalty, ())
-        require_close("the penalties before and after a missing picture's weights change", again, penalty)
+        require_close(again, penalty, lambda off: Message("missing-image-counts", difference=off))
     for nothing in _penalties(gate, weights, torch.zeros_like(mask)):
         require_shape("the penalty of a batch whose pictures are all masked", nothing, ())
 

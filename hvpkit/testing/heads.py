@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hvpkit.contracts import EncodedText, Fused, Head, HeadContext, TextBatch, TextEncoder
+from hvpkit.messages import Message
 from hvpkit.testing.assertions import check_gradients, check_state, made, prepared_twice, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, small_bert, stack, text_batch
 from hvpkit.types import Entity, Labels, Relation, Task
@@ -43,7 +44,7 @@ def check_head(
         require_shape("scores", scores, (*text.word_mask.shape, classes) if task == "mner" else (len(examples), classes))
         require_shape("the loss", head.loss(scores, text, targets), ())
         predictions: Sequence[Prediction] = head.decode(scores, text)
-        require(len(predictions) == len(examples), f"it decodes {len(predictions)} predictions of {len(examples)} examples")
+        require(len(predictions) == len(examples), Message("prediction-count", found=len(predictions), expected=len(examples)))
         for prediction, words in zip(predictions, text.word_mask.sum(1).tolist(), strict=True):
             _check_prediction(prediction, words, context.labels)
         _check_padding(head, fused, text, targets)
@@ -58,16 +59,18 @@ def check_head(
 
 def _check_prediction(prediction: Prediction, words: int, labels: Labels) -> None:
     if isinstance(prediction, Relation):
-        require(sorted(name for name, _ in prediction.probabilities) == sorted(labels.names), "it does not give every class a probability")
+        names = sorted(name for name, _ in prediction.probabilities)
+        require(names == sorted(labels.names), Message("class-without-probability"))
         values = [value for _, value in prediction.probabilities]
-        require(values == sorted(values, reverse=True) and abs(sum(values) - 1) < 1e-4, f"probabilities {values} do not fall, or sum to 1")
-        require((prediction.label, prediction.confidence) == prediction.probabilities[0], "its label is not the likeliest class")
+        sound = values == sorted(values, reverse=True) and abs(sum(values) - 1) < 1e-4
+        require(sound, Message("wrong-probabilities", values=values))
+        require((prediction.label, prediction.confidence) == prediction.probabilities[0], Message("label-not-likeliest"))
         return
     end = 0
     for entity in prediction:
-        require(end <= entity.start < entity.end <= words, f"entities overlap, are not in order, or leave the text: {prediction}")
-        require(any(name.endswith(f"-{entity.type}") for name in labels.names), f"{entity.type!r} is no type of the labels")
-        require(0 <= entity.confidence <= 1, f"a confidence of {entity.confidence} is no probability")
+        require(end <= entity.start < entity.end <= words, Message("wrong-entities", entities=prediction))
+        require(any(name.endswith(f"-{entity.type}") for name in labels.names), Message("undeclared-type", type=entity.type))
+        require(0 <= entity.confidence <= 1, Message("wrong-confidence", confidence=entity.confidence))
         end = entity.end
 
 
@@ -75,11 +78,12 @@ def _check_padding(head: Head, fused: Fused, text: TextBatch, targets: dict[str,
     """Change the states of padding."""
     states = fused.states if fused.states is None else torch.where(text.mask[..., None], fused.states, torch.randn_like(fused.states))
     before, after = head(fused, text), head(replace(fused, states=states), text)
-    require_close("the losses before and after padding changes", head.loss(after, text, targets), head.loss(before, text, targets))
+    first_loss, second_loss = (head.loss(scores, text, targets) for scores in (after, before))
+    require_close(first_loss, second_loss, lambda off: Message("padding-changes-loss", difference=off))
     first: Sequence[Prediction] = head.decode(before, text)
     second: Sequence[Prediction] = head.decode(after, text)
     for one, other in zip(first, second, strict=True):
-        _require_alike("before and after padding changes", one, other)
+        _require_alike(one, other, Message("padding-changes-prediction", first=one, second=other))
 
 
 def _check_rows(head: Head, encoder: TextEncoder, encoded: Sequence[EncodedText], fused: Fused, together: Sequence[Prediction]) -> None:
@@ -87,14 +91,14 @@ def _check_rows(head: Head, encoder: TextEncoder, encoded: Sequence[EncodedText]
         text, own = text_batch(encoder, [one]), slice(row, row + 1)
         states = None if fused.states is None else fused.states[own, : len(one.word_of)]
         alone = Fused(states, None if fused.pooled is None else fused.pooled[own])
-        _require_alike("alone and in a batch", head.decode(head(alone, text), text)[0], together[row])
+        prediction = head.decode(head(alone, text), text)[0]
+        _require_alike(prediction, together[row], Message("batch-changes-prediction", first=prediction, second=together[row]))
 
 
-def _require_alike(when: str, first: Prediction, second: Prediction) -> None:
-    sentence = f"predictions {when} differ: {first} and {second}"
+def _require_alike(first: Prediction, second: Prediction, message: Message) -> None:
     if isinstance(first, Relation) or isinstance(second, Relation):
         pair = [dict(relation.probabilities) for relation in (first, second) if isinstance(relation, Relation)]
-        require(len(pair) == 2 and all(abs(pair[0][name] - pair[1][name]) < 1e-4 for name in pair[0]), sentence)
+        require(len(pair) == 2 and all(abs(pair[0][name] - pair[1][name]) < 1e-4 for name in pair[0]), message)
         return
-    require([replace(entity, confidence=0.0) for entity in first] == [replace(entity, confidence=0.0) for entity in second], sentence)
-    require(all(abs(a.confidence - b.confidence) < 1e-4 for a, b in zip(first, second, strict=True)), sentence)
+    require([replace(entity, confidence=0.0) for entity in first] == [replace(entity, confidence=0.0) for entity in second], message)
+    require(all(abs(a.confidence - b.confidence) < 1e-4 for a, b in zip(first, second, strict=True)), message)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hvpkit.contracts import PrefixShape, Projector
+from hvpkit.messages import Message
 from hvpkit.testing.assertions import check_gradients, check_state, made, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import SHAPE, random_visual, row_of
 
@@ -18,10 +19,15 @@ def check_projector(factory: Callable[..., Projector], *, shape: PrefixShape = S
     with seeded():
         visual = random_visual(shape.channels, shape.cells)
         projector = made(factory, shape, **options).eval()
-        require(projector.width in (shape.width, 2 * shape.width), f"its width is {projector.width}, neither d = {shape.width} nor 2d")
+        width = Message("projector-width", found=projector.width, expected=shape.width)
+        require(projector.width in (shape.width, 2 * shape.width), width)
         levels = projector(visual)
         require_shape("levels", levels, (*visual.mask.shape, len(shape.channels), shape.cells, projector.width))
         for row in range(len(levels)):
-            require_close("an example's levels alone and in a batch", projector(row_of(visual, row)), levels[row : row + 1])
+            require_close(
+                projector(row_of(visual, row)),
+                levels[row : row + 1],
+                lambda off: Message("batch-changes-output", output="an example's levels", difference=off),
+            )
         check_state(projector, lambda: factory(shape, **options), lambda module: [module(visual)])
         check_gradients(projector, lambda module: [module(visual)])

@@ -10,7 +10,8 @@ from typing import Any
 from hvpkit.data.reading import Dataset, ReaderContext
 from hvpkit.data.records import canonical, check_example
 from hvpkit.errors import DataError
-from hvpkit.testing.assertions import require
+from hvpkit.messages import Message
+from hvpkit.testing.assertions import CheckFailed, require
 from hvpkit.types import SPLITS, Example, Split, Task
 
 
@@ -28,17 +29,17 @@ def check_reader(
     """
     with tempfile.TemporaryDirectory() as stages:
         dataset, examples = _read(factory, root, Path(stages) / "first", options)
-        require(dataset.labels.task == task, f"its labels are for {dataset.labels.task}, not {task}")
-        require(set(examples) <= set(SPLITS), f"its splits {sorted(examples)} are not among {', '.join(SPLITS)}")
-        require(any(examples.values()), "it finds no example")
+        require(dataset.labels.task == task, Message("reader-wrong-task", found=dataset.labels.task, expected=task))
+        require(set(examples) <= set(SPLITS), Message("reader-wrong-splits", found=sorted(examples), expected=list(SPLITS)))
+        require(any(examples.values()), Message("reader-without-examples"))
         for split, found in examples.items():
             _check_examples(split, found, dataset)
         for name, text_only in (("again", False), ("text", True)):
             _, others = _read(factory, root, Path(stages) / name, options, text_only)
             same = {split: _lines(found) for split, found in examples.items()} == {split: _lines(found) for split, found in others.items()}
-            require(same, f"it gives other examples {'without pictures' if text_only else 'the second time'}")
+            require(same, Message("reader-text-differs") if text_only else Message("reader-not-deterministic"))
             pictured = any(example.image or example.objects for found in others.values() for example in found)
-            require(not (text_only and pictured), "it names pictures where none are wanted")
+            require(not (text_only and pictured), Message("reader-unwanted-images"))
 
 
 def _read(
@@ -51,15 +52,16 @@ def _read(
 
 def _check_examples(split: Split, found: list[Example], dataset: Dataset) -> None:
     ids = [example.id for example in found]
-    require(len(set(ids)) == len(ids), f"some examples of {split} have the same id")
+    require(len(set(ids)) == len(ids), Message("shared-example-id", split=split))
     for example in found:
         try:
             check_example(example, dataset.labels)
         except DataError as error:
-            raise AssertionError(f"{split}: {error}") from error
+            raise CheckFailed(Message("invalid-example", split=split, reason=error.message)) from error
         for picture in (example.image, *(item.image for item in example.objects)):
             inside = dataset.pictures_root is not None and picture is not None and picture.is_relative_to(dataset.pictures_root)
-            require(picture is None or inside, f"{split}: the picture {picture} does not lie under {dataset.pictures_root}")
+            outside = Message("image-outside-root", split=split, image=picture, root=dataset.pictures_root)
+            require(picture is None or inside, outside)
 
 
 def _lines(found: Iterable[Example]) -> list[bytes]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, Trace
 from hvpkit.errors import ComponentError, DataError
+from hvpkit.messages import Message
 from hvpkit.testing.assertions import (
     check_gradients,
     check_state,
@@ -50,7 +51,7 @@ def check_text_encoder(
         encoded = encode(encoder, examples)
         for example, one in zip(examples, encoded, strict=True):
             _check_encoded(one, example, POSITIONS)
-            require(_equal(one, encoder.encode(example, POSITIONS)), "it encodes the same example otherwise the second time")
+            require(_equal(one, encoder.encode(example, POSITIONS)), Message("encoding-not-deterministic"))
         _check_cutting(encoder, task)
         text = text_batch(encoder, encoded)
         _check_states(encoder, encoded, text)
@@ -58,13 +59,13 @@ def check_text_encoder(
             encoder.accept_prefix()
             _check_prefix(encoder, text)
         else:
-            require_raises(ComponentError, encoder.accept_prefix, "it accepts a prefix, though it was not said to take one")
+            require_raises(ComponentError, encoder.accept_prefix, Message("undeclared-prefix"))
         _check_vocabularies(encoder)
         with tempfile.TemporaryDirectory() as folder:
             encoder.save(Path(folder))
             saved = TextContext(task, folder=Path(folder))
             again = encode(factory(saved, **options), examples)
-            require(all(map(_equal, again, encoded)), "opened from the folder that it wrote, it encodes otherwise")
+            require(all(map(_equal, again, encoded)), Message("saved-encoder-differs"))
             check_state(encoder, lambda: factory(saved, **options), lambda module: [module(text).states])
         check_gradients(encoder, lambda module: [module(text).states])
 
@@ -72,37 +73,39 @@ def check_text_encoder(
 def _check_vocabularies(encoder: TextEncoder) -> None:
     parameters = dict(encoder.named_parameters())
     for name, rows in encoder.vocabularies().items():
-        require(name in parameters, f"vocabularies names {name}, which is no parameter of it")
-        require(len(rows) == len(parameters[name]), f"vocabularies names {len(rows)} rows of {name}, which has {len(parameters[name])}")
+        require(name in parameters, Message("vocabulary-without-parameter", name=name))
+        size = Message("vocabulary-size", found=len(rows), name=name, expected=len(parameters[name]))
+        require(len(rows) == len(parameters[name]), size)
 
 
 def _check_encoded(one: EncodedText, example: Example, most: int) -> None:
     lengths = {name: len(feature) for name, feature in one.features.items()} | {"word_of": len(one.word_of)}
     positions = len(one.word_of)
-    require(set(lengths.values()) == {positions}, f"features and word_of differ in length: {lengths}")
-    require(positions <= most, f"it uses {positions} positions, of {most} at most")
+    require(set(lengths.values()) == {positions}, Message("feature-lengths", lengths=lengths))
+    require(positions <= most, Message("too-many-positions", found=positions, maximum=most))
     kept, words = len(one.word_starts), len(example.words)
-    require(kept >= 1 and kept + one.words_cut == words, f"{kept} words kept and {one.words_cut} cut are not {words}")
+    require(kept >= 1 and kept + one.words_cut == words, Message("lost-words", kept=kept, cut=one.words_cut, words=words))
     first = [one.word_of.tolist().index(word) if word in one.word_of else -1 for word in range(kept)]
-    require(one.word_starts.tolist() == first, f"word_starts {one.word_starts.tolist()} are not the words' first positions {first}")
-    require(int(one.word_of.max()) < kept and int(one.word_of.min()) >= -1, "word_of names a word that was not kept")
+    starts = one.word_starts.tolist()
+    require(starts == first, Message("wrong-word-starts", found=starts, expected=first))
+    require(int(one.word_of.max()) < kept and int(one.word_of.min()) >= -1, Message("wrong-word-of"))
     if example.head is None or example.tail is None:
-        require(one.head_start is None and one.tail_start is None, "an example without a pair has positions for one")
+        require(one.head_start is None and one.tail_start is None, Message("positions-without-pair"))
         return
     for span, start in ((example.head, one.head_start), (example.tail, one.tail_start)):
-        require(one.first_word <= span.start and span.end <= one.first_word + kept, "an entity of the pair was cut away")
-        require(start is not None and 0 <= start < positions, "an entity of the pair has no position of its own")
+        require(one.first_word <= span.start and span.end <= one.first_word + kept, Message("pair-cut"))
+        require(start is not None and 0 <= start < positions, Message("pair-without-position"))
 
 
 def _check_cutting(encoder: TextEncoder, task: Task) -> None:
     long = Example("long", LONG)
     if task == "mre":
         apart = replace(long, head=Span(0, 1), tail=Span(79, 80))
-        require_raises(DataError, lambda: encoder.encode(apart, FEW), "a pair that does not fit is not refused with DataError")
+        require_raises(DataError, lambda: encoder.encode(apart, FEW), Message("long-pair-accepted"))
         long = replace(long, head=Span(41, 42), tail=Span(40, 41))
     one = encoder.encode(long, FEW)
     _check_encoded(one, long, FEW)
-    require(one.words_cut > 0, "a text of 80 words was not cut to 16 positions")
+    require(one.words_cut > 0, Message("long-text-uncut", words=len(LONG), maximum=FEW))
 
 
 def _check_states(encoder: TextEncoder, encoded: Sequence[EncodedText], text: TextBatch) -> None:
@@ -112,10 +115,18 @@ def _check_states(encoder: TextEncoder, encoded: Sequence[EncodedText], text: Te
         require_shape("pooled", read.pooled, (len(encoded), encoder.width))
     for row, one in enumerate(encoded):
         alone = encoder(text_batch(encoder, [one]))
-        require_close("a text's states alone and in a padded batch", alone.states[0], read.states[row, : len(one.word_of)])
+        require_close(
+            alone.states[0],
+            read.states[row, : len(one.word_of)],
+            lambda off: Message("batch-changes-output", output="a text's states", difference=off),
+        )
         if read.pooled is not None:
-            require_close("a text's pooled state alone and in a padded batch", alone.pooled[0], read.pooled[row])
-    require_equal("states with and without a trace", [encoder(text, trace=Trace()).states], [read.states])
+            require_close(
+                alone.pooled[0],
+                read.pooled[row],
+                lambda off: Message("batch-changes-output", output="a text's pooled state", difference=off),
+            )
+    require_equal([encoder(text, trace=Trace()).states], [read.states], Message("trace-changes-output", output="states"))
 
 
 def _check_prefix(encoder: TextEncoder, text: TextBatch) -> None:
@@ -125,24 +136,26 @@ def _check_prefix(encoder: TextEncoder, text: TextBatch) -> None:
     plain, trace = encoder(text).states, Trace()
     seen = encoder(text, prefix=Prefix(keys, values, mask), trace=trace).states
     require_shape("states with a prefix", seen, tuple(plain.shape))
-    require_close("states with a masked prefix and without one", seen[2], plain[2])
-    require(all(float((seen - plain)[row].detach().abs().max()) > 1e-4 for row in (0, 1)), "a prefix does not move the states")
+    require_close(seen[2], plain[2], lambda off: Message("masked-prefix-counts", difference=off))
+    moved = all(float((seen - plain)[row].detach().abs().max()) > 1e-4 for row in (0, 1))
+    require(moved, Message("prefix-ignored"))
     noise = [torch.where(mask[..., None], tensor, torch.randn_like(tensor)) for tensor in (*keys, *values)]
     hidden = Prefix(noise[: encoder.layers], noise[encoder.layers :], mask)
-    require_close("states before and after masked positions of a prefix change", encoder(text, prefix=hidden).states, seen)
+    require_close(encoder(text, prefix=hidden).states, seen, lambda off: Message("masked-position-counts", difference=off))
     gradients = torch.autograd.grad((seen[text.mask] * torch.rand_like(seen[text.mask])).sum(), [*keys, *values])
-    require(all(bool(gradient.any()) for gradient in gradients), "no gradient reaches the prefix of some layer")
+    require(all(bool(gradient.any()) for gradient in gradients), Message("prefix-without-gradient"))
     _check_attention(trace.attention, encoder, text)
 
 
 def _check_attention(attention: Sequence[Tensor], encoder: TextEncoder, text: TextBatch) -> None:
-    require(len(attention) == encoder.layers, f"a trace of {encoder.layers} layers holds {len(attention)} attention maps")
+    require(len(attention) == encoder.layers, Message("attention-count", layers=encoder.layers, found=len(attention)))
     rows, positions = text.mask.shape
     for one in attention:
         require_shape("an attention map", one, (rows, encoder.heads, positions, 5 + positions))
         sums = one.sum(-1).transpose(1, 2)[text.mask]
-        require_close("a row of an attention map added up, and 1,", sums, torch.ones_like(sums))
-        require(not bool(one[2, ..., :5].any()), "a masked prefix gets attention")
+        ones = torch.ones_like(sums)
+        require_close(sums, ones, lambda off: Message("sum-not-one", output="a row of an attention map", difference=off))
+        require(not bool(one[2, ..., :5].any()), Message("masked-prefix-attended"))
 
 
 def _equal(first: EncodedText, second: EncodedText) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from hvpkit.contracts import (
     Head,
     HeadContext,
     LevelInfo,
+    ObjectProposer,
     PrefixShape,
     Projector,
+    ProposerContext,
     TextBatch,
     TextContext,
     VisionContext,
@@ -26,18 +30,40 @@ from hvpkit.contracts import (
     VisualBackbone,
 )
 from hvpkit.data.reading import Dataset, ReaderContext
+from hvpkit.errors import InputError
 from hvpkit.gates.dynamic import DynamicGate
 from hvpkit.heads.classifiers import ClsHead
 from hvpkit.heads.crf import CrfHead
+from hvpkit.messages import Message
 from hvpkit.registry import load_registry
-from hvpkit.testing import check_backbone, check_fusion, check_gate, check_head, check_projector, check_reader, check_text_encoder
+from hvpkit.testing import (
+    CheckFailed,
+    check_backbone,
+    check_fusion,
+    check_gate,
+    check_head,
+    check_projector,
+    check_proposer,
+    check_reader,
+    check_text_encoder,
+)
 from hvpkit.testing.inputs import LABELS
 from hvpkit.text.hugging_face import HuggingFaceEncoder
-from hvpkit.types import Example, Labels, Relation, Span
+from hvpkit.types import Box, Example, Labels, Relation, Span, VisualObject
 from hvpkit.vision.cnn_from_scratch import CnnFromScratch
 from hvpkit.vision.stages import StagesProjector
 
 REGISTRY = load_registry()
+
+
+@contextmanager
+def fails(code: str, **fields: object) -> Iterator[pytest.ExceptionInfo[CheckFailed]]:
+    """Expect a check to fail with this code, and with these values among its fields."""
+    with pytest.raises(CheckFailed) as caught:
+        yield caught
+    message = caught.value.message
+    assert message.code == code, message
+    assert {name: message.fields.get(name) for name in fields} == fields
 
 
 # --------------------------------------------------------------------------------------------------------------------- gates
@@ -93,23 +119,31 @@ class EmptyIsNan(DynamicGate):
 
 
 @pytest.mark.parametrize(
-    ("gate", "message"),
+    ("gate", "code", "fields"),
     [
-        (lambda shape: None, "its factory gives None"),
-        (MixesExamples, "an example's weights alone and in a batch differ by"),
-        (SumsToTwo, "a layer's weights added up, and 1, differ by 1"),
-        (Negative, "some weights are below 0"),
-        (Guesses, "differ"),
-        (OneForAll, r"weights should be \[3, 3, 6, 4\], not \[3, 1, 6, 4\]"),
-        (Idle, r"no gradient reaches unused\.weight, unused\.bias"),
-        (Forgets, "its output and that of another one with its state differ"),
-        (CountsMissing, "the penalties before and after a missing picture's weights change differ"),
-        (EmptyIsNan, "the penalty of a batch whose pictures are all masked should be finite"),
+        (lambda shape: None, "factory-returns-none", {}),
+        (MixesExamples, "batch-changes-output", {"output": "an example's weights"}),
+        (SumsToTwo, "sum-not-one", {"output": "a layer's weights"}),
+        (Negative, "negative-weights", {}),
+        (Guesses, "batch-changes-output", {}),
+        (OneForAll, "output-shape", {"output": "weights", "expected": [3, 3, 6, 4], "found": [3, 1, 6, 4]}),
+        (Idle, "no-gradient", {"names": ["unused.weight", "unused.bias"]}),
+        (Forgets, "state-incomplete", {}),
+        (CountsMissing, "missing-image-counts", {}),
+        (EmptyIsNan, "output-not-finite", {"output": "the penalty of a batch whose pictures are all masked"}),
     ],
 )
-def test_a_broken_gate(gate: type[Gate], message):
-    with pytest.raises(AssertionError, match=message):
+def test_a_broken_gate(gate: type[Gate], code, fields):
+    with fails(code, **fields):
         check_gate(gate)
+
+
+def test_how_far_numbers_are_apart_is_told():
+    with fails("sum-not-one") as failed:
+        check_gate(SumsToTwo)
+    difference = failed.value.message.fields["difference"]
+    assert difference.code == "difference-amount"
+    assert difference.fields["amount"] == pytest.approx(1, abs=1e-4)
 
 
 # ---------------------------------------------------------------------------------------------------------------- projectors
@@ -138,17 +172,18 @@ class Fp32Alone(StagesProjector):
 
 
 @pytest.mark.parametrize(
-    ("projector", "message"),
+    ("projector", "code", "fields"),
     [
-        (Narrow, "its width is 3, neither d = 16 nor 2d"),
-        (Centred, "alone and in a batch differ"),
-        (LastLevel, "levels should be"),
-        (Fp32Alone, "under autocast to bf16 it fails: Index put requires"),
+        (Narrow, "projector-width", {"found": 3, "expected": 16}),
+        (Centred, "batch-changes-output", {"output": "an example's levels"}),
+        (LastLevel, "output-shape", {"output": "levels", "expected": [3, 3, 4, 4, 16], "found": [3, 3, 1, 4, 16]}),
+        (Fp32Alone, "bf16-fails", {}),
     ],
 )
-def test_a_broken_projector(projector: type[Projector], message):
-    with pytest.raises(AssertionError, match=message):
+def test_a_broken_projector(projector: type[Projector], code, fields):
+    with fails(code, **fields) as failed:
         check_projector(projector)
+    assert code != "bf16-fails" or "Index put requires" in failed.value.message.fields["reason"]
 
 
 # ------------------------------------------------------------------------------------------------------------------- fusions
@@ -224,19 +259,19 @@ def test_a_fusion_of_a_stranger_that_keeps_the_contract_passes():
 
 
 @pytest.mark.parametrize(
-    ("fusion", "message"),
+    ("fusion", "code", "fields"),
     [
-        (NeedsPictures, "without pictures and with all of them masked differ"),
-        (KeepsEncoder, "it keeps the text encoder or the backbone as its own part"),
-        (SeesNeighbours, "an example alone and in a padded batch differ"),
-        (SaysNothing, "neither states nor a pooled state"),
-        (RowOfLosses, r"the loss 'mine' should be \[\], not \[3\]"),
-        (TraceDisturbs, "with and without a trace differ"),
-        (Unsteady, "what is prepared for an example, and the same again, differ"),
+        (NeedsPictures, "masked-image-counts", {}),
+        (KeepsEncoder, "borrowed-module", {}),
+        (SeesNeighbours, "batch-changes-output", {"output": "an example"}),
+        (SaysNothing, "nothing-fused", {}),
+        (RowOfLosses, "output-shape", {"output": "the loss 'mine'", "expected": [], "found": [3]}),
+        (TraceDisturbs, "trace-changes-output", {"output": "what it gives"}),
+        (Unsteady, "prepared-values-differ", {}),
     ],
 )
-def test_a_broken_fusion(fusion: type[Fusion], message):
-    with pytest.raises(AssertionError, match=message):
+def test_a_broken_fusion(fusion: type[Fusion], code, fields):
+    with fails(code, **fields):
         check_fusion(fusion)
 
 
@@ -272,20 +307,20 @@ class PastTheEnd(CrfHead):
 
 
 @pytest.mark.parametrize(
-    ("head", "task", "message"),
+    ("head", "task", "code", "fields"),
     [
-        (ReadsPadding, "mre", "before and after padding changes differ"),
-        (Unsorted, "mre", "do not fall"),
-        (LossPerRow, "mre", r"the loss should be \[\], not \[3\]"),
-        (Sure, "mner", r"a confidence of 1\.5 is no probability"),
-        (PastTheEnd, "mner", "leave the text|differ"),
+        (ReadsPadding, "mre", "padding-changes-loss", {}),
+        (Unsorted, "mre", "wrong-probabilities", {}),
+        (LossPerRow, "mre", "output-shape", {"output": "the loss", "expected": [], "found": [3]}),
+        (Sure, "mner", "wrong-confidence", {"confidence": 1.5}),
+        (PastTheEnd, "mner", "wrong-entities", {}),
     ],
 )
-def test_a_broken_head(head: type[Head], task, message):
+def test_a_broken_head(head: type[Head], task, code, fields):
     def make(context: HeadContext) -> Head:
         return head(context, 0.1)
 
-    with pytest.raises(AssertionError, match=message):
+    with fails(code, **fields):
         check_head(make, task=task)
 
 
@@ -319,19 +354,27 @@ class OneSize(CnnFromScratch):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "message"),
+    ("backbone", "code", "fields"),
     [
-        (WrongLevels, "a map should be"),
-        (Upended, "do not go from fine to coarse"),
-        (SeesTheBatch, "a picture's maps alone and in a batch differ"),
-        (OneSize, r"pixels should be \[3, 64, 64\], not \[3, 32, 32\]"),
+        (WrongLevels, "output-shape", {"output": "a map"}),
+        (Upended, "levels-unordered", {}),
+        (SeesTheBatch, "batch-changes-output", {"output": "a picture's maps"}),
+        (OneSize, "output-shape", {"output": "pixels", "expected": [3, 64, 64], "found": [3, 32, 32]}),
     ],
 )
-def test_a_broken_backbone(backbone: type[VisualBackbone], message):
+def test_a_broken_backbone(backbone: type[VisualBackbone], code, fields):
     def make(context: VisionContext, *, weights: str) -> VisualBackbone:
         return backbone(context)
 
-    with pytest.raises(AssertionError, match=message):
+    with fails(code, **fields):
+        check_backbone(make)
+
+
+def test_a_backbone_that_takes_no_weights():
+    def make(context: VisionContext) -> VisualBackbone:
+        return OneSize(context)
+
+    with fails("no-weights-option", name="make"):
         check_backbone(make)
 
 
@@ -373,29 +416,29 @@ class CutsThePair(HuggingFaceEncoder):
 
 
 @pytest.mark.parametrize(
-    ("kind", "task", "message"),
+    ("kind", "task", "code", "fields"),
     [
-        (NoPadding, "mner", "a text's states alone and in a padded batch differ"),
-        (IgnoresPrefix, "mner", "a prefix does not move the states"),
-        (ShiftedWords, "mner", r"are not the words' first positions"),
-        (NeverCuts, "mner", "it uses 82 positions, of 16 at most|was not cut|positions"),
-        (LosesWords, "mner", r"2 words kept and 0 cut are not 4"),
-        (CutsThePair, "mre", "is not refused with DataError|was cut away"),
+        (NoPadding, "mner", "batch-changes-output", {"output": "a text's states"}),
+        (IgnoresPrefix, "mner", "prefix-ignored", {}),
+        (ShiftedWords, "mner", "wrong-word-starts", {}),
+        (NeverCuts, "mner", "too-many-positions", {"maximum": 16}),
+        (LosesWords, "mner", "lost-words", {"kept": 2, "cut": 0, "words": 4}),
+        (CutsThePair, "mre", "long-pair-accepted", {}),
     ],
 )
-def test_a_broken_text_encoder(kind: type[HuggingFaceEncoder], task, message):
+def test_a_broken_text_encoder(kind: type[HuggingFaceEncoder], task, code, fields):
     def make(context: TextContext) -> HuggingFaceEncoder:
         encoder = REGISTRY.build("text encoder", "bert-from-scratch", context, {"width": 16, "layers": 2, "heads": 2})
         encoder.__class__ = kind
         return encoder
 
-    with pytest.raises(AssertionError, match=message):
+    with fails(code, **fields):
         check_text_encoder(make, task=task, prefix=True)
 
 
 def test_an_encoder_that_takes_a_prefix_must_say_so():
     factory = REGISTRY.get("text encoder", "bert-from-scratch").factory
-    with pytest.raises(AssertionError, match="it accepts a prefix, though it was not said to take one"):
+    with fails("undeclared-prefix"):
         check_text_encoder(factory, prefix=False, width=16, layers=2, heads=2)
 
 
@@ -420,21 +463,91 @@ def test_a_reader_of_a_stranger_that_keeps_the_contract_passes():
 
 
 @pytest.mark.parametrize(
-    ("reader", "message"),
+    ("reader", "code", "fields"),
     [
-        (reader_of(), "it finds no example"),
-        (reader_of(GOOD, GOOD), "some examples of train have the same id"),
-        (reader_of(replace(GOOD, tags=("O",))), "train: example '1': 1 tags for 2 words"),
-        (reader_of(replace(GOOD, tags=("O", "B-DOG"))), "'B-DOG' is not one of the dataset's labels"),
-        (reader_of(SEEN, root="/elsewhere"), r"the picture /data/a\.jpg does not lie under /elsewhere"),
-        (reader_of(GOOD, labels=LABELS["mre"]), "its labels are for mre, not mner"),
-        (reader_of(GOOD, replace(GOOD, id="2"), forgetful=True), "it gives other examples the second time"),
-        (reader_of(SEEN, blind=False), "it names pictures where none are wanted"),
+        (reader_of(), "reader-without-examples", {}),
+        (reader_of(GOOD, GOOD), "shared-example-id", {"split": "train"}),
+        (reader_of(SEEN, root="/elsewhere"), "image-outside-root", {"image": Path("/data/a.jpg"), "root": Path("/elsewhere")}),
+        (reader_of(GOOD, labels=LABELS["mre"]), "reader-wrong-task", {"found": "mre", "expected": "mner"}),
+        (reader_of(GOOD, replace(GOOD, id="2"), forgetful=True), "reader-not-deterministic", {}),
+        (reader_of(SEEN, blind=False), "reader-unwanted-images", {}),
     ],
 )
-def test_a_broken_reader(reader, message):
-    with pytest.raises(AssertionError, match=message):
+def test_a_broken_reader(reader, code, fields):
+    with fails(code, **fields):
         check_reader(reader)
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"), [(("O",), "example '1': 1 tags for 2 words"), (("O", "B-DOG"), "'B-DOG' is not one of the dataset's labels")]
+)
+def test_examples_that_do_not_hold_together(tags, said):
+    with fails("invalid-example", split="train") as failed:
+        check_reader(reader_of(replace(GOOD, tags=tags)))
+    assert said in failed.value.message.fields["reason"]
+
+
+# ----------------------------------------------------------------------------------------------------------------- detectors
+class Annotated(ObjectProposer):
+    """Finds what the example brings, one object an image."""
+
+    version = "1"
+
+    def __init__(self, context: ProposerContext) -> None:
+        self.calls = 0
+
+    def propose(self, queries):
+        self.calls += 1
+        return [[VisualObject(box=query.example.objects[0].box, score=0.5)] for query in queries]
+
+
+class Nameless(Annotated):
+    version = ""
+
+
+class Skips(Annotated):
+    def propose(self, queries):
+        return super().propose(queries)[1:]
+
+
+class Counts(Annotated):
+    def propose(self, queries):
+        return [found * self.calls for found in super().propose(queries)]
+
+
+class Boundless(Annotated):
+    def propose(self, queries):
+        return [[replace(item, score=1.5) for item in found] for found in super().propose(queries)]
+
+
+class Fixed(Annotated):
+    def propose(self, queries):
+        return [[VisualObject(box=Box(1, 1, 9, 9), score=0.5)] for _ in queries]
+
+
+class Refuses(Annotated):
+    def propose(self, queries):
+        return [InputError("os-error", reason="odd", file="") for _ in queries]
+
+
+def test_a_detector_of_a_stranger_that_keeps_the_contract_passes():
+    check_proposer(Annotated)
+
+
+@pytest.mark.parametrize(
+    ("detector", "code", "fields"),
+    [
+        (Nameless, "detector-without-version", {}),
+        (Skips, "detector-answer-count", {"found": 2, "expected": 3}),
+        (Counts, "detector-not-deterministic", {"difference": Message("object-counts", first=2, second=6)}),
+        (Boundless, "score-outside", {"score": 1.5}),
+        (Fixed, "size-changes-objects", {"difference": Message("object-boxes", first=Box(0.5, 0.5, 4.5, 4.5), second=Box(1, 1, 9, 9))}),
+        (Refuses, "detector-refuses-image", {"reason": Message("os-error", reason="odd", file="")}),
+    ],
+)
+def test_a_broken_detector(detector: type[ObjectProposer], code, fields):
+    with fails(code, **fields):
+        check_proposer(detector)
 
 
 def test_the_checks_leave_random_numbers_as_they_were():

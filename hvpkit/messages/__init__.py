@@ -85,7 +85,8 @@ class LocatedMessage:
 
 def render(code: str, fields: Mapping[str, Any]) -> str:
     """Fill the fields of a template; raises KeyError for an unknown code or a missing field."""
-    return _FORMATTER.vformat(templates()[code].text, (), fields)
+    template = _built_in().get(code) or _ADDED[code]
+    return _FORMATTER.vformat(template.text, (), fields)
 
 
 def message_to_json(message: Message) -> dict[str, Any]:

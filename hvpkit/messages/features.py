@@ -4,4 +4,12 @@ from __future__ import annotations
 
 from hvpkit.messages import Template
 
-TEMPLATES: dict[str, Template] = {}
+TEMPLATES: dict[str, Template] = {
+    "features-not-cached": Template(
+        "features cannot be kept in {folder} ({reason}); they stay in memory, and the next run computes them anew",
+        {"folder": "data/.features", "reason": "[Errno 28] No space left on device"},
+    ),
+    "features-stale": Template(
+        "the features in {folder} were not what this backbone makes today; they are computed anew", {"folder": "data/.features/resnet-0a1b"}
+    ),
+}

@@ -47,12 +47,12 @@ def _coco(name: str) -> Path:
 def _load(model: nn.Module, file: Path, name: str) -> str:
     """Load a state dict and give 16 hex digits of its file's sha256."""
     if not file.is_file():
-        raise ModelFolderError(f"{name}: there is no weights file {file}{choices(str(file), ['coco', 'random'])}")
+        raise ModelFolderError("detector-weights-missing", detector=name, file=file, hint=choices(str(file), ["coco", "random"]))
     state, expected = read_state_dict(file), model.state_dict()
     wrong = [key for key in expected if "num_batches" not in key and (key not in state or state[key].shape != expected[key].shape)]
     wrong += [key for key in state if key not in expected]
     if wrong:
-        raise ModelFolderError(f"{file} does not hold weights of {name}: {len(wrong)} tensors are missing, unknown or of another shape")
+        raise ModelFolderError("detector-weights-mismatch", file=file, detector=name, count=len(wrong))
     model.load_state_dict(state)
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 

@@ -73,11 +73,10 @@ class ObjectFinder:
         try:
             answers = self.proposer.propose(queries)
         except torch.OutOfMemoryError as error:
-            raise HvpkitError(
-                f"memory ran out while objects were looked for in {self.batch_size} pictures at once; fewer: --batch-size 1"
-            ) from error
+            raise HvpkitError("detector-out-of-memory", batch_size=self.batch_size) from error
         if len(answers) != len(queries):
-            raise HvpkitError(f"the proposer {self.settings.proposer.name!r} gave {len(answers)} answers to {len(queries)} queries")
+            detector = self.settings.proposer.name
+            raise HvpkitError("detector-answers-mismatch", detector=detector, found=len(answers), expected=len(queries))
         return answers
 
 
@@ -88,7 +87,7 @@ def _queries(finder: ObjectFinder, wanted: Sequence[Wanted]) -> list[ObjectQuery
 def _query(finder: ObjectFinder, wanted: Wanted) -> ObjectQuery | InputError:
     example, split = wanted
     if example.image is None:
-        return DataError(f"example {example.id!r} has no picture to look at")
+        return DataError("example-without-image", example=example.id)
     try:
         picture = open_picture(example.image)
     except PictureError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hvpkit.contracts import ObjectProposer, ObjectQuery
-from hvpkit.data.crops import CropListError, CropLists, read_crop_list
+from hvpkit.data.crops import CropLists, read_crop_list
 from hvpkit.data.layout import crop_list_of
 from hvpkit.data.picture_index import PictureIndex
 from hvpkit.errors import DataError, InputError
@@ -41,7 +41,7 @@ def open_given(source: str | None, crops: str | None) -> Given:
     """Open a source of known objects (hvpkit/objects/__init__.py says which); raises DataError when it is not one."""
     if source is None:
         if crops is not None:
-            raise DataError("crops go with a source: give the `_dict.pth` that lists them, --set source=FILE")
+            raise DataError("crops-without-source")
         return Given(lambda query: list(query.example.objects))
     place = Path(source).expanduser().absolute()
     if place.is_file():
@@ -52,13 +52,15 @@ def open_given(source: str | None, crops: str | None) -> Given:
             return Given(lambda query: _annotated(annotated, query))
         lists = {split: _list(file) for split, file in _lists_in(place).items()}
     else:
-        raise DataError(f"there is no file or folder {place}")
+        raise DataError("source-missing", source=place)
     if not lists:
-        raise DataError(f"{place} holds neither <picture>.xml files nor *_train_dict.pth, *_val_dict.pth or *_test_dict.pth")
-    if crops is None or not Path(crops).expanduser().is_dir():
-        raise DataError(f"{place} lists crops: give the folder that holds them, --set crops=FOLDER" + (f" (got {crops})" if crops else ""))
+        raise DataError("source-without-objects", source=place)
+    if crops is None:
+        raise DataError("crop-folder-not-given", source=place)
+    if not Path(crops).expanduser().is_dir():
+        raise DataError("crop-folder-missing", source=place, folder=crops)
     if any(isinstance(line, int) for line in lists.get(None, ())):
-        raise DataError(f"{place} lists crops by line, of a split that its name does not say: call it train_dict.pth, val_dict.pth, ...")
+        raise DataError("crop-list-without-split", source=place)
     index = PictureIndex([Path(crops).expanduser().absolute()])
     return Given(lambda query: _listed(lists, index, query))
 
@@ -80,15 +82,12 @@ def _lists_in(folder: Path) -> dict[Split | None, Path]:
     for file in sorted(folder.iterdir()):
         split = _split_of(file)
         if split and found.setdefault(split, file) != file:
-            raise DataError(f"both {found[split]} and {file} list crops of the {split} split; name one of them")
+            raise DataError("crop-lists-of-one-split", first=found[split], second=file, split=split)
     return found
 
 
 def _list(file: Path) -> CropLists:
-    try:
-        table = read_crop_list(file)
-    except CropListError as error:
-        raise DataError(str(error)) from error
+    table = read_crop_list(file)
     named = Counter(Path(name).stem for name in table if isinstance(name, str))
     stems: CropLists = {Path(name).stem: crops for name, crops in table.items() if isinstance(name, str) and named[Path(name).stem] == 1}
     return stems | table  # a picture may lie there with another ending than its list has
@@ -105,5 +104,5 @@ def _listed(lists: dict[Split | None, CropLists], index: PictureIndex, query: Ob
     paths = [(name, index.find(name, split)) for name in names or ()]
     missing = [name for name, path in paths if path is None]
     if missing and len(missing) == len(paths):
-        raise DataError(f"none of the crops of {query.example.id!r} is there ({', '.join(missing[:3])})")
+        raise DataError("crops-missing", example=query.example.id, names=missing[:3])
     return [VisualObject(path) for _, path in paths if path]

@@ -43,13 +43,13 @@ def check_phrases(names: Sequence[str], task: Task) -> None:
     for name in names:
         _check_kind(name)
         if name == "mentions" and task == "mner":
-            raise InputError("the phrases `mentions` are the head and tail of a pair (mre); sentences with entities to find have none")
+            raise InputError("mentions-need-pairs")
 
 
 def _check_kind(name: str) -> None:
     kind, colon, _ = name.partition(":")
     if kind != SPACY and (colon or kind not in EXTRACTORS):
-        raise InputError(f"unknown kind of phrases {name!r}{choices(name, [*EXTRACTORS, SPACY])}")
+        raise InputError("unknown-phrases", name=name, hint=choices(name, [*EXTRACTORS, SPACY]))
 
 
 def _one(name: str) -> Extractor:
@@ -90,17 +90,14 @@ def _pipeline(name: str) -> Language:
     try:
         import spacy
     except ImportError as error:
-        raise ComponentError('the phrases `spacy` need spaCy: pip install "hvpkit[spacy]"; `rules` need nothing') from error
+        raise ComponentError("spacy-not-installed") from error
     try:
         language = spacy.load(name, exclude=["ner", "lemmatizer"])
     except Exception as error:  # a stranger's pipeline raises anything at all
         reason = str(error).partition("\n")[0]
-        raise ComponentError(
-            f"spaCy's pipeline {name!r} cannot be opened ({reason}); install it (python -m spacy download {PIPELINE}) or name a folder: "
-            "--phrases spacy:/path/to/pipeline"
-        ) from error
+        raise ComponentError("spacy-pipeline-unopenable", pipeline=name, reason=reason, default=PIPELINE) from error
     if "parser" not in language.pipe_names:
-        raise ComponentError(f"spaCy's pipeline {name!r} has no parser, which noun chunks come from")
+        raise ComponentError("spacy-pipeline-without-parser", pipeline=name)
     return language
 
 

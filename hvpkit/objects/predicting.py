@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from hvpkit.errors import InputError, ModelFolderError
+from hvpkit.messages import Message
 from hvpkit.model_folder import ModelFolder
 from hvpkit.objects.finder import Found, ObjectFinder
 from hvpkit.prediction_input import Reading, looks_at_objects
@@ -48,10 +49,7 @@ class ModelObjects:
             try:
                 self._finder = ObjectFinder.open(settings, self._folder.registry, self._device)
             except InputError as error:
-                raise ModelFolderError(
-                    f"this model looks at objects, found by {settings.proposer.name!r}, which cannot be had: {error}\n"
-                    "What to do: mend that, give each picture's objects, or go on with whole pictures alone: --no-objects"
-                ) from error
+                raise ModelFolderError("model-detector-unavailable", detector=settings.proposer.name, reason=error.message) from error
         return self._finder
 
     def _found(self, readings: Sequence[Reading], finder: ObjectFinder) -> Iterator[Looked]:
@@ -67,13 +65,14 @@ class ModelObjects:
         trained, now = self._folder.recipe.data.objects, finder.settings
         remarks = reading.remarks
         if trained is not None and trained.version != now.version:
-            remarks += (f"objects were found by {now.proposer.name} {now.version}, in training by {trained.version}",)
+            changed = Message("detector-version-changed", detector=now.proposer.name, found=now.version, expected=trained.version)
+            remarks += (changed,)
         if not found:
-            remarks += (f"no object was found in the picture ({now.proposer.name}, score {now.threshold:g} or more)",)
+            remarks += (Message("no-object-detected", detector=now.proposer.name, threshold=now.threshold),)
         vision = self._folder.recipe.vision
         seen = found[: vision.objects] if vision else ()
         return replace(reading, example=replace(reading.example, objects=seen), remarks=remarks)
 
 
 def _remarked(reading: Reading) -> Reading:
-    return replace(reading, remarks=(*reading.remarks, "this model's objects were given with its data, and none were given here"))
+    return replace(reading, remarks=(*reading.remarks, Message("objects-not-given")))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hvpkit.data.problems import Problems
 from hvpkit.data.reading import Dataset
 from hvpkit.errors import InputError, PictureError
+from hvpkit.messages import Message
 from hvpkit.objects.journal import Journal, key_of
 from hvpkit.objects.kept import KeptObjects, kept_objects
 from hvpkit.objects.preview import PREVIEW, Sample, Shown, write_preview
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from hvpkit.objects.finder import Found, ObjectFinder
 
 CHUNK = 64  # examples between two looks at the journal
-UNSEEN = "picture in which objects could not be looked for"
+UNSEEN = Message("detection-failed")
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -53,14 +54,14 @@ class ObjectStage:
 
     def _given(self, example: Example, split: Split, found: Found) -> Example:
         if isinstance(found, InputError):
-            self.problems.note(split, UNSEEN, str(found))
+            self.problems.note(split, UNSEEN, found.message)
         objects = () if isinstance(found, InputError) else found
         done = replace(example, objects=objects)
         self.sample.see(Shown(done, split, self.finder.phrases(example)))
         try:
             self.kept.keep(done, split)
         except PictureError as error:
-            self.problems.note(split, UNSEEN, str(error))
+            self.problems.note(split, UNSEEN, error.message)
         return done
 
     def _found(self, chunk: Sequence[Example], split: Split, advance: Callable[[int], None]) -> list[Found]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hvpkit.errors import ComponentError, InputError, choices
+from hvpkit.messages import Message
 from hvpkit.objects.phrases import check_phrases, default_phrases
 from hvpkit.option_types import type_problem
 from hvpkit.recipe import ObjectsSpec, Part, plain
@@ -40,15 +41,15 @@ class ObjectRequest:
         name = self.proposer
         if name is None or name == LEAVE:
             if given := self._told():
-                raise InputError(f"{', '.join(given)}: say who finds objects too, for example --objects {OFFLINE}")
+                raise InputError("detector-not-named", options=given, detector=OFFLINE)
             return
         if name not in registry.names("proposer"):
-            raise ComponentError(f"unknown proposer {name!r}{choices(name, [*registry.names('proposer'), LEAVE])}")
+            raise ComponentError("unknown-component", kind="proposer", name=name, hint=choices(name, [*registry.names("proposer"), LEAVE]))
         component = registry.get("proposer", name)
         _check_options(component, self.options)
         if self.phrases is not None and "phrases" not in component.needs:
             readers = [other for other in registry.names("proposer") if "phrases" in registry.get("proposer", other).needs]
-            raise InputError(f"the proposer {name!r} reads no phrases: leave --phrases out, or take one that does ({', '.join(readers)})")
+            raise InputError("detector-ignores-phrases", detector=name, detectors=readers)
 
     def _told(self) -> list[str]:
         """List the command line's words for what the user said of a proposer."""
@@ -72,20 +73,35 @@ class ObjectRequest:
 def _check_options(component: Component, options: Mapping[str, Any]) -> None:
     for option, value in options.items():
         if option not in component.options:
-            known = choices(option, component.options) if component.options else ": it has none at all"
-            raise ComponentError(f"proposer {component.name!r} has no option {option!r}{known}")
+            hint = choices(option, component.options) if component.options else ": it has none at all"
+            raise ComponentError("unknown-option", kind="proposer", name=component.name, option=option, hint=hint)
         if wrong := type_problem(component, component.options[option], value):
             raise ComponentError(wrong)
 
 
-def how_found(settings: ObjectsSpec | None) -> str:
+def how_found(settings: ObjectsSpec | None) -> Message:
     """Say in a line how objects were found."""
     if settings is None:
-        return "objects: those that came with the data"
-    phrases = f", looking for {' and '.join(settings.phrases)}" if settings.phrases else ""
-    return (
-        f"objects: by {settings.proposer.name} ({settings.version}){phrases}; the best {settings.most} from score {settings.threshold:g}, "
-        f"{settings.smallest} pixels and more, overlapping by {settings.overlap:g} at most"
+        return Message("objects-of-data")
+    if not settings.phrases:
+        return Message(
+            "objects-detected",
+            detector=settings.proposer.name,
+            version=settings.version,
+            max_objects=settings.most,
+            threshold=settings.threshold,
+            min_size=settings.smallest,
+            nms_iou=settings.overlap,
+        )
+    return Message(
+        "objects-detected-by-phrases",
+        detector=settings.proposer.name,
+        version=settings.version,
+        phrases=settings.phrases,
+        max_objects=settings.most,
+        threshold=settings.threshold,
+        min_size=settings.smallest,
+        nms_iou=settings.overlap,
     )
 
 

@@ -16,7 +16,7 @@ class _NoDoctype(TreeBuilder):
     """Refuses document types before anything in them is read: entities that grow, and files of others, come with them."""
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise DataError("it has a DOCTYPE, which annotations do not need and which is not read")
+        raise DataError("annotation-doctype")
 
 
 def read_voc(file: Path, size: tuple[int, int]) -> list[VisualObject]:
@@ -28,20 +28,22 @@ def read_voc(file: Path, size: tuple[int, int]) -> list[VisualObject]:
         root = _parsed(file)
         across, down = _scale(root, size)
         return [_object(item, across, down) for item in root.iter("object")]
-    except (OSError, ParseError, LookupError, ValueError, DataError) as error:
-        raise DataError(f"{file} is no annotation that can be read ({error})") from error
+    except DataError as error:
+        raise DataError("annotation-unreadable", file=file, reason=error.message) from error
+    except (OSError, ParseError, LookupError, ValueError) as error:
+        raise DataError("annotation-unreadable", file=file, reason=str(error)) from error
 
 
 def _parsed(file: Path) -> Element:
     with file.open("rb") as stream:
         content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise DataError(f"it has more than {MAX_BYTES // 10**6} million bytes")
+        raise DataError("annotation-too-large", limit=MAX_BYTES // 10**6)
     parser = XMLParser(target=_NoDoctype())
     parser.feed(content)
     root: Element = parser.close()
     if root.tag != "annotation":
-        raise DataError(f"expected <annotation>, got <{root.tag}>")
+        raise DataError("not-annotation", found=root.tag)
     return root
 
 
@@ -54,9 +56,9 @@ def _scale(root: Element, size: tuple[int, int]) -> tuple[float, float]:
 def _object(item: Element, across: float, down: float) -> VisualObject:
     texts = [item.findtext(f"bndbox/{edge}") for edge in ("xmin", "ymin", "xmax", "ymax")]
     if None in texts:
-        raise DataError("an object has no bndbox with xmin, ymin, xmax and ymax")
+        raise DataError("annotation-without-box")
     left, top, right, bottom = (float(text or "") for text in texts)
     if not all(map(math.isfinite, (left, top, right, bottom))) or left >= right or top >= bottom:
-        raise DataError(f"a box is {left, top, right, bottom}: expected xmin < xmax and ymin < ymax")
+        raise DataError("annotation-box-invalid", box=(left, top, right, bottom))
     name = (item.findtext("name") or "").strip()
     return VisualObject(box=Box(left * across, top * down, right * across, bottom * down), phrase=name or None)

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForZeroShotObjectDetection, AutoPr
 from transformers.utils import logging as transformers_logging
 
 from hvpkit.contracts import ObjectProposer, ObjectQuery, ProposerContext
+from hvpkit.messages import Message
 from hvpkit.text.hub import open_pretrained, require_weights
 from hvpkit.types import Box, VisualObject
 
@@ -52,7 +53,7 @@ def _open(name: str, context: ProposerContext, place: str, local: bool) -> ZeroS
     transformers_logging.disable_progress_bar()
     config = AutoConfig.from_pretrained(place, **source)
     if config.model_type != name:
-        raise ValueError(f"it is a {config.model_type}, not a {name}")
+        raise ValueError(Message("detector-model-mismatch", found=config.model_type, expected=name))
     processor = AutoProcessor.from_pretrained(place, **source)
     told: dict[str, Any] = {"output_loading_info": True, "ignore_mismatched_sizes": True, "dtype": torch.float32}
     model, report = AutoModelForZeroShotObjectDetection.from_pretrained(place, config=config, **source, **told)

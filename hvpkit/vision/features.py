@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hvpkit.errors import PictureError
+from hvpkit.messages import Message
 from hvpkit.vision.feature_identity import open_store
 from hvpkit.vision.feature_store import FeatureStore
 from hvpkit.vision.looking import Levels, Looked, Looker, tried
@@ -18,7 +19,7 @@ from hvpkit.vision.tower import VisualTower
 from hvpkit.vision.views import View
 
 PIXEL_BYTES = 2**30
-Say = Callable[[str], None]
+Say = Callable[[Message], None]
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Filled:
     computed: int = 0
     damaged: int = 0
     unreadable: int = 0
-    first_fault: str | None = None
+    first_fault: Message | None = None
 
     def count(self, batch: Sequence[Looked]) -> None:
         """Count a batch that was dealt with."""
@@ -38,7 +39,7 @@ class Filled:
             self.computed += one.levels is not None
             self.damaged += one.damaged
             self.unreadable += one.fault is not None
-            self.first_fault = self.first_fault or (str(one.fault) if one.fault else None)
+            self.first_fault = self.first_fault or (one.fault.message if one.fault else None)
 
 
 def fill_store(
@@ -164,7 +165,7 @@ def open_pyramids(tower: VisualTower, folder: Path | None, warn: Say) -> Pyramid
         warn(_not_kept(folder, error))
         return PyramidCache(tower, lasting=True)
     if stale:
-        warn(f"the features in {store.folder} were not what this backbone makes today; they are computed anew")
+        warn(Message("features-stale", folder=store.folder))
     return PyramidCache(tower, store, warn, lasting=True)
 
 
@@ -172,8 +173,8 @@ def _first_fault(faults: Mapping[View, PictureError], views: Iterable[View | Non
     return next((faults[view] for view in views if view is not None and view in faults), None)
 
 
-def _not_kept(folder: Path, error: OSError) -> str:
-    return f"features cannot be kept in {folder} ({error}); they stay in memory, and the next run computes them anew"
+def _not_kept(folder: Path, error: OSError) -> Message:
+    return Message("features-not-cached", folder=folder, reason=str(error))
 
 
 class PixelCache:

@@ -13,6 +13,7 @@ from transformers import MODEL_FOR_BACKBONE_MAPPING, AutoConfig, AutoImageProces
 
 from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.errors import ModelFolderError
+from hvpkit.messages import Message
 from hvpkit.text.hub import open_pretrained, require_weights
 from hvpkit.vision.transform import IMAGENET_MEAN, IMAGENET_STD, to_pixels
 
@@ -31,14 +32,14 @@ def open_hugging_face(context: VisionContext, *, weights: str, name: str | None)
         )
     random, place = weights == "random", name or weights
     if place in {"random", "imagenet"}:
-        raise ModelFolderError("vision: `backbone: hugging-face` needs `weights:` (a hub id or folder), or `name:` with `weights: random`")
+        raise ModelFolderError("hugging-face-without-weights")
     return open_pretrained(place, "visual backbone", "vision.weights", lambda where, local: _open(where, local, random, context.size))
 
 
 def _open(place: str, local: bool, random: bool, size: int | None) -> HuggingFaceBackbone:
     config = AutoConfig.from_pretrained(place, local_files_only=local, trust_remote_code=False)
     if type(config) not in MODEL_FOR_BACKBONE_MAPPING:
-        raise ValueError(f"{config.model_type} has no backbone in transformers; take one like ResNet, ConvNeXt, Swin or DINOv2")
+        raise ValueError(Message("model-without-backbone", model_type=config.model_type))
     config.out_features = list(config.stage_names)[1:]
     architecture: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)]  # AutoBackbone itself asks the hub even for a folder
     if random:

@@ -20,10 +20,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from hvpkit.errors import PictureError, PictureMissingError
+from hvpkit.messages import Message
 from hvpkit.types import Box
 
 MAX_PIXELS = 100_000_000
-LARGEST = f"at most {MAX_PIXELS // 10**6} million pixels are decoded"
+MILLIONS = MAX_PIXELS // 10**6
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # no EPS: Pillow hands it to a program
 SEE_THROUGH = ("RGBA", "RGBa", "LA", "La", "PA")
 ORIENTATION = 0x0112
@@ -61,7 +62,7 @@ def read_content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise_machine_fault(error)
-        raise PictureError(f"{path} cannot be opened ({error})") from error
+        raise PictureError("image-unopenable", file=path, reason=str(error)) from error
 
 
 def check_picture(path: Path, *, root: Path | None = None) -> None:
@@ -91,19 +92,19 @@ def crop(picture: Image.Image, box: Box) -> Image.Image:
         right, bottom = min(picture.width, math.ceil(box.right)), min(picture.height, math.ceil(box.bottom))
         if left < right and top < bottom:
             return picture.crop((left, top, right, bottom))
-    raise PictureError(f"the box {edges} covers nothing of a picture of {picture.width} x {picture.height} pixels")
+    raise PictureError("box-outside", box=edges, width=picture.width, height=picture.height)
 
 
 def upright_rgb(picture: Image.Image) -> Image.Image:
     """Turn a picture that is open already into what `open_picture` makes of its file; raises PictureError when it cannot be decoded."""
     pixels = picture.width * picture.height
     if not 0 < pixels <= MAX_PIXELS:
-        raise PictureError(f"the picture has {picture.width} x {picture.height} pixels; expected 1 to {MAX_PIXELS // 10**6} million")
+        raise PictureError("pil-image-size", width=picture.width, height=picture.height, limit=MILLIONS)
     try:
         return _rgb(_upright(picture))
     except Exception as error:  # a decoder raises anything at all on broken bytes
         raise_machine_fault(error)
-        raise PictureError(f"the picture is damaged or cut short ({error or type(error).__name__})") from error
+        raise PictureError("pil-image-damaged", reason=str(error) or type(error).__name__) from error
 
 
 @contextmanager
@@ -117,34 +118,35 @@ def _opened(path: Path, root: Path | None, content: bytes | None = None) -> Iter
             source = path if content is None else io.BytesIO(content)
             with Image.open(source, formats=[name for name in FORMATS if name in Image.OPEN]) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
-                    raise PictureError(f"{path} is too large ({picture.width} x {picture.height}); {LARGEST}")
+                    size = f"{picture.width} x {picture.height}"
+                    raise PictureError("image-too-large", file=path, size=size, limit=MILLIONS)
                 yield picture
     except UnidentifiedImageError:
-        raise PictureError(f"{path} is not a picture ({_beginning(path)}); expected one of {', '.join(FORMATS)}") from None
+        raise PictureError("not-image", file=path, beginning=_beginning(path), formats=FORMATS) from None
     except Image.DecompressionBombError:  # Pillow's own bound is higher
-        raise PictureError(f"{path} is too large; {LARGEST}") from None
+        raise PictureError("image-too-large", file=path, size="a decompression bomb", limit=MILLIONS) from None
     except PictureError:
         raise
     except Exception as error:  # a decoder raises anything at all on broken bytes
         raise_machine_fault(error)
-        raise PictureError(f"{path} is damaged or cut short ({error or type(error).__name__})") from error
+        raise PictureError("image-damaged", file=path, reason=str(error) or type(error).__name__) from error
 
 
 def _check_file(path: Path, root: Path | None) -> None:
     if root is not None and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
-        raise PictureError(f"{path} lies outside {root}")
+        raise PictureError("image-outside", file=path, folder=root)
     try:
         found = path.stat()
+    except FileNotFoundError as error:
+        message = Message("image-not-local", file=path) if ":/" in str(path) else Message("image-missing", file=path)
+        raise PictureMissingError(message) from error
     except (OSError, ValueError) as error:
         raise_machine_fault(error)
-        missing = "is no file, and nothing is fetched" if ":/" in str(path) else "is missing"
-        reason = missing if isinstance(error, FileNotFoundError) else f"cannot be opened ({error})"
-        kind = PictureMissingError if isinstance(error, FileNotFoundError) else PictureError
-        raise kind(f"{path} {reason}") from error
+        raise PictureError("image-unopenable", file=path, reason=str(error)) from error
     if not stat.S_ISREG(found.st_mode):
-        raise PictureError(f"{path} is not a file")
+        raise PictureError("image-not-file", file=path)
     if found.st_size == 0:
-        raise PictureError(f"{path} is empty (0 bytes)")
+        raise PictureError("image-empty", file=path)
 
 
 def raise_machine_fault(error: Exception) -> None:
@@ -153,9 +155,9 @@ def raise_machine_fault(error: Exception) -> None:
         raise error
 
 
-def _beginning(path: Path) -> str:
+def _beginning(path: Path) -> bytes:
     with path.open("rb") as file:
-        return f"it begins with {file.read(12)!r}"
+        return file.read(12)
 
 
 # --------------------------------------------------------------------------------------------------------- upright, 8 bits, RGB

@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.errors import ComponentError
+from hvpkit.messages import Message
 from hvpkit.vision.transform import to_pixels
 
 SIDE = 64
@@ -38,7 +39,7 @@ class Scattering(VisualBackbone):
         super().__init__()
         self.side, self.orientations = context.size or SIDE, orientations
         if self.side % STRIDE:
-            raise ComponentError(f"visual backbone 'scattering': vision.size is {self.side}; it must be a multiple of {STRIDE}")
+            raise ComponentError("image-size-not-multiple", backbone="scattering", size=self.side, multiple=STRIDE)
         channels = orientations * (3 + orientations)
         self.levels = (LevelInfo(channels + 3 + HUES, STRIDE), *[LevelInfo(channels, STRIDE)] * (LEVELS - 1))
         self.wavelets = nn.Parameter(_wavelets(orientations))  # [2 * orientations, 1, 7, 7]
@@ -59,7 +60,7 @@ class Scattering(VisualBackbone):
 
     def remarks(self) -> list[str]:
         """Say that nothing was learnt, if so."""
-        return [] if self.wavelets.requires_grad else ["the visual backbone is fixed wavelets, which were not trained on any picture"]
+        return [] if self.wavelets.requires_grad else [Message("wavelets-untrained")]
 
     def _raw(self, pixels: Tensor) -> list[Tensor]:
         blurred, maps = conv2d(pixels, self.opponents), []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -16,6 +16,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.errors import ModelFolderError, choices
+from hvpkit.messages import Message
 from hvpkit.text.hub import TIMEOUT_SECONDS
 from hvpkit.vision.transform import centre, to_pixels
 
@@ -56,22 +57,15 @@ def weights_file(url: str, what: str, option: str = "vision.weights") -> Path:
                 file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=sys.stderr.isatty())
         except (OSError, RuntimeError) as error:
-            raise ModelFolderError(
-                f"{what} are not in torch's cache ({file}) and cannot be downloaded ({error}); give a file of them "
-                f"instead: --set {option}=/path/to/weights.pth (or `random`)"
-            ) from error
+            raise ModelFolderError("weights-not-downloaded", weights=what, file=file, reason=str(error), option=option) from error
     return file
 
 
 def _load(model: nn.Module, file: Path, name: str) -> None:
     if file.is_dir():
-        raise ModelFolderError(
-            f"vision.weights: {file} is a folder; {name} takes a state dict's file (.pth, .safetensors), and a folder of a Hugging Face "
-            "backbone goes with `backbone: hugging-face`"
-        )
+        raise ModelFolderError("backbone-weights-folder", folder=file, backbone=name)
     if not file.is_file():
-        near = choices(str(file), ["imagenet", "random"])
-        raise ModelFolderError(f"vision.weights: there is no file {file}{near} (or give a file of {name}'s state dict)")
+        raise ModelFolderError("backbone-weights-missing", file=file, hint=choices(str(file), ["imagenet", "random"]), backbone=name)
     state = read_state_dict(file)
     expected = model.state_dict()
     missing = [key for key in expected if key not in state and not key.startswith(("fc.", "classifier.")) and "num_batches" not in key]
@@ -82,20 +76,22 @@ def _load(model: nn.Module, file: Path, name: str) -> None:
     ]
     unknown = [key for key in state if key not in expected]
     if missing or wrong or unknown:
-        shown = "; ".join(
-            f"{kind}: {', '.join(keys[:3])}{' ...' if len(keys) > 3 else ''}"
-            for kind, keys in (("missing", missing), ("of another shape", wrong), ("unknown", unknown))
-            if keys
-        )
-        raise ModelFolderError(f"vision.weights: {file} does not hold weights of {name} ({shown})")
+        reasons = [Message("weights-missing-tensors", names=_first(missing))] if missing else []
+        reasons += [Message("weights-reshaped-tensors", names=_first(wrong))] if wrong else []
+        reasons += [Message("weights-unknown-tensors", names=_first(unknown))] if unknown else []
+        raise ModelFolderError("backbone-weights-mismatch", file=file, backbone=name, reasons=reasons)
     model.load_state_dict({key: value for key, value in state.items() if not key.startswith(("fc.", "classifier."))}, strict=False)
+
+
+def _first(names: Sequence[str]) -> list[str]:
+    return [*names[:3], "..."] if len(names) > 3 else list(names)
 
 
 def read_state_dict(file: Path) -> Mapping[str, Tensor]:
     """Read tensors by name from .safetensors, or from torch's format with `weights_only`; raises ModelFolderError."""
     state = load_weights_file(file)
     if not isinstance(state, Mapping) or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
-        raise ModelFolderError(f"{file} does not hold a plain state dict (tensors by name)")
+        raise ModelFolderError("weights-not-state-dict", file=file)
     return state
 
 
@@ -109,10 +105,10 @@ def load_weights_file(file: Path) -> object:
         found: object = torch.load(file, map_location="cpu", weights_only=True)
         return found
     except pickle.UnpicklingError as error:
-        raise ModelFolderError(f"{file} holds more than tensors, or is damaged (none of it was run); give a plain state dict") from error
+        raise ModelFolderError("weights-unsafe", file=file) from error
     except Exception as error:  # broken bytes raise anything at all
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelFolderError(f"{file} is not a readable weights file: {reason}") from error
+        raise ModelFolderError("weights-unreadable", file=file, reason=reason) from error
 
 
 class TorchvisionBackbone(VisualBackbone):

@@ -72,8 +72,7 @@ class VisualTower(nn.Module):
             return adaptive_avg_pool2d(level, self.grid)
         height, width = (side // self.grid for side in level.shape[2:])
         if not height or not width:
-            cells = f"{level.shape[2]} x {level.shape[3]} cells"
-            raise ComponentError(f"vision.grid is {self.grid}, but a map of the backbone has {cells}, too few for `pooling: floor`")
+            raise ComponentError("grid-too-fine", grid=self.grid, height=level.shape[2], width=level.shape[3])
         return avg_pool2d(level, (height, width))[:, :, : self.grid, : self.grid]
 
     def _with_blanks(self, pictures: Pictures) -> Pictures:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from hvpkit.errors import InputError
+from hvpkit.errors import PictureError
 from hvpkit.objects.finder import ObjectFinder
 from hvpkit.recipe import ObjectsSpec
 from hvpkit.registry import load_registry
@@ -45,6 +45,17 @@ BAD = {
     "folder.jpg": lambda file: file.mkdir(),
     "pipe.jpg": os.mkfifo,
 }
+CODES = {
+    "missing.jpg": "image-missing",
+    "empty.jpg": "image-empty",
+    "page.jpg": "not-image",
+    "cut.jpg": "image-damaged",
+    "cut.png": "image-damaged",
+    "cut.webp": "image-damaged",
+    "bomb.png": "image-too-large",
+    "folder.jpg": "image-not-file",
+    "pipe.jpg": "image-not-file",
+}
 
 
 def turned(file):
@@ -77,8 +88,8 @@ def test_each_bad_picture_gives_its_error_and_leaves_the_others_alone(tmp_path):
         names += [name, "sound.png"]
     found = find(tmp_path, names)
     for name, answer in zip(names[::2], found[::2], strict=True):
-        assert isinstance(answer, InputError), name
-        assert name in str(answer)
+        assert isinstance(answer, PictureError), name
+        assert (answer.code, answer.fields["file"]) == (CODES[name], tmp_path / name)
     assert len(set(found[1::2])) == 1
     assert found[1][0].box
 

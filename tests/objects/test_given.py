@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from xml.etree.ElementTree import ParseError
+
 import pytest
 from fabricate import draw, write, write_crop_list
 from PIL import Image
+from raising import raises
 
 from hvpkit.contracts import ObjectQuery
 from hvpkit.errors import DataError
@@ -42,24 +45,40 @@ OUTSIDE = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><annotation><
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "code", "fields"),
     [
-        (BOMB, "DOCTYPE"),
-        (OUTSIDE, "DOCTYPE"),
-        (BOMB.encode("utf-16"), "DOCTYPE"),
-        ("<annotation><object/></annotation>", "no bndbox"),
-        ("<kml/>", "expected <annotation>"),
-        ("<annotation>", "no element found"),
-        ("", "no element found"),
-        ('<?xml version="1.0" encoding="foo"?>' + VOC, "unknown encoding"),
-        (VOC.replace("<xmin>10", "<xmin>70"), "xmin < xmax"),
-        (VOC.replace("<xmin>10", "<xmin>ten"), "could not convert"),
-        (b"\xff\xfe\x00", "a.xml"),
+        (BOMB, "annotation-doctype", {}),
+        (OUTSIDE, "annotation-doctype", {}),
+        (BOMB.encode("utf-16"), "annotation-doctype", {}),
+        ("<annotation><object/></annotation>", "annotation-without-box", {}),
+        ("<kml/>", "not-annotation", {"found": "kml"}),
+        (VOC.replace("<xmin>10", "<xmin>70"), "annotation-box-invalid", {"box": (70.0, 5.0, 60.0, 45.0)}),
     ],
 )
-def test_a_file_that_is_no_annotation_is_refused_with_its_name(tmp_path, text, reason):
-    with pytest.raises(DataError, match=reason):
-        read_voc(write(tmp_path / "a.xml", text), (100, 50))
+def test_a_file_that_is_no_annotation_is_refused_with_its_name(tmp_path, text, code, fields):
+    file = write(tmp_path / "a.xml", text)
+    with raises(DataError, "annotation-unreadable", file=file) as refused:
+        read_voc(file, (100, 50))
+    reason = refused.value.fields["reason"]
+    assert (reason.code, reason.fields) == (code, fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause", "reason"),
+    [
+        ("<annotation>", ParseError, "no element found"),
+        ("", ParseError, "no element found"),
+        ('<?xml version="1.0" encoding="foo"?>' + VOC, LookupError, "unknown encoding"),
+        (VOC.replace("<xmin>10", "<xmin>ten"), ValueError, "could not convert"),
+        (b"\xff\xfe\x00", ParseError, ""),
+    ],
+)
+def test_a_file_that_no_parser_reads_is_refused_with_its_name(tmp_path, text, cause, reason):
+    file = write(tmp_path / "a.xml", text)
+    with raises(DataError, "annotation-unreadable", file=file) as refused:
+        read_voc(file, (100, 50))
+    assert isinstance(refused.value.__cause__, cause)
+    assert reason in refused.value.fields["reason"] == str(refused.value.__cause__)
 
 
 def test_a_bad_annotation_is_that_pictures_error_alone(tmp_path):
@@ -67,7 +86,7 @@ def test_a_bad_annotation_is_that_pictures_error_alone(tmp_path):
     write(tmp_path / "2.xml", VOC)
     queries = [query(Example(name, ("a",), image=tmp_path / f"{name}.jpg")) for name in ("1", "2")]
     bad, sound = open_given(str(tmp_path), None).propose(queries)
-    assert isinstance(bad, DataError)
+    assert (type(bad), bad.code, bad.fields["file"]) == (DataError, "annotation-unreadable", tmp_path / "1.xml")
     assert len(sound) == 1
 
 
@@ -105,27 +124,29 @@ def test_a_list_of_no_split_is_by_pictures_alone(tmp_path):
     )
     assert found == [[VisualObject(crops / "a_0.png")]] * 4
     write_crop_list(tmp_path / "all.pth", {0: ["a_0.png"]})
-    with pytest.raises(DataError, match=r"all\.pth lists crops by line, of a split that its name does not say: call it train_dict\.pth"):
+    with raises(DataError, "crop-list-without-split", source=tmp_path / "all.pth"):
         open_given(str(tmp_path / "all.pth"), str(crops))
 
 
 def test_what_is_no_source_is_refused(tmp_path):
     write_crop_list(tmp_path / "a_train_dict.pth", {"a.jpg": ["a.png"]})
-    for source, crops, reason in (
-        (str(tmp_path / "none"), None, "no file or folder"),
-        (str(tmp_path), None, "--set crops"),
-        (None, str(tmp_path), "--set source"),
+    (tmp_path / "empty").mkdir()
+    for source, crops, code, fields in (
+        (tmp_path / "none", None, "source-missing", {"source": tmp_path / "none"}),
+        (tmp_path / "empty", None, "source-without-objects", {"source": tmp_path / "empty"}),
+        (tmp_path, None, "crop-folder-not-given", {"source": tmp_path}),
+        (tmp_path, tmp_path / "none", "crop-folder-missing", {"source": tmp_path, "folder": str(tmp_path / "none")}),
+        (None, tmp_path, "crops-without-source", {}),
     ):
-        with pytest.raises(DataError, match=reason):
-            open_given(source, crops)
+        with raises(DataError, code, **fields):
+            open_given(source and str(source), crops and str(crops))
 
 
 def test_lists_of_two_datasets_are_refused(tmp_path):
     for name in ("twitter2015", "twitter2017"):
         write_crop_list(tmp_path / f"{name}_train_dict.pth", {"a.jpg": ["a.png"]})
-    with pytest.raises(
-        DataError, match=r"both .*twitter2015_train_dict\.pth and .*twitter2017_train_dict\.pth list crops of the train split"
-    ):
+    first, second = (tmp_path / f"{name}_train_dict.pth" for name in ("twitter2015", "twitter2017"))
+    with raises(DataError, "crop-lists-of-one-split", first=first, second=second, split="train"):
         open_given(str(tmp_path), str(tmp_path))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from raising import raises
 
-from hvpkit.errors import ComponentError, InputError
+from hvpkit.errors import ComponentError, InputError, choices
 from hvpkit.objects.noun_phrases import clean, noun_phrases
 from hvpkit.objects.phrases import MOST, TYPES, check_phrases, default_phrases, extractor
 from hvpkit.text.words import split_words
@@ -59,15 +60,15 @@ def test_kinds_add_up_and_a_phrase_stands_once():
 def test_mentions_are_the_default_of_pairs_alone():
     assert (default_phrases("mre"), default_phrases("mner")) == (["mentions"], ["rules"])
     check_phrases(["mentions", "types"], "mre")
-    with pytest.raises(InputError, match="head and tail"):
+    with raises(InputError, "mentions-need-pairs"):
         check_phrases(["mentions"], "mner")
-    with pytest.raises(InputError, match="did you mean rules"):
+    with raises(InputError, "unknown-phrases", name="rule", hint=choices("rule", ["rules"])):
         check_phrases(["rule"], "mner")
 
 
 def test_a_pipeline_that_is_not_there_is_told_with_what_to_do(tmp_path):
     pytest.importorskip("spacy")
-    with pytest.raises(ComponentError, match="spacy download"):
+    with raises(ComponentError, "spacy-pipeline-unopenable", pipeline=str(tmp_path / "none"), default="en_core_web_sm"):
         extractor([f"spacy:{tmp_path / 'none'}"])
 
 

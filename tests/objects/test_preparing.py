@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 import tiny
-from fabricate import draw, write, write_lines
+from fabricate import draw, write, write_crop_list, write_lines
 from PIL import Image, ImageDraw
+from raising import raises
 from sklearn.datasets import load_sample_images
 
 from hvpkit.data.prepared import open_prepared
 from hvpkit.data.preprocess import preprocess
-from hvpkit.errors import ComponentError, DataError, InputError, ModelFolderError
+from hvpkit.errors import ComponentError, DataError, InputError, ModelFolderError, PictureError, PictureMissingError, choices
 from hvpkit.model_folder import open_model_folder
 from hvpkit.objects.finder import ObjectFinder
 from hvpkit.objects.request import ObjectRequest
@@ -102,6 +103,18 @@ def test_a_bad_picture_among_many_is_reported_and_has_no_object(mine):
     assert report.splits["train"].pictures_unreadable == 2
 
 
+def test_a_picture_whose_crops_are_gone_is_reported_and_has_no_object(mine):
+    crops = draw(mine.parent / "crops" / "a_0.png").parent
+    source = mine.parent / "train_dict.pth"
+    write_crop_list(source, {"a.png": ["a_0.png"], "b.png": ["b_0.png"]})
+    report, data = prepared(mine, ObjectRequest("given", {"source": str(source), "crops": str(crops)}))
+    assert [len(example.objects) for example in data.examples("train")] == [1, 0, 1, 0, 0, 0]
+    [problem] = report.problems
+    assert (problem.split, problem.kind.code, problem.left_out, problem.count) == ("train", "detection-failed", False, 1)
+    [place] = problem.places
+    assert (place.code, place.fields) == ("crops-missing", {"example": "1", "names": ["b_0.png"]})
+
+
 def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch):
     looked = []
     propose = Saliency.propose
@@ -160,20 +173,25 @@ def test_phrases_are_looked_for_one_by_one_by_a_detector(mine, detector_folder):
 
 
 @pytest.mark.parametrize(
-    ("request_", "error", "message"),
+    ("request_", "error", "code", "fields"),
     [
-        (ObjectRequest("salency"), ComponentError, "did you mean saliency"),
-        (ObjectRequest("saliency", {"size": 3}), ComponentError, "no option 'size'"),
-        (ObjectRequest("owlv2", {"weights": 3}), ComponentError, "must be text"),
-        (ObjectRequest("saliency", phrases=("rules",)), InputError, "reads no phrases"),
-        (ObjectRequest("owlv2", phrases=("mentions",)), InputError, "head and tail"),
-        (ObjectRequest(threshold=0.3), InputError, "--threshold: say who finds objects too"),
-        (ObjectRequest("owlv2", {"weights": "./none"}), ModelFolderError, "no folder"),
+        (ObjectRequest("salency"), ComponentError, "unknown-component", {"name": "salency", "hint": choices("salency", ["saliency"])}),
+        (ObjectRequest("saliency", {"size": 3}), ComponentError, "unknown-option", {"name": "saliency", "option": "size"}),
+        (ObjectRequest("owlv2", {"weights": 3}), ComponentError, "option-wrong-type", {"name": "owlv2", "option": "weights"}),
+        (ObjectRequest("saliency", phrases=("rules",)), InputError, "detector-ignores-phrases", {"detector": "saliency"}),
+        (ObjectRequest("owlv2", phrases=("mentions",)), InputError, "mentions-need-pairs", {}),
+        (ObjectRequest(threshold=0.3), InputError, "detector-not-named", {"options": ["--threshold"], "detector": "saliency"}),
     ],
 )
-def test_what_cannot_be_found_with_is_refused_and_nothing_is_left(mine, request_, error, message):
-    with pytest.raises(error, match=message):
+def test_what_cannot_be_found_with_is_refused_and_nothing_is_left(mine, request_, error, code, fields):
+    with raises(error, code, **fields):
         prepared(mine, request_)
+    assert sorted(path.name for path in mine.parent.iterdir()) == ["mine"]
+
+
+def test_a_detector_without_its_weights_is_refused_and_nothing_is_left(mine):
+    with pytest.raises(ModelFolderError, match="no folder"):
+        prepared(mine, ObjectRequest("owlv2", {"weights": "./none"}))
     assert sorted(path.name for path in mine.parent.iterdir()) == ["mine"]
 
 
@@ -191,9 +209,10 @@ def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
     assert predictor.predict(list(example.words), example.image).objects == example.objects[:2]
     assert predictor.predict(list(example.words), example.image, objects=[]).objects == ()
     assert Predictor(predictor.folder, find_objects=False).predict(list(example.words), example.image).objects == ()
-    assert any("no object was found" in remark for remark in predictor.predict("Ann", mine / "plain.png").remarks)
+    [remark] = predictor.predict("Ann", mine / "plain.png").remarks
+    assert (remark.code, remark.fields) == ("no-object-detected", {"detector": "saliency", "threshold": 0.3})
     missing = next(predictor.predict_many([{"text": "Ann", "image": mine / "none.png"}]))
-    assert isinstance(missing, InputError)
+    assert (type(missing), missing.code, missing.fields["file"]) == (PictureMissingError, "image-missing", mine / "none.png")
 
 
 def test_pairs_that_share_a_picture_look_once(mine, tmp_path, monkeypatch):
@@ -211,7 +230,7 @@ def test_pairs_that_share_a_picture_look_once(mine, tmp_path, monkeypatch):
     ann, ada, bob, ida = predictor.predict_many(asked)
     assert sorted(looked) == ["a.png", "plain.png"]
     assert ann.objects == bob.objects == ida.objects != ada.objects
-    assert any("no object was found" in remark for remark in ada.remarks) and ann.objects
+    assert [remark.code for remark in ada.remarks] == ["no-object-detected"] and ann.objects
 
 
 def test_a_shared_picture_is_looked_at_for_each_text_s_own_phrases(mine, tmp_path, detector_folder):
@@ -227,7 +246,9 @@ def test_another_version_of_the_proposer_is_told(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     monkeypatch.setattr(Saliency, "version", "later")
-    assert any("saliency later, in training by 1" in remark for remark in predictor.predict("Ann", mine / "a.png").remarks)
+    [remark] = predictor.predict("Ann", mine / "a.png").remarks
+    assert remark.code == "detector-version-changed"
+    assert remark.fields == {"detector": "saliency", "found": "later", "expected": "1"}
 
 
 def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
@@ -235,7 +256,7 @@ def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
     _, data = prepared(mine, ObjectRequest("given"))
     found = Predictor.open(model_of(data, tmp_path / "m")).predict("Ann", mine / "a.png")
     assert found.objects == ()
-    assert any("were given with its data" in remark for remark in found.remarks)
+    assert [remark.code for remark in found.remarks] == ["objects-not-given"]
 
 
 @pytest.mark.parametrize(("trained_with", "remarks"), [(3, 1), (0, 0), (None, 1)])
@@ -245,7 +266,7 @@ def test_a_model_that_does_not_know_how_its_objects_were_found_says_so_unless_th
     known = {"training": {} if trained_with is None else {"with_objects": trained_with}}
     example = next(example for example in mner_data.examples("train") if example.image)
     found = Predictor(replace(folder, metrics=folder.metrics | known)).predict(list(example.words), example.image)
-    assert sum("were given with its data" in remark for remark in found.remarks) == remarks
+    assert [remark.code for remark in found.remarks] == ["objects-not-given"] * remarks
 
 
 def test_a_detector_that_is_gone_is_told_with_the_way_out(mine, tmp_path, detector_folder):
@@ -253,7 +274,7 @@ def test_a_detector_that_is_gone_is_told_with_the_way_out(mine, tmp_path, detect
     model = model_of(data, tmp_path / "m")
     text = (model / "recipe.yaml").read_text()
     (model / "recipe.yaml").write_text(text.replace(str(detector_folder("owlv2")), str(tmp_path / "gone")))
-    with pytest.raises(ModelFolderError, match="--no-objects"):
+    with raises(ModelFolderError, "model-detector-unavailable", detector="owlv2"):
         Predictor(open_model_folder(model)).predict("Ann", mine / "a.png")
 
 
@@ -273,5 +294,5 @@ def test_a_finder_gives_the_error_of_a_picture_in_its_place(mine):
     write(mine / "b.png", "")
     finder = ObjectFinder.open(data.objects, load_registry())
     found = list(finder.find([(example, None) for example in examples]))
-    assert isinstance(found[1], InputError)
+    assert (type(found[1]), found[1].code, found[1].fields["file"].name) == (PictureError, "image-empty", "b.png")
     assert (found[0], found[2]) == (examples[0].objects, examples[2].objects)

@@ -3,6 +3,7 @@ from random import Random
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from raising import raises
 
 from hvpkit.contracts import VisionContext
 from hvpkit.errors import ComponentError
@@ -60,5 +61,5 @@ def test_two_built_apart_are_the_same(backbone):
 
 
 def test_a_side_that_does_not_halve_is_refused():
-    with pytest.raises(ComponentError, match="vision.size is 72; it must be a multiple of 32"):
+    with raises(ComponentError, "image-size-not-multiple", backbone="scattering", size=72, multiple=32):
         Scattering(VisionContext(72), 8)

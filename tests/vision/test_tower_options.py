@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from PIL import Image
+from raising import raises
 from torch import Tensor, nn
 
 from hvpkit.contracts import LevelInfo, Pictures, VisualBackbone
@@ -47,7 +47,7 @@ def test_floor_leaves_the_edge_of_an_odd_map_out():
     inside = nn.BatchNorm2d(3).eval()(pixels)[..., :6, :6].view(3, 2, 3, 2, 3).mean((2, 4)).flatten(1) + 1
     torch.testing.assert_close(floor[0], inside)
     assert not torch.allclose(plain, floor)
-    with pytest.raises(ComponentError, match="vision.grid is 2, but a map of the backbone has 1 x 1 cells, too few"):
+    with raises(ComponentError, "grid-too-fine", grid=2, height=1, width=1):
         tower(pooling="floor").eval().pyramid(torch.zeros(1, 3, 1, 1))
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from raising import raises
 from tiny import draw
 
-from hvpkit.errors import PictureError
+from hvpkit.errors import PictureMissingError
 from hvpkit.types import Box, Example, VisualObject
 from hvpkit.vision.views import WHOLE, View, views
 
@@ -64,6 +65,6 @@ def test_an_object_that_cannot_be_seen_leaves_its_place_empty(crop):
 
 def test_a_whole_picture_that_cannot_be_read_is_named_where_a_box_needs_it(tmp_path):
     missing = tmp_path / "gone.png"
-    with pytest.raises(PictureError, match=r"gone\.png is missing"):
+    with raises(PictureMissingError, "image-missing", file=missing):
         views(example_of(missing, VisualObject(box=Box(0, 0, 4, 4))), whole=True, objects=1)
     assert views(example_of(missing), whole=True, objects=1) == (View(missing), None)

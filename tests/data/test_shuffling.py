@@ -48,3 +48,10 @@ def test_objects_alone_are_shuffled_too_and_no_pictures_at_all_are_no_fault():
     found = shuffle_pictures([example(1, None, ("a.jpg",)), example(2, None, ("b.jpg",))], 0)
     assert [each.objects[0].image for each in found] == [Path("b.jpg"), Path("a.jpg")]
     assert shuffle_pictures([example(1, None)], 0) == [example(1, None)]
+
+
+@pytest.mark.parametrize(("seed", "crops"), [(0, "c0 a0 c0 a1 b0 c0"), (1, "b0 c0 b1 c0 a0 b0")])
+def test_each_picture_passes_to_one_other_and_the_objects_of_its_examples_are_handed_on_in_turn(seed, crops):
+    given = [example(i, f"{name[0]}.jpg", (f"{name}.jpg",)) for i, name in enumerate("a0 b0 a1 b1 c0 a2".split())]
+    found = [(after.image.stem, after.objects[0].image.stem) for after in shuffle_pictures(given, seed)]
+    assert found == [(name[0], name) for name in crops.split()]

@@ -108,6 +108,13 @@ def test_shots_of_entities_reach_each_type_and_every_sentence_was_needed(seed):
         assert len(part) <= sum(min(shots, count) for count in whole.values())
 
 
+@pytest.mark.parametrize(("rare", "frequent"), [("LOC", "PER"), ("PER", "LOC")])
+def test_the_rarest_class_is_drawn_first_so_that_its_sentences_count_for_the_others(rare, frequent):
+    both = Example("both", ("w", "w"), tags=(f"B-{rare}", f"B-{frequent}"))
+    others = [Example(str(i), ("w",), tags=(f"B-{frequent}",)) for i in range(30)]
+    assert all(ids([*others, both], shots=1, seed=seed) == {"both"} for seed in range(5))
+
+
 @pytest.mark.parametrize("examples", [_relations(), _sentences()], ids=["mre", "mner"])
 def test_fewer_shots_lie_inside_more(examples):
     parts = [ids(examples, shots=shots, seed=5) for shots in (1, 2, 4, 8, 16)]

@@ -22,7 +22,7 @@ def read_checkpoint(file: Path) -> dict[str, Tensor]:
     Raises ModelFolderError for a file that cannot be read, or holds no state dict.
     """
     if not file.is_file():
-        raise ModelFolderError(f"there is no checkpoint file {file}")
+        raise ModelFolderError("no-checkpoint", file=file)
     tensors = _state_dict(load_weights_file(file), file)
     if all(name.startswith(PARALLEL) for name in tensors):
         return {name[len(PARALLEL) :]: tensor for name, tensor in tensors.items()}
@@ -37,9 +37,8 @@ def _state_dict(found: object, file: Path) -> Mapping[str, Tensor]:
         key = next((name for name in WRAPPERS if name in wrapped), wrapped[0] if len(wrapped) == 1 else None)
         if key is not None:
             return found[key]  # type: ignore[no-any-return]
-        keys = ", ".join(str(key) for key in list(found)[:8])
-        raise ModelFolderError(f"{file} holds no state dict (tensors by name), nor one under {' or '.join(WRAPPERS)}; its keys: {keys}")
-    raise ModelFolderError(f"{file} holds a {type(found).__name__}, not a state dict (tensors by name)")
+        raise ModelFolderError("no-state-dict", file=file, expected=WRAPPERS, found=[str(key) for key in list(found)[:8]])
+    raise ModelFolderError("not-a-state-dict", file=file, found=type(found).__name__)
 
 
 def _is_state_dict(value: object) -> bool:
@@ -49,7 +48,7 @@ def _is_state_dict(value: object) -> bool:
 def write_checkpoint(tensors: dict[str, Tensor], file: Path) -> None:
     """Write a plain state dict, whole or not at all; raises InputError when the file is there already."""
     if file.exists():
-        raise InputError(f"{file} is there already; give another --output or remove it")
+        raise InputError("output-exists", output=file)
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.draft")
     try:

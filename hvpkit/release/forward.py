@@ -54,5 +54,5 @@ def _where(ids: Tensor, marker: int, role: str) -> Tensor:
     found = ids == marker
     if not found.any(1).all():
         row = int((~found.any(1)).nonzero()[0])
-        raise DataError(f"row {row} has no start marker of its {role} (id {marker})")
+        raise DataError("no-start-marker", row=row, role=role, id=marker)
     return found.int().argmax(1)

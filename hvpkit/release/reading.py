@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import BertConfig, BertTokenizer, PreTrainedTokenizerBase
 
 from hvpkit.errors import DataError, InputError, ModelFolderError
+from hvpkit.messages import Message
 from hvpkit.model import Saved, build_model
 from hvpkit.model_folder import PARTS, ModelFolder
 from hvpkit.recipe import Recipe, load_recipe
@@ -46,7 +47,7 @@ def import_release(
     missing, unknown or of another shape; DataError for a bad relations file; InputError when the output is there already.
     """
     if output.exists():
-        raise InputError(f"{output} is there already; give another --output or remove it")
+        raise InputError("output-exists", output=output)
     recipe = load_recipe(f"release_{task}", [f"text.name={json.dumps(text)}", *settings], load_registry())
     labels = Labels(task, TAGS) if task == "mner" else _relations(relations)
     tensors = read_checkpoint(checkpoint)
@@ -68,17 +69,17 @@ def import_release(
 def _relations(file: Path | None) -> Labels:
     """Read the classes from a JSON object that numbers them from 0 on, `None` first."""
     if file is None:
-        raise InputError("a checkpoint for relations needs its class ids: give --relations ours_rel2id.json")
+        raise InputError("no-relation-ids")
     try:
         numbers = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read as JSON: {error}") from error
+        raise DataError("relation-ids-not-json", file=file, reason=str(error)) from error
     values = list(numbers.values()) if isinstance(numbers, dict) else []
     if not values or any(type(value) is not int for value in values) or sorted(values) != list(range(len(values))):
-        raise DataError(f"{file}: expected an object of relations with the ids 0, 1, 2, ..., each once")
+        raise DataError("relation-ids-invalid", file=file)
     names = tuple(sorted(numbers, key=numbers.__getitem__))
     if names[0] != "None":
-        raise DataError(f"{file}: id 0 is {names[0]!r}; expected `None` there")
+        raise DataError("relation-ids-first", file=file, found=names[0])
     return Labels("mre", names)
 
 
@@ -92,18 +93,19 @@ def _write_text(folder: Path, name: str, tensors: Mapping[str, Tensor], checkpoi
     }
     missing = [f"bert.{tensor}" for tensor in sizes if f"bert.{tensor}" not in tensors or tensors[f"bert.{tensor}"].dim() != 2]
     if missing:
-        raise ModelFolderError(f"{checkpoint} is no checkpoint of the release: it lacks {', '.join(missing)}")
+        raise ModelFolderError("not-a-release-checkpoint", checkpoint=checkpoint, names=missing)
     shapes = [(keys, tensors[f"bert.{tensor}"].shape) for tensor, keys in sizes.items()]
     known: dict[str, int] = {key: size for keys, shape in shapes for key, size in zip(keys, shape, strict=False)}
     layers = {name.split(".")[3] for name in tensors if name.startswith("bert.encoder.layer.")}
     tokenizer = open_pretrained(name, "tokenizer", "--text", lambda place, local: _tokenizer(place, local))
     added = len(RELEASED_MARKERS) if task == "mre" else 0
     if len(tokenizer) + added != known["vocab_size"]:
-        and_markers = f" and {added} markers" if added else ""
-        raise ModelFolderError(
-            f"--text {name} has {len(tokenizer)} pieces{and_markers}, but {checkpoint} has word embeddings for {known['vocab_size']}: it "
-            "was trained with another tokenizer (the release's is bert-base-uncased), or for the other --task"
-        )
+        found, expected = len(tokenizer), known["vocab_size"]
+        if added:
+            raise ModelFolderError(
+                "marked-tokenizer-mismatch", text=name, found=found, markers=added, checkpoint=checkpoint, expected=expected
+            )
+        raise ModelFolderError("tokenizer-mismatch", text=name, found=found, checkpoint=checkpoint, expected=expected)
     heads = max(1, known["hidden_size"] // HEAD_WIDTH)
     config: Any = BertConfig
     config(num_hidden_layers=len(layers), num_attention_heads=heads, **known).save_pretrained(folder)
@@ -113,7 +115,7 @@ def _write_text(folder: Path, name: str, tensors: Mapping[str, Tensor], checkpoi
 def _tokenizer(place: str, local: bool) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = BertTokenizer.from_pretrained(place, local_files_only=local)
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers makes an empty one where there are no files
-        raise FileNotFoundError("it holds no tokenizer (tokenizer.json or vocab.txt)")
+        raise FileNotFoundError(Message("no-tokenizer-files"))
     return tokenizer
 
 
@@ -122,7 +124,7 @@ def _metrics(recipe: Recipe, checkpoint: Path) -> dict[str, Any]:
         "data": {"name": recipe.data.name, "fingerprint": None, "examples": {}, "pictures": {}},
         "seed": recipe.train.seed,
         "encoder": recipe.text.name,
-        "remarks": [f"the weights were imported from {checkpoint.name}; the seed and data they were trained with are not known"],
+        "remarks": [Message("imported-weights", checkpoint=checkpoint.name)],
         "best_epoch": None,
         "dev": None,
         "test": None,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hvpkit.errors import ModelFolderError
+from hvpkit.messages import Message
 from hvpkit.model import Model
 from hvpkit.release.names import released
 from hvpkit.types import Task
@@ -39,21 +40,22 @@ def unread_tensors(read: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def require_all(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], checkpoint: object) -> None:
     """Refuse a checkpoint with tensors that are missing, unknown, or of another shape or type; raises ModelFolderError with their names."""
     wrong = [
-        f"{name} is {_facts(tensors[name])}, expected {_facts(tensor)}"
+        Message("tensor-form", name=name, found=_facts(tensors[name]), expected=_facts(tensor))
         for name, tensor in expected.items()
         if name in tensors and _facts(tensors[name]) != _facts(tensor)
     ]
     missing, unknown = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
-    faults = {"missing": missing, "unknown": unknown, "of another shape or type": wrong}
-    told = [f"{len(names)} {kind}: {some(names)}" for kind, names in faults.items() if names]
-    if told:
-        raise ModelFolderError(f"{checkpoint} does not fit a model of the release:\n  " + "\n  ".join(told))
+    faults = [Message("tensors-missing", count=len(missing), names=missing[:SHOWN], more=more(missing))] if missing else []
+    faults += [Message("tensors-unknown", count=len(unknown), names=unknown[:SHOWN], more=more(unknown))] if unknown else []
+    faults += [Message("tensors-of-other-form", count=len(wrong), tensors=wrong[:SHOWN], more=more(wrong))] if wrong else []
+    if faults:
+        raise ModelFolderError("checkpoint-mismatch", checkpoint=checkpoint, faults=faults)
 
 
 def _facts(tensor: Tensor) -> str:
     return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
-def some(names: Sequence[str]) -> str:
-    """List the first names and count the rest."""
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+def more(names: Sequence[str]) -> str:
+    """Count the names that are not shown, to end a list of those that are."""
+    return f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

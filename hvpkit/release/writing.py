@@ -15,7 +15,7 @@ from hvpkit.errors import InputError, ModelFolderError
 from hvpkit.model_folder import WEIGHTS, open_model_folder
 from hvpkit.release.checkpoint import write_checkpoint
 from hvpkit.release.names import BESIDE, TAGS, released
-from hvpkit.release.tensors import some, unread_tensors
+from hvpkit.release.tensors import SHOWN, more, unread_tensors
 from hvpkit.types import Labels
 
 
@@ -39,9 +39,8 @@ def export_release(folder: Path, output: Path) -> Exported:
     tensors = _load(folder / WEIGHTS)
     foreign = [name for name in tensors if released(name, task) is None]
     if foreign:
-        tensors_of_it = f"{len(foreign)} of its tensors: {some(foreign)}"
         raise ModelFolderError(
-            f"{folder}: the released code has no place for {tensors_of_it}; it holds models of the recipe release_{task}"
+            "tensors-without-place", model=folder, count=len(foreign), names=foreign[:SHOWN], more=more(foreign), task=task
         )
     read = {str(released(name, task)): tensor for name, tensor in tensors.items()}
     if task == "mner":
@@ -49,7 +48,7 @@ def export_release(folder: Path, output: Path) -> Exported:
     kept = _load(folder / BESIDE) if (folder / BESIDE).is_file() else {}
     made = {name: tensor for name, tensor in unread_tensors(read).items() if name not in kept}
     if task == "mre" and relations.exists():
-        raise InputError(f"{relations} is there already; give another --output or remove it")
+        raise InputError("output-exists", output=relations)
     write_checkpoint(read | kept | made, output)
     if task == "mre":
         relations.write_text(json.dumps({name: number for number, name in enumerate(what.labels.names)}, indent=1), encoding="utf-8")
@@ -60,14 +59,14 @@ def _load(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except (OSError, SafetensorError) as error:
-        raise ModelFolderError(f"{file} is damaged: {error}") from error
+        raise ModelFolderError("model-weights-damaged", file=file, reason=str(error)) from error
 
 
 def _in_order(read: Mapping[str, Tensor], labels: Labels, folder: Path) -> dict[str, Tensor]:
     """Put the tags of the head's tensors in the release's order."""
     size = len(TAGS) + 4  # PAD, X, [CLS], [SEP]
     if sorted(labels.names) != sorted(TAGS) or len(read["fc.bias"]) != size:
-        raise ModelFolderError(f"{folder}: the released code knows the tags {', '.join(TAGS)} of pieces; this model has others")
+        raise ModelFolderError("tags-mismatch", model=folder, expected=TAGS)
     places = [0, *(1 + labels.index(tag) for tag in TAGS), *range(1 + len(TAGS), size)]
     moved = {name: tensor[places].contiguous() for name, tensor in read.items() if name.startswith(("fc.", "crf."))}
     return moved | {"crf.transitions": moved["crf.transitions"][:, places].contiguous()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hvpkit.messages import Message
 from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
 from hvpkit.recipe import Recipe
@@ -14,7 +15,7 @@ def remarks(model: Model, recipe: Recipe) -> list[str]:
     """Name the parts with random or untrained weights: a score must not be taken for that of a pretrained system."""
     found = [*model.text.remarks(), *(model.vision.backbone.remarks() if model.vision else [])]
     if recipe.vision is not None and recipe.vision.weights == "random":
-        found.append(f"the visual backbone {'keeps its' if recipe.vision.frozen else 'was trained from'} random weights")
+        found.append(Message("frozen-backbone-random") if recipe.vision.frozen else Message("backbone-random"))
     return found
 
 

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from hvpkit.data.batching import Batcher, Item
 from hvpkit.data.prepared import advised
 from hvpkit.errors import DataError, HvpkitError, PictureError
+from hvpkit.messages import Message
 from hvpkit.training.report import Report
 from hvpkit.types import Example
 from hvpkit.vision.views import View
@@ -21,9 +22,9 @@ def look_at_pictures(batcher: Batcher, examples: Iterable[Example], report: Repo
     with batcher.features or nullcontext(), report.progress("pictures", len(seen)) as advance:  # processes that decode end with it
         filled = batcher.cache.fill(seen, advance)
     if filled.damaged:
-        report.warn(f"{filled.damaged} features on disk were damaged; they are computed anew")
+        report.warn(Message("cached-features-damaged", count=filled.damaged))
     if filled.unreadable:
-        report.warn(f"{filled.unreadable} pictures and crops cannot be read; the first: {filled.first_fault}")
+        report.warn(Message("training-images-unreadable", count=filled.unreadable, reason=filled.first_fault))
 
 
 def _views(batcher: Batcher, example: Example) -> list[View]:
@@ -43,12 +44,12 @@ def encode_training_set(batcher: Batcher, examples: Sequence[Example], report: R
         faults += [] if isinstance(found, Item) else [found]
     cut = [item.text.words_cut for item in items if item.text.words_cut]
     if faults:
-        report.warn(f"{len(faults)} training examples are left out; the first: {faults[0]}")
+        report.warn(Message("training-examples-left-out", count=len(faults), reason=faults[0].message))
     if cut:
         longest = batcher.recipe.data.max_length
-        report.warn(f"{sum(cut)} words of {len(cut)} training examples are cut off: data.max_length is {longest} positions")
+        report.warn(Message("training-words-cut", words=sum(cut), examples=len(cut), max_length=longest))
     if not items:
-        raise DataError(f"no training example can be used; the first: {advised(faults[0])}")
+        raise DataError("no-usable-training-examples", reason=advised(faults[0]))
     return items
 
 

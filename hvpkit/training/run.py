@@ -23,6 +23,7 @@ from hvpkit.data.prepared import PreparedData, open_prepared
 from hvpkit.dropout import use_cpu_dropout
 from hvpkit.errors import DataError, InputError, ModelFolderError
 from hvpkit.inference import decode, score, with_picture
+from hvpkit.messages import Message
 from hvpkit.metrics import Scores
 from hvpkit.model import build_model
 from hvpkit.model_folder import ModelFolder, open_model_folder
@@ -82,7 +83,7 @@ def train(
     transformers_logging.set_verbosity_error()
     data = open_prepared(recipe.data.path)
     if data.manifest.task != recipe.task:
-        raise DataError(f"{data.folder} holds {data.manifest.task} data, the recipe is for {recipe.task}")
+        raise DataError("task-mismatch", data=data.folder, found=data.manifest.task, expected=recipe.task)
     recipe = with_objects_of(data, recipe)
     check_composition(recipe, registry)
     clock = Clock()
@@ -93,7 +94,7 @@ def train(
         found = workspace.look(identity, resume) if is_main_process() else workspace.newest_checkpoint()
         checkpoint = found if resume else None
         if resume:
-            report.say(f"Going on from {checkpoint.name}" if checkpoint else "Starting from the beginning: no epoch was finished")
+            report.say(Message("resumed", checkpoint=checkpoint.name) if checkpoint else Message("resumed-without-checkpoint"))
         run = Run(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
         with workspace.full_disk_told(), workspace.given_up_without_checkpoint() if is_main_process() else nullcontext():
             if is_main_process():
@@ -102,7 +103,7 @@ def train(
             trainer.add_callback(clock)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
-            report.say(f"Stopped: for {recipe.train.patience} epochs dev F1 has not risen (train.patience)")
+            report.say(Message("stopped-early", patience=recipe.train.patience))
         with workspace.full_disk_told():
             finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None
         trainer.accelerator.wait_for_everyone()
@@ -134,10 +135,10 @@ class Run:
         self.recipe, self.registry, self.data, self.report = recipe, registry, data, report
         self.examples = {split: _pictured(data.examples(split), recipe) if split in splits else [] for split in SPLITS}
         if not self.examples["train"]:
-            raise DataError(f"{data.folder} has no training examples")
+            raise DataError("no-training-examples", data=data.folder)
         self.examples["train"] = sampled(self.examples["train"], recipe.train)
         if not self.examples["train"]:
-            raise DataError(f"{recipe.origin.of('train', 'shots')}: no training example of {data.folder} has an entity to draw")
+            raise DataError("no-entity-to-sample", location=recipe.origin.of("train", "shots"), data=data.folder)
         self.unread: dict[Split, int] = {}
         self.unseen = _without_pictures(recipe, self.examples["train"])
         for line in self.unseen:
@@ -152,9 +153,9 @@ class Run:
         other = open_model_folder(folder, registry=self.registry)
         found = take_over(self.model, load_model(other, "cpu"))
         if not found.taken and not found.partly:
-            raise ModelFolderError(f"{folder}: none of its weights has a place in this model; leave train.from out, or name another")
-        for line in found.lines():
-            self.report.say(f"{folder}, {line}")
+            raise ModelFolderError("no-tensors-in-common", model=folder)
+        for line in found.lines(folder):
+            self.report.say(line)
         return {"model": str(folder), "data": other.metrics["data"], "seed": other.metrics["seed"], **asdict(found)}
 
     def new_batcher(self) -> Batcher:
@@ -181,7 +182,7 @@ class Run:
                 leave_on_disk(module, folder)
         has_dev = bool(self.examples["dev"])
         if not has_dev:
-            self.report.warn(f"{self.data.folder} has no dev examples to choose an epoch by: the last one is kept")
+            self.report.warn(Message("no-dev-examples", data=self.data.folder))
         arguments = training_arguments(self.recipe.train, folder, evaluates=has_dev, unused=self.model.vision is not None)
         lines = _EpochLines(self)
         logs = loggers(self.recipe.train, folder / LOGS) if is_main_process() else []
@@ -212,8 +213,7 @@ class Run:
         """Score a split; what of it cannot be read counts as finding nothing, and is told once."""
         scores, unread = self._scored(self.examples[split])
         if unread and split not in self.unread:
-            count = f"{len(unread)} {split} examples could not be read and count as finding nothing"
-            self.report.warn(f"{count}; the first: {unread[0]}")
+            self.report.warn(Message("scored-examples-unreadable", count=len(unread), split=split, reason=unread[0].message))
         self.unread[split] = len(unread)
         if lines is not None:
             lines.scored(scores)
@@ -271,10 +271,9 @@ class Run:
             "seconds": round(seconds, 1),
         }
 
-    def _left_unread(self) -> list[str]:
-        found = [f"{count} {split} examples" for split, count in self.unread.items() if count]
-        what = "in training they are left out, in scores they count as finding nothing"
-        return [f"could not be read: {', '.join(found)} ({what})"] if found else []
+    def _left_unread(self) -> list[Message]:
+        counts = [Message("examples-of-split", count=count, split=split) for split, count in self.unread.items() if count]
+        return [Message("examples-unreadable", counts=counts)] if counts else []
 
 
 class _EpochLines(TrainerCallback):
@@ -307,17 +306,15 @@ def with_objects_of(data: PreparedData, recipe: Recipe) -> Recipe:
         return recipe
     said, known = recipe.data.objects, data.objects
     if said is not None and known != said:
-        raise DataError(
-            f"{recipe.origin.of('data', 'objects')}: the recipe's objects are not those that {data.folder} was prepared with "
-            f"({how_found(known)}); prepare it again, or leave them out: --set data.objects=null"
-        )
+        place = recipe.origin.of("data", "objects")
+        raise DataError("objects-mismatch", location=place, data=data.folder, found=how_found(known))
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"objects": known})})
 
 
-def _without_pictures(recipe: Recipe, examples: Sequence[Example]) -> list[str]:
+def _without_pictures(recipe: Recipe, examples: Sequence[Example]) -> list[Message]:
     """Say so where a model that looks at pictures gets none: its scores are those of text alone."""
     seen = not uses_pictures(recipe) or any(example.image is not None or example.objects for example in examples)
-    return [] if seen else ["no training example has a picture: this model learnt from text alone"]
+    return [] if seen else [Message("no-training-images")]
 
 
 def _pictured(examples: list[Example], recipe: Recipe) -> list[Example]:

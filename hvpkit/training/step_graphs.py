@@ -171,9 +171,7 @@ def _refusals() -> Iterator[None]:
     except RuntimeError as error:  # torch may be left unable to draw random numbers
         if isinstance(error.__context__, torch.OutOfMemoryError):  # the recording could then not be ended either
             raise error.__context__ from error
-        raise InputError(
-            f"a training step could not be recorded as a CUDA graph ({error}); record none: --set train.graphs=false"
-        ) from error
+        raise InputError("cuda-graph-failed", reason=str(error)) from error
 
 
 class _Before:

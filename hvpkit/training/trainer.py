@@ -52,11 +52,10 @@ class Diverging(TrainerCallback):
         trained = [parameter.detach() for parameter in kwargs["model"].parameters() if parameter.requires_grad]
         if not get_total_norm(trained).isfinite():
             kept = any(Path(args.output_dir or "").glob("checkpoint-*"))
-            remove = f"remove what it left ({args.output_dir}), and " if kept else ""
-            raise HvpkitError(
-                f"training diverged in epoch {round(state.epoch)}: weights are no numbers any more; {remove}take lower learning rates "
-                "(train.lr, train.head_lr, ...), clip gradients (train.max_grad_norm), or look for what divides by 0 in a plugin"
-            )
+            epoch = round(state.epoch)
+            if kept:
+                raise HvpkitError("training-diverged-with-checkpoints", epoch=epoch, folder=args.output_dir)
+            raise HvpkitError("training-diverged", epoch=epoch)
 
 
 class BestCheckpoint(TrainerCallback):
@@ -111,8 +110,9 @@ class HvpTrainer(Trainer):
         try:
             return super().train(resume_from_checkpoint, *others, **named)
         except torch.OutOfMemoryError as error:
-            instead = ", or record no steps: --set train.graphs=false" if self.graphs else ""
-            raise InputError(f"the GPU's memory does not suffice ({error}); take a smaller train.batch_size{instead}") from error
+            if self.graphs:
+                raise InputError("out-of-gpu-memory-with-graphs", reason=str(error)) from error
+            raise InputError("out-of-gpu-memory", reason=str(error)) from error
         finally:
             self._record_no_more()
 
@@ -249,7 +249,7 @@ def loggers(train: TrainSpec, folder: Path) -> list[TrainerCallback]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise InputError("train.log: tensorboard is not installed; run `pip install tensorboard`, or set train.log to none") from error
+        raise InputError("no-tensorboard") from error
     return [TensorBoardCallback(SummaryWriter(str(folder)))]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from hvpkit.messages import Message
 from hvpkit.model import Model
 
 HEAD = "head."
@@ -20,16 +22,18 @@ class TakenOver:
 
     taken: dict[str, int]
     partly: dict[str, tuple[int, int]]
-    left: dict[str, str]
+    left: dict[str, Message]
     unused: dict[str, int]
 
-    def lines(self) -> list[str]:
-        """Say it in words, a line each."""
-        said = [f"taken over: {_counted(self.taken)}"]
-        said += [f"in part: {name}, {taken} of {rows} rows; the others start anew" for name, (taken, rows) in self.partly.items()]
+    def lines(self, model: Path) -> list[Message]:
+        """Say it in words, a line each, about the model of this folder."""
+        parts = _counted(self.taken)
+        said = [Message("tensors-loaded", model=model, parts=parts) if parts else Message("no-tensors-loaded", model=model)]
+        said += [Message("rows-loaded", model=model, tensor=name, loaded=taken, rows=rows) for name, (taken, rows) in self.partly.items()]
         reasons = Counter((name.partition(".")[0], reason) for name, reason in self.left.items())
-        said += [f"not taken over: {count} tensors of {part} ({reason})" for (part, reason), count in reasons.items()]
-        return said + ([f"without a place here: {_counted(self.unused)}"] if self.unused else [])
+        for (part, reason), count in reasons.items():
+            said.append(Message("tensors-initialized", model=model, count=count, part=part, reason=reason))
+        return said + ([Message("tensors-unused", model=model, parts=_counted(self.unused))] if self.unused else [])
 
 
 @torch.no_grad()
@@ -42,13 +46,13 @@ def take_over(model: Model, other: Model) -> TakenOver:
     rows_here, rows_there = (_vocabularies(each) for each in (model, other))
     taken: Counter[str] = Counter()
     partly: dict[str, tuple[int, int]] = {}
-    left: dict[str, str] = {}
+    left: dict[str, Message] = {}
     for name, tensor in mine.items():
         source, part = theirs.get(name), name.partition(".")[0]
         if name.startswith(HEAD):
-            left[name] = "heads are the task's own"
+            left[name] = Message("head-not-loaded")
         elif source is None:
-            left[name] = "the other model has none"
+            left[name] = Message("tensor-not-there")
         elif name in rows_here and name in rows_there and source.shape[1:] == tensor.shape[1:]:
             pairs = _same_rows(rows_here[name], rows_there[name])
             if pairs:
@@ -57,7 +61,7 @@ def take_over(model: Model, other: Model) -> TakenOver:
             partly |= {name: (len(pairs), len(tensor))} if len(pairs) < len(tensor) else {}
             taken[part] += len(pairs) == len(tensor)
         elif source.shape != tensor.shape:
-            left[name] = f"its shape is {_size(tensor)} here and {_size(source)} there"
+            left[name] = Message("tensor-shapes-differ", expected=_size(tensor), found=_size(source))
         else:
             tensor.copy_(source)
             taken[part] += 1
@@ -78,8 +82,8 @@ def _same_rows(here: Sequence[str | None], there: Sequence[str | None]) -> list[
     return sorted(pairs + [(row, row) for row in free])
 
 
-def _counted(parts: dict[str, int]) -> str:
-    return ", ".join(f"{count} tensors of {part}" for part, count in parts.items()) or "nothing"
+def _counted(parts: dict[str, int]) -> list[Message]:
+    return [Message("tensors-of-part", count=count, part=part) for part, count in parts.items()]
 
 
 def _size(tensor: torch.Tensor) -> str:

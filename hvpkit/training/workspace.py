@@ -13,13 +13,13 @@ from safetensors import SafetensorError
 
 from hvpkit.alone import alone
 from hvpkit.errors import HvpkitError, InputError
+from hvpkit.messages import Message
 from hvpkit.model_folder import METRICS, RECIPE
 from hvpkit.recipe_yaml import differences
 
 LOGS = "logs"
 UNREAD = ".unread-"  # what folders of weights that training does not read begin with
 FULL = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing")  # by the system, and by torch
-ANEW = "give another --output or remove it"
 NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
 
 
@@ -36,10 +36,7 @@ class Workspace:
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep other processes off; raises InputError when one is at it."""
-        return alone(
-            self.folder.with_name(f".{self.folder.name}.lock"),
-            InputError(f"{self.output} is being trained by another process; wait for it, or give another --output"),
-        )
+        return alone(self.folder.with_name(f".{self.folder.name}.lock"), InputError("output-locked", output=self.output))
 
     def look(self, identity: dict[str, str], resume: bool) -> Path | None:
         """Check that a run of this identity may start, or with `resume` go on; gives the checkpoint to go on from.
@@ -48,26 +45,27 @@ class Workspace:
         an unfinished run is in the way, or it is a run of something else: of another recipe, say.
         """
         if self.output.exists():
-            raise InputError(f"{self.output} is there already; {self._end(identity, resume)}")
+            self._end(identity, resume)
+            raise InputError("output-exists", output=self.output)
         if not self._note.is_file():
             if others := self._others():
-                raise InputError(f"{self.folder}, where this would be trained, holds other files ({', '.join(others[:3])}); {ANEW}")
+                raise InputError("run-folder-not-empty", folder=self.folder, names=others[:3])
             return None
         if not resume:
-            raise InputError(f"{self.folder} holds an unfinished run; continue it with --resume, or remove it")
+            raise InputError("run-unfinished", folder=self.folder)
         started = {"number of processes": "1"} | self._started()
         differing = [
             _difference(key, str(started.get(key, "none")), identity[key]) for key in sorted(identity) if identity[key] != started.get(key)
         ]
         if differing:
-            raise InputError(f"{self.folder} was started with another {' and '.join(differing)}; start afresh with another --output")
+            raise InputError("unfinished-run-differs", folder=self.folder, differences=differing)
         return self.newest_checkpoint()
 
     def _started(self) -> dict[str, str]:
         try:
             return dict(json.loads(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{self._note} is damaged ({error}); remove {self.folder} and start afresh") from error
+            raise InputError("run-file-damaged", file=self._note, reason=str(error), folder=self.folder) from error
 
     def _others(self) -> list[str]:
         """Name what is in the folder, or is it, that no run put there before its note."""
@@ -75,12 +73,11 @@ class Workspace:
             return [self.folder.name]
         return sorted(entry.name for entry in self.folder.glob("*") if entry != self._draft and not entry.name.startswith(UNREAD))
 
-    def _end(self, identity: dict[str, str], resume: bool) -> str:
-        """End a run that was killed between its model and the removal of this folder; gives what there is to do for the user."""
+    def _end(self, identity: dict[str, str], resume: bool) -> None:
+        """End a run that was killed between its model and the removal of this folder; raises InputError when there was one."""
         if resume and self._note.is_file() and self._started() == identity and self._is_model_of(identity):
             self.leave()
-            return "its training was done, and what it had left is removed"
-        return ANEW
+            raise InputError("output-finished", output=self.output)
 
     def _is_model_of(self, identity: dict[str, str]) -> bool:
         """Tell whether the output is what this run was to give (a model folder is whole or not there)."""
@@ -127,7 +124,7 @@ class Workspace:
         except (OSError, RuntimeError, SafetensorError) as error:
             if not any(said in str(error) for said in FULL):
                 raise
-            raise HvpkitError(f"there is no room left to train in {self.folder} ({error}); make some, and go on with --resume") from error
+            raise HvpkitError("disk-full-in-training", folder=self.folder, reason=str(error)) from error
 
     def leave(self) -> None:
         """Remove the folder of a run that is done; its logs go with the model."""
@@ -138,11 +135,11 @@ class Workspace:
         shutil.rmtree(self.folder)
 
 
-def _difference(key: str, started: str, now: str) -> str:
+def _difference(key: str, started: str, now: str) -> Message:
     """Name what is another one; of recipes, the settings that differ."""
     if key != "recipe":
-        return f"{key} ({started}, not {now})"
-    return f"recipe ({', '.join(differences(started, now))})"
+        return Message("part-differs", part=key, expected=started, found=now)
+    return Message("recipe-differs", settings=differences(started, now))
 
 
 def _whole(folder: Path) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from raising import raises
 from release.released import (
     SIDE,
     inputs,
@@ -80,7 +81,7 @@ def test_relations_are_scored_as_the_written_out_forward_pass_does(tmp_path, tok
     torch.testing.assert_close(found.scores, logits, atol=2e-5, rtol=0)
     assert float(found.loss) == pytest.approx(plain_relation_loss(logits, torch.tensor([2, 0])), abs=1e-5)
     ids[1, 5] = 7
-    with pytest.raises(DataError, match=f"row 1 has no start marker of its head \\(id {pieces}\\)"):
+    with raises(DataError, "no-start-marker", row=1, role="head", id=pieces):
         release.forward(model, ids, mask, whole, crops)
 
 
@@ -114,13 +115,16 @@ def test_every_tensor_that_does_not_fit_is_named(tmp_path, tokenizer, pieces):
     tensors["gates.2.bias"] = torch.zeros(4)
     tensors["fc.weight"] = torch.zeros(12, 128)
     tensors["bert.pooler.dense.bias"] = torch.zeros(128, dtype=torch.float16)
-    with pytest.raises(ModelFolderError) as caught:
+    with raises(ModelFolderError, "checkpoint-mismatch", checkpoint=tmp_path / "old.pth") as caught:
         release.import_release(save(tensors, tmp_path / "old.pth"), "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
-    message = str(caught.value)
-    assert "1 missing: gates.1.bias" in message
-    assert "1 unknown: gates.2.bias" in message
-    assert "fc.weight is [12, 128] float32, expected [13, 128] float32" in message
-    assert "bert.pooler.dense.bias is [128] float16, expected [128] float32" in message
+    missing, unknown, other = caught.value.fields["faults"]
+    assert (missing.code, missing.fields) == ("tensors-missing", {"count": 1, "names": ["gates.1.bias"], "more": ""})
+    assert (unknown.code, unknown.fields) == ("tensors-unknown", {"count": 1, "names": ["gates.2.bias"], "more": ""})
+    assert (other.code, other.fields["count"]) == ("tensors-of-other-form", 2)
+    assert sorted(tuple(tensor.fields.values()) for tensor in other.fields["tensors"]) == [
+        ("bert.pooler.dense.bias", "[128] float16", "[128] float32"),
+        ("fc.weight", "[12, 128] float32", "[13, 128] float32"),
+    ]
     assert not (tmp_path / "model").exists()
 
 
@@ -134,12 +138,9 @@ class Bomb:
     [
         ({"fc.weight": Bomb()}, "more than tensors, or is damaged"),
         (b"", "not a readable weights file"),
-        ({"epoch": 3, "lr": 0.1}, "holds no state dict .* its keys: epoch, lr"),
-        ([1, 2], "holds a list, not a state dict"),
-        ({"fc.weight": torch.zeros(1)}, "lacks bert.embeddings.word_embeddings.weight"),
     ],
 )
-def test_a_file_that_is_no_checkpoint_is_told_and_never_run(tmp_path, tokenizer, content, message, capsys):
+def test_a_file_that_is_no_weights_file_is_told_and_never_run(tmp_path, tokenizer, content, message, capsys):
     file = tmp_path / "bad.pth"
     if isinstance(content, bytes):
         file.write_bytes(content)
@@ -150,22 +151,53 @@ def test_a_file_that_is_no_checkpoint_is_told_and_never_run(tmp_path, tokenizer,
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    ("content", "code", "fields"),
+    [
+        ({"epoch": 3, "lr": 0.1}, "no-state-dict", {"found": ["epoch", "lr"]}),
+        ([1, 2], "not-a-state-dict", {"found": "list"}),
+        (
+            {"fc.weight": torch.zeros(1)},
+            "not-a-release-checkpoint",
+            {
+                "names": [
+                    "bert.embeddings.word_embeddings.weight",
+                    "bert.embeddings.position_embeddings.weight",
+                    "bert.embeddings.token_type_embeddings.weight",
+                    "bert.encoder.layer.0.intermediate.dense.weight",
+                ]
+            },
+        ),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_told(tmp_path, tokenizer, content, code, fields):
+    file = save(content, tmp_path / "bad.pth")
+    with raises(ModelFolderError, code, **fields) as caught:
+        release.import_release(file, "mner", str(tokenizer), tmp_path / "model")
+    assert file in caught.value.fields.values()
+
+
 def test_another_tokenizer_is_refused(tmp_path, tokenizer, pieces):
     file = save(small_checkpoint("mner", 3, pieces + 7), tmp_path / "old.pth")
-    with pytest.raises(ModelFolderError, match=f"has {pieces} pieces, but .* has word embeddings for {pieces + 7}"):
+    with raises(ModelFolderError, "tokenizer-mismatch", text=str(tokenizer), checkpoint=file, found=pieces, expected=pieces + 7):
         release.import_release(file, "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [("[]", "expected an object"), ('{"None": 0, "a": 2}', "the ids 0, 1, 2"), ('{"None": 1, "a": 0}', "expected `None`"), ("{", "JSON")],
+    ("text", "code", "fields"),
+    [
+        ("[]", "relation-ids-invalid", {}),
+        ('{"None": 0, "a": 2}', "relation-ids-invalid", {}),
+        ('{"None": 1, "a": 0}', "relation-ids-first", {"found": "a"}),
+        ("{", "relation-ids-not-json", {}),
+    ],
 )
-def test_class_ids_are_checked(tmp_path, tokenizer, pieces, text, message):
+def test_class_ids_are_checked(tmp_path, tokenizer, pieces, text, code, fields):
     file, checkpoint = tmp_path / "rel2id.json", save({"a": torch.zeros(1)}, tmp_path / "old.pth")
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=message):
+    with raises(DataError, code, file=file, **fields):
         release.import_release(checkpoint, "mre", str(tokenizer), tmp_path / "model", file)
-    with pytest.raises(InputError, match="give --relations"):
+    with raises(InputError, "no-relation-ids"):
         release.import_release(checkpoint, "mre", str(tokenizer), tmp_path / "model")
 
 
@@ -203,12 +235,13 @@ def test_an_imported_folder_is_explained_in_slices(tmp_path, tokenizer, pieces, 
 def test_a_model_of_the_paper_s_kind_has_no_released_form(tmp_path, mner_data):
     recipe = tiny.recipe(tmp_path / "recipe", mner_data.folder, "mner")
     folder = tiny.save_tiny_model(tmp_path / "model", recipe, mner_data)
-    with pytest.raises(ModelFolderError, match=r"no place for .* of its tensors: .*; it holds models of the recipe release_mner"):
+    with raises(ModelFolderError, "tensors-without-place", model=folder, task="mner") as caught:
         release.export_release(folder, tmp_path / "x.pth")
+    assert caught.value.fields["count"] >= len(caught.value.fields["names"]) > 0
     assert not (tmp_path / "x.pth").exists()
 
 
 def test_nothing_is_overwritten(tmp_path, tokenizer, pieces):
     (tmp_path / "model").mkdir()
-    with pytest.raises(InputError, match="is there already"):
+    with raises(InputError, "output-exists", output=tmp_path / "model"):
         release.import_release(tmp_path / "old.pth", "mner", str(tokenizer), tmp_path / "model")

@@ -90,7 +90,7 @@ def test_training_stops_after_so_many_epochs_without_a_better_dev_score(tmp_path
     finished, lines, said = trained(tmp_path, mner_data, "train.lr=1e-9", "train.patience=2")
     assert [line.epoch for line in lines] == [1, 2, 3]  # nothing is learnt, so nothing is better than the first
     assert finished.best_epoch == 1
-    assert said == ["Stopped: for 2 epochs dev F1 has not risen (train.patience)"]
+    assert [(note.code, note.fields) for note in said] == [("stopped-early", {"patience": 2})]
 
 
 def test_without_patience_every_epoch_is_trained(tmp_path, mner_data):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import tiny
 import torch
+from raising import raises
 from training.recorder import stand_for_cuda
 from transformers import TrainingArguments
 from transformers.masking_utils import sdpa_mask
@@ -95,15 +96,14 @@ def test_a_recipe_may_want_no_recordings(tmp_path, mner_data):
         assert (trainer.graphs is not None) == (GPU and wanted == "true")
 
 
-@pytest.mark.parametrize("recorded", [True, False])
-def test_too_little_memory_says_what_to_do(tmp_path, mner_data, monkeypatch, recorded):
+@pytest.mark.parametrize(("recorded", "code"), [(True, "out-of-gpu-memory-with-graphs"), (False, "out-of-gpu-memory")])
+def test_too_little_memory_says_what_to_do(tmp_path, mner_data, monkeypatch, recorded, code):
     def fail(*given, **named):
         raise torch.OutOfMemoryError("tried to allocate 2 GiB")
 
     monkeypatch.setattr("hvpkit.model.Model.forward", fail)
-    with pytest.raises(InputError, match=r"2 GiB.*smaller train.batch_size") as told:
+    with raises(InputError, code, reason="tried to allocate 2 GiB"):
         trained(tmp_path, mner_data.folder, recorded)
-    assert ("--set train.graphs=false" in str(told.value)) == recorded
 
 
 def test_of_several_gpus_one_is_used(tmp_path, mner_data, monkeypatch):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import tiny
+from raising import raises
 from training import runs
 
 from hvpkit.errors import InputError
@@ -109,5 +110,8 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path, mner_data, monkeypatch):
     _killed_in(monkeypatch, Run, "finish", recipe, tmp_path / "run")
     other = replace(mner_data, manifest=replace(mner_data.manifest, fingerprint="f" * 16))
     monkeypatch.setattr("hvpkit.training.run.open_prepared", lambda folder: other)
-    with pytest.raises(InputError, match=r"was started with another data \(.*, not ffffffffffffffff\)"):
+    with raises(InputError, "unfinished-run-differs", folder=tmp_path / "run.training") as caught:
         train(recipe, load_registry(), tmp_path / "run", resume=True)
+    [difference] = caught.value.fields["differences"]
+    assert difference.code == "part-differs"
+    assert difference.fields == {"part": "data", "expected": mner_data.manifest.fingerprint, "found": "f" * 16}

@@ -4,11 +4,13 @@ from unittest.mock import Mock
 
 import pytest
 import tiny
+from raising import raises
 from training import runs
 
 from hvpkit.data.prepared import write_prepared
 from hvpkit.errors import DataError, HvpkitError, InputError
 from hvpkit.evaluation import evaluate
+from hvpkit.messages import Message
 from hvpkit.model_folder import open_model_folder
 from hvpkit.registry import load_registry
 from hvpkit.training import run as training_run
@@ -22,6 +24,10 @@ from hvpkit.vision.tower import VisualTower
 def _train(tmp_path, data, task="mner", *overrides, name="run", **options):
     recipe = tiny.recipe(tmp_path, data, task, overrides=(*runs.LEARNS[:1], "train.epochs=2", *overrides))
     return train(recipe, load_registry(), tmp_path / name, **options)
+
+
+def _codes(remarks):
+    return [remark.code for remark in remarks if isinstance(remark, Message)]
 
 
 def _split(tmp_path, data, **splits):
@@ -67,9 +73,10 @@ def test_dev_is_not_scored_before_the_epoch_asked_for(tmp_path, mner_data):
 
 def test_without_dev_the_last_epoch_is_kept(tmp_path, mner_data):
     warnings = []
-    finished = _train(tmp_path, _split(tmp_path, mner_data, dev=[]), report=Report(warn=warnings.append))
+    folder = _split(tmp_path, mner_data, dev=[])
+    finished = _train(tmp_path, folder, report=Report(warn=warnings.append))
     assert (finished.best_epoch, finished.dev) == (2, None)
-    assert any("no dev examples to choose an epoch by: the last one is kept" in warning for warning in warnings)
+    assert Message("no-dev-examples", data=folder) in warnings
     assert "without a dev split, epoch 2 of 2" in (finished.folder / "README.md").read_text(encoding="utf-8")
 
 
@@ -78,11 +85,11 @@ def test_a_model_of_pictures_that_saw_none_says_so(tmp_path, mner_data):
     bare = _split(tmp_path, mner_data, **{s: [replace(e, image=None, objects=()) for e in mner_data.examples(s)] for s in splits})
     warned = []
     finished = _train(tmp_path, bare, report=Report(warn=warned.append))
-    said = "no training example has a picture: this model learnt from text alone"
-    assert said in warned and said in finished.metrics["remarks"]
+    code = "no-training-images"
+    assert code in _codes(warned) and code in _codes(finished.metrics["remarks"])
     for settings in (["data.text_only=true"], ["vision=null", "fusion=none"]):
-        assert said not in _train(tmp_path, bare, "mner", *settings, name=settings[0]).metrics["remarks"]
-    assert said not in _train(tmp_path, mner_data.folder, name="seen").metrics["remarks"]
+        assert code not in _codes(_train(tmp_path, bare, "mner", *settings, name=settings[0]).metrics["remarks"])
+    assert code not in _codes(_train(tmp_path, mner_data.folder, name="seen").metrics["remarks"])
 
 
 def test_text_only_leaves_the_pictures_out(tmp_path, mner_data):
@@ -102,8 +109,10 @@ def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_p
     )
     finished = _train(tmp_path, changed, "mner", "train.epochs=1", report=Report(warn=warnings.append))
     assert finished.folder.is_dir()
-    assert any("left out" in warning and "gone.png" in warning for warning in warnings)
-    assert any("cut off" in warning for warning in warnings)
+    [left_out] = [warning for warning in warnings if warning.code == "training-examples-left-out"]
+    assert left_out.fields["count"] == 1 and "gone.png" in left_out.fields["reason"]
+    [cut] = [warning for warning in warnings if warning.code == "training-words-cut"]
+    assert cut.fields["examples"] == 1 and 0 < cut.fields["words"] < 60 and cut.fields["max_length"] < 60
 
 
 @pytest.mark.parametrize("frozen", ["true", "false"])
@@ -122,17 +131,23 @@ def test_what_cannot_be_read_is_counted_in_every_split_however_pictures_are_seen
     assert finished.metrics["unread"] == {"train": 3, "dev": 2, "test": 6}
     assert finished.metrics["data"]["examples"]["train"] == 9
     assert finished.test.overall.f1 == 0
-    [remark] = [remark for remark in finished.metrics["remarks"] if "read" in remark]
-    assert "3 train examples, 2 dev examples, 6 test examples" in remark
-    for count in ("1 pictures and crops cannot be read", "3 training examples are left out", "2 dev examples could not be read"):
-        assert sum(count in warning and "torn.png" in warning for warning in warnings) == 1, warnings
+    [remark] = [remark for remark in finished.metrics["remarks"] if isinstance(remark, Message) and remark.code == "examples-unreadable"]
+    assert [(each.fields["split"], each.fields["count"]) for each in remark.fields["counts"]] == [("train", 3), ("dev", 2), ("test", 6)]
+    for code, count, split in (
+        ("training-images-unreadable", 1, None),
+        ("training-examples-left-out", 3, None),
+        ("scored-examples-unreadable", 2, "dev"),
+    ):
+        [warning] = [each for each in warnings if each.code == code and each.fields.get("split") == split]
+        assert warning.fields["count"] == count and "torn.png" in warning.fields["reason"]
     assert evaluate(open_model_folder(finished.folder), "dev").scores == finished.dev
 
 
 def test_shots_of_data_without_entities_are_told(tmp_path, mner_data):
     nothing = [replace(example, tags=("O",) * len(example.words)) for example in mner_data.examples("train")]
-    with pytest.raises(DataError, match="no training example of .* has an entity to draw"):
-        _train(tmp_path, _split(tmp_path, mner_data, train=nothing), "mner", "train.shots=2")
+    folder = _split(tmp_path, mner_data, train=nothing)
+    with raises(DataError, "no-entity-to-sample", data=folder, location="--set train.shots=2"):
+        _train(tmp_path, folder, "mner", "train.shots=2")
 
 
 def test_each_epoch_has_its_own_batches_and_the_best_is_marked(tmp_path, mner_data, monkeypatch):
@@ -165,7 +180,7 @@ def test_a_frozen_backbone_sees_each_picture_once_a_run_wherever_features_are_ke
 
 
 def test_data_of_the_other_task_is_refused(tmp_path, mre_data):
-    with pytest.raises(DataError, match="mre"):
+    with raises(DataError, "task-mismatch", data=mre_data.folder, found="mre", expected="mner"):
         _train(tmp_path, mre_data.folder)
 
 
@@ -193,20 +208,20 @@ def test_a_run_that_ends_before_its_first_epoch_is_not_in_the_way_of_another(tmp
 @pytest.mark.parametrize("writer", ["hvpkit.training.run.save_model", "hvpkit.training.trainer.HvpTrainer.train"])
 def test_a_full_disk_is_told_whenever_training_meets_it(tmp_path, mner_data, monkeypatch, writer):
     monkeypatch.setattr(writer, Mock(side_effect=OSError(28, "No space left on device")))
-    with pytest.raises(HvpkitError, match=r"no room left to train in .*run\.training"):
+    with raises(HvpkitError, "disk-full-in-training", folder=tmp_path / "run.training"):
         _train(tmp_path, mner_data.folder)
 
 
 def test_a_run_that_cannot_be_set_up_leaves_nothing(tmp_path, mner_data, monkeypatch):
     monkeypatch.setattr("hvpkit.training.run.loggers", Mock(side_effect=InputError("no tensorboard")))
-    with pytest.raises(InputError, match="no tensorboard"):
+    with raises(InputError, "custom", text="no tensorboard"):
         _train(tmp_path, mner_data.folder)
     assert not list(tmp_path.glob("run*"))
 
 
 def test_an_existing_model_is_not_overwritten(tmp_path, mner_data):
     _train(tmp_path, mner_data.folder)
-    with pytest.raises(InputError, match="is there already"):
+    with raises(InputError, "output-exists", output=tmp_path / "run"):
         _train(tmp_path, mner_data.folder)
 
 
@@ -226,12 +241,13 @@ def test_a_model_names_data_seed_encoder_and_random_parts(tmp_path, mner_data):
     metrics = json.loads((finished.folder / "metrics.json").read_text())
     assert metrics["data"]["fingerprint"] == mner_data.manifest.fingerprint
     assert (metrics["seed"], metrics["encoder"]) == (7, "bert-from-scratch")
-    assert any("random weights" in remark for remark in metrics["remarks"])
+    assert "backbone-random" in _codes(finished.metrics["remarks"])
+    assert metrics["remarks"] == finished.metrics["remarks"]
     assert mner_data.manifest.fingerprint in (finished.folder / "README.md").read_text()
 
 
 def test_nobody_trains_into_a_folder_that_is_being_trained(tmp_path, mner_data):
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False)
-    with Workspace(tmp_path / "run").alone(), pytest.raises(InputError, match="run is being trained by another process"):
+    with Workspace(tmp_path / "run").alone(), raises(InputError, "output-locked", output=tmp_path / "run"):
         train(recipe, load_registry(), tmp_path / "run")
     assert not list(tmp_path.glob("run*"))

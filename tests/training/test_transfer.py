@@ -7,6 +7,7 @@ import tiny
 import torch
 
 from hvpkit.errors import ModelFolderError
+from hvpkit.messages import Message
 from hvpkit.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.training.report import Report
@@ -50,27 +51,33 @@ def test_another_tasks_labels_and_pieces_and_added_markers_are_no_hindrance(tmp_
     assert all(torch.equal(after[piece], source[piece]) for piece in shared)
     assert all(torch.equal(after[piece], before[piece]) for piece in set(after) - shared)
     assert found.partly[TABLE] == (len(shared), len(here.state_dict()[TABLE]))
-    assert any(f"{len(shared)} of {len(here.state_dict()[TABLE])} rows" in line for line in found.lines())
+    [rows] = [line.fields for line in found.lines(tmp_path) if line.code == "rows-loaded" and line.fields["tensor"] == TABLE]
+    assert (rows["loaded"], rows["rows"]) == (len(shared), len(here.state_dict()[TABLE]))
 
 
 def test_what_has_another_shape_or_is_not_there_is_listed_with_the_reason(tmp_path, mner_data):
     full = _model(tmp_path, mner_data)
     text = _model(tmp_path, mner_data, pictures=False)
     narrow = _model(tmp_path, mner_data, "text.width=16", pictures=False)
-    assert {reason for name, reason in take_over(full, text).left.items() if not name.startswith("head")} == {"the other model has none"}
+    assert {reason.code for name, reason in take_over(full, text).left.items() if not name.startswith("head")} == {"tensor-not-there"}
     assert take_over(text, full).unused["fusion"] > 0
     shaped = take_over(text, narrow)
-    assert shaped.left["text.model.final_norm.weight"] == "its shape is 32 here and 16 there"
+    reason = shaped.left["text.model.final_norm.weight"]
+    assert (reason.code, reason.fields) == ("tensor-shapes-differ", {"expected": "32", "found": "16"})
 
 
 def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_path, mner_model, mre_data):
-    said: list[str] = []
+    said = []
     recipe = tiny.recipe(tmp_path, mre_data.folder, "mre", overrides=(f"train.from={mner_model}", "train.lr=1e-9", "train.head_lr=1e-3"))
     finished = train(recipe, load_registry(), tmp_path / "run", report=Report(say=said.append))
     start = json.loads((finished.folder / "metrics.json").read_text())["start"]
     assert (start["model"], start["seed"]) == (str(mner_model), 7)
-    assert "heads are the task's own" in start["left"].values()
-    assert any("taken over" in line for line in said) and any("not taken over" in line for line in said)
+    left = [reason.code for name, reason in finished.metrics["start"]["left"].items() if name.startswith("head.")]
+    assert left and set(left) == {"head-not-loaded"}
+    assert start["left"] == finished.metrics["start"]["left"]
+    lines = {line.code: line.fields for line in said if isinstance(line, Message)}
+    assert lines["tensors-loaded"]["model"] == mner_model and lines["tensors-loaded"]["parts"]
+    assert lines["tensors-initialized"]["reason"].code == "head-not-loaded"
     assert str(mner_model) in (finished.folder / "README.md").read_text()
 
 

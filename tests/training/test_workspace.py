@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from raising import raises
 from safetensors import SafetensorError
 
 from hvpkit.errors import HvpkitError, InputError
@@ -33,7 +34,7 @@ def test_a_new_run_starts_from_nothing(tmp_path):
 
 def test_an_output_that_is_there_is_not_overwritten(tmp_path):
     (tmp_path / "run").mkdir()
-    with pytest.raises(InputError, match="is there already"):
+    with raises(InputError, "output-exists", output=tmp_path / "run"):
         Workspace(tmp_path / "run").look(RUN, resume=True)
 
 
@@ -44,10 +45,10 @@ def test_what_a_run_left_that_was_killed_at_its_very_end_goes_with_resume(tmp_pa
     (workspace.folder / "logs").mkdir()
     _model(tmp_path / "run", RUN)
     for identity, resume in ((RUN, False), (RUN | {"data": "other"}, True)):
-        with pytest.raises(InputError, match="run is there already; give another --output or remove it$"):
+        with raises(InputError, "output-exists", output=tmp_path / "run"):
             workspace.look(identity, resume)
         assert workspace.folder.is_dir()
-    with pytest.raises(InputError, match="run is there already; its training was done, and what it had left is removed$"):
+    with raises(InputError, "output-finished", output=tmp_path / "run"):
         workspace.look(RUN, resume=True)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["logs", "metrics.json", "recipe.yaml", "run"]
 
@@ -61,7 +62,7 @@ def test_what_an_unfinished_run_has_stays_whatever_lies_where_it_goes(tmp_path, 
         (tmp_path / "run").mkdir()
     else:
         _model(tmp_path / "run", RUN | other)
-    with pytest.raises(InputError, match="run is there already; give another --output or remove it$"):
+    with raises(InputError, "output-exists", output=tmp_path / "run"):
         workspace.look(RUN, resume=True)
     assert kept.is_dir()
 
@@ -71,7 +72,7 @@ def test_a_damaged_note_is_told(tmp_path, text):
     workspace = Workspace(tmp_path / "run")
     workspace.begin(RUN)
     (workspace.folder / "run.json").write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=r"run\.json is damaged .* remove .*run\.training and start afresh"):
+    with raises(InputError, "run-file-damaged", file=workspace.folder / "run.json", folder=tmp_path / "run.training"):
         workspace.look(RUN, resume=True)
 
 
@@ -84,15 +85,15 @@ def test_a_folder_of_something_else_is_not_trained_in(tmp_path):
     (workspace.folder / ".git").mkdir()
     (workspace.folder / "thesis.tex").touch()
     for resume in (False, True):
-        with pytest.raises(InputError, match=r"run\.training, where this would be trained, holds other files \(\.git, thesis\.tex\)"):
+        with raises(InputError, "run-folder-not-empty", folder=tmp_path / "run.training", names=[".git", "thesis.tex"]):
             workspace.look(RUN, resume)
     (tmp_path / "file.training").touch()
-    with pytest.raises(InputError, match=r"holds other files \(file\.training\)"):
+    with raises(InputError, "run-folder-not-empty", folder=tmp_path / "file.training", names=["file.training"]):
         Workspace(tmp_path / "file").look(RUN, resume=False)
 
 
 def test_a_run_is_trained_by_one_process(tmp_path):
-    with Workspace(tmp_path / "runs" / "run").alone(), pytest.raises(InputError, match="run is being trained by another process; wait"):
+    with Workspace(tmp_path / "runs" / "run").alone(), raises(InputError, "output-locked", output=tmp_path / "runs" / "run"):
         with Workspace(tmp_path / "runs" / "run").alone():
             pass
     assert not list(tmp_path.iterdir())
@@ -100,22 +101,28 @@ def test_a_run_is_trained_by_one_process(tmp_path):
 
 def test_an_unfinished_run_is_not_started_over_by_accident(tmp_path):
     Workspace(tmp_path / "run").begin(RUN)
-    with pytest.raises(InputError, match="--resume"):
+    with raises(InputError, "run-unfinished", folder=tmp_path / "run.training"):
         Workspace(tmp_path / "run").look(RUN, resume=False)
 
 
 @pytest.mark.parametrize("changed", ["data", "number of processes"])
 def test_a_run_of_something_else_is_not_gone_on_with(tmp_path, changed):
     Workspace(tmp_path / "run").begin(RUN)
-    with pytest.raises(InputError, match=rf"another {changed} \({RUN[changed]}, not other\)"):
+    with raises(InputError, "unfinished-run-differs", folder=tmp_path / "run.training") as caught:
         Workspace(tmp_path / "run").look(RUN | {changed: "other"}, resume=True)
+    [difference] = caught.value.fields["differences"]
+    assert (difference.code, difference.fields) == ("part-differs", {"part": changed, "expected": RUN[changed], "found": "other"})
 
 
 def test_the_settings_of_another_recipe_are_named(tmp_path):
     Workspace(tmp_path / "run").begin(RUN)
     other = RUN | {"recipe": "task: mner\ntrain: {epochs: 4, seed: 1}\nhead: crf\n"}
-    with pytest.raises(InputError, match=r"another recipe \(head: unset, not crf, train\.epochs: 3, not 4\)"):
+    with raises(InputError, "unfinished-run-differs") as caught:
         Workspace(tmp_path / "run").look(other, resume=True)
+    [difference] = caught.value.fields["differences"]
+    assert difference.code == "recipe-differs"
+    assert [setting.partition(":")[0] for setting in difference.fields["settings"]] == ["head", "train.epochs"]
+    assert all(value in str(difference) for value in ("unset", "crf", "3", "4"))
 
 
 def test_the_newest_checkpoint_is_by_number_not_by_name(tmp_path):
@@ -150,7 +157,7 @@ def test_a_checkpoint_whose_state_is_half_written_is_passed_over(tmp_path):
     ],
 )
 def test_a_full_disk_is_told_with_the_way_on(tmp_path, error):
-    with pytest.raises(HvpkitError, match=r"no room left to train in .*run\.training \(.*\); make some, and go on with --resume"):
+    with raises(HvpkitError, "disk-full-in-training", folder=tmp_path / "run.training", reason=str(error)):
         with Workspace(tmp_path / "run").full_disk_told():
             raise error
 

@@ -22,10 +22,6 @@ TEMPLATES: dict[str, Template] = {
         "the features in {folder} were not what this backbone makes today; they were computed anew",
         {"folder": "data/.features/resnet50-0f3a"},
     ),
-    "damaged-features-recomputed": Template("{count} features on disk were damaged; they were computed anew", {"count": 3}),
-    "unreadable-regions": Template(
-        "{count} pictures and crops cannot be read; the first: {reason}", {"count": 2, "reason": "images/1.jpg is missing"}
-    ),
     # hvp train
     "train-stopped": Template("Stopped; the same command with --resume goes on after the last epoch that was finished"),
     "epoch-finished": Template(

@@ -12,4 +12,8 @@ TEMPLATES: dict[str, Template] = {
     "features-stale": Template(
         "the features in {folder} were not what this backbone makes today; they are computed anew", {"folder": "data/.features/resnet-0a1b"}
     ),
+    "damaged-features-recomputed": Template("{count} features on disk were damaged; they were computed anew", {"count": 3}),
+    "unreadable-regions": Template(
+        "{count} pictures and crops cannot be read; the first: {reason}", {"count": 2, "reason": "images/1.jpg is missing"}
+    ),
 }

@@ -20,10 +20,6 @@ _TRAINING: dict[str, Template] = {
     ),
     "no-dev-examples": Template("{data} has no dev examples to choose an epoch by: the last one is kept", {"data": "data/mnre"}),
     "no-training-images": Template("no training example has a picture: this model learnt from text alone"),
-    "cached-features-damaged": Template("{count} features on disk were damaged; they are computed anew", {"count": 3}),
-    "training-images-unreadable": Template(
-        "{count} pictures and crops cannot be read; the first: {reason}", {"count": 2, "reason": "a.jpg: no such file"}
-    ),
     "training-examples-left-out": Template(
         "{count} training examples are left out; the first: {reason}", {"count": 2, "reason": "a.jpg: no such file"}
     ),
@@ -182,7 +178,6 @@ _RELEASE: dict[str, Template] = {
         "{model}: the released code knows the tags {expected} of pieces; this model has others",
         {"model": "runs/model", "expected": ["O", "B-MISC", "I-MISC"]},
     ),
-    "model-weights-damaged": Template("{file} is damaged: {reason}", {"file": "runs/model/weights.safetensors", "reason": "InvalidHeader"}),
 }
 
 TEMPLATES: dict[str, Template] = _TRAINING | _RELEASE

@@ -22,9 +22,9 @@ def look_at_pictures(batcher: Batcher, examples: Iterable[Example], report: Repo
     with batcher.features or nullcontext(), report.progress("pictures", len(seen)) as advance:  # processes that decode end with it
         filled = batcher.cache.fill(seen, advance)
     if filled.damaged:
-        report.warn(Message("cached-features-damaged", count=filled.damaged))
+        report.warn(Message("damaged-features-recomputed", count=filled.damaged))
     if filled.unreadable:
-        report.warn(Message("training-images-unreadable", count=filled.unreadable, reason=filled.first_fault))
+        report.warn(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_fault))
 
 
 def _views(batcher: Batcher, example: Example) -> list[View]:

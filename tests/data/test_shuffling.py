@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from raising import raises
 
 from hvpkit.data.shuffling import shuffle_pictures

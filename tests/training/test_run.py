@@ -134,7 +134,7 @@ def test_what_cannot_be_read_is_counted_in_every_split_however_pictures_are_seen
     [remark] = [remark for remark in finished.metrics["remarks"] if isinstance(remark, Message) and remark.code == "examples-unreadable"]
     assert [(each.fields["split"], each.fields["count"]) for each in remark.fields["counts"]] == [("train", 3), ("dev", 2), ("test", 6)]
     for code, count, split in (
-        ("training-images-unreadable", 1, None),
+        ("unreadable-regions", 1, None),
         ("training-examples-left-out", 3, None),
         ("scored-examples-unreadable", 2, "dev"),
     ):

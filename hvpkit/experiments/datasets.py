@@ -40,7 +40,7 @@ def known_dataset(name: str, given: Dataset, registry: Registry) -> Known:
         try:
             manifest = open_prepared(folder).manifest
         except DataError as error:
-            raise PlanError(str(error)) from error
+            raise PlanError(error.message) from error
         kinds = len({label[2:] if manifest.task == "mner" else label for label in manifest.labels} - {""})
         return Known(name, manifest.task, folder, manifest.counts["train"], kinds, given.drawn)
     if given.drawn is not None:
@@ -49,7 +49,7 @@ def known_dataset(name: str, given: Dataset, registry: Registry) -> Known:
     if name in readers and len(registry.get("reader", name).tasks) == 1:
         task: Task = "mre" if "mre" in registry.get("reader", name).tasks else "mner"
         return Known(name, task, folder, PUBLIC_SIZES.get(name, 2000), CLASSES[task])
-    raise PlanError(f"unknown dataset {name!r}: there is no prepared data in {folder}{choices(name, readers)}")
+    raise PlanError("dataset-unknown", name=name, folder=folder, hint=choices(name, readers))
 
 
 def draw(known: Known) -> None:
@@ -60,9 +60,7 @@ def draw(known: Known) -> None:
     if known.is_prepared:
         held = json.loads((known.folder / MANIFEST).read_text(encoding="utf-8")).get("facts", {}).get("settings", {})
         if held != known.drawn.model_dump():
-            raise DataError(
-                f"{known.folder} holds other data than the plan draws; remove it, or give the plan's {known.name} another folder"
-            )
+            raise DataError("dataset-differs", folder=known.folder, name=known.name)
         return
     from hvpkit.data.demo.generate import generate
 
@@ -73,7 +71,5 @@ def require_prepared(datasets: list[Known]) -> None:
     """Raise DataError, naming all that are missing and what to type, unless every dataset is there."""
     missing = [known for known in datasets if not known.is_prepared]
     if missing:
-        wanted = "; ".join(f"`hvp preprocess {known.name} --root DIR --output {known.folder}`" for known in missing)
-        raise DataError(
-            f"no prepared data of {', '.join(known.name for known in missing)}: run {wanted}, or leave them out with --set datasets=[...]"
-        )
+        commands = "; ".join(f"`hvp preprocess {known.name} --root DIR --output {known.folder}`" for known in missing)
+        raise DataError("dataset-unprepared", names=[known.name for known in missing], commands=commands)

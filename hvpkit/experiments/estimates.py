@@ -10,14 +10,11 @@ from functools import cache
 from hvpkit.experiments.datasets import Known
 from hvpkit.experiments.expansion import PlannedRun
 from hvpkit.experiments.results import Result
+from hvpkit.messages import Message
 from hvpkit.recipe_yaml import parse
 
 START = 8.0  # seconds until a process trains, and for scoring
 CPU, GPU, SMALL = 0.3, 0.01, 0.004  # seconds an example and epoch: a BERT-base on two cores, on a GPU, a small encoder from scratch
-RULE = (
-    f"a rule of thumb, nothing was measured yet: {START:g} s a run, and for each example and epoch {CPU:g} s on a processor "
-    f"({GPU:g} s on a GPU), {SMALL:g} s for small encoders"
-)
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Estimate:
     runs: int
     remaining: int
     seconds: float
-    basis: str
+    basis: Message
 
 
 def estimate(runs: Sequence[PlannedRun], datasets: dict[str, Known], results: Sequence[Result]) -> Estimate:
@@ -48,7 +45,9 @@ class _Rates:
             if result.run.dataset in datasets and result.seconds and result.trial is None:
                 rate = result.seconds / _work(result.run, datasets[result.run.dataset])
                 self._rates.setdefault((result.run.system, result.run.dataset), []).append(rate)
-        self.basis = f"measured on {sum(map(len, self._rates.values()))} finished runs" if self._rates else RULE
+        measured = sum(map(len, self._rates.values()))
+        assumed = Message("estimate-assumed", start=START, cpu=CPU, gpu=GPU, small=SMALL)
+        self.basis = Message("estimate-measured", runs=measured) if measured else assumed
 
     def of(self, run: PlannedRun) -> float:
         same = self._rates.get((run.system, run.dataset))

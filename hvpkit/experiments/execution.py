@@ -23,6 +23,7 @@ from hvpkit.experiments.expansion import Expansion, PlannedRun
 from hvpkit.experiments.plan import Plan
 from hvpkit.experiments.results import Header, Result, ResultsFile, open_results
 from hvpkit.experiments.worker import Job
+from hvpkit.messages import Message
 from hvpkit.workers import cores
 
 MODELS, PREDICTIONS, RECIPES, LOGS = "models", "predictions", "recipes", "logs"
@@ -68,7 +69,7 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup, told: Told = Told())
         draw(known)
     require_prepared(list(expansion.datasets.values()))
     fingerprints = {name: open_prepared(known.folder).manifest.fingerprint for name, known in expansion.datasets.items()}
-    taken = PlanError(f"{setup.folder} is being worked on by another `hvp experiment`; wait for it, or give another --output")
+    taken = PlanError("experiment-locked", folder=setup.folder)
     with alone(setup.folder / ".lock", taken):
         header = Header(plan, tuple(run.name for run in expansion.planned(plan)))
         results = open_results(setup.folder, header, expansion.runs, fingerprints)
@@ -113,26 +114,29 @@ class _Schedule:
         """Give up runs whose start failed."""
         lost = [run for run in waiting if run.start in self.failed]
         for run in lost:
-            self._fail(run, f"the run that it goes on from failed: {run.start}")
+            self._fail(run, Message("start-failed", run=run.start))
         return [run for run in waiting if run not in lost]
 
     def _ended(self, run: PlannedRun, future: Future[Result], finished: set[str]) -> None:
         try:
             result = future.result()
         except RunFailed as error:
-            self._fail(run, str(error))
+            self._fail(run, error.message)
             return
         self.results.add(result)
         finished.add(run.name)
         self.told.done(1)
         shown = result.test or result.dev
-        score = f"{'test' if result.test else 'dev'} F1 {100 * shown.f1:.2f}, " if shown else ""
-        self.told.say(f"{run.name}: {score}{result.seconds:.0f} s")
+        if shown is None:
+            self.told.say(Message("run-done", run=run.name, seconds=result.seconds))
+        else:
+            split = "test" if result.test else "dev"
+            self.told.say(Message("run-scored", run=run.name, split=split, f1=100 * shown.f1, seconds=result.seconds))
 
-    def _fail(self, run: PlannedRun, reason: str) -> None:
+    def _fail(self, run: PlannedRun, reason: Message) -> None:
         self.failed[run.name] = reason
         self.told.done(1)
-        self.told.warn(f"{run.name} failed: {reason}")
+        self.told.warn(Message("run-failed", run=run.name, reason=reason))
 
 
 class Processes:
@@ -185,7 +189,7 @@ class Processes:
         if fields is None and self._closed:
             raise Ending
         if fields is None:
-            raise RunFailed(f"{_reason(log, process.returncode)} (all of it: {log})")
+            raise RunFailed(_reason(log, process.returncode))
         return fields
 
     def _start(self, messages: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - a file
@@ -244,9 +248,12 @@ def _follow(process: subprocess.Popen[str], job: Job, watch: Callable[[Epoch], b
     return fields
 
 
-def _reason(log: Path, code: int) -> str:
+def _reason(log: Path, code: int) -> Message:
     """Give the error that a run ended with, else its last line, or how it ended."""
     said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    if code < 0 or not said:
-        return f"it was killed by signal {-code}" if code < 0 else f"it ended with exit code {code}"
-    return next((line.removeprefix("Error: ") for line in reversed(said) if line.startswith("Error: ")), said[-1])
+    if code < 0:
+        return Message("run-killed", signal=-code, log=log)
+    if not said:
+        return Message("run-silent", exit_code=code, log=log)
+    reason = next((line.removeprefix("Error: ") for line in reversed(said) if line.startswith("Error: ")), said[-1])
+    return Message("run-error", reason=reason, log=log)

@@ -15,7 +15,8 @@ from hvpkit.composition import named_components, plugins_of
 from hvpkit.errors import ComponentError, PlanError, RecipeError
 from hvpkit.experiments.datasets import Known, known_dataset
 from hvpkit.experiments.plan import Plan, System, Transfer
-from hvpkit.recipe import Recipe, load_recipe, recipe_from_text
+from hvpkit.messages import LocatedMessage, Message
+from hvpkit.recipe import Recipe, load_recipe, recipe_from_text, shipped_recipes
 from hvpkit.recipe_yaml import differences, dump
 from hvpkit.registry import Registry
 from hvpkit.types import Task
@@ -46,10 +47,10 @@ class PlannedRun(BaseModel):
     recipe: str
     plugins: dict[str, str] = {}
 
-    def differs_from(self, other: PlannedRun) -> list[str]:
+    def differs_from(self, other: PlannedRun) -> list[Message]:
         """Name what of another run of this name is not the same work."""
-        recipe = [] if self.recipe == other.recipe else [f"another recipe ({', '.join(differences(other.recipe, self.recipe))})"]
-        return recipe + ([] if self.plugins == other.plugins else ["other plugins"])
+        recipe = [] if self.recipe == other.recipe else [Message("recipe-changed", settings=differences(other.recipe, self.recipe))]
+        return recipe + ([] if self.plugins == other.plugins else [Message("plugins-changed")])
 
 
 @dataclass
@@ -57,7 +58,7 @@ class Expansion:
     """The runs of a plan, those that others start from first; `left_out` says what of the plan cannot run here, and why."""
 
     runs: list[PlannedRun] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    left_out: list[Message] = field(default_factory=list)
     datasets: dict[str, Known] = field(default_factory=dict)
 
     def planned(self, plan: Plan) -> list[PlannedRun]:
@@ -96,14 +97,14 @@ class _Expander:
     def __init__(self, plan: Plan, registry: Registry) -> None:
         self.plan, self.registry = plan, registry
         self.found = Expansion()
-        self.problems: list[str] = []
+        self.problems: list[LocatedMessage] = []
 
     def expand(self) -> Expansion:
         for name, given in self.plan.datasets.items():
             try:
                 self.found.datasets[name] = known_dataset(name, given, self.registry)
             except PlanError as error:
-                self._problem(str(error), "datasets", name)
+                self._problem(error.message, "datasets", name)
         recipes = {name: self._recipes(name, system) for name, system in self.plan.systems.items()}
         for name, of_task in recipes.items():
             for dataset, known in self.found.datasets.items():
@@ -116,13 +117,13 @@ class _Expander:
         self._space()
         if not self.found.runs and not self.problems:
             tasks = sorted({known.task for known in self.found.datasets.values()})
-            self._problem(f"the plan makes no run: no system has a recipe for {' or '.join(tasks)}, the task of its datasets", "systems")
+            self._problem(Message("plan-without-recipes", tasks=" or ".join(tasks)), "systems")
         if self.problems:
-            raise PlanError("\n".join(dict.fromkeys(self.problems)))
+            raise PlanError("plan-invalid", problems=list(dict.fromkeys(self.problems)))
         return self.found
 
-    def _problem(self, message: str, *keys: str | int) -> None:
-        self.problems.append(f"{self.plan.origin.of(*keys)}: {message}")
+    def _problem(self, message: Message, *keys: str | int) -> None:
+        self.problems.append(LocatedMessage(self.plan.origin.of(*keys), message))
 
     # ------------------------------------------------------------------------------------------------------------- recipes
     def _recipes(self, name: str, system: System) -> dict[Task, str]:
@@ -130,19 +131,20 @@ class _Expander:
         found: dict[Task, str] = {}
         for given in system.recipes:
             path = self._recipe_path(given)
+            if system.optional and not Path(path).exists() and path not in shipped_recipes():
+                self.found.left_out.append(Message("system-without-recipe", system=name, recipe=given))
+                continue
             try:
                 recipe = load_recipe(path)
             except RecipeError as error:
-                if system.optional and error.code == "recipe-missing":
-                    self.found.left_out.append(f"{name}: there is no recipe {given}")
-                else:
-                    self._problem(str(error), "systems", name, "recipes")
+                self._problem(error.message, "systems", name, "recipes")
                 continue
             lacking = self._lacking(recipe)
             if lacking:
-                self.found.left_out.append(f"{name}: {given} needs {', '.join(lacking)}, which is not installed")
+                self.found.left_out.append(Message("system-not-installed", system=name, recipe=given, names=lacking))
             elif recipe.task in found:
-                self._problem(f"{name} has two recipes for {recipe.task}, {found[recipe.task]} and {given}", "systems", name, "recipes")
+                two = Message("recipes-of-one-task", system=name, task=recipe.task, first=found[recipe.task], second=given)
+                self._problem(two, "systems", name, "recipes")
             else:
                 found[recipe.task] = path
         return found
@@ -188,7 +190,7 @@ class _Expander:
         try:
             made = load_recipe(recipe, [*own, *point.overrides(), *further], self.registry)
         except RecipeError as error:
-            self._problem(f"{system} on {dataset}: {error}", "systems", system)
+            self._problem(Message("run-invalid", system=system, dataset=dataset, reason=error.message), "systems", system)
             return
         settings = {key: _written(value) for key, value in point.settings.items()}
         self.found.runs.append(
@@ -231,7 +233,8 @@ class _Expander:
         try:
             alone = recipe_from_text(run.recipe, TWIN, self.registry)
         except RecipeError as error:
-            self.found.left_out.append(f"{run.system}: no text-only twin on {run.dataset}: {str(error).rpartition(': ')[2]}")
+            reason = error.problems[-1].message if error.problems else error.message
+            self.found.left_out.append(Message("system-without-text-only", system=run.system, dataset=run.dataset, reason=reason))
             return None
         changed = {"name": _name(f"{run.name}.text-only"), "recipe": alone.to_yaml(), "is_twin": True}
         return run.model_copy(update=changed | {"plugins": plugins_of(alone, self.registry)})
@@ -240,7 +243,7 @@ class _Expander:
         lines: dict[str, PlannedRun] = {}
         for run in self.found.runs:
             if run.name in lines:
-                self._problem(f"two runs have the same name {run.name}: {_differing(run, lines[run.name])}", *self._repeated())
+                self._problem(_same_name(run, lines[run.name]), *self._repeated())
             lines[run.name] = run
         self.found.left_out = list(dict.fromkeys(self.found.left_out))
 
@@ -252,7 +255,7 @@ class _Expander:
             for run in self.found.runs if first else ():
                 recipe_from_text(run.recipe, overrides_of(first), self.registry)
         except RecipeError as error:
-            self._problem(str(error), "search", "space")
+            self._problem(error.message, "search", "space")
 
     def _repeated(self) -> tuple[str, ...]:
         """Find the list of the plan that says something twice."""
@@ -279,8 +282,8 @@ def overrides_of(settings: Mapping[str, Any]) -> list[str]:
     return [f"{key}={_written(value)}" for key, value in settings.items()]
 
 
-def _differing(one: PlannedRun, other: PlannedRun) -> str:
-    return "a value stands twice" if one.recipe == other.recipe else "their systems, datasets or values differ in signs only"
+def _same_name(one: PlannedRun, other: PlannedRun) -> Message:
+    return Message("run-repeated", run=one.name) if one.recipe == other.recipe else Message("run-names-collide", run=one.name)
 
 
 def _plain(value: object) -> object:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from hvpkit.errors import PlanError, RecipeError, choices
+from hvpkit.messages import LocatedMessage, Message
 from hvpkit.option_types import Count
 from hvpkit.recipe import shipped
 from hvpkit.recipe_source import Origin, explain, read_source
@@ -87,9 +89,9 @@ class Axis(_Spec):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Axis:
         if self.values is None and (self.low is None or self.high is None or not self.low < self.high):
-            raise ValueError("expected a list of values, or low and high with low < high")
+            raise ValueError(Message("axis-invalid", key="axis"))
         if self.log and self.low is not None and self.low <= 0:
-            raise ValueError("log needs a low above 0")
+            raise ValueError(Message("axis-log-low", key="axis"))
         return self
 
 
@@ -147,27 +149,28 @@ def _named(given: object, spec: Any) -> object:  # noqa: ANN401 - a function fro
         return given
     for name, times in Counter(given).items():
         if times > 1:
-            raise ValueError(f"{name} is named {times} times, so runs would have the same name; name it once")
+            raise ValueError(Message("name-repeated", name=name, count=times))
     return {name: spec(name) for name in given}
 
 
-def _misfits(plan: Plan) -> list[tuple[tuple[str | int, ...], str]]:
-    """Say what of a plan does not go together: the key that it is about, and a sentence."""
-    found: list[tuple[tuple[str | int, ...], str]] = []
+def _misfits(plan: Plan) -> list[tuple[tuple[str | int, ...], Message]]:
+    """Say what of a plan does not go together: the key that it is about, and a message."""
+    found: list[tuple[tuple[str | int, ...], Message]] = []
     for number, each in enumerate(plan.transfers):
         lost = [name for name in (each.source, each.to) if name not in plan.datasets]
-        found += [(("transfers", number), f"{name} is not among the datasets{choices(name, plan.datasets)}") for name in lost]
+        found += [(("transfers", number), Message("dataset-not-in-plan", name=name, hint=choices(name, plan.datasets))) for name in lost]
     whole = (plan.shares, plan.shots) == ([1.0], [])
     if not plan.shares and not plan.shots:
-        found.append((("shares",), "the plan makes no run: give shares or shots"))
+        found.append((("shares",), Message("plan-without-sizes")))
     if plan.transfers and not whole:
-        found.append((("transfers",), "transfers go from whole training sets: leave shares and shots out"))
+        found.append((("transfers",), Message("transfers-of-parts")))
     if plan.reference is not None and plan.reference not in plan.systems:
-        found.append((("reference",), f"{plan.reference} is not among the systems{choices(plan.reference, plan.systems)}"))
+        unknown = Message("system-not-in-plan", name=plan.reference, hint=choices(plan.reference, plan.systems))
+        found.append((("reference",), unknown))
     if plan.search and (len(plan.seeds) > 1 or not whole or plan.grid or plan.transfers or plan.controls):
-        found.append((("search",), "a search has one seed, the whole training set, and no grid, transfers or controls"))
+        found.append((("search",), Message("search-with-others")))
     if plan.score == "dev" and (plan.transfers or plan.controls):
-        found.append((("score",), "score: dev goes without transfers and controls, which are scored on test"))
+        found.append((("score",), Message("dev-score-with-others")))
     return found
 
 
@@ -180,20 +183,31 @@ def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
     try:
         source = read_source(file)
     except RecipeError as error:
-        raise PlanError(str(error)) from error
+        raise (PlanError("plan-invalid", problems=error.problems) if error.problems else PlanError(error.message)) from error
     for override in overrides:
         source.override(override)
-    problems = [str(problem) for problem in source.problems]
+    problems = list(source.problems)
     try:
         plan = Plan.model_validate(source.values)
     except ValidationError as error:
-        problems += [str(explain(found, source.origin, Plan)) for found in error.errors()]
-        raise PlanError("\n".join(problems)) from error
-    problems += [f"{source.origin.of(*keys)}: {sentence}" for keys, sentence in _misfits(plan)]
+        problems += [_problem(found, source.origin) for found in error.errors()]
+        raise PlanError("plan-invalid", problems=problems) from error
+    problems += [LocatedMessage(source.origin.of(*keys), message) for keys, message in _misfits(plan)]
     if problems:
-        raise PlanError("\n".join(problems))
+        raise PlanError("plan-invalid", problems=problems)
     plan._origin, plan._file = source.origin, file
     return plan
+
+
+def _problem(found: ErrorDetails, origin: Origin) -> LocatedMessage:
+    """Place one of pydantic's findings; a message of the validators here is told the key that it is about."""
+    cause = found.get("ctx", {}).get("error")
+    message = cause.args[0] if isinstance(cause, ValueError) and cause.args else None
+    if not isinstance(message, Message):
+        return explain(found, origin, Plan)
+    if "key" in message.fields:
+        message = Message(message.code, **message.fields | {"key": ".".join(map(str, found["loc"]))})
+    return LocatedMessage(origin.within(*found["loc"]), message)
 
 
 def shipped_plans() -> dict[str, Path]:
@@ -206,6 +220,8 @@ def _find(path: Path | str) -> Path:
     if str(path) in known and not Path(path).is_file():
         return known[str(path)]
     if not Path(path).is_file():
-        what = "a folder" if Path(path).is_dir() else "no such file"
-        raise PlanError(f"{path}: {what}; give a plan's file, or the name of a shipped plan{choices(Path(path).stem, known)}")
+        hint = choices(Path(path).stem, known)
+        if Path(path).is_dir():
+            raise PlanError("plan-is-folder", file=path, hint=hint)
+        raise PlanError("plan-not-found", file=path, hint=hint)
     return Path(path)

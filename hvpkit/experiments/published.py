@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hvpkit.experiments.results import Result
+from hvpkit.messages import Message
 
 DATASETS = ("twitter2015", "twitter2017", "mnre")
 SIZES = {"twitter2015": (4000, 1000, 3257), "twitter2017": (3373, 723, 723), "mnre": (12247, 1624, 1614)}
@@ -68,37 +69,42 @@ def published(system: str, dataset: str) -> Published | None:
     return None if printed == "-" else Published(*printed.split("/"))
 
 
-def conditions(system: str, result: Result) -> str:
+def conditions(system: str, result: Result) -> tuple[Message, Message, Message]:
     """Say of data, encoder and pictures whether ours are of the kind that the printed score was made with."""
     theirs = TABLE_1[system]
-    return "; ".join((_data(result), _encoder(theirs.encoder, result.encoder), _pictures(theirs.pictures, result)))
+    return _data(result), _encoder(theirs.encoder, result.encoder), _pictures(theirs.pictures, result)
 
 
-def _data(result: Result) -> str:
+def _data(result: Result) -> Message:
     data, name = result.data, result.run.dataset
     sizes = SIZES[name]
     if data.fingerprint == FINGERPRINTS.get(name):
-        return f"data: the public files ({data.fingerprint})"
-    same = tuple(data.examples[split] for split in ("dev", "test")) == sizes[1:]
-    kind = "as many dev and test examples as the public files" if same else f"other data than the public files, {'/'.join(map(str, sizes))}"
-    return f"data: {kind} (fingerprint {data.fingerprint}, which is not known to be theirs)"
+        return Message("published-data-same", fingerprint=data.fingerprint)
+    if tuple(data.examples[split] for split in ("dev", "test")) == sizes[1:]:
+        return Message("published-data-of-size", fingerprint=data.fingerprint)
+    return Message("published-data-other", sizes="/".join(map(str, sizes)), fingerprint=data.fingerprint)
 
 
-def _encoder(theirs: str | None, ours: str) -> str:
+def _encoder(theirs: str | None, ours: str) -> Message:
     if theirs is None:
-        return f"encoder: ours {ours}, theirs word vectors"
+        return Message("published-without-encoder", used=ours)
     name = ours.rstrip("/").rpartition("/")[2]
     if theirs == UNKNOWN:
-        return f"encoder: ours {name}, theirs is not known"
-    return f"encoder: the same kind ({theirs})" if name == theirs else f"encoder: ours {name}, theirs {theirs}"
+        return Message("published-encoder-unknown", used=name)
+    if name == theirs:
+        return Message("published-encoder-same", published=theirs)
+    return Message("published-encoder-other", used=name, published=theirs)
 
 
-def _pictures(theirs: str | None, result: Result) -> str:
+def _pictures(theirs: str | None, result: Result) -> Message:
     seen, examples = result.data.pictures.get("test", 0), result.data.examples.get("test", 0)
-    ours = f"{result.backbone} ({result.weights}), {seen} of {examples} test examples have one" if result.backbone and seen else "none"
+    sees, ours = bool(result.backbone and seen), "none"
+    if sees:
+        ours = Message("images-used", backbone=result.backbone, weights=result.weights, images=seen, examples=examples)
     if theirs is None:
-        return f"pictures: {'none in either' if ours == 'none' else f'ours {ours}, theirs none'}"
+        return Message("published-without-images", used=ours) if sees else Message("published-images-nowhere")
     if theirs == UNKNOWN:
-        return f"pictures: ours {ours}, theirs are not known"
-    same = result.backbone == theirs and result.weights == "imagenet" and seen == examples
-    return f"pictures: the same kind ({theirs})" if same else f"pictures: ours {ours}, theirs {theirs}"
+        return Message("published-images-unknown", used=ours)
+    if result.backbone == theirs and result.weights == "imagenet" and seen == examples:
+        return Message("published-images-same", published=theirs)
+    return Message("published-images-other", used=ours, published=theirs)

@@ -10,6 +10,7 @@ from hvpkit.experiments.published import TABLE_3, conditions, published
 from hvpkit.experiments.results import Header, Outcomes, Result, Score, read_results
 from hvpkit.experiments.statistics import Difference, OverSeeds, compare, over_seeds
 from hvpkit.experiments.tables import Cell, Table, with_best
+from hvpkit.messages import Message
 
 METRICS = ("precision", "recall", "f1")
 NAMES = ("P", "R", "F1")  # of these
@@ -58,19 +59,20 @@ class Report:
 
     def notes(self) -> list[str]:
         """Say on what data, with which encoders and seeds this was, and what is not finished."""
-        results, lines = list(self.results.values()), []
+        results = list(self.results.values())
+        lines: list[str] = []
         for name in dict.fromkeys(result.run.dataset for result in results):
             data = next((r.data for r in results if r.run.dataset == name and r.data.fingerprint), None)
             if data is not None:
-                lines.append(f"{name}: fingerprint {data.fingerprint}, dev/test {data.examples['dev']}/{data.examples['test']}")
-        encoders = dict.fromkeys(result.encoder for result in results if result.encoder)
-        no_dev = any(not result.data.examples.get("dev") for result in self.main)
-        picked = "without a dev split the last epoch counts" if no_dev else "dev picked each run's epoch"
-        lines.append(f"seeds {', '.join(map(str, self.header.plan.seeds))}; encoder {', '.join(encoders)}; {picked}")
+                dev, test = data.examples["dev"], data.examples["test"]
+                lines.append(Message("report-data", dataset=name, fingerprint=data.fingerprint, dev=dev, test=test))
+        seeds, encoders = self.header.plan.seeds, list(dict.fromkeys(result.encoder for result in results if result.encoder))
+        if any(not result.data.examples.get("dev") for result in self.main):
+            lines.append(Message("report-last-epoch", seeds=seeds, encoders=encoders))
+        else:
+            lines.append(Message("report-best-epoch", seeds=seeds, encoders=encoders))
         lines += dict.fromkeys(remark for result in results for remark in result.remarks)
-        return lines + (
-            [f"{len(self.missing)} of {len(self.header.runs)} runs are not finished: {_some(self.missing)}"] if self.missing else []
-        )
+        return [*lines, *([_unfinished(self.missing, len(self.header.runs))] if self.missing else [])]
 
     # --------------------------------------------------------------------------------------------------------- what there is
     @property
@@ -149,13 +151,11 @@ def _scores_table(report: Report) -> Table:
         cells = [[*_row_cells(report, row), *(Cell(percent(score)) for score in own)] for row, own in zip(of_part, found, strict=True)]
         compared = [[score.mean if score and name in NAMES else None for score, (_, name) in zip(own, names, strict=True)] for own in found]
         made += with_best(cells, compared, lambda value: f"{100 * value:.2f}")
-    notes = [f"{plan.score}; mean±standard deviation over seeds, in percent; the best P, R and F1 are bold"]
+    notes = [Message("table-scores", split=plan.score)]
     if "text-only" in plan.controls:
-        notes.append("text-only F1: the twin, the same recipe and seed without pictures and fusion")
+        notes.append(Message("table-text-only"))
     if "shuffled" in plan.controls:
-        notes.append(
-            "shuffled F1: the same trained model, each test example with the picture (and objects) of another one, by the run's seed"
-        )
+        notes.append(Message("table-shuffled"))
     return Table("scores", f"{plan.title}: scores", (*_row_columns(report), *map(" ".join, names)), made, notes)
 
 
@@ -202,7 +202,7 @@ def _seeds_table(report: Report) -> Table:
                 interval = MISSING if over.low is None or over.high is None else f"{100 * over.low:.2f} to {100 * over.high:.2f}"
                 rows.append((*_row_cells(report, row), Cell(dataset), Cell(percent(over)), Cell(interval), Cell(by_seed)))
     columns = (*_row_columns(report), "data", "F1", "95% interval of the mean", "by seed")
-    return Table("seeds", "F1 over seeds", columns, rows, ["interval: Student's t over seeds; with one seed there is none"])
+    return Table("seeds", "F1 over seeds", columns, rows, [Message("table-seeds")])
 
 
 def _differences_table(report: Report) -> Table:
@@ -216,12 +216,9 @@ def _differences_table(report: Report) -> Table:
                 if first is not None and row != first:
                     rows += _difference(report, part, dataset, (row.label, mine), (first.label, report.of_row(first, dataset)))
                 if report.twins(mine):
-                    rows += _difference(report, part, dataset, (row.label, mine), ("its text-only twin", report.twins(mine)))
-    notes = [
-        "F1 of the first less that of the second, in points, over the seeds that both have; 95% interval and two-sided p by paired "
-        "bootstrap over test examples (2000 resamples, the same for both systems and all seeds)",
-    ]
-    return Table("differences", "Differences", ("data", "training set", "first", "second", "F1", "95%", "p", "beware"), rows, notes)
+                    rows += _difference(report, part, dataset, (row.label, mine), (Message("table-own-text-only"), report.twins(mine)))
+    columns = ("data", "training set", "first", "second", "F1", "95%", "p", "beware")
+    return Table("differences", "Differences", columns, rows, [Message("table-differences")])
 
 
 def _difference(
@@ -263,11 +260,7 @@ def _transfers_table(report: Report) -> Table | None:
         texts.append("{} → {} ({})".format(*TABLE_3[name, source, dataset]) if (name, source, dataset) in TABLE_3 else MISSING)
         rows.append(tuple(map(Cell, texts)))
     columns = ("system", "from → to", "F1 without", "F1 with", "difference", "beware", "published F1")
-    notes = [
-        "with: all weights but the head's come from the model of the other dataset and the same seed; published: Chen et al. (2022), "
-        "Table 3, differences as printed there (82.50 - 81.85 is 0.65)"
-    ]
-    return Table("transfers", "Transfers", columns, rows, notes)
+    return Table("transfers", "Transfers", columns, rows, [Message("table-transfers")])
 
 
 def _grid(result: Result) -> tuple[tuple[str, str], ...]:
@@ -285,10 +278,10 @@ def _published_table(report: Report) -> Table:
                 continue
             ours = [_over([getattr(r.test, metric) for r in results if r.test]) for metric in METRICS]
             texts = [row.label, dataset, *map(percent, ours), printed.precision, printed.recall, printed.f1]
-            texts += [f"{100 * ours[2].mean - float(printed.f1):+.2f}" if ours[2] else MISSING, conditions(name, results[0])]
+            texts += [f"{100 * ours[2].mean - float(printed.f1):+.2f}" if ours[2] else MISSING, "; ".join(conditions(name, results[0]))]
             rows.append(tuple(map(Cell, texts)))
     columns = ("system", "data", "P", "R", "F1", "published P", "published R", "published F1", "F1 less published", "conditions")
-    return Table("published", "Beside the published scores", columns, rows, ["published: Chen et al. (2022), Table 1, digits as printed"])
+    return Table("published", "Beside the published scores", columns, rows, [Message("table-published")])
 
 
 def _runs_table(report: Report) -> Table:
@@ -298,8 +291,8 @@ def _runs_table(report: Report) -> Table:
         numbers = [f"{100 * getattr(score, metric):.2f}" if score else MISSING for metric in METRICS]
         shuffled = f"{100 * result.shuffled.f1:.2f}" if result.shuffled else MISSING
         rows.append(tuple(map(Cell, (name, *numbers, shuffled, str(result.best_epoch), f"{result.seconds:.0f}"))))
-    note = "as `hvp eval models/<run>` prints them, shuffled with `--shuffle-pictures <seed>`"
-    return Table("runs", "Runs", ("run", "P", "R", "F1", "shuffled F1", "best epoch", "seconds"), rows, [note])
+    columns = ("run", "P", "R", "F1", "shuffled F1", "best epoch", "seconds")
+    return Table("runs", "Runs", columns, rows, [Message("table-runs")])
 
 
 def _search_table(report: Report) -> Table:
@@ -310,13 +303,14 @@ def _search_table(report: Report) -> Table:
         own = [result for result in trials if (result.run.system, result.run.dataset) == (system, dataset)]
         own.sort(key=lambda result: -1.0 if result.dev is None else result.dev.f1, reverse=True)
         for place, result in enumerate(own):
-            found = "stopped early" if result.dev is None else f"{100 * result.dev.f1:.2f}"
+            found = Message("table-pruned") if result.dev is None else f"{100 * result.dev.f1:.2f}"
             number = str(result.trial.number) if result.trial else ""
             texts = (system, dataset, number, *(result.run.settings.get(key, "") for key in keys))
             rows.append((*map(Cell, texts), Cell(found, bold=place == 0 and result.dev is not None)))
     columns = ("system", "data", "trial", *keys, "dev F1")
-    return Table("search", f"{report.header.plan.title}: trials, best first", columns, rows, ["dev alone: no test split was looked at"])
+    return Table("search", f"{report.header.plan.title}: trials, best first", columns, rows, [Message("table-search")])
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def _unfinished(names: Sequence[str], runs: int) -> Message:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return Message("report-unfinished", missing=len(names), runs=runs, names=names[:5], more=more)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hvpkit.errors import HvpkitError, PlanError
 from hvpkit.experiments.expansion import PlannedRun
 from hvpkit.experiments.plan import Plan
+from hvpkit.messages import Message
 
 FORMAT = 1
 FILE = "results.jsonl"
@@ -100,19 +101,17 @@ def read_results(folder: Path) -> tuple[Header, list[Result]]:
     """
     file = folder / FILE
     if not file.is_file():
-        raise PlanError(f"there are no results in {folder} (it has no {FILE}); make some with `hvp experiment PLAN --output {folder}`")
+        raise PlanError("results-missing", folder=folder, file=FILE)
     lines = file.read_text(encoding="utf-8").split("\n")[:-1]
     if not lines:
-        raise PlanError(f"{file} is empty; remove it, the runs of {folder} are kept")
+        raise PlanError("results-empty", file=file, folder=folder)
     header = _header(file, lines[0])
     results = {}
     for number, line in enumerate(lines[1:], start=2):
         try:
             result = Result.model_validate_json(line)
         except ValidationError as error:
-            raise PlanError(
-                f"{file}:{number}: the line is damaged ({error.errors()[0]['msg']}); remove it, its run is done again"
-            ) from error
+            raise PlanError("results-line-damaged", file=file, line=number, reason=error.errors()[0]["msg"]) from error
         results[result.run.name] = result
     return header, list(results.values())
 
@@ -124,11 +123,9 @@ def _header(file: Path, line: str) -> Header:
         if not wrong:
             return Header(Plan.model_validate_json(json.dumps(held["plan"])), tuple(held["runs"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise PlanError(f"{file}:1: the header is damaged ({str(error).splitlines()[0]}); give another --output") from error
-    raise PlanError(
-        f"{file} has format {held['format']} (written by hvpkit {held.get('hvpkit')}), this hvpkit {version('hvpkit')} reads {FORMAT}; "
-        "use that hvpkit, or give another --output"
-    )
+        raise PlanError("results-header-damaged", file=file, reason=str(error).splitlines()[0]) from error
+    writer, reader = held.get("hvpkit"), version("hvpkit")
+    raise PlanError("results-format", file=file, found=held["format"], writer=writer, reader=reader, expected=FORMAT)
 
 
 class ResultsFile:
@@ -177,9 +174,9 @@ def kept_results(folder: Path, planned: Mapping[str, PlannedRun], fingerprints: 
     for result in kept:
         run, data = planned.get(result.run.name), result.data.fingerprint
         changed = [] if run is None else run.differs_from(result.run)
-        changed += ["other data"] if data and data != fingerprints.get(result.run.dataset, data) else []
+        changed += [Message("data-changed")] if data and data != fingerprints.get(result.run.dataset, data) else []
         if changed:
-            raise PlanError(f"{folder} holds the run {result.run.name} with {' and '.join(changed)}; give another --output")
+            raise PlanError("run-differs", folder=folder, run=result.run.name, changes=changed)
     return kept
 
 
@@ -193,7 +190,4 @@ def _line(result: Result) -> str:
 
 
 def _unwritable(file: Path, error: OSError) -> HvpkitError:
-    return HvpkitError(
-        f"{file} cannot be written ({error.strerror}); nothing is lost: the results before and all models are kept. "
-        "Make room and give the same command again"
-    )
+    return HvpkitError("results-unwritable", file=file, reason=error.strerror)

@@ -13,6 +13,7 @@ from hvpkit.experiments.execution import MODELS, Epoch, Processes, RunFailed, St
 from hvpkit.experiments.expansion import PlannedRun, trial_name, with_settings
 from hvpkit.experiments.plan import Axis, Plan, Search
 from hvpkit.experiments.results import Data, Result, ResultsFile, Trial
+from hvpkit.messages import Message
 
 
 def require_optuna() -> Any:  # noqa: ANN401 - a module
@@ -20,7 +21,7 @@ def require_optuna() -> Any:  # noqa: ANN401 - a module
     try:
         import optuna
     except ImportError as error:
-        raise InputError('a search needs Optuna: `pip install "hvpkit[search]"`; a `grid:` needs nothing') from error
+        raise InputError("search-needs-optuna") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 
@@ -60,8 +61,8 @@ class Studies:
             try:
                 kept = self._kept(with_settings(run, name, settings), done.get(name), number, settings, trial)
             except (RunFailed, RecipeError) as error:
-                failed[name] = str(error)
-                self.told.warn(f"{name} failed: {error}")
+                failed[name] = error.message
+                self.told.warn(Message("run-failed", run=name, reason=error.message))
                 kept = None
             _tell(optuna, study, trial, kept)
             self.told.done(1)
@@ -76,7 +77,7 @@ class Studies:
             return result
         if changed := run.differs_from(done.run):
             folder = self.processes.setup.folder
-            raise PlanError(f"{folder} holds the trial {run.name} with {' and '.join(changed)}; give another --output")
+            raise PlanError("trial-differs", folder=folder, run=run.name, changes=changed)
         for epoch, f1 in (done.trial.epochs if done.trial else {}).items():
             trial.report(f1, int(epoch))
         return done
@@ -123,9 +124,11 @@ def _tell(optuna: Any, study: Any, trial: Any, kept: Result | None) -> None:  # 
         study.tell(trial, kept.dev.f1)
 
 
-def _line(result: Result) -> str:
-    score = "stopped early" if result.dev is None else f"dev F1 {100 * result.dev.f1:.2f}"
-    return f"{result.run.name}: {score}, {', '.join(f'{key}={value}' for key, value in result.run.settings.items())}"
+def _line(result: Result) -> Message:
+    settings = [f"{key}={value}" for key, value in result.run.settings.items()]
+    if result.dev is None:
+        return Message("trial-pruned", run=result.run.name, settings=settings)
+    return Message("trial-scored", run=result.run.name, f1=100 * result.dev.f1, settings=settings)
 
 
 def _no_data(run: PlannedRun) -> Data:

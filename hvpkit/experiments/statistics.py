@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hvpkit.experiments.results import Outcomes
+from hvpkit.messages import Message
 
 SAMPLES = 2000
 CHUNK = 200  # resamples at a time, to bound memory
@@ -50,12 +51,12 @@ class Difference:
     seed_spread: float | None
 
     @property
-    def warning(self) -> str | None:
+    def warning(self) -> Message | None:
         """Say when seeds alone could have made the difference."""
         if self.seed_spread is None:
-            return "one seed: the spread over seeds is not known"
+            return Message("difference-of-one-seed")
         if abs(self.difference) < self.seed_spread:
-            return f"smaller than the spread over seeds ({100 * self.seed_spread:.2f})"
+            return Message("difference-within-spread", spread=100 * self.seed_spread)
         return None
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 NAMED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "→": r"$\to$"}
 LATEX = NAMED | {sign: f"\\{sign}" for sign in "&%$#_{}"}
@@ -28,7 +28,7 @@ class Table:
     title: str
     columns: tuple[str, ...]
     rows: list[tuple[Cell, ...]]
-    notes: list[str] = field(default_factory=list)
+    notes: Sequence[str] = ()
 
 
 def markdown(table: Table) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hvpkit.errors import DataError, HvpkitError
+from hvpkit.messages import Message
 from hvpkit.recipe import load_recipe
 from hvpkit.registry import load_registry
 
@@ -82,7 +83,7 @@ def do(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         if model.is_dir():
             shutil.rmtree(Workspace(model).folder, ignore_errors=True)
             if changed := open_model_folder(model, registry=registry).changed:
-                raise HvpkitError(f"{model}: {'; '.join(changed)}; remove it to train it anew, or give another --output")
+                raise HvpkitError("run-plugins-changed", model=model, changes=changed)
         else:
             train(recipe, registry, model, resume=True, test=job.test, report=Report(_log, _log, epoch))
         return scored(job)
@@ -126,7 +127,7 @@ def scored(job: Job) -> dict[str, Any]:
             shuffled = evaluate(folder, "test", predictions=file.with_suffix(".shuffled.jsonl"), shuffle=folder.recipe.train.seed)
             fields["shuffled"] = overall(asdict(shuffled.scores))
         except DataError as error:  # too few pictures: the run itself is sound
-            fields["remarks"] = [*fields["remarks"], f"no score with shuffled pictures: {error}"]
+            fields["remarks"] = [*fields["remarks"], Message("shuffled-score-missing", reason=error.message)]
     return fields
 
 

@@ -12,6 +12,7 @@ import time
 
 import pytest
 from experiments import plans
+from raising import raises
 
 from hvpkit.errors import DataError, PlanError
 from hvpkit.evaluation import evaluate
@@ -20,6 +21,7 @@ from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan
 from hvpkit.experiments.report import Report
 from hvpkit.experiments.results import read_results
+from hvpkit.messages import Message
 from hvpkit.model_folder import open_model_folder
 from hvpkit.registry import load_registry
 
@@ -50,7 +52,7 @@ set: [train.epochs=3]
 def done(tmp_path_factory, mner_data, mre_data):
     folder = tmp_path_factory.mktemp("experiment")
     plan = load_plan(plans.write(folder, mner_data, mre_data, text=TEXT))
-    warned: list[str] = []
+    warned: list[Message] = []
     failed = execute(plan, expand(plan, load_registry()), Setup(folder / "out", jobs=2), Told(warn=warned.append))
     return plan, folder / "out", failed, warned
 
@@ -58,7 +60,10 @@ def done(tmp_path_factory, mner_data, mre_data):
 def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done):
     _, folder, failed, warned = done
     assert list(failed) == ["broken.people.seed7"]
-    assert "/nowhere/bert" in failed["broken.people.seed7"] and failed["broken.people.seed7"] in warned[0]
+    reason = failed["broken.people.seed7"]
+    assert (reason.code, reason.fields["log"]) == ("run-error", folder / "logs" / "broken.people.seed7.log")
+    assert "/nowhere/bert" in reason.fields["reason"]
+    assert [(note.code, note.fields) for note in warned] == [("run-failed", {"run": "broken.people.seed7", "reason": reason})]
     found = {result.run.name for result in read_results(folder)[1]}
     assert found == {"with.people.seed7", "with.pairs.seed7", "with.people-to-pairs.seed7"}
     assert Report.of(folder).missing == ["broken.people.seed7"]
@@ -95,15 +100,16 @@ def test_two_commands_do_not_work_on_one_folder(done):
     from filelock import FileLock
 
     plan, folder, _, _ = done
-    with FileLock(folder / ".lock"), pytest.raises(PlanError, match="another `hvp experiment`"):
+    with FileLock(folder / ".lock"), raises(PlanError, "experiment-locked", folder=folder):
         execute(plan, expand(plan, load_registry()), Setup(folder))
 
 
 def test_missing_data_is_told_before_anything_is_done(tmp_path, mner_data, mre_data, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = load_plan(plans.write(tmp_path, mner_data, mre_data), ["datasets=[twitter2015, twitter2017]", "seeds=[1]"])
-    with pytest.raises(DataError, match="twitter2015, twitter2017: run `hvp preprocess twitter2015 --root DIR"):
+    with raises(DataError, "dataset-unprepared", names=["twitter2015", "twitter2017"]) as error:
         execute(plan, expand(plan, load_registry()), Setup(tmp_path / "out"))
+    assert "`hvp preprocess twitter2015 --root DIR --output data/twitter2015`" in error.value.fields["commands"]
     assert not (tmp_path / "out").exists()
 
 

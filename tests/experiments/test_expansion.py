@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 from experiments import plans
+from raising import raises
 
-from hvpkit.errors import PlanError
+from hvpkit.errors import PlanError, choices
 from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan
+from hvpkit.messages import Message
 from hvpkit.recipe import recipe_from_text
 from hvpkit.registry import load_registry
 
@@ -59,45 +59,76 @@ def test_a_system_that_is_not_installed_is_left_out_and_told(tmp_path, mner_data
     text = file.read_text().replace("datasets:", "  far: other.yaml\n  soon: {recipes: [coming_mner], optional: true}\ndatasets:", 1)
     file.write_text(text, encoding="utf-8")
     found = expand(load_plan(file), load_registry())
-    assert "far: other.yaml needs the fusion 'telepathy', which is not installed" in found.left_out
-    assert "soon: there is no recipe coming_mner" in found.left_out
+    assert [(note.code, note.fields) for note in found.left_out] == [
+        ("system-not-installed", {"system": "far", "recipe": "other.yaml", "names": ["the fusion 'telepathy'"]}),
+        ("system-without-recipe", {"system": "soon", "recipe": "coming_mner"}),
+    ]
     assert {run.system for run in found.runs} == {"with", "alone"}
 
 
+def refused(file, old, new) -> PlanError:
+    """Change a plan, and give the error that comes of expanding it."""
+    file.write_text(file.read_text().replace(old, new, 1), encoding="utf-8")
+    with raises(PlanError, "plan-invalid") as error:
+        expand(load_plan(file), load_registry())
+    return error.value
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "line", "message"),
     [
-        ("[mner.yaml, mre.yaml]", "[quickstrat, mre.yaml]", "did you mean quickstart"),
         (
             "pairs: {",
             "twitter2071: {}\n  pairs: {",
-            "unknown dataset 'twitter2071': there is no prepared data in data/twitter2071; did you mean",
+            7,
+            ("dataset-unknown", {"name": "twitter2071", "hint": choices("twitter2071", ["twitter2017", "twitter2015"])}),
         ),
-        ("[mner.yaml, mre.yaml]", "[mner.yaml, mner.yaml]", "two recipes for mner"),
-        ("seeds: [1, 2]", "seeds: [1, 1]", "plan.yaml:8: two runs have the same name with.people.seed1: a value stands twice"),
-        ("seeds: [1, 2]", "seeds: [1]\ngrid: {train.lr: [1e-3, 0.001]}", "two runs have the same name"),
+        ("[mner.yaml, mre.yaml]", "[mner.yaml, mner.yaml]", 3, ("recipes-of-one-task", {"system": "with", "task": "mner"})),
+        ("seeds: [1, 2]", "seeds: [1, 1]", 8, ("run-repeated", {"run": "with.people.seed1"})),
+        (
+            "seeds: [1, 2]",
+            "seeds: [1]\ngrid: {train.lr: [1e-3, 0.001]}",
+            9,
+            ("run-repeated", {"run": "with.people.train.lr=0.001.seed1"}),
+        ),
+        (
+            "alone: {",
+            "one two: {recipes: [mner.yaml], set: [train.lr=0.0003]}\n  one_two: mner.yaml\n  alone: {",
+            2,
+            ("run-names-collide", {"run": "one_two.people.seed1"}),
+        ),
     ],
 )
-def test_what_cannot_be_run_is_told_with_its_line(tmp_path, mner_data, mre_data, old, new, said):
+def test_what_cannot_be_run_is_told_with_its_line(tmp_path, mner_data, mre_data, old, new, line, message):
     file = plans.write(tmp_path, mner_data, mre_data)
-    file.write_text(file.read_text().replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(PlanError) as error:
-        expand(load_plan(file), load_registry())
-    assert said in str(error.value) and f"{file}:" in str(error.value)
+    problem = refused(file, old, new).problems[0]
+    code, fields = message
+    assert (problem.location, problem.message.code) == (f"{file}:{line}", code)
+    assert fields.items() <= problem.message.fields.items()
+
+
+def test_an_unknown_recipe_is_told_with_its_line_and_the_nearest(tmp_path, mner_data, mre_data):
+    file = plans.write(tmp_path, mner_data, mre_data)
+    error = refused(file, "[mner.yaml, mre.yaml]", "[quickstrat, mre.yaml]")
+    assert error.problems[0].location == f"{file}:3"
+    assert "did you mean quickstart" in error.problems[0].message
 
 
 def test_a_recipe_that_was_set_is_told_where_it_was_set(tmp_path, mner_data, mre_data):
     override = "systems.with.recipes=[nowhere.yaml]"
     plan = load_plan(plans.write(tmp_path, mner_data, mre_data), [override])
-    with pytest.raises(PlanError, match=re.escape(f"--set {override}: nowhere.yaml: no such file")):
+    with raises(PlanError, "plan-invalid") as error:
         expand(plan, load_registry())
+    assert error.value.problems[0].location == f"--set {override}"
+    assert error.value.problems[0].message.startswith("nowhere.yaml: no such file")
 
 
 def test_a_plan_that_makes_no_run_is_refused(tmp_path, mner_data, mre_data):
     file = plans.write(tmp_path, mner_data, mre_data)
     plan = load_plan(file, ["systems={only: [mre.yaml]}", f"datasets={{people: {{folder: '{mner_data.folder}'}}}}"])
-    with pytest.raises(PlanError, match="the plan makes no run: no system has a recipe for mner"):
+    with raises(PlanError, "plan-invalid") as error:
         expand(plan, load_registry())
+    assert [problem.message for problem in error.value.problems] == [Message("plan-without-recipes", tasks="mner")]
 
 
 def test_a_search_whose_settings_cannot_be_is_told_before_the_work(tmp_path, mner_data, mre_data):

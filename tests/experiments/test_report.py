@@ -51,8 +51,11 @@ def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
 def test_runs_without_a_dev_split_say_that_their_last_epoch_counts():
     data = Data(name="people", fingerprint="f", examples={"dev": 0, "test": 9}, pictures={})
     without = report([plans.result(plans.planned("a", 1), GOOD, data=data), plans.result(plans.planned("a", 2), GOOD)])
-    assert any(note.endswith("without a dev split the last epoch counts") for note in without.notes())
-    assert any(note.endswith("dev picked each run's epoch") for note in report([plans.result(plans.planned("a", 1), GOOD)]).notes())
+    assert [note.code for note in without.notes()] == ["report-data", "report-last-epoch"]
+    with_dev = report([plans.result(plans.planned("a", 1), GOOD)]).notes()
+    assert [note.code for note in with_dev] == ["report-data", "report-best-epoch"]
+    assert with_dev[0].fields == {"dataset": "people", "fingerprint": "f" * 16, "dev": 6, "test": 10}
+    assert with_dev[1].fields == {"seeds": [1, 2], "encoders": ["small"]}
 
 
 def test_no_control_is_the_best_one():
@@ -66,7 +69,8 @@ def test_no_control_is_the_best_one():
 
 def test_systems_are_compared_with_the_reference_and_with_their_twins(two_systems):
     rows = texts(table(two_systems, "differences"))
-    assert [row[2:5] for row in rows] == [["a", "b", "+30.00"], ["a", "its text-only twin", "+30.00"]]
+    assert [row[2:5] for row in rows] == [["a", "b", "+30.00"], ["a", rows[1][3], "+30.00"]]
+    assert rows[1][3].code == "table-own-text-only"
     assert all(" to +" in row[5] and 0 < float(row[6]) < 0.2 for row in rows)
 
 
@@ -74,7 +78,7 @@ def test_seeds_that_differ_more_than_the_systems_are_warned_of():
     a = [plans.result(plans.planned("a", 1), GOOD), plans.result(plans.planned("a", 2), POOR)]
     b = [plans.result(plans.planned("b", seed), POOR) for seed in (1, 2)]
     (row,) = texts(table(report([*a, *b], reference="b"), "differences"))
-    assert row[-1] == "smaller than the spread over seeds (21.21)"
+    assert (row[-1].code, row[-1].fields) == ("difference-within-spread", {"spread": pytest.approx(21.21, abs=0.005)})
     assert texts(table(report([*a, *b]), "seeds"))[0][2:] == ["65.00±21.21", "-125.59 to 255.59", "1: 80.00, 2: 50.00"]
 
 
@@ -105,22 +109,29 @@ def test_a_transfer_stands_with_its_sign_beside_the_published_one():
 def test_published_scores_stand_beside_ours_with_the_conditions():
     run = plans.planned("HVPNeT", 1, dataset="twitter2017")
     data = Data(name="twitter2017", fingerprint="edcc8b36a454ba25", examples={"dev": 723, "test": 723}, pictures={"test": 0})
-    made = report([plans.result(run, GOOD, data=data)], systems={"HVPNeT": "r"}, datasets=["twitter2017"], seeds=[1])
-    (row,) = texts(table(made, "published"))
+    ours = plans.result(run, GOOD, data=data)
+    (row,) = texts(table(report([ours], systems={"HVPNeT": "r"}, datasets=["twitter2017"], seeds=[1]), "published"))
     assert row[5:9] == ["85.84", "87.93", "86.87", "-6.87"]
-    assert "the public files (edcc8b36a454ba25)" in row[9] and "ours small, theirs bert-base-uncased" in row[9]
-    assert "pictures: ours none, theirs resnet50" in row[9]
+    found = conditions("HVPNeT", ours)
+    assert row[9] == "; ".join(found)
+    assert [(condition.code, condition.fields) for condition in found] == [
+        ("published-data-same", {"fingerprint": "edcc8b36a454ba25"}),
+        ("published-encoder-other", {"used": "small", "published": "bert-base-uncased"}),
+        ("published-images-other", {"used": "none", "published": "resnet50"}),
+    ]
 
 
 def test_what_is_not_known_of_a_published_system_is_said():
-    assert "pictures: ours none, theirs are not known" in conditions(
-        "AdapCoAtt-BERT-CRF", plans.result(plans.planned("a", 1, dataset="twitter2017"), GOOD)
-    )
+    *_, pictures = conditions("AdapCoAtt-BERT-CRF", plans.result(plans.planned("a", 1, dataset="twitter2017"), GOOD))
+    assert (pictures.code, pictures.fields) == ("published-images-unknown", {"used": "none"})
     run = plans.planned("MTB", 1, dataset="mnre")
     data = Data(name="mnre", fingerprint="f", examples={"dev": 1624, "test": 1614}, pictures={"test": 0})
-    made = report([plans.result(run, GOOD, data=data)], systems={"MTB": "r"}, datasets=["mnre"], seeds=[1])
-    (row,) = texts(table(made, "published"))
-    assert "encoder: ours small, theirs is not known" in row[9]
+    ours = plans.result(run, GOOD, data=data)
+    (row,) = texts(table(report([ours], systems={"MTB": "r"}, datasets=["mnre"], seeds=[1]), "published"))
+    of_data, encoder, _ = found = conditions("MTB", ours)
+    assert row[9] == "; ".join(found)
+    assert (of_data.code, of_data.fields) == ("published-data-of-size", {"fingerprint": "f"})
+    assert (encoder.code, encoder.fields) == ("published-encoder-unknown", {"used": "small"})
 
 
 def test_the_published_table_is_as_printed():
@@ -135,7 +146,8 @@ def test_the_published_table_is_as_printed():
 
 def test_runs_that_are_not_finished_are_named(two_systems):
     made = Report(Header(two_systems.header.plan, (*two_systems.header.runs, "late")), two_systems.results)
-    assert any("1 of 7 runs are not finished: late" in note for note in made.notes())
+    [unfinished] = [note for note in made.notes() if note.code == "report-unfinished"]
+    assert unfinished.fields == {"missing": 1, "runs": 7, "names": ["late"], "more": ""}
 
 
 def test_tables_are_written_for_every_reader():

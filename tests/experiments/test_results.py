@@ -4,11 +4,12 @@ import json
 import resource
 import signal
 
-import pytest
 from experiments import plans
+from raising import raises
 
 from hvpkit.errors import HvpkitError, PlanError
 from hvpkit.experiments.results import FILE, Header, ResultsFile, open_results, read_results
+from hvpkit.messages import Message
 
 RUNS = [plans.planned("a", 1), plans.planned("a", 2), plans.planned("b", 1)]
 HEADER = Header(plans.plan(), tuple(run.name for run in RUNS))
@@ -43,7 +44,7 @@ def test_a_damaged_line_is_told_with_its_number(tmp_path):
     filled(tmp_path)
     lines = (tmp_path / FILE).read_text().splitlines()
     (tmp_path / FILE).write_text("\n".join([*lines[:2], lines[2][:50], lines[3]]) + "\n")
-    with pytest.raises(PlanError, match=f"{FILE}:3: the line is damaged"):
+    with raises(PlanError, "results-line-damaged", file=tmp_path / FILE, line=3):
         read_results(tmp_path)
 
 
@@ -51,24 +52,38 @@ def test_another_version_is_refused_with_what_to_do(tmp_path):
     filled(tmp_path)
     header, *rest = (tmp_path / FILE).read_text().splitlines()
     (tmp_path / FILE).write_text("\n".join([json.dumps(json.loads(header) | {"format": 99, "hvpkit": "7.0"}), *rest]) + "\n")
-    with pytest.raises(PlanError, match="has format 99 .written by hvpkit 7.0.*give another --output"):
+    with raises(PlanError, "results-format", file=tmp_path / FILE, found=99, writer="7.0", expected=1):
         read_results(tmp_path)
-    with pytest.raises(PlanError, match="no results in"):
+    with raises(PlanError, "results-missing", folder=tmp_path / "nowhere", file=FILE):
         read_results(tmp_path / "nowhere")
+
+
+def test_a_file_without_a_sound_header_is_refused(tmp_path):
+    (tmp_path / FILE).touch()
+    with raises(PlanError, "results-empty", file=tmp_path / FILE, folder=tmp_path):
+        read_results(tmp_path)
+    (tmp_path / FILE).write_text("{}\n", encoding="utf-8")
+    with raises(PlanError, "results-header-damaged", file=tmp_path / FILE, reason="'format'"):
+        read_results(tmp_path)
+
+
+def mixed_in(folder, runs, fingerprints) -> list[Message]:
+    """Give what is said to differ where results are opened for other runs."""
+    with raises(PlanError, "run-differs", folder=folder, run="a.people.1.0.seed1") as error:
+        open_results(folder, HEADER, runs, fingerprints)
+    return error.value.fields["changes"]
 
 
 def test_runs_of_another_recipe_other_plugins_or_other_data_are_not_mixed_in(tmp_path):
     filled(tmp_path)
     changed = [RUNS[0].model_copy(update={"recipe": "task: mre\n"}), *RUNS[1:]]
-    with pytest.raises(PlanError, match=r"a.people.1.0.seed1 with another recipe \(.*task: .*, not mre.*\); give"):
-        open_results(tmp_path, HEADER, changed, {})
+    (recipe,) = mixed_in(tmp_path, changed, {})
+    assert recipe.code == "recipe-changed"
+    assert any(setting.startswith("task: ") and setting.endswith(", not mre") for setting in recipe.fields["settings"])
     mended = [RUNS[0].model_copy(update={"plugins": {"gate even": "even.py (file, sha256 1)"}}), *RUNS[1:]]
-    with pytest.raises(PlanError, match="a.people.1.0.seed1 with other plugins;"):
-        open_results(tmp_path, HEADER, mended, {})
-    with pytest.raises(PlanError, match=r"with another recipe \(.*\) and other data;"):
-        open_results(tmp_path, HEADER, changed, {"people": "e" * 16})
-    with pytest.raises(PlanError, match="with other data;"):
-        open_results(tmp_path, HEADER, RUNS, {"people": "e" * 16})
+    assert [change.code for change in mixed_in(tmp_path, mended, {})] == ["plugins-changed"]
+    assert [change.code for change in mixed_in(tmp_path, changed, {"people": "e" * 16})] == ["recipe-changed", "data-changed"]
+    assert [change.code for change in mixed_in(tmp_path, RUNS, {"people": "e" * 16})] == ["data-changed"]
     assert open_results(tmp_path, HEADER, RUNS, {"people": "f" * 16}).results == FOUND
 
 
@@ -80,10 +95,10 @@ def test_a_full_disk_loses_nothing(tmp_path):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, hard))
-        with pytest.raises(HvpkitError, match="cannot be written.*nothing is lost"):
+        with raises(HvpkitError, "results-unwritable", file=tmp_path / FILE):
             file.add(FOUND[2])
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-        with pytest.raises(HvpkitError, match="nothing is lost"):
+        with raises(HvpkitError, "results-unwritable", file=tmp_path / FILE):
             open_results(tmp_path, HEADER, RUNS, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
 import tiny
+from raising import raises
 
 from hvpkit.errors import HvpkitError
 from hvpkit.experiments.worker import Job, _sweep, do
@@ -78,5 +78,7 @@ def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_
         return do(job, lambda fields: None)
 
     assert set(result(plugins[0])) >= {"dev", "test"}
-    with pytest.raises(HvpkitError, match=r"the gate even comes from even.py .*; remove it to train it anew, or give another --output"):
+    with raises(HvpkitError, "run-plugins-changed", model=model) as error:
         result(plugins[1])
+    (change,) = error.value.fields["changes"]
+    assert "the gate even comes from even.py" in change

@@ -11,6 +11,7 @@ from hvpkit.data.batching import Batcher
 from hvpkit.errors import InputError, PictureError
 from hvpkit.explain.explanation import ChangeKind
 from hvpkit.inference import Part, read_windows
+from hvpkit.messages import Message
 from hvpkit.recipe import VisionSpec
 from hvpkit.types import Example, VisualObject
 from hvpkit.vision.pictures import check_picture
@@ -50,18 +51,18 @@ def variants(example: Example, batcher: Batcher, vision: VisionSpec, other: Othe
     if not any(views):
         return
     objects = example.objects[: vision.objects]
-    yield Variant("no pictures", "without pictures", replace(example, image=None, objects=()), (None,) * len(views))
+    yield Variant("no pictures", Message("change-no-images"), replace(example, image=None, objects=()), (None,) * len(views))
     first = int(vision.whole)
     for number in range(len(objects)):
         if views[first + number] is not None:
             rest = (*objects[:number], *objects[number + 1 :])
-            name = f"without object {number + 1}{_phrase(objects[number])}"
+            name = Message("change-no-object", number=number + 1, phrase=_phrase(objects[number]))
             yield Variant("no object", name, replace(example, objects=rest), _without(views, first + number), first + number)
     if vision.whole and views[0] is not None:
-        yield Variant("no whole picture", "without the whole picture", replace(example, image=None), _without(views, 0), 0)
+        yield Variant("no whole picture", Message("change-no-full-image"), replace(example, image=None), _without(views, 0), 0)
     if other is not None:
         swapped = replace(example, image=other.image, objects=other.objects)
-        yield Variant("other picture", f"with another picture: {other.name}", swapped, batcher.views(swapped))
+        yield Variant("other picture", Message("change-other-image", name=other.name), swapped, batcher.views(swapped))
 
 
 def _without(views: Sequence[View | None], place: int) -> tuple[View | None, ...]:
@@ -80,7 +81,8 @@ def other_picture(examples: Sequence[Example], example: Example, seed: int, wher
     while images:
         image = chance.choice(images)
         if _can_be_read(found[image]):
-            return OtherPicture(f"{image.name}, of {found[image].id} in {where} (seed {seed})", image, found[image].objects)
+            name = Message("image-of-another", image=image.name, example=found[image].id, data=where, seed=seed)
+            return OtherPicture(name, image, found[image].objects)
         images.remove(image)
     return None
 
@@ -103,4 +105,4 @@ def drawn_picture(folder: Path, seed: int) -> OtherPicture:
     image = folder / f"drawn-{seed}.png"
     drawn.image.save(image)
     objects = tuple(VisualObject(None, thing.box, thing.phrase, thing.score) for thing in drawn.objects)
-    return OtherPicture(f"one that hvpkit drew (seed {seed})", image, objects)
+    return OtherPicture(Message("image-generated", seed=seed), image, objects)

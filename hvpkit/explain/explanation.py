@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from hvpkit.messages import Message
 from hvpkit.types import Box, Prediction, Span, TextEntity, TextSpan
 
 ChangeKind = Literal["no pictures", "no object", "no whole picture", "other picture"]
 PictureKind = Literal["whole", "object", "blank"]
 GROUPS = ("lower", "middle", "upper")
 ALL = "all layers"
-CAUTION = "Attention shows where the model looked, which need not be why it decided; what would change is measured by changing it."
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Explanation:
     gold: tuple[str, ...] = ()
     named: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
-    caution: str = CAUTION
+    caution: str = field(default_factory=lambda: Message("attention-caution"))
 
     def title(self, decision: Decision) -> str:
         """Name a decision: the entity and its type, or the relation."""
@@ -179,16 +179,16 @@ class Explanation:
         return tuple(layer for group in self.groups for layer in group.layers)
 
 
-def lacking(explained: Explanation) -> Iterator[str]:
+def lacking(explained: Explanation) -> Iterator[Message]:
     """Say what cannot be shown of a text that has pictures, and why."""
     if explained.pictures and not explained.looks:
-        yield "the attention of this model's text encoder does not reach its pictures"
+        yield Message("attention-without-images")
     if explained.pictures and explained.gates is None:
-        yield "this model has no gates over levels"
+        yield Message("gates-missing")
     if explained.gates is not None and explained.gates.level_name == "slice":
-        yield "a slice is a part of the output of the release's one map, not a stage of the backbone"
+        yield Message("slices-are-no-levels")
     if explained.looks and not explained.cells_are_places:
-        yield "the parts of a picture are runs of channels, as the release cuts them, not places in it"
+        yield Message("parts-are-no-places")
 
 
 def layer_groups(layers: int) -> tuple[LayerGroup, ...]:

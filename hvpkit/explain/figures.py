@@ -34,7 +34,7 @@ def gates_figure(explanations: Sequence[Explanation]) -> Any:  # noqa: ANN401 - 
     """Draw one small map a text layer: rows are examples, columns levels, mean over an example's pictures (Chen et al. 2022, figure 4)."""
     shown = [e for e in explanations if e.gates is not None]
     if not shown:
-        raise InputError("none of the examples has gates to draw: this model has none, or sees no pictures there")
+        raise InputError("figure-without-gates")
     gates = [e.gates for e in shown if e.gates is not None]
     layers, levels, name = len(gates[0].weights[0]), len(gates[0].weights[0][0]), gates[0].level_name
     columns = min(COLUMNS, layers)
@@ -62,7 +62,7 @@ def attention_figure(explanations: Sequence[Explanation]) -> Any:  # noqa: ANN40
     """Draw where entities look: rows are entities (or head and tail), columns the pictures' cells (Chen et al. 2022, table 2)."""
     shown = [e for e in explanations if any(mention.looks for mention in e.mentions)]
     if not shown:
-        raise InputError("no entity of the examples has attention on pictures to draw")
+        raise InputError("figure-without-attention")
     mentions = [[m for m in e.mentions if m.looks is not None] for e in shown]
     pictures = max(len(e.pictures) for e in shown)
     heights = [1.05 * INCH + 0.3 * len(own) + 0.75 for own in mentions]

@@ -35,7 +35,7 @@ class Source:
         known = {example.id: example for example in self.examples}
         missing = next((name for name in names if name not in known), None)
         if missing is not None:
-            raise DataError(f"{self.where} has no example {missing!r}{choices(missing, list(known)[:2000])}")
+            raise DataError("example-unknown", data=self.where, example=missing, hint=choices(missing, list(known)[:2000]))
         return [known[name] for name in names]
 
     def first(self, count: int) -> list[Example]:
@@ -47,10 +47,10 @@ def open_source(folder: ModelFolder, data: Path | None, split: Split) -> Source:
     """Open a split of `data`, or of the model's own; raises DataError when it is for another task, or empty."""
     opened = open_prepared(data or folder.recipe.data.path)
     if opened.manifest.task != folder.recipe.task:
-        raise DataError(f"{opened.folder} holds {opened.manifest.task} data, the model is for {folder.recipe.task}")
+        raise DataError("model-task-mismatch", data=opened.folder, found=opened.manifest.task, expected=folder.recipe.task)
     examples = opened.examples(split)
     if not examples:
-        raise DataError(f"{opened.folder} has no {split} examples")
+        raise DataError("split-empty", data=opened.folder, split=split)
     return Source(opened, split, examples)
 
 
@@ -63,9 +63,9 @@ def read_object(given: str) -> VisualObject:
     try:
         box = Box(*(float(edge) for edge in edges))
     except ValueError:
-        raise DataError(f"--object {given}: expected a crop's file, or four numbers left,top,right,bottom in pixels") from None
+        raise DataError("crop-malformed", given=given) from None
     if not (box.left < box.right and box.top < box.bottom):
-        raise DataError(f"--object {given}: expected left < right and top < bottom")
+        raise DataError("crop-inverted", given=given)
     return VisualObject(box=box)
 
 
@@ -73,18 +73,18 @@ def figure_kind(file: Path) -> str:
     """Give what a figure's name asks for: gates or attention; raises InputError."""
     kind = next((kind for kind in KINDS if file.name.startswith(kind)), None)
     if kind is None or file.suffix.lower() not in FORMATS:
-        raise InputError(f"--figure {file}: expected a file named gates... or attention..., that ends in {', '.join(FORMATS)}")
+        raise InputError("figure-name", file=file, formats=FORMATS)
     return kind
 
 
 def check_page(file: Path) -> None:
     """Refuse a folder, and a file that is there and is no page of ours; raises InputError."""
     if file.is_dir():
-        raise InputError(f"{file} is a folder; name a file for --html")
+        raise InputError("page-is-folder", file=file)
     if file.is_file() and file.stat().st_size:
         with file.open("rb") as stream:
             if f'"generator" content="{GENERATOR}"'.encode() not in stream.read(4096):
-                raise InputError(f"{file} is there already and no page of `hvp explain`; name another file for --html")
+                raise InputError("page-is-foreign", file=file)
 
 
 def check_figures(files: Sequence[Path]) -> None:
@@ -92,4 +92,4 @@ def check_figures(files: Sequence[Path]) -> None:
     for file in files:
         figure_kind(file)
     if files and find_spec("matplotlib") is None:
-        raise InputError('--figure draws with matplotlib, which is not installed; pip install "hvpkit[figures]"')
+        raise InputError("figure-needs-matplotlib")

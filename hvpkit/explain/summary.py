@@ -106,7 +106,7 @@ def summarize(
     for found in _rows(predictor, examples):
         progress(1)
         if isinstance(found, InputError):
-            errors.append(str(found))
+            errors.append(found.message)
         elif found is not None:
             rows.append(found)
     gates = [row.gates for row in rows if row.gates is not None]

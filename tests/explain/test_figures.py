@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
+from raising import raises
 
 import hvpkit
-from hvpkit.errors import InputError
+from hvpkit.errors import DataError, InputError
 from hvpkit.explain.figures import gates_figure, write_figure
 from hvpkit.explain.pair import explain
 from hvpkit.explain.sources import check_figures, figure_kind, read_object
@@ -60,8 +61,8 @@ def test_formulas_and_emoji_in_a_tweet_are_drawn_as_they_stand(explained, tmp_pa
 
 def test_nothing_to_draw_is_an_error(explained, tmp_path):
     bare = [replace(e, gates=None, mentions=()) for e in explained]
-    for name in ("gates.png", "attention.png"):
-        with pytest.raises(InputError, match="none of|no entity of"):
+    for name, code in (("gates.png", "figure-without-gates"), ("attention.png", "figure-without-attention")):
+        with raises(InputError, code):
             write_figure(tmp_path / name, bare)
         assert not (tmp_path / name).exists()
 
@@ -70,10 +71,10 @@ def test_names_say_what_to_draw(tmp_path, monkeypatch):
     assert figure_kind(tmp_path / "gates.pdf") == "gates"
     assert figure_kind(tmp_path / "attention_2017.SVG") == "attention"
     for name in ("figure4.pdf", "gates.jpg", "gates"):
-        with pytest.raises(InputError, match=r"expected a file named gates\.\.\. or attention"):
+        with raises(InputError, "figure-name", file=tmp_path / name, formats=(".pdf", ".png", ".svg")):
             check_figures([tmp_path / name])
     monkeypatch.setattr("hvpkit.explain.sources.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r'matplotlib, which is not installed; pip install "hvpkit\[figures\]"'):
+    with raises(InputError, "figure-needs-matplotlib"):
         check_figures([tmp_path / "gates.pdf"])
     check_figures([])
 
@@ -81,6 +82,6 @@ def test_names_say_what_to_draw(tmp_path, monkeypatch):
 def test_objects_are_crops_or_boxes(tmp_path):
     assert read_object("a.png") == VisualObject(tmp_path.__class__("a.png"))
     assert read_object("1,2.5,30,40") == VisualObject(box=Box(1, 2.5, 30, 40))
-    for wrong in ("1,2,3,x", "10,2,3,4"):
-        with pytest.raises(InputError, match="expected"):
+    for wrong, code in (("1,2,3,x", "crop-malformed"), ("10,2,3,4", "crop-inverted")):
+        with raises(DataError, code, given=wrong):
             read_object(wrong)

@@ -13,7 +13,7 @@ from PIL import Image
 
 import hvpkit
 from hvpkit.errors import PictureError
-from hvpkit.explain.explanation import Gates
+from hvpkit.explain.explanation import Gates, lacking
 from hvpkit.explain.page import render, write_page
 from hvpkit.explain.pair import explain
 from hvpkit.explain.scales import STEPS, percent, points, step
@@ -41,8 +41,9 @@ def test_nothing_is_loaded_and_everything_is_inside(page):
     assert not re.search(r"\son\w+=", page)
 
 
-def test_it_says_that_attention_need_not_be_explanation(page):
-    assert page.count("need not be why it decided") == 1
+def test_it_says_that_attention_need_not_be_explanation(page, explained):
+    assert explained.caution.code == "attention-caution"
+    assert page.count(str(escape(explained.caution))) == 1
 
 
 def test_words_pictures_and_tables_are_there(page, explained):
@@ -83,8 +84,22 @@ def test_slices_are_never_called_levels_nor_their_parts_places(explained):
     made = re.sub(r"<style>.*?</style>|<script>.*?</script>", "", render(released, Path("m")), flags=re.DOTALL)
     assert "slice" in made
     assert "level" not in made
-    assert "no places in the picture" in made
+    assert 'data-cells="parts"' in made
     assert 'class="map over"' not in made
+    notes = list(lacking(released))
+    assert [note.code for note in notes] == ["slices-are-no-levels", "parts-are-no-places"]
+    assert all(str(escape(note)) in made for note in notes)
+
+
+def test_parts_that_are_places_lie_over_the_picture(page, explained):
+    assert 'data-cells="places"' in page
+    assert 'class="map over"' in page
+    assert list(lacking(explained)) == []
+
+
+def test_what_a_model_has_not_got_is_told(explained):
+    bare = replace(explained, looks=(), gates=None)
+    assert [note.code for note in lacking(bare)] == ["attention-without-images", "gates-missing"]
 
 
 def test_pictures_are_encoded_anew_without_what_their_files_say(explained, tmp_path):
@@ -102,7 +117,8 @@ def test_a_text_without_pictures_has_a_page_too(explained):
     bare = replace(explained, pictures=(), looks=(), gates=None, changes=(), groups=(), image=None)
     bare = replace(bare, mentions=tuple(replace(mention, looks=None) for mention in bare.mentions))
     made = render(bare, Path("m"))
-    assert "there is none to take away" in made
+    assert 'id="no-changes"' in made
+    assert '<table class="changes">' not in made
     assert "<img" not in made
 
 

@@ -15,6 +15,7 @@ from hvpkit.explain.changes import OtherPicture, drawn_picture, other_picture
 from hvpkit.explain.explanation import layer_groups
 from hvpkit.explain.pair import explain
 from hvpkit.inference import read_windows
+from hvpkit.messages import Message
 from hvpkit.model import Model
 from hvpkit.prediction_input import PredictionInput, read_example, read_input
 from hvpkit.types import Example, VisualObject
@@ -99,7 +100,7 @@ def test_a_word_s_attention_is_that_of_its_pieces_in_the_model(mner, mner_data):
 def test_pictures_that_are_missing_are_not_among_those_seen(mner, mner_data):
     example = next(e for e in mner_data.examples("test") if e.image is not None and not e.objects)
     found = explain(mner, reading_of(mner, example))
-    assert [picture.name for picture in found.pictures] == ["whole picture"]
+    assert [picture.kind for picture in found.pictures] == ["whole"]
     assert len(found.gates.weights) == 1
     assert all(len(layer) == 1 for looks in found.looks for layer in looks.cells)
 
@@ -158,17 +159,18 @@ def test_each_change_gives_what_predict_would_say(mner, mner_data, tmp_path):
     other = OtherPicture("another", tiny.draw(tmp_path / "other.png", 77))
     found = explain(mner, reading_of(mner, example), other)
     changed = {
-        "without pictures": replace(example, image=None, objects=()),
-        "without object 1": replace(example, objects=example.objects[1:]),
-        "without object 2": replace(example, objects=example.objects[:1]),
-        "without the whole picture": replace(example, image=None),
-        "with another picture: another": replace(example, image=other.image, objects=()),
+        ("no pictures", None): replace(example, image=None, objects=()),
+        ("no object", 1): replace(example, objects=example.objects[1:]),
+        ("no object", 2): replace(example, objects=example.objects[:1]),
+        ("no whole picture", 0): replace(example, image=None),
+        ("other picture", None): replace(example, image=other.image, objects=()),
     }
-    assert [change.name for change in found.changes] == list(changed)
+    assert [(change.kind, change.picture) for change in found.changes] == list(changed)
+    assert found.changes[-1].name == Message("change-other-image", name="another")
     compared = 0
     for change in found.changes:
         for entity, effect in zip(found.prediction.entities, change.effects, strict=True):
-            expected = confidence(mner, changed[change.name], entity)
+            expected = confidence(mner, changed[change.kind, change.picture], entity)
             assert effect.before == entity.confidence
             assert effect.flips == (expected is None)
             if expected is not None:
@@ -194,12 +196,12 @@ def test_a_relation_s_changes_give_what_predict_would_say(mre, mre_data, tmp_pat
 
 def test_a_removed_object_says_which_picture_it_was(mner, mner_data):
     found = explain(mner, reading_of(mner, mner_data.examples("test")[0]))
-    removed = {change.name: change.picture for change in found.changes}
-    assert {name: place for name, place in removed.items() if place is not None} == {
-        f"without object 1 ({found.pictures[1].phrase})": 1,
-        f"without object 2 ({found.pictures[2].phrase})": 2,
-        "without the whole picture": 0,
-    }
+    assert [(change.name.code, change.name.fields, change.picture) for change in found.changes] == [
+        ("change-no-images", {}, None),
+        ("change-no-object", {"number": 1, "phrase": f" ({found.pictures[1].phrase})"}, 1),
+        ("change-no-object", {"number": 2, "phrase": f" ({found.pictures[2].phrase})"}, 2),
+        ("change-no-full-image", {}, 0),
+    ]
 
 
 def test_boxes_are_still_cut_from_the_picture_when_it_is_removed_itself(mner, mner_data):
@@ -237,8 +239,9 @@ def test_another_text_s_picture_is_chosen_by_the_seed_alone(mner_data):
     assert chosen == [other_picture(examples[::-1], examples[0], seed, "test of tiny") for seed in range(20)]
     assert all(other.image != examples[0].image for other in chosen)
     assert len({other.image for other in chosen}) > 1
-    assert chosen[3].image.name in chosen[3].name
-    assert "test of tiny (seed 3)" in chosen[3].name
+    source = next(example for example in examples if example.image == chosen[3].image)
+    assert chosen[3].name.code == "image-of-another"
+    assert chosen[3].name.fields == {"image": chosen[3].image.name, "example": source.id, "data": "test of tiny", "seed": 3}
     assert other_picture(examples[:1], examples[0], 0, "") is None
 
 
@@ -255,11 +258,11 @@ def test_another_picture_that_cannot_be_read_is_passed_over(mner_data, tmp_path)
 
 def test_where_there_is_no_other_picture_one_is_drawn(tmp_path, mner, mner_data):
     drawn = drawn_picture(tmp_path, 5)
-    assert drawn.name == "one that hvpkit drew (seed 5)"
+    assert (drawn.name.code, drawn.name.fields) == ("image-generated", {"seed": 5})
     assert open_picture(drawn.image).size == (128, 128)
     assert len(drawn.objects) in (2, 3)
     found = explain(mner, reading_of(mner, mner_data.examples("test")[0]), drawn)
-    assert found.changes[-1].name == "with another picture: one that hvpkit drew (seed 5)"
+    assert (found.changes[-1].name.code, found.changes[-1].name.fields) == ("change-other-image", {"name": drawn.name})
 
 
 # -------------------------------------------------------------------------------------------------------------------- errors

@@ -17,9 +17,23 @@ from hvpkit.data.demo.ceilings import answers_of
 from hvpkit.data.demo.generate import contrast_pairs
 from hvpkit.data.prepared import open_prepared
 from hvpkit.inference import Decoded, decode
+from hvpkit.messages import Message, Template, add_templates
 from hvpkit.model_folder import open_model_folder
 from hvpkit.predictor import Predictor
 from hvpkit.types import EntityPrediction, Example, Relation, RelationPrediction, Span
+
+add_templates(
+    {
+        "contrast-without-pairs": Template(
+            "{data} has no sentence with two pictures; it takes data that hvpkit drew (hvp preprocess demo)", {"data": "data/twitter2017"}
+        ),
+        "contrast-confused": Template("The model does not tell these two apart: train longer, or on more data."),
+        "contrast-counted": Template(
+            "{right} of {pairs} such pairs are told apart, both answers right; from the text alone it would be none.",
+            {"right": 12, "pairs": 16},
+        ),
+    }
+)
 
 
 def asked_of(one: Example, other: Example) -> tuple[Span, ...]:
@@ -70,7 +84,7 @@ def main(model: Path) -> None:
     data = open_prepared(folder.recipe.data.path)
     pairs = contrast_pairs(data.examples("test"))
     if not pairs:
-        sys.exit(f"{data.folder} has no sentence with two pictures; it takes data that hvpkit drew (hvp preprocess demo)")
+        sys.exit(Message("contrast-without-pairs", data=data.folder))
     predictor = Predictor(folder)
     answers = list(decode(predictor.model, predictor.batcher, [example for pair in pairs for example in pair]))
     told = [right(pair, answers[2 * i : 2 * i + 2]) for i, pair in enumerate(pairs)]
@@ -78,8 +92,8 @@ def main(model: Path) -> None:
     shown = next((pair for pair, well in scenes if well), (scenes or [(pairs[0], False)])[0][0])
     print("The same sentence with two pictures:\n")
     if not show(predictor, model, shown):
-        print("The model does not tell these two apart: train longer, or on more data.")
-    print(f"{sum(told)} of {len(told)} such pairs are told apart, both answers right; from the text alone it would be none.")
+        print(Message("contrast-confused"))
+    print(Message("contrast-counted", right=sum(told), pairs=len(told)))
 
 
 if __name__ == "__main__":

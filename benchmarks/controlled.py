@@ -25,6 +25,7 @@ from random import Random
 from typing import Any
 
 from hvpkit.data.demo.plan import CLUES
+from hvpkit.messages import Message, Template, add_templates
 from report import with_section
 
 HERE = Path(__file__).parent
@@ -35,6 +36,17 @@ TEXT_PLUGINS = {"cnn-bilstm-crf": ("mner",), "pcnn": ("mre",)}  # those without 
 COLUMNS = (*TEXT_PLUGINS, "text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")  # of the table of scores
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of irrelevant pictures at test; in training it is 0.3
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data
+add_templates(
+    {
+        "controlled-finished": Template(
+            "{finished} of {runs} runs are finished, seeds {seeds}; mean ± standard deviation over seeds, in points of F1. What is not "
+            "listed was not run.",
+            {"finished": 5, "runs": 102, "seeds": [1, 2]},
+        ),
+        "controlled-not-run": Template("Not run."),
+        "controlled-without-charts": Template("no charts: matplotlib is not installed (pip install matplotlib)"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -373,8 +385,7 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
         "`python benchmarks/controlled.py`: recipes/quickstart.yaml, quickstart_mre.yaml and their variants, drawn data",
         f"({bench.size} training examples a task; {_fingerprints(results)}), encoder from random weights, a backbone of fixed wavelets,",
         f"{bench.recipe_epochs()} epochs.",
-        f"{len(results.found)} of {len(list(jobs(results.seeds)))} runs are finished, seeds {', '.join(map(str, seeds))}; mean ± standard "
-        "deviation over seeds, in points of F1. What is not listed was not run.",
+        Message("controlled-finished", finished=len(results.found), runs=len(list(jobs(results.seeds))), seeds=seeds),
         "",
         f"| task | text ceiling | {' | '.join(COLUMNS)} | picture ceiling | distance closed |",
         f"|---|---|{'---|' * len(COLUMNS)}---|---|",
@@ -384,7 +395,7 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
         lines += ["", f"**{number}. {claim}**", ""]
         of = [row for row in rows if row.claim == number]
         if not of:
-            lines += ["Not run."]
+            lines += [Message("controlled-not-run")]
             continue
         lines += ["| task | | difference | at least | holds | seeds |", "|---|---|---|---|---|---|"]
         lines += [f"| {r.task} | {r.what} | {_mean(r.points, '+')} | {r.floor:+g} | {r.holds} | {len(r.points)} |" for r in of]
@@ -439,7 +450,7 @@ def charts(results: Results, out: Path) -> None:
     try:
         import matplotlib
     except ImportError:
-        print("no charts: matplotlib is not installed (pip install matplotlib)", file=sys.stderr)
+        print(Message("controlled-without-charts"), file=sys.stderr)
         return
     matplotlib.use("Agg")
     from matplotlib import pyplot

@@ -25,9 +25,16 @@ from hvpkit.data.demo.ceilings import answers_of
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
 from hvpkit.explain.explanation import Decision, Explanation, mean
+from hvpkit.messages import Template, add_templates
 from hvpkit.types import Example, Span
 
 HERE = Path(__file__).parent
+add_templates(
+    {
+        "benchmark-explain-nothing-decides": Template("no example says which object decides; `hvp preprocess demo` draws some"),
+        "benchmark-explain-nothing-open": Template("{example}: nothing in its words is open", {"example": "test-3"}),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def decided_by_one_object(examples: Iterable[Example]) -> list[Example]:
     """Find the examples whose text leaves the answer open and of whose picture one object shows it."""
     found = [e for e in examples if e.notes.get("open") == "yes" and e.notes.get("deciding_object", "none") != "none"]
     if not found:
-        raise DataError("no example says which object decides; `hvp preprocess demo` draws some")
+        raise DataError("benchmark-explain-nothing-decides")
     return found
 
 
@@ -62,7 +69,7 @@ def open_span(example: Example, examples: Iterable[Example]) -> tuple[tuple[Span
             differing = [(spans, answer) for spans, answer in own if theirs.get(spans, answer) != answer]
             if differing:
                 return differing[0]
-    raise DataError(f"{example.id}: nothing in its words is open")
+    raise DataError("benchmark-explain-nothing-open", example=example.id)
 
 
 def finding(example: Example, spans: tuple[Span, ...], answer: str, explained: Explanation) -> Finding:

@@ -6,6 +6,7 @@ import tiny
 from hvpkit.data.demo.generate import contrast_pairs, generate
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
+from hvpkit.messages import Message
 from hvpkit.types import Entity, Example, Relation, Span
 
 
@@ -24,7 +25,7 @@ def test_a_pair_is_told_apart_when_both_answers_are_right(contrast):
     assert contrast.right(pair, [says["PER"], says["ORG"]])
     assert not contrast.right(pair, [says["PER"], says["PER"]])
     assert not contrast.right(pair, [says["PER"], []])
-    assert not contrast.right(pair, [says["PER"], DataError("unreadable")])
+    assert not contrast.right(pair, [says["PER"], DataError("custom", text="unreadable")])
 
 
 def test_a_pair_of_relations_is_told_apart_by_their_labels(contrast):
@@ -41,10 +42,11 @@ def test_a_model_that_learnt_nothing_is_said_to_tell_nothing_apart(contrast, tmp
     contrast.main(model)
     said = capsys.readouterr().out
     assert said.count("$ hvp predict --model") == 2
-    assert "does not tell these two apart" in said
-    assert f"0 of {len(contrast_pairs(data.examples('test')))} such pairs" in said
+    assert Message("contrast-confused") in said
+    assert Message("contrast-counted", right=0, pairs=len(contrast_pairs(data.examples("test")))) in said
 
 
-def test_data_that_was_not_drawn_is_refused(contrast, mner_text_model):
-    with pytest.raises(SystemExit, match="no sentence with two pictures"):
+def test_data_that_was_not_drawn_is_refused(contrast, mner_text_model, mner_data):
+    with pytest.raises(SystemExit) as ended:
         contrast.main(mner_text_model)
+    assert (ended.value.code.code, ended.value.code.fields) == ("contrast-without-pairs", {"data": mner_data.folder})

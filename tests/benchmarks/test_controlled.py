@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hvpkit.messages import Message
 from report import with_section
 
 
@@ -64,9 +65,9 @@ def test_the_distance_closed_is_a_share_of_that_between_the_ceilings(controlled,
 def test_the_report_says_what_was_run_and_what_was_not(controlled, bench, tmp_path):
     out = tmp_path / "out"
     section = controlled.report(bench, range(1, 4), out)
-    assert "5 of 102 runs are finished, seeds 1, 2" in section
+    assert Message("controlled-finished", finished=5, runs=102, seeds=[1, 2]) in section
     assert "| mner | 60.0 | - | - | 55.0 ± 7.1 | - | - | - | 65.0 | - | 72.5 ± 3.5 | 80.0 | 62.5 ± 17.7% |" in section
-    assert section.count("Not run.") == 3
+    assert section.splitlines().count(Message("controlled-not-run")) == 3
     assert "| none | 0.25 | 0.75 |" in section
     document = json.loads((out / "controlled.json").read_text())
     assert document["runs"]["mner.flat.seed1"]["groups"]["all"]["f1"] == 0.65

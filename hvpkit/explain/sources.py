@@ -50,7 +50,7 @@ def open_source(folder: ModelFolder, data: Path | None, split: Split) -> Source:
         raise DataError("model-task-mismatch", data=opened.folder, found=opened.manifest.task, expected=folder.recipe.task)
     examples = opened.examples(split)
     if not examples:
-        raise DataError("split-empty", data=opened.folder, split=split)
+        raise DataError("no-split-examples", data=opened.folder, split=split)
     return Source(opened, split, examples)
 
 

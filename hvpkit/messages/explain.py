@@ -9,10 +9,6 @@ TEMPLATES: dict[str, Template] = {
     "example-unknown": Template(
         "{data} has no example {example!r}{hint}", {"data": "test of tiny", "example": "test-9", "hint": "; did you mean test-1?"}
     ),
-    "model-task-mismatch": Template(
-        "{data} holds {found} data, the model is for {expected}", {"data": "data/mnre", "found": "mre", "expected": "mner"}
-    ),
-    "split-empty": Template("{data} has no {split} examples", {"data": "data/tiny", "split": "test"}),
     "crop-malformed": Template(
         "--object {given}: expected a crop's file, or four numbers left,top,right,bottom in pixels", {"given": "1,2,3,x"}
     ),

@@ -112,7 +112,7 @@ class Bench:
 
     def recipe_epochs(self) -> str:
         """Say for how many epochs whole training sets are seen."""
-        from hvpkit.recipe import load_recipe
+        from hvpkit.recipe_loading import load_recipe
 
         recipes = (HERE.parent / "recipes" / name for name in ("quickstart.yaml", "quickstart_mre.yaml"))
         return " and ".join(dict.fromkeys(str(self.epochs or load_recipe(recipe).train.epochs) for recipe in recipes))
@@ -122,7 +122,8 @@ class Bench:
 
     def recipe(self, job: Job) -> Any:  # noqa: ANN401 - torch comes late
         """Give a run's recipe: the quickstart's, varied, or a system's own."""
-        from hvpkit.recipe import FusionSpec, Part, load_recipe
+        from hvpkit.recipe import FusionSpec, Part
+        from hvpkit.recipe_loading import load_recipe
 
         if job.system in TEXT_PLUGINS:
             settings = [f"data.folder={self.data(job.task)}", f"train.seed={job.seed}"]

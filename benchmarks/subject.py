@@ -18,7 +18,8 @@ from PIL import Image
 
 from hvpkit.data.prepared import PreparedData, open_prepared, write_prepared
 from hvpkit.data.reading import Dataset, ReaderContext
-from hvpkit.recipe import Recipe, load_recipe
+from hvpkit.recipe import Recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.types import Example, Task, VisualObject
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hvpkit.errors import ComponentError, choices
 from hvpkit.messages import LocatedMessage, Message
 from hvpkit.option_types import type_problem
+from hvpkit.recipe import Recipe
 from hvpkit.registry import Component, Registry
-
-if TYPE_CHECKING:
-    from hvpkit.recipe import Recipe
 
 Problem = tuple[tuple[str, ...], Message]  # the key that it is about, and what is wrong
 

@@ -12,19 +12,18 @@ from typing import Any
 from hvpkit.data.answers import answers_of
 from hvpkit.data.batching import Batcher
 from hvpkit.data.demo.ceilings import groups
+from hvpkit.data.labels import label_kinds
 from hvpkit.data.prepared import PreparedData, advised, open_prepared
-from hvpkit.data.report import kinds
 from hvpkit.data.shuffling import shuffle_pictures
 from hvpkit.errors import DataError, InputError
-from hvpkit.inference import Decoded, decode, score, with_picture
+from hvpkit.heads.bio import to_tags
+from hvpkit.inference import Decoded, decode, with_picture
 from hvpkit.messages import Message
-from hvpkit.metrics import Scores
+from hvpkit.metrics import Scores, entity_scores, relation_scores
 from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
-from hvpkit.objects.request import how_found
 from hvpkit.piece_scoring import piece_scores
-from hvpkit.prediction_input import looks_at_objects, uses_pictures
-from hvpkit.recipe import Recipe
+from hvpkit.recipe import Recipe, describe_objects
 from hvpkit.types import Example, Relation, Split
 from hvpkit.vision.feature_identity import features_folder
 from hvpkit.vision.features import open_pyramids
@@ -80,7 +79,7 @@ def evaluate(
     Raises DataError when the data is for another task, has other labels alone, has no such split or none of it can be read; InputError when
     `predictions` is a file of something else, or pictures are to be shuffled that the model does not look at.
     """
-    if shuffle is not None and not uses_pictures(folder.recipe):
+    if shuffle is not None and not folder.recipe.uses_pictures:
         raise InputError("shuffle-without-images", model=folder.folder)
     if predictions is not None:
         check_replaceable(predictions)
@@ -114,7 +113,7 @@ def evaluate(
         encoder=folder.metrics["encoder"],
         remarks=[*folder.metrics["remarks"], *_of_data(folder, data, unknown & labels_of(examples), shuffle)],
         groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
-        scores=pieces or score(examples, answers),
+        scores=pieces or score_predictions(examples, answers),
     )
 
 
@@ -133,7 +132,7 @@ def unknown_labels(data: PreparedData, folder: ModelFolder) -> set[str]:
 
     Raises DataError when it knows none of them, or scores pieces.
     """
-    there, known = (set(kinds(what)) - {"None"} for what in (data.labels, folder.labels))
+    there, known = (set(label_kinds(what)) - {"None"} for what in (data.labels, folder.labels))
     unknown = there - known
     if unknown and (not there & known or folder.recipe.scoring == "pieces"):
         raise DataError("labels-unknown", data=data.folder, names=sorted(unknown), known=sorted(known))
@@ -152,9 +151,9 @@ def _of_data(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle
         yield Message("trained-with-other-data", name=trained["name"], fingerprint=trained["fingerprint"])
     if unknown:
         yield Message("labels-missed", names=sorted(unknown))
-    if uses_pictures(recipe) and data.manifest.text_only:
+    if recipe.uses_pictures and data.manifest.text_only:
         yield Message("data-without-images")
-    elif looks_at_objects(recipe) and (here := how_found(data.objects)) != (then := how_found(recipe.data.objects)):
+    elif recipe.uses_objects and (here := describe_objects(data.objects)) != (then := describe_objects(recipe.data.objects)):
         yield Message("trained-with-other-objects", expected=then, found=here)
     if shuffle is not None:
         yield Message("images-shuffled", seed=shuffle)
@@ -177,7 +176,7 @@ def group_scores(
     if not ceilings:
         return {}
     answer_of = {example.id: answer for example, answer in zip(examples, answers, strict=True)}
-    scores = {name: score(group, [answer_of[example.id] for example in group]) for name, group in groups(examples).items()}
+    scores = {name: score_predictions(group, [answer_of[example.id] for example in group]) for name, group in groups(examples).items()}
     return {
         name: GroupScore(found.examples, found.overall.gold, ceilings[name]["text"], found.overall.f1, ceilings[name]["picture"])
         for name, found in scores.items()
@@ -230,3 +229,13 @@ def _prediction(example: Example, answer: Decoded | InputError) -> dict[str, Any
     if isinstance(answer, Relation):
         return record | {"predicted": answer.label, "confidence": answer.confidence, "probabilities": dict(answer.probabilities)}
     return record | {"predicted": [asdict(entity) for entity in answer]}
+
+
+def score_predictions(examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> Scores:
+    """Score predictions against the examples' labels; an example that could not be read counts as one without a find."""
+    if examples and examples[0].tags is None:
+        predicted = [answer.label if isinstance(answer, Relation) else "None" for answer in answers]
+        return relation_scores([str(example.relation) for example in examples], predicted)
+    found = [answer if isinstance(answer, list) else [] for answer in answers]
+    tags = [to_tags(entities, len(example.words)) for example, entities in zip(examples, found, strict=True)]
+    return entity_scores([example.tags or () for example in examples], tags)

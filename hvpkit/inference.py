@@ -12,8 +12,6 @@ import torch
 from hvpkit.contracts import Batch
 from hvpkit.data.batching import Batcher, Item
 from hvpkit.errors import DataError, InputError, PictureError
-from hvpkit.heads.bio import to_tags
-from hvpkit.metrics import Scores, entity_scores, relation_scores
 from hvpkit.model import Model
 from hvpkit.recipe import Recipe
 from hvpkit.text.windows import Window, merge, windows
@@ -184,13 +182,3 @@ def join(parts: Sequence[Part], found: Sequence[Decoded]) -> Answer:
 def with_picture(recipe: Recipe, examples: Sequence[Example]) -> int:
     """Count the examples whose whole picture is there and whose model looks at pictures."""
     return sum(example.image is not None for example in examples) if recipe.vision is not None else 0
-
-
-def score(examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> Scores:
-    """Score predictions against the examples' labels; an example that could not be read counts as one without a find."""
-    if examples and examples[0].tags is None:
-        predicted = [answer.label if isinstance(answer, Relation) else "None" for answer in answers]
-        return relation_scores([str(example.relation) for example in examples], predicted)
-    found = [answer if isinstance(answer, list) else [] for answer in answers]
-    tags = [to_tags(entities, len(example.words)) for example, entities in zip(examples, found, strict=True)]
-    return entity_scores([example.tags or () for example in examples], tags)

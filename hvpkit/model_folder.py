@@ -18,7 +18,8 @@ from hvpkit.access import open_to_others
 from hvpkit.composition import named_components, plugins_of, sources_of
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.messages import Message
-from hvpkit.recipe import Recipe, load_recipe
+from hvpkit.recipe import Recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Labels
 

@@ -75,7 +75,7 @@ def read_input(given: PredictionInput, recipe: Recipe) -> Reading:
         words = cut_words(words, (mentions.head, mentions.tail))
     image = None if given.image is None else _image(given.image)
     objects = tuple(_object(item, image) for item in given.objects or ())
-    sees = uses_pictures(recipe)
+    sees = recipe.uses_pictures
     example = Example(
         id="1" if given.id is None else str(given.id),
         words=tuple(word.text for word in words),
@@ -95,7 +95,7 @@ def read_example(example: Example, recipe: Recipe) -> Reading:
     if example.head is not None and example.tail is not None:
         mentions = Mentions(characters_of(example.head, text, words), characters_of(example.tail, text, words))
     remarks = _picture_remarks(example.image, False, example.objects, recipe)
-    sees = uses_pictures(recipe)
+    sees = recipe.uses_pictures
     return Reading(text, words, example if sees else replace(example, image=None, objects=()), mentions, tuple(remarks), True)
 
 
@@ -103,16 +103,6 @@ def characters_of(span: Span, text: str, words: Sequence[TextSpan]) -> TextSpan:
     """Give the characters of words [start, end)."""
     start, end = words[span.start].start, words[span.end - 1].end
     return TextSpan(text[start:end], start, end)
-
-
-def looks_at_objects(recipe: Recipe) -> bool:
-    """Tell whether a model of this recipe looks at objects."""
-    return uses_pictures(recipe) and recipe.vision is not None and recipe.vision.objects > 0
-
-
-def uses_pictures(recipe: Recipe) -> bool:
-    """Tell whether a model of this recipe looks at pictures at all."""
-    return recipe.vision is not None and not recipe.data.text_only
 
 
 # ------------------------------------------------------------------------------------------------------------------- text

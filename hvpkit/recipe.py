@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from hvpkit.composition import composition_problems
-from hvpkit.errors import RecipeError, choices
-from hvpkit.messages import LocatedMessage, Message
+from hvpkit.messages import Message
 from hvpkit.option_types import Count, Number, Share
-from hvpkit.recipe_source import Origin, Source, explain, read_source, source_of
-from hvpkit.recipe_yaml import Keys, dump
-from hvpkit.registry import Registry
+from hvpkit.recipe_source import Origin
+from hvpkit.recipe_yaml import dump
 from hvpkit.types import Task
 
 Name = Annotated[str, Field(min_length=1)]
@@ -67,6 +62,23 @@ class ObjectsSpec(_Spec):
     overlap: Share = 0.5
     smallest: Count = 16
     most: Count = 3
+
+    def describe(self) -> Message:
+        """Summarize in one line how objects are detected."""
+        fields = {"detector": self.proposer.name, "version": self.version, "max_objects": self.most, "threshold": self.threshold}
+        fields |= {"min_size": self.smallest, "nms_iou": self.overlap}
+        if self.phrases:
+            return Message("objects-detected-by-phrases", phrases=self.phrases, **fields)
+        return Message("objects-detected", **fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON values, as a recipe would write them."""
+        return {key: plain(getattr(self, key)) for key in type(self).model_fields}
+
+
+def describe_objects(settings: ObjectsSpec | None) -> Message:
+    """Summarize in one line how the objects of a dataset were found."""
+    return Message("objects-of-data") if settings is None else settings.describe()
 
 
 class DataSpec(_Spec):
@@ -170,6 +182,11 @@ class TrainSpec(_Spec):
     sampling: Literal["without-replacement", "with-replacement"] = "without-replacement"
     log: Literal["none", "tensorboard"] = "none"
 
+    @property
+    def is_subsampled(self) -> bool:
+        """Whether a part of the training set is used."""
+        return self.shots is not None or self.share != 1.0
+
     @model_validator(mode="after")
     def _evaluates(self) -> TrainSpec:
         if self.evaluate_from > self.epochs:
@@ -218,6 +235,16 @@ class Recipe(_Spec):
         return self
 
     @property
+    def uses_pictures(self) -> bool:
+        """Whether the model gets images at all."""
+        return self.vision is not None and not self.data.text_only
+
+    @property
+    def uses_objects(self) -> bool:
+        """Whether the model gets objects of images."""
+        return self.uses_pictures and self.vision is not None and self.vision.objects > 0
+
+    @property
     def tags_pieces(self) -> bool:
         """Say whether entities are tagged piece by piece, as in the release."""
         return (self.head.name, self.head.options.get("labels")) == ("crf", "pieces")
@@ -239,79 +266,6 @@ class Recipe(_Spec):
     def to_yaml(self) -> str:
         """Write every setting, defaults too; loading it gives the same recipe."""
         return dump({key: plain(getattr(self, key)) for key in type(self).model_fields})
-
-
-def load_recipe(path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Recipe:
-    """Read a recipe file, or a shipped recipe by its bare name, and apply overrides such as `train.lr=2e-5`.
-
-    With a registry its components are checked too. Raises RecipeError, which lists every problem as `file:line: message`.
-    """
-    return _load(read_source(_find(path)), overrides, registry)
-
-
-def recipe_from_text(text: str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Recipe:
-    """Read a recipe from its YAML text, as `load_recipe` does from a file."""
-    return _load(source_of(text, "recipe"), overrides, registry)
-
-
-def _load(source: Source, overrides: Sequence[str], registry: Registry | None) -> Recipe:
-    for override in overrides:
-        source.override(override)
-    recipe, errors = _validate(source.values, source.origin)
-    problems = [*source.problems, *(explain(error, source.origin, Recipe) for error in errors)]
-    if registry is not None:
-        problems += _component_problems(recipe, source, [error["loc"] for error in errors], registry)
-    if recipe is None or problems:
-        raise RecipeError("recipe-invalid", problems=problems)
-    return recipe
-
-
-def shipped_recipes() -> dict[str, Path]:
-    """List the recipes that come with hvpkit, by name."""
-    return shipped()
-
-
-def shipped(kind: str = ".") -> dict[str, Path]:
-    """List the YAML files that come with hvpkit, by name: recipes, or what lies in the folder `kind` beside them."""
-    package = Path(__file__).parent
-    folder = package / "recipes" if (package / "recipes").is_dir() else package.parent / "recipes"
-    return {file.stem: file for file in sorted((folder / kind).glob("*.yaml"))}
-
-
-def _find(path: Path | str) -> Path:
-    shipped = shipped_recipes()
-    if str(path) in shipped and not Path(path).is_file():
-        return shipped[str(path)]
-    if not Path(path).is_file():
-        hint = choices(Path(path).stem, shipped)
-        if Path(path).is_dir():
-            raise RecipeError("recipe-is-folder", file=path, hint=hint)
-        raise RecipeError("recipe-missing", file=path, hint=hint)
-    return Path(path)
-
-
-def _validate(values: dict[str, Any], origin: Origin) -> tuple[Recipe | None, list[ErrorDetails]]:
-    try:
-        recipe = Recipe.model_validate(values)
-    except ValidationError as error:
-        return None, error.errors()
-    recipe._origin = origin
-    return recipe, []
-
-
-def _component_problems(recipe: Recipe | None, source: Source, faults: Sequence[Keys], registry: Registry) -> list[LocatedMessage]:
-    """Check the components; of a recipe with faults, those in sections without any, if what is left still makes a recipe."""
-    if ("vision",) in faults or ("fusion",) in faults:
-        return []
-    sound = recipe or _validate(_without(source.values, faults), source.origin)[0]
-    found = composition_problems(sound, registry) if sound else []
-    return [LocatedMessage(source.origin.of(*key), message) for key, message in found if key[0] not in {keys[0] for keys in faults}]
-
-
-def _without(values: dict[str, Any], faults: Sequence[Keys]) -> dict[str, Any]:
-    kept = {key: value for key, value in values.items() if (key,) not in faults}
-    inner = {key: [keys[1:] for keys in faults if keys[0] == key] for key in kept}
-    return {key: _without(value, inner[key]) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
 def plain(value: object) -> object:

@@ -31,7 +31,16 @@ KINDS = {
     "proposer": "register_proposers",
 }
 CONTRACTS = "hvpkit.contracts"
-BUILT_IN = ("hvpkit.text", "hvpkit.vision", "hvpkit.gates", "hvpkit.fusions", "hvpkit.heads", "hvpkit.data", "hvpkit.objects")
+BUILT_IN = (
+    "hvpkit.text",
+    "hvpkit.vision",
+    "hvpkit.gates",
+    "hvpkit.fusions",
+    "hvpkit.heads",
+    "hvpkit.data",
+    "hvpkit.data.demo",
+    "hvpkit.objects",
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from raising import raises
 from hvpkit.composition import check_composition
 from hvpkit.errors import ComponentError, RecipeError, choices
 from hvpkit.messages import Message
-from hvpkit.recipe import Recipe, load_recipe
+from hvpkit.recipe import Recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import Component, Registry
 
 

@@ -10,8 +10,7 @@ from hvpkit.data.demo.ceilings import ceilings, groups
 from hvpkit.data.demo.generate import generate
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
-from hvpkit.evaluation import evaluate, group_scores, write_predictions
-from hvpkit.inference import score
+from hvpkit.evaluation import evaluate, group_scores, score_predictions, write_predictions
 from hvpkit.model_folder import open_model_folder
 from hvpkit.types import Entity, Relation, Span
 
@@ -58,7 +57,7 @@ def test_a_group_counts_its_own_examples_alone(demo):
     found = group_scores(demo.manifest.facts["ceilings"]["test"], examples, answers)
     settled = [example for example in examples if example.notes["open"] == "no"]
     assert found["open"].f1 == 1.0
-    assert found["settled"].f1 == 0.0 < found["all"].f1 == score(examples, answers).overall.f1 < 1.0
+    assert found["settled"].f1 == 0.0 < found["all"].f1 == score_predictions(examples, answers).overall.f1 < 1.0
     assert found["settled"].examples == len(settled)
 
 
@@ -115,4 +114,4 @@ def test_an_example_that_cannot_be_read_is_written_with_its_error_and_code(mner_
 
 def test_examples_that_cannot_be_read_count_as_finding_nothing(mner_data):
     examples = mner_data.examples("test")
-    assert score(examples, [DataError("text-empty") for _ in examples]).overall.recall == 0.0
+    assert score_predictions(examples, [DataError("text-empty") for _ in examples]).overall.recall == 0.0

@@ -10,7 +10,8 @@ import torch
 
 from hvpkit.data.batching import Batcher
 from hvpkit.errors import DataError, InputError, PictureError
-from hvpkit.inference import READ_AHEAD, Answer, answer, chunks, decode, score
+from hvpkit.evaluation import score_predictions
+from hvpkit.inference import READ_AHEAD, Answer, answer, chunks, decode
 from hvpkit.model_folder import open_model_folder
 from hvpkit.text.windows import Window
 from hvpkit.types import Entity, Example, Relation, Span, VisualObject
@@ -188,12 +189,12 @@ def test_the_model_is_left_in_the_mode_it_was_in_and_without_gradients(mner, mne
 def test_what_could_not_be_read_scores_as_nothing_found(mner_data, mre_data):
     gold = mner_data.examples("train")[:2]
     right = [[Entity(0, 2, "PER", 1.0), Entity(3, 4, "LOC", 1.0)], DataError("text-empty")]
-    scores = score(gold, right)
+    scores = score_predictions(gold, right)
     assert (scores.overall.gold, scores.overall.precision) == (4, 1.0)
     assert scores.overall.recall == pytest.approx(0.5)
     pairs = mre_data.examples("train")[:2]
     told = [Relation(str(pairs[0].relation), 1.0, ()), DataError("text-empty")]
-    assert score(pairs, told).overall.recall == pytest.approx(0.5)
+    assert score_predictions(pairs, told).overall.recall == pytest.approx(0.5)
 
 
 def test_windows_of_short_texts_are_the_whole_text(mner):

@@ -13,7 +13,7 @@ from hvpkit.cli import app
 from hvpkit.data.own import read_own
 from hvpkit.data.reading import ReaderContext
 from hvpkit.prediction_records import input_from, read_object
-from hvpkit.recipe import load_recipe, shipped_recipes
+from hvpkit.recipe_loading import load_recipe, shipped_recipes
 from hvpkit.registry import load_registry
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,8 @@ from raising import raises
 
 from hvpkit.errors import RecipeError, choices
 from hvpkit.messages import LocatedMessage, Message
-from hvpkit.recipe import FusionSpec, Part, Recipe, TextSpec, TrainSpec, load_recipe, shipped_recipes
+from hvpkit.recipe import FusionSpec, Part, Recipe, TextSpec, TrainSpec
+from hvpkit.recipe_loading import load_recipe, shipped_recipes
 from hvpkit.recipe_source import Origin, explain
 
 GOOD = """\

@@ -6,7 +6,7 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import RecipeError
-from hvpkit.recipe import load_recipe, shipped_recipes
+from hvpkit.recipe_loading import load_recipe, shipped_recipes
 from hvpkit.registry import load_registry
 
 FOLDER = Path(__file__).parents[1] / "recipes"

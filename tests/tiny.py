@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 
 from hvpkit.data.labels import relation_labels, tag_labels
 from hvpkit.data.prepared import PreparedData, open_prepared, write_prepared
-from hvpkit.recipe import Recipe, load_recipe
+from hvpkit.recipe import Recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.types import Box, Example, Labels, Span, Split, Task, VisualObject
 

@@ -17,7 +17,7 @@ from hvpkit.errors import HvpkitError, InputError
 from hvpkit.explain.sources import Source, check_figures, check_page, open_source, read_object
 from hvpkit.messages import Message
 from hvpkit.model_folder import ModelFolder
-from hvpkit.prediction_input import PredictionInput, Reading, read_example, read_input, uses_pictures
+from hvpkit.prediction_input import PredictionInput, Reading, read_example, read_input
 
 if TYPE_CHECKING:
     from hvpkit.explain.changes import OtherPicture
@@ -143,7 +143,7 @@ def choose(ask: Ask, given: PredictionInput | None, source: Source | None, folde
     """Read the text, or find the examples (no torch)."""
     if given is not None:
         reading = read_input(given, folder.recipe)
-        if isinstance(given.image, Path) and uses_pictures(folder.recipe):
+        if isinstance(given.image, Path) and folder.recipe.uses_pictures:
             from hvpkit.vision.pictures import check_picture
 
             check_picture(given.image)

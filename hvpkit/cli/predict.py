@@ -15,7 +15,7 @@ from hvpkit.errors import InputError
 from hvpkit.messages import Message
 from hvpkit.model_folder import ModelFolder, newest_model, open_model_folder
 from hvpkit.prediction_files import PredictionFile, Progress, open_prediction_file, require_some
-from hvpkit.prediction_input import PredictionInput, read_input, uses_pictures
+from hvpkit.prediction_input import PredictionInput, read_input
 from hvpkit.prediction_records import prediction_record
 from hvpkit.types import Prediction, VisualObject
 
@@ -73,7 +73,7 @@ def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
 
 def _one(given: PredictionInput, folder: ModelFolder, json: bool) -> None:
     read_input(given, folder.recipe)  # what can be told without torch is told at once
-    if isinstance(given.image, Path) and uses_pictures(folder.recipe):
+    if isinstance(given.image, Path) and folder.recipe.uses_pictures:
         from hvpkit.vision.pictures import check_picture
 
         check_picture(given.image)

@@ -11,8 +11,9 @@ import typer
 from hvpkit.cli import output
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
-from hvpkit.objects.request import ObjectRequest, how_found
-from hvpkit.recipe import ObjectsSpec, Recipe, load_recipe
+from hvpkit.objects.request import ObjectRequest
+from hvpkit.recipe import ObjectsSpec, Recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.recipe_source import Origin, Source
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import SPLITS
@@ -195,7 +196,7 @@ def show(report: Report) -> None:
     if report.objects is None and without and any(split.objects for split in report.splits.values()):
         output.print_text(f"The data brings objects, but none for {without} pictures; `--objects saliency` would look in all of them.")
     if report.objects is not None:
-        output.print_text(how_found(ObjectsSpec.model_validate(report.objects)))
+        output.print_text(ObjectsSpec.model_validate(report.objects).describe())
     if report.preview is not None:
         output.print_text(f"Look at the objects before you trust them: {report.preview}")
     output.print_text(f"fingerprint {report.fingerprint}, {'text only, ' if report.text_only else ''}in {report.folder}")

@@ -10,7 +10,8 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.errors import InputError, choices
-from hvpkit.recipe import Part, Recipe, load_recipe, shipped_recipes
+from hvpkit.recipe import Part, Recipe
+from hvpkit.recipe_loading import load_recipe, shipped_recipes
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.messages import Message
-from hvpkit.recipe import load_recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hvpkit.data import readers
-from hvpkit.data.demo import reader as drawn
 from hvpkit.hookspecs import Register, hookimpl
 
 
@@ -14,5 +13,3 @@ def register_readers(register: Register) -> None:
     register("twitter2017", readers.twitter2017, tasks=("mner",))
     register("mnre", readers.mnre, tasks=("mre",))
     register("jsonl", readers.jsonl)
-    register("demo", drawn.demo, tasks=("mner",))
-    register("demo-mre", drawn.demo_mre, tasks=("mre",))

@@ -45,3 +45,8 @@ def tag_labels(types: Iterable[str] = ENTITY_TYPES) -> Labels:
 def relation_labels(relations: Iterable[str] = MNRE_RELATIONS) -> Labels:
     """Give the relation classes: `None` first, whether or not it occurs, then the others sorted."""
     return Labels("mre", ("None", *sorted(set(relations) - {"None"})))
+
+
+def label_kinds(labels: Labels) -> tuple[str, ...]:
+    """Return what is counted: the entity types of tags, or the relations."""
+    return labels.names if labels.task == "mre" else tuple(name[2:] for name in labels.names if name.startswith("B-"))

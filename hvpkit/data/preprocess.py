@@ -20,7 +20,7 @@ from hvpkit.errors import DataError, InputError, choices
 from hvpkit.messages import Message
 from hvpkit.objects.preparing import ObjectsOf, Place, with_objects
 from hvpkit.objects.preview import PREVIEW
-from hvpkit.objects.request import ObjectRequest, written
+from hvpkit.objects.request import ObjectRequest
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 
@@ -76,7 +76,7 @@ def preprocess(
             source=dataset.source,
             facts=lambda: {**_facts(problems, reports), **dataset.facts},
             text_only=text_only,
-            objects=None if found.settings is None else written(found.settings),
+            objects=None if found.settings is None else found.settings.to_dict(),
         )
         preview = folder / PREVIEW if found.write_preview(stage, called) else None
     found.finish()

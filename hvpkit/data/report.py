@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hvpkit.data.labels import label_kinds
 from hvpkit.data.prepared import Manifest
 from hvpkit.data.problems import Problem, Problems
 from hvpkit.data.tags import REPAIRED
@@ -57,7 +58,7 @@ class Report:
 
 def counted(examples: Iterable[Example], labels: Labels, report: SplitReport) -> Iterator[Example]:
     """Pass examples on and count them into `report`."""
-    tally = Counter({name: 0 for name in kinds(labels)})
+    tally = Counter({name: 0 for name in label_kinds(labels)})
     pictures: set[int] = set()  # hashes: a million paths would fill the memory
     for example in examples:
         report.examples += 1
@@ -69,11 +70,6 @@ def counted(examples: Iterable[Example], labels: Labels, report: SplitReport) ->
         tally.update([tag[2:] for tag in example.tags or () if tag[0] == "B"] if labels.task == "mner" else [str(example.relation)])
         yield example
     report.pictures, report.labels = len(pictures), dict(tally)
-
-
-def kinds(labels: Labels) -> tuple[str, ...]:
-    """Give what is counted: the entity types of tags, or the relations."""
-    return labels.names if labels.task == "mre" else tuple(name[2:] for name in labels.names if name.startswith("B-"))
 
 
 def report_of(

@@ -16,7 +16,8 @@ from hvpkit.errors import ComponentError, PlanError, RecipeError
 from hvpkit.experiments.datasets import Known, known_dataset
 from hvpkit.experiments.plan import Plan, System, Transfer
 from hvpkit.messages import LocatedMessage, Message
-from hvpkit.recipe import Recipe, load_recipe, recipe_from_text, shipped_recipes
+from hvpkit.recipe import Recipe
+from hvpkit.recipe_loading import load_recipe, recipe_from_text, shipped_recipes
 from hvpkit.recipe_yaml import differences, dump
 from hvpkit.registry import Registry
 from hvpkit.types import Task

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from hvpkit.errors import PlanError, RecipeError, choices
 from hvpkit.messages import LocatedMessage, Message
 from hvpkit.option_types import Count
-from hvpkit.recipe import shipped
+from hvpkit.recipe_loading import shipped
 from hvpkit.recipe_source import Origin, explain, read_source
 from hvpkit.types import Task
 

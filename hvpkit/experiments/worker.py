@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from hvpkit.errors import DataError, HvpkitError
 from hvpkit.messages import Message
-from hvpkit.recipe import load_recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 
 

@@ -9,7 +9,7 @@ from hvpkit.errors import InputError, ModelFolderError
 from hvpkit.messages import Message
 from hvpkit.model_folder import ModelFolder
 from hvpkit.objects.finder import Found, ObjectFinder
-from hvpkit.prediction_input import Reading, looks_at_objects
+from hvpkit.prediction_input import Reading
 from hvpkit.recipe import ObjectsSpec
 
 Looked = Reading | InputError
@@ -42,7 +42,7 @@ class ModelObjects:
         return given
 
     def _lacks(self, reading: Reading) -> bool:
-        return not reading.objects_given and reading.example.image is not None and looks_at_objects(self._folder.recipe)
+        return not reading.objects_given and reading.example.image is not None and self._folder.recipe.uses_objects
 
     def _opened(self, settings: ObjectsSpec) -> ObjectFinder:
         if self._finder is None:

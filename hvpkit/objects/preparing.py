@@ -17,8 +17,8 @@ from hvpkit.messages import Message
 from hvpkit.objects.journal import Journal, key_of
 from hvpkit.objects.kept import KeptObjects, kept_objects
 from hvpkit.objects.preview import PREVIEW, Sample, Shown, write_preview
-from hvpkit.objects.request import LEAVE, ObjectRequest, how_found
-from hvpkit.recipe import ObjectsSpec
+from hvpkit.objects.request import LEAVE, ObjectRequest
+from hvpkit.recipe import ObjectsSpec, describe_objects
 from hvpkit.registry import Registry
 from hvpkit.types import Example, Split, Task
 
@@ -112,7 +112,7 @@ class ObjectsOf:
         """Write the contact sheet once every example has gone by, and tell whether one was asked for."""
         if self.sample is None or not self.sample.wanted:
             return False
-        write_preview(draft / PREVIEW, title, how_found(self.settings), self.sample)
+        write_preview(draft / PREVIEW, title, describe_objects(self.settings), self.sample)
         return True
 
     def finish(self) -> None:

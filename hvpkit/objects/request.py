@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hvpkit.errors import ComponentError, InputError, choices
-from hvpkit.messages import Message
 from hvpkit.objects.phrases import check_phrases, default_phrases
 from hvpkit.option_types import type_problem
-from hvpkit.recipe import ObjectsSpec, Part, plain
+from hvpkit.recipe import ObjectsSpec, Part
 from hvpkit.registry import Component, Registry
 from hvpkit.types import Task
 
@@ -77,37 +76,3 @@ def _check_options(component: Component, options: Mapping[str, Any]) -> None:
             raise ComponentError("unknown-option", kind="proposer", name=component.name, option=option, hint=hint)
         if wrong := type_problem(component, component.options[option], value):
             raise ComponentError(wrong)
-
-
-def how_found(settings: ObjectsSpec | None) -> Message:
-    """Say in a line how objects were found."""
-    if settings is None:
-        return Message("objects-of-data")
-    if not settings.phrases:
-        return Message(
-            "objects-detected",
-            detector=settings.proposer.name,
-            version=settings.version,
-            max_objects=settings.most,
-            threshold=settings.threshold,
-            min_size=settings.smallest,
-            nms_iou=settings.overlap,
-        )
-    return Message(
-        "objects-detected-by-phrases",
-        detector=settings.proposer.name,
-        version=settings.version,
-        phrases=settings.phrases,
-        max_objects=settings.most,
-        threshold=settings.threshold,
-        min_size=settings.smallest,
-        nms_iou=settings.overlap,
-    )
-
-
-def written(settings: ObjectsSpec) -> dict[str, Any]:
-    """Give settings as JSON values, as a recipe would write them."""
-    found = plain(settings)
-    if not isinstance(found, dict):
-        raise TypeError(f"expected a dict of settings, got {found!r:.60}")
-    return found

@@ -17,7 +17,8 @@ from hvpkit.errors import DataError, InputError, ModelFolderError
 from hvpkit.messages import Message
 from hvpkit.model import Saved, build_model
 from hvpkit.model_folder import PARTS, ModelFolder
-from hvpkit.recipe import Recipe, load_recipe
+from hvpkit.recipe import Recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.release.checkpoint import read_checkpoint
 from hvpkit.release.names import BESIDE, TAGS, UNREAD, ours

@@ -8,7 +8,6 @@ from hvpkit.messages import Message
 from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
 from hvpkit.recipe import Recipe
-from hvpkit.training.sampling import is_sampled
 
 
 def remarks(model: Model, recipe: Recipe) -> list[str]:
@@ -59,7 +58,7 @@ def _how(metrics: dict[str, Any]) -> list[str]:
 def _drawn(recipe: Recipe) -> list[str]:
     train = recipe.train
     what = f"{train.shots} shots of each class" if train.shots else f"{100 * train.share:g}% of the training set"
-    return [f"- trained on {what}, drawn by the seed (sample.json)"] if is_sampled(train) else []
+    return [f"- trained on {what}, drawn by the seed (sample.json)"] if train.is_subsampled else []
 
 
 def _row(split: str, scores: dict[str, Any]) -> str:

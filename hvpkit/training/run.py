@@ -22,15 +22,14 @@ from hvpkit.data.batching import Batcher, Items
 from hvpkit.data.prepared import PreparedData, open_prepared
 from hvpkit.dropout import use_cpu_dropout
 from hvpkit.errors import DataError, InputError, ModelFolderError
-from hvpkit.inference import decode, score, with_picture
+from hvpkit.evaluation import score_predictions
+from hvpkit.inference import decode, with_picture
 from hvpkit.messages import Message
 from hvpkit.metrics import Scores
 from hvpkit.model import build_model
 from hvpkit.model_folder import ModelFolder, open_model_folder
-from hvpkit.objects.request import how_found
 from hvpkit.piece_scoring import piece_scores
-from hvpkit.prediction_input import uses_pictures
-from hvpkit.recipe import Recipe
+from hvpkit.recipe import Recipe, describe_objects
 from hvpkit.registry import Registry
 from hvpkit.text.trained_rows import TrainedRows
 from hvpkit.training.card import model_card, remarks
@@ -40,7 +39,7 @@ from hvpkit.training.narrow_gradients import keep_gradients_narrow
 from hvpkit.training.on_disk import leave_on_disk
 from hvpkit.training.processor import keep_freed_memory
 from hvpkit.training.report import EpochLine, Report
-from hvpkit.training.sampling import is_sampled, sampled
+from hvpkit.training.sampling import sampled
 from hvpkit.training.trainer import HvpTrainer, loggers, training_arguments, uses_bf16
 from hvpkit.training.transfer import take_over
 from hvpkit.training.workspace import LOGS, Workspace
@@ -223,7 +222,7 @@ class Run:
         if self.recipe.scoring == "pieces":
             return piece_scores(self.model, self.batcher, examples)
         answers = list(decode(self.model, self.batcher, examples))
-        return score(examples, answers), [answer for answer in answers if isinstance(answer, InputError)]
+        return score_predictions(examples, answers), [answer for answer in answers if isinstance(answer, InputError)]
 
     def finish(self, trainer: HvpTrainer, output: Path, seconds: float) -> Finished:
         """Score dev and test with the best weights, and write the model folder."""
@@ -239,7 +238,7 @@ class Run:
     def _sample(self) -> dict[str, object]:
         """Give the file that keeps which part of the training set was drawn, if not all of it."""
         train = self.recipe.train
-        if not is_sampled(train):
+        if not train.is_subsampled:
             return {}
         ids = [example.id for example in self.examples["train"]]
         return {SAMPLE: {"seed": train.seed, "share": train.share, "shots": train.shots, "sampling": train.sampling, "ids": ids}}
@@ -307,13 +306,13 @@ def with_objects_of(data: PreparedData, recipe: Recipe) -> Recipe:
     said, known = recipe.data.objects, data.objects
     if said is not None and known != said:
         place = recipe.origin.of("data", "objects")
-        raise DataError("objects-mismatch", location=place, data=data.folder, found=how_found(known))
+        raise DataError("objects-mismatch", location=place, data=data.folder, found=describe_objects(known))
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"objects": known})})
 
 
 def _without_pictures(recipe: Recipe, examples: Sequence[Example]) -> list[Message]:
     """Say so where a model that looks at pictures gets none: its scores are those of text alone."""
-    seen = not uses_pictures(recipe) or any(example.image is not None or example.objects for example in examples)
+    seen = not recipe.uses_pictures or any(example.image is not None or example.objects for example in examples)
     return [] if seen else [Message("no-training-images")]
 
 

@@ -18,11 +18,6 @@ def sampled(examples: Sequence[Example], train: TrainSpec) -> list[Example]:
     return [examples[place] for place in sorted(_places(examples, train))]
 
 
-def is_sampled(train: TrainSpec) -> bool:
-    """Tell whether a recipe draws a part of the training set."""
-    return train.shots is not None or train.share != 1.0
-
-
 def _places(examples: Sequence[Example], train: TrainSpec) -> list[int]:
     chance, count = random.Random(train.seed), max(1, round(train.share * len(examples)))
     if train.shots is not None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from hvpkit.messages import message_to_json
-from hvpkit.recipe import load_recipe, shipped_recipes
+from hvpkit.recipe_loading import load_recipe, shipped_recipes
 
 
 def test_every_shipped_recipe_is_listed(hvp):

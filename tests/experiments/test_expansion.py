@@ -8,7 +8,7 @@ from hvpkit.errors import PlanError, choices
 from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan
 from hvpkit.messages import Message
-from hvpkit.recipe import recipe_from_text
+from hvpkit.recipe_loading import recipe_from_text
 from hvpkit.registry import load_registry
 
 

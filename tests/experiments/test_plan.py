@@ -10,7 +10,7 @@ from raising import raises
 from hvpkit.errors import PlanError, choices
 from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan, shipped_plans
-from hvpkit.recipe import shipped_recipes
+from hvpkit.recipe_loading import shipped_recipes
 from hvpkit.registry import load_registry
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "experiments"

@@ -10,7 +10,7 @@ import tiny
 import hvpkit
 from hvpkit.explain.pair import explain
 from hvpkit.prediction_input import read_example
-from hvpkit.recipe import load_recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 
 PLUGIN = '''

@@ -20,7 +20,7 @@ from hvpkit.objects.finder import ObjectFinder
 from hvpkit.objects.request import ObjectRequest
 from hvpkit.objects.saliency import Saliency
 from hvpkit.predictor import Predictor
-from hvpkit.recipe import load_recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.training.run import with_objects_of
 

@@ -17,7 +17,7 @@ from hvpkit.data.batching import pad_texts
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.evaluation import evaluate
 from hvpkit.model_folder import open_model_folder
-from hvpkit.recipe import load_recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_text_encoder
 from hvpkit.testing.inputs import EXAMPLES

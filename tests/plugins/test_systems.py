@@ -12,7 +12,7 @@ import hvpkit
 from hvpkit.cli import main
 from hvpkit.explain.pair import explain
 from hvpkit.prediction_input import read_example
-from hvpkit.recipe import load_recipe
+from hvpkit.recipe_loading import load_recipe
 
 VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, size: 32, objects: 2, grid: 2, frozen: false}"
 SYSTEMS = {

@@ -14,7 +14,7 @@ from hvpkit.data.batching import Batcher, pad
 from hvpkit.errors import ComponentError, RecipeError
 from hvpkit.heads.bio import runs
 from hvpkit.model import build_model
-from hvpkit.recipe import load_recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_fusion
 from hvpkit.testing.fusions import _context

@@ -17,7 +17,7 @@ from hvpkit.data.batching import Batcher
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.messages import Message
 from hvpkit.model import build_model
-from hvpkit.recipe import load_recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_fusion, check_text_encoder
 from hvpkit.testing.fusions import _context

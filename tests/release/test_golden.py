@@ -14,7 +14,7 @@ from transformers import BertConfig, BertTokenizer
 from hvpkit import release
 from hvpkit.contracts import Pictures, Prefix
 from hvpkit.model import Model, Saved, build_model
-from hvpkit.recipe import load_recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.release.names import TAGS, released
 from hvpkit.types import Labels, Task

@@ -19,7 +19,8 @@ from hvpkit.errors import InputError, ModelFolderError, RecipeError
 from hvpkit.evaluation import evaluate
 from hvpkit.model import build_model
 from hvpkit.model_folder import ModelFolder, open_model_folder
-from hvpkit.recipe import Recipe, load_recipe
+from hvpkit.recipe import Recipe
+from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.release.names import TAGS
 from hvpkit.training.parameter_groups import parameter_groups

@@ -129,7 +129,7 @@ def test_two_ways_to_draw_are_refused(settings):
 
 
 def test_a_recipe_says_where_it_starts_from_and_is_told_of_a_misspelt_key(tmp_path):
-    from hvpkit.recipe import load_recipe
+    from hvpkit.recipe_loading import load_recipe
 
     recipe = load_recipe("quickstart", ["train.from=runs/other"])
     assert str(recipe.train.start) == "runs/other"

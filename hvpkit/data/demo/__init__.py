@@ -1,1 +1,13 @@
-"""Demo data: tweets with pictures whose truth is known, generated offline, with the best scores that text and pictures allow (our own)."""
+"""Synthetic data: tweets with images whose truth is known, generated offline, with the best scores that text and images allow (own)."""
+
+from __future__ import annotations
+
+from hvpkit.data.demo import reader
+from hvpkit.hookspecs import Register, hookimpl
+
+
+@hookimpl
+def register_readers(register: Register) -> None:
+    """Register the readers of synthetic data."""
+    register("demo", reader.demo, tasks=("mner",))
+    register("demo-mre", reader.demo_mre, tasks=("mre",))

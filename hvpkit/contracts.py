@@ -314,7 +314,7 @@ class TextEncoder(nn.Module, ABC):
 
     def accept_prefix(self) -> None:
         """Get ready for prefixes; raises ComponentError for an encoder that would ignore them."""
-        raise ComponentError("prefix-not-supported", encoder=type(self).__name__)
+        raise ComponentError("prefix-unsupported", encoder=type(self).__name__)
 
 
 class VisualBackbone(nn.Module, ABC):

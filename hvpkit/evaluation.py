@@ -121,7 +121,7 @@ def _examples(folder: ModelFolder, data: PreparedData, split: Split) -> list[Exa
     """Read a split as the model is given it; raises DataError when it is for another task, or empty."""
     examples = data.examples(split)
     if data.manifest.task != folder.recipe.task:
-        raise DataError("model-task-mismatch", data=data.folder, found=data.manifest.task, expected=folder.recipe.task)
+        raise DataError("task-mismatch", data=data.folder, found=data.manifest.task, expected=folder.recipe.task)
     if not examples:
         raise DataError("no-split-examples", data=data.folder, split=split)
     return [replace(example, image=None, objects=()) for example in examples] if folder.recipe.data.text_only else examples

@@ -123,7 +123,7 @@ def place_tokens(tokens: Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
     if not all(stripped):
         raise DataError("word-blank", number=stripped.index("") + 1, count=len(stripped))
     if not stripped:
-        raise DataError("words-missing")
+        raise DataError("no-words")
     words, start = [], 0
     for token in stripped:
         words.append(TextSpan(token, start, start + len(token)))
@@ -135,7 +135,8 @@ def _encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise DataError("half-character", position=error.start, character=ascii(text[error.start])) from None
+        before = text[: error.start][-20:]
+        raise DataError("lone-surrogate", character=f"U+{ord(text[error.start]):X}", before=before) from None
     return text
 
 

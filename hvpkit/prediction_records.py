@@ -47,10 +47,14 @@ def read_object(content: bytes) -> dict[str, Any]:
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError("not-json", reason=str(error), expected=FORM) from None
+        raise DataError("line-not-json", reason=str(error), text=_beginning(content), expected=FORM) from None
     if not isinstance(record, dict):
-        raise DataError("not-a-json-object", expected=FORM, found=content.decode(errors="replace")[:60])
+        raise DataError("record-not-object", expected=FORM, found=_beginning(content))
     return record
+
+
+def _beginning(content: bytes) -> str:
+    return content.decode(errors="replace").strip()[:60]
 
 
 def input_from(record: Mapping[str, Any], folder: Path) -> PredictionInput:
@@ -60,7 +64,7 @@ def input_from(record: Mapping[str, Any], folder: Path) -> PredictionInput:
     """
     tokens, text = record.get("tokens"), record.get("text")
     if tokens is not None and text is not None:
-        raise DataError("text-and-tokens")
+        raise DataError("tokens-and-text")
     if tokens is None and text is None:
         raise DataError("record-of-prepared-data") if "words" in record else DataError("text-missing")
     if text is not None and not isinstance(text, str):
@@ -108,24 +112,24 @@ def _objects(given: object, folder: Path) -> list[VisualObject] | None:
     if given is None:
         return None
     if not isinstance(given, list):
-        raise DataError("objects-not-a-list", found=given)
+        raise DataError("objects-not-list", found=given)
     return [_object({"image": item} if isinstance(item, str) else item, folder) for item in given]
 
 
 def _object(given: object, folder: Path) -> VisualObject:
     if not isinstance(given, dict):
         raise DataError("object-record-invalid", found=given)
-    return object_from(given, lambda name: _picture("an object", name, folder))
+    return object_from(given, lambda name: _picture("objects", name, folder))
 
 
-def _picture(what: str, given: object, folder: Path) -> Path:
+def _picture(key: str, given: object, folder: Path) -> Path:
     if not isinstance(given, str) or not given:
-        raise DataError("image-not-a-file-name", what=what, found=given)
+        raise DataError("image-not-file-name", key=key, found=given)
     try:
         path = folder / given
         inside = not PurePosixPath(given).is_absolute() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
     except (OSError, ValueError) as error:  # a name that no file can have
-        raise DataError("image-name-invalid", what=what, name=given, reason=str(error)) from None
+        raise DataError("image-name-invalid", key=key, name=given, reason=str(error)) from None
     if not inside or ".." in PurePosixPath(given).parts:
-        raise DataError("image-outside-input", what=what, name=given, folder=os.path.abspath(folder))
+        raise DataError("image-outside-folder", image=given, folder=os.path.abspath(folder))
     return path

@@ -90,7 +90,7 @@ def test_data_that_was_not_generated_has_no_groups(mner_text_model):
 
 
 def test_data_of_another_task_is_refused(mner_text_model, mre_data):
-    with raises(DataError, "model-task-mismatch", data=mre_data.folder, found="mre", expected="mner"):
+    with raises(DataError, "task-mismatch", data=mre_data.folder, found="mre", expected="mner"):
         evaluate(open_model_folder(mner_text_model), data_folder=mre_data.folder)
 
 

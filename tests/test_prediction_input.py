@@ -45,8 +45,8 @@ def test_tokens_are_joined_by_blanks_and_blanks_around_them_dropped(recipe):
     [
         ("", "text-empty", {}),
         (" \n\u3000\t", "text-blank", {}),
-        ("a\ud83d b", "half-character", {"position": 1, "character": r"'\ud83d'"}),
-        ([], "words-missing", {}),
+        ("a\ud83d b", "lone-surrogate", {"character": "U+D83D", "before": "a"}),
+        ([], "no-words", {}),
         (["a", " "], "word-blank", {"number": 2, "count": 2}),
         (["a", 1], "text-invalid", {"found": ["a", 1]}),
         (None, "text-invalid", {"found": None}),

@@ -41,11 +41,11 @@ def test_a_relation_is_written_as_in_own_data():
 @pytest.mark.parametrize(
     ("content", "code", "fields"),
     [
-        (b'{"text": ', "not-json", {}),
-        (b"\xff", "not-json", {}),
-        (b"[" * 100_000, "not-json", {}),
-        (b"[1]", "not-a-json-object", {"found": "[1]"}),
-        (b'"Ada"', "not-a-json-object", {"found": '"Ada"'}),
+        (b'{"text": ', "line-not-json", {"text": '{"text":'}),
+        (b"\xff", "line-not-json", {"text": "\ufffd"}),
+        (b"[" * 100_000, "line-not-json", {"text": "[" * 60}),
+        (b"[1]", "record-not-object", {"found": "[1]"}),
+        (b'"Ada"', "record-not-object", {"found": '"Ada"'}),
     ],
 )
 def test_a_line_that_is_no_object_is_refused(content, code, fields):
@@ -95,7 +95,7 @@ def test_a_misspelt_key_is_remarked(tmp_path):
     [
         ({}, "text-missing", {}),
         ({"words": ["a"]}, "record-of-prepared-data", {}),
-        ({"text": "a", "tokens": ["a"]}, "text-and-tokens", {}),
+        ({"text": "a", "tokens": ["a"]}, "tokens-and-text", {}),
         ({"text": 5}, "text-not-a-string", {"found": 5}),
         ({"tokens": "a b"}, "tokens-not-strings", {"found": "a b"}),
         ({"tokens": ["a", 1]}, "tokens-not-strings", {"found": ["a", 1]}),
@@ -106,10 +106,11 @@ def test_a_misspelt_key_is_remarked(tmp_path):
         ({"tokens": ["a"], "tail": [0, 2]}, "mention-outside-tokens", {"role": "tail", "start": 0, "end": 2, "count": 1}),
         ({"tokens": ["a", "b"], "head": [1, 1]}, "mention-outside-tokens", {"role": "head", "start": 1, "end": 1, "count": 2}),
         ({"tokens": ["a", ""], "head": [0, 1]}, "word-blank", {"number": 2, "count": 2}),
-        ({"text": "a", "image": 1}, "image-not-a-file-name", {"what": "image", "found": 1}),
-        ({"text": "a", "image": ""}, "image-not-a-file-name", {"what": "image", "found": ""}),
-        ({"text": "a", "image": "a\x00b"}, "image-name-invalid", {"what": "image", "name": "a\x00b"}),
-        ({"text": "a", "objects": "a.jpg"}, "objects-not-a-list", {"found": "a.jpg"}),
+        ({"text": "a", "image": 1}, "image-not-file-name", {"key": "image", "found": 1}),
+        ({"text": "a", "image": ""}, "image-not-file-name", {"key": "image", "found": ""}),
+        ({"text": "a", "image": "a\x00b"}, "image-name-invalid", {"key": "image", "name": "a\x00b"}),
+        ({"text": "a", "objects": "a.jpg"}, "objects-not-list", {"found": "a.jpg"}),
+        ({"text": "a", "objects": [{"image": 7}]}, "image-not-file-name", {"key": "objects", "found": 7}),
         ({"text": "a", "objects": [{}]}, "object-record-invalid", {"found": {}}),
         ({"text": "a", "objects": [5]}, "object-record-invalid", {"found": 5}),
         ({"text": "a", "objects": [{"box": [0, 0, 1]}]}, "box-invalid", {"found": [0, 0, 1]}),
@@ -132,8 +133,7 @@ def test_pictures_never_leave_the_folder_of_the_input(key, name, tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"secret")
     os.symlink(tmp_path, folder / "out")
     os.symlink(tmp_path / "a.jpg", folder / "link.jpg")
-    what = "image" if key == "image" else "an object"
-    with raises(DataError, "image-outside-input", what=what, name=name, folder=str(folder)):
+    with raises(DataError, "image-outside-folder", image=name, folder=str(folder)):
         input_from({"text": "a", key: name if key == "image" else [name]}, folder)
 
 

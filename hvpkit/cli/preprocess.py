@@ -153,7 +153,7 @@ def show_features(report: FeatureReport) -> None:
     """Print how many features there are, where, and what was wrong."""
     filled = report.filled
     if report.stale:
-        output.warn(Message("stale-features-recomputed", folder=report.folder))
+        output.warn(Message("features-stale", folder=report.folder))
     if filled.damaged:
         output.warn(Message("damaged-features-recomputed", count=filled.damaged))
     if filled.unreadable:

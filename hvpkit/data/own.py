@@ -24,6 +24,8 @@ from hvpkit.errors import DataError, choices
 from hvpkit.messages import Message
 from hvpkit.types import SPLITS, Example, Split, Task
 
+FORM = '{"tokens", "tags", "image"} or {"text", "entities": [{"start", "end", "type"}], "image"}, pairs with "head", "tail", "relation"'
+
 
 def dataset_name(path: Path) -> str:
     """Name a dataset after its folder, or after its file if that is not called after a split."""
@@ -142,9 +144,9 @@ def _record(line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise BadRecord("line-not-json", reason=str(error), text=line.strip()[:60]) from None
+        raise BadRecord("line-not-json", reason=str(error), text=line.strip()[:60], expected=FORM) from None
     if not isinstance(record, dict):
-        raise BadRecord("record-not-object", found=line.strip()[:60])
+        raise BadRecord("record-not-object", expected=FORM, found=line.strip()[:60])
     return whole_characters(record)
 
 

@@ -38,7 +38,7 @@ class OwnPictures:
 
     def of(self, record: Mapping[str, Any], source: Source, line: int) -> tuple[Path | None, tuple[VisualObject, ...]]:
         """Give a record's picture and its objects, as far as they are there."""
-        image = self._file(record.get("image"), source, line, self._missing)
+        image = self._file("image", record.get("image"), source, line, self._missing)
         raw = record.get("objects") or ()
         if not isinstance(raw, (list, tuple)):
             source.note(Message("objects-not-list", found=raw), line)
@@ -49,12 +49,12 @@ class OwnPictures:
     def _object(self, item: object, image: Path | None, source: Source, line: int) -> VisualObject | None:
         fields = {"image": item} if isinstance(item, str) else item
         if not isinstance(fields, Mapping) or not {"image", "box"} & set(fields):
-            source.note(Message("object-malformed", found=item), line)
+            source.note(Message("object-record-invalid", found=item), line)
             return None
         box = _box(fields.get("box"))
-        crop = self._file(fields.get("image"), source, line, self._missing_crops)
+        crop = self._file("objects", fields.get("image"), source, line, self._missing_crops)
         if fields.get("box") is not None and box is None:
-            source.note(Message("box-malformed", found=fields["box"]), line)
+            source.note(Message("box-invalid", found=fields["box"]), line)
             return None
         if crop is None and (box is None or image is None):
             return None  # counted with the missing crops or pictures
@@ -64,15 +64,15 @@ class OwnPictures:
         phrase, score = fields.get("phrase"), _number(fields.get("score"))
         return VisualObject(crop, box, phrase if isinstance(phrase, str) else None, score)
 
-    def _file(self, name: object, source: Source, line: int, missing: Missing) -> Path | None:
+    def _file(self, key: str, name: object, source: Source, line: int, missing: Missing) -> Path | None:
         if name is None or name == "":
             return None
         if not isinstance(name, str):
-            source.note(Message("image-not-file-name", found=name), line)
+            source.note(Message("image-not-file-name", key=key, found=name), line)
             return None
         path = Path(os.path.normpath(self._folder / name))
         if not self._is_inside(path):
-            source.note(Message("image-path-outside", path=name), line)
+            source.note(Message("image-outside-folder", image=name, folder=self._folder), line)
         elif _is_file(path):
             return path
         else:
@@ -102,9 +102,9 @@ def _misplaced(box: Box, image: Path) -> Message | None:
         return None
     left, top, right, bottom = astuple(box)
     if left >= width or top >= height or right <= 0 or bottom <= 0:
-        return Message("box-outside-image", left=left, top=top, right=right, bottom=bottom, image=image.name, width=width, height=height)
+        return Message("box-outside", box=(left, top, right, bottom), width=width, height=height)
     if right <= 1 and bottom <= 1 and not all(edge.is_integer() for edge in (left, top, right, bottom)):
-        return Message("box-relative", left=left, top=top, right=right, bottom=bottom, image=image.name, width=width, height=height)
+        return Message("box-relative", box=(left, top, right, bottom), width=width, height=height)
     return None
 
 

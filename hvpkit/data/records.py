@@ -95,7 +95,7 @@ def _relative(path: Path, root: Path | None) -> str:
     base = None if root is None else Path(os.path.abspath(root))
     absolute = Path(os.path.abspath(path))
     if base is None or not absolute.is_relative_to(base):
-        raise DataError("image-outside-folder", image=path, folder=root)
+        raise DataError("image-outside-folder", image=str(path), folder=root)
     return absolute.relative_to(base).as_posix()
 
 

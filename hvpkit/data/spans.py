@@ -16,7 +16,7 @@ def strip_words(tokens: object, source: Source, line: int) -> tuple[tuple[str, .
     of words, or when none is left.
     """
     if not isinstance(tokens, (list, tuple)) or not all(isinstance(token, str) for token in tokens):
-        raise BadRecord("words-not-strings", found=tokens)
+        raise BadRecord("tokens-not-strings", found=tokens)
     words: list[str] = []
     places = [0]
     for token in tokens:

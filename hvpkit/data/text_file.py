@@ -27,7 +27,8 @@ def whole_characters(record: dict[Any, Any]) -> dict[Any, Any]:
     try:
         json.dumps(record, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadRecord("lone-surrogate", character=error.object[error.start]) from None
+        before = error.object[: error.start][-20:]
+        raise BadRecord("lone-surrogate", character=f"U+{ord(error.object[error.start]):X}", before=before) from None
     return record
 
 

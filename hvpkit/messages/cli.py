@@ -18,10 +18,6 @@ TEMPLATES: dict[str, Template] = {
         "{option} does not go with {data}; it is for data that hvpkit draws: `hvp preprocess demo`",
         {"option": "--task mre", "data": "twitter2017"},
     ),
-    "stale-features-recomputed": Template(
-        "the features in {folder} were not what this backbone makes today; they were computed anew",
-        {"folder": "data/.features/resnet50-0f3a"},
-    ),
     # hvp train
     "train-stopped": Template("Stopped; the same command with --resume goes on after the last epoch that was finished"),
     "epoch-finished": Template(

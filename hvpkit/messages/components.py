@@ -115,5 +115,4 @@ TEMPLATES: dict[str, Template] = {
     "emissions-of-words": Template(
         "fusion {fusion!r} has its say on the tags of words, the head tags pieces: leave `labels: pieces` out", {"fusion": "mine"}
     ),
-    "prefix-not-supported": Template("the text encoder {encoder} takes no visual prefix", {"encoder": "BiLstm"}),
 }

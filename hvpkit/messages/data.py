@@ -33,6 +33,9 @@ TEMPLATES: dict[str, Template] = {
         "{file}:{line}: cannot be read ({reason}); " + PREPARE_AGAIN,
         {"file": "data/mnre/dev.jsonl", "line": 3, "reason": "'words'", "name": "mnre", "folder": "data/mnre"},
     ),
+    "task-mismatch": Template(
+        "{data} holds data for {found}, expected data for {expected}", {"data": "data/mnre", "found": "mre", "expected": "mner"}
+    ),
     "images-moved": Template(
         "{reason}; if the pictures were moved, run `hvp preprocess` again where they are now", {"reason": "img_org/1.jpg is missing"}
     ),

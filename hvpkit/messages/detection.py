@@ -64,7 +64,7 @@ TEMPLATES: dict[str, Template] = {
         "the proposer {detector!r} gave {found} answers to {expected} queries", {"detector": "mine", "found": 1, "expected": 2}
     ),
     "example-without-image": Template("example {example!r} has no picture to look at", {"example": "17"}),
-    "detection-failed": Template("picture in which objects could not be looked for"),
+    "detection-failed": Template("{reason}", {"reason": "none of the crops of '17' is there (17_0.png, 17_1.png)"}),
     # Objects of models
     "model-detector-unavailable": Template(
         "this model looks at objects, found by {detector!r}, which cannot be had: {reason}\n"

@@ -5,9 +5,6 @@ from __future__ import annotations
 from hvpkit.messages import Template
 
 TEMPLATES: dict[str, Template] = {
-    "model-task-mismatch": Template(
-        "{data} holds {found} data, the model is for {expected}", {"data": "data/mnre", "found": "mre", "expected": "mner"}
-    ),
     "no-split-examples": Template("{data} has no {split} examples", {"data": "data/mnre", "split": "test"}),
     "labels-unknown": Template(
         "{data} has labels that the model does not know: {names}; it knows {known}",

@@ -10,7 +10,8 @@ TEMPLATES: dict[str, Template] = {
         {"folder": "data/.features", "reason": "[Errno 28] No space left on device"},
     ),
     "features-stale": Template(
-        "the features in {folder} were not what this backbone makes today; they are computed anew", {"folder": "data/.features/resnet-0a1b"}
+        "the features in {folder} were not what this backbone makes today; they were computed anew",
+        {"folder": "data/.features/resnet-0a1b"},
     ),
     "damaged-features-recomputed": Template("{count} features on disk were damaged; they were computed anew", {"count": 3}),
     "unreadable-regions": Template(

@@ -31,10 +31,6 @@ TEMPLATES: dict[str, Template] = {
     "pil-image-damaged": Template(
         "the picture is damaged or cut short ({reason})", {"reason": "image file is truncated (12 bytes not processed)"}
     ),
-    "box-outside": Template(
-        "the box ({box}) covers nothing of a picture of {width} x {height} pixels",
-        {"box": (40.0, 0.0, 60.0, 20.0), "width": 32, "height": 24},
-    ),
     # Backbones
     "image-size-not-multiple": Template(
         "visual backbone {backbone!r}: vision.size is {size}; it must be a multiple of {multiple}",

@@ -46,12 +46,7 @@ TEMPLATES: dict[str, Template] = {
     "text-empty": Template("the text is empty"),
     "text-blank": Template("the text is blank"),
     "text-invalid": Template("expected a text, or a list of its words, got {found!r:.60}", {"found": 5}),
-    "words-missing": Template("there are no words"),
     "word-blank": Template("word {number} of {count} is blank", {"number": 2, "count": 3}),
-    "half-character": Template(
-        "character {position} of the text, {character}, is half of one: the text was cut or badly decoded",
-        {"position": 1, "character": "'\\ud83d'"},
-    ),
     "pair-unexpected": Template("this model finds entities (mner) and takes no head or tail; a model for relations (mre) does"),
     "pair-missing": Template("this model tells the relation between a head and a tail (mre), and there is no head and no tail"),
     "mention-missing": Template("this model tells the relation between a head and a tail (mre), and there is no {role}", {"role": "tail"}),
@@ -63,10 +58,6 @@ TEMPLATES: dict[str, Template] = {
     "object-invalid": Template(
         'expected an object as a file or an opened picture, or its box as {{"box": [x0, y0, x1, y1]}}; got {found!r:.60}', {"found": 7}
     ),
-    "object-record-invalid": Template(
-        'expected an object as a file name or {{"box": [x0, y0, x1, y1]}}, got {found!r:.60}', {"found": {"boxes": []}}
-    ),
-    "box-invalid": Template("expected a box as [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {found!r:.60}", {"found": [3, 0, 3, 4]}),
     "box-without-image": Template(
         "an object is a crop of its own, or a box to cut from the picture, and there is no picture to cut it from"
     ),
@@ -85,18 +76,11 @@ TEMPLATES: dict[str, Template] = {
     "key-misspelled": Template("the key {key!r:.60} was not read; did you mean {nearest!r}?", {"key": "imgae", "nearest": "image"}),
     # Lines of an input file.
     "line-too-long": Template("the line is longer than {megabytes} million bytes", {"megabytes": 16}),
-    "not-json": Template(
-        "not JSON ({reason}); expected {expected}",
-        {"reason": "Expecting value: line 1 column 10 (char 9)", "expected": '{"text", "image"}'},
-    ),
-    "not-a-json-object": Template("expected an object {expected}, got {found!r:.60}", {"expected": '{"text", "image"}', "found": "[1]"}),
-    "text-and-tokens": Template('expected either "text" or "tokens", got both'),
     "text-missing": Template('expected either "text" or "tokens", got neither'),
     "record-of-prepared-data": Template(
         'expected either "text" or "tokens", got neither; this line is prepared data, which `hvp eval --predictions FILE` predicts'
     ),
     "text-not-a-string": Template("expected text as a string, got {found!r:.60}", {"found": 5}),
-    "tokens-not-strings": Template("expected tokens as a list of strings, got {found!r:.60}", {"found": ["a", 1]}),
     "mention-record-invalid": Template(
         'expected {role} as a string or as {{"start", "end"}} in {unit}, got {found!r:.60}',
         {"role": "head", "unit": "characters", "found": 3},
@@ -104,15 +88,6 @@ TEMPLATES: dict[str, Template] = {
     "mention-outside-tokens": Template(
         "{role} is [{start}, {end}): expected 0 <= start < end <= {count}, the number of tokens",
         {"role": "tail", "start": 0, "end": 2, "count": 1},
-    ),
-    "objects-not-a-list": Template("expected objects as a list, got {found!r:.60}", {"found": "a.jpg"}),
-    "image-not-a-file-name": Template("expected {what} as a file name, got {found!r:.60}", {"what": "image", "found": 1}),
-    "image-name-invalid": Template(
-        "{what} {name!r:.60} is no file name ({reason})", {"what": "image", "name": "a\x00b", "reason": "embedded null byte"}
-    ),
-    "image-outside-input": Template(
-        "{what} {name!r:.200} leaves the input's folder, {folder}: name files there, relative to it",
-        {"what": "an object", "name": "../a.jpg", "folder": "/data"},
     ),
     # Input and output files.
     "input-missing": Template("there is no input file {file}: no such file", {"file": "in.jsonl"}),

@@ -8,7 +8,8 @@ TEMPLATES: dict[str, Template] = {
     # ------------------------------------------------------------------------------------------------- lines of a text file
     "line-not-utf8": Template("byte {byte} of the line is not UTF-8; save the file as UTF-8", {"byte": 4}),
     "line-not-json": Template(
-        "line is not JSON: {reason}: {text!r}", {"reason": "Expecting value: line 1 column 1 (char 0)", "text": "tokens: Ann"}
+        "the line is not JSON ({reason}): {text!r}; expected {expected}",
+        {"reason": "Expecting value: line 1 column 1 (char 0)", "text": "tokens: Ann", "expected": '{"text", "image"}'},
     ),
     "line-not-literal": Template("it is not run, and cannot be read: {text!r}", {"text": "import os"}),
     "line-without-tab": Template("expected word<TAB>tag, got {text!r}", {"text": "Ann B-PER"}),
@@ -19,9 +20,7 @@ TEMPLATES: dict[str, Template] = {
     "windows-line-ends": Template("Windows line end, read as a plain one: {count} of {total} lines", {"count": 8, "total": 9}),
     # -------------------------------------------------------------------------------------------------- records and their keys
     "record-not-object": Template(
-        'expected {{"tokens", "tags", "image"}} or {{"text", "entities": [{{"start", "end", "type"}}], "image"}}, pairs with "head", '
-        '"tail", "relation", got {found!r}',
-        {"found": '["Ann"]'},
+        "expected a JSON object {expected}, got {found!r:.80}", {"expected": '{"text", "image"}', "found": '["Ann"]'}
     ),
     "record-not-dict": Template("expected a dict, got {found!r}", {"found": "['Ann']"}),
     "record-of-other-task": Template(
@@ -40,12 +39,15 @@ TEMPLATES: dict[str, Template] = {
     # ------------------------------------------------------------------------------------------------------------------- words
     "no-tokens-or-text": Template("{found}", {"found": "it has id, token; 'token' is unknown; did you mean tokens?"}),
     "tokens-and-text": Template('give "tokens" or "text", not both: spans count words in the one and characters in the other'),
-    "no-words": Template("it has no words"),
+    "no-words": Template("there are no words"),
     "text-without-words": Template("no words: the text is {text!r:.60}", {"text": " "}),
-    "words-not-strings": Template("expected a list of strings, got {found!r:.80}", {"found": "Ann of Rome"}),
+    "tokens-not-strings": Template("expected tokens as a list of strings, got {found!r:.80}", {"found": "Ann of Rome"}),
     "blank-token": Template("word of blanks alone, dropped: {text!r}", {"text": " "}),
     "blanks-removed": Template("blanks around a word or tag, removed: {text!r}", {"text": " Ann"}),
-    "lone-surrogate": Template("{character!r} is half of one: the text was cut or badly decoded", {"character": "\ud83d"}),
+    "lone-surrogate": Template(
+        "{character}, after {before!r}, is half of a character: the text was cut or badly decoded",
+        {"character": "U+D83D", "before": "Ann in "},
+    ),
     "empty-line-in-tweet": Template("empty line inside tweet {tweet}, ignored", {"tweet": "16_05_01"}),
     "tweet-without-words": Template("tweet {tweet!r} has no words", {"tweet": "16_05_01"}),
     "tweet-without-image-name": Template("tweet without a picture's name: nothing follows IMGID:"),
@@ -95,20 +97,26 @@ TEMPLATES: dict[str, Template] = {
     "relation-like-none": Template("{relation!r} is a relation of its own; a pair without one has 'None'", {"relation": "none"}),
     "head-tail-overlap": Template("head and tail share words, kept: head [{head}), tail [{tail})", {"head": [0, 3], "tail": [2, 3]}),
     # ------------------------------------------------------------------------------------------------------- images and objects
-    "image-not-file-name": Template("picture that is no file name, not used: {found!r:.60}", {"found": 7}),
-    "image-path-outside": Template("picture path that leaves the data's folder, not used: {path!r}", {"path": "../a.jpg"}),
+    "image-not-file-name": Template('expected a file name in "{key}", got {found!r:.60}', {"key": "image", "found": 7}),
+    "image-name-invalid": Template(
+        '"{key}" has {name!r:.60}, which is no file name ({reason})', {"key": "image", "name": "a\x00b", "reason": "embedded null byte"}
+    ),
+    "image-outside-folder": Template(
+        "expected an image within {folder}, named relative to it, got {image!r:.200}", {"image": "../a.jpg", "folder": "/data"}
+    ),
     "pair-without-image-name": Template("pair without a picture's name: img_id is {found!r}", {"found": None}),
-    "objects-not-list": Template("objects are no list: {found!r:.60}", {"found": "a.jpg"}),
-    "object-malformed": Template('expected a file name or {{"box": [x0, y0, x1, y1]}}, got {found!r:.60}', {"found": 7}),
-    "box-malformed": Template("a box is [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {found!r:.60}", {"found": [1, 0, 1, 1]}),
-    "box-outside-image": Template(
-        "the box [{left:g}, {top:g}, {right:g}, {bottom:g}] lies outside of {image}, which has {width} x {height} pixels",
-        {"left": 40, "top": 0, "right": 50, "bottom": 10, "image": "a.jpg", "width": 32, "height": 32},
+    "objects-not-list": Template("expected objects as a list, got {found!r:.60}", {"found": "a.jpg"}),
+    "object-record-invalid": Template(
+        'expected an object as a file name or {{"box": [x0, y0, x1, y1]}}, got {found!r:.60}', {"found": {"boxes": []}}
+    ),
+    "box-invalid": Template("expected a box as [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {found!r:.60}", {"found": [3, 0, 3, 4]}),
+    "box-outside": Template(
+        "the box [{box}] covers nothing of its image of {width} x {height} pixels",
+        {"box": (40.0, 0.0, 60.0, 20.0), "width": 32, "height": 24},
     ),
     "box-relative": Template(
-        "the box [{left:g}, {top:g}, {right:g}, {bottom:g}] is less than a pixel of {image}, which has {width} x {height} pixels; boxes "
-        "are in pixels, not in shares",
-        {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.9, "image": "a.jpg", "width": 32, "height": 32},
+        "the box [{box}] is less than a pixel of its image of {width} x {height} pixels; give boxes in pixels, not in shares",
+        {"box": (0.1, 0.2, 0.5, 0.9), "width": 32, "height": 32},
     ),
     "crop-list-unreadable": Template(
         "{file} cannot be read safely ({reason})", {"file": "mre_train_dict.pth", "reason": "Weights only load failed."}
@@ -168,9 +176,6 @@ TEMPLATES: dict[str, Template] = {
     "example-tag-count-mismatch": Template("example {id!r}: {found} tags for {expected} words", {"id": "7", "found": 1, "expected": 2}),
     "example-label-unknown": Template(
         "example {id!r}: {label!r} is not one of the dataset's labels ({labels})", {"id": "7", "label": "B-DOG", "labels": ["O", "B-PER"]}
-    ),
-    "image-outside-folder": Template(
-        "picture {image} does not lie in the pictures' folder {folder}", {"image": "other/a.jpg", "folder": "mine"}
     ),
     # --------------------------------------------------------------------------------------------------------------- demo data
     "demo-task-unknown": Template("--task {task}: expected mner or mre", {"task": "ner"}),

@@ -36,7 +36,7 @@ TEMPLATES: dict[str, Template] = {
     "tokenizer-missing": Template("it holds no tokenizer (tokenizer.json)"),
     "tokenizer-too-large": Template("its tokenizer has {found} pieces, its model knows {expected}", {"found": 30526, "expected": 30522}),
     "prefix-unsupported": Template(
-        "the text encoder ({encoder}) takes no visual prefix: use one like BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, ERNIE, DistilBERT or "
+        "the text encoder {encoder} takes no visual prefix: use one like BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, ERNIE, DistilBERT or "
         "ModernBERT, or `fusion: none` without vision",
         {"encoder": "fnet"},
     ),

@@ -6,9 +6,6 @@ from hvpkit.messages import Template
 
 _TRAINING: dict[str, Template] = {
     # data
-    "task-mismatch": Template(
-        "{data} holds {found} data, the recipe is for {expected}", {"data": "data/mnre", "found": "mre", "expected": "mner"}
-    ),
     "objects-mismatch": Template(
         "{location}: the recipe's objects are not those that {data} was prepared with ({found}); prepare it again, or leave them out: "
         "--set data.objects=null",

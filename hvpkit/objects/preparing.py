@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from hvpkit.objects.finder import Found, ObjectFinder
 
 CHUNK = 64  # examples between two looks at the journal
-UNSEEN = Message("detection-failed")
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -54,14 +53,14 @@ class ObjectStage:
 
     def _given(self, example: Example, split: Split, found: Found) -> Example:
         if isinstance(found, InputError):
-            self.problems.note(split, UNSEEN, found.message)
+            self.problems.note(split, "detection-failed", Message("detection-failed", reason=found.message))
         objects = () if isinstance(found, InputError) else found
         done = replace(example, objects=objects)
         self.sample.see(Shown(done, split, self.finder.phrases(example)))
         try:
             self.kept.keep(done, split)
         except PictureError as error:
-            self.problems.note(split, UNSEEN, error.message)
+            self.problems.note(split, "detection-failed", Message("detection-failed", reason=error.message))
         return done
 
     def _found(self, chunk: Sequence[Example], split: Split, advance: Callable[[int], None]) -> list[Found]:

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from raising import raises
 from small_models import POSITIONS, SENTENCES, WITH_PREFIX, WITHOUT_PREFIX
 from torch import Tensor, nn
 from transformers import AttentionInterface, AutoModel
@@ -35,12 +36,8 @@ def test_it_keeps_the_contract(kind, task, encoder_folder):
 @pytest.mark.parametrize("kind", sorted(WITHOUT_PREFIX))
 def test_an_encoder_that_would_ignore_a_prefix_says_so(kind, encoder_folder):
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind)))
-    with pytest.raises(ComponentError) as refused:
+    with raises(ComponentError, "prefix-unsupported", encoder=kind):
         encoder.accept_prefix()
-    assert str(refused.value) == (
-        f"the text encoder ({kind}) takes no visual prefix: use one like BERT, RoBERTa, XLM-R, ELECTRA, CamemBERT, ERNIE, DistilBERT or "
-        "ModernBERT, or `fusion: none` without vision"
-    )
 
 
 @pytest.mark.parametrize("kind", sorted({*WITHOUT_PREFIX} - {"roformer"}))  # whose sinusoids are weights that nothing trains

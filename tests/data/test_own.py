@@ -10,7 +10,7 @@ import tiny
 from fabricate import context, draw, kinds, some, write, write_lines
 from raising import raises
 
-from hvpkit.data.own import dataset_name, read_own
+from hvpkit.data.own import FORM, dataset_name, read_own
 from hvpkit.data.sentence import KEYS
 from hvpkit.errors import DataError, choices
 from hvpkit.messages import Message
@@ -144,9 +144,9 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
         ({"text": "é Ann", "entities": [entity(3, 5, text="Ann")]}, "span-text-mismatch", {"expected": "Ann", "found": "nn"}),
         ({"text": "Ann Lee", "entities": [entity(0, 7), entity(4, 7)]}, "entities-overlap", {"number": 2, "text": "Lee"}),
         (MRE, "record-of-other-task", {"expected": "entities"}),
-        (["Ann"], "record-not-object", {"found": '["Ann"]'}),
-        ({"text": "Ann \ud83d", "entities": []}, "lone-surrogate", {"character": "\ud83d"}),
-        ({"tokens": ["Ann", "\ude00"], "tags": ["O", "O"]}, "lone-surrogate", {"character": "\ude00"}),
+        (["Ann"], "record-not-object", {"expected": FORM, "found": '["Ann"]'}),
+        ({"text": "Ann \ud83d", "entities": []}, "lone-surrogate", {"character": "U+D83D", "before": '{"text": "Ann '}),
+        ({"tokens": ["Ann", "\ude00"], "tags": ["O", "O"]}, "lone-surrogate", {"character": "U+DE00", "before": '{"tokens": ["Ann", "'}),
     ],
 )
 def test_a_bad_record_is_left_out_and_placed(tmp_path, record, code, fields):
@@ -301,7 +301,7 @@ def test_missing_pictures_and_crops_are_counted_once_each(tmp_path):
     assert [(example.image, example.objects) for example in dataset.splits["train"]] == [(None, ())] * 5
     file = tmp_path / "mine" / "train.jsonl"
     assert dataset.search.missing == {"train": (f"{file}:1: no.jpg",)}
-    assert kinds(problems)["image-path-outside"] == 1  # the one that no file can have
+    assert kinds(problems)["image-outside-folder"] == 1  # the one that no file can have
     assert dataset.search.missing_crops == {"train": (f"{file}:1: no_1.jpg",)}
     assert dataset.search.folders == (tmp_path / "mine",)
 
@@ -315,20 +315,20 @@ def test_no_path_leaves_the_datas_folder(tmp_path, name):
     name = name.format(root=tmp_path)
     dataset, problems = read(tmp_path, {**MNER, "image": name, "objects": [name]})
     assert (first(dataset).image, first(dataset).objects) == (None, ())
-    assert kinds(problems) == {"image-path-outside": 2}
+    assert kinds(problems) == {"image-outside-folder": 2}
 
 
 @pytest.mark.parametrize(
     ("thing", "code"),
     [
-        (7, "object-malformed"),
-        ([0, 0, 1, 1], "object-malformed"),
-        ({}, "object-malformed"),
-        ({"box": [0, 0, 1]}, "box-malformed"),
-        ({"box": [1, 0, 1, 1]}, "box-malformed"),
-        ({"box": [0, 0, 1, float("inf")]}, "box-malformed"),
-        ({"box": [0, 0, "1", True]}, "box-malformed"),
-        ({"box": [0, 0, 10**400, 1]}, "box-malformed"),
+        (7, "object-record-invalid"),
+        ([0, 0, 1, 1], "object-record-invalid"),
+        ({}, "object-record-invalid"),
+        ({"box": [0, 0, 1]}, "box-invalid"),
+        ({"box": [1, 0, 1, 1]}, "box-invalid"),
+        ({"box": [0, 0, 1, float("inf")]}, "box-invalid"),
+        ({"box": [0, 0, "1", True]}, "box-invalid"),
+        ({"box": [0, 0, 10**400, 1]}, "box-invalid"),
     ],
 )
 def test_an_object_that_cannot_be_used_is_left_out(tmp_path, thing, code):
@@ -341,8 +341,8 @@ def test_an_object_that_cannot_be_used_is_left_out(tmp_path, thing, code):
 @pytest.mark.parametrize(
     ("box", "code"),
     [
-        ([40, 0, 50, 10], "box-outside-image"),
-        ([-5, 3, 0, 9], "box-outside-image"),
+        ([40, 0, 50, 10], "box-outside"),
+        ([-5, 3, 0, 9], "box-outside"),
         ([0.1, 0.2, 0.5, 0.9], "box-relative"),
     ],
 )
@@ -353,8 +353,7 @@ def test_a_box_that_cannot_be_cut_is_left_out_with_its_line(tmp_path, box, code)
     [problem] = problems.all()
     assert problem.kind == code
     assert problem.places == [f"{tmp_path / 'mine' / 'train.jsonl'}:1: {problem.messages[0]}"]
-    edges = dict(zip(("left", "top", "right", "bottom"), box, strict=True))
-    assert problem.messages[0].fields == {**edges, "image": "a.jpg", "width": 32, "height": 32}
+    assert problem.messages[0].fields == {"box": tuple(box), "width": 32, "height": 32}
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "a/" * 3000 + "b"], ids=["name", "path"])

@@ -9,6 +9,7 @@ from hvpkit.contracts import VisionContext
 from hvpkit.types import Box
 from hvpkit.vision.cnn_from_scratch import CnnFromScratch
 from hvpkit.vision.feature_identity import features_folder, identity, open_store, view_key
+from hvpkit.vision.features import open_pyramids
 from hvpkit.vision.tower import TowerOptions, VisualTower
 
 
@@ -87,6 +88,16 @@ def test_changed_code_that_no_name_tells_of_empties_the_store(tmp_path, monkeypa
     assert stale
     assert again.read(view_key(b"a", None)) is None
     assert not open_store(tower(), tmp_path)[1]
+
+
+def test_an_emptied_store_is_warned_of(tmp_path, monkeypatch):
+    said = []
+    open_pyramids(tower(), tmp_path, said.append)
+    before = CnnFromScratch.forward
+    monkeypatch.setattr(CnnFromScratch, "forward", lambda self, pixels: [2 * level for level in before(self, pixels)])
+    open_pyramids(tower(), tmp_path, said.append)
+    [folder] = tmp_path.iterdir()
+    assert [(warning.code, warning.fields) for warning in said] == [("features-stale", {"folder": folder})]
 
 
 def test_a_damaged_first_row_is_mended_and_costs_no_other(tmp_path):

@@ -62,7 +62,7 @@ def test_each_example_gets_what_it_would_get_alone_in_the_order_given(task, batc
 def test_a_head_whose_entities_leave_the_text_is_named(mner, mner_data, monkeypatch, place):
     model, batcher = mner
     monkeypatch.setattr(type(model.head), "decode", lambda self, scores, text: [[Entity(*place, "PER", 0.5)]] * len(text.mask))
-    with pytest.raises(ValueError, match=r"the head CrfHead gives entities outside of a text of \d words: \[Entity\(start="):
+    with pytest.raises(ValueError, match=r"CrfHead .*\[Entity\(start="):
         list(decode(model, batcher, mner_data.examples("test")))
 
 
@@ -70,7 +70,7 @@ def test_a_head_that_leaves_an_example_out_is_named(mner, mner_data, monkeypatch
     model, batcher = mner
     decode_all = type(model.head).decode
     monkeypatch.setattr(type(model.head), "decode", lambda *given: decode_all(*given)[:-1])
-    with pytest.raises(ValueError, match=r"the head CrfHead gives 2 predictions for 3 examples"):
+    with pytest.raises(ValueError, match=r"CrfHead .*\b2\b.*\b3\b"):
         list(decode(model, batcher, mner_data.examples("train")[:3]))
 
 
@@ -84,7 +84,7 @@ def test_a_bad_picture_fails_its_own_example_alone(mner, mner_data, tmp_path):
     sound, found = list(decode(model, batcher, examples)), list(decode(model, batcher, spoilt))
     assert [i for i, given in enumerate(found) if isinstance(given, InputError)] == [2, 5, 6, 8]
     assert all(isinstance(found[i], PictureError) for i in (2, 5, 6, 8))
-    assert "cut.png is damaged" in str(found[2])
+    assert (found[2].code, found[2].fields["file"]) == ("image-damaged", tmp_path / "cut.png")
     assert all(alike(sound[i], found[i]) for i in range(len(examples)) if i not in (2, 5, 6, 8))
 
 
@@ -94,7 +94,8 @@ def test_entities_too_far_apart_fail_their_own_example_alone(mre, mre_data):
     far = replace(sound, words=("Ada", *["visits"] * 60, "Oslo"), head=Span(0, 1), tail=Span(61, 62))
     found = list(decode(model, batcher, [sound, far, sound]))
     assert isinstance(found[1], DataError)
-    assert "its two entities lie" in str(found[1])
+    assert (found[1].code, found[1].fields["example"]) == ("pair-too-far-apart", far.id)
+    assert found[1].fields["wordpieces"] > found[1].fields["limit"]
     assert alike(found[0], found[2])
 
 

@@ -160,8 +160,9 @@ def test_a_damaged_file_is_named(folder, name, content):
     if (name, content) == ("metrics.json", b"{}"):
         assert open_model_folder(folder).metrics == {}  # nothing that a prediction needs
     elif name == "recipe.yaml":
-        with pytest.raises(RecipeError, match=f"{folder}/recipe.yaml:1: "):
+        with raises(RecipeError, "recipe-invalid") as refused:
             open_model_folder(folder)
+        assert refused.value.problems[0].location == f"{folder}/recipe.yaml:1"
     else:
         found = damage(folder)
         assert {file for _, file in found} == {name}

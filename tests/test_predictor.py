@@ -13,7 +13,7 @@ from PIL import Image
 from raising import raises
 
 import hvpkit
-from hvpkit.errors import DataError, InputError, ModelFolderError, PictureError
+from hvpkit.errors import DataError, InputError, ModelFolderError, PictureError, PictureMissingError
 from hvpkit.prediction_input import PredictionInput
 from hvpkit.types import Box, EntityPrediction, RelationPrediction, TextSpan, VisualObject
 
@@ -52,7 +52,7 @@ def test_importing_hvpkit_imports_no_torch():
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
-    with pytest.raises(ModelFolderError, match="there is no model folder"):
+    with raises(ModelFolderError, "model-folder-missing", folder=tmp_path / "no"):
         hvpkit.load(tmp_path / "no")
 
 
@@ -84,7 +84,7 @@ def test_entities_stand_at_their_characters(mner, text, picture):
     found = mner.predict(text, image=picture)
     assert isinstance(found, EntityPrediction)
     assert (found.text, found.picture) == (text, True)
-    assert found.remarks == ("this model's objects were given with its data, and none were given here",)
+    assert [remark.code for remark in found.remarks] == ["objects-not-given"]
     for entity in found.entities:
         assert text[entity.start : entity.end] == entity.text == entity.text.strip()
         assert entity.type in {"PER", "LOC"}
@@ -111,9 +111,9 @@ def test_ten_thousand_words_work(mner, picture):
     assert all(one.end <= other.start for one, other in zip(found.entities, found.entities[1:], strict=False))
 
 
-@pytest.mark.parametrize("text", ["", " \n", "a\udc80"])
-def test_a_text_without_words_is_refused(mner, text):
-    with pytest.raises(DataError):
+@pytest.mark.parametrize(("text", "code"), [("", "text-empty"), (" \n", "text-blank"), ("a\udc80", "lone-surrogate")])
+def test_a_text_without_words_is_refused(mner, text, code):
+    with raises(DataError, code):
         mner.predict(text)
 
 
@@ -162,8 +162,9 @@ def test_a_pair_in_a_long_text_says_which_words_were_read(mre):
 
 
 def test_a_pair_too_far_apart_is_refused(mre):
-    with pytest.raises(DataError, match="its two entities lie"):
+    with raises(DataError, "pair-too-far-apart", limit=26) as refused:
         mre.predict("Ada " + "visits " * 500 + "Bob", head="Ada", tail="Bob")
+    assert refused.value.fields["wordpieces"] >= 502
 
 
 # ----------------------------------------------------------------------------------------------------------------- pictures
@@ -217,27 +218,32 @@ def test_objects_may_be_crops_boxes_or_opened_pictures(mner, picture):
 
 def test_a_picture_that_cannot_be_read_is_refused(mner, tmp_path):
     (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
-    for image in (tmp_path / "missing.png", tmp_path / "text.png", tmp_path):
-        with pytest.raises(PictureError, match=str(image)):
+    for image, error, code in (
+        (tmp_path / "missing.png", PictureMissingError, "image-missing"),
+        (tmp_path / "text.png", PictureError, "not-image"),
+        (tmp_path, PictureError, "image-not-file"),
+    ):
+        with raises(error, code, file=image):
             mner.predict("Ada", image)
-    with pytest.raises(PictureError, match="0 x 0 pixels"):
+    with raises(PictureError, "pil-image-size", width=0, height=0):
         mner.predict("Ada", Image.new("RGB", (0, 0)))
 
 
 def test_an_opened_picture_that_breaks_off_is_refused(mner, picture):
     picture.write_bytes(picture.read_bytes()[:60])
-    with Image.open(picture) as broken, pytest.raises(PictureError, match="damaged or cut short"):
+    with Image.open(picture) as broken, raises(PictureError, "pil-image-damaged"):
         mner.predict("Ada", broken)
 
 
 # --------------------------------------------------------------------------------------------------------------------- many
 def test_many_come_in_order_and_a_bad_one_gives_its_error(mner, picture):
-    bad = DataError("line 3 is bad")
+    bad = DataError("text-blank")
     given = ["Ada visits Oslo", "", bad, {"text": "Bob"}, {"txt": "Bob"}, PredictionInput("Jun", image=picture), {"text": "A", "image": 3}]
     found = list(mner.predict_many(given, batch_size=1))
     assert [getattr(one, "text", type(one).__name__) for one in found] == [
         "Ada visits Oslo", "DataError", "DataError", "Bob", "InputError", "Jun", "DataError"
     ]  # fmt: skip
+    assert [one.code for one in found if isinstance(one, InputError)] == ["text-empty", "text-blank", "input-invalid", "image-invalid"]
     assert found[2] is bad
     assert found[5].picture
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import tiny
 import torch
+from raising import raises
 
 from hvpkit.contracts import EncodedText
 from hvpkit.data.batching import Batcher, Items, LengthSampler, in_eights, pad, pad_texts
-from hvpkit.errors import DataError, PictureError
+from hvpkit.errors import DataError, PictureMissingError
 from hvpkit.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.types import Example, VisualObject
@@ -176,10 +177,10 @@ def test_tags_of_words_that_were_cut_are_cut_as_well(settings):
 
 def test_what_does_not_fit_or_cannot_be_read_is_told(settings, examples, tmp_path):
     batcher = Batcher(*settings)
-    with pytest.raises(DataError, match="example wide"):
+    with raises(DataError, "first-word-too-long", example="wide"):
         batcher.encode(Example("wide", ("!" * 40,)), labelled=False)
     missing = replace(examples[0], image=tmp_path / "gone.png", objects=(VisualObject(tmp_path / "crop.png"),))
-    with pytest.raises(PictureError, match=r"gone\.png is missing"):
+    with raises(PictureMissingError, "image-missing", file=tmp_path / "gone.png"):
         batcher.collate([batcher.encode(missing, labelled=False)])
 
 

@@ -14,7 +14,7 @@ from hvpkit.data.labels import tag_labels
 from hvpkit.data.prepared import OWN_SOURCE, open_prepared
 from hvpkit.data.preprocess import locate, preprocess
 from hvpkit.data.reading import Dataset
-from hvpkit.errors import ComponentError, DataError, InputError
+from hvpkit.errors import ComponentError, DataError, InputError, choices
 from hvpkit.registry import Component, Registry, load_registry
 from hvpkit.types import Example, VisualObject
 
@@ -46,7 +46,9 @@ def test_prepared_tweets_hold_what_the_report_says(tmp_path):
     assert (train.pictures, train.pictures_missing, train.pictures_unreadable, train.without_picture) == (1, 0, 1, 1)
     unreadable, unlearnt = report.problems
     assert (unreadable.kind, unreadable.split, unreadable.count) == ("image-unreadable", "train", 1)
-    assert "11.jpg is not a picture" in unreadable.places[0]
+    reason = unreadable.messages[0].fields["reason"]
+    assert (reason.code, reason.fields["file"].name) == ("not-image", "11.jpg")
+    assert unreadable.places == [unreadable.messages[0]]
     assert (unlearnt.kind, unlearnt.split, unlearnt.left_out) == ("label-not-in-training", "test", False)
     [label] = [f"{name}: {count}" for name, count in report.splits["test"].labels.items() if count and not train.labels[name]]
     assert unlearnt.places == [label]
@@ -100,7 +102,8 @@ def test_all_pictures_bad_is_an_error_too(tmp_path):
     (tmp_path / "root" / "twitter2017" / "10.jpg").touch()
     with raises(DataError, "no-image-readable") as caught:
         preprocess("twitter2017", root=tmp_path / "root")
-    assert "10.jpg is empty" in caught.value.fields["reason"]
+    reason = caught.value.fields["reason"]
+    assert (reason.code, reason.fields["file"].name) == ("image-empty", "10.jpg")
 
 
 def test_own_data_that_names_no_picture_is_an_error_too(tmp_path):
@@ -249,7 +252,7 @@ def test_a_reader_may_draw_its_pictures_into_the_prepared_folder():
 
 
 def test_a_readers_unknown_option_is_refused():
-    with pytest.raises(ComponentError, match="reader 'made' has no option 'sise'; did you mean size"):
+    with raises(ComponentError, "unknown-option", kind="reader", name="made", option="sise", hint=choices("sise", ["size"])):
         preprocess("made", options={"sise": 3}, registry=registry_with(made))
     assert not Path("data").exists()
 

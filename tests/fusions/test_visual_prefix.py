@@ -8,7 +8,7 @@ from raising import raises
 from torch import Tensor, nn
 
 from hvpkit.contracts import EncodedText, FusionContext, Gate, Prefix, PrefixShape, Projector, Trace, Visual
-from hvpkit.errors import ComponentError
+from hvpkit.errors import ComponentError, choices
 from hvpkit.fusions.visual_prefix import cut_by_rows
 from hvpkit.recipe import Part
 from hvpkit.registry import load_registry
@@ -219,7 +219,7 @@ def test_an_encoder_that_takes_no_prefix_is_refused(encoder):
 
 def test_gate_and_projector_take_their_options(encoder):
     assert fusion_of(encoder, gate=Part(name="dynamic", options={"slope": 0.25})).gate.slope == 0.25
-    with pytest.raises(ComponentError, match="gate 'dynamic' has no option 'slop'; did you mean slope"):
+    with raises(ComponentError, "unknown-option", kind="gate", name="dynamic", option="slop", hint=choices("slop", ["slope"])):
         fusion_of(encoder, gate=Part(name="dynamic", options={"slop": 0.25}))
 
 

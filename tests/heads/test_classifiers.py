@@ -78,7 +78,7 @@ def test_what_a_head_reads_must_be_there():
         head_of("cls")(Fused(FUSED.states), TEXT)
     with pytest.raises(ValueError, match="states"):
         head_of("entity-start")(Fused(pooled=FUSED.pooled), TEXT)
-    with pytest.raises(ValueError, match="both entities"):
+    with pytest.raises(ValueError, match="entities"):
         head_of("entity-start")(FUSED, replace(TEXT, head_start=None))
 
 

@@ -100,7 +100,7 @@ def test_targets_are_the_tags_of_the_kept_words(head, kept):
 
 
 def test_states_are_needed(head):
-    with pytest.raises(ValueError, match="reads states"):
+    with pytest.raises(ValueError, match="states"):
         head(Fused(pooled=torch.zeros(4, WIDTH)), text_of())
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from raising import raises
 
 from hvpkit.contracts import ObjectQuery
+from hvpkit.data.crops import CropListError
 from hvpkit.errors import DataError
 from hvpkit.objects.given import open_given
 from hvpkit.objects.voc import read_voc
@@ -152,5 +153,5 @@ def test_lists_of_two_datasets_are_refused(tmp_path):
 
 def test_a_list_that_would_run_code_is_refused(tmp_path):
     write(tmp_path / "train_dict.pth", b"cos\nsystem\n(S'touch /tmp/never'\ntR.")
-    with pytest.raises(DataError, match="cannot be read safely"):
+    with raises(CropListError, "crop-list-unreadable", file=tmp_path / "train_dict.pth"):
         open_given(str(tmp_path / "train_dict.pth"), str(tmp_path))

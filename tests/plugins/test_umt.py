@@ -276,6 +276,9 @@ def test_it_learns(task, request, tmp_path):
 
 
 def test_a_head_that_tags_pieces_is_refused_when_the_recipe_is_read():
-    with pytest.raises(RecipeError, match=r"^--set head\.labels=pieces: fusion 'umt' has its say on the tags of words"):
+    with raises(RecipeError, "recipe-invalid") as refused:
         load_recipe("umt_mner", ["head.labels=pieces"], REGISTRY)
+    [problem] = refused.value.problems
+    assert (problem.location, problem.message.code) == ("--set head.labels=pieces", "emissions-of-words")
+    assert problem.message.fields == {"fusion": "umt"}
     load_recipe("umt_mner", ["head.labels=words"], REGISTRY)

@@ -316,15 +316,15 @@ def test_what_cannot_compose_is_refused_with_what_would_fit(mner_data, tmp_path)
     from hvpkit.composition import composition_problems
 
     wrong = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion={name: visualbert}",))
-    ((_, sentence),) = composition_problems(wrong, REGISTRY)
-    assert sentence == (
-        "fusion 'visualbert' needs regions, which text encoder 'bert-from-scratch' does not give; a text encoder that fits: visualbert, "
-        "visualbert-from-scratch"
-    )
+    ((_, problem),) = composition_problems(wrong, REGISTRY)
+    fitting = Message("fitting-components", kind="text encoder", names=["visualbert", "visualbert-from-scratch"])
+    assert problem.code == "fusion-needs"
+    assert problem.fields == {"fusion": "visualbert", "need": "regions", "encoder": "bert-from-scratch", "hint": fitting}
     alone = load_recipe("visualbert_mner", ["vision=null", "fusion=none"])
     assert composition_problems(alone, REGISTRY) == []
     prefix = load_recipe("visualbert_mner", ["fusion={name: visual-prefix, projector: stages, gate: dynamic}"])
-    assert "needs prefix, which text encoder 'visualbert' does not give" in composition_problems(prefix, REGISTRY)[0][1]
+    problem = composition_problems(prefix, REGISTRY)[0][1]
+    assert (problem.code, problem.fields["need"], problem.fields["encoder"]) == ("fusion-needs", "prefix", "visualbert")
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])

@@ -99,8 +99,9 @@ def test_everything_is_decayed_and_the_head_is_in_no_group_if_asked(bert, mre_da
 
 
 def test_scoring_of_pieces_goes_with_its_head():
-    with pytest.raises(RecipeError, match="scoring: pieces is for the head"):
+    with raises(RecipeError, "recipe-invalid") as refused:
         load_recipe("hvpnet_mner", ["scoring=pieces"])
+    assert [problem.message.code for problem in refused.value.problems] == ["wordpiece-scores-of-words"]
     assert load_recipe("release_mner").scoring == "pieces"
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import tiny
 import torch
+from raising import raises
 from torch import nn
 
 from hvpkit.errors import RecipeError
@@ -66,17 +67,20 @@ def test_rates_that_fall_linearly_are_zero_at_the_end():
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("override", "code", "fields"),
     [
-        ("train.momentum=0.9", "momentum is 0.9, which only optimizer: sgd uses"),
-        ("train.rate_decay=0.05", "rate_decay is 0.05, which only schedule: epochs uses"),
-        ("train.patience=0", "patience"),
-        ("train.optimizer=sdg", "adamw"),
+        ("train.momentum=0.9", "setting-unused", {"key": "momentum", "value": 0.9, "user": "optimizer: sgd"}),
+        ("train.rate_decay=0.05", "setting-unused", {"key": "rate_decay", "value": 0.05, "user": "schedule: epochs"}),
+        ("train.patience=0", "value-out-of-range", {"key": "train.patience", "found": "0"}),
+        ("train.optimizer=sdg", "unknown-choice", {"key": "train.optimizer", "expected": "'adamw' or 'sgd'", "found": "'sdg'"}),
     ],
 )
-def test_settings_without_effect_or_sense_are_refused(tmp_path, override, message):
-    with pytest.raises(RecipeError, match=message):
+def test_settings_without_effect_or_sense_are_refused(tmp_path, override, code, fields):
+    with raises(RecipeError, "recipe-invalid") as refused:
         tiny.recipe(tmp_path, tmp_path, "mner", overrides=(override,))
+    [problem] = refused.value.problems
+    assert problem.message.code == code
+    assert fields.items() <= problem.message.fields.items()
 
 
 def trained(tmp_path, mner_data, *overrides, name="run", **options):

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -8,7 +9,7 @@ from raising import raises
 from training import runs
 
 from hvpkit.data.prepared import write_prepared
-from hvpkit.errors import DataError, HvpkitError, InputError
+from hvpkit.errors import DataError, HvpkitError, InputError, ModelFolderError
 from hvpkit.evaluation import evaluate
 from hvpkit.messages import Message
 from hvpkit.model_folder import open_model_folder
@@ -77,7 +78,9 @@ def test_without_dev_the_last_epoch_is_kept(tmp_path, mner_data):
     finished = _train(tmp_path, folder, report=Report(warn=warnings.append))
     assert (finished.best_epoch, finished.dev) == (2, None)
     assert Message("no-dev-examples", data=folder) in warnings
-    assert "without a dev split, epoch 2 of 2" in (finished.folder / "README.md").read_text(encoding="utf-8")
+    card = (finished.folder / "README.md").read_text(encoding="utf-8")
+    assert "2 of 2" in card
+    assert re.findall(r"^\| (\w+) \|", card, re.MULTILINE) == ["split", "test"]
 
 
 def test_a_model_of_pictures_that_saw_none_says_so(tmp_path, mner_data):
@@ -185,13 +188,13 @@ def test_data_of_the_other_task_is_refused(tmp_path, mre_data):
 
 
 def test_missing_data_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(DataError, match="hvp preprocess"):
+    with raises(DataError, "no-prepared-data", folder=tmp_path / "nowhere"):
         _train(tmp_path, tmp_path / "nowhere")
     assert not list(tmp_path.glob("run*"))
 
 
 def test_a_part_that_cannot_be_had_leaves_nothing_in_the_way(tmp_path, mner_data):
-    with pytest.raises(InputError, match="no folder"):
+    with raises(ModelFolderError, "pretrained-folder-missing", folder="/nowhere/bert", option="text.name"):
         _train(tmp_path, mner_data.folder, "mner", "text={encoder: hugging-face, name: /nowhere/bert}")
     assert not list(tmp_path.glob("run*"))
 

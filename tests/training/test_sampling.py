@@ -4,8 +4,10 @@ import random
 from collections import Counter
 
 import pytest
+from pydantic import ValidationError
+from raising import raises
 
-from hvpkit.errors import RecipeError
+from hvpkit.errors import RecipeError, choices
 from hvpkit.recipe import TrainSpec
 from hvpkit.training.sampling import sampled
 from hvpkit.types import Example, Span
@@ -122,10 +124,15 @@ def test_fewer_shots_lie_inside_more(examples):
     assert parts[0] != ids(examples, shots=1, seed=6)
 
 
-@pytest.mark.parametrize("settings", [{"share": 0.5, "shots": 3}, {"shots": 3, "sampling": "with-replacement"}])
-def test_two_ways_to_draw_are_refused(settings):
-    with pytest.raises(ValueError, match="leave"):
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [({"share": 0.5, "shots": 3}, "fraction-and-shots"), ({"shots": 3, "sampling": "with-replacement"}, "shots-with-replacement")],
+)
+def test_two_ways_to_draw_are_refused(settings, code):
+    with pytest.raises(ValidationError) as refused:
         TrainSpec(**settings)
+    [fault] = refused.value.errors()
+    assert fault["ctx"]["error"].args[0].code == code
 
 
 def test_a_recipe_says_where_it_starts_from_and_is_told_of_a_misspelt_key(tmp_path):
@@ -136,5 +143,8 @@ def test_a_recipe_says_where_it_starts_from_and_is_told_of_a_misspelt_key(tmp_pa
     file = tmp_path / "again.yaml"
     file.write_text(recipe.to_yaml(), encoding="utf-8")
     assert load_recipe(file) == recipe
-    with pytest.raises(RecipeError, match="did you mean from"):
+    with raises(RecipeError, "recipe-invalid") as refused:
         load_recipe("quickstart", ["train.frm=runs/other"])
+    [problem] = refused.value.problems
+    assert (problem.location, problem.message.code) == ("--set train.frm=runs/other", "unknown-key")
+    assert problem.message.fields == {"key": "train.frm", "hint": choices("frm", ["from"])}

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-import pytest
 import tiny
 import torch
+from raising import raises
 
 from hvpkit.errors import ModelFolderError
 from hvpkit.messages import Message
@@ -83,7 +84,7 @@ def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_pat
 
 def test_a_start_that_is_not_there_is_refused_before_anything_is_written(tmp_path, mner_data):
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("train.from=nowhere",))
-    with pytest.raises(ModelFolderError, match="nowhere"):
+    with raises(ModelFolderError, "model-folder-missing", folder=Path("nowhere")):
         train(recipe, load_registry(), tmp_path / "run")
     assert not list(tmp_path.glob("run*"))
 

@@ -138,14 +138,14 @@ def test_a_folder_that_holds_other_data_is_refused_and_left_as_it_is(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "thesis.txt").write_text("all my work")
-    with pytest.raises(DataError, match="holds other files"):
+    with raises(DataError, "output-holds-other-files", folder=folder, files=["thesis.txt"]):
         generate(folder, **SMALL)
     assert digests(tmp_path) == {"data/thesis.txt": hashlib.sha256(b"all my work").hexdigest()}
 
 
 def test_demo_data_of_the_other_task_is_refused(mner):
     before = (mner.folder / "manifest.json").read_bytes()
-    with pytest.raises(DataError, match="'demo', not of 'demo-mre'"):
+    with raises(DataError, "output-holds-other-data", folder=mner.folder, found="demo", expected="demo-mre"):
         generate(mner.folder, task="mre", **SMALL)
     assert (mner.folder / "manifest.json").read_bytes() == before
 

@@ -47,7 +47,7 @@ def open_source(folder: ModelFolder, data: Path | None, split: Split) -> Source:
     """Open a split of `data`, or of the model's own; raises DataError when it is for another task, or empty."""
     opened = open_prepared(data or folder.recipe.data.path)
     if opened.manifest.task != folder.recipe.task:
-        raise DataError("model-task-mismatch", data=opened.folder, found=opened.manifest.task, expected=folder.recipe.task)
+        raise DataError("task-mismatch", data=opened.folder, found=opened.manifest.task, expected=folder.recipe.task)
     examples = opened.examples(split)
     if not examples:
         raise DataError("no-split-examples", data=opened.folder, split=split)

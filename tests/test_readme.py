@@ -12,6 +12,7 @@ import tiny
 from hvpkit.cli import app
 from hvpkit.data.own import read_own
 from hvpkit.data.reading import ReaderContext
+from hvpkit.messages import Message
 from hvpkit.prediction_records import input_from, read_object
 from hvpkit.recipe_loading import load_recipe, shipped_recipes
 from hvpkit.registry import load_registry
@@ -72,7 +73,7 @@ def test_the_python_shown_runs(tmp_path, monkeypatch, capsys, mner_model, mre_mo
     for program in shown:
         exec(program, {})
     said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "head 'Ada' is not in the text 'nobody is here'"
+    assert said[-1] == Message("mention-not-in-text", role="head", mention="Ada", text="nobody is here", hint="")
 
 
 def test_lines_of_data_shown_are_read(tmp_path):

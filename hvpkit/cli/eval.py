@@ -64,11 +64,13 @@ def show(result: Any) -> None:  # noqa: ANN401 - an Evaluation, whose module imp
     scores = result.scores
     title = f"{result.split} of {result.data} ({result.fingerprint}): {scores.examples} examples, {result.pictures} with a picture"
     output.print_table(("", "P", "R", "F1", "gold"), score_rows(scores), title=title)
-    output.print_text(f"accuracy {100 * scores.accuracy:.2f} ({'tags' if result.task == 'mner' else 'classes, None too'})")
+    accuracy = 100 * scores.accuracy
+    of_tags = result.task == "mner"
+    output.print_message(Message("tag-accuracy", accuracy=accuracy) if of_tags else Message("class-accuracy", accuracy=accuracy))
     if result.groups:
         columns = ("", "examples", "text alone, at most", "F1", "with pictures, at most")
         output.print_table(columns, map(ceiling_row, result.groups, result.groups.values()), title="F1 between its ceilings")
     if result.unread:
         output.warn(Message("unreadable-examples-scored", count=result.unread, reason=result.first_error))
     for remark in result.remarks:
-        output.print_text(f"Note: {remark}.")
+        output.print_note(remark)

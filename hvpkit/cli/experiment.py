@@ -95,10 +95,9 @@ def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:
     output.print_table(columns, rows)
     for known in expansion.datasets.values():
         if not known.is_prepared:
-            output.print_text(
-                f"{known.name}: not prepared yet; {'it will be drawn' if known.drawn else f'run `hvp preprocess {known.name}`'}."
-            )
-    return output.print_text(_estimated(estimated))
+            name = known.name
+            output.print_message(Message("dataset-to-draw", name=name) if known.drawn else Message("dataset-to-prepare", name=name))
+    return output.print_message(_estimated(estimated))
 
 
 def _estimated(estimated: Estimate) -> Message:
@@ -132,5 +131,5 @@ def print_report(report: Report, written: Written, json: bool) -> None:
         for note in table.notes:
             output.print_text(f"  {note}")
     for note in report.notes():
-        output.print_text(f"Note: {note}.")
-    return output.print_text(f"Report: {written.folder}")
+        output.print_note(note)
+    return output.print_message(Message("report-written", folder=written.folder))

@@ -218,4 +218,4 @@ def show(found: Found, ask: Ask) -> None:
     if found.summary is not None:
         show_summary(found.summary)
     for file in found.written:
-        output.print_text(f"Written: {file}")
+        output.print_message(Message("file-written", file=file))

@@ -18,7 +18,7 @@ def show_explanation(explained: Explanation) -> None:
     """Print the prediction, what would change, where its words look, and the gates."""
     show(explained.prediction)
     if explained.gold:
-        output.print_text(f"The data says: {visible(', '.join(explained.gold))}")
+        output.print_message(Message("answers-of-data", answers=[visible(answer) for answer in explained.gold]))
     if explained.changes:
         columns = ("what would change", *(visible(explained.title(decision)) for decision in explained.decisions), "appears")
         output.print_table(columns, (_change_row(change) for change in explained.changes))
@@ -31,14 +31,15 @@ def show_explanation(explained: Explanation) -> None:
         title = f"Gates: percent on {name}s 1 to {levels} ({order})"
         output.print_table(("layer", *(picture.title for picture in explained.pictures)), _gate_rows(explained), title=title)
     for name in explained.named:
-        output.print_text(f"Also traced, see --json: {name}")
+        output.print_message(Message("also-traced", name=name))
     for picture in explained.pictures:
         if picture.file is not None:
-            output.print_text(f"{picture.title[:1].upper()}{picture.title[1:]}: {visible(str(picture.file))}")
+            title = f"{picture.title[:1].upper()}{picture.title[1:]}"
+            output.print_message(Message("image-explained", title=title, file=visible(str(picture.file))))
     for remark in (*explained.remarks, *lacking(explained)):
-        output.print_text(f"Note: {remark}.")
+        output.print_note(remark)
     if explained.looks:
-        output.print_text(explained.caution)
+        output.print_message(explained.caution)
 
 
 def _change_row(change: Change) -> tuple[str, ...]:
@@ -71,29 +72,29 @@ def _gate_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
 # ------------------------------------------------------------------------------------------------------------- whole splits
 def show_summary(summary: Summary) -> None:
     """Print the means by group, and the rank correlation of layer depth and mean level."""
-    said = f"{summary.where}: {summary.with_pictures} of {summary.examples} examples have pictures that this model sees"
+    counts = Message("examples-with-images", data=summary.where, count=summary.with_pictures, examples=summary.examples)
     if summary.unread:
         output.warn(Message("unreadable-examples-left-out", count=summary.unread, reason=summary.first_error))
     if not summary.groups:
-        return output.print_text(f"{said}.")
+        return output.print_note(counts)
     if summary.layer_levels is not None:
-        _show_levels(summary, said)
+        _show_levels(summary, counts)
     if summary.layer_pictures is not None:
         rows = [(group.name, str(group.count), *map(percent, _shares(group))) for group in summary.groups]
         output.print_table(("", "mentions", "whole picture", "objects", "text"), rows, title="Attention, mean over layers and heads")
         by_layer = [(str(layer), percent(share)) for layer, share in enumerate(summary.layer_pictures, 1)]
         output.print_table(("layer", "attention on pictures"), by_layer)
     else:
-        output.print_text("Note: the attention of this model's text encoder does not reach its pictures.")
+        output.print_note(Message("attention-without-images"))
     return None
 
 
-def _show_levels(summary: Summary, said: str) -> None:
+def _show_levels(summary: Summary, counts: Message) -> None:
     levels = summary.layer_levels or ()
     names = [f"{summary.level_name} {number}" for number in range(1, len(levels[0]) + 1)]
     columns = ("", "mentions", *names, *(f"mean, {group.title}" for group in summary.layer_groups))
     rows = (_level_row(group) for group in summary.groups)
-    output.print_table(columns, rows, title=f"Gates of {said}; mean over layers, pictures and gold answers")
+    output.print_table(columns, rows, title=f"Gates of {counts}; mean over layers, pictures and gold answers")
     by_layer = [
         (str(layer), *map(percent, row), f"{sum(level * w for level, w in enumerate(row, 1)):.2f}") for layer, row in enumerate(levels, 1)
     ]
@@ -104,11 +105,11 @@ def _show_levels(summary: Summary, said: str) -> None:
 def _show_correlation(summary: Summary) -> None:
     found, name = summary.correlation, summary.level_name
     if found is None or found.of_means is None:
-        return output.print_text(f"Layer depth and mean {name} have no rank correlation: the layers do not differ.")
-    within = "" if found.within is None else f"; within an example, on average: {_range(found.within)}"
+        return output.print_message(Message("no-rank-correlation", unit=name))
+    within = "" if found.within is None else Message("rank-correlation-within", value=_range(found.within))
+    output.print_message(Message("rank-correlation", unit=name, value=_range(found.of_means), within=within))
     deeper = "later slices" if name == "slice" else "coarser levels"
-    output.print_text(f"Rank correlation of layer depth and mean {name}, over the means of all examples: {_range(found.of_means)}{within}.")
-    return output.print_text(f"Above 0, deeper layers take {deeper}; {100 * found.coverage:.0f}% intervals, examples resampled.")
+    return output.print_message(Message("rank-correlation-read", deeper=deeper, coverage=100 * found.coverage))
 
 
 def _range(found: Estimate) -> str:

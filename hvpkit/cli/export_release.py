@@ -27,6 +27,6 @@ def command(
         output.warn(Message("tensors-made-up", names=exported.made))
     if json:
         return output.print_json(exported)
-    output.print_text(f"Checkpoint: {exported.checkpoint}")
+    output.print_message(Message("checkpoint-written", checkpoint=exported.checkpoint))
     if exported.relations is not None:
-        output.print_text(f"Ids of its relations: {exported.relations} (the released code reads them from ours_rel2id.json)")
+        output.print_message(Message("relation-ids-written", file=exported.relations))

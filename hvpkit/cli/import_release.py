@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from hvpkit.cli import output
+from hvpkit.messages import Message
 
 
 def command(
@@ -28,6 +29,6 @@ def command(
     done = import_release(checkpoint, task, text, folder, relations, settings or ())
     if json:
         return output.print_json(done)
-    parts = ", ".join(f"{part} {count}" for part, count in done.tensors.items())
-    output.print_text(f"{sum(done.tensors.values())} tensors: {parts}")
-    return output.print_text(f"Model: {done.folder}")
+    parts = [f"{part} {count}" for part, count in done.tensors.items()]
+    output.print_message(Message("tensors-imported", count=sum(done.tensors.values()), parts=parts))
+    return output.print_message(Message("model-written", model=done.folder))

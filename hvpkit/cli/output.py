@@ -1,4 +1,4 @@
-"""What every command prints with: results on stdout, all else on stderr, bars only on a terminal."""
+"""What every command prints with: results and their notes on stdout, all else on stderr, bars only on a terminal."""
 
 from __future__ import annotations
 
@@ -22,15 +22,23 @@ Item = TypeVar("Item")
 results = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
 
+RESULT, NOTE = logging.INFO + 1, logging.INFO + 2  # levels of messages that belong to a result
+RESULTS = {RESULT: "{}", NOTE: "Note: {}."}
 LABELS = {logging.WARNING: ("Warning", "yellow"), logging.ERROR: ("Error", "bold red")}
 
 
 class MessageHandler(logging.Handler):
-    """Print messages to stderr: status lines as they stand, warnings and errors after a label with the code of the message."""
+    """Print messages to stderr: status lines as they stand, warnings and errors after a label with the code of the message.
+
+    Messages that belong to a result, and notes on it, go to stdout.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the message of a record."""
         message = record.msg if isinstance(record.msg, Message) else record.getMessage()
+        if record.levelno in RESULTS:
+            print_text(RESULTS[record.levelno].format(message))
+            return
         if record.levelno not in LABELS:
             messages.print(message, markup=False, soft_wrap=True)
             return
@@ -72,6 +80,16 @@ def stoppable(message: Message) -> Iterator[None]:
 def print_text(text: str) -> None:
     """Print a result to stdout as it stands."""
     results.print(text, markup=False, soft_wrap=True)
+
+
+def print_message(message: str) -> None:
+    """Print a message that belongs to a result to stdout, as it stands."""
+    logger.log(RESULT, message)
+
+
+def print_note(message: str) -> None:
+    """Print a note on a result to stdout."""
+    logger.log(NOTE, message)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:

@@ -91,12 +91,12 @@ def _show(found: Prediction, image: Path | None) -> None:
 
     show(found)
     if found.picture:
-        output.print_text(f"Picture: {image}")
+        output.print_message(Message("image-seen", image=image))
     if found.objects:
         rows = [(item.phrase or "", "" if item.score is None else f"{item.score:.2f}", _box(item)) for item in found.objects]
         output.print_table(("object", "score", "box"), rows)
     for remark in found.remarks:
-        output.print_text(f"Note: {remark}.")
+        output.print_note(remark)
 
 
 def _box(item: VisualObject) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from hvpkit.cli import output
+from hvpkit.messages import Message
 from hvpkit.types import EntityPrediction, Prediction, RelationPrediction
 
 COLOURS = {"PER": "magenta", "LOC": "green", "ORG": "cyan", "MISC": "yellow"}
@@ -29,7 +30,7 @@ def _show_entities(prediction: EntityPrediction) -> None:
     marks = [(e.start, e.end, f"{e.type} {percent(e.confidence)}", colour(e.type)) for e in prediction.entities]
     output.results.print(marked(prediction.text, marks), soft_wrap=True)
     if not marks:
-        return output.print_text("No entities.")
+        return output.print_message(Message("no-entity-found"))
     rows = [(visible(e.text), e.type, percent(e.confidence), f"{e.start}:{e.end}") for e in prediction.entities]
     return output.print_table(("entity", "type", "confidence", "characters"), rows)
 

@@ -158,7 +158,7 @@ def show_features(report: FeatureReport) -> None:
         output.warn(Message("damaged-features-recomputed", count=filled.damaged))
     if filled.unreadable:
         output.warn(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_fault))
-    output.print_text(f"features: {filled.computed} computed, {filled.kept} there before, in {report.folder}")
+    output.print_message(Message("features-computed", computed=filled.computed, kept=filled.kept, folder=report.folder))
 
 
 def settings_from(given: Iterable[str]) -> dict[str, Any]:
@@ -191,15 +191,17 @@ def show(report: Report) -> None:
         output.print_table(("problem", "split", "times", "example", "first places"), rows)
     absent = [split for split in SPLITS if split not in report.splits]
     if absent:
-        output.print_text(f"There is no {' and no '.join(absent)} split.")
+        output.print_message(Message("splits-absent", splits=absent))
     without = sum(split.without_object for split in report.splits.values())
     if report.objects is None and without and any(split.objects for split in report.splits.values()):
-        output.print_text(f"The data brings objects, but none for {without} pictures; `--objects saliency` would look in all of them.")
+        output.print_message(Message("images-without-objects", count=without))
     if report.objects is not None:
-        output.print_text(ObjectsSpec.model_validate(report.objects).describe())
+        output.print_message(ObjectsSpec.model_validate(report.objects).describe())
     if report.preview is not None:
-        output.print_text(f"Look at the objects before you trust them: {report.preview}")
-    output.print_text(f"fingerprint {report.fingerprint}, {'text only, ' if report.text_only else ''}in {report.folder}")
+        output.print_message(Message("preview-written", file=report.preview))
+    if report.text_only:
+        return output.print_message(Message("text-prepared", fingerprint=report.fingerprint, folder=report.folder))
+    return output.print_message(Message("data-prepared", fingerprint=report.fingerprint, folder=report.folder))
 
 
 def _rows(report: Report, splits: list[SplitReport]) -> Iterator[tuple[object, ...]]:

@@ -85,5 +85,5 @@ def show(finished: Finished) -> None:
         if scores is not None:
             output.print_table(("", "P", "R", "F1", "gold"), score_rows(scores), title=f"{split}: {title}")
     for remark in finished.metrics["remarks"]:
-        output.print_text(f"Note: {remark}.")
-    output.print_text(f"Model: {finished.folder}")
+        output.print_note(remark)
+    output.print_message(Message("model-written", model=finished.folder))

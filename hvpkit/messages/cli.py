@@ -18,7 +18,21 @@ TEMPLATES: dict[str, Template] = {
         "{option} does not go with {data}; it is for data that hvpkit draws: `hvp preprocess demo`",
         {"option": "--task mre", "data": "twitter2017"},
     ),
+    "splits-absent": Template("There is no split {splits}.", {"splits": ["dev", "test"]}),
+    "images-without-objects": Template(
+        "The data brings objects, but none for {count} pictures; `--objects saliency` would look in all of them.", {"count": 3}
+    ),
+    "preview-written": Template("Look at the objects before you trust them: {file}", {"file": "data/mnre/preview.html"}),
+    "data-prepared": Template("fingerprint {fingerprint}, in {folder}", {"fingerprint": "0123456789abcdef", "folder": "data/mnre"}),
+    "text-prepared": Template(
+        "fingerprint {fingerprint}, text only, in {folder}", {"fingerprint": "0123456789abcdef", "folder": "data/mnre"}
+    ),
+    "features-computed": Template(
+        "features: {computed} computed, {kept} there before, in {folder}",
+        {"computed": 40, "kept": 2, "folder": "data/.features/resnet50-0f3a"},
+    ),
     # hvp train
+    "model-written": Template("Model: {model}", {"model": "runs/first"}),
     "train-stopped": Template("Stopped; the same command with --resume goes on after the last epoch that was finished"),
     "epoch-finished": Template(
         "epoch {indent}{epoch}/{epochs}  loss {loss:8.4f}  {seconds:6.1f} s",
@@ -50,6 +64,9 @@ TEMPLATES: dict[str, Template] = {
         "{runs} runs, {finished} of them finished; about {duration} one after another ({basis})",
         {"runs": 8, "finished": 1, "duration": "12 min", "basis": "measured on 1 finished runs"},
     ),
+    "dataset-to-draw": Template("{name}: not prepared yet; it will be drawn.", {"name": "demo"}),
+    "dataset-to-prepare": Template("{name}: not prepared yet; run `hvp preprocess {name}`.", {"name": "mnre"}),
+    "report-written": Template("Report: {folder}", {"folder": "experiments/table1/report"}),
     "runs-failed": Template("{failed} of {runs} runs failed; the same command tries them again", {"failed": 2, "runs": 8}),
     "charts-need-matplotlib": Template('no charts: matplotlib is not installed; `pip install "hvpkit[figures]"`'),
     # hvp eval
@@ -58,7 +75,11 @@ TEMPLATES: dict[str, Template] = {
         "{count} examples could not be read and count as finding nothing; the first: {reason}",
         {"count": 2, "reason": "test-1: images/1.jpg is missing"},
     ),
+    "tag-accuracy": Template("accuracy {accuracy:.2f} (tags)", {"accuracy": 96.51}),
+    "class-accuracy": Template("accuracy {accuracy:.2f} (classes, None too)", {"accuracy": 80.12}),
     # hvp predict
+    "no-entity-found": Template("No entities."),
+    "image-seen": Template("Picture: {image}", {"image": "x.jpg"}),
     "nothing-to-predict": Template('there is nothing to read: give --text "..." for one text, or --input FILE and --output FILE for many'),
     "text-with-input": Template("{options} and --input exclude each other: one text or many", {"options": ["--text", "--image"]}),
     "input-without-output": Template("--input FILE and --output FILE belong together"),
@@ -94,7 +115,30 @@ TEMPLATES: dict[str, Template] = {
         "{count} examples could not be read and are left out; the first: {reason}",
         {"count": 2, "reason": "test-1: images/1.jpg is missing"},
     ),
-    # hvp export-release
+    "answers-of-data": Template("The data says: {answers}", {"answers": ["Ada: PER", "Oslo: LOC"]}),
+    "also-traced": Template("Also traced, see --json: {name}", {"name": "modes"}),
+    "image-explained": Template("{title}: {file}", {"title": "Whole picture", "file": "x.png"}),
+    "file-written": Template("Written: {file}", {"file": "gates.pdf"}),
+    "examples-with-images": Template(
+        "{data}: {count} of {examples} examples have pictures that this model sees",
+        {"data": "test of twitter2017", "count": 720, "examples": 723},
+    ),
+    "no-rank-correlation": Template("Layer depth and mean {unit} have no rank correlation: the layers do not differ.", {"unit": "level"}),
+    "rank-correlation": Template(
+        "Rank correlation of layer depth and mean {unit}, over the means of all examples: {value}{within}.",
+        {"unit": "level", "value": "+0.51 [+0.42, +0.58]", "within": "; within an example, on average: +0.31 [+0.25, +0.36]"},
+    ),
+    "rank-correlation-within": Template("; within an example, on average: {value}", {"value": "+0.31 [+0.25, +0.36]"}),
+    "rank-correlation-read": Template(
+        "Above 0, deeper layers take {deeper}; {coverage:.0f}% intervals, examples resampled.",
+        {"deeper": "coarser levels", "coverage": 95.0},
+    ),
+    # hvp import-release, hvp export-release
+    "tensors-imported": Template("{count} tensors: {parts}", {"count": 206, "parts": ["text 199", "gates 7"]}),
+    "checkpoint-written": Template("Checkpoint: {checkpoint}", {"checkpoint": "again.pth"}),
+    "relation-ids-written": Template(
+        "Ids of its relations: {file} (the released code reads them from ours_rel2id.json)", {"file": "again.rel2id.json"}
+    ),
     "tensors-made-up": Template(
         "made up, since the model does not keep them and the released code never reads them: {names}",
         {"names": ["bert.pooler.dense.weight", "bert.pooler.dense.bias"]},

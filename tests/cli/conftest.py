@@ -9,17 +9,19 @@ from dataclasses import dataclass
 import pytest
 
 from hvpkit.cli import main
+from hvpkit.cli.output import RESULTS
 from hvpkit.messages import Message
 
 
 @dataclass(frozen=True)
 class Typed:
-    """What came of a command: its exit code, what stood on each stream, and the messages on stderr with their codes and fields."""
+    """What came of a command: its exit code, what stood on each stream, and the messages on stderr and on stdout, with codes and fields."""
 
     code: int
     out: str
     err: str
     said: tuple[Message, ...]
+    printed: tuple[Message, ...] = ()
 
     @property
     def errors(self) -> list[str]:
@@ -31,9 +33,14 @@ class Typed:
         """The codes of the warnings on stderr."""
         return re.findall(r"^Warning \[([\w-]+)\]: ", self.err, re.MULTILINE)
 
+    @property
+    def notes(self) -> list[str]:
+        """The codes of the messages among the results on stdout (a note that a model folder keeps is a text without a code)."""
+        return [message.code for message in self.printed if isinstance(message, Message)]
+
     def fields(self, code: str) -> dict[str, object]:
-        """The fields of the one message of a code: a status line, a warning or an error."""
-        [message] = [message for message in self.said if isinstance(message, Message) and message.code == code]
+        """The fields of the one message of a code: a status line, a warning, an error or a note."""
+        [message] = [message for message in (*self.said, *self.printed) if isinstance(message, Message) and message.code == code]
         return message.fields
 
 
@@ -48,7 +55,9 @@ def hvp(monkeypatch, capsys, caplog) -> Callable[..., Typed]:
         with pytest.raises(SystemExit) as ended:
             main()
         captured = capsys.readouterr()
-        said = tuple(record.msg for record in caplog.records if record.name == "hvpkit.cli")
-        return Typed(int(ended.value.code or 0), captured.out, captured.err, said)
+        records = [record for record in caplog.records if record.name == "hvpkit.cli"]
+        said = tuple(record.msg for record in records if record.levelno not in RESULTS)
+        printed = tuple(record.msg for record in records if record.levelno in RESULTS)
+        return Typed(int(ended.value.code or 0), captured.out, captured.err, said, printed)
 
     return run

@@ -66,7 +66,8 @@ def test_an_unknown_kind_is_refused_with_the_nearest(hvp):
 def test_a_plugin_file_is_listed_with_its_options(hvp, plugin):
     typed = hvp("components", "gate", "--plugin", str(plugin), "--json")
     (mine,) = [c for c in json.loads(typed.out) if c["name"] == "mine"]
-    assert mine["source"].startswith("my_gate.py (file, sha256 ")
+    assert mine["source"] == load_registry([plugin]).get("gate", "mine").source
+    assert mine["source"].startswith("my_gate.py ")
     assert mine["summary"] == "A gate of my own."
     assert mine["options"] == {"sharp": {"required": True, "default": None}, "soft": {"required": False, "default": False}}
     assert "sharp (required), soft=false" in hvp("components", "gate", "--plugin", str(plugin)).out
@@ -80,4 +81,5 @@ def test_without_the_option_the_file_is_not_loaded(hvp, plugin):
 def test_a_missing_plugin_file_is_refused(hvp, tmp_path):
     typed = hvp("components", "--plugin", str(tmp_path / "no.py"))
     assert (typed.code, typed.out) == (2, "")
-    assert "no.py" in typed.err
+    assert typed.errors == ["plugin-file-missing"]
+    assert typed.fields("plugin-file-missing") == {"file": tmp_path / "no.py"}

@@ -11,8 +11,14 @@ import tiny
 from hvpkit.data.demo.generate import generate
 from hvpkit.data.labels import tag_labels
 from hvpkit.data.prepared import open_prepared, write_prepared
+from hvpkit.messages import Message
 
 SALIENCY = {"proposer": "saliency", "version": "1", "phrases": [], "threshold": 0.0, "overlap": 0.5, "smallest": 16, "most": 3}
+
+
+def table_rows(out: str) -> list[list[str]]:
+    """Give the cells of each row of the tables that were printed."""
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if line.startswith("│")]
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +32,12 @@ def demo_model(tmp_path_factory):
 def test_the_ceilings_stand_beside_the_score(hvp, demo_model):
     typed = hvp("eval", str(demo_model))
     assert typed.code == 0
-    for said in ("text alone, at most", "with pictures, at most", "clue: texture", "no clue", "settled"):
-        assert said in typed.out
+    groups = json.loads(hvp("eval", str(demo_model), "--json").out)["groups"]
+    assert {"all", "none", "texture", "settled"} <= set(groups)
+    rows = table_rows(typed.out)[-len(groups) :]
+    assert len({row[0] for row in rows}) == len(groups)
+    for row, group in zip(rows, groups.values(), strict=True):
+        assert row[1:] == [str(group["examples"]), *(f"{100 * group[name]:.2f}" for name in ("text_ceiling", "f1", "picture_ceiling"))]
 
 
 def test_json_holds_scores_and_ceilings_by_group(hvp, demo_model):
@@ -39,13 +49,16 @@ def test_json_holds_scores_and_ceilings_by_group(hvp, demo_model):
 def test_data_without_ceilings_is_scored_as_it_is(hvp, mner_text_model):
     typed = hvp("eval", str(mner_text_model))
     assert typed.code == 0
-    assert "accuracy" in typed.out and "at most" not in typed.out
+    assert [row[0] for row in table_rows(typed.out)] == ["LOC", "PER", "all"]
+    scores = json.loads(hvp("eval", str(mner_text_model), "--json").out)["scores"]
+    assert typed.fields("tag-accuracy") == {"accuracy": 100 * scores["accuracy"]}
 
 
 def test_a_missing_model_folder_is_one_short_message(hvp, tmp_path):
     typed = hvp("eval", str(tmp_path / "none"))
     assert (typed.code, typed.out) == (2, "")
-    assert "there is no model folder" in typed.err
+    assert typed.errors == ["model-folder-missing"]
+    assert typed.fields("model-folder-missing") == {"folder": tmp_path / "none"}
 
 
 def test_scores_come_by_type_with_the_fingerprint_of_their_data(hvp, mner_text_model, mner_data):
@@ -53,7 +66,7 @@ def test_scores_come_by_type_with_the_fingerprint_of_their_data(hvp, mner_text_m
     first, *rest = typed.out.splitlines()
     assert (typed.code, typed.err) == (0, "")
     assert first.startswith(f"dev of tiny ({mner_data.manifest.fingerprint}): 6 examples, ")
-    assert [line.strip("│ ").split()[0] for line in rest if line.startswith("│")] == ["LOC", "PER", "all"]
+    assert [row[0] for row in table_rows("\n".join(rest))] == ["LOC", "PER", "all"]
 
 
 def test_data_whose_objects_or_pictures_are_other_ones_is_remarked(hvp, mner_model, mner_data, tmp_path):
@@ -61,10 +74,13 @@ def test_data_whose_objects_or_pictures_are_other_ones_is_remarked(hvp, mner_mod
         shutil.copytree(mner_data.folder, tmp_path / name)
         manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
         (tmp_path / name / "manifest.json").write_text(json.dumps(manifest | change), encoding="utf-8")
-    assert "Note: this data was prepared without pictures" in hvp("eval", str(mner_model), "--data", str(tmp_path / "bare")).out
-    told = hvp("eval", str(mner_model), "--data", str(tmp_path / "found")).out
-    assert "trained with objects: those that came with the data; this data has objects: by saliency (1)" in told
-    assert "this data" not in hvp("eval", str(mner_model)).out
+    assert hvp("eval", str(mner_model), "--data", str(tmp_path / "bare")).notes == ["tag-accuracy", "data-without-images"]
+    typed = hvp("eval", str(mner_model), "--data", str(tmp_path / "found"))
+    assert typed.notes == ["tag-accuracy", "trained-with-other-objects"]
+    expected, found = (typed.fields("trained-with-other-objects")[name] for name in ("expected", "found"))
+    assert (expected.code, found.code) == ("objects-of-data", "objects-detected")
+    assert (found.fields["detector"], found.fields["version"]) == ("saliency", "1")
+    assert hvp("eval", str(mner_model)).notes == ["tag-accuracy"]
 
 
 def test_a_model_of_text_alone_has_nothing_to_remark_on_pictures(hvp, mner_text_model, mner_data, tmp_path):
@@ -72,11 +88,13 @@ def test_a_model_of_text_alone_has_nothing_to_remark_on_pictures(hvp, mner_text_
     manifest = json.loads((tmp_path / "bare" / "manifest.json").read_text(encoding="utf-8"))
     changed = json.dumps(manifest | {"text_only": True, "objects": SALIENCY})
     (tmp_path / "bare" / "manifest.json").write_text(changed, encoding="utf-8")
-    assert "this data" not in hvp("eval", str(mner_text_model), "--data", str(tmp_path / "bare")).out
+    assert hvp("eval", str(mner_text_model), "--data", str(tmp_path / "bare")).notes == ["tag-accuracy"]
 
 
 def test_a_control_is_remarked_whatever_its_seed(hvp, mner_model):
-    assert "pictures were shuffled between examples by seed 0" in hvp("eval", str(mner_model), "--shuffle-pictures", "0").out
+    typed = hvp("eval", str(mner_model), "--shuffle-pictures", "0")
+    assert typed.notes == ["tag-accuracy", "images-shuffled"]
+    assert typed.fields("images-shuffled") == {"seed": 0}
 
 
 def test_every_prediction_is_written_with_its_confidence(hvp, mner_text_model, mner_data, tmp_path):
@@ -98,9 +116,10 @@ def test_prepared_data_is_named_whatever_else_has_that_name(hvp, mner_text_model
     assert hvp("eval", str(mner_text_model), "--data", "data/mine").code == 0
     typed = hvp("eval", str(mner_text_model), "--data", "other")
     assert (typed.code, typed.out) == (2, "")
-    assert "no prepared data in data/other" in typed.err
+    assert typed.errors == ["no-prepared-data"]
+    assert typed.fields("no-prepared-data")["folder"] == Path("data/other")
     for path in ("data/none", "./none", "/nowhere/none"):
-        assert f"no prepared data in {Path(path)} " in hvp("eval", str(mner_text_model), "--data", path).err
+        assert hvp("eval", str(mner_text_model), "--data", path).fields("no-prepared-data")["folder"] == Path(path)
 
 
 @pytest.mark.parametrize("content", [b"precious\n", b'{"id": "1", "words": ["x"], "tags": ["O"]}\n', b"[1]\n", b"\xff\n"])
@@ -109,7 +128,8 @@ def test_predictions_replace_nothing_but_predictions(hvp, mner_text_model, tmp_p
     file.write_bytes(content)
     typed = hvp("eval", str(mner_text_model), "--predictions", str(file))
     assert (typed.code, typed.out) == (2, "")
-    assert "p.jsonl is there already and holds no predictions of `hvp eval`; name another file for --predictions" in typed.err
+    assert typed.errors == ["output-holds-no-predictions"]
+    assert typed.fields("output-holds-no-predictions") == {"file": file}
     assert file.read_bytes() == content
     file.write_bytes(b"")
     for _ in range(2):
@@ -120,11 +140,12 @@ def test_data_of_the_same_name_that_is_other_data_is_remarked(hvp, mner_text_mod
     other = dict(name="tiny", task="mner", labels=mner_data.labels, pictures_root=mner_data.pictures_root, source="a test")
     examples = mner_data.examples("test")
     write_prepared(tmp_path / "other", splits={"test": examples[1:]}, **other)
-    told = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "other")).out
-    assert f"Note: the model was trained with another tiny ({mner_data.manifest.fingerprint})." in told
+    typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "other"))
+    assert typed.notes == ["tag-accuracy", "trained-with-other-data"]
+    assert typed.fields("trained-with-other-data") == {"name": "tiny", "fingerprint": mner_data.manifest.fingerprint}
     write_prepared(tmp_path / "named", splits={"test": examples[1:]}, **other | {"name": "elsewhere"})
     for data in (tmp_path / "named", mner_data.folder):
-        assert "trained with another" not in hvp("eval", str(mner_text_model), "--data", str(data)).out
+        assert hvp("eval", str(mner_text_model), "--data", str(data)).notes == ["tag-accuracy"]
 
 
 def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model, mner_data, tmp_path):
@@ -134,9 +155,9 @@ def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model
     write_prepared(tmp_path / "wider", labels=labels, splits={"test": renamed}, **known)
     typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "wider"), "--json")
     found = json.loads(typed.out)
-    assert "the model does not know SHIP: each of them counts as missed" in found["remarks"]
+    assert Message("labels-missed", names=["SHIP"]) in found["remarks"]
     write_prepared(tmp_path / "declared", labels=labels, splits={"test": mner_data.examples("test")}, **known)
-    assert "does not know" not in hvp("eval", str(mner_text_model), "--data", str(tmp_path / "declared")).out
+    assert hvp("eval", str(mner_text_model), "--data", str(tmp_path / "declared")).notes == ["tag-accuracy"]
     before = json.loads(hvp("eval", str(mner_text_model), "--json").out)["scores"]["by_label"]
     after = found["scores"]["by_label"]
     assert after["PER"] == before["PER"]
@@ -145,7 +166,8 @@ def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model
     write_prepared(tmp_path / "ships", labels=tag_labels(["SHIP"]), splits={"test": ships}, **known)
     typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "ships"))
     assert (typed.code, typed.out) == (2, "")
-    assert "has labels that the model does not know: SHIP; it knows LOC, PER" in typed.err
+    assert typed.errors == ["labels-unknown"]
+    assert typed.fields("labels-unknown") == {"data": tmp_path / "ships", "names": ["SHIP"], "known": ["LOC", "PER"]}
 
 
 def test_data_of_which_nothing_can_be_read_has_no_score(hvp, mner_model, mner_data, tmp_path):
@@ -154,14 +176,19 @@ def test_data_of_which_nothing_can_be_read_has_no_score(hvp, mner_model, mner_da
     write_prepared(tmp_path / "moved", splits={"test": gone}, **known)
     typed = hvp("eval", str(mner_model), "--data", str(tmp_path / "moved"))
     assert (typed.code, typed.out) == (2, "")
-    assert f"none of the {len(gone)} test examples of {tmp_path / 'moved'} can be read" in typed.err
-    assert "is missing; if the pictures were moved, run `hvp preprocess` again where they are now" in typed.err
+    assert typed.errors == ["no-example-readable"]
+    told = dict(typed.fields("no-example-readable"))
+    reason = told.pop("reason")
+    assert told == {"count": len(gone), "split": "test", "data": tmp_path / "moved"}
+    assert (reason.code, reason.fields["reason"].code) == ("images-moved", "image-missing")
+    assert reason.fields["reason"].fields == {"file": tmp_path / "gone" / "x.png"}
 
 
 def test_there_is_nothing_to_shuffle_for_a_model_of_text_alone(hvp, mner_text_model):
     typed = hvp("eval", str(mner_text_model), "--shuffle-pictures", "3")
     assert (typed.code, typed.out) == (2, "")
-    assert "looks at no pictures: there is nothing to shuffle" in typed.err
+    assert typed.errors == ["shuffle-without-images"]
+    assert typed.fields("shuffle-without-images") == {"model": mner_text_model}
 
 
 def test_predictions_need_a_file_not_a_folder(hvp, mner_text_model, tmp_path):

@@ -19,10 +19,13 @@ def test_a_dry_run_shows_the_runs_and_how_long_they_take_and_does_nothing(hvp, p
     assert (typed.code, typed.err) == (0, "")
     told = json.loads(typed.out)
     assert len(told["runs"]) == told["estimate"]["runs"] == told["estimate"]["remaining"] == 8
-    assert told["estimate"]["seconds"] > 0 and "rule of thumb" in told["estimate"]["basis"]
+    assert told["estimate"]["seconds"] > 0
     assert not (tmp_path / "out").exists()
-    estimate = Message("runs-estimated", runs=8, duration="64 s", basis=told["estimate"]["basis"])
-    assert estimate in hvp("experiment", str(plan), "--dry-run").out.splitlines()
+    typed = hvp("experiment", str(plan), "--dry-run")
+    estimate = typed.fields("runs-estimated")
+    assert (estimate["runs"], estimate["duration"], estimate["basis"].code) == (8, "64 s", "estimate-assumed")
+    assert estimate["basis"] == told["estimate"]["basis"]
+    assert (typed.notes, typed.err) == (["runs-estimated"], "")
 
 
 def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data):
@@ -37,10 +40,12 @@ def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data)
     done = plans.result(runs[0], [(1, 1, 1)], seconds=120.0)  # 12 examples, one epoch
     file.add(done.model_copy(update={"data": done.data.model_copy(update={"fingerprint": mner_data.manifest.fingerprint})}))
     told = json.loads(hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json").out)["estimate"]
-    assert (told["remaining"], told["basis"]) == (7, "measured on 1 finished runs")
+    basis = Message("estimate-measured", runs=1)
+    assert (told["remaining"], told["basis"]) == (7, basis)
     assert told["seconds"] == pytest.approx(7 * (8 + 120))
-    estimate = Message("remaining-runs-estimated", runs=8, finished=1, duration="15 min", basis=told["basis"])
-    assert estimate in hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run").out.splitlines()
+    typed = hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run")
+    assert typed.notes == ["remaining-runs-estimated"]
+    assert typed.fields("remaining-runs-estimated") == {"runs": 8, "finished": 1, "duration": "15 min", "basis": basis}
 
 
 def test_a_dry_run_says_what_the_run_itself_would_refuse(hvp, plan, tmp_path, mner_data):
@@ -54,9 +59,14 @@ def test_a_dry_run_says_what_the_run_itself_would_refuse(hvp, plan, tmp_path, mn
     ResultsFile(tmp_path / "out", Header(loaded, tuple(run.name for run in runs)), []).add(plans.result(runs[0], [(1, 1, 1)]))
     typed = hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run")
     assert (typed.code, typed.out) == (2, "")
-    assert f"holds the run {runs[0].name} with other data; give another --output" in typed.err
+    assert typed.errors == ["run-differs"]
+    told = typed.fields("run-differs")
+    assert (told["folder"], told["run"], [change.code for change in told["changes"]]) == (tmp_path / "out", runs[0].name, ["data-changed"])
     seed = runs[0].recipe.replace(f"seed: {runs[0].seed}", "seed: 77")
-    assert runs[0].differs_from(runs[0].model_copy(update={"recipe": seed})) == [f"another recipe (train.seed: 77, not {runs[0].seed})"]
+    [change] = runs[0].differs_from(runs[0].model_copy(update={"recipe": seed}))
+    [setting] = change.fields["settings"]
+    assert (change.code, setting.code) == ("recipe-changed", "setting-differs")
+    assert setting.fields == {"key": "train.seed", "before": "77", "now": str(runs[0].seed)}
 
 
 def test_a_report_is_drawn_from_results_alone(hvp, tmp_path):
@@ -66,7 +76,8 @@ def test_a_report_is_drawn_from_results_alone(hvp, tmp_path):
         file.add(plans.result(run, [(1, 1, 1), (run.seed % 2, 1, 1)]))
     typed = hvp("experiment", "--report", str(tmp_path))
     assert (typed.code, typed.err) == (0, "")
-    assert "75.00±35.36" in typed.out and "Report:" in typed.out
+    assert "75.00±35.36" in typed.out
+    assert typed.fields("report-written") == {"folder": tmp_path / "report"}
     assert {table["name"] for table in json.loads(hvp("experiment", "--report", str(tmp_path), "--json").out)["tables"]} >= {
         "scores",
         "runs",
@@ -83,17 +94,33 @@ def test_a_plan_or_a_report_is_given(hvp, tmp_path, monkeypatch, words):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "code", "name", "value"),
     [
-        (["tabel1"], "did you mean table1"),
-        (["--report", "nowhere"], "there are no results in nowhere"),
-        (["quick", "--set", "seeds=[]"], "--set seeds=[]"),
-        (["quick", "--set", "systems=[no_such]"], "no_such"),
+        (["tabel1"], "plan-not-found", "hint", "table1"),
+        (["--report", "nowhere"], "results-missing", "folder", "nowhere"),
     ],
 )
-def test_what_cannot_work_is_told_and_exits_with_2(hvp, tmp_path, monkeypatch, words, said):
+def test_what_is_not_there_is_told_and_exits_with_2(hvp, tmp_path, monkeypatch, words, code, name, value):
     monkeypatch.chdir(tmp_path)
     typed = hvp("experiment", *words)
-    assert (typed.code, typed.out) == (2, "")
-    assert said in typed.err
+    assert (typed.code, typed.out, typed.errors) == (2, "", [code])
+    assert value in str(typed.fields(code)[name])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("setting", "location", "code", "name", "value"),
+    [
+        ("seeds=[]", "--set seeds=[]", "value-too-short", "key", "seeds"),
+        ("systems=[no_such]", "recipes/experiments/quick.yaml:", "system-not-in-plan", "hint", "no_such"),
+    ],
+)
+def test_a_plan_that_cannot_work_is_told_and_exits_with_2(hvp, tmp_path, monkeypatch, setting, location, code, name, value):
+    monkeypatch.chdir(tmp_path)
+    typed = hvp("experiment", "quick", "--set", setting)
+    assert (typed.code, typed.out, typed.errors) == (2, "", ["plan-invalid"])
+    [problem] = typed.fields("plan-invalid")["problems"]
+    assert location in problem.location
+    assert problem.message.code == code
+    assert value in str(problem.message.fields[name])
     assert not list(tmp_path.iterdir())

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import tiny
+
+from hvpkit.explain.changes import other_picture
+from hvpkit.messages import Message
 
 TEXT = "Ada visits Oslo"
 
@@ -24,12 +29,18 @@ def test_one_text_with_its_picture(hvp, here, mner_model):
     assert typed.code == 0
     lines = typed.out.splitlines()
     assert lines[0].startswith("[Ada")
-    for said in ("what would change", "without pictures", "without object 2", "without the whole picture", "one that hvpkit drew (seed 0)"):
-        assert said in typed.out
-    assert "Gates: percent on levels 1 to 4 (fine to coarse)" in lines
+    for change in (
+        Message("change-no-images"),
+        Message("change-no-object", number=2, phrase=""),
+        Message("change-no-full-image"),
+        Message("change-other-image", name=Message("image-generated", seed=0)),
+    ):
+        assert sum(line.startswith(f"│ {change} ") for line in lines) == 1
     assert "layer 2" in typed.out
-    assert "Whole picture: x.png" in lines
-    assert any("need not be why it decided" in line for line in lines)
+    [gates] = [line for line in lines if line.startswith("│ 2 ")]
+    assert len(re.findall(r"\d+", gates)) == 1 + 3 * 4  # the layer; 3 pictures on 4 levels
+    assert [message.fields["file"] for message in typed.printed if message.code == "image-explained"] == ["x.png", "crop.png", "x.png"]
+    assert typed.notes[-1] == "attention-caution"
     assert typed.err == ""
 
 
@@ -46,7 +57,7 @@ def test_json_has_it_all_and_the_page_and_figures_are_written(hvp, here, mre_mod
         assert all(
             sum(map(sum, cells)) + text == pytest.approx(1, abs=1e-5) for cells, text in zip(looks["cells"], looks["text"], strict=True)
         )
-    assert "<title>What the pictures did: Ada visits Oslo</title>" in (here / "out" / "page.html").read_text(encoding="utf-8")
+    assert f"{TEXT}</title>" in (here / "out" / "page.html").read_text(encoding="utf-8")
     assert (here / "gates.png").stat().st_size > 1000
 
 
@@ -55,7 +66,8 @@ def test_a_page_replaces_nothing_but_a_page(hvp, here, mner_text_model):
     (here / "page.html").write_text("<title>thesis</title>", encoding="utf-8")
     typed = hvp(*ask)
     assert (typed.code, typed.out) == (2, "")
-    assert "page.html is there already and no page of `hvp explain`; name another file for --html" in typed.err
+    assert typed.errors == ["page-is-foreign"]
+    assert typed.fields("page-is-foreign") == {"file": Path("page.html")}
     (here / "page.html").unlink()
     for _ in range(2):
         assert hvp(*ask).code == 0
@@ -64,20 +76,27 @@ def test_a_page_replaces_nothing_but_a_page(hvp, here, mner_text_model):
 def test_examples_of_the_model_s_own_data_and_a_summary(hvp, here, mner_model, mner_data):
     typed = hvp("explain", "--model", str(mner_model), "--example", "test-1", "--example", "test-0")
     assert typed.code == 0
-    assert typed.out.count("without pictures") == 2
-    assert "The data says: " in typed.out
-    assert "in test of tiny (seed 0)" in typed.out
+    assert typed.out.count(Message("change-no-images")) == 2
+    assert "answers-of-data" in typed.notes
+    examples = mner_data.examples("test")
+    for example in examples[:2]:
+        other = other_picture(examples, example, 0, "test of tiny")
+        assert other is not None
+        assert Message("change-other-image", name=other.name) in typed.out
     typed = hvp("explain", "--model", str(mner_model), "--data", str(mner_data.folder), "--split", "dev", "--summary", "--json")
     said = json.loads(typed.out)
     assert (said["explanations"], said["summary"]["where"]) == ([], "dev of tiny")
     typed = hvp("explain", "--model", str(mner_model), "--summary")
-    assert "Rank correlation of layer depth and mean level" in typed.out
+    assert typed.notes == ["rank-correlation", "rank-correlation-read"]
+    assert typed.fields("rank-correlation")["unit"] == "level"
     assert "PER" in typed.out
 
 
 def test_figures_of_the_first_examples_that_have_pictures(hvp, here, mner_model):
     typed = hvp("explain", "--model", str(mner_model), "--count", "3", "--figure", "gates.svg", "--figure", "attention.png")
-    assert (typed.code, typed.out) == (0, "Written: gates.svg\nWritten: attention.png\n")
+    assert (typed.code, typed.notes) == (0, ["file-written", "file-written"])
+    assert [message.fields["file"] for message in typed.printed] == [Path("gates.svg"), Path("attention.png")]
+    assert typed.out.splitlines() == list(typed.printed)
 
 
 def test_one_bad_picture_among_many_is_told_and_left_out(hvp, here, mner_model, mner_data):
@@ -87,8 +106,10 @@ def test_one_bad_picture_among_many_is_told_and_left_out(hvp, here, mner_model, 
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--count", "3")
     assert typed.code == 0
     assert typed.warnings == ["example-left-out"]
-    assert typed.fields("example-left-out")["example"] == "test-1"
-    assert typed.out.count("without pictures") == 2
+    left_out = typed.fields("example-left-out")
+    assert (left_out["example"], left_out["reason"].code) == ("test-1", "image-missing")
+    assert left_out["reason"].fields["file"].name == "gone.png"
+    assert typed.out.count(Message("change-no-images")) == 2
     (here / "data" / "test.jsonl").write_text(lines.replace("test1.png", "gone.png").replace("test0.png", "lost.png"), encoding="utf-8")
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--example", "test-0", "--example", "test-1")
     assert (typed.code, typed.out, typed.errors) == (1, "", ["no-example-explained"])
@@ -97,7 +118,8 @@ def test_one_bad_picture_among_many_is_told_and_left_out(hvp, here, mner_model, 
     (here / "data" / "test.jsonl").write_text(lines.replace("test1.png", "gone.png"), encoding="utf-8")
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--example", "test-1")
     assert (typed.code, typed.out) == (2, "")
-    assert "gone.png is missing" in typed.err
+    assert typed.errors == ["image-missing"]
+    assert typed.fields("image-missing")["file"].name == "gone.png"
 
 
 def test_data_without_pictures_is_told(hvp, here, mner_model, mner_data):
@@ -116,8 +138,10 @@ def test_data_without_pictures_is_told(hvp, here, mner_model, mner_data):
 def test_text_alone_says_that_there_is_nothing_to_take_away(hvp, here, mner_text_model):
     typed = hvp("explain", "--model", str(mner_text_model), "--text", TEXT, "--image", "x.png")
     assert typed.code == 0
-    assert "Note: this model uses no pictures." in typed.out
-    assert "what would change" not in typed.out
+    assert typed.notes == ["model-without-images"]
+    said = json.loads(hvp("explain", "--model", str(mner_text_model), "--text", TEXT, "--image", "x.png", "--json").out)
+    assert said["changes"] == []
+    assert typed.out.count("┏") == bool(said["prediction"]["entities"])  # no table but that of the entities
 
 
 @pytest.mark.parametrize(
@@ -137,26 +161,32 @@ def test_options_that_do_not_go_together_are_refused(hvp, here, mner_model, word
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "code", "fields"),
     [
-        (["--text", "Ada", "--html", "."], "is a folder; name a file for --html"),
-        (["--text", "Ada", "--figure", "x.pdf"], "expected a file named gates... or attention..."),
-        (["--text", "Ada", "--image", "no.png"], "no.png is missing"),
-        (["--text", "Ada", "--object", "1,2,3,x"], "expected a crop's file"),
-        (["--example", "test-9"], "has no example 'test-9'; did you mean test-"),
-        (["--text", " "], "the text is blank"),
+        (["--text", "Ada", "--html", "."], "page-is-folder", {"file": Path()}),
+        (["--text", "Ada", "--figure", "x.pdf"], "figure-name", {"file": Path("x.pdf")}),
+        (["--text", "Ada", "--image", "no.png"], "image-missing", {"file": Path("no.png")}),
+        (["--text", "Ada", "--object", "1,2,3,x"], "crop-malformed", {"given": "1,2,3,x"}),
+        (["--example", "test-9"], "example-unknown", {"data": "test of tiny", "example": "test-9"}),
+        (["--text", " "], "text-blank", {}),
     ],
 )
-def test_what_cannot_be_explained_is_refused(hvp, here, mner_model, words, message):
+def test_what_cannot_be_explained_is_refused(hvp, here, mner_model, words, code, fields):
     typed = hvp("explain", "--model", str(mner_model), *words)
-    assert (typed.code, typed.out) == (2, "")
-    assert message in typed.err
+    assert (typed.code, typed.out, typed.errors) == (2, "", [code])
+    told = typed.fields(code)
+    assert told | fields == told
+
+
+def test_an_example_that_is_not_there_is_told_with_the_nearest(hvp, here, mner_model):
+    typed = hvp("explain", "--model", str(mner_model), "--example", "test-9")
+    assert "test-5" in typed.fields("example-unknown")["hint"]
 
 
 def test_data_of_the_other_task_is_refused(hvp, here, mner_model, mre_data):
     typed = hvp("explain", "--model", str(mner_model), "--data", str(mre_data.folder), "--count", "1")
-    assert typed.code == 2
-    assert "holds mre data, the model is for mner" in typed.err
+    assert (typed.code, typed.errors) == (2, ["model-task-mismatch"])
+    assert typed.fields("model-task-mismatch") == {"data": mre_data.folder, "found": "mre", "expected": "mner"}
 
 
 def test_objects_of_a_new_picture_are_found_as_in_training(hvp, here, mner_data):
@@ -171,7 +201,8 @@ def test_objects_of_a_new_picture_are_found_as_in_training(hvp, here, mner_data)
     [_, found] = json.loads(hvp(*asked, "--json").out)["pictures"]
     assert found["kind"] == "object"
     assert list(found["box"].values()) == pytest.approx([20, 20, 71, 71], abs=4)
-    assert "without object 1" in hvp(*asked).out
-    assert "without object 1" not in hvp(*asked, "--no-objects").out
+    without = Message("change-no-object", number=1, phrase="")
+    assert without in hvp(*asked).out
+    assert without not in hvp(*asked, "--no-objects").out
     [_, named] = json.loads(hvp(*asked, "--object", "5,5,40,30", "--json").out)["pictures"]
     assert list(named["box"].values()) == [5, 5, 40, 30]

@@ -50,6 +50,14 @@ def test_messages_go_to_stderr_as_they_stand(capsys):
     assert captured.err == f"{text}\nWarning [custom]: {text}\nError [custom]: {text}\n"
 
 
+def test_messages_of_results_and_notes_go_to_stdout(capsys):
+    text = "[b]" + "word %s {} " * 60 + "end"
+    output.print_message(Message("custom", text=text))
+    output.print_note(Message("custom", text=text))
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (f"{text}\nNote: {text}.\n", "")
+
+
 def test_messages_are_printed_once_whatever_libraries_log(capsys, monkeypatch):
     monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler()])
     output.warn(Message("custom", text="careful"))

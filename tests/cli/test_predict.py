@@ -14,6 +14,7 @@ import pytest
 import tiny
 
 from hvpkit.cli.predictions import LIKELIEST, colour, marked, visible
+from hvpkit.messages import Message
 
 TEXT = "Taylor Hill visits Paris with 😂 Bob"
 
@@ -43,7 +44,7 @@ def test_entities_are_marked_in_their_text_and_listed(hvp, here, mner_model):
         assert any(f"{entity['start']}:{entity['end']}" in line and entity["type"] in line for line in typed.out.splitlines()[1:])
     assert first == expected
     assert "\x1b" not in typed.out
-    assert "Picture: x.png" in typed.out
+    assert (typed.notes, typed.fields("image-seen")) == (["image-seen", "objects-not-given"], {"image": Path("x.png")})
 
 
 def test_a_relation_comes_with_the_likeliest_classes(hvp, here, mre_model):
@@ -59,7 +60,8 @@ def test_a_relation_comes_with_the_likeliest_classes(hvp, here, mre_model):
     for row, (name, share) in zip(rows, ranked, strict=False):
         assert [cell.strip() for cell in row.strip("│").split("│")] == [name, f"{100 * share:.1f}%"]
     assert (said["head"], said["tail"]) == ({"text": "Taylor Hill", "start": 0, "end": 11}, {"text": "Paris", "start": 19, "end": 24})
-    assert "Note: no picture was given: the text was read alone." in lines
+    assert typed.notes == ["image-not-given"]
+    assert said["remarks"] == [Message("image-not-given")]
 
 
 def test_json_is_one_document_and_nothing_else(hvp, here, mner_text_model):
@@ -68,20 +70,26 @@ def test_json_is_one_document_and_nothing_else(hvp, here, mner_text_model):
     said = json.loads(typed.out)
     assert set(said) == {"model", "text", "entities", "picture", "remarks"}
     assert (said["model"], said["text"], said["picture"]) == (str(mner_text_model), TEXT, False)
-    assert said["remarks"] == ["this model uses no pictures"]
+    assert said["remarks"] == [Message("model-without-images")]
 
 
 def test_what_stands_twice_is_said(hvp, here, mre_text_model):
     typed = hvp("predict", "--model", str(mre_text_model), "--text", "Jun and Jun", "--head", "Jun", "--tail", "Jun")
     assert typed.out.startswith("[Jun | head] and [Jun | tail]\n")
-    assert "Note: tail 'Jun' stands 2 times in the text: number 2, characters 8:11, was taken." in typed.out
+    repeated = [message.fields for message in typed.printed if message.code == "mention-repeated"]
+    assert repeated == [
+        {"role": "head", "mention": "Jun", "start": 0, "end": 3, "number": 1, "count": 2},
+        {"role": "tail", "mention": "Jun", "start": 8, "end": 11, "number": 2, "count": 2},
+    ]
 
 
 def test_a_text_without_entities_says_so(hvp, here, mner_text_model, monkeypatch):
     from hvpkit.heads.crf import CrfHead
 
     monkeypatch.setattr(CrfHead, "decode", lambda self, scores, text: [[]])
-    assert hvp("predict", "--model", str(mner_text_model), "--text", "so it is").out.startswith("so it is\nNo entities.\n")
+    typed = hvp("predict", "--model", str(mner_text_model), "--text", "so it is")
+    assert typed.out.startswith(f"so it is\n{Message('no-entity-found')}\n")
+    assert typed.notes == ["no-entity-found", "model-without-images"]
 
 
 def test_the_newest_model_is_used_and_named(hvp, here, mner_text_model):
@@ -105,7 +113,10 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
     tiny.save_tiny_model(here / "model", recipe, mner_data, (here / "even.py",))
     typed = hvp("predict", "--model", "model", "--text", "Ada")
     assert typed.code == 2
-    assert "gate 'even' (made by even.py (file, sha256 " in typed.err
+    assert typed.errors == ["components-not-installed"]
+    [gate] = typed.fields("components-not-installed")["components"]
+    assert (gate.code, gate.fields["kind"], gate.fields["name"]) == ("component-of", "gate", "even")
+    assert "even.py" in gate.fields["source"]
     words = ("predict", "--model", "model", "--text", "Ada", "--plugin")
     typed = hvp(*words, "even.py")
     assert (typed.code, typed.err) == (0, "")
@@ -113,41 +124,51 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
     (here / "later/even.py").write_text((here / "even.py").read_text(encoding="utf-8") + "\n", encoding="utf-8")
     typed = hvp(*words, "later/even.py")
     assert typed.code == 0
-    assert "the gate even comes from even.py (file, sha256 " in typed.err
+    assert typed.warnings == ["plugin-changed"]
+    changed = typed.fields("plugin-changed")
+    assert changed["component"] == "gate even"
+    assert changed["expected"] == gate.fields["source"] != changed["found"]
+    assert "even.py" in changed["found"]
 
 
 # --------------------------------------------------------------------------------------------------------------- bad input
 @pytest.mark.parametrize(
-    ("model", "words", "message"),
+    ("model", "words", "code", "fields"),
     [
-        ("mner", ["--text", ""], "the text is empty"),
-        ("mner", ["--text", " \n "], "the text is blank"),
-        ("mner", ["--text", "Ada", "--head", "Ada", "--tail", "Ada"], "takes no head or tail"),
-        ("mner", ["--text", "Ada", "--image", "no.png"], "no.png is missing"),
-        ("mner", ["--text", "Ada", "--image", "text.png"], "text.png is not a picture"),
-        ("mner", ["--text", "Ada", "--image", "cut.png"], "cut.png is damaged or cut short"),
-        ("mner", ["--text", "Ada", "--image", "."], ". is not a file"),
-        ("mner", ["--input", "no.jsonl", "--output", "o"], "there is no input file no.jsonl"),
-        ("mner", ["--input", "-", "--output", "o"], "there is no input file -: it cannot be read twice"),
-        ("mner", ["--input", "/dev/null", "--output", "o"], "there is no input file /dev/null: it cannot be read twice"),
-        ("mner", ["--input", "in.jsonl", "--output", "in.jsonl"], "it is the input"),
-        ("mre", ["--text", "Ada"], "there is no head and no tail"),
-        ("mre", ["--text", "Ada", "--head", "Ada"], "there is no tail"),
-        ("mre", ["--text", "Ada Bob", "--head", "Jun", "--tail", "Bob"], "head 'Jun' is not in the text 'Ada Bob'"),
-        ("mre", ["--text", "Ada Bob", "--head", "0:", "--tail", "Bob"], "head '0:' is not start:end"),
-        ("mre", ["--text", "Ada Bob", "--head", "0:99", "--tail", "Bob"], "expected 0 <= start < end <= 7"),
-        ("mre", ["--text", "Ada Bob", "--head", "Ada Bob", "--tail", "Bob"], "overlap"),
-        ("mre", ["--text", "Ada " * 200 + "Bob", "--head", "0:3", "--tail", "Bob"], "its two entities lie"),
+        ("mner", ["--text", ""], "text-empty", {}),
+        ("mner", ["--text", " \n "], "text-blank", {}),
+        ("mner", ["--text", "Ada", "--head", "Ada", "--tail", "Ada"], "pair-unexpected", {}),
+        ("mner", ["--text", "Ada", "--image", "no.png"], "image-missing", {"file": Path("no.png")}),
+        ("mner", ["--text", "Ada", "--image", "text.png"], "not-image", {"file": Path("text.png"), "beginning": b"no picture"}),
+        ("mner", ["--text", "Ada", "--image", "cut.png"], "image-damaged", {"file": Path("cut.png")}),
+        ("mner", ["--text", "Ada", "--image", "."], "image-not-file", {"file": Path()}),
+        ("mner", ["--input", "no.jsonl", "--output", "o"], "input-missing", {"file": Path("no.jsonl")}),
+        ("mner", ["--input", "-", "--output", "o"], "input-not-a-file", {"file": Path("-")}),
+        ("mner", ["--input", "/dev/null", "--output", "o"], "input-not-a-file", {"file": Path("/dev/null")}),
+        ("mner", ["--input", "in.jsonl", "--output", "in.jsonl"], "output-is-input", {"file": Path("in.jsonl")}),
+        ("mre", ["--text", "Ada"], "pair-missing", {}),
+        ("mre", ["--text", "Ada", "--head", "Ada"], "mention-missing", {"role": "tail"}),
+        (
+            "mre",
+            ["--text", "Ada Bob", "--head", "Jun", "--tail", "Bob"],
+            "mention-not-in-text",
+            {"role": "head", "mention": "Jun", "text": "Ada Bob", "hint": ""},
+        ),
+        ("mre", ["--text", "Ada Bob", "--head", "0:", "--tail", "Bob"], "mention-not-start-end", {"role": "head", "found": "0:"}),
+        ("mre", ["--text", "Ada Bob", "--head", "0:99", "--tail", "Bob"], "mention-outside-text", {"start": 0, "end": 99, "length": 7}),
+        ("mre", ["--text", "Ada Bob", "--head", "Ada Bob", "--tail", "Bob"], "mentions-overlap", {"head": "Ada Bob", "tail": "Bob"}),
+        ("mre", ["--text", "Ada " * 200 + "Bob", "--head", "0:3", "--tail", "Bob"], "pair-too-far-apart", {}),
     ],
 )
-def test_bad_input_gets_one_message_and_exit_code_2(hvp, here, mner_model, mre_model, model, words, message):
+def test_bad_input_gets_one_message_and_exit_code_2(hvp, here, mner_model, mre_model, model, words, code, fields):
     (here / "text.png").write_text("no picture", encoding="utf-8")
     (here / "cut.png").write_bytes((here / "x.png").read_bytes()[:60])
     (here / "in.jsonl").write_text('{"text": "Ada"}\n', encoding="utf-8")
     typed = hvp("predict", "--model", str({"mner": mner_model, "mre": mre_model}[model]), *words)
     assert (typed.code, typed.out) == (2, "")
-    assert len(typed.errors) == len(typed.said) == 1
-    assert message in typed.err
+    assert (typed.errors, len(typed.said)) == ([code], 1)
+    told = typed.fields(code)
+    assert told | fields == told
     assert sorted(file.name for file in here.iterdir()) == ["cut.png", "in.jsonl", "text.png", "x.png"]
 
 
@@ -171,14 +192,14 @@ def test_options_that_do_not_go_together_are_refused(hvp, here, mner_model, word
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
-    [(["--text", "Ada"], "there is no model under runs/"), (["--model", "no", "--text", "Ada"], "there is no model folder no")],
+    ("words", "code", "folder"),
+    [(["--text", "Ada"], "no-models", Path("runs")), (["--model", "no", "--text", "Ada"], "model-folder-missing", Path("no"))],
 )
-def test_no_model_is_an_error_that_says_how_to_get_one(hvp, here, words, message):
+def test_no_model_is_an_error_that_says_how_to_get_one(hvp, here, words, code, folder):
     typed = hvp("predict", *words)
-    assert (typed.code, typed.out) == (2, "")
-    assert message in typed.err
-    assert "hvp train RECIPE" in typed.err
+    assert (typed.code, typed.out, typed.errors) == (2, "", [code])
+    assert typed.fields(code) == {"folder": folder}
+    assert "hvp train" in typed.err
 
 
 def test_a_damaged_model_is_told_with_all_that_is_wrong(hvp, here, mner_text_model):
@@ -187,14 +208,16 @@ def test_a_damaged_model_is_told_with_all_that_is_wrong(hvp, here, mner_text_mod
     (here / "model/weights.safetensors").write_bytes(b"")
     typed = hvp("predict", "--model", "model", "--text", "Ada")
     assert (typed.code, typed.out) == (2, "")
-    assert "labels.json is missing" in typed.err
-    assert "weights.safetensors is damaged" in typed.err
+    assert typed.errors == ["model-folder-damaged"]
+    labels, weights = typed.fields("model-folder-damaged")["damage"]
+    assert (labels.code, labels.fields) == ("model-file-missing", {"file": "labels.json"})
+    assert (weights.code, weights.fields["file"], weights.fields["found"]) == ("model-file-size", "weights.safetensors", 0)
 
 
 def test_bytes_that_are_no_text_are_refused(hvp, here, mner_text_model):
     typed = hvp("predict", "--model", str(mner_text_model), "--text", "Ada \udcff")
-    assert typed.code == 2
-    assert "is half of one" in typed.err
+    assert (typed.code, typed.errors) == (2, ["half-character"])
+    assert typed.fields("half-character") == {"position": 4, "character": repr("\udcff")}
 
 
 def test_what_can_be_told_without_torch_is_told_at_once(here, mre_text_model):
@@ -234,15 +257,15 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     assert told["rate"] == pytest.approx(6 / told["seconds"])
     assert typed.warnings == ["lines-failed"]
     failed = typed.fields("lines-failed")
-    assert (failed["failed"], failed["lines"], failed["file"]) == (3, 6, Path("out.jsonl"))
-    assert "line 2: the text is blank" in str(failed["reason"])
+    assert failed == {"failed": 3, "lines": 6, "file": Path("out.jsonl"), "reason": f"line 2: {Message('text-blank')}"}
     written = [json.loads(line) for line in (pairs / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(record["id"], record["line"], "error" in record) for record in written] == [
         ("a", 1, False), ("b", 2, True), (None, 3, False), ("d", 4, True), ("e", 5, True), ("f", 6, False)
     ]  # fmt: skip
     assert [record["picture"] for record in written if "error" not in record] == [True, True, False]
-    assert "no.png is missing" in written[3]["error"]
-    assert written[5]["remarks"] == ["no picture was given: the text was read alone"]
+    assert [record["code"] for record in written if "error" in record] == ["text-blank", "image-missing", "image-outside-input"]
+    assert "no.png" in written[3]["error"]
+    assert written[5]["remarks"] == [Message("image-not-given")]
 
 
 def test_one_line_of_many_says_what_one_text_says(hvp, pairs, mner_model):
@@ -298,7 +321,7 @@ def test_many_as_json_is_one_document(hvp, pairs, mner_model):
         "lines": 6,
         "kept": 0,
         "failed": 3,
-        "first_error": "line 2: the text is blank",
+        "first_error": f"line 2: {Message('text-blank')}",
     }
 
 
@@ -306,11 +329,12 @@ def test_when_all_failed_it_failed(hvp, here, mre_text_model):
     (here / "in.jsonl").write_text('{"text": "Ada"}\n{"text": "Bob"}\n', encoding="utf-8")
     for _ in range(2):
         typed = hvp("predict", "--model", str(mre_text_model), "--input", "in.jsonl", "--output", "out.jsonl")
-        assert typed.code == 1
-        assert "all 2 lines of in.jsonl failed; the first: line 1: this model tells the relation" in typed.err
-        assert len(typed.errors) == 1
+        assert (typed.code, typed.errors) == (1, ["all-lines-failed"])
+        reason = f"line 1: {Message('pair-missing')}"
+        assert typed.fields("all-lines-failed") == {"count": 2, "file": Path("in.jsonl"), "reason": reason}
         typed = hvp("predict", "--model", str(mre_text_model), "--input", "in.jsonl", "--output", "out.jsonl", "--json")
         assert (typed.code, list(json.loads(typed.out))) == (1, ["error"])
+        assert json.loads(typed.out)["error"]["code"] == "all-lines-failed"
 
 
 def test_an_input_without_lines_is_warned_of(hvp, here, mner_text_model):
@@ -326,7 +350,9 @@ def test_the_output_of_another_input_is_refused(hvp, pairs, mner_model):
     (pairs / "out.jsonl").write_text("my own notes\n", encoding="utf-8")
     typed = hvp("predict", "--model", str(mner_model), "--input", "in.jsonl", "--output", "out.jsonl")
     assert (typed.code, typed.out) == (2, "")
-    assert "out.jsonl:1 is not what this model makes of in.jsonl:1" in typed.err
+    assert typed.errors == ["output-of-other-input"]
+    told = typed.fields("output-of-other-input")
+    assert told == {"file": Path("out.jsonl"), "line": 1, "input": Path("in.jsonl"), "input_line": 1}
     assert (pairs / "out.jsonl").read_text(encoding="utf-8") == "my own notes\n"
 
 

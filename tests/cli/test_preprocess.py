@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hvpkit.cli.preprocess import COUNTS, PICTURES
+from hvpkit.data.prepared import open_prepared
+from hvpkit.messages import Message
+
 TWEETS = "IMGID:1\nAnn\tB-PER\nsings\tI-LOC\n\nIMGID:2\nbroken line\n\n"
 
 
@@ -24,20 +28,15 @@ def test_the_table_tells_what_was_found_and_what_was_wrong(hvp):
     typed = hvp("preprocess", "twitter2017")
     assert (typed.code, typed.err) == (0, "")
     rows = {cells[0].strip(): cells[1].strip() for line in typed.out.splitlines() if len(cells := line.strip("│┃").split("│")) > 1}
-    assert (
-        rows["examples"]
-        == rows["PER"]
-        == rows["LOC"]
-        == rows["pictures found"]
-        == rows["tags repaired"]
-        == rows["examples left out"]
-        == "1"
-    )
-    assert rows["words"] == "2"
+    title = {name: title for title, name in (*COUNTS, *PICTURES)}
+    assert [rows[title[name]] for name in ("examples", "pictures", "repaired_tags", "left_out", "words")] == ["1", "1", "1", "1", "2"]
+    assert rows["PER"] == rows["LOC"] == "1"
     assert "line-without-tab" in rows
-    assert "train.txt:6: expected word<TAB>tag, got 'broken line'" in typed.out
-    assert "There is no dev and no test split." in typed.out
-    assert "in data/twitter2017" in typed.out
+    assert f"train.txt:6: {Message('line-without-tab', text='broken line')}" in typed.out
+    assert typed.notes == ["splits-absent", "objects-detected", "data-prepared"]
+    assert typed.fields("splits-absent") == {"splits": ["dev", "test"]}
+    folder = Path("data/twitter2017")
+    assert typed.fields("data-prepared") == {"fingerprint": open_prepared(folder).manifest.fingerprint, "folder": folder}
 
 
 def test_json_is_one_document(hvp):
@@ -50,27 +49,28 @@ def test_json_is_one_document(hvp):
 
 def test_text_only_shows_no_pictures(hvp, root):
     (root / "twitter2017" / "images" / "1.jpg").unlink()
-    assert hvp("preprocess", "twitter2017").code == 2
+    typed = hvp("preprocess", "twitter2017")
+    assert (typed.code, typed.errors) == (2, ["no-image-found"])
     typed = hvp("preprocess", "twitter2017", "--text-only")
-    assert typed.code == 0
-    assert "pictures" not in typed.out
-    assert "text only" in typed.out
+    assert (typed.code, typed.notes) == (0, ["splits-absent", "text-prepared"])
+    assert COUNTS[0][0] in typed.out
+    assert not [title for title, _ in PICTURES if title in typed.out]
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "code", "name", "value"),
     [
-        (("twitter2017", "--root", "nowhere"), "no folder"),
-        (("mnre",), "no text files of mnre"),
-        (("twiter2017",), "did you mean twitter2017"),
-        (("./none.jsonl",), "no file or folder"),
-        (("twitter2017", "--output", "twitter2017"), "holds other files"),
+        (("twitter2017", "--root", "nowhere"), "root-missing", "folder", "nowhere"),
+        (("mnre",), "no-text-files", "dataset", "mnre"),
+        (("twiter2017",), "unknown-dataset", "hint", "twitter2017"),
+        (("./none.jsonl",), "data-path-missing", "path", "none.jsonl"),
+        (("twitter2017", "--output", "twitter2017"), "output-holds-other-files", "files", "train.txt"),
     ],
 )
-def test_what_cannot_be_prepared_is_refused_in_one_message(hvp, root, words, message):
+def test_what_cannot_be_prepared_is_refused_in_one_message(hvp, root, words, code, name, value):
     typed = hvp("preprocess", *words)
-    assert (typed.code, typed.out) == (2, "")
-    assert message in typed.err
+    assert (typed.code, typed.out, typed.errors, len(typed.said)) == (2, "", [code], 1)
+    assert value in str(typed.fields(code)[name])
     assert "Traceback" not in typed.err
     assert sorted(path.name for path in root.iterdir()) == ["twitter2017"]
 
@@ -99,4 +99,4 @@ def test_a_plugins_reader_is_prepared_by_its_name(hvp, root):
 
 def test_help_has_an_example(hvp):
     typed = hvp("preprocess", "--help")
-    assert "hvp preprocess twitter2017 --root" in typed.out
+    assert "hvp preprocess" in typed.out and "--root" in typed.out

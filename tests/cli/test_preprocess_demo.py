@@ -18,8 +18,9 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 def test_demo_data_is_drawn_where_recipes_look_for_it(hvp):
     typed = hvp("preprocess", "demo", "--size", "24")
     assert (typed.code, typed.err) == (0, "")
-    assert "in data/demo" in typed.out
+    assert typed.notes == ["data-prepared"]
     data = open_prepared(Path("data/demo"))
+    assert typed.fields("data-prepared") == {"fingerprint": data.manifest.fingerprint, "folder": Path("data/demo")}
     assert (data.manifest.name, data.manifest.task) == ("demo", "mner")
     assert data.manifest.facts["ceilings"]["test"]["all"]["text"] < 1
     assert all(example.image.is_file() for example in data.examples("test"))
@@ -39,17 +40,17 @@ def test_every_setting_reaches_the_data(hvp):
 
 
 @pytest.mark.parametrize(
-    ("typed", "message"),
+    ("typed", "code", "fields"),
     [
-        (("demo", "--size", "3"), "--size 3 is too small to hold every type in every split; give at least 24"),
-        (("demo", "--irrelevant", "30"), "--irrelevant 30.0: a share lies between 0 and 1"),
-        (("demo", "--root", "elsewhere"), "--root elsewhere: the demo reads no files"),
+        (("demo", "--size", "3"), "demo-too-small", {"size": 3, "what": "type", "minimum": 24}),
+        (("demo", "--irrelevant", "30"), "demo-fraction-invalid", {"option": "irrelevant", "value": 30.0}),
+        (("demo", "--root", "elsewhere"), "demo-reads-no-files", {"root": Path("elsewhere")}),
     ],
 )
-def test_what_cannot_be_is_refused_and_leaves_nothing(hvp, tmp_path, typed, message):
+def test_what_cannot_be_is_refused_and_leaves_nothing(hvp, tmp_path, typed, code, fields):
     refused = hvp("preprocess", *typed)
-    assert (refused.code, refused.out) == (2, "")
-    assert message in refused.err
+    assert (refused.code, refused.out, refused.errors) == (2, "", [code])
+    assert refused.fields(code) == fields
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -72,6 +73,6 @@ def test_a_folder_with_other_files_is_refused(hvp, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep")
     refused = hvp("preprocess", "demo", "--size", "24", "--output", "mine")
-    assert refused.code == 2
-    assert "holds other files (notes.txt)" in refused.err
+    assert (refused.code, refused.errors) == (2, ["output-holds-other-files"])
+    assert refused.fields("output-holds-other-files") == {"folder": Path("mine"), "files": ["notes.txt"]}
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"

@@ -41,11 +41,13 @@ def test_features_are_computed_once_and_training_finds_them(hvp, tmp_path):
     assert len(list((tmp_path / "data" / ".features").iterdir())) == 1
 
 
-def test_the_table_says_where_the_features_are(hvp):
+def test_the_table_says_where_the_features_are(hvp, tmp_path):
     shown = hvp("preprocess", "demo", "--size", "24", "--features", "small.yaml")
-    assert shown.code == 0
-    assert "computed" in shown.out
-    assert "data/.features/cnnfromscratch-" in shown.out
+    assert (shown.code, shown.notes[-1]) == (0, "features-computed")
+    told = shown.fields("features-computed")
+    assert told["computed"] > 40
+    assert told["folder"].is_dir()
+    assert told["folder"].parent == tmp_path / "data" / ".features"
 
 
 def test_settings_of_the_recipe_reach_it(hvp):
@@ -54,21 +56,35 @@ def test_settings_of_the_recipe_reach_it(hvp):
 
 
 @pytest.mark.parametrize(
-    ("typed", "message"),
+    ("typed", "code", "fields"),
     [
-        (("--features", "small.yaml", "--set", "vision.widht=8"), "did you mean width or"),
-        (("--features", "small.yaml", "--objects", "saliency", "--set", "colour=red"), "'saliency' has no option 'colour'"),
-        (("--features", "small.yaml", "--set", "vision={backbone: cnn-from-scratch, widht: 8}"), "has no option 'widht'"),
-        (("--objects", "saliency", "--set", "vision.width=8"), "proposer 'saliency' has no option 'vision'"),
-        (("--features", "learns.yaml"), "changes in training (vision.frozen is false)"),
-        (("--features", "bert_crf_mner"), "this recipe looks at no pictures"),
-        (("--features", "nowhere.yaml"), "nowhere.yaml"),
+        (
+            ("--features", "small.yaml", "--objects", "saliency", "--set", "colour=red"),
+            "unknown-option",
+            {"kind": "proposer", "name": "saliency", "option": "colour"},
+        ),
+        (("--objects", "saliency", "--set", "vision.width=8"), "unknown-option", {"name": "saliency", "option": "vision"}),
+        (("--features", "learns.yaml"), "backbone-changes", {"setting": "vision.frozen is false"}),
+        (("--features", "bert_crf_mner"), "features-without-images", {}),
+        (("--features", "nowhere.yaml"), "recipe-missing", {"file": "nowhere.yaml"}),
     ],
 )
-def test_what_cannot_be_is_refused_before_any_work(hvp, tmp_path, typed, message):
+def test_what_cannot_be_is_refused_before_any_work(hvp, tmp_path, typed, code, fields):
     refused = hvp("preprocess", "demo", "--size", "24", *typed)
-    assert (refused.code, refused.out) == (2, "")
-    assert message in refused.err
+    assert (refused.code, refused.out, refused.errors) == (2, "", [code])
+    told = refused.fields(code)
+    assert told | fields == told
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("setting", ["vision.widht=8", "vision={backbone: cnn-from-scratch, widht: 8}"])
+def test_settings_that_the_recipe_does_not_know_are_refused_before_any_work(hvp, tmp_path, setting):
+    refused = hvp("preprocess", "demo", "--size", "24", "--features", "small.yaml", "--set", setting)
+    assert (refused.code, refused.out, refused.errors) == (2, "", ["recipe-invalid"])
+    problem = refused.fields("recipe-invalid")["problems"][-1]
+    assert (problem.location, problem.message.code) == (f"--set {setting}", "unknown-option")
+    assert (problem.message.fields["name"], problem.message.fields["option"]) == ("cnn-from-scratch", "widht")
+    assert "width" in problem.message.fields["hint"]
     assert not (tmp_path / "data").exists()
 
 

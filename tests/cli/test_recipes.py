@@ -14,7 +14,8 @@ def test_every_shipped_recipe_is_listed(hvp):
     mner = listed["hvpnet_mner"]
     assert (mner["task"], mner["file"]) == ("mner", str(shipped_recipes()["hvpnet_mner"]))
     assert mner["parts"] == ["resnet50", "stages", "dynamic", "visual-prefix", "hugging-face", "crf"]
-    assert mner["about"].startswith("HVPNeT on Twitter-2017")
+    assert shipped_recipes()["hvpnet_mner"].read_text(encoding="utf-8").startswith(f"# {mner['about']}\n")
+    assert "Twitter-2017" in mner["about"]
 
 
 def test_the_table_holds_the_same(hvp):

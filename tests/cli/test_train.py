@@ -40,7 +40,8 @@ def test_a_recipe_becomes_a_model_with_a_line_an_epoch_and_a_table_of_test(hvp, 
     [best] = [message.fields for message in typed.said if message.fields["best"]][-1:]
     assert [best[name] for name in ("precision", "recall", "f1")] == [100 * scores[name] for name in ("precision", "recall", "f1")]
     assert f"test: tiny ({mner_data.manifest.fingerprint}), epoch " in typed.out
-    assert typed.out.splitlines()[-1] == "Model: runs/tiny"
+    assert typed.notes[-1] == "model-written"
+    assert typed.fields("model-written") == {"model": Path("runs/tiny")}
     assert (here / "runs" / "tiny" / "model.json").is_file()
 
 
@@ -63,9 +64,14 @@ def test_a_plugin_s_gate_is_trained_and_then_asked_for(hvp, here, mner_data):
     words = ("train", "tiny.yaml", "--set", "fusion.gate=even")
     typed = hvp(*words)
     assert (typed.code, typed.out) == (2, "")
-    assert "unknown gate 'even'" in typed.err
+    assert typed.errors == ["recipe-invalid"]
+    [problem] = typed.fields("recipe-invalid")["problems"]
+    assert (problem.location, problem.message.code) == ("--set fusion.gate=even", "unknown-component")
+    assert (problem.message.fields["kind"], problem.message.fields["name"]) == ("gate", "even")
     assert hvp(*words, "--plugin", "even.py").code == 0
-    assert "gate 'even' (made by even.py (file, sha256 " in hvp("eval", "runs/tiny").err
+    [gate] = hvp("eval", "runs/tiny").fields("components-not-installed")["components"]
+    assert (gate.code, gate.fields["kind"], gate.fields["name"]) == ("component-of", "gate", "even")
+    assert "even.py" in gate.fields["source"]
     assert hvp("eval", "runs/tiny", "--plugin", "even.py").code == 0
 
 
@@ -79,34 +85,62 @@ def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_dat
         patched.setattr("hvpkit.training.run.Run.finish", Mock(side_effect=KeyboardInterrupt))
         hvp(*words, "even.py")
     typed = hvp(*words, "later/even.py", "--resume")
-    assert typed.code == 2
-    assert "was started with another gate even (even.py (file, sha256 " in typed.err
+    assert (typed.code, typed.errors) == (2, ["unfinished-run-differs"])
+    [difference] = typed.fields("unfinished-run-differs")["differences"]
+    assert (difference.code, difference.fields["part"]) == ("part-differs", "gate even")
+    assert difference.fields["expected"] != difference.fields["found"]
     assert hvp(*words, "even.py", "--resume").code == 0
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "code", "fields"),
     [
-        (("none.yaml",), "none.yaml: no such file; give a recipe's file, or the name of a shipped recipe"),
-        (("hvpnet_mnr",), "did you mean hvpnet_mner"),
-        (("broken.yaml",), "broken.yaml:1: not valid YAML"),
-        (("tiny.yaml", "--set", "train.epoch=3"), "unknown key train.epoch; did you mean epochs?"),
-        (("tiny.yaml", "--set", "train.lr"), "--set train.lr: expected KEY=VALUE"),
-        (("tiny.yaml", "--set", "data.folder=nowhere"), "no prepared data in nowhere"),
-        (("tiny.yaml", "--set", "data.folder=nowhere", "--resume"), "no prepared data in nowhere"),
-        (("tiny.yaml", "--plugin", "none.py"), "none.py"),
-        (("tiny.yaml", "--output", "taken"), "taken is there already"),
-        (("tiny.yaml", "--output", "taken", "--resume"), "taken is there already"),
+        (("none.yaml",), "recipe-missing", {"file": "none.yaml"}),
+        (("tiny.yaml", "--set", "data.folder=nowhere"), "no-prepared-data", {"folder": Path("nowhere")}),
+        (("tiny.yaml", "--set", "data.folder=nowhere", "--resume"), "no-prepared-data", {"folder": Path("nowhere")}),
+        (("tiny.yaml", "--output", "taken"), "output-exists", {"output": Path("taken")}),
+        (("tiny.yaml", "--output", "taken", "--resume"), "output-exists", {"output": Path("taken")}),
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_one_message(hvp, here, words, message):
+def test_what_cannot_be_trained_is_refused_in_one_message(hvp, here, words, code, fields):
+    told = refused(hvp, here, words, code)
+    assert told | fields == told
+
+
+@pytest.mark.parametrize(
+    ("words", "location", "code", "fields"),
+    [
+        (("broken.yaml",), "broken.yaml:1", "not-yaml", {}),
+        (("tiny.yaml", "--set", "train.epoch=3"), "--set train.epoch=3", "unknown-key", {"key": "train.epoch"}),
+        (("tiny.yaml", "--set", "train.lr"), "--set train.lr", "override-without-value", {}),
+    ],
+)
+def test_a_recipe_that_cannot_be_read_is_refused_in_one_message(hvp, here, words, location, code, fields):
+    [problem] = refused(hvp, here, words, "recipe-invalid")["problems"]
+    assert (problem.location, problem.message.code) == (location, code)
+    assert problem.message.fields | fields == problem.message.fields
+
+
+def test_a_recipe_that_is_not_there_is_told_with_the_nearest(hvp, here):
+    told = refused(hvp, here, ("hvpnet_mnr",), "recipe-missing")
+    assert told["file"] == "hvpnet_mnr"
+    assert "hvpnet_mner" in told["hint"] and "bert_mre" not in told["hint"]
+
+
+def test_a_plugin_file_that_is_not_there_is_told(hvp, here):
+    assert refused(hvp, here, ("tiny.yaml", "--plugin", "none.py"), "plugin-file-missing") == {"file": here / "none.py"}
+
+
+def refused(hvp, here, words, code):
+    """Type a training that is refused with an error of a code; gives the error's fields."""
     (here / "broken.yaml").write_text("task: [", encoding="utf-8")
     (here / "taken").mkdir()
     typed = hvp("train", *words)
     assert (typed.code, typed.out) == (2, "")
-    assert message in typed.err
+    assert (typed.errors, len(typed.said)) == ([code], 1)
     assert "Traceback" not in typed.err
     assert sorted(path.name for path in here.iterdir()) == ["broken.yaml", "taken", "tiny.yaml"]
+    return typed.fields(code)
 
 
 def test_several_faults_of_a_recipe_come_at_once_with_their_lines(hvp, here):
@@ -114,13 +148,21 @@ def test_several_faults_of_a_recipe_come_at_once_with_their_lines(hvp, here):
     (here / "faulty.yaml").write_text(text, encoding="utf-8")
     typed = hvp("train", "faulty.yaml")
     assert (typed.code, typed.out) == (2, "")
-    for fault in (
-        "faulty.yaml:5: key train.lr stands twice",
-        "faulty.yaml:2: unknown key data.max_lenth; did you mean max_length?",
-        "faulty.yaml:5: train.epochs must be a valid integer, not '3'",
-        "faulty.yaml:4: unknown head 'crff'; did you mean crf?",
-    ):
-        assert fault in typed.err
+    assert typed.errors == ["recipe-invalid"]
+    problems = typed.fields("recipe-invalid")["problems"]
+    repeated, unknown, epochs, head = (problem.message for problem in problems)
+    assert [(problem.location, problem.message.code) for problem in problems] == [
+        ("faulty.yaml:5", "repeated-key"),
+        ("faulty.yaml:2", "unknown-key"),
+        ("faulty.yaml:5", "wrong-type"),
+        ("faulty.yaml:4", "unknown-component"),
+    ]
+    assert repeated.fields == {"key": "train.lr", "line": 5}
+    assert (unknown.fields["key"], "max_length" in unknown.fields["hint"]) == ("data.max_lenth", True)
+    assert (epochs.fields["key"], epochs.fields["found"]) == ("train.epochs", "'3'")
+    assert (head.fields["kind"], head.fields["name"], "crf" in head.fields["hint"]) == ("head", "crff", True)
+    for location in ("faulty.yaml:2: ", "faulty.yaml:4: ", "faulty.yaml:5: "):
+        assert location in typed.err
 
 
 def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
@@ -156,4 +198,6 @@ def test_a_run_goes_on_with_as_many_processes_as_it_began_with(hvp, here, monkey
         assert hvp("train", "tiny.yaml").code == 130
     monkeypatch.setenv("WORLD_SIZE", "2")
     typed = hvp("train", "tiny.yaml", "--resume")
-    assert typed.code == 2 and "another number of processes (1, not 2)" in typed.err
+    assert (typed.code, typed.errors) == (2, ["unfinished-run-differs"])
+    [difference] = typed.fields("unfinished-run-differs")["differences"]
+    assert (difference.code, difference.fields["expected"], difference.fields["found"]) == ("part-differs", "1", "2")

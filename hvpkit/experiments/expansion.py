@@ -154,13 +154,13 @@ class _Expander:
         beside = self.plan.file.parent / given
         return str(beside) if beside.is_file() else given
 
-    def _lacking(self, recipe: Recipe) -> list[str]:
+    def _lacking(self, recipe: Recipe) -> list[Message]:
         found = []
         for kind, name in named_components(recipe):
             try:
                 self.registry.get(kind, name)
             except ComponentError:
-                found.append(f"the {kind} {name!r}")
+                found.append(Message("needed-component", kind=kind, name=name))
         return found
 
     # ---------------------------------------------------------------------------------------------------------------- runs

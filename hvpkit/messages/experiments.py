@@ -60,6 +60,7 @@ TEMPLATES: dict[str, Template] = {
     "system-not-installed": Template(
         "{system}: {recipe} needs {names}, which is not installed", {"system": "UMT", "recipe": "umt_mner", "names": ["the fusion 'umt'"]}
     ),
+    "needed-component": Template("the {kind} {name!r}", {"kind": "fusion", "name": "umt"}),
     "system-without-text-only": Template(
         "{system}: no text-only twin on {dataset}: {reason}",
         {"system": "UMT", "dataset": "twitter2015", "reason": "the head crf cannot read it"},

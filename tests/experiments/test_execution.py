@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -109,7 +111,9 @@ def test_missing_data_is_told_before_anything_is_done(tmp_path, mner_data, mre_d
     plan = load_plan(plans.write(tmp_path, mner_data, mre_data), ["datasets=[twitter2015, twitter2017]", "seeds=[1]"])
     with raises(DataError, "dataset-unprepared", names=["twitter2015", "twitter2017"]) as error:
         execute(plan, expand(plan, load_registry()), Setup(tmp_path / "out"))
-    assert "`hvp preprocess twitter2015 --root DIR --output data/twitter2015`" in error.value.fields["commands"]
+    commands = [shlex.split(command) for command in re.findall("`([^`]+)`", error.value.fields["commands"])]
+    expected = [["hvp", "preprocess", name, "--root", "DIR", "--output", f"data/{name}"] for name in ("twitter2015", "twitter2017")]
+    assert commands == expected
     assert not (tmp_path / "out").exists()
 
 

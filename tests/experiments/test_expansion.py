@@ -8,7 +8,7 @@ from hvpkit.errors import PlanError, choices
 from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan
 from hvpkit.messages import Message
-from hvpkit.recipe_loading import recipe_from_text
+from hvpkit.recipe_loading import recipe_from_text, shipped_recipes
 from hvpkit.registry import load_registry
 
 
@@ -59,10 +59,11 @@ def test_a_system_that_is_not_installed_is_left_out_and_told(tmp_path, mner_data
     text = file.read_text().replace("datasets:", "  far: other.yaml\n  soon: {recipes: [coming_mner], optional: true}\ndatasets:", 1)
     file.write_text(text, encoding="utf-8")
     found = expand(load_plan(file), load_registry())
-    assert [(note.code, note.fields) for note in found.left_out] == [
-        ("system-not-installed", {"system": "far", "recipe": "other.yaml", "names": ["the fusion 'telepathy'"]}),
-        ("system-without-recipe", {"system": "soon", "recipe": "coming_mner"}),
-    ]
+    far, soon = found.left_out
+    assert (far.code, far.fields["system"], far.fields["recipe"]) == ("system-not-installed", "far", "other.yaml")
+    [needed] = far.fields["names"]
+    assert (needed.code, needed.fields) == ("needed-component", {"kind": "fusion", "name": "telepathy"})
+    assert (soon.code, soon.fields) == ("system-without-recipe", {"system": "soon", "recipe": "coming_mner"})
     assert {run.system for run in found.runs} == {"with", "alone"}
 
 
@@ -109,9 +110,11 @@ def test_what_cannot_be_run_is_told_with_its_line(tmp_path, mner_data, mre_data,
 
 def test_an_unknown_recipe_is_told_with_its_line_and_the_nearest(tmp_path, mner_data, mre_data):
     file = plans.write(tmp_path, mner_data, mre_data)
-    error = refused(file, "[mner.yaml, mre.yaml]", "[quickstrat, mre.yaml]")
-    assert error.problems[0].location == f"{file}:3"
-    assert "did you mean quickstart" in error.problems[0].message
+    [problem] = refused(file, "[mner.yaml, mre.yaml]", "[quickstrat, mre.yaml]").problems
+    hint = choices("quickstrat", shipped_recipes())
+    assert "quickstart" in hint
+    assert (problem.location, problem.message.code) == (f"{file}:3", "recipe-missing")
+    assert problem.message.fields == {"file": "quickstrat", "hint": hint}
 
 
 def test_a_recipe_that_was_set_is_told_where_it_was_set(tmp_path, mner_data, mre_data):
@@ -119,8 +122,9 @@ def test_a_recipe_that_was_set_is_told_where_it_was_set(tmp_path, mner_data, mre
     plan = load_plan(plans.write(tmp_path, mner_data, mre_data), [override])
     with raises(PlanError, "plan-invalid") as error:
         expand(plan, load_registry())
-    assert error.value.problems[0].location == f"--set {override}"
-    assert error.value.problems[0].message.startswith("nowhere.yaml: no such file")
+    [problem] = error.value.problems
+    assert (problem.location, problem.message.code) == (f"--set {override}", "recipe-missing")
+    assert problem.message.fields["file"] == "nowhere.yaml"
 
 
 def test_a_plan_that_makes_no_run_is_refused(tmp_path, mner_data, mre_data):
@@ -132,6 +136,13 @@ def test_a_plan_that_makes_no_run_is_refused(tmp_path, mner_data, mre_data):
 
 
 def test_a_search_whose_settings_cannot_be_is_told_before_the_work(tmp_path, mner_data, mre_data):
-    plan = load_plan(plans.write(tmp_path, mner_data, mre_data, "search: {space: {train.lrr: [1, 2]}}\n"), ["seeds=[1]"])
-    with pytest.raises(PlanError, match="did you mean lr"):
+    override = "train.lrr=1"
+    file = plans.write(tmp_path, mner_data, mre_data, "search: {space: {train.lrr: [1, 2]}}\n")
+    plan = load_plan(file, ["seeds=[1]"])
+    with raises(PlanError, "plan-invalid") as error:
         expand(plan, load_registry())
+    [problem] = error.value.problems
+    assert (problem.location, problem.message.code) == (f"{file}:9", "recipe-invalid")
+    [unknown] = problem.message.fields["problems"]
+    assert (unknown.location, unknown.message.code) == (f"--set {override}", "unknown-key")
+    assert unknown.message.fields == {"key": "train.lrr", "hint": choices("lrr", ["lr"])}

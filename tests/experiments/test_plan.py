@@ -42,18 +42,30 @@ def test_what_does_not_go_together_is_told_with_file_and_line(tmp_path, mner_dat
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "code", "fields"),
     [
-        ("sedes: [1]\n", "plan.yaml:9: unknown key sedes; did you mean seeds?"),
-        ("shares: [0.5, 1.5]\n", "plan.yaml:9: shares.1 must be less than or equal to 1"),
-        ("controls: [mirrored]\n", "plan.yaml:9: controls.0"),
-        ("transfers: [{fron: people, to: pairs}]\n", "unknown key transfers.0.fron; did you mean from?"),
-        ("grid: {train.lrr: [1.0e-5]}\n", "did you mean lr"),
-        ("seeds: [3]\n", "plan.yaml:9: key seeds stands twice"),
+        ("sedes: [1]\n", "unknown-key", {"key": "sedes", "hint": choices("sedes", ["seeds"])}),
+        ("shares: [0.5, 1.5]\n", "value-out-of-range", {"key": "shares.1", "expected": "less than or equal to 1", "found": "1.5"}),
+        ("controls: [mirrored]\n", "unknown-choice", {"key": "controls.0", "found": "'mirrored'"}),
+        ("transfers: [{fron: people, to: pairs}]\n", "unknown-key", {"key": "transfers.0.fron", "hint": choices("fron", ["from"])}),
+        ("seeds: [3]\n", "repeated-key", {"key": "seeds", "line": 8}),
     ],
 )
-def test_a_wrong_plan_is_told_with_file_and_line(tmp_path, mner_data, mre_data, more, said):
-    assert said in str(broken(tmp_path, mner_data, mre_data, more))
+def test_a_wrong_plan_is_told_with_file_and_line(tmp_path, mner_data, mre_data, more, code, fields):
+    *_, problem = broken(tmp_path, mner_data, mre_data, more).problems
+    assert (problem.location, problem.message.code) == (f"{tmp_path / 'plan.yaml'}:9", code)
+    assert fields.items() <= problem.message.fields.items()
+
+
+def test_a_grid_of_an_unknown_key_is_told_with_each_run_that_it_spoils(tmp_path, mner_data, mre_data):
+    override = "train.lrr=1.0e-05"
+    found = [problem.message for problem in broken(tmp_path, mner_data, mre_data, "grid: {train.lrr: [1.0e-5]}\n").problems]
+    runs = [(message.code, message.fields["system"], message.fields["dataset"]) for message in found]
+    assert runs == [("run-invalid", *run) for run in (("with", "people"), ("with", "pairs"), ("alone", "people"))]
+    for message in found:
+        [unknown] = message.fields["reason"].fields["problems"]
+        assert (unknown.location, unknown.message.code) == (f"--set {override}", "unknown-key")
+        assert unknown.message.fields == {"key": "train.lrr", "hint": choices("lrr", ["lr"])}
 
 
 def test_every_problem_is_told_at_once(tmp_path, mner_data, mre_data):
@@ -67,8 +79,8 @@ def test_overrides_win_and_are_named_in_messages(tmp_path, mner_data, mre_data):
     with raises(PlanError, "plan-invalid") as error:
         load_plan(file, ["seeds=[]"])
     [problem] = error.value.problems
-    assert problem.location == "--set seeds=[]"
-    assert problem.message.startswith("seeds ")
+    assert (problem.location, problem.message.code) == ("--set seeds=[]", "value-too-short")
+    assert problem.message.fields == {"key": "seeds", "minimum": 1, "found": "[]"}
 
 
 def test_an_unknown_plan_is_refused_with_the_nearest(tmp_path):

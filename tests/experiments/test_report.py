@@ -40,7 +40,7 @@ def two_systems() -> Report:
 
 def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
     found = table(two_systems, "scores")
-    assert found.columns == ("system", "people P", "people R", "people F1", "people text-only F1", "people shuffled F1")
+    assert found.columns == ("system", *(f"people {what}" for what in ("P", "R", "F1", "text-only F1", "shuffled F1")))
     assert texts(found) == [
         ["a", "80.00±0.00", "80.00±0.00", "80.00±0.00", "50.00±0.00", "60.00±0.00"],
         ["b", "50.00±0.00", "50.00±0.00", "50.00±0.00", "-", "-"],

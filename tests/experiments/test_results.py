@@ -79,7 +79,9 @@ def test_runs_of_another_recipe_other_plugins_or_other_data_are_not_mixed_in(tmp
     changed = [RUNS[0].model_copy(update={"recipe": "task: mre\n"}), *RUNS[1:]]
     (recipe,) = mixed_in(tmp_path, changed, {})
     assert recipe.code == "recipe-changed"
-    assert any(setting.startswith("task: ") and setting.endswith(", not mre") for setting in recipe.fields["settings"])
+    assert [(setting.code, setting.fields) for setting in recipe.fields["settings"]] == [
+        ("setting-differs", {"key": "task", "before": "mner", "now": "mre"})
+    ]
     mended = [RUNS[0].model_copy(update={"plugins": {"gate even": "even.py (file, sha256 1)"}}), *RUNS[1:]]
     assert [change.code for change in mixed_in(tmp_path, mended, {})] == ["plugins-changed"]
     assert [change.code for change in mixed_in(tmp_path, changed, {"people": "e" * 16})] == ["recipe-changed", "data-changed"]

@@ -81,4 +81,6 @@ def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_
     with raises(HvpkitError, "run-plugins-changed", model=model) as error:
         result(plugins[1])
     (change,) = error.value.fields["changes"]
-    assert "the gate even comes from even.py" in change
+    assert (change.code, change.fields["component"]) == ("plugin-changed", "gate even")
+    assert change.fields["found"] != change.fields["expected"]
+    assert all(change.fields[which].startswith("even.py ") for which in ("found", "expected"))

@@ -80,7 +80,12 @@ def test_a_fusion_without_gate_and_prefix_has_its_changes_and_what_it_named(plug
     example = mner_data.examples("test")[0]
     found = explain(predictor, read_example(example, predictor.folder.recipe))
     assert (found.gates, found.looks, found.groups) == (None, (), ())
-    assert [change.kind for change in found.changes] == ["no pictures", "no object", "no object", "no whole picture"]
+    assert [(change.name.code, change.picture) for change in found.changes] == [
+        ("change-no-images", None),
+        ("change-no-object", 1),
+        ("change-no-object", 2),
+        ("change-no-full-image", 0),
+    ]
     assert found.named == {"phrases": sum(len(thing.phrase) for thing in example.objects)}
     assert len(found.pictures) == 3
     before = {(e.start, e.end, e.type) for e in found.prediction.entities}

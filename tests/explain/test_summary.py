@@ -85,7 +85,7 @@ def test_what_cannot_be_read_is_counted_and_left_out(predictor, mner_data, tmp_p
     broken = [replace(examples[0], image=tmp_path / "missing.png"), *examples[1:]]
     found = summarize(predictor, broken, "broken")
     assert (found.unread, found.with_pictures) == (1, 4)
-    assert "missing.png" in found.first_error
+    assert (found.first_error.code, found.first_error.fields) == ("image-missing", {"file": tmp_path / "missing.png"})
 
 
 def test_relations_are_grouped_by_relation(mre_model, mre_data):

@@ -21,6 +21,7 @@ LONGEST_SUBJECT = 72
 
 
 def main() -> None:
+    """Print what is found; exit with 1 if anything is."""
     words = read_words(ROOT / ".ci" / "words.txt")
     files = sys.argv[1:] or subprocess.check_output(["git", "ls-files", "*.py", "*.md", "*.yaml", "*.html"], cwd=ROOT, text=True).split()
     found = [line for file in files if not file.startswith(LEFT_OUT) for line in check(Path(file), words)]

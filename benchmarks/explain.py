@@ -26,6 +26,7 @@ from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
 from hvpkit.explain.explanation import Decision, Explanation, mean
 from hvpkit.messages import Template, add_templates
+from hvpkit.progress import track
 from hvpkit.types import Example, Span
 
 HERE = Path(__file__).parent
@@ -148,7 +149,7 @@ def measure(model: Path) -> dict[str, Any]:
     examples = data.examples("test")
     chosen = decided_by_one_object(examples)
     findings = []
-    for example in output.track(chosen, "examples"):
+    for example in track(chosen, "examples"):
         spans, answer = open_span(example, examples)
         findings.append(finding(example, spans, answer, explain(predictor, read_example(example, recipe))))
     metrics = predictor.folder.metrics
@@ -185,7 +186,8 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main(models: Sequence[Path], target: Path) -> None:
-    results = [measure(model) for model in models]
+    with output.shown_progress():
+        results = [measure(model) for model in models]
     for result in results:
         show(result)
     target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

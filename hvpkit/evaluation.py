@@ -23,6 +23,7 @@ from hvpkit.metrics import Scores, entity_scores, relation_scores
 from hvpkit.model import Model
 from hvpkit.model_folder import ModelFolder
 from hvpkit.piece_scoring import piece_scores
+from hvpkit.progress import track
 from hvpkit.recipe import Recipe, describe_objects
 from hvpkit.types import Example, Relation, Split
 from hvpkit.vision.feature_identity import features_folder
@@ -68,7 +69,6 @@ def evaluate(
     split: Split = "test",
     data_folder: Path | None = None,
     predictions: Path | None = None,
-    progress: Callable[[int], None] = lambda done: None,
     shuffle: int | None = None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> Evaluation:
@@ -93,7 +93,7 @@ def evaluate(
         predictions.touch()  # a place that cannot be written is told before the work, not after it
     model = load_model(folder)
     with _batcher(model, folder.recipe, data, warn) as batcher:
-        answers = _answers(model, batcher, examples, progress)
+        answers = list(track(decode(model, batcher, examples), "examples", len(examples)))
         pieces = piece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "pieces" else None
     if predictions is not None:
         write_predictions(predictions, examples, answers)
@@ -182,14 +182,6 @@ def group_scores(
         for name, found in scores.items()
         if name in ceilings
     }
-
-
-def _answers(model: Model, batcher: Batcher, examples: Sequence[Example], progress: Callable[[int], None]) -> list[Decoded | InputError]:
-    answers = []
-    for answer in decode(model, batcher, examples):
-        answers.append(answer)
-        progress(1)
-    return answers
 
 
 def check_replaceable(file: Path) -> None:

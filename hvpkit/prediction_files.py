@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -17,6 +17,7 @@ from hvpkit.errors import DataError, HvpkitError, InputError
 from hvpkit.model_folder import DESCRIPTION, LABELS, RECIPE, WEIGHTS, ModelFolder
 from hvpkit.prediction_input import PredictionInput
 from hvpkit.prediction_records import input_from, prediction_record, read_object
+from hvpkit.progress import track
 
 if TYPE_CHECKING:
     from hvpkit.predictor import Predictor
@@ -87,7 +88,7 @@ class PredictionFile:
     total: int
     kept: Progress
 
-    def run(self, predictor: Predictor, advance: Callable[[int], None] = lambda lines: None) -> Progress:
+    def run(self, predictor: Predictor) -> Progress:
         """Predict the lines that are left, each written as soon as it is known; gives how far all is then.
 
         A bad line becomes an error in the output. Raises InputError when another process writes it.
@@ -98,14 +99,13 @@ class PredictionFile:
             if _kept(self.source, self.target, self.model) != self.kept:
                 raise taken
             output.truncate(self.kept.size)
-            for answer in predictor.predict_many(self._inputs(waiting)):
+            for answer in track(predictor.predict_many(self._inputs(waiting)), "lines", self.total - self.kept.lines):
                 line = waiting.popleft()
                 record = {"error": str(answer), "code": answer.code} if isinstance(answer, InputError) else prediction_record(answer)
                 written = beginning(line, self.model) + _rest(record)
                 output.write(written)
                 output.flush()
                 done += _finished(line, record if isinstance(answer, InputError) else None, len(written))
-                advance(1)
         return done
 
     def _inputs(self, waiting: deque[Line]) -> Iterator[PredictionInput | InputError]:

@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import tiny
 
 from hvpkit.data.prepared import PreparedData
+from hvpkit.progress import set_backend
+
+
+@dataclass
+class RecordedBar:
+    """A progress bar: what it was opened with, the steps done, whether it is closed."""
+
+    description: str
+    total: int | None
+    done: int = 0
+    closed: bool = False
+
+    def advance(self, steps: int = 1) -> None:
+        self.done += steps
+
+
+class RecordedBars(list[RecordedBar]):
+    """Records progress."""
+
+    @contextmanager
+    def start(self, description: str, total: int | None) -> Iterator[RecordedBar]:
+        bar = RecordedBar(description, total)
+        self.append(bar)
+        try:
+            yield bar
+        finally:
+            bar.closed = True
+
+
+@pytest.fixture
+def bars() -> Iterator[RecordedBars]:
+    """Every progress bar that the test opens, in order."""
+    recorded = RecordedBars()
+    before = set_backend(recorded)
+    yield recorded
+    set_backend(before)
 
 
 @pytest.fixture(scope="session")

@@ -94,11 +94,12 @@ def test_data_of_another_task_is_refused(mner_text_model, mre_data):
         evaluate(open_model_folder(mner_text_model), data_folder=mre_data.folder)
 
 
-def test_predictions_are_written_a_line_an_example(mre_text_model, mre_data, tmp_path):
+def test_predictions_are_written_a_line_an_example(mre_text_model, mre_data, tmp_path, bars):
     evaluate(open_model_folder(mre_text_model), predictions=tmp_path / "out" / "p.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "out" / "p.jsonl").read_text(encoding="utf-8").splitlines()]
     examples = mre_data.examples("test")
     assert [(line["id"], line["relation"]) for line in lines] == [(example.id, example.relation) for example in examples]
+    assert [(bar.description, bar.total, bar.done) for bar in bars] == [("examples", len(examples), len(examples))]
     assert all(line["confidence"] == max(line["probabilities"].values()) for line in lines)
     assert [Span(**line["head"]) for line in lines] == [example.head for example in examples]
 

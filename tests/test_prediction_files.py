@@ -110,7 +110,7 @@ def test_no_more_lines_are_held_than_the_predictor_reads_ahead(source, tmp_path,
 
 # ------------------------------------------------------------------------------------------------------------------- resume
 @pytest.mark.parametrize("last", range(10))
-def test_a_broken_off_run_goes_on_and_ends_the_same(last, source, tmp_path, model):
+def test_a_broken_off_run_goes_on_and_ends_the_same(last, source, tmp_path, model, bars):
     predict(source, tmp_path / "whole.jsonl", model)
     target, echo = tmp_path / "out.jsonl", Echo()
     with pytest.raises(KeyboardInterrupt):
@@ -118,6 +118,7 @@ def test_a_broken_off_run_goes_on_and_ends_the_same(last, source, tmp_path, mode
     assert len(records(target)) == last
     done = predict(source, target, model, echo)
     assert echo.asked == 10 - last
+    assert [(bar.total, bar.done) for bar in bars] == [(10, 10), (10, last), (10 - last, 10 - last)]
     assert target.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert (done.lines, done.failed) == (10, 1)
 

@@ -103,7 +103,8 @@ def main() -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", WAIT)
     try:
-        app()
+        with output.shown_progress():
+            app()
     except KeyboardInterrupt as stopped:
         _stop(stopped)
     except Exception as error:
@@ -117,6 +118,7 @@ def main() -> None:
 
 
 def _stop(stopped: KeyboardInterrupt) -> NoReturn:
+    output.bars.close()
     output.say(stopped.args[0] if str(stopped) else Message("stopped"))
     sys.exit(130)
 

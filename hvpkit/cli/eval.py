@@ -35,8 +35,7 @@ def command(
     folder = open_model_folder(model, plugins or ())
     from hvpkit.evaluation import evaluate
 
-    with output.progress("examples") as advance:
-        result = evaluate(folder, split, data_folder(data), predictions, advance, shuffle, output.warn)
+    result = evaluate(folder, split, data_folder(data), predictions, shuffle, output.warn)
     if json:
         return output.print_json(result)
     return show(result)

@@ -72,14 +72,11 @@ def estimate_of(plan: Plan, expansion: Expansion, folder: Path) -> Estimate:
 
 
 def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list[Path]) -> dict[str, str]:
-    """Do the runs with a progress bar; gives why each that failed did."""
+    """Do the runs; gives why each that failed did."""
     from hvpkit.experiments.execution import Setup, Told, execute
 
-    with (
-        output.stoppable(Message("experiment-stopped")),
-        output.progress("runs", len(expansion.planned(plan))) as advance,
-    ):
-        return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)), Told(output.say, output.warn, advance))
+    with output.stoppable(Message("experiment-stopped")):
+        return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)), Told(output.say, output.warn))
 
 
 def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:

@@ -18,6 +18,7 @@ from hvpkit.explain.sources import Source, check_figures, check_page, open_sourc
 from hvpkit.messages import Message
 from hvpkit.model_folder import ModelFolder
 from hvpkit.prediction_input import PredictionInput, Reading, read_example, read_input
+from hvpkit.progress import track
 
 if TYPE_CHECKING:
     from hvpkit.explain.changes import OtherPicture
@@ -169,8 +170,7 @@ def run(ask: Ask, readings: Sequence[Reading], others: Others, folder: ModelFold
         if ask.summary and others.source is not None:
             from hvpkit.explain.summary import summarize
 
-            with output.progress("examples", len(others.source.examples)) as advance:
-                summary = summarize(predictor, others.source.examples, others.source.where, others.seed, advance)
+            summary = summarize(predictor, others.source.examples, others.source.where, others.seed)
         return Found(explanations, summary, list(_written(ask, explanations, folder)))
 
 
@@ -180,7 +180,7 @@ def _explained(predictor: Predictor, asked: Sequence[Reading], others: Others, d
 
     failed = 0
     pairs = list(zip(asked, predictor.with_objects(asked), strict=True))
-    for given, reading in output.track(pairs, "examples") if len(pairs) > 1 else pairs:
+    for given, reading in track(pairs, "examples") if len(pairs) > 1 else pairs:
         try:
             if isinstance(reading, InputError):
                 raise reading

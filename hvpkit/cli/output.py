@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hvpkit.messages import Message
+from hvpkit.progress import SILENT, ProgressBar, set_backend
 
-Item = TypeVar("Item")
+if TYPE_CHECKING:
+    from hvpkit.cli.progress_bar import Bars
 
 results = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
@@ -68,6 +70,43 @@ def fail(message: str) -> None:
     logger.error(message)
 
 
+class TerminalProgress:
+    """Show bars on stderr where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._bars: Bars | None = None
+
+    def start(self, description: str, total: int | None) -> AbstractContextManager[ProgressBar]:
+        """Open a bar."""
+        if not messages.is_terminal:
+            return SILENT.start(description, total)
+        if self._bars is None:
+            from hvpkit.cli.progress_bar import Bars
+
+            self._bars = Bars(messages)
+        return self._bars.start(description, total)
+
+    def close(self) -> None:
+        """Leave the bars that are still open as they stand: a loop that an error ended closes its bar late."""
+        if self._bars is not None:
+            self._bars.close()
+            self._bars = None
+
+
+bars = TerminalProgress()
+
+
+@contextmanager
+def shown_progress() -> Iterator[None]:
+    """Show the progress of what the block does."""
+    before = set_backend(bars)
+    try:
+        yield
+    finally:
+        bars.close()
+        set_backend(before)
+
+
 @contextmanager
 def stoppable(message: Message) -> Iterator[None]:
     """Have Ctrl-C within the block end the command with a message."""
@@ -113,28 +152,6 @@ def bold(text: str) -> Text:
 def print_json(value: object) -> None:
     """Print one JSON document to stdout; dataclasses become objects, paths strings, numbers that are not finite null."""
     print(json.dumps(_plain(value), indent=2, ensure_ascii=results.encoding != "utf-8", allow_nan=False))
-
-
-def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
-    """Go through `items` with a progress bar on stderr."""
-    count = len(items) if total is None and isinstance(items, Sequence) else total
-    with progress(description, count) as advance:
-        for item in items:
-            yield item
-            advance(1)
-
-
-@contextmanager
-def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on stderr while the block runs; call what it gives with the number of steps done."""
-    if not messages.is_terminal:
-        yield lambda steps: None
-        return
-    from hvpkit.cli.progress_bar import progress_bar
-
-    with progress_bar(messages) as bar:
-        task = bar.add_task(description, total=total)
-        yield lambda steps: bar.advance(task, steps)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything

@@ -126,11 +126,8 @@ def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
 
     predictor, begun = Predictor(folder, find_objects=objects), monotonic()
     try:
-        with (
-            output.stoppable(Message("predict-stopped", file=file.target)),
-            output.progress("lines", file.total - file.kept.lines) as advance,
-        ):
-            done = file.run(predictor, advance)
+        with output.stoppable(Message("predict-stopped", file=file.target)):
+            done = file.run(predictor)
     except OSError:
         if file.target.exists():
             output.say(Message("predictions-stay", file=file.target))

@@ -123,7 +123,6 @@ def command(
             options=options,
             objects=request,
             registry=registry,
-            progress=output.progress,
         )
         filled = None if filling is None else filling(report.folder)
     if as_json:
@@ -142,7 +141,7 @@ def _filling(recipe: str, settings: Sequence[str], registry: Registry, text_only
     from hvpkit.data.prepared import open_prepared
 
     tower = constant_tower(loaded, registry)
-    return lambda folder: fill_features(tower, loaded, open_prepared(folder), output.progress)
+    return lambda folder: fill_features(tower, loaded, open_prepared(folder))
 
 
 def _section(setting: str) -> str:

@@ -49,7 +49,7 @@ def terminal_report() -> Report:
     """Tell training's story on stderr."""
     from hvpkit.training.report import Report
 
-    return Report(output.say, output.warn, _say_epoch, output.progress)
+    return Report(output.say, output.warn, _say_epoch)
 
 
 def _say_epoch(line: EpochLine) -> None:

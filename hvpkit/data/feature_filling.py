@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from hvpkit.data.prepared import PreparedData
-from hvpkit.data.preprocess import Progress, no_progress
 from hvpkit.errors import HvpkitError, InputError, PictureError
 from hvpkit.model import build_tower
 from hvpkit.recipe import Recipe
@@ -40,7 +39,7 @@ def constant_tower(recipe: Recipe, registry: Registry) -> VisualTower:
     return tower.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def fill_features(tower: VisualTower, recipe: Recipe, data: PreparedData, progress: Progress = no_progress) -> FeatureReport:
+def fill_features(tower: VisualTower, recipe: Recipe, data: PreparedData) -> FeatureReport:
     """Compute the features of all pictures and objects that the recipe looks at, as far as they are not there.
 
     Raises InputError where features are kept nowhere, HvpkitError when the folder cannot be written.
@@ -51,8 +50,7 @@ def fill_features(tower: VisualTower, recipe: Recipe, data: PreparedData, progre
     try:
         store, stale = open_store(tower, folder)
         count = sum(_count(example, recipe) for example in _examples(data))
-        with progress("features", count) as advance:
-            return FeatureReport(store.folder, fill_store(tower, store, _views(data, recipe), advance), stale)
+        return FeatureReport(store.folder, fill_store(tower, store, _views(data, recipe), count), stale)
     except OSError as error:
         raise HvpkitError("features-not-written", folder=folder, reason=str(error), variable=PLACE) from error
 

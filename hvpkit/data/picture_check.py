@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +15,10 @@ from hvpkit.workers import Workers
 FEW = 200  # pictures that are checked sooner than processes start
 
 
-def unreadable(examples: Iterable[Example], advance: Callable[[int], None], workers: int | None = None) -> dict[Path, Message]:
-    """Try every picture and crop and give the faults of those that cannot be decoded; `advance` is told of each example read.
-
-    Raises HvpkitError when a worker dies.
-    """
+def unreadable(examples: Iterable[Example], workers: int | None = None) -> dict[Path, Message]:
+    """Try every picture and crop and give the faults of those that cannot be decoded; raises HvpkitError when a worker dies."""
     with Workers(_fault, few=FEW, count=workers) as pool:
-        return dict(fault for fault in pool.map(pictures_of(_told(examples, advance))) if fault is not None)
+        return dict(fault for fault in pool.map(pictures_of(examples)) if fault is not None)
 
 
 def without(examples: Iterable[Example], faults: Mapping[Path, str]) -> Iterator[Example]:
@@ -37,12 +34,6 @@ def pictures_of(examples: Iterable[Example]) -> Iterator[Path]:
             if path is not None and (number := hash(path)) not in given:
                 given.add(number)
                 yield path
-
-
-def _told(examples: Iterable[Example], advance: Callable[[int], None]) -> Iterator[Example]:
-    for example in examples:
-        yield example
-        advance(1)
 
 
 def _without(example: Example, faults: Mapping[Path, str]) -> Example:

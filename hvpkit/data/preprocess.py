@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sized
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -21,17 +21,11 @@ from hvpkit.messages import Message
 from hvpkit.objects.preparing import ObjectsOf, Place, with_objects
 from hvpkit.objects.preview import PREVIEW
 from hvpkit.objects.request import ObjectRequest
+from hvpkit.progress import track
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 
 OWN = "jsonl"
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
-
-
-@contextmanager
-def no_progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show nothing."""
-    yield lambda steps: None
 
 
 def preprocess(
@@ -43,7 +37,6 @@ def preprocess(
     options: Mapping[str, Any] | None = None,
     objects: ObjectRequest = ObjectRequest(),  # noqa: B008 - frozen
     registry: Registry | None = None,
-    progress: Progress = no_progress,
 ) -> Report:
     """Prepare a dataset by its name, looked for under `root` (the current folder), or the JSON lines at a path; report what was found.
 
@@ -63,9 +56,9 @@ def preprocess(
         dataset: Dataset = registry.build("reader", reader, context, dict(options or {}))
         check_same_source(folder, dataset.source)
         reports = {split: SplitReport() for split in dataset.splits}
-        pictured = _pictured(dataset, text_only, problems, reports, progress)
+        pictured = _pictured(dataset, text_only, problems, reports)
         writing = Place(folder, stage, closing)
-        found = ObjectsOf(pictured, None) if text_only else with_objects(dataset, pictured, objects, registry, writing, problems, progress)
+        found = ObjectsOf(pictured, None) if text_only else with_objects(dataset, pictured, objects, registry, writing, problems)
         manifest = write_records(
             stage,
             name=called,
@@ -112,30 +105,19 @@ def locate(name: str, root: Path | None, registry: Registry) -> tuple[str, Path,
 
 # ----------------------------------------------------------------------------------------------------------------- pictures
 def _pictured(
-    dataset: Dataset, text_only: bool, problems: Problems, reports: Mapping[Split, SplitReport], progress: Progress
+    dataset: Dataset, text_only: bool, problems: Problems, reports: Mapping[Split, SplitReport]
 ) -> Mapping[Split, Iterable[Example]]:
     if text_only:
         return {split: (replace(e, image=None, objects=()) for e in examples) for split, examples in dataset.splits.items()}
     if dataset.search is None:
-        return {split: _watched(split, examples, progress) for split, examples in dataset.splits.items()}
-    return _checked(dataset, dataset.search, problems, reports, progress)
+        return {split: track(examples, split) for split, examples in dataset.splits.items()}
+    return _checked(dataset, dataset.search, problems, reports)
 
 
-def _watched(split: Split, examples: Iterable[Example], progress: Progress) -> Iterator[Example]:
-    """Pass examples on as they are made."""
-    with progress(split, len(examples) if isinstance(examples, Sized) else None) as advance:
-        for example in examples:
-            yield example
-            advance(1)
-
-
-def _checked(
-    dataset: Dataset, search: PictureSearch, problems: Problems, reports: Mapping[Split, SplitReport], progress: Progress
-) -> dict[Split, Stream]:
+def _checked(dataset: Dataset, search: PictureSearch, problems: Problems, reports: Mapping[Split, SplitReport]) -> dict[Split, Stream]:
     """Try every picture, take away those that cannot be decoded, count them and the missing; raises DataError when none is left."""
     splits = {split: examples if isinstance(examples, Sized) else list(examples) for split, examples in dataset.splits.items()}
-    with progress("pictures", sum(map(len, splits.values()))) as advance:
-        faults = unreadable(chain.from_iterable(splits.values()), advance)
+    faults = unreadable(track(chain.from_iterable(splits.values()), "pictures", sum(map(len, splits.values()))))
     for split, examples in splits.items():
         bad, bad_crops = (sorted(found) for found in _with_faults(examples, faults))
         missing, missing_crops = search.missing.get(split, ()), search.missing_crops.get(split, ())

@@ -24,6 +24,7 @@ from hvpkit.experiments.plan import Plan
 from hvpkit.experiments.results import Header, Result, ResultsFile, open_results
 from hvpkit.experiments.worker import Job
 from hvpkit.messages import Message
+from hvpkit.progress import ProgressBar, progress
 from hvpkit.workers import cores
 
 MODELS, PREDICTIONS, RECIPES, LOGS = "models", "predictions", "recipes", "logs"
@@ -36,7 +37,6 @@ class Told:
 
     say: Callable[[str], None] = lambda message: None
     warn: Callable[[str], None] = lambda message: None
-    done: Callable[[int], None] = lambda runs: None
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,14 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup, told: Told = Told())
         header = Header(plan, tuple(run.name for run in expansion.planned(plan)))
         results = open_results(setup.folder, header, expansion.runs, fingerprints)
         finished = {result.run.name for result in results.results}
-        with Processes(setup) as processes:
+        with Processes(setup) as processes, progress("runs", len(header.runs)) as bar:
             if plan.search is not None:
                 from hvpkit.experiments.search import Studies
 
-                return Studies(plan, plan.search, results, processes, told).go(expansion.runs)
-            told.done(sum(run.name in finished for run in expansion.runs))
-            return _Schedule(plan, results, processes, told).go([run for run in expansion.runs if run.name not in finished], finished)
+                return Studies(plan, plan.search, results, processes, told, bar).go(expansion.runs)
+            waiting = [run for run in expansion.runs if run.name not in finished]
+            bar.advance(len(expansion.runs) - len(waiting))
+            return _Schedule(plan, results, processes, told, bar).go(waiting, finished)
 
 
 @dataclass
@@ -91,6 +92,7 @@ class _Schedule:
     results: ResultsFile
     processes: Processes
     told: Told
+    bar: ProgressBar
     failed: dict[str, str] = field(default_factory=dict)
 
     def go(self, runs: Sequence[PlannedRun], finished: set[str]) -> dict[str, str]:
@@ -125,7 +127,7 @@ class _Schedule:
             return
         self.results.add(result)
         finished.add(run.name)
-        self.told.done(1)
+        self.bar.advance()
         shown = result.test or result.dev
         if shown is None:
             self.told.say(Message("run-done", run=run.name, seconds=result.seconds))
@@ -135,7 +137,7 @@ class _Schedule:
 
     def _fail(self, run: PlannedRun, reason: Message) -> None:
         self.failed[run.name] = reason
-        self.told.done(1)
+        self.bar.advance()
         self.told.warn(Message("run-failed", run=run.name, reason=reason))
 
 

@@ -14,6 +14,7 @@ from hvpkit.experiments.expansion import PlannedRun, trial_name, with_settings
 from hvpkit.experiments.plan import Axis, Plan, Search
 from hvpkit.experiments.results import Data, Result, ResultsFile, Trial
 from hvpkit.messages import Message
+from hvpkit.progress import ProgressBar
 
 
 def require_optuna() -> Any:  # noqa: ANN401 - a module
@@ -35,6 +36,7 @@ class Studies:
     results: ResultsFile
     processes: Processes
     told: Told
+    bar: ProgressBar
 
     def go(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
         """Do what is left of every study, `jobs` of them at a time; gives why each trial that failed did."""
@@ -65,7 +67,7 @@ class Studies:
                 self.told.warn(Message("run-failed", run=name, reason=error.message))
                 kept = None
             _tell(optuna, study, trial, kept)
-            self.told.done(1)
+            self.bar.advance()
         return failed
 
     def _kept(self, run: PlannedRun, done: Result | None, number: int, settings: dict[str, Any], trial: Any) -> Result:  # noqa: ANN401

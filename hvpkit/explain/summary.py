@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from hvpkit.explain.pair import seen_pictures
 from hvpkit.explain.traced import Pass, traced
 from hvpkit.inference import READ_AHEAD, Part, chunks, look, read_windows
 from hvpkit.predictor import Predictor
+from hvpkit.progress import track
 from hvpkit.types import Example
 
 BATCH = 16
@@ -97,14 +98,11 @@ class _Row:
 
 
 @torch.no_grad()
-def summarize(
-    predictor: Predictor, examples: Sequence[Example], where: str, seed: int = 0, progress: Callable[[int], None] = lambda done: None
-) -> Summary:
+def summarize(predictor: Predictor, examples: Sequence[Example], where: str, seed: int = 0) -> Summary:
     """Sum up labelled examples; one that cannot be read is counted and left out."""
     rows: list[_Row] = []
     errors: list[str] = []
-    for found in _rows(predictor, examples):
-        progress(1)
+    for found in track(_rows(predictor, examples), "examples", len(examples)):
         if isinstance(found, InputError):
             errors.append(found.message)
         elif found is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from hvpkit.objects.journal import Journal, key_of
 from hvpkit.objects.kept import KeptObjects, kept_objects
 from hvpkit.objects.preview import PREVIEW, Sample, Shown, write_preview
 from hvpkit.objects.request import LEAVE, ObjectRequest
+from hvpkit.progress import ProgressBar, progress
 from hvpkit.recipe import ObjectsSpec, describe_objects
 from hvpkit.registry import Registry
 from hvpkit.types import Example, Split, Task
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from hvpkit.objects.finder import Found, ObjectFinder
 
 CHUNK = 64  # examples between two looks at the journal
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,16 @@ class ObjectStage:
     kept: KeptObjects
     sample: Sample
     problems: Problems
-    progress: Progress
 
     def run(self, splits: Mapping[Split, Iterable[Example]]) -> dict[Split, Iterable[Example]]:
         """Give the splits with objects instead of those that were there."""
         return {split: self._split(split, examples) for split, examples in splits.items()}
 
     def _split(self, split: Split, examples: Iterable[Example]) -> Iterator[Example]:
-        with self.progress(f"objects of {split}", len(examples) if isinstance(examples, Sized) else None) as advance:
+        with progress(f"objects of {split}", len(examples) if isinstance(examples, Sized) else None) as bar:
             remaining = iter(examples)
             while chunk := list(islice(remaining, CHUNK)):
-                for example, found in zip(chunk, self._found(chunk, split, advance), strict=True):
+                for example, found in zip(chunk, self._found(chunk, split, bar), strict=True):
                     yield self._given(example, split, found)
 
     def _given(self, example: Example, split: Split, found: Found) -> Example:
@@ -63,17 +62,17 @@ class ObjectStage:
             self.problems.note(split, "detection-failed", Message("detection-failed", reason=error.message))
         return done
 
-    def _found(self, chunk: Sequence[Example], split: Split, advance: Callable[[int], None]) -> list[Found]:
+    def _found(self, chunk: Sequence[Example], split: Split, bar: ProgressBar) -> list[Found]:
         """Answer what can be told at once, and ask the finder for the rest, each question once."""
         keys = [self._key(example) for example in chunk]
         open_keys = {key: (example, split) for key, example in zip(keys, chunk, strict=True) if key and self._known(key) is None}
         answers: dict[str, Found] = {}
-        advance(len(chunk) - len(open_keys))
+        bar.advance(len(chunk) - len(open_keys))
         for key, found in zip(open_keys, self.finder.find(list(open_keys.values())), strict=True):
             answers[key] = found
             if self.journal is not None and not isinstance(found, InputError):
                 self.journal.add(key, found)
-            advance(1)
+            bar.advance()
         unasked = [example.objects if self.finder.knows_dataset else () for example in chunk]
         return [
             own if key is None else answers[key] if key in answers else self._known(key) or ()
@@ -136,7 +135,6 @@ def with_objects(
     registry: Registry,
     place: Place,
     problems: Problems,
-    progress: Progress,
 ) -> ObjectsOf:
     """Find objects as the user asks; those that come with the data stay unless a proposer was named.
 
@@ -148,7 +146,7 @@ def with_objects(
     finder = open_finder(request, registry, dataset.labels.task)
     journal = None if finder.knows_dataset else place.closing.enter_context(Journal(place.folder, finder.settings))
     kept = place.closing.enter_context(kept_objects(place.draft, finder.settings, request.crops))
-    stage = ObjectStage(finder, journal, kept, sample, problems, progress)
+    stage = ObjectStage(finder, journal, kept, sample, problems)
     found, root = stage.run(splits), dataset.pictures_root
     if finder.knows_dataset:  # its crops may lie anywhere
         found = {split: list(examples) for split, examples in found.items()}

@@ -19,8 +19,8 @@ def look_at_pictures(batcher: Batcher, examples: Iterable[Example], report: Repo
     if batcher.cache is None:
         return
     seen = list(dict.fromkeys(view for example in examples for view in _views(batcher, example)))
-    with batcher.features or nullcontext(), report.progress("pictures", len(seen)) as advance:  # processes that decode end with it
-        filled = batcher.cache.fill(seen, advance)
+    with batcher.features or nullcontext():  # processes that decode end with it
+        filled = batcher.cache.fill(seen)
     if filled.damaged:
         report.warn(Message("damaged-features-recomputed", count=filled.damaged))
     if filled.unreadable:

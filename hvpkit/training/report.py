@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from hvpkit.metrics import Scores
@@ -21,10 +20,6 @@ class EpochLine:
     seconds: float
 
 
-def _silent(description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-    return nullcontext(lambda steps: None)
-
-
 @dataclass(frozen=True)
 class Report:
     """Where training's messages go; silent unless told."""
@@ -32,4 +27,3 @@ class Report:
     say: Callable[[str], None] = lambda message: None
     warn: Callable[[str], None] = lambda message: None
     epoch: Callable[[EpochLine], None] = lambda line: None
-    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = _silent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hvpkit.errors import PictureError
 from hvpkit.messages import Message
+from hvpkit.progress import progress
 from hvpkit.vision.feature_identity import open_store
 from hvpkit.vision.feature_store import FeatureStore
 from hvpkit.vision.looking import Levels, Looked, Looker, tried
@@ -42,16 +43,14 @@ class Filled:
             self.first_fault = self.first_fault or (one.fault.message if one.fault else None)
 
 
-def fill_store(
-    tower: VisualTower, store: FeatureStore, views: Iterable[View], progress: Callable[[int], None] = lambda done: None
-) -> Filled:
-    """Put the features of a stream of views into a store, in bounded memory; raises OSError when that cannot be written."""
+def fill_store(tower: VisualTower, store: FeatureStore, views: Iterable[View], total: int | None = None) -> Filled:
+    """Put the features of a stream of `total` views into a store, in bounded memory; raises OSError when that cannot be written."""
     filled = Filled()
-    with Looker(tower, store) as looker:
+    with Looker(tower, store) as looker, progress("features", total) as bar:
         for batch in looker.batches(views):
             _write(store, batch)
             filled.count(batch)
-            progress(len(batch))
+            bar.advance(len(batch))
     return filled
 
 
@@ -93,7 +92,7 @@ class PyramidCache:
         found = self._found(view)
         if found is None and view not in self._faults:
             self._keys.pop(view, None)  # damaged since it was filled
-            self.fill([view])
+            _exhaust(self._computed([view]))
             found = self._found(view)
         if found is None:
             raise self._faults[view]
@@ -119,11 +118,18 @@ class PyramidCache:
         if self.store is None and not self.lasting:
             self._kept = {view: levels for view, levels in self._kept.items() if view in wanted}
             self._faults = {view: fault for view, fault in self._faults.items() if view in wanted}
-        self.fill(wanted)
+        _exhaust(self._computed(wanted))
 
-    def fill(self, views: Iterable[View], progress: Callable[[int], None] = lambda done: None) -> Filled:
-        """Compute what is missing, in batches, and remember the faults; `progress` hears how many views each batch dealt with."""
+    def fill(self, views: Sequence[View]) -> Filled:
+        """Compute what is missing, in batches, with a progress bar, and remember the faults."""
         filled = Filled()
+        with progress("pictures", len(views)) as bar:
+            for batch in self._computed(views):
+                filled.count(batch)
+                bar.advance(len(batch))
+        return filled
+
+    def _computed(self, views: Iterable[View]) -> Iterator[list[Looked]]:
         for batch in self._looker.batches(view for view in views if not self._knows(view)):
             for one in batch:
                 if one.fault is not None:
@@ -131,9 +137,7 @@ class PyramidCache:
                 elif self._looker.store is not None:
                     self._keys[one.view] = one.key
             self._keep(batch)
-            filled.count(batch)
-            progress(len(batch))
-        return filled
+            yield batch
 
     def _knows(self, view: View) -> bool:
         return view in self._keys or view in self._kept or view in self._faults
@@ -169,6 +173,11 @@ def open_pyramids(tower: VisualTower, folder: Path | None, warn: Say) -> Pyramid
     return PyramidCache(tower, store, warn, lasting=True)
 
 
+def _exhaust(batches: Iterable[object]) -> None:
+    for _ in batches:
+        pass
+
+
 def _first_fault(faults: Mapping[View, PictureError], views: Iterable[View | None]) -> PictureError | None:
     return next((faults[view] for view in views if view is not None and view in faults), None)
 
@@ -185,13 +194,14 @@ class PixelCache:
         self._pixels: dict[View, Tensor] = {}
         self._faults: dict[View, PictureError] = {}
 
-    def fill(self, views: Iterable[View], progress: Callable[[int], None] = lambda done: None) -> Filled:
-        """Find out which views cannot be read, and remember the faults; nothing is kept yet."""
+    def fill(self, views: Sequence[View]) -> Filled:
+        """Find out which views cannot be read, with a progress bar, and remember the faults; nothing is kept yet."""
         filled = Filled()
-        for batch in tried(views):
-            self._faults |= {one.view: one.fault for one in batch if one.fault is not None}
-            filled.count(batch)
-            progress(len(batch))
+        with progress("pictures", len(views)) as bar:
+            for batch in tried(views):
+                self._faults |= {one.view: one.fault for one in batch if one.fault is not None}
+                filled.count(batch)
+                bar.advance(len(batch))
         return filled
 
     def fault(self, views: Iterable[View | None]) -> PictureError | None:

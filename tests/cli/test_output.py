@@ -6,10 +6,14 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from hvpkit.cli import output
 from hvpkit.messages import Message
+from hvpkit.progress import progress, track
+
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
 @dataclass(frozen=True)
@@ -65,16 +69,46 @@ def test_messages_are_printed_once_whatever_libraries_log(capsys, monkeypatch):
 
 
 def test_a_bar_passes_everything_on_and_is_silent_without_a_terminal(capsys):
-    assert list(output.track(iter("abc"), "letters")) == ["a", "b", "c"]
-    with output.progress("steps", total=2) as advance:
-        advance(1)
+    with output.shown_progress():
+        assert list(track(iter("abc"), "letters")) == ["a", "b", "c"]
+        with progress("steps", total=2) as bar:
+            bar.advance()
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
 
 
-def test_a_terminal_sees_the_bar(monkeypatch):
+@pytest.fixture
+def terminal(monkeypatch) -> io.StringIO:
     screen = io.StringIO()
     monkeypatch.setattr(output, "messages", Console(file=screen, force_terminal=True, width=100))
-    assert list(output.track(["a", "b"], "[letters]")) == ["a", "b"]
-    assert "[letters]" in screen.getvalue()
-    assert "2/2" in screen.getvalue()
+    return screen
+
+
+def test_a_terminal_sees_the_bar(terminal):
+    with output.shown_progress():
+        assert list(track(["a", "b"], "[letters]")) == ["a", "b"]
+    assert "[letters]" in terminal.getvalue()
+    assert "2/2" in terminal.getvalue()
+
+
+def test_bars_within_bars_share_the_terminal(terminal):
+    with output.shown_progress():
+        assert [list(track("abc", "inner")) for _ in track(range(2), "outer")] == [["a", "b", "c"]] * 2
+    last = terminal.getvalue()
+    assert "outer" in last and "inner" in last and "3/3" in last and "2/2" in last
+
+
+def test_a_loop_that_an_error_ends_leaves_the_terminal_as_it_was(terminal):
+    with pytest.raises(ValueError, match="in the loop") as kept, output.shown_progress():
+        for _ in track("abc", "letters"):
+            raise ValueError("in the loop")
+    assert terminal.getvalue().count(HIDE_CURSOR) == terminal.getvalue().count(SHOW_CURSOR) == 1
+    del kept  # the loop is closed now, and its bar is gone
+    assert terminal.getvalue().count(SHOW_CURSOR) == 1
+
+
+def test_nothing_is_shown_after_the_command(terminal):
+    with output.shown_progress():
+        pass
+    assert list(track("abc", "letters")) == ["a", "b", "c"]
+    assert terminal.getvalue() == ""

@@ -9,6 +9,7 @@ from fabricate import draw
 
 from hvpkit.data import picture_check
 from hvpkit.data.picture_check import pictures_of, unreadable, without
+from hvpkit.progress import track
 from hvpkit.types import Box, Example, VisualObject
 
 
@@ -21,15 +22,14 @@ def pictures(tmp_path):
 
 
 @pytest.mark.parametrize("few", [0, 100])
-def test_faults_are_found_and_every_picture_counted(tmp_path, monkeypatch, few):
+def test_faults_are_found_and_every_picture_counted(tmp_path, monkeypatch, few, bars):
     monkeypatch.setattr(picture_check, "FEW", few)
     good, bad = pictures(tmp_path)
-    steps = []
     examples = [Example(str(number), ("x",), image=path) for number, path in enumerate([*good, *bad])]
-    faults = unreadable(examples, steps.append, workers=2)
+    faults = unreadable(track(examples, "pictures"), workers=2)
     assert set(faults) == set(bad)
     assert all(str(path) in fault for path, fault in faults.items())
-    assert sum(steps) == 33
+    assert [(bar.total, bar.done) for bar in bars] == [(33, 33)]
 
 
 def test_bad_pictures_are_taken_away_with_the_boxes_that_need_them(tmp_path):

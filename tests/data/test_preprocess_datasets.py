@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from fabricate import TWEETS, draw, pair, write, write_lines, write_pairs, write_tweets
@@ -32,11 +32,13 @@ def twitter(root, *pictures):
         draw(root / "twitter2017_images" / name)
 
 
-def test_prepared_tweets_hold_what_the_report_says(tmp_path):
+def test_prepared_tweets_hold_what_the_report_says(tmp_path, bars):
     twitter(tmp_path / "root", "10.jpg", "20.jpg", "30.jpg")
     (tmp_path / "root" / "twitter2017_images" / "11.jpg").write_text("<html>")
     report = preprocess("twitter2017", root=tmp_path / "root")
     assert report.folder == Path("data/twitter2017")
+    objects = [("objects of train", 2, 2), ("objects of dev", 1, 1), ("objects of test", 1, 1)]
+    assert [(bar.description, bar.total, bar.done) for bar in bars] == [("pictures", 4, 4), *objects]
     data = open_prepared(report.folder)
     assert (data.manifest.name, data.manifest.fingerprint, data.manifest.text_only) == ("twitter2017", report.fingerprint, False)
     assert [example.image and example.image.name for example in data.examples("train")] == ["10.jpg", None]
@@ -211,16 +213,11 @@ def test_own_data_may_have_no_training_examples(tmp_path):
     assert preprocess("mine", text_only=True).problems == []
 
 
-def test_an_interruption_while_pictures_are_checked_leaves_nothing(tmp_path):
+def test_an_interruption_while_pictures_are_checked_leaves_nothing(tmp_path, bars, monkeypatch):
     twitter(tmp_path / "root", "10.jpg")
-
-    @contextmanager
-    def interrupted(description, total):
-        raise KeyboardInterrupt
-        yield
-
+    monkeypatch.setattr(bars, "start", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        preprocess("twitter2017", root=tmp_path / "root", progress=interrupted)
+        preprocess("twitter2017", root=tmp_path / "root")
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
 
 

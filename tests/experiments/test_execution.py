@@ -89,12 +89,13 @@ def test_a_transfer_goes_on_from_the_other_datasets_model(done):
     assert start["model"] == str(folder / "models" / "with.people.seed7") and start["taken"]["fusion"] > 0
 
 
-def test_finished_runs_are_kept_as_they_are_and_failed_ones_tried_again(done):
+def test_finished_runs_are_kept_as_they_are_and_failed_ones_tried_again(done, bars):
     plan, folder, _, _ = done
     before = [result for result in read_results(folder)[1]]
     said: list[str] = []
     failed = execute(plan, expand(plan, load_registry()), Setup(folder), Told(said.append))
     assert list(failed) == ["broken.people.seed7"] and not said
+    assert [(bar.description, bar.total, bar.done) for bar in bars] == [("runs", 4, 4)]
     assert read_results(folder)[1] == before
 
 

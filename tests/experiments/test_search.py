@@ -70,7 +70,7 @@ def test_a_search_finds_better_settings_and_stops_poor_trials_early(plan, tried,
     assert table.rows[-1][-1].text.code == "table-pruned"
 
 
-def test_a_search_that_was_stopped_goes_on_with_the_same_trials(plan, tried, tmp_path):
+def test_a_search_that_was_stopped_goes_on_with_the_same_trials(plan, tried, tmp_path, bars):
     whole = go(plan, tmp_path / "whole")
     go(plan, tmp_path / "cut")
     file = tmp_path / "cut" / "results.jsonl"
@@ -78,6 +78,7 @@ def test_a_search_that_was_stopped_goes_on_with_the_same_trials(plan, tried, tmp
     tried.clear()
     assert go(plan, tmp_path / "cut") == whole
     assert tried == [result.run.name for result in whole[5:]]
+    assert [(bar.description, bar.total, bar.done) for bar in bars] == [("runs", 12, 12)] * 3
 
 
 def test_trials_that_are_not_done_because_all_ends_have_not_failed(plan, tmp_path, monkeypatch):

@@ -49,11 +49,11 @@ def predictor(mner_model):
     return hvpkit.load(mner_model, device="cpu")
 
 
-def test_means_are_those_of_the_examples_one_by_one(predictor, mner_data):
+def test_means_are_those_of_the_examples_one_by_one(predictor, mner_data, bars):
     examples = mner_data.examples("test")
-    seen: list[int] = []
-    found = summarize(predictor, examples, "test of tiny", progress=seen.append)
-    assert sum(seen) == len(examples) == found.examples
+    found = summarize(predictor, examples, "test of tiny")
+    [bar] = bars
+    assert (bar.total, bar.done) == (len(examples), len(examples)) and found.examples == len(examples)
     told = [explain(predictor, read_example(example, predictor.folder.recipe)) for example in examples]
     with_pictures = [each for each in told if each.pictures]
     assert found.with_pictures == len(with_pictures) == 5

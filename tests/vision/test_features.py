@@ -125,17 +125,16 @@ def test_a_copy_of_a_picture_elsewhere_is_the_same_picture_and_a_changed_one_is_
     assert same(cache.of(View(copy)), on_the_fly(tower, View(copy)))
 
 
-def test_a_bad_picture_fails_alone_and_is_counted(cache, tower, views, tmp_path):
+def test_a_bad_picture_fails_alone_and_is_counted(cache, tower, views, tmp_path, bars):
     cut, empty, missing = tmp_path / "cut.jpg", tmp_path / "empty.jpg", tmp_path / "missing.jpg"
     cut.write_bytes(views[0].file.read_bytes()[:300])
     empty.touch()
     outside = View(views[0].file, Box(400, 400, 500, 500))
     bad = [View(cut), View(empty), View(missing), View(cut, Box(0, 0, 5, 5)), outside]
-    steps = []
-    filled = cache.fill([bad[0], *views[:10], *bad[1:], *views[10:]], steps.append)
+    filled = cache.fill([bad[0], *views[:10], *bad[1:], *views[10:]])
     assert (filled.computed, filled.unreadable) == (36, 5)
     assert (filled.first_fault.code, filled.first_fault.fields["file"]) == ("image-damaged", cut)
-    assert sum(steps) == 41
+    assert [(bar.total, bar.done, bar.closed) for bar in bars] == [(41, 41, True)]
     for view in bad:
         with pytest.raises(PictureError):
             cache.of(view)
@@ -217,22 +216,28 @@ def test_a_folder_that_cannot_be_made_is_told_and_memory_does(tower, views, tmp_
 # ------------------------------------------------------------------------------------------------- kills, several processes
 SCRIPT = """
 import os, sys
+from contextlib import nullcontext
 from pathlib import Path
 sys.path[:0] = {tests!r}
 from test_features import draw_many, make_tower
+from hvpkit.progress import set_backend
 from hvpkit.vision import looking
 from hvpkit.vision.feature_identity import open_store
 from hvpkit.vision.features import fill_store
 from hvpkit.vision.views import View
 looking.BATCH = 4
-tower, done = make_tower(), 0
-def progress(count):
-    global done
-    done += count
-    if done >= {kill}:
-        os.kill(os.getpid(), 9)
+tower = make_tower()
+class Killer:
+    done = 0
+    def start(self, description, total):
+        return nullcontext(self)
+    def advance(self, steps=1):
+        self.done += steps
+        if self.done >= {kill}:
+            os.kill(os.getpid(), 9)
+set_backend(Killer())
 views = [View(file) for file in sorted(Path({pictures!r}).iterdir())]
-filled = fill_store(tower, open_store(tower, Path({cache!r}))[0], views, progress)
+filled = fill_store(tower, open_store(tower, Path({cache!r}))[0], views)
 print(filled.computed, filled.kept)
 """
 

@@ -223,7 +223,7 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     opened = open_model_folder(folder)
     model = load_model(opened)
     vision = model.vision  # the features that training kept serve here too
-    kept = open_pyramids(vision, features_folder(bench.data(job.task)), print) if vision is not None and vision.constant else None
+    kept = open_pyramids(vision, features_folder(bench.data(job.task))) if vision is not None and vision.constant else None
     batcher = Batcher(model, opened.recipe, kept)
 
     def scored(examples: Sequence[Any]) -> dict[str, Any]:

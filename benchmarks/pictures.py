@@ -130,7 +130,7 @@ def difference(tower: VisualTower, cache: Path, views: Sequence[View]) -> float:
     """Give the largest difference between kept features and those made on the fly, in shares of a level's largest value."""
     from hvpkit.vision.features import open_pyramids
 
-    pyramids = open_pyramids(tower, cache, print)
+    pyramids = open_pyramids(tower, cache)
     pyramids.fill(views)
     return max(
         float((kept - own[0]).abs().max() / own[0].abs().max())

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING
+
+from hvpkit.messages import LOGGERS
 
 if TYPE_CHECKING:
     from hvpkit.predictor import Predictor
 
 __all__ = ["load"]
+
+for _name in LOGGERS:
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
 def load(model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = (), device: str | None = None) -> Predictor:

@@ -176,13 +176,11 @@ class TextContext:
     """What a text encoder is built from: the task and the training examples (for vocabularies), or the folder it was saved in.
 
     With `folder` set (here and in the other contexts) weights follow from elsewhere, and no path or hub id among the options is read.
-    `say` takes a sentence for whoever waits for the training, such as how many words a file of vectors covers.
     """
 
     task: Task
     examples: Sequence[Example] = ()
     folder: Path | None = None
-    say: Callable[[str], None] = lambda sentence: None
 
 
 @dataclass(frozen=True)

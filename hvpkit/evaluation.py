@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -70,12 +70,10 @@ def evaluate(
     data_folder: Path | None = None,
     predictions: Path | None = None,
     shuffle: int | None = None,
-    warn: Callable[[str], None] = lambda message: None,
 ) -> Evaluation:
     """Score a model on a split of its own data, or of `data_folder`; write every prediction to `predictions` if asked.
 
     A seed to `shuffle` gives each example the picture of another (hvpkit/data/shuffling.py): a control, told among the remarks.
-    `warn` is told when features cannot be kept.
     Raises DataError when the data is for another task, has other labels alone, has no such split or none of it can be read; InputError when
     `predictions` is a file of something else, or pictures are to be shuffled that the model does not look at.
     """
@@ -92,7 +90,7 @@ def evaluate(
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.touch()  # a place that cannot be written is told before the work, not after it
     model = load_model(folder)
-    with _batcher(model, folder.recipe, data, warn) as batcher:
+    with _batcher(model, folder.recipe, data) as batcher:
         answers = list(track(decode(model, batcher, examples), "examples", len(examples)))
         pieces = piece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "pieces" else None
     if predictions is not None:
@@ -160,12 +158,12 @@ def _of_data(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle
 
 
 @contextmanager
-def _batcher(model: Model, recipe: Recipe, data: PreparedData, warn: Callable[[str], None]) -> Iterator[Batcher]:
+def _batcher(model: Model, recipe: Recipe, data: PreparedData) -> Iterator[Batcher]:
     """Give a batcher that takes the features of a frozen backbone from where training keeps them."""
     if model.vision is None or not model.vision.constant:
         yield Batcher(model, recipe)
         return
-    with open_pyramids(model.vision, features_folder(data.folder), warn) as pyramids:
+    with open_pyramids(model.vision, features_folder(data.folder)) as pyramids:
         yield Batcher(model, recipe, pyramids)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +60,13 @@ def build_model(
     labels: Labels,
     examples: Sequence[Example] = (),
     saved: Saved = Saved(),  # noqa: B008 - frozen
-    say: Callable[[str], None] = lambda sentence: None,
 ) -> Model:
     """Put a recipe's components together.
 
-    Vocabularies are learnt from the training `examples`; from a saved model, all is built for weights that follow. `say` is told what the
-    parts have to tell. Raises ComponentError or ModelFolderError when a part cannot be had or does not fit.
+    Vocabularies are learnt from the training `examples`; from a saved model, all is built for weights that follow.
+    Raises ComponentError or ModelFolderError when a part cannot be had or does not fit.
     """
-    text = _text(recipe, registry, TextContext(recipe.task, examples, saved.of("text"), say))
+    text = _text(recipe, registry, TextContext(recipe.task, examples, saved.of("text")))
     vision = build_tower(recipe, registry, saved)
     context = FusionContext(
         labels=labels,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,21 @@ import pytest
 import tiny
 
 from hvpkit.data.prepared import PreparedData
+from hvpkit.messages import LOGGERS, Message
 from hvpkit.progress import set_backend
+
+
+@pytest.fixture
+def logged(caplog) -> Callable[..., list[Message]]:
+    """The messages that hvpkit has logged so far: all of them, or those of a level."""
+    for name in LOGGERS:
+        caplog.set_level(logging.INFO, name)
+
+    def messages(level: int | None = None) -> list[Message]:
+        records = [record for record in caplog.records if record.name.partition(".")[0] in LOGGERS]
+        return [record.msg for record in records if level in (None, record.levelno)]
+
+    return messages
 
 
 @dataclass

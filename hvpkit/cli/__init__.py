@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from typer.core import TyperGroup
 
 from hvpkit.cli import output
 from hvpkit.errors import SHOW_TRACEBACK, HvpkitError, raised_at
-from hvpkit.messages import Message, message_to_json
+from hvpkit.messages import Message, log_to, message_to_json
+
+log = logging.getLogger(__name__)
 
 WAIT = "2000"  # turns that a thread of torch waits before it sleeps; by default it keeps a processor of a busy machine from others
 
@@ -102,24 +105,25 @@ def main() -> None:
     """Run `hvp`: exit 0, 1 (it failed), 2 (it was asked for something wrong) or 130 (interrupted), with one short message."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", WAIT)
-    try:
-        with output.shown_progress():
-            app()
-    except KeyboardInterrupt as stopped:
-        _stop(stopped)
-    except Exception as error:
-        if os.environ.get("HVP_TRACEBACK"):
-            raise
-        message = _message(error)
-        if "--json" in sys.argv[1:]:
-            output.print_json({"error": message_to_json(message)})
-        output.fail(message)
-        sys.exit(error.exit_code if isinstance(error, HvpkitError) else 1)
+    with log_to(output.MessageHandler()):
+        try:
+            with output.shown_progress():
+                app()
+        except KeyboardInterrupt as stopped:
+            _stop(stopped)
+        except Exception as error:
+            if os.environ.get("HVP_TRACEBACK"):
+                raise
+            message = _message(error)
+            if "--json" in sys.argv[1:]:
+                output.print_json({"error": message_to_json(message)})
+            log.error(message)
+            sys.exit(error.exit_code if isinstance(error, HvpkitError) else 1)
 
 
 def _stop(stopped: KeyboardInterrupt) -> NoReturn:
     output.bars.close()
-    output.say(stopped.args[0] if str(stopped) else Message("stopped"))
+    log.info(stopped.args[0] if str(stopped) else Message("stopped"))
     sys.exit(130)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,8 @@ from hvpkit.data.prepared import MANIFEST
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
 from hvpkit.model_folder import open_model_folder
+
+log = logging.getLogger(__name__)
 
 
 def command(
@@ -35,7 +38,7 @@ def command(
     folder = open_model_folder(model, plugins or ())
     from hvpkit.evaluation import evaluate
 
-    result = evaluate(folder, split, data_folder(data), predictions, shuffle, output.warn)
+    result = evaluate(folder, split, data_folder(data), predictions, shuffle)
     if json:
         return output.print_json(result)
     return show(result)
@@ -70,6 +73,6 @@ def show(result: Any) -> None:  # noqa: ANN401 - an Evaluation, whose module imp
         columns = ("", "examples", "text alone, at most", "F1", "with pictures, at most")
         output.print_table(columns, map(ceiling_row, result.groups, result.groups.values()), title="F1 between its ceilings")
     if result.unread:
-        output.warn(Message("unreadable-examples-scored", count=result.unread, reason=result.first_error))
+        log.warning(Message("unreadable-examples-scored", count=result.unread, reason=result.first_error))
     for remark in result.remarks:
         output.print_note(remark)

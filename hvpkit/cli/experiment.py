@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from hvpkit.experiments.plan import Plan
     from hvpkit.experiments.report import Report
     from hvpkit.experiments.writing import Written
+
+log = logging.getLogger(__name__)
 
 
 def command(
@@ -45,16 +48,16 @@ def command(
     loaded = load_plan(plan, settings or ())
     expansion = expand(loaded, load_registry(plugins or ()))
     for line in expansion.left_out:
-        output.warn(Message("left-out-of-plan", reason=line))
+        log.warning(Message("left-out-of-plan", reason=line))
     target = folder or Path("experiments") / Path(plan).stem
     estimated = estimate_of(loaded, expansion, target)
     if dry_run:
         return show_runs(expansion, estimated, json)
-    output.say(_estimated(estimated))
+    log.info(_estimated(estimated))
     failed = run(loaded, expansion, target, jobs, plugins or [])
     show_report(target, json)
     if failed:
-        output.fail(Message("runs-failed", failed=len(failed), runs=estimated.runs))
+        log.error(Message("runs-failed", failed=len(failed), runs=estimated.runs))
         raise typer.Exit(1)
     return None
 
@@ -73,10 +76,10 @@ def estimate_of(plan: Plan, expansion: Expansion, folder: Path) -> Estimate:
 
 def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list[Path]) -> dict[str, str]:
     """Do the runs; gives why each that failed did."""
-    from hvpkit.experiments.execution import Setup, Told, execute
+    from hvpkit.experiments.execution import Setup, execute
 
     with output.stoppable(Message("experiment-stopped")):
-        return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)), Told(output.say, output.warn))
+        return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)))
 
 
 def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:
@@ -114,7 +117,7 @@ def show_report(folder: Path, json: bool) -> None:
     report = Report.of(folder)
     written = write_report(report, folder)
     if not written.charts:
-        output.warn(Message("charts-need-matplotlib"))
+        log.warning(Message("charts-need-matplotlib"))
     return print_report(report, written, json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from hvpkit.explain.changes import OtherPicture
     from hvpkit.explain.explanation import Explanation
     from hvpkit.predictor import Predictor
+
+log = logging.getLogger(__name__)
 
 COUNT = 8  # examples of a figure, as in the paper's Figure 4
 
@@ -189,7 +192,7 @@ def _explained(predictor: Predictor, asked: Sequence[Reading], others: Others, d
             if len(pairs) == 1:
                 raise
             failed += 1
-            output.warn(Message("example-left-out", example=given.example.id, reason=error.message))
+            log.warning(Message("example-left-out", example=given.example.id, reason=error.message))
     if failed and failed == len(pairs):
         raise HvpkitError("no-example-explained", count=len(pairs))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from hvpkit.messages import Message
 
 if TYPE_CHECKING:
     from hvpkit.explain.summary import Estimate, GroupMeans, Summary
+
+log = logging.getLogger(__name__)
 
 
 def show_explanation(explained: Explanation) -> None:
@@ -74,7 +77,7 @@ def show_summary(summary: Summary) -> None:
     """Print the means by group, and the rank correlation of layer depth and mean level."""
     counts = Message("examples-with-images", data=summary.where, count=summary.with_pictures, examples=summary.examples)
     if summary.unread:
-        output.warn(Message("unreadable-examples-left-out", count=summary.unread, reason=summary.first_error))
+        log.warning(Message("unreadable-examples-left-out", count=summary.unread, reason=summary.first_error))
     if not summary.groups:
         return output.print_note(counts)
     if summary.layer_levels is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.messages import Message
+
+log = logging.getLogger(__name__)
 
 
 def command(
@@ -24,7 +27,7 @@ def command(
 
     exported = export_release(model, file)
     if exported.made:
-        output.warn(Message("tensors-made-up", names=exported.made))
+        log.warning(Message("tensors-made-up", names=exported.made))
     if json:
         return output.print_json(exported)
     output.print_message(Message("checkpoint-written", checkpoint=exported.checkpoint))

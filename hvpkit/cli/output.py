@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hvpkit.messages import Message
+from hvpkit.messages import LOGGERS, Message
 from hvpkit.progress import SILENT, ProgressBar, set_backend
 
 if TYPE_CHECKING:
@@ -49,25 +49,12 @@ class MessageHandler(logging.Handler):
         messages.print(head.append(message, style="default not bold"), soft_wrap=True)
 
 
-logger = logging.getLogger("hvpkit.cli")
-logger.setLevel(logging.INFO)
-logger.propagate = False  # a library that sets up the root logger would print each message once more
-logger.addHandler(MessageHandler())
-
-
-def say(message: str) -> None:
-    """Tell the user something on stderr, as it stands."""
-    logger.info(message)
-
-
-def warn(message: str) -> None:
-    """Print a warning to stderr, with its code where it has one."""
-    logger.warning(message)
-
-
-def fail(message: str) -> None:
-    """Print to stderr why a command failed, with the code of the error."""
-    logger.error(message)
+def set_level(level: int) -> None:
+    """Print messages of this level and above; without status lines there are no bars either."""
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(level)
+    if level > logging.INFO:
+        set_backend(SILENT)
 
 
 class TerminalProgress:

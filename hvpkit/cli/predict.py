@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
@@ -18,6 +19,8 @@ from hvpkit.prediction_files import PredictionFile, Progress, open_prediction_fi
 from hvpkit.prediction_input import PredictionInput, read_input
 from hvpkit.prediction_records import prediction_record
 from hvpkit.types import Prediction, VisualObject
+
+log = logging.getLogger(__name__)
 
 RUNS = Path("runs")
 
@@ -64,10 +67,10 @@ def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
     """Open the model folder that was named, or the newest, and say which; and warn of plugins that have changed since."""
     if model is None:
         model = newest_model(RUNS)
-        output.say(Message("newest-model", model=model, runs=RUNS))
+        log.info(Message("newest-model", model=model, runs=RUNS))
     folder = open_model_folder(model, plugins)
     for line in folder.changed:
-        output.warn(line)
+        log.warning(line)
     return folder
 
 
@@ -106,9 +109,9 @@ def _box(item: VisualObject) -> str:
 # ------------------------------------------------------------------------------------------------------------------ many
 def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) -> None:
     if file.kept.lines:
-        output.say(Message("predictions-kept", file=file.target, kept=file.kept.lines, lines=file.total))
+        log.info(Message("predictions-kept", file=file.target, kept=file.kept.lines, lines=file.total))
     if not file.total:
-        output.warn(Message("input-without-lines", file=file.source))
+        log.warning(Message("input-without-lines", file=file.source))
     unfinished = file.kept.lines < file.total or not file.target.exists()
     done = _run(file, folder, objects) if unfinished else file.kept
     require_some(done, file)
@@ -118,7 +121,7 @@ def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) 
             | {"failed": done.failed, "first_error": done.first_error}
         )
     if done.failed:
-        output.warn(Message("lines-failed", failed=done.failed, lines=done.lines, file=file.target, reason=done.first_error))
+        log.warning(Message("lines-failed", failed=done.failed, lines=done.lines, file=file.target, reason=done.first_error))
 
 
 def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
@@ -130,9 +133,9 @@ def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
             done = file.run(predictor)
     except OSError:
         if file.target.exists():
-            output.say(Message("predictions-stay", file=file.target))
+            log.info(Message("predictions-stay", file=file.target))
         raise
     new, seconds = done.lines - file.kept.lines, monotonic() - begun
     rate = new / seconds
-    output.say(Message("lines-predicted", new=new, seconds=seconds, rate=rate, failed=done.failed, lines=done.lines, file=file.target))
+    log.info(Message("lines-predicted", new=new, seconds=seconds, rate=rate, failed=done.failed, lines=done.lines, file=file.target))
     return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,6 +22,8 @@ from hvpkit.types import SPLITS
 if TYPE_CHECKING:
     from hvpkit.data.feature_filling import FeatureReport
     from hvpkit.data.report import Report, SplitReport
+
+log = logging.getLogger(__name__)
 
 PANEL = "Objects in pictures"
 OBJECTS = (
@@ -152,11 +155,11 @@ def show_features(report: FeatureReport) -> None:
     """Print how many features there are, where, and what was wrong."""
     filled = report.filled
     if report.stale:
-        output.warn(Message("features-stale", folder=report.folder))
+        log.warning(Message("features-stale", folder=report.folder))
     if filled.damaged:
-        output.warn(Message("damaged-features-recomputed", count=filled.damaged))
+        log.warning(Message("damaged-features-recomputed", count=filled.damaged))
     if filled.unreadable:
-        output.warn(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_fault))
+        log.warning(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_fault))
     output.print_message(Message("features-computed", computed=filled.computed, kept=filled.kept, folder=report.folder))
 
 

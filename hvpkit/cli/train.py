@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,10 @@ from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 
 if TYPE_CHECKING:
-    from hvpkit.training.report import EpochLine, Report
+    from hvpkit.training.report import EpochLine
     from hvpkit.training.run import Finished
+
+log = logging.getLogger(__name__)
 
 
 def command(
@@ -34,7 +37,9 @@ def command(
     from hvpkit.training.report import Report
     from hvpkit.training.run import is_main_process, train
 
-    report = terminal_report() if is_main_process() else Report()
+    if not is_main_process():
+        output.set_level(logging.ERROR)
+    report = Report(_say_epoch) if is_main_process() else Report()
     with output.stoppable(Message("train-stopped")):
         finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=report)
     if finished is None:
@@ -45,21 +50,14 @@ def command(
         show(finished)
 
 
-def terminal_report() -> Report:
-    """Tell training's story on stderr."""
-    from hvpkit.training.report import Report
-
-    return Report(output.say, output.warn, _say_epoch)
-
-
 def _say_epoch(line: EpochLine) -> None:
     indent = " " * (len(str(line.epochs)) - len(str(line.epoch)))
     if line.dev is None:
-        return output.say(
+        return log.info(
             Message("epoch-finished", indent=indent, epoch=line.epoch, epochs=line.epochs, loss=line.loss, seconds=line.seconds)
         )
     overall = line.dev.overall
-    return output.say(
+    return log.info(
         Message(
             "epoch-scored",
             indent=indent,

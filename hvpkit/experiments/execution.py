@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -27,16 +28,9 @@ from hvpkit.messages import Message
 from hvpkit.progress import ProgressBar, progress
 from hvpkit.workers import cores
 
+log = logging.getLogger(__name__)
 MODELS, PREDICTIONS, RECIPES, LOGS = "models", "predictions", "recipes", "logs"
 Epoch = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Told:
-    """Where an execution's messages go; silent unless told."""
-
-    say: Callable[[str], None] = lambda message: None
-    warn: Callable[[str], None] = lambda message: None
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,7 @@ class Stopped(Exception):
     """A run was stopped before its end because whoever watches its epochs said so."""
 
 
-def execute(plan: Plan, expansion: Expansion, setup: Setup, told: Told = Told()) -> dict[str, str]:  # noqa: B008 - frozen
+def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, str]:
     """Do what is not done yet, and keep each result as it comes; gives why each run that failed did.
 
     Raises DataError where data is missing, PlanError where the folder holds runs that differ from the plan's, or is being worked on.
@@ -78,10 +72,10 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup, told: Told = Told())
             if plan.search is not None:
                 from hvpkit.experiments.search import Studies
 
-                return Studies(plan, plan.search, results, processes, told, bar).go(expansion.runs)
+                return Studies(plan, plan.search, results, processes, bar).go(expansion.runs)
             waiting = [run for run in expansion.runs if run.name not in finished]
             bar.advance(len(expansion.runs) - len(waiting))
-            return _Schedule(plan, results, processes, told, bar).go(waiting, finished)
+            return _Schedule(plan, results, processes, bar).go(waiting, finished)
 
 
 @dataclass
@@ -91,7 +85,6 @@ class _Schedule:
     plan: Plan
     results: ResultsFile
     processes: Processes
-    told: Told
     bar: ProgressBar
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -130,15 +123,15 @@ class _Schedule:
         self.bar.advance()
         shown = result.test or result.dev
         if shown is None:
-            self.told.say(Message("run-done", run=run.name, seconds=result.seconds))
+            log.info(Message("run-done", run=run.name, seconds=result.seconds))
         else:
             split = "test" if result.test else "dev"
-            self.told.say(Message("run-scored", run=run.name, split=split, f1=100 * shown.f1, seconds=result.seconds))
+            log.info(Message("run-scored", run=run.name, split=split, f1=100 * shown.f1, seconds=result.seconds))
 
     def _fail(self, run: PlannedRun, reason: Message) -> None:
         self.failed[run.name] = reason
         self.bar.advance()
-        self.told.warn(Message("run-failed", run=run.name, reason=reason))
+        log.warning(Message("run-failed", run=run.name, reason=reason))
 
 
 class Processes:

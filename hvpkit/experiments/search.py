@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from hvpkit.errors import InputError, PlanError, RecipeError
-from hvpkit.experiments.execution import MODELS, Epoch, Processes, RunFailed, Stopped, Told
+from hvpkit.experiments.execution import MODELS, Epoch, Processes, RunFailed, Stopped
 from hvpkit.experiments.expansion import PlannedRun, trial_name, with_settings
 from hvpkit.experiments.plan import Axis, Plan, Search
 from hvpkit.experiments.results import Data, Result, ResultsFile, Trial
 from hvpkit.messages import Message
 from hvpkit.progress import ProgressBar
+
+log = logging.getLogger(__name__)
 
 
 def require_optuna() -> Any:  # noqa: ANN401 - a module
@@ -35,7 +38,6 @@ class Studies:
     search: Search
     results: ResultsFile
     processes: Processes
-    told: Told
     bar: ProgressBar
 
     def go(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
@@ -64,7 +66,7 @@ class Studies:
                 kept = self._kept(with_settings(run, name, settings), done.get(name), number, settings, trial)
             except (RunFailed, RecipeError) as error:
                 failed[name] = error.message
-                self.told.warn(Message("run-failed", run=name, reason=error.message))
+                log.warning(Message("run-failed", run=name, reason=error.message))
                 kept = None
             _tell(optuna, study, trial, kept)
             self.bar.advance()
@@ -75,7 +77,7 @@ class Studies:
         if done is None:
             result = self._try(run, number, settings, trial)
             self.results.add(result)
-            self.told.say(_line(result))
+            log.info(_line(result))
             return result
         if changed := run.differs_from(done.run):
             folder = self.processes.setup.folder

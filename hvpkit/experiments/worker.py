@@ -6,6 +6,7 @@ A run that fails, or is killed, takes nothing else down. The process ends when s
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hvpkit.errors import DataError, HvpkitError
-from hvpkit.messages import Message
+from hvpkit.messages import Message, log_to
 from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 
@@ -44,7 +45,8 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is a message, not a result
     try:
-        tell(out, {"result": do(job, lambda fields: tell(out, fields))})
+        with log_to(logging.StreamHandler()):
+            tell(out, {"result": do(job, lambda fields: tell(out, fields))})
     except HvpkitError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -85,7 +87,7 @@ def do(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
             if changed := open_model_folder(model, registry=registry).changed:
                 raise HvpkitError("run-plugins-changed", model=model, changes=changed)
         else:
-            train(recipe, registry, model, resume=True, test=job.test, report=Report(_log, _log, epoch))
+            train(recipe, registry, model, resume=True, test=job.test, report=Report(epoch))
         return scored(job)
 
 
@@ -93,10 +95,6 @@ def _sweep(model: Path) -> None:
     """Remove drafts that a killed process left."""
     for draft in model.parent.glob(f".{escape(model.name)}~*"):
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _log(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 def scored(job: Job) -> dict[str, Any]:

@@ -2,13 +2,17 @@
 
 Codes and fields are the interface: programs and tests read them. The wording may change at any time. The templates stand in the modules of
 this package, one for each part of hvpkit; a plugin adds its own with `add_templates`.
+
+Status lines and warnings are logged: `logging.getLogger(__name__).warning(Message("code", ...))`; the record's `msg` is the Message.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -33,6 +37,7 @@ MODULES = (
     "testing",
     "cli",
 )
+LOGGERS = ("hvpkit", "hvpkit_plugins")  # all others are below these
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,24 @@ def add_templates(templates: Mapping[str, Template]) -> None:
         if known is not None and known.text != template.text:
             raise ValueError(f"message code {code!r} is taken; begin the codes of a plugin with its name")
         _ADDED[code] = template
+
+
+@contextmanager
+def log_to(handler: logging.Handler) -> Iterator[None]:
+    """Send what hvpkit and its plugins log, from INFO on, to a handler and to no other while the block runs."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False  # a library that sets up the root logger would print each message once more
+    try:
+        yield
+    finally:
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
 
 
 _ADDED: dict[str, Template] = {}

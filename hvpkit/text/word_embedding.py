@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from hvpkit.text.vocabulary import PADDING, UNKNOWN, Vocabulary, with_zeros
 from hvpkit.text.word_vectors import WordVectors, read_vectors
 from hvpkit.types import Example
 
+log = logging.getLogger(__name__)
 FILE = "words.json"
 
 
@@ -101,7 +103,7 @@ def uniform(embedding: nn.Embedding) -> nn.Embedding:
 def open_words(context: TextContext, options: WordOptions) -> WordEmbedding:
     """Learn the vocabulary of the training text, and take the vectors of a file if there is one; or read what a saved model knew.
 
-    A file's coverage is told. Raises ComponentError when there is no training text, ModelFolderError for what cannot be read.
+    The coverage of a file is logged. Raises ComponentError when there is no training text, ModelFolderError for what cannot be read.
     """
     if context.folder is not None:
         return WordEmbedding(Vocabulary.open(context.folder / FILE), options)
@@ -114,5 +116,5 @@ def open_words(context: TextContext, options: WordOptions) -> WordEmbedding:
     vectors = read_vectors(options.file, width=options.width, words=vocabulary.items, first=options.file_words)
     embedding = WordEmbedding(vocabulary.and_also(vectors.rows), options, vectors)
     embedding.coverage = vectors.coverage(counts)
-    context.say(embedding.coverage)
+    log.info(embedding.coverage)
     return embedding

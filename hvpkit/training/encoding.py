@@ -1,7 +1,8 @@
-"""The training set, encoded once; what of it cannot be used is reported, counted and left out."""
+"""The training set, encoded once; what of it cannot be used is logged, counted and left out."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
@@ -9,12 +10,13 @@ from hvpkit.data.batching import Batcher, Item
 from hvpkit.data.prepared import advised
 from hvpkit.errors import DataError, HvpkitError, PictureError
 from hvpkit.messages import Message
-from hvpkit.training.report import Report
 from hvpkit.types import Example
 from hvpkit.vision.views import View
 
+log = logging.getLogger(__name__)
 
-def look_at_pictures(batcher: Batcher, examples: Iterable[Example], report: Report) -> None:
+
+def look_at_pictures(batcher: Batcher, examples: Iterable[Example]) -> None:
     """Compute what features are missing, or try to decode what a backbone that learns will see, and remember what cannot be read."""
     if batcher.cache is None:
         return
@@ -22,9 +24,9 @@ def look_at_pictures(batcher: Batcher, examples: Iterable[Example], report: Repo
     with batcher.features or nullcontext():  # processes that decode end with it
         filled = batcher.cache.fill(seen)
     if filled.damaged:
-        report.warn(Message("damaged-features-recomputed", count=filled.damaged))
+        log.warning(Message("damaged-features-recomputed", count=filled.damaged))
     if filled.unreadable:
-        report.warn(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_fault))
+        log.warning(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_fault))
 
 
 def _views(batcher: Batcher, example: Example) -> list[View]:
@@ -34,7 +36,7 @@ def _views(batcher: Batcher, example: Example) -> list[View]:
         return []
 
 
-def encode_training_set(batcher: Batcher, examples: Sequence[Example], report: Report) -> list[Item]:
+def encode_training_set(batcher: Batcher, examples: Sequence[Example]) -> list[Item]:
     """Encode the examples that can be used; `look_at_pictures` comes before. Raises DataError when there is none."""
     items: list[Item] = []
     faults: list[HvpkitError] = []
@@ -44,10 +46,10 @@ def encode_training_set(batcher: Batcher, examples: Sequence[Example], report: R
         faults += [] if isinstance(found, Item) else [found]
     cut = [item.text.words_cut for item in items if item.text.words_cut]
     if faults:
-        report.warn(Message("training-examples-left-out", count=len(faults), reason=faults[0].message))
+        log.warning(Message("training-examples-left-out", count=len(faults), reason=faults[0].message))
     if cut:
         longest = batcher.recipe.data.max_length
-        report.warn(Message("training-words-cut", words=sum(cut), examples=len(cut), max_length=longest))
+        log.warning(Message("training-words-cut", words=sum(cut), examples=len(cut), max_length=longest))
     if not items:
         raise DataError("no-usable-training-examples", reason=advised(faults[0]))
     return items

@@ -22,8 +22,6 @@ class EpochLine:
 
 @dataclass(frozen=True)
 class Report:
-    """Where training's messages go; silent unless told."""
+    """Where training's epochs are reported."""
 
-    say: Callable[[str], None] = lambda message: None
-    warn: Callable[[str], None] = lambda message: None
     epoch: Callable[[EpochLine], None] = lambda line: None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -48,6 +49,7 @@ from hvpkit.vision.feature_identity import features_folder
 from hvpkit.vision.features import PixelCache, open_pyramids
 from hvpkit.weights import load_model, save_model
 
+log = logging.getLogger(__name__)
 SAMPLE = "sample.json"  # in a model folder: the ids of the training examples that were drawn
 
 
@@ -93,7 +95,7 @@ def train(
         found = workspace.look(identity, resume) if is_main_process() else workspace.newest_checkpoint()
         checkpoint = found if resume else None
         if resume:
-            report.say(Message("resumed", checkpoint=checkpoint.name) if checkpoint else Message("resumed-without-checkpoint"))
+            log.info(Message("resumed", checkpoint=checkpoint.name) if checkpoint else Message("resumed-without-checkpoint"))
         run = Run(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
         with workspace.full_disk_told(), workspace.given_up_without_checkpoint() if is_main_process() else nullcontext():
             if is_main_process():
@@ -102,7 +104,7 @@ def train(
             trainer.add_callback(clock)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
-            report.say(Message("stopped-early", patience=recipe.train.patience))
+            log.info(Message("stopped-early", patience=recipe.train.patience))
         with workspace.full_disk_told():
             finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None
         trainer.accelerator.wait_for_everyone()
@@ -141,9 +143,9 @@ class Run:
         self.unread: dict[Split, int] = {}
         self.unseen = _without_pictures(recipe, self.examples["train"])
         for line in self.unseen:
-            report.warn(line)
+            log.warning(line)
         set_seed(recipe.train.seed)
-        self.model = build_model(recipe, registry, data.labels, self.examples["train"], say=report.say)
+        self.model = build_model(recipe, registry, data.labels, self.examples["train"])
         self.start = self._take_over(recipe.train.start) if recipe.train.start is not None else None
         self.batcher = self.new_batcher()
 
@@ -154,7 +156,7 @@ class Run:
         if not found.taken and not found.partly:
             raise ModelFolderError("no-tensors-in-common", model=folder)
         for line in found.lines(folder):
-            self.report.say(line)
+            log.info(line)
         return {"model": str(folder), "data": other.metrics["data"], "seed": other.metrics["seed"], **asdict(found)}
 
     def new_batcher(self) -> Batcher:
@@ -164,14 +166,14 @@ class Run:
             return Batcher(self.model, self.recipe)
         if vision.constant:
             vision.to(device())
-            return Batcher(self.model, self.recipe, open_pyramids(vision, features_folder(self.data.folder), self.report.warn))
+            return Batcher(self.model, self.recipe, open_pyramids(vision, features_folder(self.data.folder)))
         return Batcher(self.model, self.recipe, pixels=PixelCache(vision))
 
     def trainer(self, folder: Path) -> HvpTrainer:
         """Look at the pictures, encode the training examples, and set the trainer up."""
         looked_at = SPLITS if self.batcher.features else ("train",)  # others are decoded when they are scored
-        look_at_pictures(self.batcher, (example for split in looked_at for example in self.examples[split]), self.report)
-        train = Items(encode_training_set(self.batcher, self.examples["train"], self.report))
+        look_at_pictures(self.batcher, (example for split in looked_at for example in self.examples[split]))
+        train = Items(encode_training_set(self.batcher, self.examples["train"]))
         self.unread["train"] = len(self.examples["train"]) - len(train)
         self.examples["train"] = [item.example for item in train.items]
         self.leave_rows_out(train)
@@ -181,7 +183,7 @@ class Run:
                 leave_on_disk(module, folder)
         has_dev = bool(self.examples["dev"])
         if not has_dev:
-            self.report.warn(Message("no-dev-examples", data=self.data.folder))
+            log.warning(Message("no-dev-examples", data=self.data.folder))
         arguments = training_arguments(self.recipe.train, folder, evaluates=has_dev, unused=self.model.vision is not None)
         lines = _EpochLines(self)
         logs = loggers(self.recipe.train, folder / LOGS) if is_main_process() else []
@@ -209,10 +211,10 @@ class Run:
         return [*tables, *([self.model.vision.backbone] if kept and self.model.vision else [])]
 
     def score(self, split: Split, lines: _EpochLines | None = None) -> Scores:
-        """Score a split; what of it cannot be read counts as finding nothing, and is told once."""
+        """Score a split; what of it cannot be read counts as finding nothing, and is logged once."""
         scores, unread = self._scored(self.examples[split])
         if unread and split not in self.unread:
-            self.report.warn(Message("scored-examples-unreadable", count=len(unread), split=split, reason=unread[0].message))
+            log.warning(Message("scored-examples-unreadable", count=len(unread), split=split, reason=unread[0].message))
         self.unread[split] = len(unread)
         if lines is not None:
             lines.scored(scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from hvpkit.vision.tower import VisualTower
 from hvpkit.vision.views import View
 
 PIXEL_BYTES = 2**30
-Say = Callable[[Message], None]
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -61,7 +62,7 @@ def _write(store: FeatureStore, batch: Sequence[Looked]) -> None:
 
 
 class PyramidCache:
-    """The pyramids of many views: in a store on disk, or in memory where there is none or it cannot be written, which `warn` is told.
+    """The pyramids of many views: in a store on disk, or in memory where there is none or it cannot be written, which is logged.
 
     A `lasting` one lets nothing go, as training needs it, which sees everything again. Worker processes that decode end with the block that
     the cache is opened in; with `pixels` pictures are had from there instead.
@@ -71,11 +72,10 @@ class PyramidCache:
         self,
         tower: VisualTower,
         store: FeatureStore | None = None,
-        warn: Say = lambda message: None,
         pixels: Callable[[View], Tensor] | None = None,
         lasting: bool = False,
     ) -> None:
-        self.store, self.warn, self.lasting = store, warn, lasting  # the store while it can be written
+        self.store, self.lasting = store, lasting  # the store while it can be written
         self._looker = Looker(tower, store, pixels)
         self._faults: dict[View, PictureError] = {}
         self._keys: dict[View, bytes] = {}
@@ -147,7 +147,7 @@ class PyramidCache:
             try:
                 return _write(self.store, batch)
             except OSError as error:
-                self.warn(_not_kept(self.store.folder, error))
+                log.warning(_not_kept(self.store.folder, error))
                 self.store = None
         self._kept.update({one.view: one.levels for one in batch if one.levels is not None})
         return None
@@ -159,18 +159,18 @@ class PyramidCache:
         return None if levels is None else tuple(map(torch.from_numpy, levels))
 
 
-def open_pyramids(tower: VisualTower, folder: Path | None, warn: Say) -> PyramidCache:
+def open_pyramids(tower: VisualTower, folder: Path | None) -> PyramidCache:
     """Open the cache of a frozen tower's pyramids, in `folder` on disk, or in memory where that is None or cannot be."""
     if folder is None:
         return PyramidCache(tower, lasting=True)
     try:
         store, stale = open_store(tower, folder)
     except OSError as error:
-        warn(_not_kept(folder, error))
+        log.warning(_not_kept(folder, error))
         return PyramidCache(tower, lasting=True)
     if stale:
-        warn(Message("features-stale", folder=store.folder))
-    return PyramidCache(tower, store, warn, lasting=True)
+        log.warning(Message("features-stale", folder=store.folder))
+    return PyramidCache(tower, store, lasting=True)
 
 
 def _exhaust(batches: Iterable[object]) -> None:

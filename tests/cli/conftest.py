@@ -10,7 +10,7 @@ import pytest
 
 from hvpkit.cli import main
 from hvpkit.cli.output import RESULTS
-from hvpkit.messages import Message
+from hvpkit.messages import LOGGERS, Message
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Typed:
 @pytest.fixture
 def hvp(monkeypatch, capsys, caplog) -> Callable[..., Typed]:
     """Type `hvp ...` in this process."""
-    monkeypatch.setattr(logging.getLogger("hvpkit.cli"), "propagate", True)  # to caplog
+    for name in LOGGERS:  # the command keeps messages from the root logger, where caplog listens
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [caplog.handler])
 
     def run(*words: str) -> Typed:
         caplog.clear()
@@ -55,7 +56,7 @@ def hvp(monkeypatch, capsys, caplog) -> Callable[..., Typed]:
         with pytest.raises(SystemExit) as ended:
             main()
         captured = capsys.readouterr()
-        records = [record for record in caplog.records if record.name == "hvpkit.cli"]
+        records = [record for record in caplog.records if record.name.partition(".")[0] in LOGGERS]
         said = tuple(record.msg for record in records if record.levelno not in RESULTS)
         printed = tuple(record.msg for record in records if record.levelno in RESULTS)
         return Typed(int(ended.value.code or 0), captured.out, captured.err, said, printed)

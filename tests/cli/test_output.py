@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from hvpkit.cli import output
-from hvpkit.messages import Message
+from hvpkit.messages import Message, log_to
 from hvpkit.progress import progress, track
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -47,8 +47,9 @@ def test_a_title_is_one_line_however_narrow_its_table(capsys):
 
 def test_messages_go_to_stderr_as_they_stand(capsys):
     text = "[b]" + "word %s " * 60 + "end"
-    for tell in (output.say, output.warn, output.fail):
-        tell(Message("custom", text=text))
+    with log_to(output.MessageHandler()):
+        for name, level in (("hvpkit", logging.INFO), ("hvpkit.text.a", logging.WARNING), ("hvpkit_plugins.b", logging.ERROR)):
+            logging.getLogger(name).log(level, Message("custom", text=text))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == f"{text}\nWarning [custom]: {text}\nError [custom]: {text}\n"
@@ -64,7 +65,8 @@ def test_messages_of_results_and_notes_go_to_stdout(capsys):
 
 def test_messages_are_printed_once_whatever_libraries_log(capsys, monkeypatch):
     monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler()])
-    output.warn(Message("custom", text="careful"))
+    with log_to(output.MessageHandler()):
+        logging.getLogger("hvpkit.a").warning(Message("custom", text="careful"))
     assert capsys.readouterr().err == "Warning [custom]: careful\n"
 
 

@@ -9,7 +9,9 @@ from unittest.mock import Mock
 import pytest
 import tiny
 
+from hvpkit.cli import output
 from hvpkit.cli.train import _say_epoch
+from hvpkit.messages import log_to
 from hvpkit.training.report import EpochLine
 
 GATE = """
@@ -179,8 +181,9 @@ def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
 
 
 def test_lines_of_epochs_are_aligned(capsys):
-    for epoch in (9, 10):
-        _say_epoch(EpochLine(epoch, 10, 0.5, None, 1.5, False))
+    with log_to(output.MessageHandler()):
+        for epoch in (9, 10):
+            _say_epoch(EpochLine(epoch, 10, 0.5, None, 1.5, False))
     first, second = capsys.readouterr().err.splitlines()
     assert len(first) == len(second)
     assert first.index("9/10") == second.index("0/10")

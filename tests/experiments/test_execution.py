@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import re
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from logging.handlers import BufferingHandler
 
 import pytest
 from experiments import plans
@@ -18,12 +20,12 @@ from raising import raises
 
 from hvpkit.errors import DataError, PlanError
 from hvpkit.evaluation import evaluate
-from hvpkit.experiments.execution import Setup, Told, execute
+from hvpkit.experiments.execution import Setup, execute
 from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan
 from hvpkit.experiments.report import Report
 from hvpkit.experiments.results import read_results
-from hvpkit.messages import Message
+from hvpkit.messages import Message, log_to
 from hvpkit.model_folder import open_model_folder
 from hvpkit.registry import load_registry
 
@@ -54,9 +56,10 @@ set: [train.epochs=3]
 def done(tmp_path_factory, mner_data, mre_data):
     folder = tmp_path_factory.mktemp("experiment")
     plan = load_plan(plans.write(folder, mner_data, mre_data, text=TEXT))
-    warned: list[Message] = []
-    failed = execute(plan, expand(plan, load_registry()), Setup(folder / "out", jobs=2), Told(warn=warned.append))
-    return plan, folder / "out", failed, warned
+    handler = BufferingHandler(capacity=1000)
+    with log_to(handler):
+        failed = execute(plan, expand(plan, load_registry()), Setup(folder / "out", jobs=2))
+    return plan, folder / "out", failed, [record.msg for record in handler.buffer if record.levelno == logging.WARNING]
 
 
 def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done):
@@ -69,6 +72,12 @@ def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done)
     found = {result.run.name for result in read_results(folder)[1]}
     assert found == {"with.people.seed7", "with.pairs.seed7", "with.people-to-pairs.seed7"}
     assert Report.of(folder).missing == ["broken.people.seed7"]
+
+
+def test_what_a_run_logs_stands_in_its_file(done):
+    _, folder, _, _ = done
+    lines = (folder / "logs" / "with.people.seed7.log").read_text(encoding="utf-8").splitlines()
+    assert Message("resumed-without-checkpoint") in lines
 
 
 def test_the_table_is_what_eval_says_to_the_last_digit(done):
@@ -89,12 +98,11 @@ def test_a_transfer_goes_on_from_the_other_datasets_model(done):
     assert start["model"] == str(folder / "models" / "with.people.seed7") and start["taken"]["fusion"] > 0
 
 
-def test_finished_runs_are_kept_as_they_are_and_failed_ones_tried_again(done, bars):
+def test_finished_runs_are_kept_as_they_are_and_failed_ones_tried_again(done, bars, logged):
     plan, folder, _, _ = done
     before = [result for result in read_results(folder)[1]]
-    said: list[str] = []
-    failed = execute(plan, expand(plan, load_registry()), Setup(folder), Told(said.append))
-    assert list(failed) == ["broken.people.seed7"] and not said
+    failed = execute(plan, expand(plan, load_registry()), Setup(folder))
+    assert list(failed) == ["broken.people.seed7"] and not logged(logging.INFO)
     assert [(bar.description, bar.total, bar.done) for bar in bars] == [("runs", 4, 4)]
     assert read_results(folder)[1] == before
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 from experiments import plans
 from raising import raises
 
-from hvpkit.experiments.execution import Ending, Processes, Setup, Told, execute
+from hvpkit.experiments.execution import Ending, Processes, Setup, execute
 from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan
 from hvpkit.experiments.report import Report
@@ -54,7 +55,7 @@ def tried(monkeypatch, mner_data):
 
 
 def go(plan, folder: Path) -> list:
-    assert execute(plan, expand(plan, load_registry()), Setup(folder), Told()) == {}
+    assert execute(plan, expand(plan, load_registry()), Setup(folder)) == {}
     return read_results(folder)[1]
 
 
@@ -81,8 +82,8 @@ def test_a_search_that_was_stopped_goes_on_with_the_same_trials(plan, tried, tmp
     assert [(bar.description, bar.total, bar.done) for bar in bars] == [("runs", 12, 12)] * 3
 
 
-def test_trials_that_are_not_done_because_all_ends_have_not_failed(plan, tmp_path, monkeypatch):
-    begun, said = [], []
+def test_trials_that_are_not_done_because_all_ends_have_not_failed(plan, tmp_path, monkeypatch, logged):
+    begun = []
     original = Processes.result
 
     def result(self, run, plan, watch=lambda epoch: True):
@@ -92,8 +93,8 @@ def test_trials_that_are_not_done_because_all_ends_have_not_failed(plan, tmp_pat
 
     monkeypatch.setattr(Processes, "result", result)
     with pytest.raises(Ending):
-        execute(plan, expand(plan, load_registry()), Setup(tmp_path / "out"), Told(warn=said.append))
-    assert (len(begun), said) == (1, [])
+        execute(plan, expand(plan, load_registry()), Setup(tmp_path / "out"))
+    assert (len(begun), logged(logging.WARNING)) == (1, [])
 
 
 def test_without_optuna_the_extra_is_named(plan, tmp_path, monkeypatch):

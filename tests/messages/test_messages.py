@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
+import subprocess
+import sys
+from logging.handlers import BufferingHandler
 
 import pytest
 from raising import raises
 
 from hvpkit.errors import DataError, HvpkitError, InputError
-from hvpkit.messages import LocatedMessage, Message, Template, add_templates, message_to_json, render
+from hvpkit.messages import LOGGERS, LocatedMessage, Message, Template, add_templates, log_to, message_to_json, render
 
 
 def test_an_error_keeps_code_and_fields_between_processes():
@@ -58,3 +62,31 @@ def test_json_has_the_codes_of_messages_within_messages():
             "kind": "<class 'int'>",
         },
     }
+
+
+# ----------------------------------------------------------------------------------------------------------------- logging
+@pytest.mark.parametrize("name", ["hvpkit", "hvpkit.vision.features", "hvpkit_plugins.umt"])
+def test_a_record_is_the_message_itself_and_goes_to_the_handler_alone(caplog, name):
+    handler, message = BufferingHandler(capacity=10), Message("os-error", reason="full", file="")
+    with log_to(handler):
+        logging.getLogger(name).info(message)
+        logging.getLogger(name).debug(message)
+    assert [record.msg for record in handler.buffer] == [message]
+    assert handler.buffer[0].msg is message
+    assert not caplog.records
+
+
+def test_an_application_gets_what_is_logged_afterwards_as_before(caplog):
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in map(logging.getLogger, LOGGERS)]
+    with pytest.raises(KeyboardInterrupt), log_to(logging.NullHandler()):
+        raise KeyboardInterrupt
+    assert [(logger.handlers, logger.level, logger.propagate) for logger in map(logging.getLogger, LOGGERS)] == before
+    logging.getLogger("hvpkit.evaluation").warning(Message("stopped"))
+    assert [record.msg.code for record in caplog.records] == ["stopped"]
+
+
+@pytest.mark.parametrize(("setup", "lines"), [("pass", 0), ("logging.basicConfig()", 2)])
+def test_a_library_prints_nothing_unless_the_application_sets_logging_up(setup, lines):
+    logs = "[logging.getLogger(f'{name}.a').warning('careful') for name in ('hvpkit', 'hvpkit_plugins')]"
+    done = subprocess.run([sys.executable, "-c", f"import logging, hvpkit; {setup}; {logs}"], capture_output=True, text=True, check=True)
+    assert len(done.stderr.splitlines()) == lines

@@ -21,7 +21,6 @@ from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_text_encoder
 from hvpkit.testing.inputs import EXAMPLES
-from hvpkit.training.report import Report
 from hvpkit.training.run import train
 from hvpkit.types import Example
 
@@ -125,15 +124,16 @@ def test_a_word_unseen_in_training_is_told_by_its_characters_alone():
     assert not torch.allclose(encoder(first).states, encoder(second).states)
 
 
-def test_a_glove_file_s_coverage_is_told_when_training_begins_and_stands_in_the_model(mner_data, tmp_path):
-    glove, told = tmp_path / "glove.txt", []
+def test_a_glove_file_s_coverage_is_logged_when_training_begins_and_stands_in_the_model(mner_data, tmp_path, logged):
+    glove = tmp_path / "glove.txt"
     glove.write_text("paris 1 2 3 4 5\nbob 1 1 1 1 1\nunseen 2 2 2 2 2\n", encoding="utf-8")
     text = f"text={{encoder: cnn-bilstm, hidden: 6, word_width: 5, glove: {glove}}}"
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=(text,))
-    finished = train(recipe, load_registry(), tmp_path / "model", report=Report(say=told.append))
-    assert (told[0].code, told[0].fields["file"], told[0].fields["found"]) == ("word-vectors-coverage", "glove.txt", 2)
-    assert told[0] in (finished.folder / "README.md").read_text(encoding="utf-8")
-    assert any(told[0] in remark for remark in json.loads((finished.folder / "metrics.json").read_text())["remarks"])
+    finished = train(recipe, load_registry(), tmp_path / "model")
+    coverage = logged()[0]
+    assert (coverage.code, coverage.fields["file"], coverage.fields["found"]) == ("word-vectors-coverage", "glove.txt", 2)
+    assert coverage in (finished.folder / "README.md").read_text(encoding="utf-8")
+    assert any(coverage in remark for remark in json.loads((finished.folder / "metrics.json").read_text())["remarks"])
     glove.unlink()  # a model folder needs nothing of the training machine
     assert evaluate(open_model_folder(finished.folder), "test").scores == finished.test
 

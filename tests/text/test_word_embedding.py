@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
@@ -9,13 +10,11 @@ from raising import raises
 
 from hvpkit.contracts import TextContext
 from hvpkit.errors import ComponentError
-from hvpkit.messages import Message
 from hvpkit.text.vocabulary import UNKNOWN
 from hvpkit.text.word_embedding import WordOptions, open_words
 from hvpkit.types import Example, Span
 
 EXAMPLES = (Example("1", ("Ada", "visits", "Paris", "in", "1843")), Example("2", ("Bob", "visits", "Rome", "in", "2026")))
-TOLD: list[Message] = []
 
 
 @pytest.fixture
@@ -27,8 +26,7 @@ def glove(tmp_path) -> Path:
 
 def words_of(**options):
     torch.manual_seed(0)
-    TOLD.clear()
-    return open_words(TextContext("mner", EXAMPLES, say=TOLD.append), WordOptions(**{"width": 3} | options))
+    return open_words(TextContext("mner", EXAMPLES), WordOptions(**{"width": 3} | options))
 
 
 def test_vectors_begin_uniform_within_their_bound_and_padding_is_zero():
@@ -49,18 +47,18 @@ def test_a_file_s_vectors_stand_where_its_words_are_and_its_first_words_are_know
     assert float(words.weight[words.vocabulary.id_of("Ada")].detach().abs().max()) <= 1
 
 
-def test_the_coverage_of_a_file_is_told_and_remarked(glove):
+def test_the_coverage_of_a_file_is_logged_and_remarked(glove, logged):
     words = words_of(file=glove)
-    (told,) = TOLD
+    (coverage,) = logged(logging.INFO)
     numbers = {"found": 2, "words": 8, "fraction": 0.25, "exact": 1, "lower_case": 1, "running": 0.3}
-    assert (told.code, told.fields) == ("word-vectors-coverage", {"file": "glove.txt", **numbers})
+    assert (coverage.code, coverage.fields) == ("word-vectors-coverage", {"file": "glove.txt", **numbers})
     (remark,) = words.remarks()
-    assert (remark.code, remark.fields) == ("text-encoder-random-but-word-vectors", {"coverage": told})
+    assert (remark.code, remark.fields) == ("text-encoder-random-but-word-vectors", {"coverage": coverage})
 
 
-def test_without_a_file_nothing_is_told_and_random_weights_are_remarked():
+def test_without_a_file_nothing_is_logged_and_random_weights_are_remarked(logged):
     assert [remark.code for remark in words_of().remarks()] == ["text-encoder-and-word-vectors-random"]
-    assert not TOLD
+    assert not logged()
 
 
 def test_padding_stays_zero_in_training():

@@ -84,27 +84,27 @@ def test_settings_without_effect_or_sense_are_refused(tmp_path, override, code, 
 
 
 def trained(tmp_path, mner_data, *overrides, name="run", **options):
-    lines, said = [], []
+    lines = []
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=("train.epochs=6", *overrides))
-    finished = train(recipe, load_registry(), tmp_path / name, report=Report(epoch=lines.append, say=said.append), **options)
-    return finished, lines, said
+    finished = train(recipe, load_registry(), tmp_path / name, report=Report(epoch=lines.append), **options)
+    return finished, lines
 
 
-def test_training_stops_after_so_many_epochs_without_a_better_dev_score(tmp_path, mner_data):
-    finished, lines, said = trained(tmp_path, mner_data, "train.lr=1e-9", "train.patience=2")
+def test_training_stops_after_so_many_epochs_without_a_better_dev_score(tmp_path, mner_data, logged):
+    finished, lines = trained(tmp_path, mner_data, "train.lr=1e-9", "train.patience=2")
     assert [line.epoch for line in lines] == [1, 2, 3]  # nothing is learnt, so nothing is better than the first
     assert finished.best_epoch == 1
-    assert [(note.code, note.fields) for note in said] == [("stopped-early", {"patience": 2})]
+    assert [(note.code, note.fields) for note in logged()] == [("stopped-early", {"patience": 2})]
 
 
-def test_without_patience_every_epoch_is_trained(tmp_path, mner_data):
-    _, lines, said = trained(tmp_path, mner_data, "train.lr=1e-9")
-    assert len(lines) == 6 and not said
+def test_without_patience_every_epoch_is_trained(tmp_path, mner_data, logged):
+    _, lines = trained(tmp_path, mner_data, "train.lr=1e-9")
+    assert len(lines) == 6 and not logged()
 
 
-def test_a_run_that_patience_sees_through_to_its_end_was_not_stopped(tmp_path, mner_data):
-    _, lines, said = trained(tmp_path, mner_data, "train.lr=1e-9", "train.epochs=3", "train.patience=2")
-    assert len(lines) == 3 and not said
+def test_a_run_that_patience_sees_through_to_its_end_was_not_stopped(tmp_path, mner_data, logged):
+    _, lines = trained(tmp_path, mner_data, "train.lr=1e-9", "train.epochs=3", "train.patience=2")
+    assert len(lines) == 3 and not logged()
 
 
 def test_a_run_that_goes_on_has_not_forgotten_how_long_it_has_been_waiting(tmp_path, mner_data, monkeypatch):
@@ -127,5 +127,5 @@ def test_a_run_that_goes_on_has_not_forgotten_how_long_it_has_been_waiting(tmp_p
 
 def test_sgd_trains_a_model(tmp_path, mner_data):
     sgd = ("train.optimizer=sgd", "train.momentum=0.9", "train.lr=1e-2", "train.schedule=epochs", "train.rate_decay=0.05", "train.warmup=0")
-    _, lines, _ = trained(tmp_path, mner_data, *sgd)
+    _, lines = trained(tmp_path, mner_data, *sgd)
     assert lines[-1].loss < lines[0].loss

@@ -1,4 +1,5 @@
 import json
+import logging
 import re
 from dataclasses import replace
 from unittest.mock import Mock
@@ -72,24 +73,22 @@ def test_dev_is_not_scored_before_the_epoch_asked_for(tmp_path, mner_data):
     assert [line.dev is not None for line in lines] == [False, True, True]
 
 
-def test_without_dev_the_last_epoch_is_kept(tmp_path, mner_data):
-    warnings = []
+def test_without_dev_the_last_epoch_is_kept(tmp_path, mner_data, logged):
     folder = _split(tmp_path, mner_data, dev=[])
-    finished = _train(tmp_path, folder, report=Report(warn=warnings.append))
+    finished = _train(tmp_path, folder)
     assert (finished.best_epoch, finished.dev) == (2, None)
-    assert Message("no-dev-examples", data=folder) in warnings
+    assert Message("no-dev-examples", data=folder) in logged(logging.WARNING)
     card = (finished.folder / "README.md").read_text(encoding="utf-8")
     assert "2 of 2" in card
     assert re.findall(r"^\| (\w+) \|", card, re.MULTILINE) == ["split", "test"]
 
 
-def test_a_model_of_pictures_that_saw_none_says_so(tmp_path, mner_data):
+def test_a_model_of_pictures_that_saw_none_says_so(tmp_path, mner_data, logged):
     splits = ("train", "dev", "test")
     bare = _split(tmp_path, mner_data, **{s: [replace(e, image=None, objects=()) for e in mner_data.examples(s)] for s in splits})
-    warned = []
-    finished = _train(tmp_path, bare, report=Report(warn=warned.append))
+    finished = _train(tmp_path, bare)
     code = "no-training-images"
-    assert code in _codes(warned) and code in _codes(finished.metrics["remarks"])
+    assert code in _codes(logged(logging.WARNING)) and code in _codes(finished.metrics["remarks"])
     for settings in (["data.text_only=true"], ["vision=null", "fusion=none"]):
         assert code not in _codes(_train(tmp_path, bare, "mner", *settings, name=settings[0]).metrics["remarks"])
     assert code not in _codes(_train(tmp_path, mner_data.folder, name="seen").metrics["remarks"])
@@ -100,8 +99,7 @@ def test_text_only_leaves_the_pictures_out(tmp_path, mner_data):
     assert set(finished.metrics["data"]["pictures"].values()) == {0}
 
 
-def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_path, mner_data):
-    warnings = []
+def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_path, mner_data, logged):
     gone = replace(mner_data.examples("train")[0], image=tmp_path / "gone.png")
     long = replace(mner_data.examples("train")[1], words=("word",) * 60, tags=("O",) * 60)
     changed = tmp_path / "changed"
@@ -110,16 +108,16 @@ def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_p
     write_prepared(
         changed, name="tiny", task="mner", labels=mner_data.labels, splits=splits, pictures_root=tmp_path.parent.parent, source="t"
     )
-    finished = _train(tmp_path, changed, "mner", "train.epochs=1", report=Report(warn=warnings.append))
+    finished = _train(tmp_path, changed, "mner", "train.epochs=1")
     assert finished.folder.is_dir()
-    [left_out] = [warning for warning in warnings if warning.code == "training-examples-left-out"]
+    [left_out] = [warning for warning in logged(logging.WARNING) if warning.code == "training-examples-left-out"]
     assert left_out.fields["count"] == 1 and "gone.png" in left_out.fields["reason"]
-    [cut] = [warning for warning in warnings if warning.code == "training-words-cut"]
+    [cut] = [warning for warning in logged(logging.WARNING) if warning.code == "training-words-cut"]
     assert cut.fields["examples"] == 1 and 0 < cut.fields["words"] < 60 and cut.fields["max_length"] < 60
 
 
 @pytest.mark.parametrize("frozen", ["true", "false"])
-def test_what_cannot_be_read_is_counted_in_every_split_however_pictures_are_seen(tmp_path, mner_data, frozen):
+def test_what_cannot_be_read_is_counted_in_every_split_however_pictures_are_seen(tmp_path, mner_data, frozen, logged):
     torn = tiny.draw(tmp_path / "torn.png")
     torn.write_bytes(torn.read_bytes()[:60])
     splits = {}
@@ -129,8 +127,7 @@ def test_what_cannot_be_read_is_counted_in_every_split_however_pictures_are_seen
     write_prepared(
         tmp_path / "bad", name="tiny", task="mner", labels=mner_data.labels, splits=splits, pictures_root=tmp_path.parent.parent, source="t"
     )
-    warnings = []
-    finished = _train(tmp_path, tmp_path / "bad", "mner", f"vision.frozen={frozen}", report=Report(warn=warnings.append))
+    finished = _train(tmp_path, tmp_path / "bad", "mner", f"vision.frozen={frozen}")
     assert finished.metrics["unread"] == {"train": 3, "dev": 2, "test": 6}
     assert finished.metrics["data"]["examples"]["train"] == 9
     assert finished.test.overall.f1 == 0
@@ -141,7 +138,7 @@ def test_what_cannot_be_read_is_counted_in_every_split_however_pictures_are_seen
         ("training-examples-left-out", 3, None),
         ("scored-examples-unreadable", 2, "dev"),
     ):
-        [warning] = [each for each in warnings if each.code == code and each.fields.get("split") == split]
+        [warning] = [each for each in logged(logging.WARNING) if each.code == code and each.fields.get("split") == split]
         assert warning.fields["count"] == count and "torn.png" in warning.fields["reason"]
     assert evaluate(open_model_folder(finished.folder), "dev").scores == finished.dev
 

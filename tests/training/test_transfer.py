@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import tiny
@@ -8,10 +9,8 @@ import torch
 from raising import raises
 
 from hvpkit.errors import ModelFolderError
-from hvpkit.messages import Message
 from hvpkit.model import build_model
 from hvpkit.registry import load_registry
-from hvpkit.training.report import Report
 from hvpkit.training.run import train
 from hvpkit.training.transfer import take_over
 
@@ -67,16 +66,15 @@ def test_what_has_another_shape_or_is_not_there_is_listed_with_the_reason(tmp_pa
     assert (reason.code, reason.fields) == ("tensor-shapes-differ", {"expected": "32", "found": "16"})
 
 
-def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_path, mner_model, mre_data):
-    said = []
+def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_path, mner_model, mre_data, logged):
     recipe = tiny.recipe(tmp_path, mre_data.folder, "mre", overrides=(f"train.from={mner_model}", "train.lr=1e-9", "train.head_lr=1e-3"))
-    finished = train(recipe, load_registry(), tmp_path / "run", report=Report(say=said.append))
+    finished = train(recipe, load_registry(), tmp_path / "run")
     start = json.loads((finished.folder / "metrics.json").read_text())["start"]
     assert (start["model"], start["seed"]) == (str(mner_model), 7)
     left = [reason.code for name, reason in finished.metrics["start"]["left"].items() if name.startswith("head.")]
     assert left and set(left) == {"head-not-loaded"}
     assert start["left"] == finished.metrics["start"]["left"]
-    lines = {line.code: line.fields for line in said if isinstance(line, Message)}
+    lines = {line.code: line.fields for line in logged(logging.INFO)}
     assert lines["tensors-loaded"]["model"] == mner_model and lines["tensors-loaded"]["parts"]
     assert lines["tensors-initialized"]["reason"].code == "head-not-loaded"
     assert str(mner_model) in (finished.folder / "README.md").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import subprocess
@@ -98,8 +99,9 @@ def test_worker_processes_give_the_same_features_in_the_same_order(tower, views,
     assert all(torch.equal(a, b) for one, other in zip(here, there, strict=True) for a, b in zip(one.levels, other.levels, strict=True))
 
 
-def test_a_second_run_computes_nothing_and_decodes_nothing(tower, views, tmp_path, monkeypatch):
-    open_pyramids(tower, tmp_path / "cache", pytest.fail).fill(views)
+def test_a_second_run_computes_nothing_and_decodes_nothing(tower, views, tmp_path, monkeypatch, logged):
+    open_pyramids(tower, tmp_path / "cache").fill(views)
+    assert not logged()
     monkeypatch.setattr(VisualTower, "transform", lambda tower, picture: pytest.fail("decoded again"))
     store, _ = open_store_of_the_first(tmp_path / "cache", tower)
     filled = PyramidCache(tower, store).fill(views)
@@ -156,7 +158,7 @@ def test_in_memory_only_what_is_held_stays(tower, views):
 
 
 # ------------------------------------------------------------------------------------------------------- damage, full disks
-def test_damaged_features_are_noticed_and_computed_anew(tower, views, tmp_path):
+def test_damaged_features_are_noticed_and_computed_anew(tower, views, tmp_path, logged):
     store, _ = open_store(tower, tmp_path / "cache")
     fill_store(tower, store, views)
     rows = store.folder / "0000.rows"
@@ -164,36 +166,38 @@ def test_damaged_features_are_noticed_and_computed_anew(tower, views, tmp_path):
     for place in (5, 11, 20):
         content[place * store.shape.dtype.itemsize + 100] ^= 64
     rows.write_bytes(content)
-    cache = open_pyramids(tower, tmp_path / "cache", pytest.fail)
+    cache = open_pyramids(tower, tmp_path / "cache")
     filled = cache.fill(views)
+    assert not logged()
     assert (filled.computed, filled.damaged, filled.kept) == (3, 3, 33)
     assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
 
 
-def test_features_damaged_while_they_are_in_use_are_computed_anew(tower, views, tmp_path):
-    cache = open_pyramids(tower, tmp_path / "cache", pytest.fail)
+def test_features_damaged_while_they_are_in_use_are_computed_anew(tower, views, tmp_path, logged):
+    cache = open_pyramids(tower, tmp_path / "cache")
     cache.fill(views)
+    assert not logged()
     [folder] = (tmp_path / "cache").iterdir()
     with (folder / "0000.rows").open("r+b") as rows:
         rows.write(bytes((folder / "0000.rows").stat().st_size))
     assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
 
 
-def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, views, tmp_path, monkeypatch):
-    said = []
-    cache = open_pyramids(tower, tmp_path / "cache", said.append)
+def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, views, tmp_path, monkeypatch, logged):
+    cache = open_pyramids(tower, tmp_path / "cache")
     cache.fill(views[:6])
     monkeypatch.setattr("hvpkit.vision.feature_store._write_at", full)
     assert cache.fill(views).computed == 30
-    assert [(warning.code, warning.fields["folder"].parent) for warning in said] == [("features-not-cached", tmp_path / "cache")]
-    assert said[0].fields["reason"] == str(OSError(28, "No space left on device"))
+    [warning] = logged(logging.WARNING)
+    assert (warning.code, warning.fields["folder"].parent) == ("features-not-cached", tmp_path / "cache")
+    assert warning.fields["reason"] == str(OSError(28, "No space left on device"))
     assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
 
 
 def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, views, tmp_path, monkeypatch):
-    open_pyramids(tower, tmp_path / "cache", print).fill(views[30:])
+    open_pyramids(tower, tmp_path / "cache").fill(views[30:])
     monkeypatch.setattr("hvpkit.vision.feature_store._write_at", full)
-    cache = open_pyramids(tower, tmp_path / "cache", lambda message: None)
+    cache = open_pyramids(tower, tmp_path / "cache")
     cache.fill(views[:6])
     cache.fill(views)
     assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
@@ -204,13 +208,14 @@ def full(*arguments):
     raise OSError(28, "No space left on device")
 
 
-def test_a_folder_that_cannot_be_made_is_told_and_memory_does(tower, views, tmp_path):
+def test_a_folder_that_cannot_be_made_is_told_and_memory_does(tower, views, tmp_path, logged):
     (tmp_path / "file").touch()
-    said = []
-    cache = open_pyramids(tower, tmp_path / "file" / "cache", said.append)
-    assert [(warning.code, warning.fields["folder"]) for warning in said] == [("features-not-cached", tmp_path / "file" / "cache")]
+    cache = open_pyramids(tower, tmp_path / "file" / "cache")
+    [warning] = logged(logging.WARNING)
+    assert (warning.code, warning.fields["folder"]) == ("features-not-cached", tmp_path / "file" / "cache")
     assert same(cache.of(views[0]), on_the_fly(tower, views[0]))
-    assert same(open_pyramids(tower, None, pytest.fail).of(views[0]), on_the_fly(tower, views[0]))
+    assert same(open_pyramids(tower, None).of(views[0]), on_the_fly(tower, views[0]))
+    assert logged() == [warning]
 
 
 # ------------------------------------------------------------------------------------------------- kills, several processes

@@ -21,10 +21,11 @@ from hvpkit.progress import SILENT, ProgressBar, set_backend
 if TYPE_CHECKING:
     from hvpkit.cli.progress_bar import Bars
 
+log = logging.getLogger(__name__)
 results = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
 
-RESULT, NOTE = logging.INFO + 1, logging.INFO + 2  # levels of messages that belong to a result
+RESULT, NOTE = logging.CRITICAL + 1, logging.CRITICAL + 2  # levels of messages that belong to a result: always printed
 RESULTS = {RESULT: "{}", NOTE: "Note: {}."}
 LABELS = {logging.WARNING: ("Warning", "yellow"), logging.ERROR: ("Error", "bold red")}
 
@@ -110,12 +111,12 @@ def print_text(text: str) -> None:
 
 def print_message(message: str) -> None:
     """Print a message that belongs to a result to stdout, as it stands."""
-    logger.log(RESULT, message)
+    log.log(RESULT, message)
 
 
 def print_note(message: str) -> None:
     """Print a note on a result to stdout."""
-    logger.log(NOTE, message)
+    log.log(NOTE, message)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:

@@ -76,7 +76,8 @@ def estimate_of(plan: Plan, expansion: Expansion, folder: Path) -> Estimate:
 
 def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list[Path]) -> dict[str, str]:
     """Do the runs; gives why each that failed did."""
-    from hvpkit.experiments.execution import Setup, execute
+    from hvpkit.experiments.execution import execute
+    from hvpkit.experiments.processes import Setup
 
     with output.stoppable(Message("experiment-stopped")):
         return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)))

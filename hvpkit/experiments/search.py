@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hvpkit.errors import InputError, PlanError, RecipeError
-from hvpkit.experiments.execution import MODELS, Epoch, Processes, RunFailed, Stopped
 from hvpkit.experiments.expansion import PlannedRun, trial_name, with_settings
 from hvpkit.experiments.plan import Axis, Plan, Search
+from hvpkit.experiments.processes import MODELS, Epoch, Processes, RunFailed, Stopped
 from hvpkit.experiments.results import Data, Result, ResultsFile, Trial
 from hvpkit.messages import Message
 from hvpkit.progress import ProgressBar

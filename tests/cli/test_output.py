@@ -57,8 +57,10 @@ def test_messages_go_to_stderr_as_they_stand(capsys):
 
 def test_messages_of_results_and_notes_go_to_stdout(capsys):
     text = "[b]" + "word %s {} " * 60 + "end"
-    output.print_message(Message("custom", text=text))
-    output.print_note(Message("custom", text=text))
+    with log_to(output.MessageHandler()):
+        output.set_level(logging.ERROR)  # results are printed whatever else is not
+        output.print_message(Message("custom", text=text))
+        output.print_note(Message("custom", text=text))
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == (f"{text}\nNote: {text}.\n", "")
 

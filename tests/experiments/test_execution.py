@@ -20,9 +20,10 @@ from raising import raises
 
 from hvpkit.errors import DataError, PlanError
 from hvpkit.evaluation import evaluate
-from hvpkit.experiments.execution import Setup, execute
+from hvpkit.experiments.execution import execute
 from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan
+from hvpkit.experiments.processes import Setup
 from hvpkit.experiments.report import Report
 from hvpkit.experiments.results import read_results
 from hvpkit.messages import Message, log_to

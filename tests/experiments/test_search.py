@@ -7,9 +7,10 @@ import pytest
 from experiments import plans
 from raising import raises
 
-from hvpkit.experiments.execution import Ending, Processes, Setup, execute
+from hvpkit.experiments.execution import execute
 from hvpkit.experiments.expansion import expand
 from hvpkit.experiments.plan import load_plan
+from hvpkit.experiments.processes import Ending, Processes, Setup
 from hvpkit.experiments.report import Report
 from hvpkit.experiments.results import Score, read_results
 from hvpkit.registry import load_registry
@@ -44,7 +45,7 @@ def tried(monkeypatch, mner_data):
         for epoch in (1, 2, 3):
             f1 = rate * 50 * (1 + epoch / 10)
             if not watch({"epoch": epoch, "epochs": 3, "dev": f1, "seconds": 1.0}):
-                from hvpkit.experiments.execution import Stopped
+                from hvpkit.experiments.processes import Stopped
 
                 raise Stopped
         done = plans.result(run, [(1, 1, 1)], dev=Score(precision=f1, recall=f1, f1=f1), test=None, outcomes=None)

@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.nn.functional import dropout, pad
 from torch.utils.data import RandomSampler
 
-from hvpkit.contracts import Batch, TextBatch
-from hvpkit.data.batching import Batcher, Item, Items, Size, exactly
-from hvpkit.model import Model
-from hvpkit.text import prefix_attention
-from hvpkit.training.run import Run
+from hvpkit.batching import Batcher, Item, Items, Size, exactly
+from hvpkit.interfaces import Batch, TextBatch
+from hvpkit.model.model import Model
+from hvpkit.model.text import prefix_attention
+from hvpkit.training.train import Run
 from hvpkit.training.trainer import HvpTrainer
 
 

@@ -13,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hvpkit.data.demo.ceilings import answers_of
-from hvpkit.data.demo.generate import contrast_pairs
 from hvpkit.data.prepared import open_prepared
-from hvpkit.inference import Decoded, decode
+from hvpkit.inference.engine import Decoded, decode
+from hvpkit.inference.predictor import Predictor
 from hvpkit.messages import Message, Template, add_templates
-from hvpkit.model_folder import open_model_folder
-from hvpkit.predictor import Predictor
+from hvpkit.saving.model_folder import open_model_folder
+from hvpkit.synthetic.generate import contrast_pairs
+from hvpkit.synthetic.upper_bounds import answers_of
 from hvpkit.types import EntityPrediction, Example, Relation, RelationPrediction, Span
 
 add_templates(

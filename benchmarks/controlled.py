@@ -24,8 +24,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from hvpkit.data.demo.plan import CLUES
 from hvpkit.messages import Message, Template, add_templates
+from hvpkit.synthetic.scenarios import CLUES
 from report import with_section
 
 HERE = Path(__file__).parent
@@ -88,7 +88,7 @@ class Bench:
 
     def data(self, task: str) -> Path:
         """Draw the data of a task, once."""
-        from hvpkit.data.demo.generate import generate
+        from hvpkit.synthetic.generate import generate
 
         folder = self.work / f"{task}-{self.size}"
         if not (folder / "manifest.json").is_file():
@@ -97,9 +97,9 @@ class Bench:
 
     def test_with(self, task: str, share: float) -> list[Any]:
         """Draw the test split anew with another share of irrelevant pictures, once: the same texts and answers."""
-        from hvpkit.data.demo.plan import Settings
-        from hvpkit.data.demo.tweets import Tweets
-        from hvpkit.data.records import from_record, to_record
+        from hvpkit.records.codec import from_record, to_record
+        from hvpkit.synthetic.scenarios import Settings
+        from hvpkit.synthetic.tweets import Tweets
 
         folder = self.work / f"{task}-{self.size}-test" / f"{100 * share:g}"
         file = folder / "test.jsonl"
@@ -112,7 +112,7 @@ class Bench:
 
     def recipe_epochs(self) -> str:
         """Say for how many epochs whole training sets are seen."""
-        from hvpkit.recipe_loading import load_recipe
+        from hvpkit.config.loading import load_recipe
 
         recipes = (HERE.parent / "recipes" / name for name in ("quickstart.yaml", "quickstart_mre.yaml"))
         return " and ".join(dict.fromkeys(str(self.epochs or load_recipe(recipe).train.epochs) for recipe in recipes))
@@ -122,8 +122,8 @@ class Bench:
 
     def recipe(self, job: Job) -> Any:  # noqa: ANN401 - torch comes late
         """Give a run's recipe: the quickstart's, varied, or a system's own."""
-        from hvpkit.recipe import FusionSpec, Part
-        from hvpkit.recipe_loading import load_recipe
+        from hvpkit.config.loading import load_recipe
+        from hvpkit.config.recipe import FusionSpec, Part
 
         if job.system in TEXT_PLUGINS:
             settings = [f"data.folder={self.data(job.task)}", f"train.seed={job.seed}"]
@@ -175,13 +175,13 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     from transformers.trainer_utils import set_seed
 
     from hvpkit.data.prepared import open_prepared
-    from hvpkit.model import build_model
-    from hvpkit.model_folder import open_model_folder
+    from hvpkit.model.model import build_model
     from hvpkit.registry import load_registry
-    from hvpkit.training.report import Report
-    from hvpkit.training.run import Run
-    from hvpkit.training.transfer import take_over
-    from hvpkit.weights import load_model
+    from hvpkit.saving.model_folder import open_model_folder
+    from hvpkit.saving.weights import load_model
+    from hvpkit.training.callbacks import Report
+    from hvpkit.training.init_from import take_over
+    from hvpkit.training.train import Run
 
     recipe, registry = bench.recipe(job), load_registry()
     words = [example for task in TASKS for example in open_prepared(bench.data(task)).examples("train")]
@@ -210,15 +210,15 @@ def _say_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochLine
 # --------------------------------------------------------------------------------------------------------------- measuring
 def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     """Score a trained run: groups beside their ceilings, other shares of irrelevant pictures, the gates."""
-    from hvpkit.data.batching import Batcher
-    from hvpkit.data.demo.ceilings import ceilings
+    from hvpkit.batching import Batcher
     from hvpkit.data.prepared import open_prepared
-    from hvpkit.evaluation import group_scores
-    from hvpkit.inference import decode
-    from hvpkit.model_folder import open_model_folder
-    from hvpkit.vision.feature_identity import features_folder
-    from hvpkit.vision.features import open_pyramids
-    from hvpkit.weights import load_model
+    from hvpkit.evaluation.evaluate import group_scores
+    from hvpkit.features.cache import open_pyramids
+    from hvpkit.features.fingerprint import features_folder
+    from hvpkit.inference.engine import decode
+    from hvpkit.saving.model_folder import open_model_folder
+    from hvpkit.saving.weights import load_model
+    from hvpkit.synthetic.upper_bounds import ceilings
 
     opened = open_model_folder(folder)
     model = load_model(opened)
@@ -243,7 +243,7 @@ def gates(model: Any, batcher: Any, examples: Sequence[Any]) -> dict[str, list[l
     """Give the mean gate [N, C] by clue, of the view that decides; where none does ("none"), of all views."""
     import torch
 
-    from hvpkit.contracts import Trace
+    from hvpkit.interfaces import Trace
 
     rows: dict[str, list[Any]] = {}
     for begin in range(0, len(examples), 32):

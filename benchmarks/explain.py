@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from hvpkit.cli import output
-from hvpkit.data.demo.ceilings import answers_of
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
 from hvpkit.explain.explanation import Decision, Explanation, mean
 from hvpkit.messages import Template, add_templates
-from hvpkit.progress import track
+from hvpkit.synthetic.upper_bounds import answers_of
 from hvpkit.types import Example, Span
+from hvpkit.utils.progress import track
 
 HERE = Path(__file__).parent
 add_templates(
@@ -140,8 +140,8 @@ def summed_up(findings: Sequence[Finding]) -> dict[str, dict[str, Any]]:
 def measure(model: Path) -> dict[str, Any]:
     """Explain the examples of one model's own test split."""
     import hvpkit
-    from hvpkit.explain.pair import explain
-    from hvpkit.prediction_input import read_example
+    from hvpkit.explain.explain import explain
+    from hvpkit.inference.inputs import read_example
 
     predictor = hvpkit.load(model)
     recipe = predictor.folder.recipe

@@ -25,13 +25,13 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from hvpkit.contracts import VisionContext
+from hvpkit.features.cache import fill_store
+from hvpkit.features.extract import BATCH
+from hvpkit.features.fingerprint import open_store
+from hvpkit.images.regions import View
+from hvpkit.interfaces import VisionContext
+from hvpkit.model.vision.tower import VisualTower
 from hvpkit.registry import load_registry
-from hvpkit.vision.feature_identity import open_store
-from hvpkit.vision.features import fill_store
-from hvpkit.vision.looking import BATCH
-from hvpkit.vision.tower import VisualTower
-from hvpkit.vision.views import View
 
 SIZE = (900, 600)
 FLOOR = 0.85
@@ -128,7 +128,7 @@ def measure(tower: VisualTower, backbone: str, views: Sequence[View], turns: int
 @torch.no_grad()
 def difference(tower: VisualTower, cache: Path, views: Sequence[View]) -> float:
     """Give the largest difference between kept features and those made on the fly, in shares of a level's largest value."""
-    from hvpkit.vision.features import open_pyramids
+    from hvpkit.features.cache import open_pyramids
 
     pyramids = open_pyramids(tower, cache)
     pyramids.fill(views)

@@ -99,8 +99,8 @@ def warm(model: Path, subject: Subject, pairs: int, turns: int, work: Path) -> d
     import torch
 
     import hvpkit
-    from hvpkit.model_folder import open_model_folder
-    from hvpkit.prediction_files import open_prediction_file
+    from hvpkit.inference.bulk import open_prediction_file
+    from hvpkit.saving.model_folder import open_model_folder
 
     predictor, examples = hvpkit.load(model), subject.data.examples("train")[:pairs]
     source = work / "pairs.jsonl"
@@ -170,10 +170,10 @@ def section(found: dict[str, Any]) -> str:
 
 def save(subject: Subject, folder: Path) -> Path:
     """Write the recipe's model, untrained, as a model folder."""
-    from hvpkit.model import build_model
-    from hvpkit.model_folder import ModelFolder
+    from hvpkit.model.model import build_model
     from hvpkit.registry import load_registry
-    from hvpkit.weights import save_model
+    from hvpkit.saving.model_folder import ModelFolder
+    from hvpkit.saving.weights import save_model
 
     registry, labels = load_registry(), subject.data.labels
     model = build_model(subject.recipe, registry, labels, subject.data.examples("train"))

@@ -22,7 +22,7 @@ from subject import SHAPES, Shape, make_subject
 from turns import Stopwatch, memory
 
 if TYPE_CHECKING:
-    from hvpkit.predictor import Predictor
+    from hvpkit.inference.predictor import Predictor
 
 FEWEST, MOST = 1024, 65536
 WORDS = (8, 16, 32, 64, 128, 256, 512)

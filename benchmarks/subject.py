@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from hvpkit.config.loading import load_recipe
+from hvpkit.config.recipe import Recipe
 from hvpkit.data.prepared import PreparedData, open_prepared, write_prepared
-from hvpkit.data.reading import Dataset, ReaderContext
-from hvpkit.recipe import Recipe
-from hvpkit.recipe_loading import load_recipe
+from hvpkit.data.readers.base import Dataset, ReaderContext
 from hvpkit.registry import load_registry
 from hvpkit.types import Example, Task, VisualObject
 
@@ -85,8 +85,8 @@ def _texts(task: Task, texts: Path | None, size: int) -> Dataset:
         context = ReaderContext(texts, texts, text_only=True)
         dataset: Dataset = load_registry().build("reader", DATASETS[task], context, {})
         return dataset
-    from hvpkit.data.demo.generate import demo_dataset
-    from hvpkit.data.demo.plan import Settings
+    from hvpkit.synthetic.generate import demo_dataset
+    from hvpkit.synthetic.scenarios import Settings
 
     drawn = demo_dataset(Settings(task, 2000), Path(), text_only=True)
     return replace(drawn, splits={"train": list(_lengthened(list(drawn.splits["train"]), size))}, source="drawn texts of a tweet's lengths")

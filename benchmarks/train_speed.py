@@ -73,8 +73,8 @@ def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_b
 
     from as_in_2022 import RunOf2022
     from hvpkit.registry import load_registry
-    from hvpkit.training.report import Report
-    from hvpkit.training.run import Run
+    from hvpkit.training.callbacks import Report
+    from hvpkit.training.train import Run
 
     torch.backends.cuda.matmul.allow_tf32 = setting == TF32
     run = (RunOf2022 if setting in ("2022", TF32) else Run)(subject.recipe, load_registry(), subject.data, Report())
@@ -145,7 +145,7 @@ def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
     """
     import torch
 
-    from hvpkit.training.processor import products_by_onednn
+    from hvpkit.training.acceleration.cpu import products_by_onednn
 
     device, times = ("cuda", 20) if torch.cuda.is_available() else ("cpu", 3)
     size = 4 * MATRIX if device == "cuda" else MATRIX
@@ -169,8 +169,8 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
     from torch.utils.flop_counter import FlopCounterMode
 
     from hvpkit.registry import load_registry
-    from hvpkit.training.report import Report
-    from hvpkit.training.run import Run, device
+    from hvpkit.training.callbacks import Report
+    from hvpkit.training.train import Run, device
 
     run = Run(subject.recipe, load_registry(), subject.data, Report())
     run.model.to(device())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hvpkit.messages import LOGGERS
 
 if TYPE_CHECKING:
-    from hvpkit.predictor import Predictor
+    from hvpkit.inference.predictor import Predictor
 
 __all__ = ["load"]
 
@@ -24,6 +24,6 @@ def load(model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = ()
     `plugins` are files of components that it needs; `device` is a GPU if there is one. Raises ModelFolderError, naming everything that is
     missing or damaged. Importing hvpkit imports no torch; this does.
     """
-    from hvpkit.predictor import Predictor
+    from hvpkit.inference.predictor import Predictor
 
     return Predictor.open(model, plugins, device)

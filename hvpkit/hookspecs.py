@@ -1,6 +1,6 @@
 """The hooks of hvpkit, one a component kind. A plugin implements those it needs and calls `register(name, factory, ...)`.
 
-`factory` is a class or function: its first argument is the context of its kind (hvpkit/contracts.py), its keyword-only arguments are
+`factory` is a class or function: its first argument is the context of its kind (hvpkit/interfaces.py), its keyword-only arguments are
 the options a recipe may give, and its docstring's first line is what `hvp components` shows. Modules that implement hooks are
 imported by every command, so they import torch inside their factories only.
 """

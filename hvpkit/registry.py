@@ -30,16 +30,16 @@ KINDS = {
     "reader": "register_readers",
     "proposer": "register_proposers",
 }
-CONTRACTS = "hvpkit.contracts"
+CONTRACTS = "hvpkit.interfaces"
 BUILT_IN = (
-    "hvpkit.text",
-    "hvpkit.vision",
-    "hvpkit.gates",
-    "hvpkit.fusions",
-    "hvpkit.heads",
+    "hvpkit.model.text",
+    "hvpkit.model.vision",
+    "hvpkit.model.gates",
+    "hvpkit.model.fusions",
+    "hvpkit.model.heads",
     "hvpkit.data",
-    "hvpkit.data.demo",
-    "hvpkit.objects",
+    "hvpkit.synthetic",
+    "hvpkit.detection",
 )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
-    from hvpkit.contracts import Gate, PrefixShape
+    from hvpkit.interfaces import Gate, PrefixShape
 
 SMALLEST = 1e-12  # the logarithm of a weight that became 0 has no gradient
 
@@ -29,7 +29,7 @@ def entropy(shape: PrefixShape, *, weight: float = 0.01, slope: float = 0.01) ->
     """
     from torch import Tensor
 
-    from hvpkit.gates.dynamic import DynamicGate
+    from hvpkit.model.gates.dynamic import DynamicGate
 
     class EntropyGate(DynamicGate):
         def penalty(self, weights: Tensor, mask: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import tiny
 
 from hvpkit.data.prepared import PreparedData
 from hvpkit.messages import LOGGERS, Message
-from hvpkit.progress import set_backend
+from hvpkit.utils.progress import set_backend
 
 
 @pytest.fixture

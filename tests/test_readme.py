@@ -10,11 +10,11 @@ import pytest
 import tiny
 
 from hvpkit.cli import app
-from hvpkit.data.own import read_own
-from hvpkit.data.reading import ReaderContext
+from hvpkit.config.loading import load_recipe, shipped_recipes
+from hvpkit.data.readers.base import ReaderContext
+from hvpkit.data.readers.jsonl import read_own
+from hvpkit.inference.prediction_json import input_from, read_object
 from hvpkit.messages import Message
-from hvpkit.prediction_records import input_from, read_object
-from hvpkit.recipe_loading import load_recipe, shipped_recipes
 from hvpkit.registry import load_registry
 
 ROOT = Path(__file__).parents[1]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from hvpkit.data.labels import relation_labels, tag_labels
+from hvpkit.config.loading import load_recipe
+from hvpkit.config.recipe import Recipe
 from hvpkit.data.prepared import PreparedData, open_prepared, write_prepared
-from hvpkit.recipe import Recipe
-from hvpkit.recipe_loading import load_recipe
+from hvpkit.labels.inventory import relation_labels, tag_labels
 from hvpkit.registry import load_registry
 from hvpkit.types import Box, Example, Labels, Span, Split, Task, VisualObject
 
@@ -84,10 +84,10 @@ def save_tiny_model(folder: Path, what: Recipe, data: PreparedData, plugins: tup
     """Build a recipe's model with random weights of a fixed seed, one that finds entities, and write it as the model folder `folder`."""
     import torch
 
-    from hvpkit.model import build_model
-    from hvpkit.model_folder import ModelFolder
-    from hvpkit.training.card import model_card
-    from hvpkit.weights import save_model
+    from hvpkit.model.model import build_model
+    from hvpkit.saving.model_card import model_card
+    from hvpkit.saving.model_folder import ModelFolder
+    from hvpkit.saving.weights import save_model
 
     registry = load_registry(plugins)
     with torch.random.fork_rng(devices=[]), torch.no_grad():

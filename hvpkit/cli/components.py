@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.config.recipe import plain
 from hvpkit.errors import InputError, choices
-from hvpkit.recipe import plain
 from hvpkit.registry import KINDS, Component, load_registry
 
 

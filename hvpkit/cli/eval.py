@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hvpkit.cli import output
-from hvpkit.data.demo.plan import CLUES
 from hvpkit.data.prepared import MANIFEST
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
-from hvpkit.model_folder import open_model_folder
+from hvpkit.saving.model_folder import open_model_folder
+from hvpkit.synthetic.scenarios import CLUES
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def command(
     if predictions is not None and predictions.is_dir():
         raise InputError("output-file-is-folder", file=predictions, option="--predictions")
     folder = open_model_folder(model, plugins or ())
-    from hvpkit.evaluation import evaluate
+    from hvpkit.evaluation.evaluate import evaluate
 
     result = evaluate(folder, split, data_folder(data), predictions, shuffle)
     if json:

@@ -14,11 +14,11 @@ from hvpkit.messages import Message
 from hvpkit.registry import load_registry
 
 if TYPE_CHECKING:
-    from hvpkit.experiments.estimates import Estimate
-    from hvpkit.experiments.expansion import Expansion
+    from hvpkit.experiments.expand import Expansion
     from hvpkit.experiments.plan import Plan
     from hvpkit.experiments.report import Report
-    from hvpkit.experiments.writing import Written
+    from hvpkit.experiments.time_estimates import Estimate
+    from hvpkit.experiments.write_report import Written
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def command(
     if plan is None:
         assert report is not None  # noqa: S101 - one of the two is given
         return show_report(report, json)
-    from hvpkit.experiments.expansion import expand
+    from hvpkit.experiments.expand import expand
     from hvpkit.experiments.plan import load_plan
 
     loaded = load_plan(plan, settings or ())
@@ -65,8 +65,8 @@ def command(
 def estimate_of(plan: Plan, expansion: Expansion, folder: Path) -> Estimate:
     """Estimate what is left to do; raises PlanError where what is done was another plan's."""
     from hvpkit.data.prepared import open_prepared
-    from hvpkit.experiments.estimates import estimate
     from hvpkit.experiments.results import kept_results
+    from hvpkit.experiments.time_estimates import estimate
 
     there = {name: known.folder for name, known in expansion.datasets.items() if known.is_prepared}
     fingerprints = {name: open_prepared(place).manifest.fingerprint for name, place in there.items()}
@@ -76,8 +76,8 @@ def estimate_of(plan: Plan, expansion: Expansion, folder: Path) -> Estimate:
 
 def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list[Path]) -> dict[str, str]:
     """Do the runs; gives why each that failed did."""
-    from hvpkit.experiments.execution import execute
     from hvpkit.experiments.processes import Setup
+    from hvpkit.experiments.scheduler import execute
 
     with output.stoppable(Message("experiment-stopped")):
         return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)))
@@ -102,7 +102,7 @@ def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:
 
 
 def _estimated(estimated: Estimate) -> Message:
-    from hvpkit.experiments.estimates import duration
+    from hvpkit.experiments.time_estimates import duration
 
     time, finished = duration(estimated.seconds), estimated.runs - estimated.remaining
     if finished:
@@ -113,7 +113,7 @@ def _estimated(estimated: Estimate) -> Message:
 def show_report(folder: Path, json: bool) -> None:
     """Write the report of a folder's results and print its tables."""
     from hvpkit.experiments.report import Report
-    from hvpkit.experiments.writing import write_report
+    from hvpkit.experiments.write_report import write_report
 
     report = Report.of(folder)
     written = write_report(report, folder)

@@ -15,16 +15,16 @@ from hvpkit.cli import output
 from hvpkit.cli.eval import data_folder
 from hvpkit.cli.predict import open_model
 from hvpkit.errors import HvpkitError, InputError
-from hvpkit.explain.sources import Source, check_figures, check_page, open_source, read_object
+from hvpkit.explain.example_source import Source, check_figures, check_page, open_source, read_object
+from hvpkit.inference.inputs import PredictionInput, Reading, read_example, read_input
 from hvpkit.messages import Message
-from hvpkit.model_folder import ModelFolder
-from hvpkit.prediction_input import PredictionInput, Reading, read_example, read_input
-from hvpkit.progress import track
+from hvpkit.saving.model_folder import ModelFolder
+from hvpkit.utils.progress import track
 
 if TYPE_CHECKING:
-    from hvpkit.explain.changes import OtherPicture
+    from hvpkit.explain.counterfactuals import OtherPicture
     from hvpkit.explain.explanation import Explanation
-    from hvpkit.predictor import Predictor
+    from hvpkit.inference.predictor import Predictor
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Others:
 
     def of(self, reading: Reading, drawn: Path) -> OtherPicture:
         """Give a picture that belongs to another text."""
-        from hvpkit.explain.changes import OtherPicture, drawn_picture, other_picture
+        from hvpkit.explain.counterfactuals import OtherPicture, drawn_picture, other_picture
 
         if self.file is not None:
             return OtherPicture(self.file.name, self.file)
@@ -148,7 +148,7 @@ def choose(ask: Ask, given: PredictionInput | None, source: Source | None, folde
     if given is not None:
         reading = read_input(given, folder.recipe)
         if isinstance(given.image, Path) and folder.recipe.uses_pictures:
-            from hvpkit.vision.pictures import check_picture
+            from hvpkit.images.decode import check_picture
 
             check_picture(given.image)
         return [reading]
@@ -164,14 +164,14 @@ def choose(ask: Ask, given: PredictionInput | None, source: Source | None, folde
 
 def run(ask: Ask, readings: Sequence[Reading], others: Others, folder: ModelFolder) -> Found:
     """Explain the readings, sum up the split if asked, and write the files."""
-    from hvpkit.predictor import Predictor
+    from hvpkit.inference.predictor import Predictor
 
     predictor = Predictor(folder)
     with TemporaryDirectory(prefix="hvpkit-") as drawn:
         explanations = list(_explained(predictor, readings, others, Path(drawn)))
         summary = None
         if ask.summary and others.source is not None:
-            from hvpkit.explain.summary import summarize
+            from hvpkit.explain.split_summary import summarize
 
             summary = summarize(predictor, others.source.examples, others.source.where, others.seed)
         return Found(explanations, summary, list(_written(ask, explanations, folder)))
@@ -179,7 +179,7 @@ def run(ask: Ask, readings: Sequence[Reading], others: Others, folder: ModelFold
 
 def _explained(predictor: Predictor, asked: Sequence[Reading], others: Others, drawn: Path) -> Iterator[Explanation]:
     """Explain each, with objects found where none are known; one of many that cannot be read is told and left out."""
-    from hvpkit.explain.pair import explain
+    from hvpkit.explain.explain import explain
 
     failed = 0
     pairs = list(zip(asked, predictor.with_objects(asked), strict=True))
@@ -199,12 +199,12 @@ def _explained(predictor: Predictor, asked: Sequence[Reading], others: Others, d
 
 def _written(ask: Ask, explanations: Sequence[Explanation], folder: ModelFolder) -> Iterator[Path]:
     if ask.html is not None:
-        from hvpkit.explain.page import write_page
+        from hvpkit.explain.render.html_page import write_page
 
         write_page(ask.html, explanations[0], folder.folder)
         yield ask.html
     for file in ask.figures:
-        from hvpkit.explain.figures import write_figure
+        from hvpkit.explain.render.figures import write_figure
 
         write_figure(file, explanations)
         yield file

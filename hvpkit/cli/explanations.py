@@ -12,7 +12,7 @@ from hvpkit.explain.explanation import Change, Effect, Explanation, lacking
 from hvpkit.messages import Message
 
 if TYPE_CHECKING:
-    from hvpkit.explain.summary import Estimate, GroupMeans, Summary
+    from hvpkit.explain.split_summary import Estimate, GroupMeans, Summary
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ def command(
 
     Example: `hvp export-release runs/old --output again.pth`
     """
-    from hvpkit.release import export_release
+    from hvpkit.release2022 import export_release
 
     exported = export_release(model, file)
     if exported.made:

@@ -24,7 +24,7 @@ def command(
 
     Example: `hvp import-release old.pth --task mner --text bert-base-uncased --output runs/old`
     """
-    from hvpkit.release import import_release
+    from hvpkit.release2022 import import_release
 
     done = import_release(checkpoint, task, text, folder, relations, settings or ())
     if json:

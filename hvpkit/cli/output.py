@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hvpkit.messages import LOGGERS, Message
-from hvpkit.progress import SILENT, ProgressBar, set_backend
+from hvpkit.utils.progress import SILENT, ProgressBar, set_backend
 
 if TYPE_CHECKING:
     from hvpkit.cli.progress_bar import Bars

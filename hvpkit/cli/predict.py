@@ -13,11 +13,11 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.errors import InputError
+from hvpkit.inference.bulk import PredictionFile, Progress, open_prediction_file, require_some
+from hvpkit.inference.inputs import PredictionInput, read_input
+from hvpkit.inference.prediction_json import prediction_record
 from hvpkit.messages import Message
-from hvpkit.model_folder import ModelFolder, newest_model, open_model_folder
-from hvpkit.prediction_files import PredictionFile, Progress, open_prediction_file, require_some
-from hvpkit.prediction_input import PredictionInput, read_input
-from hvpkit.prediction_records import prediction_record
+from hvpkit.saving.model_folder import ModelFolder, newest_model, open_model_folder
 from hvpkit.types import Prediction, VisualObject
 
 log = logging.getLogger(__name__)
@@ -77,10 +77,10 @@ def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
 def _one(given: PredictionInput, folder: ModelFolder, json: bool) -> None:
     read_input(given, folder.recipe)  # what can be told without torch is told at once
     if isinstance(given.image, Path) and folder.recipe.uses_pictures:
-        from hvpkit.vision.pictures import check_picture
+        from hvpkit.images.decode import check_picture
 
         check_picture(given.image)
-    from hvpkit.predictor import Predictor
+    from hvpkit.inference.predictor import Predictor
 
     found = Predictor(folder).predict(given.text, given.image, given.head, given.tail, given.objects)
     if json:
@@ -125,7 +125,7 @@ def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) 
 
 
 def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
-    from hvpkit.predictor import Predictor
+    from hvpkit.inference.predictor import Predictor
 
     predictor, begun = Predictor(folder, find_objects=objects), monotonic()
     try:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from hvpkit.cli import output
+from hvpkit.config.loading import load_recipe
+from hvpkit.config.overrides import Origin, Source
+from hvpkit.config.recipe import ObjectsSpec, Recipe
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
-from hvpkit.objects.request import ObjectRequest
-from hvpkit.recipe import ObjectsSpec, Recipe
-from hvpkit.recipe_loading import load_recipe
-from hvpkit.recipe_source import Origin, Source
+from hvpkit.preprocessing.detection_request import ObjectRequest
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import SPLITS
 
 if TYPE_CHECKING:
-    from hvpkit.data.feature_filling import FeatureReport
-    from hvpkit.data.report import Report, SplitReport
+    from hvpkit.preprocessing.dataset_report import Report, SplitReport
+    from hvpkit.preprocessing.fill_features import FeatureReport
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def command(
 
     Objects: `hvp preprocess ./mine --objects owlv2 --phrases rules,types --preview 40`; the same command goes on where it was stopped.
     """
-    from hvpkit.data.preprocess import preprocess
+    from hvpkit.preprocessing.preprocess import preprocess
 
     drawing = {"size": size, "seed": seed, "irrelevant": irrelevant, "test_irrelevant": test_irrelevant, "ambiguity": ambiguity}
     options = {key: value for key, value in drawing.items() if value is not None}
@@ -140,8 +140,8 @@ def _filling(recipe: str, settings: Sequence[str], registry: Registry, text_only
     if text_only:
         raise InputError("features-with-text-only")
     loaded = load_recipe(recipe, settings, registry)
-    from hvpkit.data.feature_filling import constant_tower, fill_features
     from hvpkit.data.prepared import open_prepared
+    from hvpkit.preprocessing.fill_features import constant_tower, fill_features
 
     tower = constant_tower(loaded, registry)
     return lambda folder: fill_features(tower, loaded, open_prepared(folder))

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.config.loading import load_recipe, shipped_recipes
+from hvpkit.config.recipe import Part, Recipe
 from hvpkit.errors import InputError, choices
-from hvpkit.recipe import Part, Recipe
-from hvpkit.recipe_loading import load_recipe, shipped_recipes
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hvpkit.metrics import Score, Scores
+    from hvpkit.evaluation.metrics import Score, Scores
 
 
 def score_rows(scores: Scores) -> list[tuple[str, ...]]:

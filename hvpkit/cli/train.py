@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.config.loading import load_recipe
 from hvpkit.messages import Message
-from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 
 if TYPE_CHECKING:
-    from hvpkit.training.report import EpochLine
-    from hvpkit.training.run import Finished
+    from hvpkit.training.callbacks import EpochLine
+    from hvpkit.training.train import Finished
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ def command(
     """
     registry = load_registry(plugins or ())
     loaded = load_recipe(recipe, settings or (), registry)
-    from hvpkit.training.report import Report
-    from hvpkit.training.run import is_main_process, train
+    from hvpkit.training.callbacks import Report
+    from hvpkit.training.train import is_main_process, train
 
     if not is_main_process():
         output.set_level(logging.ERROR)

@@ -20,13 +20,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hvpkit.access import open_to_others
-from hvpkit.alone import alone
-from hvpkit.data.records import canonical, check_example, from_record, to_record
+from hvpkit.config.recipe import ObjectsSpec
 from hvpkit.errors import DataError, HvpkitError, PictureMissingError
 from hvpkit.messages import Message
-from hvpkit.recipe import ObjectsSpec
+from hvpkit.records.codec import canonical, check_example, from_record, to_record
 from hvpkit.types import SPLITS, Example, Labels, Split, Task
+from hvpkit.utils.atomic_write import open_to_others
+from hvpkit.utils.file_lock import alone
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -43,7 +43,7 @@ class Manifest:
     `digests`: the same of each split; `counts`: examples of each split; `pictures_root`: absolute, or relative when inside the folder;
     `pictures_beside`: the same relative to the folder, for when both were moved;
     `facts`: what is known of the data beyond its examples, such as the ceilings of generated data;
-    `objects`: how objects were found (hvpkit/recipe.py: ObjectsSpec), None where they came with the data.
+    `objects`: how objects were found (hvpkit/config/recipe.py: ObjectsSpec), None where they came with the data.
     """
 
     name: str

@@ -62,7 +62,7 @@ def draw(known: Known) -> None:
         if held != known.drawn.model_dump():
             raise DataError("dataset-differs", folder=known.folder, name=known.name)
         return
-    from hvpkit.data.demo.generate import generate
+    from hvpkit.synthetic.generate import generate
 
     generate(known.folder, task=known.drawn.task, **settings)
 

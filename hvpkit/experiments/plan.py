@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from hvpkit.config.loading import shipped
+from hvpkit.config.option_types import Count
+from hvpkit.config.overrides import Origin, explain, read_source
 from hvpkit.errors import PlanError, RecipeError, choices
 from hvpkit.messages import LocatedMessage, Message
-from hvpkit.option_types import Count
-from hvpkit.recipe_loading import shipped
-from hvpkit.recipe_source import Origin, explain, read_source
 from hvpkit.types import Task
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]*$")]

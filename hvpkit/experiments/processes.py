@@ -16,12 +16,12 @@ from types import TracebackType
 from typing import Any
 
 from hvpkit.errors import HvpkitError
-from hvpkit.experiments.expansion import PlannedRun
+from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.plan import Plan
 from hvpkit.experiments.results import Result
 from hvpkit.experiments.worker import Job
 from hvpkit.messages import Message
-from hvpkit.workers import cores
+from hvpkit.utils.parallel import cores
 
 log = logging.getLogger(__name__)
 MODELS, PREDICTIONS, RECIPES, LOGS = "models", "predictions", "recipes", "logs"

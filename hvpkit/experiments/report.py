@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hvpkit.experiments.published import TABLE_3, conditions, published
+from hvpkit.experiments.published_scores import TABLE_3, conditions, published
 from hvpkit.experiments.results import Header, Outcomes, Result, Score, read_results
-from hvpkit.experiments.statistics import Difference, OverSeeds, compare, over_seeds
+from hvpkit.experiments.seed_statistics import Difference, OverSeeds, compare, over_seeds
 from hvpkit.experiments.tables import Cell, Table, with_best
 from hvpkit.messages import Message
 

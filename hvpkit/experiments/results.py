@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hvpkit.errors import HvpkitError, PlanError
-from hvpkit.experiments.expansion import PlannedRun
+from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.plan import Plan
 from hvpkit.messages import Message
 

@@ -17,9 +17,9 @@ from glob import escape
 from pathlib import Path
 from typing import IO, Any
 
+from hvpkit.config.loading import load_recipe
 from hvpkit.errors import DataError, HvpkitError
 from hvpkit.messages import Message, log_to
-from hvpkit.recipe_loading import load_recipe
 from hvpkit.registry import load_registry
 
 
@@ -67,10 +67,10 @@ def do(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Train (or go on, or find it done), score, and give the fields of a result; `say` is told each epoch."""
     from filelock import FileLock
 
-    from hvpkit.model_folder import open_model_folder
-    from hvpkit.training.report import EpochLine, Report
-    from hvpkit.training.run import train
-    from hvpkit.training.workspace import Workspace
+    from hvpkit.saving.model_folder import open_model_folder
+    from hvpkit.training.callbacks import EpochLine, Report
+    from hvpkit.training.run_directory import Workspace
+    from hvpkit.training.train import train
 
     model, registry = Path(job.model), load_registry([Path(plugin) for plugin in job.plugins])
     recipe = load_recipe(job.recipe, [f"train.from={json.dumps(job.start)}"] if job.start else [])
@@ -99,8 +99,8 @@ def _sweep(model: Path) -> None:
 
 def scored(job: Job) -> dict[str, Any]:
     """Score a finished model as `hvp eval` does, and give the fields of a result."""
-    from hvpkit.evaluation import evaluate
-    from hvpkit.model_folder import open_model_folder
+    from hvpkit.evaluation.evaluate import evaluate
+    from hvpkit.saving.model_folder import open_model_folder
 
     folder = open_model_folder(Path(job.model), [Path(plugin) for plugin in job.plugins])
     metrics, vision = folder.metrics, folder.recipe.vision

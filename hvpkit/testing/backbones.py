@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hvpkit.contracts import VisionContext, VisualBackbone
+from hvpkit.interfaces import VisionContext, VisualBackbone
 from hvpkit.messages import Message
 from hvpkit.testing.assertions import check_state, made, prepared_twice, require, require_close, require_shape, seeded
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from hvpkit.contracts import Fused, Fusion, FusionContext, LevelInfo, TextBatch, TextEncoder, Trace, Visual, VisualBackbone
+from hvpkit.interfaces import Fused, Fusion, FusionContext, LevelInfo, TextBatch, TextEncoder, Trace, Visual, VisualBackbone
 from hvpkit.messages import Message
 from hvpkit.registry import load_registry
 from hvpkit.testing.assertions import (

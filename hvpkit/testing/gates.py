@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvpkit.contracts import Gate, PrefixShape
+from hvpkit.interfaces import Gate, PrefixShape
 from hvpkit.messages import Message
 from hvpkit.testing.assertions import check_gradients, check_state, made, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import EXISTING, SHAPE

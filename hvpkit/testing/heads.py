@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from hvpkit.contracts import EncodedText, Fused, Head, HeadContext, TextBatch, TextEncoder
+from hvpkit.interfaces import EncodedText, Fused, Head, HeadContext, TextBatch, TextEncoder
 from hvpkit.messages import Message
 from hvpkit.testing.assertions import check_gradients, check_state, made, prepared_twice, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, small_bert, stack, text_batch

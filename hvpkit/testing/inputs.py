@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hvpkit.contracts import EncodedText, Pictures, PrefixShape, TextBatch, TextContext, TextEncoder, Visual
-from hvpkit.data.batching import pad, pad_texts
+from hvpkit.batching import pad, pad_texts
+from hvpkit.interfaces import EncodedText, Pictures, PrefixShape, TextBatch, TextContext, TextEncoder, Visual
+from hvpkit.model.vision.tower import spread
 from hvpkit.registry import load_registry
 from hvpkit.types import Example, Labels, Span, Task
-from hvpkit.vision.tower import spread
 
 SHAPE = PrefixShape(channels=(6, 8, 12, 16), cells=4, width=16, layers=6)
 LABELS: dict[Task, Labels] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hvpkit.contracts import PrefixShape, Projector
+from hvpkit.interfaces import PrefixShape, Projector
 from hvpkit.messages import Message
 from hvpkit.testing.assertions import check_gradients, check_state, made, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import SHAPE, random_visual, row_of

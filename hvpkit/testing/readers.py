@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.reading import Dataset, ReaderContext
-from hvpkit.data.records import canonical, check_example
+from hvpkit.data.readers.base import Dataset, ReaderContext
 from hvpkit.errors import DataError
 from hvpkit.messages import Message
+from hvpkit.records.codec import canonical, check_example
 from hvpkit.testing.assertions import CheckFailed, require
 from hvpkit.types import SPLITS, Example, Split, Task
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, Trace
 from hvpkit.errors import ComponentError, DataError
+from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, Trace
 from hvpkit.messages import Message
 from hvpkit.testing.assertions import (
     check_gradients,

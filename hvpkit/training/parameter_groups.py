@@ -6,8 +6,8 @@ from typing import TypedDict
 
 from torch import nn
 
-from hvpkit.model import Model
-from hvpkit.recipe import TrainSpec
+from hvpkit.config.recipe import TrainSpec
+from hvpkit.model.model import Model
 
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 

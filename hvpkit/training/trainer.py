@@ -17,17 +17,17 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import IntervalStrategy, set_seed
 
-from hvpkit.data.batching import Batcher, Items, LengthSampler, exactly, in_eights
+from hvpkit.batching import Batcher, Items, LengthSampler, exactly, in_eights
+from hvpkit.config.recipe import Recipe, TrainSpec
 from hvpkit.errors import HvpkitError, InputError
-from hvpkit.metrics import Scores
-from hvpkit.model import Model
-from hvpkit.recipe import Recipe, TrainSpec
-from hvpkit.text.trained_rows import follow_decay
-from hvpkit.training.narrow_gradients import is_large_on_cpu, norm_of_rows
+from hvpkit.evaluation.metrics import Scores
+from hvpkit.model.model import Model
+from hvpkit.model.text.partial_embedding import follow_decay
+from hvpkit.training.acceleration.cpu import products_by_onednn
+from hvpkit.training.acceleration.cuda_graphs import StepGraphs
+from hvpkit.training.acceleration.narrow_gradients import is_large_on_cpu, norm_of_rows
+from hvpkit.training.optimizer import make_optimizer, make_schedule
 from hvpkit.training.parameter_groups import parameter_groups
-from hvpkit.training.processor import products_by_onednn
-from hvpkit.training.rates import make_optimizer, make_schedule
-from hvpkit.training.step_graphs import StepGraphs
 from hvpkit.types import Example
 
 CLIP_EPS = 1e-6  # what torch's clip_grad_norm_ adds to the norm

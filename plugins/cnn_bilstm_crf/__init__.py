@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from hvpkit.config.option_types import Count, Number, Share
 from hvpkit.hookspecs import Register, hookimpl
-from hvpkit.option_types import Count, Number, Share
 
 if TYPE_CHECKING:
-    from hvpkit.contracts import TextContext, TextEncoder
+    from hvpkit.interfaces import TextContext, TextEncoder
 
 
 @hookimpl
@@ -47,7 +47,7 @@ def cnn_bilstm(
     """
     from pathlib import Path
 
-    from hvpkit.text.word_embedding import WordOptions
+    from hvpkit.model.text.word_embedding import WordOptions
 
     from .encoder import Shape, build
 

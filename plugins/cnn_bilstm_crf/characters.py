@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hvpkit.text.word_embedding import uniform
+from hvpkit.model.text.word_embedding import uniform
 
 LONGEST = 50  # characters of a word that are read, so that a link does not make a batch as wide as it is (our own)
 

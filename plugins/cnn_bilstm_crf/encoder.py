@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
-from hvpkit.data.batching import pad
-from hvpkit.text.vocabulary import Vocabulary
-from hvpkit.text.word_embedding import WordEmbedding, WordOptions, open_words
+from hvpkit.batching import pad
+from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
+from hvpkit.model.text.vocabulary import Vocabulary
+from hvpkit.model.text.word_embedding import WordEmbedding, WordOptions, open_words
 from hvpkit.types import Example
 
 from .characters import LONGEST, CharacterCnn

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from hvpkit.config.option_types import Count, Number, Share
 from hvpkit.hookspecs import Register, hookimpl
-from hvpkit.option_types import Count, Number, Share
 
 if TYPE_CHECKING:
-    from hvpkit.contracts import Head, HeadContext, TextContext, TextEncoder
+    from hvpkit.interfaces import Head, HeadContext, TextContext, TextEncoder
 
 
 @hookimpl
@@ -49,7 +49,7 @@ def pcnn(
     """
     from pathlib import Path
 
-    from hvpkit.text.word_embedding import WordOptions, open_words
+    from hvpkit.model.text.word_embedding import WordOptions, open_words
 
     from .encoder import Pcnn, Shape
 

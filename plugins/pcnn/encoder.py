@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextEncoder, TextStates, Trace
-from hvpkit.text.word_embedding import WordEmbedding, uniform
+from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextEncoder, TextStates, Trace
+from hvpkit.model.text.word_embedding import WordEmbedding, uniform
 from hvpkit.types import Example
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from hvpkit.contracts import Fused, HeadContext, TextBatch
-from hvpkit.heads.classifiers import RelationHead
+from hvpkit.interfaces import Fused, HeadContext, TextBatch
+from hvpkit.model.heads.classifiers import RelationHead
 
 SEGMENTS = 3
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from hvpkit.config.option_types import Count, Share
 from hvpkit.hookspecs import Register, hookimpl
-from hvpkit.option_types import Count, Share
 
 from . import messages  # noqa: F401 - adds the templates
 
 if TYPE_CHECKING:
-    from hvpkit.contracts import Fusion, FusionContext
+    from hvpkit.interfaces import Fusion, FusionContext
 
 
 @hookimpl

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hvpkit.contracts import EmissionMix, EncodedText, Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual, cell_width
 from hvpkit.errors import ComponentError
+from hvpkit.interfaces import EmissionMix, EncodedText, Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual, cell_width
 from hvpkit.types import Example
 
 from .layers import CrossLayer, CrossStack, initialise

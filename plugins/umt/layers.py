@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from hvpkit.text.prefix_attention import attention_weights
+from hvpkit.model.text.prefix_attention import attention_weights
 
 SPREAD = 0.02  # the standard deviation of BERT's first weights
 EPSILON = 1e-12

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchcrf import CRF
 
-from hvpkit.contracts import EncodedText, TextBatch
-from hvpkit.heads.crf_likelihood import log_likelihoods
+from hvpkit.interfaces import EncodedText, TextBatch
+from hvpkit.model.heads.crf_likelihood import log_likelihoods
 from hvpkit.types import Example
 
 from .layers import CrossLayer

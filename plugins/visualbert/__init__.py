@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from hvpkit.config.option_types import Count, Share
 from hvpkit.hookspecs import Register, hookimpl
-from hvpkit.option_types import Count, Share
 
 from . import messages  # noqa: F401 - adds the templates
 
 if TYPE_CHECKING:
-    from hvpkit.contracts import Fusion, FusionContext, TextContext, TextEncoder, VisionContext, VisualBackbone
+    from hvpkit.interfaces import Fusion, FusionContext, TextContext, TextEncoder, VisionContext, VisualBackbone
 
 Detector = Literal[
     "fasterrcnn-resnet50-fpn",
@@ -85,8 +85,8 @@ def visualbert_from_scratch(
     In training it hides words as `bert-from-scratch` does; `region_width` is the width of a region's features. Raises ComponentError when
     the width does not split into the heads.
     """
-    from hvpkit.text.bert_from_scratch import BertShape
-    from hvpkit.text.hidden_words import Hiding
+    from hvpkit.model.text.bert_from_scratch import BertShape
+    from hvpkit.model.text.word_masking import Hiding
 
     from .from_scratch import build_visualbert
 

@@ -11,10 +11,10 @@ from torchvision.models import get_model, get_model_weights
 from torchvision.models.detection.faster_rcnn import FasterRCNN
 from torchvision.models.detection.roi_heads import RoIHeads
 
-from hvpkit.contracts import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.errors import ModelFolderError
-from hvpkit.vision.torchvision_backbone import SIDE, read_state_dict, weights_file
-from hvpkit.vision.transform import to_pixels
+from hvpkit.interfaces import LevelInfo, VisionContext, VisualBackbone
+from hvpkit.model.vision.torchvision_backbone import SIDE, read_state_dict, weights_file
+from hvpkit.model.vision.transforms import to_pixels
 
 WITHOUT_EPSILON = ("fasterrcnn-resnet50-fpn", "maskrcnn-resnet50-fpn")  # torchvision reads their COCO weights with norms that add none
 

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, BertConfig, VisualBertConfig, VisualBertModel
 
-from hvpkit.contracts import TextContext
 from hvpkit.errors import ModelFolderError
+from hvpkit.interfaces import TextContext
 from hvpkit.messages import Message
-from hvpkit.text.hub import open_pretrained, require_weights
-from hvpkit.text.hugging_face import load_tokenizer, require_fitting
-from hvpkit.text.markers import MARKERS
+from hvpkit.model.text.hugging_face import load_tokenizer, require_fitting
+from hvpkit.model.text.input_layout import MARKERS
+from hvpkit.utils.hub import open_pretrained, require_weights
 
 from .encoder import Begun, VisualBertEncoder
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, VisualBertModel
 
-from hvpkit.contracts import EncodedText, Prefix, TextBatch, TextStates, Trace
+from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextStates, Trace
 from hvpkit.messages import Message
-from hvpkit.text.hidden_words import HiddenWords, Hiding
-from hvpkit.text.hugging_face import HuggingFaceEncoder, TextStyle
+from hvpkit.model.text.hugging_face import HuggingFaceEncoder, TextStyle
+from hvpkit.model.text.word_masking import HiddenWords, Hiding
 
 Begun = Literal["visualbert", "bert", "random"]  # whose weights it had before training
 

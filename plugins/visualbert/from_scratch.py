@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from transformers import VisualBertConfig
 
-from hvpkit.contracts import TextContext
 from hvpkit.errors import ComponentError
-from hvpkit.text.bert_from_scratch import POSITIONS, BertShape, learn_vocabulary
-from hvpkit.text.hidden_words import Hiding
-from hvpkit.text.hugging_face import load_tokenizer
-from hvpkit.text.markers import MARKERS
+from hvpkit.interfaces import TextContext
+from hvpkit.model.text.bert_from_scratch import POSITIONS, BertShape, learn_vocabulary
+from hvpkit.model.text.hugging_face import load_tokenizer
+from hvpkit.model.text.input_layout import MARKERS
+from hvpkit.model.text.word_masking import Hiding
 
 from .checkpoint import empty
 from .encoder import VisualBertEncoder

@@ -7,8 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hvpkit.contracts import Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual, cell_width
 from hvpkit.errors import ComponentError
+from hvpkit.interfaces import Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual, cell_width
 
 from .encoder import VisualBertEncoder
 

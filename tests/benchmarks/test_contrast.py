@@ -5,10 +5,10 @@ import shlex
 import pytest
 import tiny
 
-from hvpkit.data.demo.generate import contrast_pairs, generate
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
 from hvpkit.messages import Message
+from hvpkit.synthetic.generate import contrast_pairs, generate
 from hvpkit.types import Entity, Example, Relation, Span
 
 

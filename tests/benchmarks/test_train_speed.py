@@ -7,8 +7,8 @@ import torch
 
 import train_speed
 from as_in_2022 import PaddingBatcher
-from hvpkit.data.batching import Batcher
-from hvpkit.model import build_model
+from hvpkit.batching import Batcher
+from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.types import Example
 from subject import SHAPES, make_subject, without_dropout

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import tiny
 
-from hvpkit.data.demo.generate import generate
-from hvpkit.data.labels import tag_labels
 from hvpkit.data.prepared import open_prepared, write_prepared
+from hvpkit.labels.inventory import tag_labels
 from hvpkit.messages import Message
+from hvpkit.synthetic.generate import generate
 
 SALIENCY = {"proposer": "saliency", "version": "1", "phrases": [], "threshold": 0.0, "overlap": 0.5, "smallest": 16, "most": 3}
 

@@ -29,7 +29,7 @@ def test_a_dry_run_shows_the_runs_and_how_long_they_take_and_does_nothing(hvp, p
 
 
 def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data):
-    from hvpkit.experiments.expansion import expand
+    from hvpkit.experiments.expand import expand
     from hvpkit.experiments.plan import load_plan
     from hvpkit.registry import load_registry
 
@@ -49,7 +49,7 @@ def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data)
 
 
 def test_a_dry_run_says_what_the_run_itself_would_refuse(hvp, plan, tmp_path, mner_data):
-    from hvpkit.experiments.expansion import expand
+    from hvpkit.experiments.expand import expand
     from hvpkit.experiments.plan import load_plan
     from hvpkit.registry import load_registry
 

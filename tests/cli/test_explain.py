@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from hvpkit.explain.changes import other_picture
+from hvpkit.explain.counterfactuals import other_picture
 from hvpkit.messages import Message
 
 TEXT = "Ada visits Oslo"

@@ -68,7 +68,9 @@ def test_help_imports_no_command_and_nothing_that_commands_need():
     heavy = "('hvpkit', 'pydantic', 'yaml', 'PIL')"
     program = f"import sys; from hvpkit.cli import app; print(sorted(m for m in sys.modules if m.startswith({heavy})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['hvpkit', 'hvpkit.cli', 'hvpkit.cli.output', 'hvpkit.errors', 'hvpkit.messages', 'hvpkit.progress']"
+    assert (
+        done.stdout.strip() == "['hvpkit', 'hvpkit.cli', 'hvpkit.cli.output', 'hvpkit.errors', 'hvpkit.messages', 'hvpkit.utils.progress']"
+    )
 
 
 @pytest.mark.parametrize("name", names())
@@ -121,8 +123,8 @@ def test_a_stop_is_one_message_and_exit_code_130(hvp, monkeypatch, stop, code):
 @pytest.mark.parametrize(
     ("typed", "works", "said"),
     [
-        (("preprocess", "demo"), "hvpkit.data.preprocess.preprocess", ["preprocess-stopped"]),
-        (("experiment", "quick"), "hvpkit.experiments.execution.execute", ["runs-estimated", "experiment-stopped"]),
+        (("preprocess", "demo"), "hvpkit.preprocessing.preprocess.preprocess", ["preprocess-stopped"]),
+        (("experiment", "quick"), "hvpkit.experiments.scheduler.execute", ["runs-estimated", "experiment-stopped"]),
         (("recipes",), "hvpkit.cli.recipes.list_recipes", ["stopped"]),
     ],
 )

@@ -84,7 +84,7 @@ def test_what_stands_twice_is_said(hvp, here, mre_text_model):
 
 
 def test_a_text_without_entities_says_so(hvp, here, mner_text_model, monkeypatch):
-    from hvpkit.heads.crf import CrfHead
+    from hvpkit.model.heads.crf import CrfHead
 
     monkeypatch.setattr(CrfHead, "decode", lambda self, scores, text: [[]])
     typed = hvp("predict", "--model", str(mner_text_model), "--text", "so it is")
@@ -105,7 +105,7 @@ def test_the_newest_model_is_used_and_named(hvp, here, mner_text_model):
 
 def test_a_plugin_file_is_loaded(hvp, here, mner_data):
     (here / "even.py").write_text(
-        "from hvpkit.gates import flat\nfrom hvpkit.hookspecs import hookimpl\n\n\n"
+        "from hvpkit.model.gates import flat\nfrom hvpkit.hookspecs import hookimpl\n\n\n"
         "@hookimpl\ndef register_gates(register):\n    register('even', flat)\n",
         encoding="utf-8",
     )
@@ -287,7 +287,7 @@ def test_the_same_command_goes_on_and_then_has_nothing_to_do(hvp, pairs, mner_mo
     assert typed.fields("lines-predicted")["new"] == 5
     lines = (pairs / "out.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["a", "b", None, "d", "e", "f"]
-    monkeypatch.setattr("hvpkit.predictor.load_model", None)
+    monkeypatch.setattr("hvpkit.inference.predictor.load_model", None)
     typed = hvp(*words)
     assert typed.code == 0
     assert [message.code for message in typed.said] == ["predictions-kept", "lines-failed"]
@@ -305,7 +305,7 @@ def test_the_same_command_goes_on_and_then_has_nothing_to_do(hvp, pairs, mner_mo
 )
 def test_what_ends_it_early_is_told_with_how_to_go_on(hvp, pairs, mner_text_model, monkeypatch, stop, code, said):
     (pairs / "out.jsonl").write_bytes(b"")
-    monkeypatch.setattr("hvpkit.prediction_files.PredictionFile.run", Mock(side_effect=stop))
+    monkeypatch.setattr("hvpkit.inference.bulk.PredictionFile.run", Mock(side_effect=stop))
     typed = hvp("predict", "--model", str(mner_text_model), "--input", "in.jsonl", "--output", "out.jsonl")
     assert (typed.code, typed.out) == (code, "")
     assert [message.code for message in typed.said] == said

@@ -76,8 +76,8 @@ def test_what_cannot_be_prepared_is_refused_in_one_message(hvp, root, words, cod
 
 
 PLUGIN = '''
-from hvpkit.data.labels import tag_labels
-from hvpkit.data.reading import Dataset
+from hvpkit.labels.inventory import tag_labels
+from hvpkit.data.readers.base import Dataset
 from hvpkit.hookspecs import hookimpl
 from hvpkit.types import Example
 

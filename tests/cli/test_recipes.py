@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 
+from hvpkit.config.loading import load_recipe, shipped_recipes
 from hvpkit.messages import message_to_json
-from hvpkit.recipe_loading import load_recipe, shipped_recipes
 
 
 def test_every_shipped_recipe_is_listed(hvp):

@@ -12,10 +12,10 @@ import tiny
 from hvpkit.cli import output
 from hvpkit.cli.train import _say_epoch
 from hvpkit.messages import log_to
-from hvpkit.training.report import EpochLine
+from hvpkit.training.callbacks import EpochLine
 
 GATE = """
-from hvpkit.gates import flat
+from hvpkit.model.gates import flat
 from hvpkit.hookspecs import hookimpl
 
 @hookimpl
@@ -84,7 +84,7 @@ def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_dat
     tiny.recipe(here, mner_data.folder, "mner")
     words = ("train", "tiny.yaml", "--set", "fusion.gate=even", "--plugin")
     with monkeypatch.context() as patched:
-        patched.setattr("hvpkit.training.run.Run.finish", Mock(side_effect=KeyboardInterrupt))
+        patched.setattr("hvpkit.training.train.Run.finish", Mock(side_effect=KeyboardInterrupt))
         hvp(*words, "even.py")
     typed = hvp(*words, "later/even.py", "--resume")
     assert (typed.code, typed.errors) == (2, ["unfinished-run-differs"])
@@ -168,12 +168,12 @@ def test_several_faults_of_a_recipe_come_at_once_with_their_lines(hvp, here):
 
 
 def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
-    from hvpkit.training import run
+    from hvpkit.training import train
 
     def interrupted(*parts: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "train", interrupted)
+    monkeypatch.setattr(train, "train", interrupted)
     typed = hvp("train", "tiny.yaml")
     assert (typed.code, typed.out) == (130, "")
     assert [message.code for message in typed.said] == ["train-stopped"]
@@ -191,13 +191,13 @@ def test_lines_of_epochs_are_aligned(capsys):
 
 def test_a_run_goes_on_with_as_many_processes_as_it_began_with(hvp, here, monkeypatch):
     """Another number makes other steps of an epoch, so that epochs would be left out or done twice."""
-    from hvpkit.training import run
+    from hvpkit.training import train
 
     def interrupted(*parts: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.Run, "finish", interrupted)
+        patch.setattr(train.Run, "finish", interrupted)
         assert hvp("train", "tiny.yaml").code == 130
     monkeypatch.setenv("WORLD_SIZE", "2")
     typed = hvp("train", "tiny.yaml", "--resume")

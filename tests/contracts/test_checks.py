@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hvpkit.contracts import (
+from hvpkit.data.readers.base import Dataset, ReaderContext
+from hvpkit.errors import InputError
+from hvpkit.interfaces import (
     Fused,
     Fusion,
     FusionContext,
@@ -29,12 +31,13 @@ from hvpkit.contracts import (
     Visual,
     VisualBackbone,
 )
-from hvpkit.data.reading import Dataset, ReaderContext
-from hvpkit.errors import InputError
-from hvpkit.gates.dynamic import DynamicGate
-from hvpkit.heads.classifiers import ClsHead
-from hvpkit.heads.crf import CrfHead
 from hvpkit.messages import Message
+from hvpkit.model.gates.dynamic import DynamicGate
+from hvpkit.model.heads.classifiers import ClsHead
+from hvpkit.model.heads.crf import CrfHead
+from hvpkit.model.projectors.per_level import StagesProjector
+from hvpkit.model.text.hugging_face import HuggingFaceEncoder
+from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
 from hvpkit.registry import load_registry
 from hvpkit.testing import (
     CheckFailed,
@@ -48,10 +51,7 @@ from hvpkit.testing import (
     check_text_encoder,
 )
 from hvpkit.testing.inputs import LABELS
-from hvpkit.text.hugging_face import HuggingFaceEncoder
 from hvpkit.types import Box, Example, Labels, Relation, Span, VisualObject
-from hvpkit.vision.cnn_from_scratch import CnnFromScratch
-from hvpkit.vision.stages import StagesProjector
 
 REGISTRY = load_registry()
 

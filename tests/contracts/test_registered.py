@@ -11,7 +11,7 @@ import pytest
 from fabricate import TWEETS, draw, pair, write_lines, write_pairs, write_tweets
 from torch import nn
 
-from hvpkit.contracts import TextContext, TextEncoder
+from hvpkit.interfaces import TextContext, TextEncoder
 from hvpkit.registry import KINDS, Component, load_registry
 from hvpkit.testing import (
     check_backbone,

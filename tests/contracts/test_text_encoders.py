@@ -11,13 +11,13 @@ from small_models import POSITIONS, SENTENCES, WITH_PREFIX, WITHOUT_PREFIX
 from torch import Tensor, nn
 from transformers import AttentionInterface, AutoModel
 
-from hvpkit.contracts import Prefix, TextContext
-from hvpkit.data.batching import pad_texts
+from hvpkit.batching import pad_texts
 from hvpkit.errors import ComponentError
+from hvpkit.interfaces import Prefix, TextContext
+from hvpkit.model.text import prefix_attention as ours
+from hvpkit.model.text.input_layout import MARKERS
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_text_encoder
-from hvpkit.text import prefix_attention as ours
-from hvpkit.text.markers import MARKERS
 from hvpkit.types import Example, Span
 
 hugging_face = load_registry().get("text encoder", "hugging-face").factory

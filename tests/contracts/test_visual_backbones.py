@@ -12,8 +12,8 @@ from raising import raises
 from small_models import BACKBONES
 from transformers import AutoModelForImageClassification
 
-from hvpkit.contracts import LevelInfo, VisionContext
 from hvpkit.errors import ModelFolderError
+from hvpkit.interfaces import LevelInfo, VisionContext
 from hvpkit.messages import Message
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_backbone

@@ -8,9 +8,9 @@ import shutil
 import pytest
 from raising import raises
 
-from hvpkit.data.labels import MNRE_RELATIONS, relation_labels, tag_labels
 from hvpkit.data.prepared import open_prepared, staged, write_prepared, write_records
 from hvpkit.errors import DataError
+from hvpkit.labels.inventory import MNRE_RELATIONS, relation_labels, tag_labels
 from hvpkit.types import Box, Example, Labels, Span, VisualObject
 
 TAGS = tag_labels()

@@ -7,7 +7,7 @@ from typing import Any
 
 import tiny
 
-from hvpkit.experiments.expansion import PlannedRun
+from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.plan import Plan
 from hvpkit.experiments.results import Data, Outcomes, Result, Score
 

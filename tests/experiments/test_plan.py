@@ -7,10 +7,10 @@ from experiments import plans
 from pydantic import ValidationError
 from raising import raises
 
+from hvpkit.config.loading import shipped_recipes
 from hvpkit.errors import PlanError, choices
-from hvpkit.experiments.expansion import expand
+from hvpkit.experiments.expand import expand
 from hvpkit.experiments.plan import load_plan, shipped_plans
-from hvpkit.recipe_loading import shipped_recipes
 from hvpkit.registry import load_registry
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "experiments"

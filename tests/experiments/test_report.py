@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from experiments import plans
 
-from hvpkit.experiments.published import TABLE_1, conditions, published
+from hvpkit.experiments.published_scores import TABLE_1, conditions, published
 from hvpkit.experiments.report import Report
 from hvpkit.experiments.results import Data, Header, Score
 from hvpkit.experiments.tables import Cell, Table, as_csv, latex, markdown, with_best
-from hvpkit.experiments.writing import write_report
+from hvpkit.experiments.write_report import write_report
 
 GOOD, POOR = [(1, 1, 1)] * 8 + [(0, 1, 1)] * 2, [(1, 1, 1)] * 5 + [(0, 1, 1)] * 5
 

@@ -14,12 +14,12 @@ from raising import raises
 
 from hvpkit.errors import HvpkitError
 from hvpkit.experiments.worker import Job, _sweep, do
-from hvpkit.model_folder import written_whole
+from hvpkit.saving.model_folder import written_whole
 
 SCRIPT = """
 import sys, threading
 from hvpkit.experiments.worker import _leave_with_parent
-from hvpkit.workers import Workers
+from hvpkit.utils.parallel import Workers
 
 sys.stdin.readline()
 threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -67,7 +67,12 @@ def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_
     plugins = [tmp_path / name / "even.py" for name in ("before", "after")]
     for number, plugin in enumerate(plugins):
         plugin.parent.mkdir()
-        lines = ("from hvpkit.gates import flat", "from hvpkit.hookspecs import hookimpl", "@hookimpl", "def register_gates(register):")
+        lines = (
+            "from hvpkit.model.gates import flat",
+            "from hvpkit.hookspecs import hookimpl",
+            "@hookimpl",
+            "def register_gates(register):",
+        )
         plugin.write_text("\n".join((*lines, f"    register('even', flat)  # {number}\n")), encoding="utf-8")
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion.gate=even",))
     (tmp_path / "run.yaml").write_text(recipe.to_yaml(), encoding="utf-8")

@@ -11,9 +11,9 @@ import pytest
 import tiny
 
 import hvpkit
-from hvpkit.explain.page import write_page
-from hvpkit.explain.pair import explain
-from hvpkit.prediction_input import PredictionInput, read_input
+from hvpkit.explain.explain import explain
+from hvpkit.explain.render.html_page import write_page
+from hvpkit.inference.inputs import PredictionInput, read_input
 from hvpkit.types import Box, VisualObject
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not opened in a browser")

@@ -8,9 +8,9 @@ import pytest
 import tiny
 
 import hvpkit
-from hvpkit.explain.pair import explain
-from hvpkit.prediction_input import read_example
-from hvpkit.recipe_loading import load_recipe
+from hvpkit.config.loading import load_recipe
+from hvpkit.explain.explain import explain
+from hvpkit.inference.inputs import read_example
 from hvpkit.registry import load_registry
 
 PLUGIN = '''
@@ -27,7 +27,7 @@ def register_heads(register):
 def late(context):
     """Adds the pictures' mean to every state, and counts phrases."""
     import torch
-    from hvpkit.contracts import Fused, Fusion
+    from hvpkit.interfaces import Fused, Fusion
 
     class Late(Fusion):
         def __init__(self):
@@ -53,8 +53,8 @@ def late(context):
 
 def forgetful(context):
     """A CRF that can only tell what it decodes."""
-    from hvpkit.contracts import Head
-    from hvpkit.heads.crf import CrfHead
+    from hvpkit.interfaces import Head
+    from hvpkit.model.heads.crf import CrfHead
 
     class Forgetful(CrfHead):
         confidences = Head.confidences
@@ -96,8 +96,8 @@ def test_a_fusion_without_gate_and_prefix_has_its_changes_and_what_it_named(plug
 
 
 def test_what_a_fusion_reads_of_an_object_goes_with_it(plugged, mner_data):
-    from hvpkit.data.batching import Batcher
-    from hvpkit.explain.changes import variants
+    from hvpkit.batching import Batcher
+    from hvpkit.explain.counterfactuals import variants
 
     model, plugin = plugged
     predictor = hvpkit.load(model, [plugin], device="cpu")

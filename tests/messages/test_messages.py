@@ -65,7 +65,7 @@ def test_json_has_the_codes_of_messages_within_messages():
 
 
 # ----------------------------------------------------------------------------------------------------------------- logging
-@pytest.mark.parametrize("name", ["hvpkit", "hvpkit.vision.features", "hvpkit_plugins.umt"])
+@pytest.mark.parametrize("name", ["hvpkit", "hvpkit.features.cache", "hvpkit_plugins.umt"])
 def test_a_record_is_the_message_itself_and_goes_to_the_handler_alone(caplog, name):
     handler, message = BufferingHandler(capacity=10), Message("os-error", reason="full", file="")
     with log_to(handler):
@@ -81,7 +81,7 @@ def test_an_application_gets_what_is_logged_afterwards_as_before(caplog):
     with pytest.raises(KeyboardInterrupt), log_to(logging.NullHandler()):
         raise KeyboardInterrupt
     assert [(logger.handlers, logger.level, logger.propagate) for logger in map(logging.getLogger, LOGGERS)] == before
-    logging.getLogger("hvpkit.evaluation").warning(Message("stopped"))
+    logging.getLogger("hvpkit.evaluation.evaluate").warning(Message("stopped"))
     assert [record.msg.code for record in caplog.records] == ["stopped"]
 
 

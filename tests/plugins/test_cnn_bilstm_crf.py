@@ -12,16 +12,16 @@ from raising import raises
 from torch import nn
 
 import hvpkit_plugins
-from hvpkit.contracts import TextBatch, TextContext
-from hvpkit.data.batching import pad_texts
+from hvpkit.batching import pad_texts
+from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError, ModelFolderError
-from hvpkit.evaluation import evaluate
-from hvpkit.model_folder import open_model_folder
-from hvpkit.recipe_loading import load_recipe
+from hvpkit.evaluation.evaluate import evaluate
+from hvpkit.interfaces import TextBatch, TextContext
 from hvpkit.registry import load_registry
+from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.testing import check_text_encoder
 from hvpkit.testing.inputs import EXAMPLES
-from hvpkit.training.run import train
+from hvpkit.training.train import train
 from hvpkit.types import Example
 
 FACTORY = load_registry().get("text encoder", "cnn-bilstm").factory

@@ -14,10 +14,10 @@ import torch
 from raising import raises
 
 import hvpkit_plugins
-from hvpkit.contracts import PrefixShape
-from hvpkit.data.batching import Batcher
+from hvpkit.batching import Batcher
 from hvpkit.errors import ComponentError
-from hvpkit.model import build_model
+from hvpkit.interfaces import PrefixShape
+from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_gate
 

@@ -12,16 +12,16 @@ from raising import raises
 from torch import Tensor
 
 import hvpkit_plugins
-from hvpkit.contracts import Fused, HeadContext, TextBatch, TextContext
-from hvpkit.data.batching import pad_texts
+from hvpkit.batching import pad_texts
+from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError
-from hvpkit.evaluation import evaluate
-from hvpkit.model_folder import open_model_folder
-from hvpkit.recipe_loading import load_recipe
+from hvpkit.evaluation.evaluate import evaluate
+from hvpkit.interfaces import Fused, HeadContext, TextBatch, TextContext
 from hvpkit.registry import load_registry
+from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.testing import check_head, check_text_encoder
 from hvpkit.testing.inputs import EXAMPLES, LABELS
-from hvpkit.training.run import train
+from hvpkit.training.train import train
 from hvpkit.types import Example, Span
 
 ENCODER = load_registry().get("text encoder", "pcnn").factory
@@ -69,7 +69,7 @@ def test_its_module_comes_without_torch():
 @pytest.mark.parametrize("part", ["text.encoder=pcnn", "head=piecewise-max"])
 def test_it_is_for_relations_alone(tmp_path, part):
     with raises(ComponentError, "components-do-not-fit") as refused:
-        from hvpkit.composition import check_composition
+        from hvpkit.config.compatibility import check_composition
 
         check_composition(
             tiny.recipe(tmp_path, tmp_path, "mner", pictures=False, overrides=("text={encoder: cnn-bilstm}", part)), load_registry()

@@ -10,9 +10,9 @@ import tiny
 
 import hvpkit
 from hvpkit.cli import main
-from hvpkit.explain.pair import explain
-from hvpkit.prediction_input import read_example
-from hvpkit.recipe_loading import load_recipe
+from hvpkit.config.loading import load_recipe
+from hvpkit.explain.explain import explain
+from hvpkit.inference.inputs import read_example
 
 VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, size: 32, objects: 2, grid: 2, frozen: false}"
 SYSTEMS = {

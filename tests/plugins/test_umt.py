@@ -9,12 +9,12 @@ import torch
 from raising import raises
 from torch import Tensor
 
-from hvpkit.contracts import Fused, HeadContext, Trace
-from hvpkit.data.batching import Batcher, pad
+from hvpkit.batching import Batcher, pad
+from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError, RecipeError
-from hvpkit.heads.bio import runs
-from hvpkit.model import build_model
-from hvpkit.recipe_loading import load_recipe
+from hvpkit.interfaces import Fused, HeadContext, Trace
+from hvpkit.labels.bio import runs
+from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_fusion
 from hvpkit.testing.fusions import _context

@@ -12,17 +12,17 @@ from PIL import Image
 from raising import raises
 from transformers import AutoModel, BertConfig, BertForPreTraining, BertModel, VisualBertConfig, VisualBertForPreTraining
 
-from hvpkit.contracts import TextContext, Trace, VisionContext
-from hvpkit.data.batching import Batcher
+from hvpkit.batching import Batcher
+from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError, ModelFolderError
+from hvpkit.interfaces import TextContext, Trace, VisionContext
 from hvpkit.messages import Message
-from hvpkit.model import build_model
-from hvpkit.recipe_loading import load_recipe
+from hvpkit.model.model import build_model
+from hvpkit.model.text.input_layout import MARKERS
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_fusion, check_text_encoder
 from hvpkit.testing.fusions import _context
 from hvpkit.testing.inputs import EXAMPLES, encode, random_visual, text_batch, without_pictures
-from hvpkit.text.markers import MARKERS
 from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.types import Example
 
@@ -313,7 +313,7 @@ def test_weights_that_detectors_do_not_have_are_refused():
 
 # ------------------------------------------------------------------------------------------------------------ as a whole
 def test_what_cannot_compose_is_refused_with_what_would_fit(mner_data, tmp_path):
-    from hvpkit.composition import composition_problems
+    from hvpkit.config.compatibility import composition_problems
 
     wrong = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion={name: visualbert}",))
     ((_, problem),) = composition_problems(wrong, REGISTRY)

@@ -9,8 +9,8 @@ from training import runs
 
 from hvpkit.data.prepared import write_prepared
 from hvpkit.registry import load_registry
-from hvpkit.training.report import Report
-from hvpkit.training.run import Run
+from hvpkit.training.callbacks import Report
+from hvpkit.training.train import Run
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 

@@ -1,7 +1,7 @@
 import tiny
 from torch import nn
 
-from hvpkit.model import build_model
+from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.training.parameter_groups import parameter_groups
 

@@ -10,10 +10,10 @@ from training import runs
 
 from hvpkit.errors import InputError
 from hvpkit.registry import load_registry
-from hvpkit.training.report import Report
-from hvpkit.training.run import Run, train
+from hvpkit.training.callbacks import Report
+from hvpkit.training.run_directory import Workspace
+from hvpkit.training.train import Run, train
 from hvpkit.training.trainer import HvpTrainer
-from hvpkit.training.workspace import Workspace
 
 
 def _kill_when(process, happens):
@@ -109,7 +109,7 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path, mner_data, monkeypatch):
     recipe = _text_recipe(tmp_path, mner_data)
     _killed_in(monkeypatch, Run, "finish", recipe, tmp_path / "run")
     other = replace(mner_data, manifest=replace(mner_data.manifest, fingerprint="f" * 16))
-    monkeypatch.setattr("hvpkit.training.run.open_prepared", lambda folder: other)
+    monkeypatch.setattr("hvpkit.training.train.open_prepared", lambda folder: other)
     with raises(InputError, "unfinished-run-differs", folder=tmp_path / "run.training") as caught:
         train(recipe, load_registry(), tmp_path / "run", resume=True)
     [difference] = caught.value.fields["differences"]

@@ -7,10 +7,10 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import SGD, AdamW
 
 from hvpkit.errors import HvpkitError
-from hvpkit.model import Model
+from hvpkit.model.model import Model
 from hvpkit.registry import load_registry
-from hvpkit.training import run as training_run
-from hvpkit.training.run import train
+from hvpkit.training import train as training_run
+from hvpkit.training.train import train
 from hvpkit.training.trainer import CLIP_EPS
 
 

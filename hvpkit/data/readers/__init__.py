@@ -1,0 +1,39 @@
+"""The built-in dataset readers (no torch; what they need is imported when they are called)."""
+
+from __future__ import annotations
+
+from hvpkit.data.readers.base import Dataset, ReaderContext
+
+
+def twitter2015(context: ReaderContext) -> Dataset:
+    """Twitter-2015 as its authors publish it, in any usual layout; its type OTHER is MISC."""
+    from hvpkit.data.readers.find_files import TWITTER2015
+    from hvpkit.data.readers.public import read_public
+    from hvpkit.labels.inventory import tag_labels
+
+    return read_public(TWITTER2015, tag_labels(), context)
+
+
+def twitter2017(context: ReaderContext) -> Dataset:
+    """Twitter-2017 as its authors publish it, in any usual layout."""
+    from hvpkit.data.readers.find_files import TWITTER2017
+    from hvpkit.data.readers.public import read_public
+    from hvpkit.labels.inventory import tag_labels
+
+    return read_public(TWITTER2017, tag_labels(), context)
+
+
+def mnre(context: ReaderContext) -> Dataset:
+    """MNRE (v2) as its authors publish it, in any usual layout, with its 23 relations."""
+    from hvpkit.data.readers.find_files import MNRE
+    from hvpkit.data.readers.public import read_public
+    from hvpkit.labels.inventory import relation_labels
+
+    return read_public(MNRE, relation_labels(), context)
+
+
+def jsonl(context: ReaderContext) -> Dataset:
+    """Your own data: a file of JSON lines, or a folder of {train,dev,test}.jsonl."""
+    from hvpkit.data.readers.jsonl import read_own
+
+    return read_own(context)

@@ -1,0 +1,139 @@
+"""Searching settings on dev F1 with Optuna: one study a system and dataset, its trials kept as results, so that it goes on where it was."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from hvpkit.errors import InputError, PlanError, RecipeError
+from hvpkit.experiments.expand import PlannedRun, trial_name, with_settings
+from hvpkit.experiments.plan import Axis, Plan, Search
+from hvpkit.experiments.processes import MODELS, Epoch, Processes, RunFailed, Stopped
+from hvpkit.experiments.results import Data, Result, ResultsFile, Trial
+from hvpkit.messages import Message
+from hvpkit.utils.progress import ProgressBar
+
+log = logging.getLogger(__name__)
+
+
+def require_optuna() -> Any:  # noqa: ANN401 - a module
+    """Import Optuna; raises InputError where it is not installed."""
+    try:
+        import optuna
+    except ImportError as error:
+        raise InputError("search-needs-optuna") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+@dataclass(frozen=True)
+class Studies:
+    """The studies of a plan."""
+
+    plan: Plan
+    search: Search
+    results: ResultsFile
+    processes: Processes
+    bar: ProgressBar
+
+    def go(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
+        """Do what is left of every study, `jobs` of them at a time; gives why each trial that failed did."""
+        require_optuna()
+        with ThreadPoolExecutor(self.processes.setup.jobs) as pool:
+            futures = [pool.submit(self._study, run) for run in runs]
+            try:
+                return {name: reason for future in futures for name, reason in future.result().items()}
+            except BaseException:
+                self.processes.kill()
+                raise
+
+    def _study(self, run: PlannedRun) -> dict[str, str]:
+        optuna = require_optuna()
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=3) if self.search.prune else optuna.pruners.NopPruner()
+        study = optuna.create_study(direction="maximize", pruner=pruner)
+        done = {result.run.name: result for result in self.results.results if result.trial}
+        failed: dict[str, str] = {}
+        for number in range(self.search.trials):
+            name = trial_name(run, number)
+            study.sampler = optuna.samplers.TPESampler(seed=run.seed * 10_007 + number)  # each trial's own: going on changes nothing
+            trial = study.ask()
+            settings = {key: _suggest(trial, key, axis) for key, axis in self.search.space.items()}
+            try:
+                kept = self._kept(with_settings(run, name, settings), done.get(name), number, settings, trial)
+            except (RunFailed, RecipeError) as error:
+                failed[name] = error.message
+                log.warning(Message("run-failed", run=name, reason=error.message))
+                kept = None
+            _tell(optuna, study, trial, kept)
+            self.bar.advance()
+        return failed
+
+    def _kept(self, run: PlannedRun, done: Result | None, number: int, settings: dict[str, Any], trial: Any) -> Result:  # noqa: ANN401
+        """Give a trial's result: the one that is there, or that of doing it now."""
+        if done is None:
+            result = self._try(run, number, settings, trial)
+            self.results.add(result)
+            log.info(_line(result))
+            return result
+        if changed := run.differs_from(done.run):
+            folder = self.processes.setup.folder
+            raise PlanError("trial-differs", folder=folder, run=run.name, changes=changed)
+        for epoch, f1 in (done.trial.epochs if done.trial else {}).items():
+            trial.report(f1, int(epoch))
+        return done
+
+    def _try(self, run: PlannedRun, number: int, settings: dict[str, Any], trial: Any) -> Result:  # noqa: ANN401 - Optuna's trial
+        """Do one trial from its beginning; models of trials are not kept."""
+        epochs: dict[str, float] = {}
+
+        def watch(epoch: Epoch) -> bool:
+            if epoch["dev"] is None:
+                return True
+            epochs[str(epoch["epoch"])] = epoch["dev"]
+            trial.report(epoch["dev"], epoch["epoch"])
+            return not (self.search.prune and epoch["epoch"] < epoch["epochs"] and trial.should_prune())
+
+        self._clear(run)
+        try:
+            result = self.processes.result(run, self.plan, watch)
+            return result.model_copy(update={"trial": Trial(number=number, settings=settings, epochs=epochs)})
+        except Stopped:
+            stopped = Trial(number=number, settings=settings, epochs=epochs, pruned=True)
+            return Result(run=run, data=_no_data(run), encoder="", trial=stopped)
+        finally:
+            self._clear(run)
+
+    def _clear(self, run: PlannedRun) -> None:
+        for name in (run.name, f"{run.name}.training"):
+            shutil.rmtree(self.processes.setup.folder / MODELS / name, ignore_errors=True)
+
+
+def _suggest(trial: Any, key: str, axis: Axis) -> Any:  # noqa: ANN401 - Optuna's trial, a setting's value
+    if axis.values is not None:
+        return trial.suggest_categorical(key, axis.values)
+    suggest: Callable[..., Any] = trial.suggest_int if isinstance(axis.low, int) and isinstance(axis.high, int) else trial.suggest_float
+    return suggest(key, axis.low, axis.high, log=axis.log)
+
+
+def _tell(optuna: Any, study: Any, trial: Any, kept: Result | None) -> None:  # noqa: ANN401 - Optuna's own
+    if kept is not None and kept.trial is not None and kept.trial.pruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    elif kept is None or kept.dev is None:
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    else:
+        study.tell(trial, kept.dev.f1)
+
+
+def _line(result: Result) -> Message:
+    settings = [f"{key}={value}" for key, value in result.run.settings.items()]
+    if result.dev is None:
+        return Message("trial-pruned", run=result.run.name, settings=settings)
+    return Message("trial-scored", run=result.run.name, f1=100 * result.dev.f1, settings=settings)
+
+
+def _no_data(run: PlannedRun) -> Data:
+    return Data(name=run.dataset, fingerprint="", examples={}, pictures={})

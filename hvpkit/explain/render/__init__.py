@@ -1,0 +1,1 @@
+"""Render an explanation as HTML or as a figure."""

@@ -1,0 +1,1 @@
+"""Image features of frozen backbones: extraction, cache and store."""

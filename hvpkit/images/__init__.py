@@ -1,0 +1,1 @@
+"""Decode images safely and cut regions from them."""

@@ -1,0 +1,1 @@
+"""Predictions for one text or for many."""

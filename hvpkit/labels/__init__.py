@@ -1,0 +1,1 @@
+"""Labels of words and relations: BIO codec, inventories, gold labels, word tokenizer."""

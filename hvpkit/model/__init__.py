@@ -1,0 +1,1 @@
+"""The model and its components; hvpkit/model/model.py is the diagram."""

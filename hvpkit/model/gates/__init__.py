@@ -1,0 +1,50 @@
+"""Gates: how much each text layer takes from each level of the pyramid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvpkit.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    from hvpkit.interfaces import Gate, PrefixShape
+
+
+@hookimpl
+def register_gates(register: Register) -> None:
+    """Register the paper's gate, its two ablations, and the gate of the release."""
+    for name, factory in FACTORIES.items():
+        register(name, factory)
+
+
+def dynamic(shape: PrefixShape, *, slope: float = 0.01) -> Gate:
+    """Softmax over levels, computed from the pictures for each text layer (Chen et al. 2022, eq. 3-4)."""
+    from hvpkit.model.gates.dynamic import DynamicGate
+
+    return DynamicGate(shape, slope)
+
+
+def flattened(shape: PrefixShape, *, slope: float = 0.01) -> Gate:
+    """The dynamic gate over cells side by side instead of averaged (release of Chen et al. 2022)."""
+    from hvpkit.model.gates.flattened import FlattenedGate
+
+    return FlattenedGate(shape, slope)
+
+
+def flat(shape: PrefixShape) -> Gate:
+    """The last level alone feeds every layer (HVPNeT-Flat)."""
+    from hvpkit.model.gates.fixed import FixedGate
+
+    return FixedGate([len(shape.channels) - 1] * shape.layers, len(shape.channels))
+
+
+def one_to_three(shape: PrefixShape) -> Gate:
+    """Layer l takes level floor(l*C/N): three layers a level in BERT-base (HVPNeT-1T3)."""
+    from hvpkit.model.gates.fixed import FixedGate
+
+    levels = len(shape.channels)
+    return FixedGate([layer * levels // shape.layers for layer in range(shape.layers)], levels)
+
+
+# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
+FACTORIES = {"dynamic": dynamic, "flattened": flattened, "flat": flat, "1t3": one_to_three}

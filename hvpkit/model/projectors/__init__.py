@@ -1,0 +1,1 @@
+"""Projectors: from pooled image features to the width of the text encoder."""

@@ -1,0 +1,67 @@
+"""Text encoders and what stands between words and positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from hvpkit.config.option_types import Count, Share
+from hvpkit.hookspecs import Register, hookimpl
+from hvpkit.model.text.input_layout import MARKERS, RELEASED_MARKERS
+
+if TYPE_CHECKING:
+    from hvpkit.interfaces import TextContext, TextEncoder
+
+PROVIDES = {"states", "pooled", "prefix"}
+MARKER_TOKENS = {False: (), True: MARKERS, "release": RELEASED_MARKERS}
+
+
+@hookimpl
+def register_text_encoders(register: Register) -> None:
+    """Register the built-in encoders."""
+    for name, factory in FACTORIES.items():
+        register(name, factory, provides=PROVIDES)
+
+
+def hugging_face(
+    context: TextContext,
+    *,
+    name: str,
+    weights: Literal["pretrained", "random"] = "pretrained",
+    markers: bool | Literal["release"] = True,
+    layout: Literal["words", "pieces"] = "words",
+) -> TextEncoder:
+    """Any Hugging Face text encoder, by hub id or local folder.
+
+    `weights: random` takes the architecture alone. `markers` puts marker tokens around head and tail (MRE only), `release` those of the
+    release of Chen et al. 2022. `layout: pieces` lays text out as the release does (hvpkit/model/text/input_layout.py). Raises
+    ModelFolderError when the encoder cannot be found or opened.
+    """
+    from hvpkit.model.text.hugging_face import TextStyle, open_hugging_face
+
+    return open_hugging_face(context, name=name, random=weights == "random", style=TextStyle(MARKER_TOKENS[markers], layout == "pieces"))
+
+
+def bert_from_scratch(
+    context: TextContext,
+    *,
+    width: Count = 128,
+    layers: Count = 4,
+    heads: Count = 4,
+    vocabulary: Count = 1000,
+    disguised: Share = 0.5,
+    masked: Share = 0.2,
+    markers: bool = True,
+) -> TextEncoder:
+    """A small BERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
+
+    In training a share `disguised` of the words with a capital look like names that were never seen, and up to a share `masked` of a
+    sentence's words is hidden. Raises ComponentError when the width does not split into the heads.
+    """
+    from hvpkit.model.text.bert_from_scratch import BertShape, build_bert
+    from hvpkit.model.text.word_masking import Hiding
+
+    return build_bert(context, BertShape(width, layers, heads, vocabulary), Hiding(disguised, masked), markers)
+
+
+# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
+FACTORIES = {"hugging-face": hugging_face, "bert-from-scratch": bert_from_scratch}

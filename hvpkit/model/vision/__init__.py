@@ -1,0 +1,93 @@
+"""Visual backbones, projectors, and the tower that makes pyramids of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from hvpkit.config.option_types import Count
+from hvpkit.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    from hvpkit.interfaces import PrefixShape, Projector, VisionContext, VisualBackbone
+
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+CONVNEXTS = ("convnext-tiny", "convnext-small", "convnext-base", "convnext-large")
+
+
+@hookimpl
+def register_visual_backbones(register: Register) -> None:
+    """Register the built-in backbones."""
+    for name in (*RESNETS, "vgg16", *CONVNEXTS):
+        register(name, _torchvision(name))
+    register("hugging-face", FACTORIES["hugging-face"])
+    register("cnn-from-scratch", FACTORIES["cnn-from-scratch"])
+    register("scattering", FACTORIES["scattering"])
+
+
+@hookimpl
+def register_projectors(register: Register) -> None:
+    """Register the built-in projectors."""
+    register("stages", FACTORIES["stages"])
+    register("joint", FACTORIES["joint"])
+
+
+def _torchvision(name: str) -> Callable[..., VisualBackbone]:
+    def build(context: VisionContext, *, weights: str = "imagenet", resize: Literal["whole", "centre-crop"] = "whole") -> VisualBackbone:
+        from hvpkit.model.vision.torchvision_backbone import open_torchvision
+
+        return open_torchvision(name, context, weights=weights, resize=resize)
+
+    build.__doc__ = (
+        f"torchvision's {name}; weights `imagenet`, `random`, or a state dict's file.\n\n"
+        "`resize: centre-crop` shows the middle of a picture whose shorter side was rescaled (release of Chen et al. 2022)."
+    )
+    return build
+
+
+def hugging_face(context: VisionContext, *, weights: str, name: str | None = None) -> VisualBackbone:
+    """Any Hugging Face backbone (`AutoBackbone`) by hub id or folder.
+
+    `weights` is the id or folder, or `random` for the architecture of `name` alone.
+    """
+    from hvpkit.model.vision.hugging_face_backbone import open_hugging_face
+
+    return open_hugging_face(context, weights=weights, name=name)
+
+
+def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: Count = 16) -> VisualBackbone:
+    """A small convolutional pyramid with random weights, to be trained with the rest (our own; offline)."""
+    from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
+
+    return CnnFromScratch(context, width)
+
+
+def scattering(context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: Count = 8) -> VisualBackbone:
+    """A pyramid of wavelets that are fixed and know nothing of any picture (Bruna and Mallat 2013; offline)."""
+    from hvpkit.model.vision.scattering import Scattering
+
+    return Scattering(context, orientations)
+
+
+def stages(shape: PrefixShape) -> Projector:
+    """A 1x1 convolution of its own for each level of the pyramid (Chen et al. 2022, eq. 2)."""
+    from hvpkit.model.projectors.per_level import StagesProjector
+
+    return StagesProjector(shape)
+
+
+def joint(shape: PrefixShape, *, hidden: Count = 800) -> Projector:
+    """One MLP over all stages, its output's slices taken as levels that are keys and values (release of Chen et al. 2022)."""
+    from hvpkit.model.projectors.joint import JointProjector
+
+    return JointProjector(shape, hidden)
+
+
+# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
+FACTORIES = {
+    "hugging-face": hugging_face,
+    "cnn-from-scratch": cnn_from_scratch,
+    "scattering": scattering,
+    "stages": stages,
+    "joint": joint,
+}

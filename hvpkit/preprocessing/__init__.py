@@ -1,0 +1,1 @@
+"""Prepare datasets: read, check, detect objects, extract features."""

@@ -1,0 +1,71 @@
+"""What is kept of found objects beside the examples: objects.jsonl and the crops (no torch)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import IO
+
+from PIL import Image
+
+from hvpkit.config.recipe import ObjectsSpec
+from hvpkit.images.decode import crop, open_picture
+from hvpkit.types import Box, Example, Split, VisualObject
+
+OBJECTS, CROPS = "objects.jsonl", "crops"
+LONGEST = 80  # bytes of an id in a crop's name
+
+
+class KeptObjects:
+    """Writes each object as a line of objects.jsonl and, if asked, as a crop: crops/SPLIT/EXAMPLE_crop_NUMBER.png, numbers from 0."""
+
+    def __init__(self, folder: Path, lines: IO[str], settings: ObjectsSpec, crops: bool) -> None:
+        self._folder, self._lines, self._settings, self._crops = folder, lines, settings, crops
+
+    def keep(self, example: Example, split: Split) -> None:
+        """Write an example's objects; raises PictureError when a crop cannot be cut."""
+        picture = open_picture(example.image) if self._crops and example.image and any(item.box for item in example.objects) else None
+        for number, item in enumerate(example.objects):
+            name = f"{split}/{_file_name(example.id)}_crop_{number}.png"
+            crop_file = self._crop(picture, item.box, name) if picture and item.box else None
+            self._lines.write(json.dumps(self._record(example, split, item, crop_file), ensure_ascii=False) + "\n")
+
+    def _record(self, example: Example, split: Split, item: VisualObject, crop_file: str | None) -> dict[str, object]:
+        box = None if item.box is None else astuple(item.box)
+        return {
+            "example": example.id,
+            "split": split,
+            "image": example.image.name if example.image else None,
+            "phrase": item.phrase,
+            "box": box,
+            "score": item.score,
+            "crop": crop_file or (item.image.name if item.image else None),
+            "proposer": self._settings.proposer.name,
+            "version": self._settings.version,
+        }
+
+    def _crop(self, picture: Image.Image, box: Box, name: str) -> str:
+        file = self._folder / CROPS / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        crop(picture, box).save(file)
+        return f"{CROPS}/{name}"
+
+
+@contextmanager
+def kept_objects(folder: Path, settings: ObjectsSpec, crops: bool) -> Iterator[KeptObjects]:
+    """Open objects.jsonl in a folder that is being written."""
+    with (folder / OBJECTS).open("w", encoding="utf-8", newline="\n") as lines:
+        yield KeptObjects(folder, lines, settings, crops)
+
+
+def _file_name(name: str) -> str:
+    """Make an example's id a file name that no other id has."""
+    safe = re.sub(r"[^\w.-]|^\.", lambda match: f"%{ord(match[0]):x}", name)
+    if len(safe.encode()) <= LONGEST:
+        return safe
+    return f"{safe.encode()[:LONGEST].decode(errors='ignore')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

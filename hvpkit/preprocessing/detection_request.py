@@ -1,0 +1,78 @@
+"""What a user asks of object finding when data is prepared, and the settings that come of it (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hvpkit.config.option_types import type_problem
+from hvpkit.config.recipe import ObjectsSpec, Part
+from hvpkit.detection.phrases import check_phrases, default_phrases
+from hvpkit.errors import ComponentError, InputError, choices
+from hvpkit.registry import Component, Registry
+from hvpkit.types import Task
+
+OFFLINE, LEAVE = "saliency", "none"
+
+
+@dataclass(frozen=True)
+class ObjectRequest:
+    """`proposer`: a name, `none` for the objects that the data has already, None for these or, where it has none at all, `saliency`.
+
+    What is None among the rest is as the proposer and the task would have it; `preview` is how many examples the contact sheet shows.
+    """
+
+    proposer: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    phrases: tuple[str, ...] | None = None
+    threshold: float | None = None
+    overlap: float | None = None
+    smallest: int | None = None
+    most: int | None = None
+    crops: bool = True
+    preview: int = 0
+    device: str | None = None
+    batch_size: int | None = None
+
+    def check(self, registry: Registry) -> None:
+        """Raise ComponentError or InputError for what can be told to be wrong before data is read."""
+        name = self.proposer
+        if name is None or name == LEAVE:
+            if given := self._told():
+                raise InputError("detector-not-named", options=given, detector=OFFLINE)
+            return
+        if name not in registry.names("proposer"):
+            raise ComponentError("unknown-component", kind="proposer", name=name, hint=choices(name, [*registry.names("proposer"), LEAVE]))
+        component = registry.get("proposer", name)
+        _check_options(component, self.options)
+        if self.phrases is not None and "phrases" not in component.needs:
+            readers = [other for other in registry.names("proposer") if "phrases" in registry.get("proposer", other).needs]
+            raise InputError("detector-ignores-phrases", detector=name, detectors=readers)
+
+    def _told(self) -> list[str]:
+        """List the command line's words for what the user said of a proposer."""
+        told = {"set": self.options or None, "phrases": self.phrases, "threshold": self.threshold, "overlap": self.overlap}
+        told |= {"smallest": self.smallest, "most": self.most}
+        return [f"--{word}" for word, value in told.items() if value is not None]
+
+    def settings(self, registry: Registry, task: Task, threshold: float) -> ObjectsSpec:
+        """Give the settings for a proposer whose own threshold is `threshold`; raises InputError for phrases that the task has not."""
+        name = self.proposer or OFFLINE
+        reads = "phrases" in registry.get("proposer", name).needs
+        phrases = list(self.phrases) if self.phrases is not None else default_phrases(task) if reads else []
+        check_phrases(phrases, task)
+        told = {"overlap": self.overlap, "smallest": self.smallest, "most": self.most}
+        given = {key: value for key, value in told.items() if value is not None}
+        part = Part(name=name, options=dict(self.options))
+        least = threshold if self.threshold is None else self.threshold
+        return ObjectsSpec.model_validate({"proposer": part, "phrases": phrases, "threshold": least, **given})
+
+
+def _check_options(component: Component, options: Mapping[str, Any]) -> None:
+    for option, value in options.items():
+        if option not in component.options:
+            hint = choices(option, component.options) if component.options else ": it has none at all"
+            raise ComponentError("unknown-option", kind="proposer", name=component.name, option=option, hint=hint)
+        if wrong := type_problem(component, component.options[option], value):
+            raise ComponentError(wrong)

@@ -1,0 +1,122 @@
+"""The pictures that records of a user's own data name: files beside the data, never outside its folder (no torch)."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from hvpkit.errors import PictureError
+from hvpkit.images.decode import picture_size, raise_machine_fault
+from hvpkit.messages import Message
+from hvpkit.records.issues import Source
+from hvpkit.types import Box, Split, VisualObject
+
+Missing = dict[Split, dict[str, str]]  # name -> where it stands first
+
+
+class OwnPictures:
+    """Looks up pictures and objects, and remembers what is missing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._real = folder, Path(os.path.realpath(folder))
+        self._missing: Missing = {}
+        self._missing_crops: Missing = {}
+
+    @property
+    def missing(self) -> dict[Split, tuple[str, ...]]:
+        """Give, by split, the pictures that were named and are not there, each with its first place."""
+        return {split: tuple(places.values()) for split, places in self._missing.items()}
+
+    @property
+    def missing_crops(self) -> dict[Split, tuple[str, ...]]:
+        """Give, by split, the crops that were named and are not there, each with its first place."""
+        return {split: tuple(places.values()) for split, places in self._missing_crops.items()}
+
+    def of(self, record: Mapping[str, Any], source: Source, line: int) -> tuple[Path | None, tuple[VisualObject, ...]]:
+        """Give a record's picture and its objects, as far as they are there."""
+        image = self._file("image", record.get("image"), source, line, self._missing)
+        raw = record.get("objects") or ()
+        if not isinstance(raw, (list, tuple)):
+            source.note(Message("objects-not-list", found=raw), line)
+            raw = ()
+        objects = (self._object(item, image, source, line) for item in raw)
+        return image, tuple(item for item in objects if item)
+
+    def _object(self, item: object, image: Path | None, source: Source, line: int) -> VisualObject | None:
+        fields = {"image": item} if isinstance(item, str) else item
+        if not isinstance(fields, Mapping) or not {"image", "box"} & set(fields):
+            source.note(Message("object-record-invalid", found=item), line)
+            return None
+        box = _box(fields.get("box"))
+        crop = self._file("objects", fields.get("image"), source, line, self._missing_crops)
+        if fields.get("box") is not None and box is None:
+            source.note(Message("box-invalid", found=fields["box"]), line)
+            return None
+        if crop is None and (box is None or image is None):
+            return None  # counted with the missing crops or pictures
+        if box is not None and image is not None and (fault := _misplaced(box, image)):
+            source.note(fault, line)
+            return None
+        phrase, score = fields.get("phrase"), _number(fields.get("score"))
+        return VisualObject(crop, box, phrase if isinstance(phrase, str) else None, score)
+
+    def _file(self, key: str, name: object, source: Source, line: int, missing: Missing) -> Path | None:
+        if name is None or name == "":
+            return None
+        if not isinstance(name, str):
+            source.note(Message("image-not-file-name", key=key, found=name), line)
+            return None
+        path = Path(os.path.normpath(self._folder / name))
+        if not self._is_inside(path):
+            source.note(Message("image-outside-folder", image=name, folder=self._folder), line)
+        elif _is_file(path):
+            return path
+        else:
+            missing.setdefault(source.split, {}).setdefault(name, f"{source.file}:{line}: {name}")
+        return None
+
+    def _is_inside(self, path: Path) -> bool:
+        try:
+            return path.is_relative_to(self._folder) and Path(os.path.realpath(path)).is_relative_to(self._real)
+        except (OSError, ValueError):  # a name that no file can have
+            return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # a name that is too long, a folder that is not ours to read
+        raise_machine_fault(error)
+        return False
+
+
+def _misplaced(box: Box, image: Path) -> Message | None:
+    """Say why a box cannot be cut from its picture; one that cannot be read is told of elsewhere."""
+    try:
+        width, height = picture_size(image)
+    except PictureError:
+        return None
+    left, top, right, bottom = astuple(box)
+    if left >= width or top >= height or right <= 0 or bottom <= 0:
+        return Message("box-outside", box=(left, top, right, bottom), width=width, height=height)
+    if right <= 1 and bottom <= 1 and not all(edge.is_integer() for edge in (left, top, right, bottom)):
+        return Message("box-relative", box=(left, top, right, bottom), width=width, height=height)
+    return None
+
+
+def _box(value: object) -> Box | None:
+    if not isinstance(value, (list, tuple)) or len(value) != 4:
+        return None
+    edges = [number for edge in value if (number := _number(edge)) is not None]
+    return Box(*edges) if len(edges) == 4 and edges[0] < edges[2] and edges[1] < edges[3] else None
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
+    except OverflowError:  # an integer of some hundreds of digits
+        return None

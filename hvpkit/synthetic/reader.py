@@ -1,0 +1,49 @@
+"""The demo datasets as readers, with their settings as options (our own; no torch, and nothing to draw with until one is called)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hvpkit.data.readers.base import Dataset, ReaderContext
+from hvpkit.errors import InputError
+from hvpkit.synthetic.scenarios import Settings
+
+
+def demo(
+    context: ReaderContext,
+    *,
+    size: int = 2000,
+    seed: int = 0,
+    irrelevant: float = 0.3,
+    ambiguity: float = 0.6,
+    test_irrelevant: float | None = None,
+) -> Dataset:
+    """Tweets with drawn pictures, and names whose type the text settles or the picture decides; nothing is read.
+
+    `size` training examples; shares of `irrelevant` pictures (of the test split's: `test_irrelevant`) and of names left open.
+    """
+    return _drawn(Settings("mner", size, seed, irrelevant, ambiguity, test_irrelevant), context)
+
+
+def demo_mre(
+    context: ReaderContext,
+    *,
+    size: int = 2000,
+    seed: int = 0,
+    irrelevant: float = 0.3,
+    ambiguity: float = 0.6,
+    test_irrelevant: float | None = None,
+) -> Dataset:
+    """Tweets with drawn pictures, and pairs whose relation the text settles or the picture decides; nothing is read.
+
+    `size` training examples; shares of `irrelevant` pictures (of the test split's: `test_irrelevant`) and of pairs left open.
+    """
+    return _drawn(Settings("mre", size, seed, irrelevant, ambiguity, test_irrelevant), context)
+
+
+def _drawn(settings: Settings, context: ReaderContext) -> Dataset:
+    from hvpkit.synthetic.generate import demo_dataset
+
+    if context.root != Path():
+        raise InputError("demo-reads-no-files", root=context.root)
+    return demo_dataset(settings, context.stage, context.text_only)

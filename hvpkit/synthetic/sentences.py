@@ -1,0 +1,92 @@
+"""Stories to tweets: templates filled with names that no other split has (our own; no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from hvpkit.synthetic import lexicon
+from hvpkit.synthetic.scenarios import Story
+from hvpkit.types import SPLITS, Span, Split
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """The words of a tweet and where its names stand, by slot: "name" and "second" for MNER, "head" and "tail" for MRE."""
+
+    words: tuple[str, ...]
+    spans: dict[str, Span]
+
+
+def split_names(seed: int) -> dict[Split, tuple[str, ...]]:
+    """Share the names out among the splits, each name to one."""
+    names = Random(f"{seed} names").sample(lexicon.NAMES, len(lexicon.NAMES))
+    train = round(lexicon.TRAIN_SHARE * len(names))
+    dev = train + round(lexicon.DEV_SHARE * len(names))
+    return dict(zip(SPLITS, (tuple(names[:train]), tuple(names[train:dev]), tuple(names[dev:])), strict=True))
+
+
+def entity_sentence(story: Story, names: Sequence[str], rng: Random) -> Sentence:
+    """Write the tweet of an MNER story."""
+    name, second = rng.sample(names, 2)
+    clauses = [_fill(rng.choice(_entity_templates(story)), {"{}": ("name", name)})]
+    if story.second is not None:
+        clauses.append(_fill(rng.choice(lexicon.lines(lexicon.SECOND[story.second])), {"{}": ("second", second)}))
+    rng.shuffle(clauses)
+    return _decorate(clauses, rng)
+
+
+def pair_sentence(story: Story, names: Sequence[str], rng: Random) -> Sentence:
+    """Write the tweet of an MRE story."""
+    head, tail = rng.sample(names, 2)
+    block = lexicon.OPEN_PAIRS if story.open else lexicon.SETTLED_PAIRS[story.answers[0]]
+    template = rng.choice(lexicon.lines(block))
+    return _decorate([_fill(template, {"{h}": ("head", head), "{t}": ("tail", tail)})], rng)
+
+
+def _entity_templates(story: Story) -> tuple[str, ...]:
+    if story.answers == ("none",):
+        return lexicon.lines(lexicon.EMPTY)
+    if len(story.answers) == 2:
+        return lexicon.lines(lexicon.OPEN[story.answers[0], story.answers[1]])
+    return lexicon.lines(lexicon.SETTLED[story.answers[0]])
+
+
+def _fill(template: str, names: dict[str, tuple[str, str]]) -> Sentence:
+    """Put names into the slots of a template."""
+    words: list[str] = []
+    spans: dict[str, Span] = {}
+    for word in template.split():
+        if word in names:
+            slot, name = names[word]
+            parts = name.split()
+            spans[slot] = Span(len(words), len(words) + len(parts))
+            words += parts
+        else:
+            words.append(word)
+    return Sentence(tuple(words), spans)
+
+
+def _decorate(clauses: list[Sentence], rng: Random) -> Sentence:
+    """Join clauses and put what tweets have around them, whatever the tweet is about."""
+    opening: list[str] = []
+    if rng.random() < 0.2:
+        opening += ["RT", rng.choice(lexicon.HANDLES), ":"]
+    elif rng.random() < 0.15:
+        opening += [rng.choice(lexicon.HANDLES)]
+    if rng.random() < 0.35:
+        opening += rng.choice(lexicon.OPENERS).split()
+    closing: list[str] = []
+    if rng.random() < 0.4:
+        closing += [rng.choice(lexicon.CLOSERS)]
+    if rng.random() < 0.4:
+        closing += rng.sample(lexicon.HASHTAGS, rng.randint(1, 2))
+    if rng.random() < 0.3:
+        closing += [rng.choice(lexicon.EMOJI)] * rng.randint(1, 2)
+    words, spans = list(opening), {}
+    for number, clause in enumerate(clauses):
+        words += [","] if number else []
+        spans.update({slot: Span(len(words) + span.start, len(words) + span.end) for slot, span in clause.spans.items()})
+        words += clause.words
+    return Sentence((*words, *closing), spans)

@@ -1,0 +1,27 @@
+"""What training tells whoever started it; it knows no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hvpkit.evaluation.metrics import Scores
+
+
+@dataclass(frozen=True)
+class EpochLine:
+    """One finished epoch: its number from 1, the mean training loss, the dev scores if it was evaluated, seconds it took."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    dev: Scores | None
+    best: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where training's epochs are reported."""
+
+    epoch: Callable[[EpochLine], None] = lambda line: None

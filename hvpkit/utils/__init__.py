@@ -1,0 +1,1 @@
+"""Small pieces that every folder may use, one file for each."""

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import tiny
+from raising import raises
+
+from hvpkit.data.prepared import open_prepared
+from hvpkit.errors import DataError
+from hvpkit.evaluation.evaluate import evaluate, group_scores, score_predictions, write_predictions
+from hvpkit.saving.model_folder import open_model_folder
+from hvpkit.synthetic.generate import generate
+from hvpkit.synthetic.upper_bounds import ceilings, groups
+from hvpkit.types import Entity, Relation, Span
+
+
+@pytest.fixture(scope="module", params=["mner", "mre"])
+def demo(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / request.param
+    generate(folder, task=request.param, size=96)
+    return open_prepared(folder)
+
+
+@pytest.fixture(scope="module")
+def demo_model(demo, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    recipe = tiny.recipe(folder, demo.folder, demo.manifest.task, pictures=False)
+    return open_model_folder(tiny.save_tiny_model(folder / "model", recipe, demo))
+
+
+def gold(example):
+    """Say what is true of an example, as a decoder would."""
+    if example.tags is None:
+        return Relation(example.relation, 1.0, ((example.relation, 1.0),))
+    starts = [i for i, tag in enumerate(example.tags) if tag.startswith("B-")]
+    return [
+        Entity(i, next(j for j in range(i + 1, len(example.words) + 1) if (*example.tags, "O")[j][:2] != "I-"), example.tags[i][2:], 1.0)
+        for i in starts
+    ]
+
+
+def test_every_group_of_a_generated_split_is_scored_beside_its_ceilings(demo, demo_model):
+    found = evaluate(demo_model)
+    facts = demo.manifest.facts["ceilings"]["test"]
+    assert set(found.groups) == set(facts) >= {"all", "open", "settled", "none", "texture", "shape", "small", "scene"}
+    for name, group in found.groups.items():
+        assert (group.examples, group.gold) == (facts[name]["examples"], facts[name]["gold"])
+        assert (group.text_ceiling, group.picture_ceiling) == (facts[name]["text"], facts[name]["picture"])
+        assert 0 <= group.f1 <= 1
+    assert found.groups["all"].f1 == found.scores.overall.f1
+
+
+def test_a_group_counts_its_own_examples_alone(demo):
+    examples = demo.examples("test")
+    answers = [gold(example) if example.notes["open"] == "yes" else [] for example in examples]
+    found = group_scores(demo.manifest.facts["ceilings"]["test"], examples, answers)
+    settled = [example for example in examples if example.notes["open"] == "no"]
+    assert found["open"].f1 == 1.0
+    assert found["settled"].f1 == 0.0 < found["all"].f1 == score_predictions(examples, answers).overall.f1 < 1.0
+    assert found["settled"].examples == len(settled)
+
+
+def test_who_knows_all_answers_scores_one_in_every_group(demo):
+    examples = demo.examples("dev")
+    found = group_scores(demo.manifest.facts["ceilings"]["dev"], examples, [gold(example) for example in examples])
+    assert {group.f1 for group in found.values()} == {1.0}
+
+
+def test_groups_share_the_examples_out_by_openness_and_by_clue(demo):
+    examples = demo.examples("test")
+    found = groups(examples)
+    assert found["all"] == examples
+    assert len(found["open"]) + len(found["settled"]) == len(examples)
+    assert sum(len(found[clue]) for clue in set(found) - {"all", "open", "settled"}) == len(examples)
+    assert list(ceilings(examples)) == list(found)
+
+
+def test_groups_without_examples_are_left_out(demo):
+    settled = [example for example in demo.examples("test") if example.notes["open"] == "no"]
+    assert "open" not in groups(settled)
+
+
+def test_a_split_without_known_ceilings_has_no_groups(demo_model):
+    assert evaluate(demo_model, "train").groups == {}
+
+
+def test_data_that_was_not_generated_has_no_groups(mner_text_model):
+    assert evaluate(open_model_folder(mner_text_model)).groups == {}
+
+
+def test_data_of_another_task_is_refused(mner_text_model, mre_data):
+    with raises(DataError, "task-mismatch", data=mre_data.folder, found="mre", expected="mner"):
+        evaluate(open_model_folder(mner_text_model), data_folder=mre_data.folder)
+
+
+def test_predictions_are_written_a_line_an_example(mre_text_model, mre_data, tmp_path, bars):
+    evaluate(open_model_folder(mre_text_model), predictions=tmp_path / "out" / "p.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "p.jsonl").read_text(encoding="utf-8").splitlines()]
+    examples = mre_data.examples("test")
+    assert [(line["id"], line["relation"]) for line in lines] == [(example.id, example.relation) for example in examples]
+    assert [(bar.description, bar.total, bar.done) for bar in bars] == [("examples", len(examples), len(examples))]
+    assert all(line["confidence"] == max(line["probabilities"].values()) for line in lines)
+    assert [Span(**line["head"]) for line in lines] == [example.head for example in examples]
+
+
+def test_an_example_that_cannot_be_read_is_written_with_its_error_and_code(mner_data, tmp_path):
+    examples = mner_data.examples("test")[:2]
+    write_predictions(tmp_path / "p.jsonl", examples, [DataError("text-empty"), []])
+    bad, good = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert (bad["id"], bad["code"], bad["error"]) == (examples[0].id, "text-empty", str(DataError("text-empty")))
+    assert "predicted" not in bad
+    assert {"code", "error"}.isdisjoint(good)
+
+
+def test_examples_that_cannot_be_read_count_as_finding_nothing(mner_data):
+    examples = mner_data.examples("test")
+    assert score_predictions(examples, [DataError("text-empty") for _ in examples]).overall.recall == 0.0

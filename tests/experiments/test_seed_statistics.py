@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import random
+import re
+import statistics
+
+import pytest
+
+from hvpkit.experiments.results import Outcomes
+from hvpkit.experiments.seed_statistics import compare, over_seeds, paired_bootstrap
+
+
+def outcomes(seed: int, skill: float, n: int = 200) -> Outcomes:
+    chance = random.Random(seed)
+    gold = [1 + random.Random(i).randrange(3) for i in range(n)]
+    correct = [sum(chance.random() < skill for _ in range(count)) for count in gold]
+    return Outcomes(correct=correct, predicted=[count + (chance.random() < 0.3) for count in gold], gold=gold)
+
+
+def by_loops(one, other, samples: int, seed: int) -> list[float]:
+    """Resample with plain loops."""
+    chance, n, found = random.Random(seed), len(one[0].gold), []
+    for _ in range(samples):
+        drawn = [chance.randrange(n) for _ in range(n)]
+        means = []
+        for runs in (one, other):
+            scores = []
+            for run in runs:
+                asked = sum(run.predicted[i] + run.gold[i] for i in drawn)
+                scores.append(2 * sum(run.correct[i] for i in drawn) / asked)
+            means.append(statistics.fmean(scores))
+        found.append(means[0] - means[1])
+    return sorted(found)
+
+
+def test_the_bootstrap_gives_what_plain_loops_give():
+    one, other = [outcomes(1, 0.7), outcomes(2, 0.7)], [outcomes(3, 0.66), outcomes(4, 0.66)]
+    low, high, p = paired_bootstrap(one, other, samples=4000)
+    loops = by_loops(one, other, samples=2000, seed=5)
+    assert low == pytest.approx(loops[50], abs=0.006)
+    assert high == pytest.approx(loops[1949], abs=0.006)
+    tail = min(sum(d <= 0 for d in loops), sum(d >= 0 for d in loops))
+    assert p == pytest.approx(2 * tail / 2000, abs=0.04)
+
+
+def test_the_same_system_does_not_differ_and_a_better_one_does():
+    one = outcomes(1, 0.7)
+    assert paired_bootstrap([one], [one]) == (0.0, 0.0, 1.0)
+    low, high, p = paired_bootstrap([outcomes(1, 0.9)], [outcomes(2, 0.5)])
+    assert 0 < low < high and p < 0.01
+    assert paired_bootstrap([outcomes(2, 0.5)], [outcomes(1, 0.9)])[:2] == pytest.approx((-high, -low))
+
+
+def test_the_bootstrap_is_fixed_by_its_seed():
+    pair = [outcomes(1, 0.7)], [outcomes(2, 0.6)]
+    assert paired_bootstrap(*pair, seed=3) == paired_bootstrap(*pair, seed=3) != paired_bootstrap(*pair, seed=4)
+
+
+def test_intervals_come_down_with_pairing():
+    """Two runs that err on the same examples are told apart more surely than two that do not."""
+    one = outcomes(1, 0.6)
+    better = one.model_copy(
+        update={"correct": [min(g, c + (i % 7 == 0)) for i, (c, g) in enumerate(zip(one.correct, one.gold, strict=True))]}
+    )
+    low, high, _ = paired_bootstrap([better], [one])
+    shifted = better.model_copy(update={name: getattr(better, name)[50:] + getattr(better, name)[:50] for name in Outcomes.model_fields})
+    wide_low, wide_high, _ = paired_bootstrap([shifted], [one])
+    assert high - low < (wide_high - wide_low) / 2
+
+
+def test_different_test_sets_cannot_be_paired():
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - its sizes are looked at
+        paired_bootstrap([outcomes(1, 0.7)], [outcomes(1, 0.7, n=150)])
+    assert re.findall(r"\d+", str(error.value)) == ["150", "200"]
+
+
+def test_intervals_over_seeds_are_students():
+    found = over_seeds([0.80, 0.82, 0.81, 0.83, 0.79])
+    assert (found.mean, found.spread) == (pytest.approx(0.81), pytest.approx(0.0158114))
+    assert (found.low, found.high) == (pytest.approx(0.81 - 2.7764451 * 0.0158114 / 5**0.5), pytest.approx(0.8296324))
+    alone = over_seeds([0.5])
+    assert (alone.mean, alone.spread, alone.low) == (0.5, None, None)
+
+
+def test_a_difference_smaller_than_the_seed_spread_is_warned_of():
+    small = compare(over_seeds([0.80, 0.84]), over_seeds([0.80, 0.81]), None)
+    assert (small.warning.code, small.warning.fields) == ("difference-within-spread", {"spread": pytest.approx(2.83, abs=0.005)})
+    assert compare(over_seeds([0.90, 0.91]), over_seeds([0.80, 0.81]), None).warning is None
+    assert compare(over_seeds([0.9]), over_seeds([0.8]), None).warning.code == "difference-of-one-seed"

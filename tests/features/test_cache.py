@@ -1,0 +1,304 @@
+"""The pyramids of pictures: computed once, whoever computes them and however often that is stopped, and the same as on the fly."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from raising import raises
+
+from hvpkit.errors import PictureError, PictureMissingError
+from hvpkit.features import extract
+from hvpkit.features.cache import PyramidCache, fill_store, open_pyramids
+from hvpkit.features.extract import Decoder, Looker
+from hvpkit.features.fingerprint import open_store
+from hvpkit.images.regions import View
+from hvpkit.interfaces import VisionContext
+from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
+from hvpkit.model.vision.tower import VisualTower
+from hvpkit.types import Box
+
+
+def make_tower() -> VisualTower:
+    torch.manual_seed(0)
+    return VisualTower(CnnFromScratch(VisionContext(size=32), 4), grid=2, frozen=True).eval()
+
+
+def draw_many(folder: Path, count: int, size=(48, 40)) -> list[View]:
+    folder.mkdir(parents=True, exist_ok=True)
+    views = []
+    for number in range(count):
+        file = folder / f"{number}.jpg"
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)).save(file)
+        views.append(View(file))
+    return views
+
+
+def on_the_fly(tower: VisualTower, view: View):
+    with torch.no_grad():
+        return [level[0] for level in tower.pyramid(tower.look(view)[None])]
+
+
+def same(found, wanted) -> bool:
+    return all(torch.allclose(one, other, rtol=1e-3, atol=1e-3) for one, other in zip(found, wanted, strict=True))
+
+
+@pytest.fixture
+def tower() -> VisualTower:
+    return make_tower()
+
+
+@pytest.fixture
+def views(tmp_path) -> list[View]:
+    whole = draw_many(tmp_path / "pictures", 12)
+    return [view for one in whole for view in (one, View(one.file, Box(4, 4, 30, 30)), View(one.file, Box(0.5, 0, 20, 39)))]
+
+
+@pytest.fixture(params=["on disk", "in memory"])
+def cache(request, tower, tmp_path) -> PyramidCache:
+    return PyramidCache(tower, open_store(tower, tmp_path / "cache")[0] if request.param == "on disk" else None)
+
+
+# ------------------------------------------------------------------------------------------------------------ what is served
+def test_what_is_kept_is_what_would_be_computed_on_the_fly(cache, tower, views):
+    filled = cache.fill(views)
+    assert (filled.computed, filled.kept, filled.unreadable) == (36, 0, 0)
+    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+    assert not same(cache.of(views[0]), on_the_fly(tower, views[1]))
+    assert not same(cache.of(views[0]), on_the_fly(tower, views[3]))
+
+
+def test_many_are_served_at_once_and_are_what_each_would_be(cache, views):
+    asked = [views[i] for i in (5, 0, 5, 11, 30)]
+    for _ in range(2):  # at first they are computed
+        stacked = cache.stacked(asked)
+        for level, ones in zip(stacked, zip(*map(cache.of, asked), strict=True), strict=True):
+            assert level.dtype == torch.float32 and torch.equal(level, torch.stack(ones))
+
+
+def test_of_many_the_one_that_cannot_be_read_is_told(cache, views, tmp_path):
+    with raises(PictureMissingError, "image-missing", file=tmp_path / "gone.jpg"):
+        cache.stacked([views[0], View(tmp_path / "gone.jpg")])
+
+
+def test_worker_processes_give_the_same_features_in_the_same_order(tower, views, monkeypatch):
+    here = [one for batch in Looker(tower).batches(views) for one in batch]
+    monkeypatch.setattr(extract, "FEW", 2)
+    with Looker(tower) as looker:
+        there = [one for batch in looker.batches(views) for one in batch]
+    assert [one.view for one in here] == [one.view for one in there] == views
+    assert all(torch.equal(a, b) for one, other in zip(here, there, strict=True) for a, b in zip(one.levels, other.levels, strict=True))
+
+
+def test_a_second_run_computes_nothing_and_decodes_nothing(tower, views, tmp_path, monkeypatch, logged):
+    open_pyramids(tower, tmp_path / "cache").fill(views)
+    assert not logged()
+    monkeypatch.setattr(VisualTower, "transform", lambda tower, picture: pytest.fail("decoded again"))
+    store, _ = open_store_of_the_first(tmp_path / "cache", tower)
+    filled = PyramidCache(tower, store).fill(views)
+    assert (filled.computed, filled.kept) == (0, 36)
+
+
+def open_store_of_the_first(folder: Path, tower: VisualTower):
+    from hvpkit.features.store import FeatureStore, RowShape
+
+    [place] = folder.iterdir()
+    return FeatureStore(place, RowShape((4, 8, 16, 32), (4, 4, 4, 4))), False
+
+
+def test_a_copy_of_a_picture_elsewhere_is_the_same_picture_and_a_changed_one_is_not(tower, views, tmp_path):
+    store, _ = open_store(tower, tmp_path / "cache")
+    fill_store(tower, store, views)
+    copy = tmp_path / "copy.jpg"
+    copy.write_bytes(views[0].file.read_bytes())
+    assert fill_store(tower, store, [View(copy), View(copy, Box(4, 4, 30, 30))]).kept == 2
+    copy.write_bytes(views[3].file.read_bytes() + b"\0")
+    assert fill_store(tower, store, [View(copy)]).computed == 1
+    cache = PyramidCache(tower, store)
+    assert same(cache.of(View(copy)), on_the_fly(tower, View(copy)))
+
+
+def test_a_bad_picture_fails_alone_and_is_counted(cache, tower, views, tmp_path, bars):
+    cut, empty, missing = tmp_path / "cut.jpg", tmp_path / "empty.jpg", tmp_path / "missing.jpg"
+    cut.write_bytes(views[0].file.read_bytes()[:300])
+    empty.touch()
+    outside = View(views[0].file, Box(400, 400, 500, 500))
+    bad = [View(cut), View(empty), View(missing), View(cut, Box(0, 0, 5, 5)), outside]
+    filled = cache.fill([bad[0], *views[:10], *bad[1:], *views[10:]])
+    assert (filled.computed, filled.unreadable) == (36, 5)
+    assert (filled.first_fault.code, filled.first_fault.fields["file"]) == ("image-damaged", cut)
+    assert [(bar.total, bar.done, bar.closed) for bar in bars] == [(41, 41, True)]
+    for view in bad:
+        with pytest.raises(PictureError):
+            cache.of(view)
+        assert isinstance(cache.fault([None, views[0], view]), PictureError)
+    assert cache.fault([*views, None]) is None
+    assert same(cache.of(views[0]), on_the_fly(tower, views[0]))
+
+
+def test_in_memory_only_what_is_held_stays(tower, views):
+    cache = PyramidCache(tower)
+    cache.hold(views[:4])
+    first = cache.of(views[3])
+    cache.hold(views[3:6])
+    for view in views[:4]:
+        view.file.unlink(missing_ok=True)
+    assert cache.of(views[3]) is first
+    with pytest.raises(PictureError):
+        cache.of(views[0])
+
+
+# ------------------------------------------------------------------------------------------------------- damage, full disks
+def test_damaged_features_are_noticed_and_computed_anew(tower, views, tmp_path, logged):
+    store, _ = open_store(tower, tmp_path / "cache")
+    fill_store(tower, store, views)
+    rows = store.folder / "0000.rows"
+    content = bytearray(rows.read_bytes())
+    for place in (5, 11, 20):
+        content[place * store.shape.dtype.itemsize + 100] ^= 64
+    rows.write_bytes(content)
+    cache = open_pyramids(tower, tmp_path / "cache")
+    filled = cache.fill(views)
+    assert not logged()
+    assert (filled.computed, filled.damaged, filled.kept) == (3, 3, 33)
+    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+
+
+def test_features_damaged_while_they_are_in_use_are_computed_anew(tower, views, tmp_path, logged):
+    cache = open_pyramids(tower, tmp_path / "cache")
+    cache.fill(views)
+    assert not logged()
+    [folder] = (tmp_path / "cache").iterdir()
+    with (folder / "0000.rows").open("r+b") as rows:
+        rows.write(bytes((folder / "0000.rows").stat().st_size))
+    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+
+
+def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, views, tmp_path, monkeypatch, logged):
+    cache = open_pyramids(tower, tmp_path / "cache")
+    cache.fill(views[:6])
+    monkeypatch.setattr("hvpkit.features.store._write_at", full)
+    assert cache.fill(views).computed == 30
+    [warning] = logged(logging.WARNING)
+    assert (warning.code, warning.fields["folder"].parent) == ("features-not-cached", tmp_path / "cache")
+    assert warning.fields["reason"] == str(OSError(28, "No space left on device"))
+    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+
+
+def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, views, tmp_path, monkeypatch):
+    open_pyramids(tower, tmp_path / "cache").fill(views[30:])
+    monkeypatch.setattr("hvpkit.features.store._write_at", full)
+    cache = open_pyramids(tower, tmp_path / "cache")
+    cache.fill(views[:6])
+    cache.fill(views)
+    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+    assert same([level[-1] for level in cache.stacked(views)], on_the_fly(tower, views[-1]))
+
+
+def full(*arguments):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_folder_that_cannot_be_made_is_told_and_memory_does(tower, views, tmp_path, logged):
+    (tmp_path / "file").touch()
+    cache = open_pyramids(tower, tmp_path / "file" / "cache")
+    [warning] = logged(logging.WARNING)
+    assert (warning.code, warning.fields["folder"]) == ("features-not-cached", tmp_path / "file" / "cache")
+    assert same(cache.of(views[0]), on_the_fly(tower, views[0]))
+    assert same(open_pyramids(tower, None).of(views[0]), on_the_fly(tower, views[0]))
+    assert logged() == [warning]
+
+
+# ------------------------------------------------------------------------------------------------- kills, several processes
+SCRIPT = """
+import os, sys
+from contextlib import nullcontext
+from pathlib import Path
+sys.path[:0] = {tests!r}
+from test_features import draw_many, make_tower
+from hvpkit.utils.progress import set_backend
+from hvpkit.model.vision import looking
+from hvpkit.features.fingerprint import open_store
+from hvpkit.features.cache import fill_store
+from hvpkit.images.regions import View
+looking.BATCH = 4
+tower = make_tower()
+class Killer:
+    done = 0
+    def start(self, description, total):
+        return nullcontext(self)
+    def advance(self, steps=1):
+        self.done += steps
+        if self.done >= {kill}:
+            os.kill(os.getpid(), 9)
+set_backend(Killer())
+views = [View(file) for file in sorted(Path({pictures!r}).iterdir())]
+filled = fill_store(tower, open_store(tower, Path({cache!r}))[0], views)
+print(filled.computed, filled.kept)
+"""
+
+
+def start(pictures: Path, cache: Path, kill: int = 10**9) -> subprocess.Popen:
+    script = SCRIPT.format(
+        tests=[str(folder) for folder in Path(__file__).parents[:2]], pictures=str(pictures), cache=str(cache), kill=kill
+    )
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def test_a_killed_run_goes_on_without_losing_or_repeating_what_was_finished(tower, tmp_path):
+    views = draw_many(tmp_path / "pictures", 60)
+    killed = start(tmp_path / "pictures", tmp_path / "cache", kill=20)
+    killed.communicate()
+    assert killed.returncode == -9
+    store, stale = open_store(tower, tmp_path / "cache")
+    filled = fill_store(tower, store, views)
+    assert not stale
+    assert (filled.kept, filled.computed, filled.damaged) == (20, 40, 0)
+    cache = PyramidCache(tower, store)
+    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+
+
+def test_two_runs_at_once_do_no_harm(tower, tmp_path):
+    views = draw_many(tmp_path / "pictures", 60)
+    runs = [start(tmp_path / "pictures", tmp_path / "cache") for _ in range(2)]
+    counts = [[int(number) for number in run.communicate()[0].split()] for run in runs]
+    assert all(run.returncode == 0 for run in runs)
+    assert [sum(count) for count in counts] == [60, 60]
+    store, _ = open_store(tower, tmp_path / "cache")
+    assert len(store) == 61  # the probe's too
+    filled = fill_store(tower, store, views)
+    assert (filled.kept, filled.damaged) == (60, 0)
+    cache = PyramidCache(tower, store)
+    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+
+
+def test_what_workers_do_can_be_sent_to_processes_that_start_afresh(tower, views, tmp_path):
+    decode = pickle.loads(pickle.dumps(Decoder(tower, open_store(tower, tmp_path / "cache")[0])))
+    [found] = decode(views[:1])
+    assert np.array_equal(found.pixels, tower.look(views[0]).numpy())
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(tower, tmp_path):
+    few = draw_many(tmp_path / "pictures", 40, size=(16, 16))
+    store, _ = open_store(tower, tmp_path / "cache")
+
+    def peak(times: int) -> int:
+        tracemalloc.start()
+        fill_store(tower, store, (View(view.file, Box(0, 0, 1 + i / 1000, 9)) for i in range(times) for view in few))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(2)
+    small, large = peak(5), peak(40)
+    assert len(store) == 1 + 40 * 40
+    assert large < small + 40 * 35 * 500  # a view's features and pixels are more than ten times that

@@ -1,0 +1,161 @@
+"""Mentions are found where a reader would look for them, and nowhere else."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from raising import raises
+
+from hvpkit.errors import DataError
+from hvpkit.labels.word_tokenizer import split_words
+from hvpkit.records.mentions import cut_words, find_mentions, words_of
+
+TWEET = "Taylor Hill holding Jun's GQ japan lol."
+
+
+def found(text, head, tail):
+    mentions = find_mentions(text, split_words(text), head, tail)
+    return [(span.text, span.start, span.end) for span in (mentions.head, mentions.tail)], mentions.remarks
+
+
+def said(remarks):
+    return [(remark.code, remark.fields) for remark in remarks]
+
+
+def test_both_are_found_by_their_words():
+    assert found(TWEET, "Taylor Hill", "Jun") == ([("Taylor Hill", 0, 11), ("Jun", 20, 23)], ())
+
+
+@pytest.mark.parametrize("head", ["0:11", " 0 : 11 ", (0, 11), [0, 11], "0:12", (0, 12)])
+def test_a_place_is_characters_and_blanks_at_its_ends_do_not_count(head):
+    assert found(TWEET, head, "GQ")[0][0] == ("Taylor Hill", 0, 11)
+
+
+def test_of_several_places_the_first_is_taken_and_said():
+    spans, remarks = found("Jun met Ada, Jun left, Jun won", "Jun", "Ada")
+    assert spans[0] == ("Jun", 0, 3)
+    assert said(remarks) == [("mention-repeated", {"role": "head", "mention": "Jun", "count": 3, "number": 1, "start": 0, "end": 3})]
+
+
+def test_the_same_words_twice_are_the_first_and_the_second_place():
+    spans, remarks = found("Jun and Jun", "Jun", "Jun")
+    assert [span[1:] for span in spans] == [(0, 3), (8, 11)]
+    assert said(remarks) == [
+        ("mention-repeated", {"role": "head", "mention": "Jun", "count": 2, "number": 1, "start": 0, "end": 3}),
+        ("mention-repeated", {"role": "tail", "mention": "Jun", "count": 2, "number": 2, "start": 8, "end": 11}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "places"),
+    [("0:3", "Jun", [(0, 3), (8, 11)]), ("Jun", "0:3", [(8, 11), (0, 3)]), ("Jun Lee", "Jun", [(8, 15), (0, 3)])],
+)
+def test_words_that_have_more_places_leave_the_taken_one_alone(head, tail, places):
+    assert [span[1:] for span in found("Jun and Jun Lee", head, tail)[0]] == places
+
+
+def test_a_whole_word_comes_before_a_part_of_one():
+    spans, remarks = found("June saw Jun and Ada", "Jun", "Ada")
+    assert (spans[0], remarks) == (("Jun", 9, 12), ())
+
+
+def test_a_part_of_a_word_is_taken_and_said():
+    spans, remarks = found("Juneteenth with Ada", "June", "Ada")
+    assert spans[0] == ("June", 0, 4)
+    assert said(remarks) == [("mention-inside-word", {"role": "head", "mention": "June", "start": 0, "end": 4, "word": "Juneteenth"})]
+
+
+def test_words_that_look_like_a_place_are_words_where_they_stand_in_the_text():
+    spans, remarks = found("Ada at 0:3 sharp", "Ada", "0:3")
+    assert spans[1] == ("0:3", 7, 10)
+    assert said(remarks) == [("mention-taken-literally", {"role": "tail", "mention": "0:3"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "head", "tail", "places"),
+    [
+        ("😂👨\u200d👩\u200d👧 Ada 🇩🇪 Bob", "Ada", "Bob", [(7, 10), (14, 17)]),
+        ("שלום עולם של עדה", "עולם", "עדה", [(5, 9), (13, 16)]),
+        ("e\u0301 Zoë\nBob", "Zoë", "Bob", [(3, 6), (7, 10)]),
+        ("a😂b", "a", "b", [(0, 1), (2, 3)]),
+    ],
+)
+def test_characters_are_code_points_in_any_script(text, head, tail, places):
+    spans, _ = found(text, head, tail)
+    assert [span[1:] for span in spans] == places
+    assert [text[start:end] for _, start, end in spans] == [head, tail]
+
+
+@pytest.mark.parametrize(
+    ("head", "code", "fields"),
+    [
+        ("Madonna", "mention-not-in-text", {"mention": "Madonna", "text": TWEET, "hint": ""}),
+        ("", "mention-blank", {}),
+        (" \n", "mention-blank", {}),
+        ("5:", "mention-not-start-end", {"found": "5:", "end": 5}),
+        (":", "mention-not-start-end", {"found": ":"}),
+        ("3-9:4", "mention-not-start-end", {"found": "3-9:4"}),
+        ("5:5", "mention-outside-text", {"start": 5, "end": 5, "length": 39}),
+        ("9:3", "mention-outside-text", {"start": 9, "end": 3}),
+        ("30:40", "mention-outside-text", {"start": 30, "end": 40}),
+        ("-4:3", "mention-outside-text", {"start": -4, "end": 3}),
+        ((0, 99), "mention-outside-text", {"start": 0, "end": 99}),
+        ("11:12", "mention-blanks-alone", {"start": 11, "end": 12}),
+    ],
+)
+def test_what_is_not_there_is_refused(head, code, fields):
+    with raises(DataError, code, role="head", **fields):
+        found(TWEET, head, "GQ")
+
+
+def test_a_mention_in_other_letters_is_refused_with_what_the_text_has():
+    with raises(DataError, "mention-not-in-text", role="head", mention="jun", text=TWEET) as error:
+        found(TWEET, "jun", "GQ")
+    assert "'Jun'" in error.value.fields["hint"]
+
+
+@pytest.mark.parametrize(("head", "text", "end"), [("GQ japan", "GQ japan", 34), ("GQ", "GQ", 28), ((26, 34), "GQ japan", 34)])
+def test_mentions_that_cannot_be_had_without_an_overlap_are_refused(head, text, end):
+    places = {"head_start": 26, "head_end": end, "tail_start": 26, "tail_end": 28}
+    with raises(DataError, "mentions-overlap", head=text, tail="GQ", **places):
+        found(TWEET, head, "GQ")
+
+
+@pytest.mark.parametrize("places", [((26, 34), (26, 28)), ("26:34", "26:28"), ((29, 34), "26:34"), ((26, 28), (26, 28))])
+def test_places_may_overlap_as_they_do_in_training_data(places):
+    spans, remarks = found(TWEET, *places)
+    assert [f"{start}:{end}" for _, start, end in spans] == [p if isinstance(p, str) else f"{p[0]}:{p[1]}" for p in places]
+    assert said(remarks) == [("mentions-overlap-accepted", {})]
+
+
+def test_a_long_text_is_not_repeated_whole_in_the_message():
+    with raises(DataError, "mention-not-in-text", mention="Ada") as error:
+        found("word " * 10_000, "Ada", "word")
+    assert len(str(error.value)) < 200
+
+
+def test_words_are_cut_at_the_borders_of_mentions():
+    text = "#TaylorHill's dogs"
+    mentions = find_mentions(text, split_words(text), "Hill", "dogs")
+    cut = cut_words(split_words(text), (mentions.head, mentions.tail))
+    assert [word.text for word in cut] == ["#", "Taylor", "Hill", "'s", "dogs"]
+    assert (words_of(mentions.head, cut).start, words_of(mentions.head, cut).end) == (2, 3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_mention_is_always_exactly_whole_words(seed):
+    rng = random.Random(seed)
+    for _ in range(30):
+        text = "".join(rng.choices(["Ada", "Bob", " ", "  ", "'s", "#", "😂", "漢字", "x.com", ".", "ש", "\n"], k=12))
+        places = sorted(rng.sample(range(len(text) + 1), 4)) if len(text) > 3 else [0, 0, 0, 0]
+        head, tail = (places[0], places[1]), (places[2], places[3])
+        if not text[slice(*head)].strip() or not text[slice(*tail)].strip():
+            continue
+        mentions = find_mentions(text, split_words(text), head, tail)
+        cut = cut_words(split_words(text), (mentions.head, mentions.tail))
+        for mention in (mentions.head, mentions.tail):
+            span = words_of(mention, cut)
+            assert (cut[span.start].start, cut[span.end - 1].end) == (mention.start, mention.end)
+            assert text[mention.start : mention.end] == mention.text
+        assert "".join(word.text for word in cut) == "".join(text.split())

@@ -1,0 +1,92 @@
+import math
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+from raising import raises
+
+from hvpkit.errors import InputError
+from hvpkit.synthetic.lexicon import OPEN, OPEN_ANSWERS, SETTLED, SETTLED_PAIRS
+from hvpkit.synthetic.scenarios import CLUES, SMALLEST, Settings, deal, plan
+from hvpkit.types import SPLITS
+
+
+def told(stories):
+    return [(story, answer) for story in stories for answer in story.answers]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "fields"),
+    [
+        ({"irrelevant": -0.1}, "demo-fraction-invalid", {"option": "irrelevant", "value": -0.1}),
+        ({"ambiguity": 1.5}, "demo-fraction-invalid", {"option": "ambiguity", "value": 1.5}),
+        ({"test_irrelevant": 30.0}, "demo-fraction-invalid", {"option": "test-irrelevant", "value": 30.0}),
+        ({"irrelevant": math.nan}, "demo-fraction-invalid", {"option": "irrelevant", "value": math.nan}),
+        ({"size": 23}, "demo-too-small", {"size": 23, "what": "type", "minimum": 24}),
+        ({"size": 0, "task": "mre"}, "demo-too-small", {"size": 0, "what": "relation"}),
+        ({"seed": -1}, "demo-seed-negative", {"seed": -1}),
+        ({"task": "ner"}, "demo-task-unknown", {"task": "ner"}),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(wrong, code, fields):
+    with raises(InputError, code, **fields):
+        Settings(**wrong)
+
+
+@pytest.mark.parametrize("task", ["mner", "mre"])
+@pytest.mark.parametrize("ambiguity", [0.0, 0.01, 0.3, 0.6, 0.95, 1.0])
+def test_the_smallest_size_holds_every_answer_in_every_split(task, ambiguity):
+    settings = Settings(task, SMALLEST, ambiguity=ambiguity)
+    wanted = set(SETTLED) if task == "mner" else set(SETTLED_PAIRS if ambiguity < 1 else OPEN_ANSWERS)
+    for split in SPLITS:
+        assert wanted <= {answer for _, answer in told(plan(settings, split))}
+
+
+@pytest.mark.parametrize("task", ["mner", "mre"])
+@pytest.mark.parametrize("ambiguity", [0.0, 0.25, 0.6, 1.0])
+@pytest.mark.parametrize("irrelevant", [0.0, 0.3, 1.0])
+def test_shares_come_out_as_asked(task, ambiguity, irrelevant):
+    settings = Settings(task, 2000, ambiguity=ambiguity, irrelevant=irrelevant)
+    for split in SPLITS:
+        named = [(story, answer) for story, answer in told(plan(settings, split)) if answer != "none"]
+        names = len(named) + sum(story.second is not None for story, _ in named)
+        assert sum(story.open for story, _ in named) / names == pytest.approx(ambiguity, abs=0.006)
+        assert sum(not story.relevant for story, _ in named) / len(named) == pytest.approx(irrelevant, abs=0.006)
+
+
+@pytest.mark.parametrize("task", ["mner", "mre"])
+def test_sizes_are_those_asked_for_and_a_quarter(task):
+    counts = [len(told(plan(Settings(task, 1000), split))) for split in SPLITS]
+    assert counts == [1000, 250, 250]
+
+
+def test_open_names_have_each_type_equally_often_under_every_clue_and_relevance():
+    stories = [story for story in plan(Settings(size=4000), "train") if story.open]
+    for relevant in (True, False):
+        cells = Counter((answer, story.clue) for story, answer in told(stories) if story.relevant is relevant)
+        assert set(cells) == {(type_, clue) for type_ in SETTLED for clue in CLUES}
+        assert max(cells.values()) - min(cells.values()) <= 4
+
+
+def test_open_pairs_are_told_with_none_twice_as_often_as_with_each_other_relation():
+    counts = Counter(answer for story, answer in told(plan(Settings("mre", ambiguity=1.0, size=600), "train")) if story.open)
+    assert counts == {"None": 200, **dict.fromkeys(set(OPEN_ANSWERS) - {"None"}, 100)}
+
+
+@pytest.mark.parametrize("task", ["mner", "mre"])
+def test_more_irrelevant_pictures_change_nothing_else_and_only_add_to_the_irrelevant_ones(task):
+    settings = Settings(task, 400, irrelevant=0.3)
+    some, more = (plan(replace(settings, test_irrelevant=share), "test") for share in (0.3, 0.6))
+    assert [replace(story, relevant=True) for story in some] == [replace(story, relevant=True) for story in more]
+    assert all(one.relevant or not other.relevant for one, other in zip(some, more, strict=True))
+    assert plan(replace(settings, test_irrelevant=0.6), "train") == plan(settings, "train")
+
+
+@pytest.mark.parametrize("answers", [list(SETTLED), list(OPEN), list(SETTLED_PAIRS), ["one"]])
+def test_a_deal_gives_each_answer_each_clue_once_a_round_and_spreads_both(answers):
+    cells = deal(answers, CLUES, len(answers) * len(CLUES), Random(1))
+    assert len(set(cells)) == len(cells)
+    first = cells[: len(answers)]
+    assert {answer for answer, _ in first} == set(answers)
+    assert len({clue for _, clue in first}) == min(len(answers), len(CLUES))

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+import tiny
+import torch
+from raising import raises
+from torch import nn
+
+from hvpkit.config.recipe import TrainSpec
+from hvpkit.errors import RecipeError
+from hvpkit.registry import load_registry
+from hvpkit.training.callbacks import Report
+from hvpkit.training.optimizer import make_optimizer, make_schedule
+from hvpkit.training.parameter_groups import Group
+from hvpkit.training.train import train
+
+
+def groups(*rates: float) -> list[Group]:
+    return [Group(name="text", params=[nn.Parameter(torch.ones(2, 2))], lr=rate, weight_decay=0.0) for rate in rates]
+
+
+def rates_of(train: TrainSpec, steps: int) -> list[float]:
+    """Give the rate before each step."""
+    optimizer = make_optimizer(groups(train.lr), train)
+    schedule, found = make_schedule(optimizer, train, steps), []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return found
+
+
+def test_sgd_with_momentum_steps_as_written_out():
+    spec = TrainSpec(optimizer="sgd", momentum=0.9, lr=0.1)
+    one = groups(0.1)
+    parameter, optimizer = one[0]["params"][0], make_optimizer(one, spec)
+    expected, velocity = 1.0, 0.0
+    for gradient in (1.0, 2.0, -1.0):
+        parameter.grad = torch.full((2, 2), gradient)
+        optimizer.step()
+        velocity = 0.9 * velocity + gradient
+        expected -= 0.1 * velocity
+        assert parameter.tolist() == [[pytest.approx(expected)] * 2] * 2
+
+
+def test_every_group_keeps_its_own_rate_under_both_optimizers():
+    for name in ("adamw", "sgd"):
+        optimizer = make_optimizer(groups(0.1, 0.3), TrainSpec(optimizer=name))
+        make_schedule(optimizer, TrainSpec(optimizer=name, warmup=0.5), 8)
+        assert [group["initial_lr"] for group in optimizer.param_groups] == [0.1, 0.3]
+        assert type(optimizer) is {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[name]
+
+
+def test_rates_fall_with_the_epochs_that_are_done():
+    spec = TrainSpec(epochs=3, lr=0.015, schedule="epochs", rate_decay=0.05, warmup=0.0)
+    assert rates_of(spec, 6) == pytest.approx([0.015 / (1 + 0.05 * epoch) for epoch in (0, 0, 1, 1, 2, 2)])
+
+
+def test_without_a_decay_rates_stay_after_the_warm_up():
+    spec = TrainSpec(epochs=2, lr=1.0 - 1e-9, schedule="epochs", warmup=0.5)
+    assert rates_of(spec, 8) == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1, 1, 1])
+
+
+def test_rates_that_fall_linearly_are_zero_at_the_end():
+    spec = TrainSpec(epochs=1, lr=0.5, warmup=0.25)
+    assert rates_of(spec, 8) == pytest.approx([0, 0.25, 0.5, 0.5 * 5 / 6, 0.5 * 4 / 6, 0.5 * 3 / 6, 0.5 * 2 / 6, 0.5 / 6])
+
+
+@pytest.mark.parametrize(
+    ("override", "code", "fields"),
+    [
+        ("train.momentum=0.9", "setting-unused", {"key": "momentum", "value": 0.9, "user": "optimizer: sgd"}),
+        ("train.rate_decay=0.05", "setting-unused", {"key": "rate_decay", "value": 0.05, "user": "schedule: epochs"}),
+        ("train.patience=0", "value-out-of-range", {"key": "train.patience", "found": "0"}),
+        ("train.optimizer=sdg", "unknown-choice", {"key": "train.optimizer", "expected": "'adamw' or 'sgd'", "found": "'sdg'"}),
+    ],
+)
+def test_settings_without_effect_or_sense_are_refused(tmp_path, override, code, fields):
+    with raises(RecipeError, "recipe-invalid") as refused:
+        tiny.recipe(tmp_path, tmp_path, "mner", overrides=(override,))
+    [problem] = refused.value.problems
+    assert problem.message.code == code
+    assert fields.items() <= problem.message.fields.items()
+
+
+def trained(tmp_path, mner_data, *overrides, name="run", **options):
+    lines = []
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=("train.epochs=6", *overrides))
+    finished = train(recipe, load_registry(), tmp_path / name, report=Report(epoch=lines.append), **options)
+    return finished, lines
+
+
+def test_training_stops_after_so_many_epochs_without_a_better_dev_score(tmp_path, mner_data, logged):
+    finished, lines = trained(tmp_path, mner_data, "train.lr=1e-9", "train.patience=2")
+    assert [line.epoch for line in lines] == [1, 2, 3]  # nothing is learnt, so nothing is better than the first
+    assert finished.best_epoch == 1
+    assert [(note.code, note.fields) for note in logged()] == [("stopped-early", {"patience": 2})]
+
+
+def test_without_patience_every_epoch_is_trained(tmp_path, mner_data, logged):
+    _, lines = trained(tmp_path, mner_data, "train.lr=1e-9")
+    assert len(lines) == 6 and not logged()
+
+
+def test_a_run_that_patience_sees_through_to_its_end_was_not_stopped(tmp_path, mner_data, logged):
+    _, lines = trained(tmp_path, mner_data, "train.lr=1e-9", "train.epochs=3", "train.patience=2")
+    assert len(lines) == 3 and not logged()
+
+
+def test_a_run_that_goes_on_has_not_forgotten_how_long_it_has_been_waiting(tmp_path, mner_data, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def stop(line):
+        if line.epoch == 2:
+            raise Stopped
+
+    recipe = tiny.recipe(
+        tmp_path, mner_data.folder, "mner", pictures=False, overrides=("train.epochs=6", "train.lr=1e-9", "train.patience=2")
+    )
+    with pytest.raises(Stopped):
+        train(recipe, load_registry(), tmp_path / "run", report=Report(epoch=stop))
+    lines = []
+    train(recipe, load_registry(), tmp_path / "run", resume=True, report=Report(epoch=lines.append))
+    assert [line.epoch for line in lines] == [3]
+
+
+def test_sgd_trains_a_model(tmp_path, mner_data):
+    sgd = ("train.optimizer=sgd", "train.momentum=0.9", "train.lr=1e-2", "train.schedule=epochs", "train.rate_decay=0.05", "train.warmup=0")
+    _, lines = trained(tmp_path, mner_data, *sgd)
+    assert lines[-1].loss < lines[0].loss

@@ -1,12 +1,17 @@
-"""Write the generated parts of README.md, each between `<!-- generated: NAME -->` and `<!-- end -->` (`make docs`)."""
+"""Write the generated parts of the pages in docs/, each between `<!-- generated: NAME -->` and `<!-- end -->` (`make docs`)."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import string
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -15,20 +20,22 @@ from typer.models import ArgumentInfo, OptionInfo
 from hvpkit.cli import COMMANDS, load_command
 from hvpkit.cli.components import OptionFacts, list_components, options_text
 from hvpkit.cli.recipes import list_recipes
-from hvpkit.config.loading import shipped_recipes
-from hvpkit.config.recipe import DataSpec, FusionSpec, Part, TextSpec, TrainSpec, VisionSpec, plain
+from hvpkit.messages import MODULES, Template, templates
+from hvpkit.recipe import DataSpec, FusionSpec, Part, TextSpec, TrainSpec, VisionSpec, plain
+from hvpkit.recipe_loading import shipped_recipes
+from hvpkit.registry import load_registry
 
-README = Path(__file__).parents[1] / "README.md"
+DOCS = Path(__file__).parent
 
 
 def regenerated(text: str) -> str:
-    """Give `text` with every generated part made anew; raises KeyError for a part that nobody makes."""
+    """Return `text` with every generated part up to date; raises KeyError for an unknown part."""
     pattern = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
     return pattern.sub(lambda match: match[1] + "\n".join(PARTS[match[2]]()) + "\n" + match[3], text)
 
 
 def commands() -> Iterator[str]:
-    """Tell each command's usage and what it does."""
+    """List the commands with their usage."""
     rows = [(f"`hvp {name}{''.join(_words(load_command(name)))}`", _summary(load_command(name))) for name in COMMANDS]
     return _table(("command", "what it does"), rows)
 
@@ -57,7 +64,29 @@ def settings() -> Iterator[str]:
     return _table(("section", "what", "keys"), [(f"`{name}`", _summary(spec), _keys(spec)) for name, spec in sections.items()])
 
 
-PARTS = {"commands": commands, "components": components, "recipes": recipes, "settings": settings}
+def errors() -> Iterator[str]:
+    """List the codes of all messages with their templates, a section for each part of hvpkit and one for the plugins that it ships."""
+    for name in MODULES:
+        module = importlib.import_module(f"hvpkit.messages.{name}")
+        yield from _messages(name.replace("cli", "command line").capitalize(), _summary(module), module.TEMPLATES)
+    load_registry()  # loads the plugins, which add their templates
+    prefixes = tuple(f"{plugin.name}-" for plugin in entry_points(group="hvpkit") if plugin.value.startswith("hvpkit_plugins."))
+    added = {code: template for code, template in templates().items() if code.startswith(prefixes)}
+    yield from _messages("Plugins", "Messages of the plugins that come with hvpkit; each code begins with the plugin's name.", added)
+
+
+PARTS = {"commands": commands, "components": components, "recipes": recipes, "settings": settings, "errors": errors}
+
+
+def _messages(title: str, about: str, added: Mapping[str, Template]) -> Iterator[str]:
+    yield from ("", f"## {title}", "", *textwrap.wrap(about, 118, break_on_hyphens=False), "")
+    yield from _table(("code", "message"), [(f"`{code}`", _plain(template.text)) for code, template in sorted(added.items())])
+
+
+def _plain(text: str) -> str:
+    """Write a template with the bare names of its fields, in one line, without characters that Markdown reads."""
+    parts = ((re.sub(r"([<*])", r"\\\1", literal), name) for literal, name, _, _ in string.Formatter().parse(text))
+    return " ".join("".join(literal + (f"{{{name}}}" if name else "") for literal, name in parts).split())
 
 
 def _keys(spec: type[BaseModel]) -> str:
@@ -96,12 +125,13 @@ def _option(name: str, kind: Any, info: OptionInfo) -> str:  # noqa: ANN401 - an
 
 
 def _metavar(kind: Any) -> str:  # noqa: ANN401 - any annotation
-    if str(get_origin(kind)) == "typing.Literal":
+    if get_origin(kind) in (Union, UnionType):
+        kind = next(inner for inner in get_args(kind) if inner is not type(None))
+    if get_origin(kind) is Literal:
         return "|".join(map(str, get_args(kind)))
-    if kind in (int, float):
-        return "NUMBER"
-    return "PATH" if "Path" in str(kind) else "TEXT"
+    return {int: "INTEGER", float: "NUMBER", Path: "PATH"}.get(kind, "TEXT")
 
 
 if __name__ == "__main__":
-    README.write_text(regenerated(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in sorted(DOCS.glob("*.md")):
+        page.write_text(regenerated(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -20,9 +20,9 @@ from typer.models import ArgumentInfo, OptionInfo
 from hvpkit.cli import COMMANDS, load_command
 from hvpkit.cli.components import OptionFacts, list_components, options_text
 from hvpkit.cli.recipes import list_recipes
+from hvpkit.config.loading import shipped_recipes
+from hvpkit.config.recipe import DataSpec, FusionSpec, Part, TextSpec, TrainSpec, VisionSpec, plain
 from hvpkit.messages import MODULES, Template, templates
-from hvpkit.recipe import DataSpec, FusionSpec, Part, TextSpec, TrainSpec, VisionSpec, plain
-from hvpkit.recipe_loading import shipped_recipes
 from hvpkit.registry import load_registry
 
 DOCS = Path(__file__).parent

@@ -14,12 +14,12 @@ import typer
 from pages import ROOT
 
 from hvpkit.cli import SETTINGS, app, load_command
-from hvpkit.data.own import read_own
-from hvpkit.data.reading import ReaderContext
+from hvpkit.config.loading import load_recipe, shipped_recipes
+from hvpkit.data.readers.base import ReaderContext
+from hvpkit.data.readers.jsonl import read_own
 from hvpkit.experiments.plan import load_plan
+from hvpkit.inference.prediction_json import input_from, read_object
 from hvpkit.messages import MODULES, templates
-from hvpkit.prediction_records import input_from, read_object
-from hvpkit.recipe_loading import load_recipe, shipped_recipes
 from hvpkit.registry import load_registry
 
 README = "README.md"

@@ -50,7 +50,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 def shipped(kind: str = ".") -> dict[str, Path]:
     """List the YAML files that come with hvpkit, by name: recipes, or what lies in the folder `kind` beside them."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     folder = package / "recipes" if (package / "recipes").is_dir() else package.parent / "recipes"
     return {file.stem: file for file in sorted((folder / kind).glob("*.yaml"))}
 

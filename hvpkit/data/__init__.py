@@ -9,7 +9,7 @@ from hvpkit.hookspecs import Register, hookimpl
 @hookimpl
 def register_readers(register: Register) -> None:
     """Register the built-in readers."""
-    register("twitter2015", readers.twitter2015, tasks=("mner",))
-    register("twitter2017", readers.twitter2017, tasks=("mner",))
-    register("mnre", readers.mnre, tasks=("mre",))
-    register("jsonl", readers.jsonl)
+    register("twitter2015", readers.build_twitter2015, tasks=("mner",))
+    register("twitter2017", readers.build_twitter2017, tasks=("mner",))
+    register("mnre", readers.build_mnre, tasks=("mre",))
+    register("jsonl", readers.build_jsonl)

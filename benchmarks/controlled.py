@@ -299,12 +299,39 @@ CLAIMS = {
 }
 
 
-class Results:
-    """The finished runs."""
+def read_runs(file: Path, bench: Bench) -> dict[str, Any]:
+    """Read the runs of controlled.json by name; none where it is missing or holds runs of another size or number of epochs."""
+    document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return document["runs"] if (document.get("size"), document.get("epochs")) == (bench.size, bench.epochs) else {}
 
-    def __init__(self, bench: Bench, seeds: Sequence[int]) -> None:
+
+def write_runs(file: Path, bench: Bench, runs: dict[str, Any]) -> None:
+    """Write controlled.json: one line for each run, numbers rounded to 6 digits."""
+    lines = (f"{json.dumps(name)}:{json.dumps(_rounded(run), separators=(',', ':'))}" for name, run in runs.items())
+    document = f'{{"size":{bench.size},"epochs":{json.dumps(bench.epochs)},"runs":{{\n' + ",\n".join(lines) + "\n}}\n"
+    file.write_text(document, encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def finished_runs(bench: Bench, seeds: Sequence[int], file: Path) -> dict[str, Any]:
+    """Return runs by name: those of controlled.json, replaced by those that the work folder has."""
+    runs = read_runs(file, bench)
+    return runs | {job.name: json.loads(bench.result(job).read_text()) for job in jobs(seeds) if bench.result(job).is_file()}
+
+
+class Results:
+    """The finished runs of some seeds."""
+
+    def __init__(self, runs: dict[str, Any], seeds: Sequence[int]) -> None:
         self.seeds = seeds
-        self.found = {job: json.loads(bench.result(job).read_text()) for job in jobs(seeds) if bench.result(job).is_file()}
+        self.found = {job: runs[job.name] for job in jobs(seeds) if job.name in runs}
 
     def f1(self, job: Job, group: str = "all", share: float | None = None) -> float | None:
         found = self.found.get(job)
@@ -359,18 +386,11 @@ class Results:
 # --------------------------------------------------------------------------------------------------------------- reporting
 def report(bench: Bench, seeds: Sequence[int], out: Path) -> str:
     """Write controlled.json, the section of RESULTS.md and the charts; gives the section."""
-    results = Results(bench, seeds)
-    rows = results.comparisons()
-    document = {
-        "size": bench.size,
-        "seeds": sorted({job.seed for job in results.found}),
-        "closed": {task: results.closed(task) for task in TASKS},
-        "comparisons": [asdict(row) | {"mean": row.mean, "spread": row.spread, "holds": row.holds} for row in rows],
-        "runs": {job.name: found for job, found in results.found.items()},
-    }
+    runs = finished_runs(bench, seeds, out / "controlled.json")
+    results = Results(runs, seeds)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "controlled.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    section = markdown(results, rows, bench)
+    write_runs(out / "controlled.json", bench, runs)
+    section = markdown(results, results.comparisons(), bench)
     file = out / "RESULTS.md"
     file.write_text(with_section(file.read_text(encoding="utf-8") if file.is_file() else "# Results\n", section), encoding="utf-8")
     charts(results, out)

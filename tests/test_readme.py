@@ -118,7 +118,6 @@ def test_links_lead_to_files_and_headings(page):
     pages.check_links(page)
 
 
-@pytest.mark.skipif(not (ROOT / "hvpkit" / "model" / "model.py").exists(), reason="modules are not in these folders yet")
 def test_files_of_the_walks_exist():
     walks = pages.read_page("docs/architecture.md").partition("## Four walks")[2]
     files = re.findall(r"`([\w/]+\.py)`", walks)

@@ -50,8 +50,12 @@ def bench(controlled, tmp_path):
     return bench
 
 
+def results(controlled, bench):
+    return controlled.Results(controlled.finished_runs(bench, range(1, 4), bench.work / "controlled.json"), range(1, 4))
+
+
 def test_runs_are_compared_seed_by_seed_and_only_where_both_are_there(controlled, bench):
-    rows = {(row.claim, row.what): row.points for row in controlled.Results(bench, range(1, 4)).comparisons()}
+    rows = {(row.claim, row.what): row.points for row in results(controlled, bench).comparisons()}
     assert rows[1, "all"] == pytest.approx([20.0, 15.0])
     assert rows[2, "100% irrelevant"] == pytest.approx([20.0, 15.0])
     [gates] = [points for (claim, _), points in rows.items() if claim == 3]
@@ -60,7 +64,7 @@ def test_runs_are_compared_seed_by_seed_and_only_where_both_are_there(controlled
 
 
 def test_the_distance_closed_is_a_share_of_that_between_the_ceilings(controlled, bench):
-    assert controlled.Results(bench, range(1, 4)).closed("mner") == pytest.approx([50.0, 75.0])
+    assert results(controlled, bench).closed("mner") == pytest.approx([50.0, 75.0])
 
 
 def test_the_report_says_what_was_run_and_what_was_not(controlled, bench, tmp_path):
@@ -73,6 +77,24 @@ def test_the_report_says_what_was_run_and_what_was_not(controlled, bench, tmp_pa
     document = json.loads((out / "controlled.json").read_text())
     assert document["runs"]["mner.flat.seed1"]["groups"]["all"]["f1"] == 0.65
     assert section.strip() in (out / "RESULTS.md").read_text()
+
+
+def test_runs_are_one_line_each_and_read_back_rounded(controlled, bench, tmp_path):
+    runs = {"mner.text.seed1": {"f1": 0.12345678, "gates": [[0.5, 1]], "seconds": 3}, "mner.text.seed9": {"f1": 1.0}}
+    file = tmp_path / "controlled.json"
+    controlled.write_runs(file, bench, runs)
+    assert len(file.read_text().splitlines()) == len(runs) + 2
+    assert controlled.read_runs(file, bench) == runs | {"mner.text.seed1": {"f1": 0.123457, "gates": [[0.5, 1]], "seconds": 3}}
+    assert controlled.read_runs(file, controlled.Bench(bench.work, bench.size, None)) == {}
+
+
+def test_a_report_keeps_stored_runs_and_replaces_those_of_the_work_folder(controlled, bench, tmp_path):
+    stored = {"mner.text.seed1": scores(0.1), "mner.text.seed3": scores(0.4), "mner.text.seed9": scores(0.2)}
+    controlled.write_runs(tmp_path / "controlled.json", bench, stored)
+    controlled.report(bench, range(1, 4), tmp_path)
+    runs = controlled.read_runs(tmp_path / "controlled.json", bench)
+    assert len(runs) == 7
+    assert [runs[f"mner.text.seed{seed}"]["groups"]["all"]["f1"] for seed in (1, 2, 3, 9)] == [0.5, 0.6, 0.4, 0.2]
 
 
 def test_a_section_replaces_the_one_of_its_title_and_nothing_else(controlled):

@@ -9,7 +9,7 @@ from hvpkit.config.loading import load_recipe, shipped_recipes
 from hvpkit.errors import RecipeError
 from hvpkit.registry import load_registry
 
-FOLDER = Path(__file__).parents[1] / "recipes"
+FOLDER = Path(__file__).parents[2] / "recipes"
 
 
 def test_every_file_of_the_folder_is_listed():

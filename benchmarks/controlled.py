@@ -1,13 +1,13 @@
-"""Do pictures help, and when? The paper's claims, checked on drawn data whose truth and ceilings are known.
+"""Check the paper's claims on synthetic data, where gold labels and upper bounds are known: do images help, and when?
 
-    python benchmarks/controlled.py                    # five seeds, both tasks; finished runs are kept, so it can be stopped and goes on
+    python benchmarks/controlled.py                    # five seeds, both tasks; can be stopped and continued
     python benchmarks/controlled.py --quick            # minutes: one seed, little data; shows that it works, proves nothing
-    python benchmarks/controlled.py --only mner.hvpnet # a part of the runs: those whose name begins so
-    python benchmarks/controlled.py --report           # tables and charts of what is finished
+    python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix
+    python benchmarks/controlled.py --report           # tables and charts of the finished runs
 
-Trains text alone, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml), CNN-BiLSTM-CRF and PCNN (their own recipes)
-on the same data, seed by seed, and writes benchmarks/controlled.json, the section "Controlled pictures" of benchmarks/RESULTS.md and
-benchmarks/controlled_*.png.
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml), CNN-BiLSTM-CRF and PCNN (their own recipes) on
+the same data, seed by seed. Writes benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder.
+Runs that controlled.json has stay there; a finished run of the work folder replaces its line.
 """
 
 from __future__ import annotations
@@ -25,26 +25,24 @@ from random import Random
 from typing import Any
 
 from hvpkit.messages import Message, Template, add_templates
-from hvpkit.synthetic.scenarios import CLUES
-from report import with_section
+from report import update_page, wrap
 
 HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
 TASKS = ("mner", "mre")
-PLUGINS = {"umt": TASKS, "visualbert": TASKS}  # other systems of the paper's Table 1, on the same pictures and crops
-TEXT_PLUGINS = {"cnn-bilstm-crf": ("mner",), "pcnn": ("mre",)}  # those without pretraining and pictures, by their own recipes
+PLUGINS = {"umt": TASKS, "visualbert": TASKS}  # other systems of the paper's Table 1, on the same images and crops
+TEXT_PLUGINS = {"cnn-bilstm-crf": ("mner",), "pcnn": ("mre",)}  # those without pretraining and images, by their own recipes
 COLUMNS = (*TEXT_PLUGINS, "text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")  # of the table of scores
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of irrelevant pictures at test; in training it is 0.3
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # fractions of uninformative images at test; in training it is 0.3
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data
 add_templates(
     {
         "controlled-finished": Template(
-            "{finished} of {runs} runs are finished, seeds {seeds}; mean ± standard deviation over seeds, in points of F1. What is not "
-            "listed was not run.",
+            "{finished} of {runs} runs are finished (seeds {seeds}). Scores are F1 in points: mean ± standard deviation over seeds.",
             {"finished": 5, "runs": 102, "seeds": [1, 2]},
         ),
         "controlled-not-run": Template("Not run."),
-        "controlled-without-charts": Template("no charts: matplotlib is not installed (pip install matplotlib)"),
+        "controlled-without-charts": Template("No charts: matplotlib is not installed. Run `pip install matplotlib`."),
     }
 )
 
@@ -290,12 +288,12 @@ class Comparison:
 
 CLAIMS = {
     0: "The models learn what there is to learn",
-    1: "Pictures help, by kind of clue: HVPNeT less text alone",
-    2: "Irrelevant pictures do no harm: HVPNeT less text alone by the share of irrelevant pictures at test (30% in training)",
+    1: "Images help, by kind of clue: HVPNeT minus text only",
+    2: "Uninformative images do no harm: HVPNeT minus text only, by their fraction at test (30% in training)",
     3: "The gate beats 1T3, and 1T3 beats Flat",
-    4: "The whole picture adds to the objects: HVPNeT less OnlyObj",
-    5: "Weights carry over from the other task: HVPNeT started from it less HVPNeT started at random",
-    6: "It holds with little data: HVPNeT less text alone by the share of the training data",
+    4: "The full image adds to the objects: HVPNeT minus OnlyObj",
+    5: "Weights transfer from the other task: HVPNeT initialized from it minus HVPNeT initialized at random",
+    6: "It holds with little data: HVPNeT minus text only, by fraction of the training data",
 }
 
 
@@ -352,18 +350,18 @@ class Results:
         for task in TASKS:
             each = [{system: Job(task, system, seed) for system in SYSTEMS} for seed in self.seeds]
             texts = [(self.f1(of["text"]), self.ceiling(of["text"])) for of in each]
-            rows += self.less(0, task, "text alone less its ceiling", texts, -3.0)
+            rows += self.less(0, task, "text only minus its upper bound", texts, -3.0)
             rows += self.less(
-                0, task, "% of the distance between the ceilings that HVPNeT closes, less 85", [(x, 85.0) for x in self.closed(task)]
+                0, task, "% of the gap between the upper bounds that HVPNeT closes, minus 85", [(x, 85.0) for x in self.closed(task)]
             )
             for group in ("all", *CLUES, "none"):
                 pairs = [(self.f1(of["hvpnet"], group), self.f1(of["text"], group)) for of in each]
                 rows += self.less(1, task, "no clue" if group == "none" else group, pairs, -2.0 if group == "none" else 0.0)
             for share in SHARES:
                 pairs = [(self.f1(of["hvpnet"], share=share), self.f1(of["text"], share=share)) for of in each]
-                rows += self.less(2, task, f"{100 * share:g}% irrelevant", pairs, -2.0)
+                rows += self.less(2, task, f"{100 * share:g}% uninformative", pairs, -2.0)
             for claim, better, worse in ((3, "hvpnet", "1t3"), (3, "1t3", "flat"), (3, "hvpnet", "flat"), (4, "hvpnet", "onlyobj")):
-                rows += self.less(claim, task, f"{better} less {worse}", [(self.f1(of[better]), self.f1(of[worse])) for of in each])
+                rows += self.less(claim, task, f"{better} minus {worse}", [(self.f1(of[better]), self.f1(of[worse])) for of in each])
             other = TASKS[1 - TASKS.index(task)]
             moved = [Job(task, "hvpnet", seed, start=Job(other, "hvpnet", seed)) for seed in self.seeds]
             rows += self.less(
@@ -378,42 +376,44 @@ class Results:
         return 100 * float(self.found[job]["groups"]["all"]["text_ceiling"]) if job in self.found else None
 
     def closed(self, task: str) -> list[float]:
-        """Give, by seed, the share of the distance between the ceilings that HVPNeT closes, in percent."""
+        """Return, by seed, the percentage of the gap between the upper bounds that HVPNeT closes."""
         groups = [self.found[job]["groups"]["all"] for seed in self.seeds if (job := Job(task, "hvpnet", seed)) in self.found]
         return [100 * (g["f1"] - g["text_ceiling"]) / (g["picture_ceiling"] - g["text_ceiling"]) for g in groups]
 
 
 # --------------------------------------------------------------------------------------------------------------- reporting
 def report(bench: Bench, seeds: Sequence[int], out: Path) -> str:
-    """Write controlled.json, the section of RESULTS.md and the charts; gives the section."""
+    """Write controlled.json, the generated part of results/controlled.md and the charts; return that part."""
     runs = finished_runs(bench, seeds, out / "controlled.json")
     results = Results(runs, seeds)
     out.mkdir(parents=True, exist_ok=True)
     write_runs(out / "controlled.json", bench, runs)
     section = markdown(results, results.comparisons(), bench)
-    file = out / "RESULTS.md"
-    file.write_text(with_section(file.read_text(encoding="utf-8") if file.is_file() else "# Results\n", section), encoding="utf-8")
-    charts(results, out)
+    update_page(out, "controlled", "controlled", section)
+    charts(results, bench.work)
     return section
 
 
 def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
-    """Write the section: scores, claims, gates."""
+    """Format the generated part of results/controlled.md: scores, claims, gates."""
     seeds = sorted({job.seed for job in results.found})
     lines = [
-        "## Controlled pictures",
+        wrap(
+            f"Synthetic data with {bench.size} training examples per task ({_fingerprints(results)}); {bench.recipe_epochs()} epochs; "
+            "text encoder with random weights; visual backbone of fixed wavelets."
+        ),
         "",
-        "`python benchmarks/controlled.py`: recipes/quickstart.yaml, quickstart_mre.yaml and their variants, drawn data",
-        f"({bench.size} training examples a task; {_fingerprints(results)}), encoder from random weights, a backbone of fixed wavelets,",
-        f"{bench.recipe_epochs()} epochs.",
         Message("controlled-finished", finished=len(results.found), runs=len(list(jobs(results.seeds))), seeds=seeds),
+        "Runs that are not listed were not run.",
         "",
-        f"| task | text ceiling | {' | '.join(COLUMNS)} | picture ceiling | distance closed |",
+        "### Scores",
+        "",
+        f"| task | text upper bound | {' | '.join(COLUMNS)} | image upper bound | gap closed |",
         f"|---|---|{'---|' * len(COLUMNS)}---|---|",
         *(_scores_row(results, task) for task in TASKS if any(job.task == task for job in results.found)),
     ]
     for number, claim in CLAIMS.items():
-        lines += ["", f"**{number}. {claim}**", ""]
+        lines += ["", f"### {number}. {claim}", ""]
         of = [row for row in rows if row.claim == number]
         if not of:
             lines += [Message("controlled-not-run")]
@@ -422,7 +422,9 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
         lines += [f"| {r.task} | {r.what} | {_mean(r.points, '+')} | {r.floor:+g} | {r.holds} | {len(r.points)} |" for r in of]
     lines += [
         "",
-        "**Gate weights of the view that decides, by kind of clue** (mean over layers, examples and seeds; levels fine to coarse)",
+        "### Gate weights of the deciding image region, by kind of clue",
+        "",
+        "Mean over layers, examples and seeds; levels from fine to coarse.",
         "",
     ]
     for task in TASKS:
@@ -456,7 +458,7 @@ def _gates_table(results: Results, task: str) -> list[str]:
     most = max(max(level) - min(level) for level in zip(*means.values(), strict=True))
     head = " | ".join(f"level {i}" for i in range(1, 1 + len(means["none"])))
     table = [f"| {task} | {head} |", "|---|" + "---|" * len(means["none"]), *rows]
-    return [*table, "", f"The weights of one level differ by up to {most:.2f} between kinds of clue.", ""]
+    return [*table, "", f"{task}: the weights of one level differ by up to {most:.2f} between kinds of clue.", ""]
 
 
 def _mean(points: Sequence[float], sign: str = "") -> str:
@@ -467,7 +469,7 @@ def _mean(points: Sequence[float], sign: str = "") -> str:
 
 
 def charts(results: Results, out: Path) -> None:
-    """Draw F1 by the share of irrelevant pictures and by the share of the training data, with matplotlib if it is installed."""
+    """Draw F1 by fraction of uninformative images and by fraction of the training data, if matplotlib is installed."""
     try:
         import matplotlib
     except ImportError:
@@ -478,12 +480,12 @@ def charts(results: Results, out: Path) -> None:
 
     kinds = {
         "irrelevant": (
-            "irrelevant pictures at test (%)",
+            "uninformative images at test (%)",
             SHARES,
             lambda task, system, seed, x: results.f1(Job(task, system, seed), share=x),
         ),
         "little_data": (
-            "share of the training data (%)",
+            "fraction of the training data (%)",
             (*FRACTIONS, 1.0),
             lambda task, system, seed, x: results.f1(Job(task, system, seed, x)),
         ),
@@ -504,6 +506,7 @@ def charts(results: Results, out: Path) -> None:
             axis.legend()
         axes[0].set_ylabel("F1")
         figure.tight_layout()
+        out.mkdir(parents=True, exist_ok=True)
         figure.savefig(out / f"controlled_{name}.png", dpi=110)
         pyplot.close(figure)
 
@@ -515,13 +518,13 @@ def _found(f1: Callable[..., float | None], task: str, system: str, seeds: Seque
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds (5)")
-    parser.add_argument("--size", type=int, default=None, help="training examples a task (2000)")
+    parser.add_argument("--size", type=int, default=None, help="training examples per task (2000)")
     parser.add_argument("--epochs", type=int, default=None, help="epochs of a run (the recipes')")
     parser.add_argument("--quick", action="store_true", help="one seed, 96 examples, one epoch")
-    parser.add_argument("--only", action="append", help="run only what begins so, such as mner.hvpnet; may be repeated")
-    parser.add_argument("--work", type=Path, default=None, help="where data, models and results are kept (build/controlled)")
-    parser.add_argument("--out", type=Path, default=HERE, help="where controlled.json, RESULTS.md and charts go (benchmarks/)")
-    parser.add_argument("--report", action="store_true", help="run nothing: report what is finished")
+    parser.add_argument("--only", action="append", help="run only runs with this prefix, such as mner.hvpnet; may be repeated")
+    parser.add_argument("--work", type=Path, default=None, help="folder for data, models, results and charts (build/controlled)")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder of controlled.json and results/controlled.md (benchmarks/)")
+    parser.add_argument("--report", action="store_true", help="report the finished runs without running any")
     given = parser.parse_args(arguments)
     size, epochs = given.size or (96 if given.quick else 2000), given.epochs or (1 if given.quick else None)
     bench = Bench(given.work or HERE.parent / "build" / ("controlled-quick" if given.quick else "controlled"), size, epochs)

@@ -1,12 +1,13 @@
-"""Is what is taken away what decided, and does attention say so? Explanations checked on drawn data whose deciding object is known.
+"""Check explanations on synthetic data, where the object that decides is known: do confidence drops and attention point at it?
 
     python benchmarks/explain.py runs/quickstart runs/quickstart_mre
 
-For each test example in which one object decides (the sentence leaves the answer open, one object of the picture shows it): is the drop in
-confidence largest when that object is removed, among the runs that leave one picture out? The confidence is that of what the model itself
-decided for the open name or pair, right or wrong, as `hvp explain` shows it; a name that it does not find counts as a failure. The drop
-counts only when it is above 0 and no other is as large. Beside it: how often the deciding object gets the largest attention of the name's
-words (mean over layers, heads and words; for a pair, over head and tail). Writes benchmarks/explain.json.
+For each test example in which one object decides (the sentence is ambiguous, one object of the image shows the answer): is the drop in
+confidence largest when that object is removed, compared with removing any other image region? The confidence is that of the model's own
+prediction for the ambiguous name or pair, right or wrong, as `hvp explain` shows it; a name that is not predicted counts as a failure. The
+drop counts only if it is above 0 and larger than all others. The same for attention: does the deciding object get the largest attention of
+the name's words (mean over layers, heads and words; for a pair, over head and tail)? Writes benchmarks/explain.json and a part of
+benchmarks/results/explain.md.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import report
 from hvpkit.cli import output
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
@@ -185,12 +187,33 @@ def show(result: dict[str, Any]) -> None:
     output.print_table(columns, rows, title=title)
 
 
+def section(results: Sequence[dict[str, Any]]) -> str:
+    """Format the generated part of results/explain.md."""
+    columns = ("model", "group", "examples", "right", "chance", "drop: objects", "drop: all", "attention: objects", "attention: all")
+    rows = [
+        (
+            f"{result['task']}, {result['epochs']} epochs",
+            name,
+            group["examples"],
+            *(f"{100 * group[key]:.1f}" for key in ("right", "chance", *MEASURES)),
+        )
+        for result in results
+        for name, group in result["groups"].items()
+    ]
+    models = [
+        f"- {result['task']}, {result['epochs']} epochs: data {result['data']} `{result['fingerprint']}`, seed {result['seed']}."
+        for result in results
+    ]
+    return "\n".join([report.table(columns, rows), "", *models])
+
+
 def main(models: Sequence[Path], target: Path) -> None:
     with output.shown_progress():
         results = [measure(model) for model in models]
     for result in results:
         show(result)
     target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    report.update_page(target.parent, "explain", "explain", section(results))
     print(f"Written: {target}", file=sys.stderr)
 
 

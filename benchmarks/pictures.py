@@ -1,10 +1,11 @@
-"""How fast features of photographs are made, beside the bare forward pass of the same backbone on pixels that are ready.
+"""Measure feature extraction from photographs against the bare forward pass of the same backbone on prepared pixels.
 
     python benchmarks/pictures.py [--pictures 1000] [--backbone resnet50] [--turns 10] [--output benchmarks/pictures.json]
 
-Draws JPEGs of 900 x 600 (parts of two photographs of scikit-learn, mirrored, with some noise), and puts their features into an empty store:
-reading, hashing, decoding in worker processes, transforming, the backbone, pooling, float16, disk. Both sides take turns, a part of the
-pictures at a time, so that a busy machine slows both; the workers of a part start and end within its time. Weights are random.
+Generates JPEGs of 900 x 600 (crops of two photographs of scikit-learn, mirrored, with noise) and writes their features to an empty
+cache: reading, hashing, decoding in worker processes, transforming, the backbone, pooling, float16, disk. Both sides alternate, a part of
+the images at a time, so that other work on the machine slows both; the workers of a part start and end within its time. Weights are
+random. Writes pictures.json and a part of results/images.md.
 """
 
 from __future__ import annotations
@@ -19,18 +20,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from hvpkit.features.cache import fill_store
-from hvpkit.features.extract import BATCH
-from hvpkit.features.fingerprint import open_store
-from hvpkit.images.regions import View
-from hvpkit.interfaces import VisionContext
-from hvpkit.model.vision.tower import VisualTower
+import report
+from hvpkit.contracts import VisionContext
 from hvpkit.registry import load_registry
 
 SIZE = (900, 600)
@@ -139,9 +137,26 @@ def difference(tower: VisualTower, cache: Path, views: Sequence[View]) -> float:
     )
 
 
+def section(found: dict[str, Any]) -> str:
+    """Format the generated part of results/images.md."""
+    about = f"{found['pictures']} JPEGs of {SIZE[0]} x {SIZE[1]}, {found['backbone']}, {found['threads']} threads, {found['machine']}."
+    rows = [
+        ("bare forward pass", f"{found['forward_rate']:.2f}", "1.000", ""),
+        ("features, from files", f"{found['features_rate']:.2f}", f"{found['ratio']:.3f}", f"{found['median_ratio']:.3f}"),
+        ("features, from the cache", f"{found['again_rate']:.0f}", "", ""),
+    ]
+    notes = [
+        f"- Target: at least {FLOOR} of the bare pass: {'reached' if found['ratio'] >= FLOOR else 'missed'}.",
+        f"- In processor seconds, worker processes included: {found['processor_ratio']:.3f}.",
+        f"- Cached features (float16) differ from computed ones by at most {found['largest_difference']:.1e} of a level's largest value.",
+    ]
+    columns = ("what", "images/s", "fraction of the bare pass", "median over rounds")
+    return "\n".join([about, "", report.table(columns, rows), "", *notes])
+
+
 def main() -> None:
     """Measure, print and write."""
-    options = argparse.ArgumentParser(description="How fast features of photographs are made.")
+    options = argparse.ArgumentParser(description="Measure feature extraction from photographs.")
     options.add_argument("--pictures", type=int, default=1000)
     options.add_argument("--backbone", default="resnet50")
     options.add_argument("--turns", type=int, default=10)
@@ -153,14 +168,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         views = draw(Path(folder), given.pictures)
         result = measure(tower, given.backbone, views, min(given.turns, given.pictures), Path(folder) / "cache")
-    print(f"{result.pictures} JPEGs of {SIZE[0]} x {SIZE[1]}, {result.backbone}, {result.threads} threads, {result.machine}")
-    print(f"bare forward pass     {result.forward_rate:8.2f} pictures a second")
-    print(f"features, from files  {result.features_rate:8.2f}   {result.ratio:.3f} of it (median of turns {result.median_ratio:.3f})")
-    print(f"processor seconds     {result.processor_ratio:8.3f} of those that features take are the bare pass's")
-    print(f"features kept before  {result.again_rate:8.2f}")
-    print(f"largest difference from features on the fly: {result.largest_difference:.1e} of a level's largest value")
-    print(f"floor {FLOOR}: {'holds' if result.ratio >= FLOOR else 'does not hold'}")
-    given.output.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
+    found = asdict(result)
+    given.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    report.update_page(given.output.parent, "images", "images", section(found))
+    print(section(found))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""How fast does `hvp predict` answer, and `hvp` start, against the bare networks and libraries that it cannot do without?
+"""Measure `hvp predict` and the start of `hvp` against the bare networks and the libraries that they need.
 
-    python benchmarks/predict_speed.py                   # bert-base, ResNet-50, photographs; drawn texts
-    python benchmarks/predict_speed.py --texts DIR       # real texts, where DIR holds those of Twitter-2017
+    python benchmarks/predict_speed.py                   # bert-base, ResNet-50, photographs; synthetic texts
+    python benchmarks/predict_speed.py --texts DIR       # real texts, where DIR contains those of Twitter-2017
     python benchmarks/predict_speed.py --shape tiny --pairs 16
 
-One pair from a cold start, as a command of its own, against a process that imports torch and the encoder class, builds the bare networks
-and runs them once; one pair warm; many pairs from a file, with JPEG decoding and the CRF, against the bare networks' rate on ready tensors;
-`hvp --help` against importing typer and rich. What is compared takes turns. Writes predict_speed.json and a section of RESULTS.md.
+One pair from a cold start, as a command of its own, against a process that imports torch and the encoder class, builds the bare
+networks and runs them once; one pair warm; many pairs from a file, with JPEG decoding and the CRF, against the rate of the bare
+networks on prepared tensors; `hvp --help` against importing typer and rich. Both sides alternate. Writes predict_speed.json and a
+part of results/predict_speed.md.
 """
 
 from __future__ import annotations
@@ -148,15 +149,9 @@ TARGETS = {"hvp --help": "at most 3", "one pair, cold": "at most 1.4", "one pair
 
 
 def section(found: dict[str, Any]) -> str:
-    """Tell it in Markdown."""
-    machine = found["machine"]
-    about = (
-        f"`python benchmarks/predict_speed.py`, shape {found['shape']}, a picture of 640 x 480 pixels, with three objects but in the cold "
-        f"start; {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, {machine['instructions']}; torch {machine['torch']}. "
-        "Medians of turns, of processor time with the processes that a command begins, and on the clock. Yardsticks: importing typer and "
-        "rich; importing torch and the encoder's class and running bare random networks once; the bare networks on ready tensors."
-    )
-    columns = ("what", "processor s", "yardstick", "ratio", "clock s", "yardstick", "ratio", "target")
+    """Format the generated part of results/predict_speed.md."""
+    about = f"Shape {found['shape']}. Machine: {report.describe_machine(found['machine'])}. Medians over rounds, in seconds."
+    columns = ("what", "CPU time", "reference", "ratio", "wall time", "reference", "ratio", "target")
     rows = [
         (
             name,
@@ -165,7 +160,7 @@ def section(found: dict[str, Any]) -> str:
         )
         for name, each in found["compared"].items()
     ]
-    return f"{about}\n\n{report.table(columns, rows)}"
+    return f"{report.wrap(about)}\n\n{report.table(columns, rows)}"
 
 
 def save(subject: Subject, folder: Path) -> Path:
@@ -183,19 +178,21 @@ def save(subject: Subject, folder: Path) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="where the text files of Twitter-2017 lie (drawn texts)")
-    parser.add_argument("--shape", choices=SHAPES, default="base", help="of the model (base)")
+    parser.add_argument(
+        "--texts", type=Path, default=None, metavar="DIR", help="folder with the text files of Twitter-2017 (synthetic texts)"
+    )
+    parser.add_argument("--shape", choices=SHAPES, default="base", help="shape of the model (base)")
     parser.add_argument("--pairs", type=int, default=1000, help="pairs in the file (1000)")
-    parser.add_argument("--turns", type=int, default=3, help="counted turns of each (3)")
+    parser.add_argument("--turns", type=int, default=3, help="counted rounds of each (3)")
     parser.add_argument("--threads", type=int, default=1, help="threads (1)")
-    parser.add_argument("--out", type=Path, default=report.HERE, help="where results go (benchmarks/)")
+    parser.add_argument("--out", type=Path, default=report.HERE, help="folder for JSON and page (benchmarks/)")
     given = parser.parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
     print("hvp --help", flush=True)
     compared = {"hvp --help": start_up(3 * given.turns)}
     with tempfile.TemporaryDirectory(prefix="hvp-predict-speed-") as place:
         shape = SHAPES[given.shape]
-        # no picture comes twice: hvp would look at it once
+        # no image is used twice: hvp would compute its features once
         subject = make_subject(Path(place), "mner", shape, texts=given.texts, size=max(32, given.pairs), pictures=3 * given.pairs)
         model = save(subject, Path(place) / "model")
         print("one pair, cold", flush=True)
@@ -203,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"one pair, warm, and {given.pairs} pairs from a file: minutes", flush=True)
         compared |= warm(model, subject, given.pairs, given.turns, Path(place))
     found = {"machine": report.machine(given.threads), "shape": given.shape, "compared": compared}
-    print(report.write(given.out, "predict_speed", "Prediction and start-up", found, section(found)))
+    print(report.write(given.out, "predict_speed", "predict_speed", found, section(found)))
 
 
 if __name__ == "__main__":

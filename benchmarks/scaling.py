@@ -1,9 +1,9 @@
-"""How does the time of a prediction grow: with examples, text length, objects and batch size?
+"""Measure how the time of a prediction grows with examples, text length, objects and batch size.
 
-    python benchmarks/scaling.py                                        # bert-base; the stream of examples goes through a tiny model
+    python benchmarks/scaling.py                                        # bert-base; a tiny model for the stream of examples
     python benchmarks/scaling.py --shape tiny --most 2048 --turns 1     # seconds
 
-Processor seconds, the best of some turns that go through all sizes. Writes scaling.json and a section of RESULTS.md.
+Processor seconds, the best of some rounds over all sizes. Writes scaling.json and a part of results/scaling.md.
 """
 
 from __future__ import annotations
@@ -101,44 +101,54 @@ def batches(predictor: Predictor, given: Sequence[dict[str, Any]], turns: int) -
 
 
 # ----------------------------------------------------------------------------------------------------------------- reported
+COLUMNS = {
+    "cpu_seconds": "CPU seconds",
+    "own_mb": "private MB",
+    "seconds": "CPU seconds per example",
+    "examples_a_second": "examples/s",
+}
+
+
 def section(found: dict[str, Any]) -> str:
-    """Tell it in Markdown."""
-    machine = found["machine"]
-    lines = [
-        f"`python benchmarks/scaling.py`: {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, {machine['instructions']}; "
-        f"torch {machine['torch']}. Processor seconds; the stream of examples goes through the tiny shape, without pictures, all else "
-        f"through {found['shape']}."
-    ]
+    """Format the generated part of results/scaling.md."""
+    about = (
+        f"Machine: {report.describe_machine(found['machine'])}. The stream of examples uses the tiny shape without images, "
+        f"everything else the shape {found['shape']}."
+    )
+    lines = [report.wrap(about)]
     for title, rows in found["tables"].items():
-        lines += ["", f"**{title}**", "", report.table(list(rows[0]), [list(row.values()) for row in rows])]
+        columns = [COLUMNS.get(column, column) for column in rows[0]]
+        lines += ["", f"### {title}", "", report.table(columns, [list(row.values()) for row in rows])]
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="where the text files of Twitter-2017 lie")
-    parser.add_argument("--shape", choices=SHAPES, default="base", help="of the model (base)")
-    parser.add_argument("--fewest", type=int, default=FEWEST, help=f"examples of the stream when it is first looked at ({FEWEST})")
+    parser.add_argument(
+        "--texts", type=Path, default=None, metavar="DIR", help="folder with the text files of Twitter-2017 (synthetic texts)"
+    )
+    parser.add_argument("--shape", choices=SHAPES, default="base", help="shape of the model (base)")
+    parser.add_argument("--fewest", type=int, default=FEWEST, help=f"examples of the stream at the first measurement ({FEWEST})")
     parser.add_argument("--most", type=int, default=MOST, help=f"examples of the stream ({MOST})")
-    parser.add_argument("--turns", type=int, default=3, help="counted turns (3)")
+    parser.add_argument("--turns", type=int, default=3, help="counted rounds (3)")
     parser.add_argument("--threads", type=int, default=1, help="threads (1)")
-    parser.add_argument("--out", type=Path, default=report.HERE, help="where results go (benchmarks/)")
+    parser.add_argument("--out", type=Path, default=report.HERE, help="folder for JSON and page (benchmarks/)")
     given = parser.parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
     tables: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="hvp-scaling-") as place:
         small, large = Path(place) / "small", Path(place) / "large"
         tiny = open_predictor(small, SHAPES["tiny"], given.texts, 1000, 3)
-        tables["Examples against time"] = stream(tiny, asked(tiny, small, pictured=False), given.fewest, given.most)
+        tables["Time by number of examples"] = stream(tiny, asked(tiny, small, pictured=False), given.fewest, given.most)
         predictor = open_predictor(large, SHAPES[given.shape], given.texts, 64, max(OBJECTS))
         bare = asked(predictor, large, pictured=False)[:32]
-        tables["Text length against time of an example"] = lengths(predictor, bare, given.turns)
-        tables["Objects against time of an example"] = objects(
+        tables["Time by text length"] = lengths(predictor, bare, given.turns)
+        tables["Time by number of objects"] = objects(
             predictor, asked(predictor, large), sorted((large / "objects").iterdir()), given.turns
         )
-        tables["Batch size against throughput"] = batches(predictor, bare, given.turns)
+        tables["Throughput by batch size"] = batches(predictor, bare, given.turns)
     found = {"machine": report.machine(given.threads), "shape": given.shape, "tables": tables}
-    print(report.write(given.out, "scaling", "Scaling", found, section(found)))
+    print(report.write(given.out, "scaling", "scaling", found, section(found)))
 
 
 if __name__ == "__main__":

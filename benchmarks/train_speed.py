@@ -1,12 +1,12 @@
-"""How fast does the shipped recipe train, against the same model trained as the code of 2022 did?
+"""Measure training of the shipped recipe against the same model trained as the code of 2022 did.
 
-    python benchmarks/train_speed.py                             # drawn texts
-    python benchmarks/train_speed.py --texts DIR                 # Twitter-2017 and MNRE, where DIR holds their text files
+    python benchmarks/train_speed.py                             # synthetic texts
+    python benchmarks/train_speed.py --texts DIR                 # Twitter-2017 and MNRE, where DIR contains their text files
     python benchmarks/train_speed.py --task mner --shape tiny    # a part, in seconds
 
-All settings train side by side through the shipped trainer, each in a process of its own, taking turns of a few steps. Writes
-train_speed.json, on a GPU train_speed_gpu.json, and a section of RESULTS.md. Speeds are examples a second of processor time
-(`--clock wall`, and on a GPU: of time on the clock).
+All settings train through the shipped trainer, each in its own process, in rounds of a few steps. Writes train_speed.json,
+on a GPU train_speed_gpu.json, and a part of results/train_speed.md. Speeds are examples per second of processor time
+(with `--clock wall`, and on a GPU: of wall time).
 """
 
 from __future__ import annotations
@@ -287,58 +287,61 @@ def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def section(found: dict[str, Any]) -> str:
-    """Tell it in Markdown."""
-    machine, rows, remarks = found["machine"], [], []
+    """Format the generated part of results/train_speed.md."""
+    clock = {"wall": "wall time", "cpu": "processor time"}[found["clock"]]
     about = (
-        f"`python benchmarks/train_speed.py`, {found['texts']}; {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, "
-        f"{machine['instructions']}, GPU: {machine['gpu'] or 'none'}; torch {machine['torch']}, transformers {machine['transformers']}. "
-        f"Examples a second of {found['clock']} time over {found['blocks']} turns (slowest to fastest), without the one pass over the "
-        "pictures that fills the cache. The peak of memory is over all steps, the epoch's longest batch among them. The baseline is `2022` "
-        "(benchmarks/as_in_2022.py). The limit is the counted FLOPs of positions without padding at the measured rate of large matrix "
-        "products in the setting's precision."
+        f"Data: {found['texts']}. Machine: {report.describe_machine(found['machine'])}. Examples per second of {clock} over "
+        f"{found['blocks']} rounds (slowest to fastest round)."
     )
-    for of in found["runs"]:
-        what = f"{of['task']}, {of['shape']}, batch {of['batch_size']}"
-        for name, each in of["settings"].items():
-            speed, ratio = f"{each['examples_a_second']:.2f} ({each['lowest']:.2f} to {each['highest']:.2f})", of["ratios"][name]
-            memory = (each["memory_mb"]["peak"], f"{ratio['memory']:.2f}")
-            rows.append((what, name, speed, f"{ratio['speed']:.2f}x", f"{each['share_of_limit']:.3f}", *memory))
-        products = [f"{each['matrix_gflops']:.0f} ({name})" for name, each in of["settings"].items()]
-        remarks.append(
-            f"{what}: {of['settings']['fp32']['positions_an_example']} positions an example, {of['gflop_a_position']} GFLOP a position, "
-            f"products at {', '.join(products)} GFLOP/s."
+    rows, notes = [], []
+    for run in found["runs"]:
+        what = f"{run['task']}, {run['shape']}, batch {run['batch_size']}"
+        rows += [(what, name, *_cells(setting, run["ratios"][name])) for name, setting in run["settings"].items()]
+        notes += [f"- {what}: {note}" for note in _notes(run)]
+    columns = ("model", "setting", "examples/s", "positions per example", "speed", "fraction of limit", "peak MB", "memory")
+    return "\n".join([report.wrap(about), "", report.table(columns, rows), "", *(report.wrap(note, "  ") for note in notes)])
+
+
+def _cells(setting: dict[str, Any], ratio: dict[str, float]) -> tuple[object, ...]:
+    rate = f"{setting['examples_a_second']:.2f} ({setting['lowest']:.2f} to {setting['highest']:.2f})"
+    limit, peak = f"{setting['share_of_limit']:.3f}", setting["memory_mb"]["peak"]
+    return rate, setting["positions_an_example"], f"{ratio['speed']:.2f}x", limit, peak, f"{ratio['memory']:.2f}"
+
+
+def _notes(run: dict[str, Any]) -> Iterator[str]:
+    """List further facts of a run: work per position, rates of products, captured graphs, distance of losses."""
+    products = ", ".join(f"{setting['matrix_gflops']:.0f} ({name})" for name, setting in run["settings"].items())
+    yield f"{run['gflop_a_position']} GFLOP per position; large matrix products at {products} GFLOP/s."
+    for name, setting in run["settings"].items():
+        if "settling" in setting:
+            first = setting["settling"]
+            yield f"`{name}` captured {first['recordings']} CUDA graphs in its first {first['steps']} steps ({first['seconds']} s)."
+    if "curve" in run:
+        difference, steps = run["curve"]["largest_relative_difference"], run["curve"]["steps"]
+        yield (
+            f"on the same {steps} batches, without dropout, the losses of `2022` and `fp32` differ by at most {difference:.1e} "
+            "of their value."
         )
-        for name, each in of["settings"].items():
-            if "settling" in each:
-                before = each["settling"]
-                remarks.append(
-                    f"`{name}` recorded {before['recordings']} shapes in its first {before['steps']} steps, {before['seconds']} s."
-                )
-        if "curve" in of:
-            apart, steps = of["curve"]["largest_relative_difference"], of["curve"]["steps"]
-            remarks.append(
-                f"On the same {steps} batches, without dropout, the losses of `2022` and `fp32` differ by {apart:.1e} of their size."
-            )
-    columns = ("task", "setting", "examples/s", "speed", "share of limit", "peak MB", "memory")
-    return "\n".join([about, "", report.table(columns, rows), "", *remarks])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="where the text files of Twitter-2017 and MNRE lie")
+    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="folder with the text files of Twitter-2017 and MNRE")
     parser.add_argument("--task", action="append", choices=("mner", "mre"), help="only this task; may be repeated")
-    parser.add_argument("--shape", action="append", choices=SHAPES, help="of the model (base); may be repeated")
-    parser.add_argument("--setting", action="append", choices=SETTINGS, help="only this setting, beside 2022 and fp32; may be repeated")
-    parser.add_argument("--batch-size", type=int, action="append", help="examples a step (8); may be repeated")
+    parser.add_argument("--shape", action="append", choices=SHAPES, help="shape of the model (base); may be repeated")
+    parser.add_argument("--setting", action="append", choices=SETTINGS, help="only this setting, besides 2022 and fp32; may be repeated")
+    parser.add_argument("--batch-size", type=int, action="append", help="examples per step (8); may be repeated")
     parser.add_argument("--size", type=int, default=3373, help="training examples (3373, as Twitter-2017)")
-    parser.add_argument("--blocks", type=int, default=5, help="turns of each setting (5)")
+    parser.add_argument("--blocks", type=int, default=5, help="rounds of each setting (5)")
     parser.add_argument(
-        "--steps", type=int, default=None, help="steps a turn of the shipped settings (8, and 1 of 2022's; on a GPU 40 and 5)"
+        "--steps", type=int, default=None, help="steps per round of the shipped settings (8, and 1 of 2022; on a GPU 40 and 5)"
     )
     parser.add_argument("--curve", type=int, default=CURVE, help=f"steps whose losses are compared ({CURVE}); 0: none")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process (1)")
-    parser.add_argument("--clock", choices=("cpu", "wall"), default=None, help="which seconds count (cpu without a GPU: right when busy)")
-    parser.add_argument("--out", type=Path, default=report.HERE, help="where results go (benchmarks/)")
+    parser.add_argument(
+        "--clock", choices=("cpu", "wall"), default=None, help="time that is counted (cpu without a GPU: robust on a busy machine)"
+    )
+    parser.add_argument("--out", type=Path, default=report.HERE, help="folder for JSON and pages (benchmarks/)")
     given = parser.parse_args(arguments)
     described = report.machine(given.threads)
     gpu = described["gpu"] is not None
@@ -346,9 +349,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = (*settings[:1], TF32, *settings[1:]) if gpu else settings
     clock, steps = given.clock or ("wall" if gpu else "cpu"), given.steps or (40 if gpu else 8)
     plan = Plan(settings, given.blocks, steps, given.threads, given.curve, clock, 5 if gpu else 1, SETTLED if gpu else 0)
-    texts = "texts of Twitter-2017 and MNRE" if given.texts else "drawn texts"
+    texts = "texts of Twitter-2017 and MNRE" if given.texts else "synthetic texts"
     found: dict[str, Any] = {"machine": described, "texts": texts, "clock": clock, "blocks": plan.blocks, "runs": []}
-    name, title = ("train_speed_gpu", "Training speed on a GPU") if gpu else ("train_speed", "Training speed")
+    name = "train_speed_gpu" if gpu else "train_speed"
     for shape, batch_size, task in itertools.product(given.shape or ["base"], given.batch_size or [8], given.task or ["mner", "mre"]):
         with tempfile.TemporaryDirectory(prefix="hvp-train-speed-") as place:
             print(f"{task}, {shape}, batch {batch_size}", flush=True)
@@ -359,7 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if plan.curve:
                 of["curve"] = curves(subject, plan, Path(place))
             found["runs"].append(of)
-        print(report.write(given.out, name, title, found, section(found)), flush=True)  # after each: a long run may be cut short
+        print(report.write(given.out, name, "train_speed", found, section(found)), flush=True)  # after each: a long run may be cut short
 
 
 if __name__ == "__main__":

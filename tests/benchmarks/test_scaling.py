@@ -40,8 +40,7 @@ def test_every_table_has_a_row_for_each_size(small, monkeypatch):
         assert len(rows) == 2
         assert all(row["seconds"] > 0 and row["examples_a_second"] > 0 for row in rows), column
     text = scaling.section({"machine": scaling.report.machine(1), "shape": "tiny", "tables": tables})
-    heads = [f"| {column} | seconds | examples_a_second |" for column in tables]
-    assert [line for line in text.splitlines() if line in heads] == heads
+    assert "| batch size | CPU seconds per example | examples/s |" in text
 
 
 def test_a_failed_prediction_ends_the_measurement(small, tmp_path):

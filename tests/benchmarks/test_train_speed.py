@@ -97,6 +97,6 @@ def test_the_benchmark_reports_both_settings_and_writes_json(tmp_path, capsys):
     assert set(found["settings"]) - {train_speed.TF32} == {"2022", "fp32"}
     assert all(each["examples_a_second"] > 0 and each["memory_mb"]["peak"] > 100 for each in found["settings"].values())
     assert found["ratios"]["2022"] == {"speed": 1.0, "memory": 1.0}
-    what = ", ".join((found["task"], found["shape"], f"batch {found['batch_size']}"))
-    for text in (capsys.readouterr().out, (tmp_path / "RESULTS.md").read_text()):
-        assert f"| {what} | fp32 |" in text
+    assert "| mner, tiny, batch 2 | fp32 |" in capsys.readouterr().out
+    page = (tmp_path / "results" / "train_speed.md").read_text()
+    assert f"<!-- generated: {name} -->" in page and "| mner, tiny, batch 2 | fp32 |" in page

@@ -49,7 +49,12 @@ add_templates(
 
 @dataclass(frozen=True)
 class Job:
-    """One training run: a system on a task; `fraction` of the training data; `start`, whose weights it goes on from (all but the head)."""
+    """One training run of a system on a task.
+
+    Attributes:
+        fraction: Fraction of the training data.
+        start: Run whose weights, except for the head, are the initial ones.
+    """
 
     task: str
     system: str
@@ -64,7 +69,7 @@ class Job:
 
 
 def jobs(seeds: Sequence[int]) -> Iterator[Job]:
-    """List all runs, those that most claims need first."""
+    """List all runs, starting with those that most claims need."""
     for seed in seeds:
         for system in SYSTEMS:
             yield from (Job(task, system, seed) for task in TASKS)
@@ -78,15 +83,15 @@ def jobs(seeds: Sequence[int]) -> Iterator[Job]:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where runs are kept, training examples, epochs (None: the recipes')."""
+    """Work folder, number of training examples, number of epochs (None: those of the recipes)."""
 
     work: Path
     size: int
     epochs: int | None
 
     def data(self, task: str) -> Path:
-        """Draw the data of a task, once."""
-        from hvpkit.synthetic.generate import generate
+        """Return the folder with the data of a task; generate it on first use."""
+        from hvpkit.data.demo.generate import generate
 
         folder = self.work / f"{task}-{self.size}"
         if not (folder / "manifest.json").is_file():
@@ -94,10 +99,10 @@ class Bench:
         return folder
 
     def test_with(self, task: str, share: float) -> list[Any]:
-        """Draw the test split anew with another share of irrelevant pictures, once: the same texts and answers."""
-        from hvpkit.records.codec import from_record, to_record
-        from hvpkit.synthetic.scenarios import Settings
-        from hvpkit.synthetic.tweets import Tweets
+        """Return the test split with another fraction of uninformative images: the same texts and labels."""
+        from hvpkit.data.demo.plan import Settings
+        from hvpkit.data.demo.tweets import Tweets
+        from hvpkit.data.records import from_record, to_record
 
         folder = self.work / f"{task}-{self.size}-test" / f"{100 * share:g}"
         file = folder / "test.jsonl"
@@ -109,8 +114,8 @@ class Bench:
         return [from_record(json.loads(line), folder) for line in file.read_text(encoding="utf-8").splitlines()]
 
     def recipe_epochs(self) -> str:
-        """Say for how many epochs whole training sets are seen."""
-        from hvpkit.config.loading import load_recipe
+        """Return the numbers of epochs on full training sets, as words."""
+        from hvpkit.recipe_loading import load_recipe
 
         recipes = (HERE.parent / "recipes" / name for name in ("quickstart.yaml", "quickstart_mre.yaml"))
         return " and ".join(dict.fromkeys(str(self.epochs or load_recipe(recipe).train.epochs) for recipe in recipes))
@@ -119,17 +124,17 @@ class Bench:
         return self.work / "results" / f"{job.name}.json"
 
     def recipe(self, job: Job) -> Any:  # noqa: ANN401 - torch comes late
-        """Give a run's recipe: the quickstart's, varied, or a system's own."""
-        from hvpkit.config.loading import load_recipe
-        from hvpkit.config.recipe import FusionSpec, Part
+        """Return the recipe of a run: a variant of the quickstart, or that of the system."""
+        from hvpkit.recipe import FusionSpec, Part
+        from hvpkit.recipe_loading import load_recipe
 
         if job.system in TEXT_PLUGINS:
             settings = [f"data.folder={self.data(job.task)}", f"train.seed={job.seed}"]
             settings += [f"train.epochs={self.epochs}"] if self.epochs else []
             return load_recipe(f"{job.system.replace('-', '_')}_common_{job.task}", settings)
         recipe = load_recipe(HERE.parent / "recipes" / ("quickstart.yaml" if job.task == "mner" else "quickstart_mre.yaml"))
-        epochs = max(1, round((self.epochs or recipe.train.epochs) * job.fraction**-0.5))  # few examples are seen more often
-        judged_from = 0.5 if job.fraction == 1 else 0.9  # of the epochs; dev is no smaller for it
+        epochs = max(1, round((self.epochs or recipe.train.epochs) * job.fraction**-0.5))  # fewer examples, more epochs
+        judged_from = 0.5 if job.fraction == 1 else 0.9  # fraction of the epochs; dev keeps its size
         change: dict[str, Any] = {
             "data": recipe.data.model_copy(update={"folder": self.data(job.task)}),
             "train": recipe.train.model_copy(
@@ -153,7 +158,7 @@ class Bench:
 
 # ---------------------------------------------------------------------------------------------------------------- training
 def run(job: Job, bench: Bench) -> None:
-    """Train one run, measure it, and write its result; what is finished already is left as it is."""
+    """Train one run, measure it and write its result; a finished run is not repeated."""
     if bench.result(job).is_file():
         return
     if job.start is not None:
@@ -169,7 +174,7 @@ def run(job: Job, bench: Bench) -> None:
 
 
 def fit(job: Job, bench: Bench, output: Path) -> None:
-    """Train; all runs share the words of both tasks, so that weights can move between these."""
+    """Train; all runs share the words of both tasks, so that weights can be transferred between them."""
     from transformers.trainer_utils import set_seed
 
     from hvpkit.data.prepared import open_prepared
@@ -207,8 +212,9 @@ def _say_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochLine
 
 # --------------------------------------------------------------------------------------------------------------- measuring
 def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
-    """Score a trained run: groups beside their ceilings, other shares of irrelevant pictures, the gates."""
-    from hvpkit.batching import Batcher
+    """Measure F1 by group with upper bounds, F1 by fraction of uninformative images, and the gates."""
+    from hvpkit.data.batching import Batcher
+    from hvpkit.data.demo.ceilings import ceilings
     from hvpkit.data.prepared import open_prepared
     from hvpkit.evaluation.evaluate import group_scores
     from hvpkit.features.cache import open_pyramids
@@ -220,8 +226,8 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
 
     opened = open_model_folder(folder)
     model = load_model(opened)
-    vision = model.vision  # the features that training kept serve here too
-    kept = open_pyramids(vision, features_folder(bench.data(job.task))) if vision is not None and vision.constant else None
+    vision = model.vision  # use the feature cache of training
+    kept = open_pyramids(vision, features_folder(bench.data(job.task)), print) if vision is not None and vision.constant else None
     batcher = Batcher(model, opened.recipe, kept)
 
     def scored(examples: Sequence[Any]) -> dict[str, Any]:
@@ -238,7 +244,7 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
 
 
 def gates(model: Any, batcher: Any, examples: Sequence[Any]) -> dict[str, list[list[float]]]:  # noqa: ANN401 - torch comes late
-    """Give the mean gate [N, C] by clue, of the view that decides; where none does ("none"), of all views."""
+    """Compute the mean gate [N, C] by clue, of the image region that decides; for clue "none", of all."""
     import torch
 
     from hvpkit.interfaces import Trace
@@ -261,7 +267,7 @@ def gates(model: Any, batcher: Any, examples: Sequence[Any]) -> dict[str, list[l
 # --------------------------------------------------------------------------------------------------------------- comparing
 @dataclass(frozen=True)
 class Comparison:
-    """One number that a claim is about, in points of F1 by seed; it holds above `floor`."""
+    """A difference that a claim is about, in points of F1 by seed; the claim holds above `floor`."""
 
     claim: int
     task: str
@@ -279,7 +285,7 @@ class Comparison:
 
     @property
     def holds(self) -> str:
-        """Say yes or no; "unclear" where the mean is within two standard errors of the floor, "one seed" where there is no spread."""
+        """Return yes or no, "unclear" within two standard errors of the floor, with "(one seed)" without a spread."""
         said = "yes" if self.mean > self.floor else "no"
         if self.spread is None:
             return f"{said} (one seed)"
@@ -298,13 +304,13 @@ CLAIMS = {
 
 
 def read_runs(file: Path, bench: Bench) -> dict[str, Any]:
-    """Read the runs of controlled.json by name; none where it is missing or holds runs of another size or number of epochs."""
+    """Read the runs of controlled.json by name; none if it is missing or of another size or number of epochs."""
     document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return document["runs"] if (document.get("size"), document.get("epochs")) == (bench.size, bench.epochs) else {}
 
 
 def write_runs(file: Path, bench: Bench, runs: dict[str, Any]) -> None:
-    """Write controlled.json: one line for each run, numbers rounded to 6 digits."""
+    """Write controlled.json: one line per run, numbers rounded to 6 digits."""
     lines = (f"{json.dumps(name)}:{json.dumps(_rounded(run), separators=(',', ':'))}" for name, run in runs.items())
     document = f'{{"size":{bench.size},"epochs":{json.dumps(bench.epochs)},"runs":{{\n' + ",\n".join(lines) + "\n}}\n"
     file.write_text(document, encoding="utf-8")
@@ -319,7 +325,7 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def finished_runs(bench: Bench, seeds: Sequence[int], file: Path) -> dict[str, Any]:
-    """Return runs by name: those of controlled.json, replaced by those that the work folder has."""
+    """Return runs by name: those of the work folder, and the other ones of controlled.json."""
     runs = read_runs(file, bench)
     return runs | {job.name: json.loads(bench.result(job).read_text()) for job in jobs(seeds) if bench.result(job).is_file()}
 
@@ -341,7 +347,7 @@ class Results:
     def less(
         self, claim: int, task: str, what: str, pairs: Iterable[tuple[float | None, float | None]], floor: float = 0.0
     ) -> list[Comparison]:
-        """Compare seed by seed; nothing where no seed has both runs."""
+        """Compare seed by seed; return nothing if no seed has both runs."""
         points = [one - other for one, other in pairs if one is not None and other is not None]
         return [Comparison(claim, task, what, points, floor)] if points else []
 
@@ -441,8 +447,8 @@ def _scores_row(results: Results, task: str) -> str:
     each = {system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None] for system in COLUMNS}
     groups = next(found["groups"]["all"] for job, found in results.found.items() if job.task == task)
     cells = [_mean(each[system]) for system in COLUMNS]
-    ceilings = [f"{100 * groups[name]:.1f}" for name in ("text_ceiling", "picture_ceiling")]
-    return f"| {task} | {ceilings[0]} | {' | '.join(cells)} | {ceilings[1]} | {_mean(results.closed(task))}% |"
+    text_bound, image_bound = (f"{100 * groups[name]:.1f}" for name in ("text_ceiling", "picture_ceiling"))
+    return f"| {task} | {text_bound} | {' | '.join(cells)} | {image_bound} | {_mean(results.closed(task))}% |"
 
 
 def _gates_table(results: Results, task: str) -> list[str]:

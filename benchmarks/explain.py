@@ -42,7 +42,7 @@ add_templates(
 
 @dataclass(frozen=True)
 class Finding:
-    """One example: its clue, how many objects it has, whether the model is right, and whether drops and attention point at the object."""
+    """What drops and attention point at in one example, its clue and number of objects, and whether the model is right."""
 
     id: str
     clue: str
@@ -56,7 +56,7 @@ class Finding:
 
 
 def decided_by_one_object(examples: Iterable[Example]) -> list[Example]:
-    """Find the examples whose text leaves the answer open and of whose picture one object shows it."""
+    """Return the examples whose text is ambiguous and whose image shows the answer with one object."""
     found = [e for e in examples if e.notes.get("open") == "yes" and e.notes.get("deciding_object", "none") != "none"]
     if not found:
         raise DataError("benchmark-explain-nothing-decides")
@@ -64,7 +64,7 @@ def decided_by_one_object(examples: Iterable[Example]) -> list[Example]:
 
 
 def open_span(example: Example, examples: Iterable[Example]) -> tuple[tuple[Span, ...], str]:
-    """Give the spans that the same words get other answers for, and the answer of this example."""
+    """Return the spans that have other labels in an example of the same words, and their label here."""
     own = answers_of(example)
     for other in examples:
         if (other.words, other.head, other.tail) == (example.words, example.head, example.tail):
@@ -76,7 +76,7 @@ def open_span(example: Example, examples: Iterable[Example]) -> tuple[tuple[Span
 
 
 def finding(example: Example, spans: tuple[Span, ...], answer: str, explained: Explanation) -> Finding:
-    """Compare an explanation with what is known."""
+    """Compare an explanation with the object that decides."""
     first = len([picture for picture in explained.pictures if picture.kind == "whole"])
     deciding = first + int(example.notes["deciding_object"])
     decision = asked(explained, spans)
@@ -101,7 +101,7 @@ def finding(example: Example, spans: tuple[Span, ...], answer: str, explained: E
 
 
 def asked(explained: Explanation, spans: tuple[Span, ...]) -> Decision | None:
-    """Give what was decided for the open name, if it was found, or for the pair."""
+    """Return the prediction for the pair, or for the ambiguous name if it was predicted."""
     for decision in explained.decisions:
         if decision.mention is None or (explained.mentions[decision.mention].words,) == spans:
             return decision
@@ -109,7 +109,7 @@ def asked(explained: Explanation, spans: tuple[Span, ...]) -> Decision | None:
 
 
 def leads(place: int, values: dict[int, float]) -> bool:
-    """Say whether one value is above 0 and above all others."""
+    """Return whether one value is above 0 and above all others."""
     own = values.get(place, 0.0)
     return own > 0 and all(own > value for other, value in values.items() if other != place)
 
@@ -119,7 +119,7 @@ MEASURES = ("drop_of_objects", "drop_of_all", "attention_of_objects", "attention
 
 
 def shares(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Sum findings up; `chance` is what a choice of an object at random would reach."""
+    """Compute means over findings; `chance` is the result of choosing an object at random."""
     facts: dict[str, Any] = {
         "examples": len(findings),
         "right": mean([f.right for f in findings]),
@@ -130,7 +130,7 @@ def shares(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def summed_up(findings: Sequence[Finding]) -> dict[str, dict[str, Any]]:
-    """Sum up all findings, those where the model is right, where it is wrong, and by kind of clue."""
+    """Compute means over all findings, those where the model is right or wrong, and by kind of clue."""
     groups: dict[str, list[Finding]] = defaultdict(list)
     for each in findings:
         for name in ("all", "the model is right" if each.right else "the model is wrong", f"clue: {each.clue}"):
@@ -140,7 +140,7 @@ def summed_up(findings: Sequence[Finding]) -> dict[str, dict[str, Any]]:
 
 
 def measure(model: Path) -> dict[str, Any]:
-    """Explain the examples of one model's own test split."""
+    """Explain the examples of the test split of a model."""
     import hvpkit
     from hvpkit.explain.explain import explain
     from hvpkit.inference.inputs import read_example

@@ -37,9 +37,9 @@ FLOOR = 0.85
 
 @dataclass(frozen=True)
 class Result:
-    """Pictures a second; `ratio` of features to forward is over all seconds of each side, `median_ratio` over the turns.
+    """Images per second; `ratio` of features to forward is over all seconds of each side, `median_ratio` over the rounds.
 
-    `processor_ratio` is that of processor seconds, workers' too: what other work on the machine changes least.
+    `processor_ratio` is that of processor seconds, workers included; other work on the machine affects it least.
     """
 
     pictures: int
@@ -73,7 +73,7 @@ def draw(folder: Path, count: int) -> list[View]:
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long some work took, and how many processor seconds, of processes that ended within it too."""
+    """Wall time and processor time of some work, processes that ended within it included."""
 
     wall: float
     processor: float
@@ -88,13 +88,13 @@ def seconds(work: Callable[[], object]) -> Seconds:
 
 @torch.no_grad()
 def forward(tower: VisualTower, pixels: torch.Tensor, count: int) -> None:
-    """Send so many pictures through the backbone, in the batches that features are made in."""
+    """Run `count` images through the backbone, in the batch size of feature extraction."""
     for start in range(0, count, BATCH):
         tower.backbone(pixels[: min(BATCH, count - start)])
 
 
 def measure(tower: VisualTower, backbone: str, views: Sequence[View], turns: int, cache: Path) -> Result:
-    """Let both sides take turns over the pictures."""
+    """Alternate both sides over the images."""
     store, _ = open_store(tower, cache)
     pixels = torch.stack([tower.look(view) for view in views[:BATCH]])
     forward(tower, pixels, BATCH)
@@ -125,8 +125,8 @@ def measure(tower: VisualTower, backbone: str, views: Sequence[View], turns: int
 
 @torch.no_grad()
 def difference(tower: VisualTower, cache: Path, views: Sequence[View]) -> float:
-    """Give the largest difference between kept features and those made on the fly, in shares of a level's largest value."""
-    from hvpkit.features.cache import open_pyramids
+    """Return the largest difference between cached and computed features, as a fraction of a level's largest value."""
+    from hvpkit.vision.features import open_pyramids
 
     pyramids = open_pyramids(tower, cache)
     pyramids.fill(views)

@@ -30,7 +30,7 @@ from subject import SHAPES, Shape, Subject, make_subject
 from turns import Spent, Stopwatch
 
 LIBRARIES = "import typer, rich"
-# The least that a prediction needs: classes, networks of random weights, one pass. Reading weights hvp has to do on top.
+# The least that a prediction needs: classes, networks with random weights, one pass. hvp also reads weights.
 BARE = """
 import sys, json, torch
 from transformers import BertConfig, BertModel
@@ -44,13 +44,13 @@ with torch.inference_mode():
 
 @dataclass(frozen=True)
 class Compared:
-    """Seconds of one thing and of its yardstick, turn by turn."""
+    """Seconds of a measurement and of its reference, by round."""
 
     ours: tuple[Spent, ...]
     yardstick: tuple[Spent, ...]
 
     def summary(self) -> dict[str, float]:
-        """Give medians of processor time and of the clock, and their ratios."""
+        """Return medians of processor time and wall time, and their ratios."""
         found: dict[str, float] = {}
         for clock in ("cpu_seconds", "seconds"):
             ours, bare = (statistics.median(getattr(spent, clock) for spent in side) for side in (self.ours, self.yardstick))
@@ -59,7 +59,7 @@ class Compared:
 
 
 def time_of(work: Callable[[], object]) -> Spent:
-    """Time work in this process and in those that it begins and ends."""
+    """Measure the time of work in this process and in those that it starts and ends."""
     watch = Stopwatch()
     work()
     return watch.read()
@@ -68,25 +68,25 @@ def time_of(work: Callable[[], object]) -> Spent:
 def in_turns(
     ours: Callable[[], object], yardstick: Callable[[], object], turns: int, timed: Callable[..., Spent] = time_of, *, warm: bool = False
 ) -> Compared:
-    """Do both in turns, the first of each uncounted unless all is `warm` already."""
+    """Alternate both; the first round does not count unless both are `warm`."""
     pairs = [(timed(ours), timed(yardstick)) for _ in range(turns if warm else turns + 1)]
     return Compared(*zip(*pairs[-turns:], strict=True))
 
 
 def command(*words: str) -> Callable[[], object]:
-    """Give what runs a command to its end; raises CalledProcessError when it fails."""
+    """Return a function that runs a command; it raises CalledProcessError if the command fails."""
     return lambda: subprocess.run(words, check=True, capture_output=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
 
 
 # ----------------------------------------------------------------------------------------------------------------- measured
 def start_up(turns: int) -> dict[str, float]:
-    """Time `hvp --help`."""
+    """Measure `hvp --help`."""
     hvp = command(sys.executable, "-m", "hvpkit", "--help")
     return in_turns(hvp, command(sys.executable, "-c", LIBRARIES), turns).summary()
 
 
 def cold(model: Path, subject: Subject, shape: Shape, turns: int) -> dict[str, float]:
-    """Time one pair as a command of its own."""
+    """Measure one pair as a command of its own."""
     example = subject.data.examples("train")[0]
     length = len(example.words) + 4
     bare = BARE.format(backbone=shape.backbone, side=shape.side, pictures=1, length=length)
@@ -96,7 +96,7 @@ def cold(model: Path, subject: Subject, shape: Shape, turns: int) -> dict[str, f
 
 
 def warm(model: Path, subject: Subject, pairs: int, turns: int, work: Path) -> dict[str, dict[str, float]]:
-    """Time one pair in an open model, and `pairs` from a file of JSON lines, against the bare networks on ready tensors."""
+    """Measure one pair in an open model, and `pairs` from a file of JSON lines, against the bare networks on prepared tensors."""
     import torch
 
     import hvpkit
@@ -137,7 +137,7 @@ def _line(example: Example, folder: Path) -> dict[str, Any]:
 
 
 def _ready(predictor: Any, examples: Sequence[Any], batch_size: int = 8) -> list[tuple[Any, Any, Any]]:  # noqa: ANN401 - torch comes late
-    """Give pixels [K, 3, side, side], features and mask of batches of texts of like length, all padded alike."""
+    """Return pixels [K, 3, side, side], features and mask of batches of texts of similar length, padded in the same way."""
     batcher = predictor.batcher
     items = sorted((batcher.encode(example, labelled=False) for example in examples), key=lambda item: len(item.text.word_of))
     batches = [batcher.collate(items[i : i + batch_size]) for i in range(0, len(items), batch_size)]
@@ -164,8 +164,9 @@ def section(found: dict[str, Any]) -> str:
 
 
 def save(subject: Subject, folder: Path) -> Path:
-    """Write the recipe's model, untrained, as a model folder."""
-    from hvpkit.model.model import build_model
+    """Write the untrained model of the recipe as a model folder."""
+    from hvpkit.model import build_model
+    from hvpkit.model_folder import ModelFolder
     from hvpkit.registry import load_registry
     from hvpkit.saving.model_folder import ModelFolder
     from hvpkit.saving.weights import save_model

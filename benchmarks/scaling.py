@@ -31,7 +31,7 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 
 
 def open_predictor(folder: Path, shape: Shape, texts: Path | None, size: int, objects: int) -> Predictor:
-    """Write and open a model that looks at so many objects; its data lie in `folder` too."""
+    """Write data and a model for a number of objects to `folder`; return its predictor."""
     import hvpkit
 
     subject = make_subject(folder, "mner", shape, texts=texts, size=size, pictures=8, settings=[f"vision.objects={objects}"])
@@ -39,7 +39,7 @@ def open_predictor(folder: Path, shape: Shape, texts: Path | None, size: int, ob
 
 
 def asked(predictor: Predictor, folder: Path, pictured: bool = True) -> list[dict[str, Any]]:
-    """Give the examples that lie beside a model, as they are asked for."""
+    """Return the training examples of `folder` as inputs of a predictor."""
     from hvpkit.data.prepared import open_prepared
 
     examples = open_prepared(folder / "twitter2017").examples("train")
@@ -48,7 +48,7 @@ def asked(predictor: Predictor, folder: Path, pictured: bool = True) -> list[dic
 
 # ----------------------------------------------------------------------------------------------------------------- measured
 def stream(predictor: Predictor, given: Sequence[dict[str, Any]], fewest: int, most: int) -> list[dict[str, float]]:
-    """Predict `most` examples as a stream; tell time and memory at `fewest`, and whenever their number has doubled."""
+    """Predict `most` examples as a stream; return time and memory at `fewest` and at each doubling."""
     rows, due = [], fewest
     watch = Stopwatch()
     for number, _ in enumerate(predictor.predict_many(islice(cycle(given), most)), 1):
@@ -59,9 +59,9 @@ def stream(predictor: Predictor, given: Sequence[dict[str, Any]], fewest: int, m
 
 
 def sizes(column: str, works: dict[int, Callable[[], int]], turns: int) -> list[dict[str, float]]:
-    """Do the work of each size in turns; give the best time of an example and its rate. Work says how many examples it was."""
+    """Alternate the work of all sizes; return the best time per example and its rate. Work returns its number of examples."""
     best = dict.fromkeys(works, float("inf"))
-    for turn in range(turns + 1):  # the first warms up
+    for turn in range(turns + 1):  # the first one is a warm-up
         for size, work in works.items():
             watch = Stopwatch()
             examples = work()
@@ -71,7 +71,7 @@ def sizes(column: str, works: dict[int, Callable[[], int]], turns: int) -> list[
 
 
 def consume(answers: Iterator[object]) -> int:
-    """Count predictions; raises the error of one that failed."""
+    """Count predictions; raise the error of a failed one."""
     count = 0
     for answer in answers:
         if isinstance(answer, Exception):
@@ -81,14 +81,14 @@ def consume(answers: Iterator[object]) -> int:
 
 
 def lengths(predictor: Predictor, given: Sequence[dict[str, Any]], turns: int) -> list[dict[str, float]]:
-    """Time texts of many lengths, without pictures: beyond the recipe's max_length they are read in windows."""
+    """Measure texts of several lengths without images; those beyond max_length are read in windows."""
     every = cycle([word for one in given for word in one["text"]])
     texts = {words: [{"text": list(islice(every, words))} for _ in range(4)] for words in WORDS}
     return sizes("words", {words: (lambda some=some: consume(predictor.predict_many(some, 4))) for words, some in texts.items()}, turns)
 
 
 def objects(predictor: Predictor, given: Sequence[dict[str, Any]], crops: Sequence[Path], turns: int) -> list[dict[str, float]]:
-    """Time pairs with many or few objects."""
+    """Measure pairs with several numbers of objects."""
     some = {count: [one | {"objects": list(crops[:count])} for one in given[:4]] for count in OBJECTS}
     return sizes(
         "objects", {count: (lambda these=these: consume(predictor.predict_many(these, 4))) for count, these in some.items()}, turns
@@ -96,7 +96,7 @@ def objects(predictor: Predictor, given: Sequence[dict[str, Any]], crops: Sequen
 
 
 def batches(predictor: Predictor, given: Sequence[dict[str, Any]], turns: int) -> list[dict[str, float]]:
-    """Time the same texts, without pictures, in batches of many sizes."""
+    """Measure the same texts without images in several batch sizes."""
     return sizes("batch size", {size: (lambda size=size: consume(predictor.predict_many(given, size))) for size in BATCHES}, turns)
 
 

@@ -27,17 +27,17 @@ from subject import SHAPES, Subject, make_subject, without_dropout
 from turns import Player, Spent, Stopwatch, memory, questions
 
 SETTINGS = ("2022", "fp32", "bf16")
-TF32 = "2022, TF32"  # how torch of that time multiplied on GPUs that can, unless it was told not to
+TF32 = "2022, TF32"  # the default of torch at that time, on GPUs that support it
 MATRIX = 1536
-WARM_UP = 2  # steps that are not counted; the second one's batch is the epoch's longest, so that the peak of memory is the epoch's
-SETTLED = 200  # on a GPU: by then the shapes that batches come in are recorded
+WARM_UP = 2  # steps that are not counted; the second has the longest batch, so that the peak of memory is that of an epoch
+SETTLED = 200  # on a GPU: steps until the shapes of batches are captured
 CURVE = 20  # steps whose losses are compared
 
 
 # --------------------------------------------------------------------------------------------------------- in a process each
 @dataclass(frozen=True)
 class Block:
-    """What came out of a turn: its steps' losses (where they are watched), examples, positions that are no padding, time."""
+    """Result of a round: losses of its steps (if they are recorded), examples, positions without padding, time."""
 
     losses: tuple[float, ...]
     examples: int
@@ -46,7 +46,7 @@ class Block:
 
 
 class LongestSecond:
-    """A trainer's sampler with the batch that pads to the longest text as its second one (texts of `lengths`)."""
+    """Sampler of a trainer with the longest batch as the second one, for texts of `lengths`."""
 
     def __init__(self, sampler: Any, lengths: Sequence[int], batch_size: int) -> None:  # noqa: ANN401 - transformers comes late
         self.sampler, self.lengths, self.batch_size = sampler, lengths, batch_size
@@ -63,11 +63,11 @@ class LongestSecond:
 
 
 class Enough(Exception):
-    """Nobody asks for further steps."""
+    """No further steps are requested."""
 
 
 def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_batches: bool = False) -> None:
-    """Train by the shipped trainer, as many steps at a time as `pipe` asks for; answers with a Block, at last with its memory."""
+    """Train with the shipped trainer, in rounds of as many steps as `pipe` requests; send a Block each, and memory at the end."""
     import torch
     from transformers.trainer_utils import SaveStrategy
 
@@ -96,7 +96,7 @@ def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 
     from transformers import TrainerCallback
 
     class Turns(TrainerCallback):
-        """Waits at the beginning of a step until steps are asked for; asks a GPU for values when they are done, not before."""
+        """Wait before a step until steps are requested; read values from a GPU only after the steps."""
 
         def __init__(self) -> None:
             self.asked, self.left = questions(pipe), 0
@@ -138,10 +138,10 @@ def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 
 
 
 def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
-    """Answer to a setting with FLOPs a second of large matrix products in its precision (by processor time, and by the clock).
+    """Send FLOPs per second of large matrix products in the precision of a setting, by processor time and by wall time.
 
-    They are taken as the setting takes its own: those of the shipped one in float32 by oneDNN, where that is exact.
-    Asked for "work" it answers with `work_of` a sample.
+    Products use the library of the setting: oneDNN in float32 for the shipped one, where that is exact. The request "work"
+    is answered with `work_of` a sample.
     """
     import torch
 
@@ -165,7 +165,7 @@ def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
 
 
 def work_of(subject: Subject, sample: int) -> tuple[float, float]:
-    """Count FLOPs and positions of a training example: means over `sample` examples alone, without padding, their features at hand."""
+    """Return mean FLOPs and positions of a training example over `sample` examples, without padding, with cached features."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from hvpkit.registry import load_registry
@@ -189,7 +189,7 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
 # ------------------------------------------------------------------------------------------------------------------ compared
 @dataclass(frozen=True)
 class Plan:
-    """What to measure: settings, blocks a setting, steps a block (of the shipped settings; of 2022's), steps before, threads."""
+    """What to measure: settings, blocks per setting, steps per block (`steps_of_2022` for 2022), steps before, threads."""
 
     settings: tuple[str, ...]
     blocks: int
@@ -205,7 +205,7 @@ class Plan:
 
 
 def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
-    """Train all settings in turns; give rates, memory, and the share of the machine's limit."""
+    """Train all settings in rounds; return rates, memory, and the fraction of the limit."""
     blocks: dict[str, list[Block]] = {name: [] for name in plan.settings}
     products: dict[str, list[float]] = {name: [] for name in plan.settings}
     settling: dict[str, Any] = {}
@@ -247,7 +247,7 @@ def _precise(subject: Subject, setting: str) -> Subject:
 
 
 def _summary(blocks: Sequence[Block], plan: Plan, limit: float) -> dict[str, Any]:
-    """Sum the turns up; `limit` is in positions a second."""
+    """Summarize the rounds; `limit` is in positions per second."""
     examples, positions = (sum(getattr(block, what) for block in blocks) for what in ("examples", "positions"))
     seconds = sum(plan.seconds(block) for block in blocks)
     rates = [block.examples / plan.seconds(block) for block in blocks]
@@ -261,7 +261,7 @@ def _summary(blocks: Sequence[Block], plan: Plan, limit: float) -> dict[str, Any
 
 
 def curves(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
-    """Train the 2022 setting and the shipped one on the same batches without dropout; give both loss curves and how far they part."""
+    """Train 2022 and fp32 on the same batches without dropout; return both loss curves and their largest difference."""
     fixed = without_dropout(subject, folder / "fixed-encoder")
     with ExitStack() as stack:
         players = {
@@ -275,7 +275,7 @@ def curves(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
 
 # ------------------------------------------------------------------------------------------------------------------ reported
 def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Compare each setting with that of 2022: speed, and peak of memory."""
+    """Compute speed and peak memory of each setting relative to 2022."""
     base = found["settings"]["2022"]
     return {
         name: {

@@ -25,6 +25,7 @@ from random import Random
 from typing import Any
 
 from hvpkit.messages import Message, Template, add_templates
+from hvpkit.synthetic.scenarios import CLUES
 from report import update_page, wrap
 
 HERE = Path(__file__).parent
@@ -91,7 +92,7 @@ class Bench:
 
     def data(self, task: str) -> Path:
         """Return the folder with the data of a task; generate it on first use."""
-        from hvpkit.data.demo.generate import generate
+        from hvpkit.synthetic.generate import generate
 
         folder = self.work / f"{task}-{self.size}"
         if not (folder / "manifest.json").is_file():
@@ -100,9 +101,9 @@ class Bench:
 
     def test_with(self, task: str, share: float) -> list[Any]:
         """Return the test split with another fraction of uninformative images: the same texts and labels."""
-        from hvpkit.data.demo.plan import Settings
-        from hvpkit.data.demo.tweets import Tweets
-        from hvpkit.data.records import from_record, to_record
+        from hvpkit.records.codec import from_record, to_record
+        from hvpkit.synthetic.scenarios import Settings
+        from hvpkit.synthetic.tweets import Tweets
 
         folder = self.work / f"{task}-{self.size}-test" / f"{100 * share:g}"
         file = folder / "test.jsonl"
@@ -115,7 +116,7 @@ class Bench:
 
     def recipe_epochs(self) -> str:
         """Return the numbers of epochs on full training sets, as words."""
-        from hvpkit.recipe_loading import load_recipe
+        from hvpkit.config.loading import load_recipe
 
         recipes = (HERE.parent / "recipes" / name for name in ("quickstart.yaml", "quickstart_mre.yaml"))
         return " and ".join(dict.fromkeys(str(self.epochs or load_recipe(recipe).train.epochs) for recipe in recipes))
@@ -125,8 +126,8 @@ class Bench:
 
     def recipe(self, job: Job) -> Any:  # noqa: ANN401 - torch comes late
         """Return the recipe of a run: a variant of the quickstart, or that of the system."""
-        from hvpkit.recipe import FusionSpec, Part
-        from hvpkit.recipe_loading import load_recipe
+        from hvpkit.config.loading import load_recipe
+        from hvpkit.config.recipe import FusionSpec, Part
 
         if job.system in TEXT_PLUGINS:
             settings = [f"data.folder={self.data(job.task)}", f"train.seed={job.seed}"]
@@ -213,8 +214,7 @@ def _say_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochLine
 # --------------------------------------------------------------------------------------------------------------- measuring
 def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     """Measure F1 by group with upper bounds, F1 by fraction of uninformative images, and the gates."""
-    from hvpkit.data.batching import Batcher
-    from hvpkit.data.demo.ceilings import ceilings
+    from hvpkit.batching import Batcher
     from hvpkit.data.prepared import open_prepared
     from hvpkit.evaluation.evaluate import group_scores
     from hvpkit.features.cache import open_pyramids
@@ -227,7 +227,7 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     opened = open_model_folder(folder)
     model = load_model(opened)
     vision = model.vision  # use the feature cache of training
-    kept = open_pyramids(vision, features_folder(bench.data(job.task)), print) if vision is not None and vision.constant else None
+    kept = open_pyramids(vision, features_folder(bench.data(job.task))) if vision is not None and vision.constant else None
     batcher = Batcher(model, opened.recipe, kept)
 
     def scored(examples: Sequence[Any]) -> dict[str, Any]:

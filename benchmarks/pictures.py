@@ -28,7 +28,12 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 import report
-from hvpkit.contracts import VisionContext
+from hvpkit.features.cache import fill_store
+from hvpkit.features.extract import BATCH
+from hvpkit.features.fingerprint import open_store
+from hvpkit.images.regions import View
+from hvpkit.interfaces import VisionContext
+from hvpkit.model.vision.tower import VisualTower
 from hvpkit.registry import load_registry
 
 SIZE = (900, 600)
@@ -126,7 +131,7 @@ def measure(tower: VisualTower, backbone: str, views: Sequence[View], turns: int
 @torch.no_grad()
 def difference(tower: VisualTower, cache: Path, views: Sequence[View]) -> float:
     """Return the largest difference between cached and computed features, as a fraction of a level's largest value."""
-    from hvpkit.vision.features import open_pyramids
+    from hvpkit.features.cache import open_pyramids
 
     pyramids = open_pyramids(tower, cache)
     pyramids.fill(views)

@@ -165,8 +165,7 @@ def section(found: dict[str, Any]) -> str:
 
 def save(subject: Subject, folder: Path) -> Path:
     """Write the untrained model of the recipe as a model folder."""
-    from hvpkit.model import build_model
-    from hvpkit.model_folder import ModelFolder
+    from hvpkit.model.model import build_model
     from hvpkit.registry import load_registry
     from hvpkit.saving.model_folder import ModelFolder
     from hvpkit.saving.weights import save_model

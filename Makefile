@@ -21,7 +21,7 @@ quickstart: $(INSTALLED)
 	$(BIN)/hvp eval runs/quickstart
 	$(BIN)/python benchmarks/contrast.py runs/quickstart
 	@printf '\nGo on with:\n'
-	@printf '  %s\n' '$(BIN)/hvp predict --text "..." --image picture.jpg    entities of a text of your own' \
+	@printf '  %s\n' '$(BIN)/hvp predict --text "..." --image image.jpg    entities of a text of your own' \
 	  '$(BIN)/hvp preprocess demo --task mre                   the same for relations, then:' \
 	  '$(BIN)/hvp train recipes/quickstart_mre.yaml' \
 	  '$(BIN)/hvp recipes                                      the published systems'

@@ -1,6 +1,6 @@
 """Training as the code of 2022 spent its time, put together from our own parts: the same model and data, none of the savings.
 
-Pictures go through the frozen backbone in every step, texts are padded to the recipe's longest and drawn at random, AdamW goes from
+Images go through the frozen backbone in every step, texts are padded to the recipe's longest and drawn at random, AdamW goes from
 parameter to parameter, attention is written out with torch's own dropout, and a CRF decodes its paths in every training step.
 """
 
@@ -18,30 +18,30 @@ from torch import Tensor
 from torch.nn.functional import dropout, pad
 from torch.utils.data import RandomSampler
 
-from hvpkit.batching import Batcher, Item, Items, Size, exactly
+from hvpkit.batching import Batcher, EncodedDataset, EncodedExample, Size, exact_length
 from hvpkit.interfaces import Batch, TextBatch
 from hvpkit.model.model import Model
 from hvpkit.model.text import prefix_attention
-from hvpkit.training.train import Run
-from hvpkit.training.trainer import HvpTrainer
+from hvpkit.training.train import TrainingSession
+from hvpkit.training.trainer import MultimodalTrainer
 
 
-class RunOf2022(Run):
+class RunOf2022(TrainingSession):
     """A training run without what makes the shipped one fast; `same_batches` keeps its order of examples, to compare losses."""
 
     same_batches = False
 
     def new_batcher(self) -> Batcher:
-        """Keep nothing of the pictures, and pad as far as can be."""
+        """Keep nothing of the images, and pad as far as can be."""
         return PaddingBatcher(self.model, self.recipe)
 
-    def leave_rows_out(self, train: Items) -> None:
+    def restrict_vocabulary(self, train: EncodedDataset) -> None:
         """Train every row of the vocabulary."""
 
-    def tell_processor(self, train: Items) -> None:
+    def tell_processor(self, train: EncodedDataset) -> None:
         """Leave it as it is."""
 
-    def trainer(self, folder: Path) -> HvpTrainer:
+    def trainer(self, folder: Path) -> MultimodalTrainer:
         """Set up the trainer with the plain optimizer, attention in steps, and torch's own choice of a library for products."""
         trainer = super().trainer(folder)
         trainer.products = partial(patch.object, prefix_attention, "attend", attend_in_steps)
@@ -59,7 +59,7 @@ class RunOf2022(Run):
 class PaddingBatcher(Batcher):
     """Pads every batch to the recipe's `max_length`, in positions and in words."""
 
-    def collate(self, items: Sequence[Item], size: Size = exactly) -> Batch:
+    def collate(self, items: Sequence[EncodedExample], size: Size = exact_length) -> Batch:
         """Pad further than the batch needs."""
         batch, longest = super().collate(items), self.recipe.data.max_length
         words = batch.text.word_mask.shape[1]

@@ -1,8 +1,8 @@
-"""The same sentence with two pictures: does a model that was trained on drawn data tell them apart?
+"""The same sentence with two images: does a model that was trained on drawn data tell them apart?
 
     python benchmarks/contrast.py runs/quickstart
 
-Counts the pairs of the test split in which one open sentence stands with two relevant pictures, and shows one of them with the commands
+Counts the pairs of the test split in which one open sentence stands with two relevant images, and shows one of them with the commands
 that ask for it. A model of text alone must give both the same answer.
 """
 
@@ -14,18 +14,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hvpkit.data.prepared import open_prepared
-from hvpkit.inference.engine import Decoded, decode
+from hvpkit.inference.engine import Decoded, predict_stream
 from hvpkit.inference.predictor import Predictor
 from hvpkit.messages import Message, Template, add_templates
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.synthetic.generate import contrast_pairs
-from hvpkit.synthetic.upper_bounds import answers_of
+from hvpkit.synthetic.upper_bounds import gold_labels
 from hvpkit.types import EntityPrediction, Example, Relation, RelationPrediction, Span
 
 add_templates(
     {
         "contrast-without-pairs": Template(
-            "{data} has no sentence with two pictures; it takes data that hvpkit drew (hvp preprocess demo)", {"data": "data/twitter2017"}
+            "{data} has no sentence with two images; it takes data that hvpkit drew (hvp preprocess demo)", {"data": "data/twitter2017"}
         ),
         "contrast-confused": Template("The model does not tell these two apart: train longer, or on more data."),
         "contrast-counted": Template(
@@ -38,8 +38,8 @@ add_templates(
 
 def asked_of(one: Example, other: Example) -> tuple[Span, ...]:
     """Give the spans whose answer differs between the two."""
-    truth = dict(answers_of(other))
-    return next(spans for spans, answer in answers_of(one) if truth[spans] != answer)
+    truth = dict(gold_labels(other))
+    return next(spans for spans, answer in gold_labels(one) if truth[spans] != answer)
 
 
 def said(answer: Decoded, spans: tuple[Span, ...]) -> str:
@@ -50,27 +50,27 @@ def said(answer: Decoded, spans: tuple[Span, ...]) -> str:
 
 
 def right(pair: tuple[Example, Example], answers: Sequence[object]) -> bool:
-    """Tell whether both answers are what the pictures show; what could not be read is not."""
+    """Tell whether both answers are what the images show; what could not be read is not."""
     spans = asked_of(*pair)
     if not all(isinstance(answer, (list, Relation)) for answer in answers):
         return False
-    return [said(answer, spans) for answer in answers] == [dict(answers_of(example))[spans] for example in pair]  # type: ignore[arg-type]
+    return [said(answer, spans) for answer in answers] == [dict(gold_labels(example))[spans] for example in pair]  # type: ignore[arg-type]
 
 
 def show(predictor: Predictor, model: Path, pair: tuple[Example, Example]) -> bool:
-    """Ask for both pictures as `hvp predict` does, from the whole picture alone; tell whether both answers are right."""
+    """Ask for both images as `hvp predict` does, from the whole image alone; tell whether both answers are right."""
     spans = asked_of(*pair)
     answers = []
     for example in pair:
         names = [" ".join(example.words[span.start : span.end]) for span in spans]
         mentions = dict(zip(("head", "tail"), names, strict=True)) if example.relation is not None else {}
-        text, truth = " ".join(example.words), dict(answers_of(example))[spans]
+        text, truth = " ".join(example.words), dict(gold_labels(example))[spans]
         options = {"model": str(model), "text": text, "image": str(example.image), **mentions}
         print("$ hvp predict " + " ".join(f"--{name} {shlex.quote(value)}" for name, value in options.items()))
         found = predictor.predict(text, example.image, **mentions)
         answers.append(_said(found, names[0]))
-        print(f"  {' and '.join(names)}: {answers[-1]} (the picture shows {truth})\n")
-    return answers == [dict(answers_of(example))[spans] for example in pair]
+        print(f"  {' and '.join(names)}: {answers[-1]} (the image shows {truth})\n")
+    return answers == [dict(gold_labels(example))[spans] for example in pair]
 
 
 def _said(found: EntityPrediction | RelationPrediction, name: str) -> str:
@@ -86,11 +86,11 @@ def main(model: Path) -> None:
     if not pairs:
         sys.exit(Message("contrast-without-pairs", data=data.folder))
     predictor = Predictor(folder)
-    answers = list(decode(predictor.model, predictor.batcher, [example for pair in pairs for example in pair]))
+    answers = list(predict_stream(predictor.model, predictor.batcher, [example for pair in pairs for example in pair]))
     told = [right(pair, answers[2 * i : 2 * i + 2]) for i, pair in enumerate(pairs)]
-    scenes = [(pair, well) for pair, well in zip(pairs, told, strict=True) if {one.notes["clue"] for one in pair} == {"scene"}]
+    scenes = [(pair, well) for pair, well in zip(pairs, told, strict=True) if {one.metadata["clue"] for one in pair} == {"scene"}]
     shown = next((pair for pair, well in scenes if well), (scenes or [(pairs[0], False)])[0][0])
-    print("The same sentence with two pictures:\n")
+    print("The same sentence with two images:\n")
     if not show(predictor, model, shown):
         print(Message("contrast-confused"))
     print(Message("contrast-counted", right=sum(told), pairs=len(told)))

@@ -101,18 +101,18 @@ class Bench:
 
     def test_with(self, task: str, share: float) -> list[Any]:
         """Return the test split with another fraction of uninformative images: the same texts and labels."""
-        from hvpkit.records.codec import from_record, to_record
-        from hvpkit.synthetic.scenarios import Settings
-        from hvpkit.synthetic.tweets import Tweets
+        from hvpkit.records.codec import example_from_json, example_to_json
+        from hvpkit.synthetic.scenarios import SyntheticSettings
+        from hvpkit.synthetic.tweets import TweetStream
 
         folder = self.work / f"{task}-{self.size}-test" / f"{100 * share:g}"
         file = folder / "test.jsonl"
         if not file.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            tweets = Tweets(Settings(task, self.size, 0, test_irrelevant=share), "test", folder)  # type: ignore[arg-type]
-            lines = "".join(json.dumps(to_record(example, folder)) + "\n" for example in tweets)
+            tweets = TweetStream(SyntheticSettings(task, self.size, 0, test_irrelevant=share), "test", folder)  # type: ignore[arg-type]
+            lines = "".join(json.dumps(example_to_json(example, folder)) + "\n" for example in tweets)
             file.write_text(lines, encoding="utf-8")
-        return [from_record(json.loads(line), folder) for line in file.read_text(encoding="utf-8").splitlines()]
+        return [example_from_json(json.loads(line), folder) for line in file.read_text(encoding="utf-8").splitlines()]
 
     def recipe_epochs(self) -> str:
         """Return the numbers of epochs on full training sets, as words."""
@@ -127,7 +127,7 @@ class Bench:
     def recipe(self, job: Job) -> Any:  # noqa: ANN401 - torch comes late
         """Return the recipe of a run: a variant of the quickstart, or that of the system."""
         from hvpkit.config.loading import load_recipe
-        from hvpkit.config.recipe import FusionSpec, Part
+        from hvpkit.config.recipe import ComponentSpec, FusionSpec
 
         if job.system in TEXT_PLUGINS:
             settings = [f"data.folder={self.data(job.task)}", f"train.seed={job.seed}"]
@@ -145,7 +145,7 @@ class Bench:
         if job.system == "text":
             change |= {"vision": None, "fusion": FusionSpec(name="none")}
         elif job.system in ("flat", "1t3"):
-            change["fusion"] = recipe.fusion.model_copy(update={"gate": Part(name=job.system)})
+            change["fusion"] = recipe.fusion.model_copy(update={"gate": ComponentSpec(name=job.system)})
         elif job.system == "onlyobj":
             change["vision"] = recipe.vision.model_copy(update={"whole": False})
         elif job.system in PLUGINS:
@@ -183,20 +183,20 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     from hvpkit.registry import load_registry
     from hvpkit.saving.model_folder import open_model_folder
     from hvpkit.saving.weights import load_model
-    from hvpkit.training.callbacks import Report
-    from hvpkit.training.init_from import take_over
-    from hvpkit.training.train import Run
+    from hvpkit.training.callbacks import TrainingCallbacks
+    from hvpkit.training.init_from import load_matching
+    from hvpkit.training.train import TrainingSession
 
     recipe, registry = bench.recipe(job), load_registry()
     words = [example for task in TASKS for example in open_prepared(bench.data(task)).examples("train")]
     data = open_prepared(bench.data(job.task))
-    training = Run(recipe, registry, data, Report(epoch=_say_epoch))
+    training = TrainingSession(recipe, registry, data, TrainingCallbacks(epoch=_say_epoch))
     everything = training.examples["train"]
     training.examples["train"] = Random(job.seed).sample(everything, round(job.fraction * len(everything)))
     set_seed(job.seed)
     training.model = build_model(recipe, registry, data.labels, words)
     if job.start is not None:
-        take_over(training.model, load_model(open_model_folder(bench.work / "models" / job.start.name), "cpu"))
+        load_matching(training.model, load_model(open_model_folder(bench.work / "models" / job.start.name), "cpu"))
     training.batcher = training.new_batcher()
     folder, begun = output.with_name(f"{output.name}.training"), time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
@@ -206,7 +206,7 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _say_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochLine
+def _say_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochResult
     dev = "" if line.dev is None else f" dev F1 {100 * line.dev.overall.f1:.2f}"
     print(f"  epoch {line.epoch}/{line.epochs} loss {line.loss:.3f}{dev} {line.seconds:.0f} s", file=sys.stderr, flush=True)
 
@@ -217,22 +217,22 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     from hvpkit.batching import Batcher
     from hvpkit.data.prepared import open_prepared
     from hvpkit.evaluation.evaluate import group_scores
-    from hvpkit.features.cache import open_pyramids
-    from hvpkit.features.fingerprint import features_folder
-    from hvpkit.inference.engine import decode
+    from hvpkit.features.cache import open_feature_cache
+    from hvpkit.features.fingerprint import feature_dir
+    from hvpkit.inference.engine import predict_stream
     from hvpkit.saving.model_folder import open_model_folder
     from hvpkit.saving.weights import load_model
-    from hvpkit.synthetic.upper_bounds import ceilings
+    from hvpkit.synthetic.upper_bounds import upper_bounds
 
     opened = open_model_folder(folder)
     model = load_model(opened)
     vision = model.vision  # use the feature cache of training
-    kept = open_pyramids(vision, features_folder(bench.data(job.task))) if vision is not None and vision.constant else None
+    kept = open_feature_cache(vision, feature_dir(bench.data(job.task))) if vision is not None and vision.constant else None
     batcher = Batcher(model, opened.recipe, kept)
 
     def scored(examples: Sequence[Any]) -> dict[str, Any]:
-        answers = list(decode(model, batcher, examples))
-        return {name: asdict(group) for name, group in group_scores(ceilings(examples), examples, answers).items()}
+        answers = list(predict_stream(model, batcher, examples))
+        return {name: asdict(group) for name, group in group_scores(upper_bounds(examples), examples, answers).items()}
 
     data = open_prepared(bench.data(job.task))
     found: dict[str, Any] = {"fingerprint": data.manifest.fingerprint, "groups": scored(data.examples("test"))}
@@ -384,7 +384,7 @@ class Results:
     def closed(self, task: str) -> list[float]:
         """Return, by seed, the percentage of the gap between the upper bounds that HVPNeT closes."""
         groups = [self.found[job]["groups"]["all"] for seed in self.seeds if (job := Job(task, "hvpnet", seed)) in self.found]
-        return [100 * (g["f1"] - g["text_ceiling"]) / (g["picture_ceiling"] - g["text_ceiling"]) for g in groups]
+        return [100 * (g["f1"] - g["text_ceiling"]) / (g["image_ceiling"] - g["text_ceiling"]) for g in groups]
 
 
 # --------------------------------------------------------------------------------------------------------------- reporting
@@ -447,7 +447,7 @@ def _scores_row(results: Results, task: str) -> str:
     each = {system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None] for system in COLUMNS}
     groups = next(found["groups"]["all"] for job, found in results.found.items() if job.task == task)
     cells = [_mean(each[system]) for system in COLUMNS]
-    text_bound, image_bound = (f"{100 * groups[name]:.1f}" for name in ("text_ceiling", "picture_ceiling"))
+    text_bound, image_bound = (f"{100 * groups[name]:.1f}" for name in ("text_ceiling", "image_ceiling"))
     return f"| {task} | {text_bound} | {' | '.join(cells)} | {image_bound} | {_mean(results.closed(task))}% |"
 
 

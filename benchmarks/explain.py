@@ -27,7 +27,7 @@ from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
 from hvpkit.explain.explanation import Decision, Explanation, mean
 from hvpkit.messages import Template, add_templates
-from hvpkit.synthetic.upper_bounds import answers_of
+from hvpkit.synthetic.upper_bounds import gold_labels
 from hvpkit.types import Example, Span
 from hvpkit.utils.progress import track
 
@@ -65,10 +65,10 @@ def decided_by_one_object(examples: Iterable[Example]) -> list[Example]:
 
 def open_span(example: Example, examples: Iterable[Example]) -> tuple[tuple[Span, ...], str]:
     """Return the spans that have other labels in an example of the same words, and their label here."""
-    own = answers_of(example)
+    own = gold_labels(example)
     for other in examples:
         if (other.words, other.head, other.tail) == (example.words, example.head, example.tail):
-            theirs = dict(answers_of(other))
+            theirs = dict(gold_labels(other))
             differing = [(spans, answer) for spans, answer in own if theirs.get(spans, answer) != answer]
             if differing:
                 return differing[0]
@@ -77,20 +77,20 @@ def open_span(example: Example, examples: Iterable[Example]) -> tuple[tuple[Span
 
 def finding(example: Example, spans: tuple[Span, ...], answer: str, explained: Explanation) -> Finding:
     """Compare an explanation with the object that decides."""
-    first = len([picture for picture in explained.pictures if picture.kind == "whole"])
-    deciding = first + int(example.notes["deciding_object"])
+    first = len([image for image in explained.images if image.kind == "whole"])
+    deciding = first + int(example.metadata["deciding_object"])
     decision = asked(explained, spans)
     drops, attention = {}, {}
     if decision is not None:
         number = explained.decisions.index(decision)
-        drops = {c.picture: c.effects[number].drop or 0.0 for c in explained.changes if c.picture is not None}
+        drops = {c.image: c.effects[number].drop or 0.0 for c in explained.changes if c.image is not None}
         mentions = [m for m in explained.mentions if m.looks is not None and m.words in spans]
-        looks = [m.looks.on_pictures(explained.layers) for m in mentions if m.looks is not None]
-        attention = {place: mean([shares[place] for shares in looks]) for place in range(len(explained.pictures))} if looks else {}
+        looks = [m.looks.by_image(explained.layers) for m in mentions if m.looks is not None]
+        attention = {place: mean([shares[place] for shares in looks]) for place in range(len(explained.images))} if looks else {}
     return Finding(
         id=example.id,
-        clue=example.notes["clue"],
-        objects=len(explained.pictures) - first,
+        clue=example.metadata["clue"],
+        objects=len(explained.images) - first,
         found=decision is not None,
         right=decision is not None and decision.label == answer,
         drop_of_objects=leads(deciding, {place: drop for place, drop in drops.items() if place >= first}),
@@ -142,8 +142,8 @@ def summed_up(findings: Sequence[Finding]) -> dict[str, dict[str, Any]]:
 def measure(model: Path) -> dict[str, Any]:
     """Explain the examples of the test split of a model."""
     import hvpkit
-    from hvpkit.explain.explain import explain
-    from hvpkit.inference.inputs import read_example
+    from hvpkit.explain.explain import explain_example
+    from hvpkit.inference.inputs import parse_example
 
     predictor = hvpkit.load(model)
     recipe = predictor.folder.recipe
@@ -153,7 +153,7 @@ def measure(model: Path) -> dict[str, Any]:
     findings = []
     for example in track(chosen, "examples"):
         spans, answer = open_span(example, examples)
-        findings.append(finding(example, spans, answer, explain(predictor, read_example(example, recipe))))
+        findings.append(finding(example, spans, answer, explain_example(predictor, parse_example(example, recipe))))
     metrics = predictor.folder.metrics
     return {
         "task": recipe.task,

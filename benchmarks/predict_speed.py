@@ -37,7 +37,7 @@ from transformers import BertConfig, BertModel
 from torchvision.models import {backbone}
 text, vision = BertModel(BertConfig(**json.loads(sys.argv[1]))).eval(), {backbone}().eval()
 with torch.inference_mode():
-    vision(torch.zeros({pictures}, 3, {side}, {side}))
+    vision(torch.zeros({images}, 3, {side}, {side}))
     text(torch.ones(1, {length}, dtype=torch.long))
 """
 
@@ -89,7 +89,7 @@ def cold(model: Path, subject: Subject, shape: Shape, turns: int) -> dict[str, f
     """Measure one pair as a command of its own."""
     example = subject.data.examples("train")[0]
     length = len(example.words) + 4
-    bare = BARE.format(backbone=shape.backbone, side=shape.side, pictures=1, length=length)
+    bare = BARE.format(backbone=shape.backbone, side=shape.side, images=1, length=length)
     words = ("--model", str(model), "--text", " ".join(example.words), "--image", str(example.image), "--json")
     hvp = command(sys.executable, "-m", "hvpkit", "predict", *words)
     return in_turns(hvp, command(sys.executable, "-c", bare, json.dumps(shape.text)), turns).summary()
@@ -141,7 +141,7 @@ def _ready(predictor: Any, examples: Sequence[Any], batch_size: int = 8) -> list
     batcher = predictor.batcher
     items = sorted((batcher.encode(example, labelled=False) for example in examples), key=lambda item: len(item.text.word_of))
     batches = [batcher.collate(items[i : i + batch_size]) for i in range(0, len(items), batch_size)]
-    return [(batch.pictures.pixels, batch.text.features, batch.text.mask.long()) for batch in batches]
+    return [(batch.images.pixels, batch.text.features, batch.text.mask.long()) for batch in batches]
 
 
 # ----------------------------------------------------------------------------------------------------------------- reported
@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="hvp-predict-speed-") as place:
         shape = SHAPES[given.shape]
         # no image is used twice: hvp would compute its features once
-        subject = make_subject(Path(place), "mner", shape, texts=given.texts, size=max(32, given.pairs), pictures=3 * given.pairs)
+        subject = make_subject(Path(place), "mner", shape, texts=given.texts, size=max(32, given.pairs), images=3 * given.pairs)
         model = save(subject, Path(place) / "model")
         print("one pair, cold", flush=True)
         compared["one pair, cold"] = cold(model, subject, shape, given.turns)

@@ -25,7 +25,7 @@ GENERATED = (  # JSON file, script, page and its part
     ("train_speed_gpu", "train_speed", "train_speed", "train_speed_gpu"),
     ("predict_speed", "predict_speed", "predict_speed", "predict_speed"),
     ("scaling", "scaling", "scaling", "scaling"),
-    ("pictures", "pictures", "images", "images"),
+    ("images", "images", "images", "images"),
     ("explain", "explain", "explain", "explain"),
 )
 

@@ -34,16 +34,16 @@ def open_predictor(folder: Path, shape: Shape, texts: Path | None, size: int, ob
     """Write data and a model for a number of objects to `folder`; return its predictor."""
     import hvpkit
 
-    subject = make_subject(folder, "mner", shape, texts=texts, size=size, pictures=8, settings=[f"vision.objects={objects}"])
+    subject = make_subject(folder, "mner", shape, texts=texts, size=size, images=8, settings=[f"vision.objects={objects}"])
     return hvpkit.load(save(subject, folder / "model"))
 
 
-def asked(predictor: Predictor, folder: Path, pictured: bool = True) -> list[dict[str, Any]]:
+def asked(predictor: Predictor, folder: Path, imaged: bool = True) -> list[dict[str, Any]]:
     """Return the training examples of `folder` as inputs of a predictor."""
     from hvpkit.data.prepared import open_prepared
 
     examples = open_prepared(folder / "twitter2017").examples("train")
-    return [{"text": list(example.words), "image": example.image if pictured else None} for example in examples]
+    return [{"text": list(example.words), "image": example.image if imaged else None} for example in examples]
 
 
 # ----------------------------------------------------------------------------------------------------------------- measured
@@ -139,9 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="hvp-scaling-") as place:
         small, large = Path(place) / "small", Path(place) / "large"
         tiny = open_predictor(small, SHAPES["tiny"], given.texts, 1000, 3)
-        tables["Time by number of examples"] = stream(tiny, asked(tiny, small, pictured=False), given.fewest, given.most)
+        tables["Time by number of examples"] = stream(tiny, asked(tiny, small, imaged=False), given.fewest, given.most)
         predictor = open_predictor(large, SHAPES[given.shape], given.texts, 64, max(OBJECTS))
-        bare = asked(predictor, large, pictured=False)[:32]
+        bare = asked(predictor, large, imaged=False)[:32]
         tables["Time by text length"] = lengths(predictor, bare, given.turns)
         tables["Time by number of objects"] = objects(
             predictor, asked(predictor, large), sorted((large / "objects").iterdir()), given.turns

@@ -19,7 +19,7 @@ from PIL import Image
 from hvpkit.config.loading import load_recipe
 from hvpkit.config.recipe import Recipe
 from hvpkit.data.prepared import PreparedData, open_prepared, write_prepared
-from hvpkit.data.readers.base import Dataset, ReaderContext
+from hvpkit.data.readers.base import DatasetSplits, ReaderContext
 from hvpkit.registry import load_registry
 from hvpkit.types import Example, Task, VisualObject
 
@@ -60,35 +60,35 @@ class Subject:
 
 
 def make_subject(
-    folder: Path, task: Task, shape: Shape, *, texts: Path | None = None, size: int = 3373, pictures: int = 64, settings: Sequence[str] = ()
+    folder: Path, task: Task, shape: Shape, *, texts: Path | None = None, size: int = 3373, images: int = 64, settings: Sequence[str] = ()
 ) -> Subject:
     """Write data of `size` training examples and an encoder below `folder`, and load the shipped recipe of HVPNeT for them.
 
-    Every example has a picture and three objects, drawn from `pictures` files of each.
+    Every example has an image and three objects, drawn from `images` files of each.
     """
     dataset = _texts(task, texts, size)
     examples = list(dataset.splits["train"])[:size]
-    whole = list(photographs(folder / "pictures", pictures, (640, 480)))
-    crops = list(photographs(folder / "objects", pictures, (200, 160)))
-    seen = [_pictured(example, number, whole, crops) for number, example in enumerate(examples)]
+    whole = list(photographs(folder / "images", images, (640, 480)))
+    crops = list(photographs(folder / "objects", images, (200, 160)))
+    seen = [_imaged(example, number, whole, crops) for number, example in enumerate(examples)]
     splits = {"train": seen, "dev": [], "test": []}
     name = DATASETS[task]
-    write_prepared(folder / name, name=name, task=task, labels=dataset.labels, splits=splits, pictures_root=folder, source=dataset.source)
+    write_prepared(folder / name, name=name, task=task, labels=dataset.labels, splits=splits, images_root=folder, source=dataset.source)
     write_encoder(folder / "encoder", shape, [" ".join(example.words) for example in examples])
     changed = [f"data.folder={folder / name}", f"text.name={folder / 'encoder'}", "text.weights=random"]
     changed += [f"vision.backbone={shape.backbone}", "vision.weights=random", f"vision.size={shape.side}", *settings]
     return Subject(load_recipe(f"hvpnet_{task}", changed), open_prepared(folder / name))
 
 
-def _texts(task: Task, texts: Path | None, size: int) -> Dataset:
+def _texts(task: Task, texts: Path | None, size: int) -> DatasetSplits:
     if texts is not None:
         context = ReaderContext(texts, texts, text_only=True)
-        dataset: Dataset = load_registry().build("reader", DATASETS[task], context, {})
+        dataset: DatasetSplits = load_registry().build("reader", DATASETS[task], context, {})
         return dataset
-    from hvpkit.synthetic.generate import demo_dataset
-    from hvpkit.synthetic.scenarios import Settings
+    from hvpkit.synthetic.generate import generate_demo
+    from hvpkit.synthetic.scenarios import SyntheticSettings
 
-    drawn = demo_dataset(Settings(task, 2000), Path(), text_only=True)
+    drawn = generate_demo(SyntheticSettings(task, 2000), Path(), text_only=True)
     return replace(drawn, splits={"train": list(_lengthened(list(drawn.splits["train"]), size))}, source="drawn texts of a tweet's lengths")
 
 
@@ -105,7 +105,7 @@ def _lengthened(drawn: Sequence[Example], count: int) -> Iterator[Example]:
         yield replace(first, id=str(number), words=words[:kept], tags=tags and tags[:kept], notes={})
 
 
-def _pictured(example: Example, number: int, whole: Sequence[Path], crops: Sequence[Path]) -> Example:
+def _imaged(example: Example, number: int, whole: Sequence[Path], crops: Sequence[Path]) -> Example:
     objects = tuple(VisualObject(crops[(3 * number + i) % len(crops)]) for i in range(3))
     return replace(example, image=whole[number % len(whole)], objects=objects)
 
@@ -115,7 +115,7 @@ def photographs(folder: Path, count: int, size: tuple[int, int]) -> Iterator[Pat
     from sklearn.datasets import load_sample_images
 
     folder.mkdir(parents=True, exist_ok=True)
-    originals, chance = [Image.fromarray(picture) for picture in load_sample_images().images], Random(0)
+    originals, chance = [Image.fromarray(image) for image in load_sample_images().images], Random(0)
     for number in range(count):
         original = originals[number % len(originals)]
         width = chance.randint(original.width // 3, original.width)

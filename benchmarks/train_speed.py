@@ -73,11 +73,11 @@ def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_b
 
     from as_in_2022 import RunOf2022
     from hvpkit.registry import load_registry
-    from hvpkit.training.callbacks import Report
-    from hvpkit.training.train import Run
+    from hvpkit.training.callbacks import TrainingCallbacks
+    from hvpkit.training.train import TrainingSession
 
     torch.backends.cuda.matmul.allow_tf32 = setting == TF32
-    run = (RunOf2022 if setting in ("2022", TF32) else Run)(subject.recipe, load_registry(), subject.data, Report())
+    run = (RunOf2022 if setting in ("2022", TF32) else TrainingSession)(subject.recipe, load_registry(), subject.data, TrainingCallbacks())
     if isinstance(run, RunOf2022):
         run.same_batches = same_batches
     trainer = run.trainer(folder)
@@ -145,7 +145,7 @@ def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
     """
     import torch
 
-    from hvpkit.training.acceleration.cpu import products_by_onednn
+    from hvpkit.training.acceleration.cpu import onednn_matmul
 
     device, times = ("cuda", 20) if torch.cuda.is_available() else ("cpu", 3)
     size = 4 * MATRIX if device == "cuda" else MATRIX
@@ -155,7 +155,7 @@ def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
             continue
         a, b = torch.randn(2, size, size, device=device, dtype=torch.bfloat16 if question == "bf16" else torch.float32)
         torch.backends.cuda.matmul.allow_tf32 = question == TF32
-        with products_by_onednn() if question == "fp32" else nullcontext():
+        with onednn_matmul() if question == "fp32" else nullcontext():
             a @ b
             watch = Stopwatch()
             for _ in range(times):
@@ -169,14 +169,14 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
     from torch.utils.flop_counter import FlopCounterMode
 
     from hvpkit.registry import load_registry
-    from hvpkit.training.callbacks import Report
-    from hvpkit.training.train import Run, device
+    from hvpkit.training.callbacks import TrainingCallbacks
+    from hvpkit.training.train import TrainingSession, local_device
 
-    run = Run(subject.recipe, load_registry(), subject.data, Report())
-    run.model.to(device())
+    run = TrainingSession(subject.recipe, load_registry(), subject.data, TrainingCallbacks())
+    run.model.to(local_device())
     flops, positions = [], []
     for example in run.examples["train"][:sample]:
-        batch = run.batcher.collate([run.batcher.encode(example, labelled=True)]).to(device())
+        batch = run.batcher.collate([run.batcher.encode(example, labelled=True)]).to(local_device())
         with FlopCounterMode(display=False) as counter:
             loss = run.model(batch).loss
             assert loss is not None

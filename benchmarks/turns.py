@@ -48,7 +48,7 @@ def settle() -> None:
 class Player:
     """A process of its own that runs `play(pipe, *arguments)` with `threads`, and answers when it is its turn, until the block ends.
 
-    It is no daemon: those may start no processes, such as the workers that decode pictures.
+    It is no daemon: those may start no processes, such as the workers that decode images.
     """
 
     def __init__(self, play: Callable[..., None], *arguments: object, threads: int) -> None:

@@ -21,7 +21,7 @@ from hvpkit.cli import COMMANDS, load_command
 from hvpkit.cli.components import OptionFacts, list_components, options_text
 from hvpkit.cli.recipes import list_recipes
 from hvpkit.config.loading import shipped_recipes
-from hvpkit.config.recipe import DataSpec, FusionSpec, Part, TextSpec, TrainSpec, VisionSpec, plain
+from hvpkit.config.recipe import ComponentSpec, DataSpec, FusionSpec, TextSpec, TrainSpec, VisionSpec, to_plain
 from hvpkit.messages import MODULES, Template, templates
 from hvpkit.registry import load_registry
 
@@ -58,7 +58,7 @@ def settings() -> Iterator[str]:
         "text": TextSpec,
         "vision": VisionSpec,
         "fusion": FusionSpec,
-        "head": Part,
+        "head": ComponentSpec,
         "train": TrainSpec,
     }
     return _table(("section", "what", "keys"), [(f"`{name}`", _summary(spec), _keys(spec)) for name, spec in sections.items()])
@@ -97,7 +97,7 @@ def _keys(spec: type[BaseModel]) -> str:
 
 
 def _default(field: FieldInfo) -> object:
-    return None if field.is_required() else plain(field.default)
+    return None if field.is_required() else to_plain(field.default)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

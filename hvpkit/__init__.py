@@ -1,4 +1,4 @@
-"""hvpkit: entities and relations from text with pictures."""
+"""hvpkit: entities and relations from text with images."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hvpkit.messages import LocatedMessage, Message
 
-SHOW_TRACEBACK = "HVP_TRACEBACK=1 hvp ... shows how it came to it"
+TRACEBACK_HINT = "HVP_TRACEBACK=1 hvp ... shows how it came to it"
 MOST_NAMED = 40  # names in one message
 
 
@@ -73,19 +73,19 @@ class DataError(InputError):
     """A dataset, or one record of it, cannot be used."""
 
 
-class PictureError(InputError):
-    """One picture cannot be decoded."""
+class ImageError(InputError):
+    """One image cannot be decoded."""
 
 
-class PictureMissingError(PictureError):
-    """A picture is not there."""
+class MissingImageError(ImageError):
+    """An image is not there."""
 
 
 class ModelFolderError(InputError):
     """A model folder, encoder or weights file cannot be opened."""
 
 
-def choices(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """End a message about an unknown name: the nearest valid names first, else all of them.
 
     Example: `f"unknown gate {name!r}{choices(name, gates)}"`.
@@ -100,7 +100,7 @@ def choices(name: str, names: Iterable[str]) -> str:
     return f"; available: {', '.join(known[:MOST_NAMED])}{more}"
 
 
-def raised_at(error: BaseException, home: Path | None = None) -> str:
+def blame_frame(error: BaseException, home: Path | None = None) -> str:
     """Give the file and line that an unexpected error is most likely to be blamed on.
 
     That is the last one within `home`, a file or folder, else the last one of no library, which is seldom at fault.

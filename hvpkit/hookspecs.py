@@ -27,7 +27,7 @@ class Register(Protocol):
         provides: frozenset[str] | set[str] = frozenset(),
         tasks: tuple[str, ...] = ("mner", "mre"),
     ) -> None:
-        """Announce one component: what it needs of its neighbours ("prefix", "pictures", "states", "pooled"), what it provides, tasks."""
+        """Announce one component: what it needs of its neighbours ("prefix", "images", "states", "pooled"), what it provides, tasks."""
 
 
 @hookspec
@@ -37,7 +37,7 @@ def register_text_encoders(register: Register) -> None:
 
 @hookspec
 def register_visual_backbones(register: Register) -> None:
-    """Pictures to a pyramid of maps."""
+    """Images to a pyramid of maps."""
 
 
 @hookspec
@@ -52,7 +52,7 @@ def register_gates(register: Register) -> None:
 
 @hookspec
 def register_fusions(register: Register) -> None:
-    """Text encoder, text and pictures to fused states. `needs`: "prefix" and/or "pictures"; `provides`: empty means what the text has;
+    """Text encoder, text and images to fused states. `needs`: "prefix" and/or "images"; `provides`: empty means what the text has;
     "emissions": it has a say on the tags of words."""
 
 
@@ -67,5 +67,5 @@ def register_readers(register: Register) -> None:
 
 
 @hookspec
-def register_proposers(register: Register) -> None:
-    """A picture and phrases to scored boxes. `needs`: "phrases" (it looks for them), "dataset" (it knows the objects of one dataset)."""
+def register_detectors(register: Register) -> None:
+    """An image and phrases to scored boxes. `needs`: "phrases" (it looks for them), "dataset" (it knows the objects of one dataset)."""

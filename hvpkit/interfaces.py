@@ -1,6 +1,6 @@
 """What each kind of component receives and returns: the whole program's inner borders, on one page.
 
-Shapes: B batch, T text positions, n words, V pictures an example (the whole picture first), C pyramid levels, P cells of the
+Shapes: B batch, T text positions, n words, V images an example (the whole image first), C pyramid levels, P cells of the
 pooled grid, S = V*P prefix positions, d width of the text encoder, N its layers, H its heads.
 """
 
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hvpkit.config.recipe import Part
+from hvpkit.config.recipe import ComponentSpec
 from hvpkit.errors import ComponentError, InputError
 from hvpkit.types import Entity, Example, Labels, Relation, Split, Task, VisualObject
-from hvpkit.utils.tensor_dataclass import Movable
+from hvpkit.utils.tensor_dataclass import TensorDataclass
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,8 +40,8 @@ class EncodedText:
     word_of: Tensor
     words_cut: int = 0
     first_word: int = 0
-    head_start: int | None = None
-    tail_start: int | None = None
+    head_position: int | None = None
+    tail_position: int | None = None
 
     @property
     def length(self) -> int:
@@ -50,7 +50,7 @@ class EncodedText:
 
 
 @dataclass(frozen=True)
-class TextBatch(Movable):
+class TextBatch(TensorDataclass):
     """Texts padded to the longest: `features` [B, T, ...], `mask` [B, T] bool, `word_starts` [B, n] with `word_mask` [B, n] bool,
     `word_of` [B, T] (-1: no word), `head_start` and `tail_start` [B] (None for MNER)."""
 
@@ -59,17 +59,17 @@ class TextBatch(Movable):
     word_starts: Tensor
     word_mask: Tensor
     word_of: Tensor
-    head_start: Tensor | None = None
-    tail_start: Tensor | None = None
+    head_position: Tensor | None = None
+    tail_position: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class Pictures(Movable):
-    """The pictures of a batch: `mask` [B, V] bool says which exist, K in all.
+class ImageBatch(TensorDataclass):
+    """The images of a batch: `mask` [B, V] bool says which exist, K in all.
 
     `pixels` [K, 3, side, side] holds the existing ones alone, in the mask's order; or `features`, C tensors [K, C_i, P], what the
     visual tower would make of them (rows after the K-th, if there are any, mean nothing). `boxes` [B, V, 4]: left, top, right, bottom in
-    shares 0..1 of the whole picture.
+    shares 0..1 of the whole image.
     """
 
     mask: Tensor
@@ -79,29 +79,29 @@ class Pictures(Movable):
 
 
 @dataclass(frozen=True)
-class Batch(Movable):
-    """All that a model needs: texts, pictures (None when no example has one), the head's targets and the fusion's own inputs."""
+class Batch(TensorDataclass):
+    """All that a model needs: texts, images (None when no example has one), the head's targets and the fusion's own inputs."""
 
     text: TextBatch
-    pictures: Pictures | None
+    images: ImageBatch | None
     targets: dict[str, Tensor] = field(default_factory=dict)
     extras: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Visual:
-    """The pyramid: `levels`, C tensors [B, V, C_i, P] from fine to coarse; and the pictures that it was made of."""
+    """The pyramid: `levels`, C tensors [B, V, C_i, P] from fine to coarse; and the images that it was made of."""
 
     levels: tuple[Tensor, ...]
-    pictures: Pictures
+    images: ImageBatch
 
     @property
     def mask(self) -> Tensor:
-        """Say which pictures exist, [B, V] bool."""
-        return self.pictures.mask
+        """Say which images exist, [B, V] bool."""
+        return self.images.mask
 
     def cells(self, every_level: bool = False) -> tuple[Tensor, Tensor]:
-        """Give all pictures' cells side by side, [B, V*P, C], and which exist, [B, V*P] bool.
+        """Give all images' cells side by side, [B, V*P, C], and which exist, [B, V*P] bool.
 
         C is the last level's channels, or with `every_level` those of all levels, one after the other.
         """
@@ -120,9 +120,9 @@ class Prefix:
     keys: Sequence[Tensor]
     values: Sequence[Tensor]
     mask: Tensor
-    extended: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    mask_cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def at(self, layer: int, own_keys: Tensor, own_values: Tensor) -> tuple[Tensor, Tensor]:
+    def for_layer(self, layer: int, own_keys: Tensor, own_values: Tensor) -> tuple[Tensor, Tensor]:
         """Give a layer's prefix [B, S, d], twice; `own_keys` and `own_values` [B, H, T, d/H] are the text's."""
         return self.keys[layer], self.values[layer]
 
@@ -132,16 +132,16 @@ class Trace:
     """What a forward pass saw, filled on request: `gates` [B, V, N, C]; `attention`, N tensors [B, H, T, S+T], rows sum to 1; whatever
     else a fusion has to show, by name.
 
-    `cells` [H, S]: the cell v*P + p of picture v that each head's prefix position carries (None: no pictures stand in the prefix);
+    `cells` [H, S]: the cell v*P + p of image v that each head's prefix position carries (None: no images stand in the prefix);
     `level_name` and `cells_are_places` are the projector's.
     """
 
     gates: Tensor | None = None
     attention: list[Tensor] = field(default_factory=list)
-    named: dict[str, Tensor] = field(default_factory=dict)
+    extra_tensors: dict[str, Tensor] = field(default_factory=dict)
     cells: Tensor | None = None
     level_name: str = "level"
-    cells_are_places: bool = True
+    cells_are_spatial: bool = True
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class TextContext:
 
 @dataclass(frozen=True)
 class VisionContext:
-    """What a backbone is built from: the pictures' side in pixels (None: the backbone's own); `folder` as for text."""
+    """What a backbone is built from: the images' side in pixels (None: the backbone's own); `folder` as for text."""
 
     size: int | None = None
     folder: Path | None = None
@@ -206,7 +206,7 @@ def cell_width(levels: Sequence[LevelInfo], every_level: bool = False) -> int:
 
 
 @dataclass(frozen=True)
-class PrefixShape:
+class PrefixConfig:
     """What projectors and gates are built for: channels of the C levels, P cells, width d, N text layers."""
 
     channels: tuple[int, ...]
@@ -217,9 +217,9 @@ class PrefixShape:
 
 @dataclass(frozen=True)
 class FusionContext:
-    """What a fusion is built for: the labels, the text encoder, the backbone (None: no pictures), P cells, which V pictures.
+    """What a fusion is built for: the labels, the text encoder, the backbone (None: no images), P cells, which V images.
 
-    The first picture is the `whole` one (unless that is False), then `objects`, in the example's order. `build(kind, part, context)`
+    The first image is the `whole` one (unless that is False), then `objects`, in the example's order. `build(kind, part, context)`
     makes the smaller components that it is composed of, such as its gate. A fusion keeps neither encoder nor backbone as its own.
     """
 
@@ -227,9 +227,9 @@ class FusionContext:
     text: TextEncoder
     backbone: VisualBackbone | None
     cells: int
-    whole: bool
-    objects: int
-    build: Callable[[str, Part, object], Any]
+    full_image: bool
+    max_objects: int
+    build: Callable[[str, ComponentSpec, object], Any]
     examples: Sequence[Example] = ()
     folder: Path | None = None
 
@@ -243,7 +243,7 @@ class HeadContext:
 
 
 @dataclass(frozen=True)
-class ProposerContext:
+class DetectorContext:
     """What an object proposer is built from: the device it runs on (None: a GPU if there is one), how many queries it takes at once."""
 
     device: str | None = None
@@ -251,14 +251,14 @@ class ProposerContext:
 
 
 @dataclass(frozen=True)
-class ObjectQuery:
-    """A picture to look at and what for.
+class DetectionQuery:
+    """An image to look at and what for.
 
-    `picture` is upright RGB, perhaps smaller than its file, whose `size` (width, height) boxes are counted in; `example` and `split` say
-    whose picture it is, for those who look objects up.
+    `image` is upright RGB, perhaps smaller than its file, whose `size` (width, height) boxes are counted in; `example` and `split` say
+    whose image it is, for those who look objects up.
     """
 
-    picture: Image
+    image: Image
     size: tuple[int, int]
     phrases: tuple[str, ...]
     example: Example
@@ -270,8 +270,8 @@ class TextEncoder(nn.Module, ABC):
     """Words to states. Built from (TextContext, **options); with `context.folder` set it reads its vocabulary there, no weights."""
 
     width: int
-    layers: int = 0
-    heads: int = 0
+    num_layers: int = 0
+    num_attention_heads: int = 0
 
     @abstractmethod
     def encode(self, example: Example, max_length: int) -> EncodedText:
@@ -292,7 +292,7 @@ class TextEncoder(nn.Module, ABC):
         """Name the features whose padding is not 0."""
         return {}
 
-    def remarks(self) -> list[str]:
+    def provenance_notes(self) -> list[str]:
         """Say what a score of this encoder must name, after training: weights that began at random, where others came from."""
         return []
 
@@ -303,38 +303,38 @@ class TextEncoder(nn.Module, ABC):
         """
         return {}
 
-    def new_parameters(self) -> Iterable[nn.Parameter]:
+    def randomly_initialized_parameters(self) -> Iterable[nn.Parameter]:
         """Give the parameters that begin at random within a pretrained network: they learn at the fusion's rate."""
         return ()
 
-    def train_rows_of(self, texts: Iterable[EncodedText]) -> None:  # noqa: B027 - an encoder may leave all rows to the optimizer
+    def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:  # noqa: B027 - an encoder may leave all rows to the optimizer
         """Hear, before AdamW is made, of all texts that training reads: rows of a vocabulary that none of them uses need no gradients."""
 
-    def accept_prefix(self) -> None:
+    def enable_prefix(self) -> None:
         """Get ready for prefixes; raises ComponentError for an encoder that would ignore them."""
         raise ComponentError("prefix-unsupported", encoder=type(self).__name__)
 
 
 class VisualBackbone(nn.Module, ABC):
-    """Pictures to C maps. Built from (VisionContext, *, weights, **options).
+    """Images to C maps. Built from (VisionContext, *, weights, **options).
 
     `ample`: `transform` makes as good as the same of a JPEG that was decoded at a reduced size, neither side shorter than this many pixels
-    (None: it wants every picture in full).
+    (None: it wants every image in full).
     """
 
     levels: tuple[LevelInfo, ...]
-    ample: int | None = None
+    min_decode_size: int | None = None
 
     @abstractmethod
-    def transform(self, picture: Image) -> Tensor:
-        """Turn one upright RGB picture into pixels [3, side, side], normalised."""
+    def transform(self, image: Image) -> Tensor:
+        """Turn one upright RGB image into pixels [3, side, side], normalised."""
 
     @abstractmethod
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Map pixels [K, 3, side, side] to C maps [K, C_i, h_i, w_i], fine to coarse (or tokens [K, C_i, cells], see LevelInfo)."""
 
-    def remarks(self) -> list[str]:
-        """Say what a reader of scores must know, such as that no picture was ever learnt from; nothing by default."""
+    def provenance_notes(self) -> list[str]:
+        """Say what a reader of scores must know, such as that no image was ever learnt from; nothing by default."""
         return []
 
     def save(self, folder: Path) -> None:
@@ -343,10 +343,10 @@ class VisualBackbone(nn.Module, ABC):
 
 
 class Projector(nn.Module, ABC):
-    """Pooled maps to levels. Built from (PrefixShape, **options).
+    """Pooled maps to levels. Built from (PrefixConfig, **options).
 
     `width` is d, or 2d when the levels already are keys and values side by side. `level_name` is what one of the C is called, and
-    `cells_are_places` whether the P are cells of the picture's grid: explanations say no more of them than is true.
+    `cells_are_places` whether the P are cells of the image's grid: explanations say no more of them than is true.
     """
 
     width: int
@@ -359,19 +359,19 @@ class Projector(nn.Module, ABC):
 
 
 class Gate(nn.Module, ABC):
-    """Levels to weights over levels, all layers at once. Built from (PrefixShape, **options); its width is the projector's."""
+    """Levels to weights over levels, all layers at once. Built from (PrefixConfig, **options); its width is the projector's."""
 
     @abstractmethod
     def forward(self, levels: Tensor) -> Tensor:
         """Map [B, V, C, P, width] to weights [B, V, N, C] that are >= 0 and sum to 1 over C."""
 
     def penalty(self, weights: Tensor, mask: Tensor) -> Tensor | None:
-        """Give a scalar to add to the loss, from weights [B, V, N, C] and the mask [B, V] of existing pictures; None: nothing."""
+        """Give a scalar to add to the loss, from weights [B, V, N, C] and the mask [B, V] of existing images; None: nothing."""
         return None
 
 
 class Fusion(nn.Module, ABC):
-    """Text encoder, text and pictures to fused states. Built from (FusionContext, **options)."""
+    """Text encoder, text and images to fused states. Built from (FusionContext, **options)."""
 
     width: int
 
@@ -379,9 +379,9 @@ class Fusion(nn.Module, ABC):
     def forward(
         self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
     ) -> Fused:
-        """Fuse; without pictures this is what the system does on text alone."""
+        """Fuse; without images this is what the system does on text alone."""
 
-    def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
+    def build_inputs(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Give this fusion's own inputs for one example (edges, spans, ...), always the same for the same example.
 
         Each is padded with 0 in every dimension and stacked into `extras`.
@@ -397,7 +397,7 @@ class Head(nn.Module, ABC):
     """Fused states to scores, loss and decoded predictions. Built from (HeadContext, **options)."""
 
     @abstractmethod
-    def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
+    def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Give one labelled example's targets; each is padded with 0 and stacked into `targets`.
 
         One with a number for each of the text's positions or words is padded as those are, others to the batch's largest.
@@ -424,19 +424,19 @@ class Head(nn.Module, ABC):
         return [[known.get((e.start, e.end, e.type)) for e in row] for known, row in zip(found, asked, strict=True)]
 
 
-class ObjectProposer(ABC):
-    """Pictures and phrases to scored boxes. Built from (ProposerContext, **options).
+class ObjectDetector(ABC):
+    """Images and phrases to scored boxes. Built from (DetectorContext, **options).
 
     `version` says what its answers hang on besides its options, such as a digest of its weights; `threshold` is the score that objects are
     kept from unless the user says otherwise. One that is registered with `needs={"phrases"}` looks for phrases; with `needs={"dataset"}`,
-    it knows the objects of one dataset and finds none in other pictures.
+    it knows the objects of one dataset and finds none in other images.
     """
 
     version: str
     threshold: float = 0.0
 
     @abstractmethod
-    def propose(self, queries: Sequence[ObjectQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
+    def detect(self, queries: Sequence[DetectionQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
         """Give each query's objects, or what is wrong with that query alone.
 
         Boxes are in pixels of `size`, in any order, with scores 0..1 and what was looked for or seen there.

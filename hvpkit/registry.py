@@ -17,7 +17,7 @@ from typing import Any
 import pluggy
 
 from hvpkit import hookspecs
-from hvpkit.errors import SHOW_TRACEBACK, ComponentError, HvpkitError, choices, raised_at
+from hvpkit.errors import TRACEBACK_HINT, ComponentError, HvpkitError, blame_frame, did_you_mean
 from hvpkit.messages import Message
 
 KINDS = {
@@ -30,8 +30,8 @@ KINDS = {
     "reader": "register_readers",
     "proposer": "register_proposers",
 }
-CONTRACTS = "hvpkit.interfaces"
-BUILT_IN = (
+INTERFACES_MODULE = "hvpkit.interfaces"
+BUILT_IN_MODULES = (
     "hvpkit.model.text",
     "hvpkit.model.vision",
     "hvpkit.model.gates",
@@ -86,13 +86,13 @@ class Registry:
         try:
             return self._components[kind, name]
         except KeyError:
-            raise ComponentError("unknown-component", kind=kind, name=name, hint=choices(name, self.names(kind))) from None
+            raise ComponentError("unknown-component", kind=kind, name=name, hint=did_you_mean(name, self.names(kind))) from None
 
     def names(self, kind: str) -> list[str]:
         """List the names of one kind, sorted."""
         return sorted(name for k, name in self._components if k == kind)
 
-    def all(self) -> list[Component]:
+    def components(self) -> list[Component]:
         """List every component, by kind in the order of the flow, then by name."""
         kinds = list(KINDS)
         return sorted(self._components.values(), key=lambda c: (kinds.index(c.kind), c.name))
@@ -102,7 +102,7 @@ class Registry:
         component = self.get(kind, name)
         for option in options:
             if option not in component.options:
-                raise ComponentError("unknown-option", kind=kind, name=name, option=option, hint=choices(option, component.options))
+                raise ComponentError("unknown-option", kind=kind, name=name, option=option, hint=did_you_mean(option, component.options))
         try:
             made = component.factory(context, **options)
         except (HvpkitError, OSError, MemoryError):
@@ -117,19 +117,19 @@ class Registry:
                 options=f" with {given}" if given else "",
                 type=type(error).__name__,
                 reason=str(error),
-                location=raised_at(error, _home(component.factory)),
-                hint=SHOW_TRACEBACK,
+                location=blame_frame(error, _home(component.factory)),
+                hint=TRACEBACK_HINT,
             ) from error
-        if fault := fault_of(made):
+        if fault := missing_attribute(made):
             raise ComponentError("component-unusable", kind=kind, name=name, source=component.source, reason=fault)
         return made
 
 
-def fault_of(made: object) -> Message | None:
+def missing_attribute(made: object) -> Message | None:
     """Say what a factory's product lacks: it is None, or without an attribute that its contract declares."""
     if made is None:
         return Message("factory-returns-none")
-    declared = (name for base in type(made).__mro__ if base.__module__ == CONTRACTS for name in inspect.get_annotations(base))
+    declared = (name for base in type(made).__mro__ if base.__module__ == INTERFACES_MODULE for name in inspect.get_annotations(base))
     lacking = [name for name in declared if not hasattr(made, name)]
     return Message("attributes-missing", type=type(made).__name__, names=lacking) if lacking else None
 
@@ -147,7 +147,7 @@ def _load_registry(plugin_files: tuple[Path, ...]) -> Registry:
     manager = pluggy.PluginManager("hvpkit")
     manager.add_hookspecs(hookspecs)
     sources: dict[str, str] = {}
-    for name in BUILT_IN:
+    for name in BUILT_IN_MODULES:
         manager.register(importlib.import_module(name), name)
         sources[name] = f"hvpkit {version('hvpkit')}"
     try:

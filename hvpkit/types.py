@@ -23,7 +23,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in pixels of the upright whole picture: left, top (inclusive), right, bottom (exclusive)."""
+    """A rectangle in pixels of the upright whole image: left, top (inclusive), right, bottom (exclusive)."""
 
     left: float
     top: float
@@ -33,7 +33,7 @@ class Box:
 
 @dataclass(frozen=True)
 class VisualObject:
-    """A salient object of a picture: a crop file, or a box to cut from the whole picture, with what was looked for."""
+    """A salient object of an image: a crop file, or a box to cut from the whole image, with what was looked for."""
 
     image: Path | None = None
     box: Box | None = None
@@ -43,7 +43,7 @@ class VisualObject:
 
 @dataclass(frozen=True)
 class Example:
-    """One sentence with its picture.
+    """One sentence with its image.
 
     `words` are n >= 1 non-empty strings; `tags` (MNER) are n BIO tags; `head`, `tail`, `relation` belong to MRE. Labels are None
     where they are not known. `image` is a file or None; `objects` come best first. `notes` are facts for reports that no model
@@ -58,7 +58,7 @@ class Example:
     relation: str | None = None
     image: Path | None = None
     objects: tuple[VisualObject, ...] = ()
-    notes: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,25 +114,25 @@ class TextSpan:
 
 @dataclass(frozen=True)
 class EntityPrediction:
-    """What MNER says of one text: its entities in reading order, whether a picture was seen, remarks for the user, the objects seen."""
+    """What MNER says of one text: its entities in reading order, whether an image was seen, remarks for the user, the objects seen."""
 
     text: str
     entities: tuple[TextEntity, ...]
-    picture: bool
-    remarks: tuple[Message, ...] = ()
+    image_used: bool
+    notes: tuple[Message, ...] = ()
     objects: tuple[VisualObject, ...] = ()
 
 
 @dataclass(frozen=True)
 class RelationPrediction:
-    """What MRE says of one pair in a text: the relation, both mentions, whether a picture was seen, remarks, the objects seen."""
+    """What MRE says of one pair in a text: the relation, both mentions, whether an image was seen, remarks, the objects seen."""
 
     text: str
     head: TextSpan
     tail: TextSpan
     relation: Relation
-    picture: bool
-    remarks: tuple[Message, ...] = ()
+    image_used: bool
+    notes: tuple[Message, ...] = ()
     objects: tuple[VisualObject, ...] = ()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
-    from hvpkit.interfaces import Gate, PrefixShape
+    from hvpkit.interfaces import Gate, PrefixConfig
 
 SMALLEST = 1e-12  # the logarithm of a weight that became 0 has no gradient
 
@@ -22,10 +22,10 @@ def register_gates(register: Register) -> None:
     register("entropy", entropy)
 
 
-def entropy(shape: PrefixShape, *, weight: float = 0.01, slope: float = 0.01) -> Gate:
+def entropy(shape: PrefixConfig, *, weight: float = 0.01, slope: float = 0.01) -> Gate:
     """The dynamic gate, with `weight` times the mean entropy of its weights added to the loss (our own).
 
-    The mean is over layers and existing pictures, in nats. Above 0 it asks a layer to settle on one level, below 0 to use all of them.
+    The mean is over layers and existing images, in nats. Above 0 it asks a layer to settle on one level, below 0 to use all of them.
     """
     from torch import Tensor
 

@@ -66,13 +66,13 @@ def bars() -> Iterator[RecordedBars]:
 
 @pytest.fixture(scope="session")
 def mner_data(tmp_path_factory) -> PreparedData:
-    """Tiny prepared MNER data with pictures (tests/tiny.py)."""
+    """Tiny prepared MNER data with images (tests/tiny.py)."""
     return tiny.prepare(tmp_path_factory.mktemp("mner") / "data", "mner")
 
 
 @pytest.fixture(scope="session")
 def mre_data(tmp_path_factory) -> PreparedData:
-    """Tiny prepared MRE data with pictures, all 23 classes."""
+    """Tiny prepared MRE data with images, all 23 classes."""
     return tiny.prepare(tmp_path_factory.mktemp("mre") / "data", "mre")
 
 
@@ -94,14 +94,14 @@ def mre_model(tmp_path_factory, mre_data) -> Path:
 def mner_text_model(tmp_path_factory, mner_data) -> Path:
     """An untrained MNER model of text alone: small enough to copy and damage."""
     folder = tmp_path_factory.mktemp("mner-text-model")
-    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mner_data.folder, "mner", pictures=False), mner_data)
+    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mner_data.folder, "mner", images=False), mner_data)
 
 
 @pytest.fixture(scope="session")
 def mre_text_model(tmp_path_factory, mre_data) -> Path:
     """An untrained MRE model of text alone."""
     folder = tmp_path_factory.mktemp("mre-text-model")
-    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mre_data.folder, "mre", pictures=False), mre_data)
+    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mre_data.folder, "mre", images=False), mre_data)
 
 
 @pytest.fixture(scope="session")

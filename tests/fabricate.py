@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from hvpkit.data.readers.base import ReaderContext
-from hvpkit.records.issues import Problems
+from hvpkit.records.issues import IssueLog
 
 TWEETS = {
     "train": [("10", [("Ann", "B-PER"), ("sings", "O")]), ("11", [("Rome", "B-LOC"), ("rocks", "O")])],
@@ -61,7 +61,7 @@ def write_crop_list(file, table):
 
 
 def context(root, tmp_path, **options):
-    return ReaderContext(root, tmp_path / "stage", problems=Problems(), **options)
+    return ReaderContext(root, tmp_path / "stage", issues=IssueLog(), **options)
 
 
 def some(message, fields):

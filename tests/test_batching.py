@@ -8,9 +8,9 @@ import tiny
 import torch
 from raising import raises
 
-from hvpkit.batching import Batcher, Items, LengthSampler, in_eights, pad, pad_texts
-from hvpkit.errors import DataError, PictureMissingError
-from hvpkit.features.cache import PyramidCache
+from hvpkit.batching import Batcher, EncodedDataset, LengthSampler, pad, pad_texts, round_up_to_8
+from hvpkit.errors import DataError, MissingImageError
+from hvpkit.features.cache import FeatureCache
 from hvpkit.interfaces import EncodedText
 from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
@@ -53,12 +53,12 @@ def test_texts_are_padded_to_the_longest_of_the_batch():
     assert batch.word_starts.tolist() == [[1, 2, 0], [1, 0, 0], [1, 4, 5]]
     assert batch.word_mask.tolist() == [[True, True, False], [True, False, False], [True] * 3]
     assert batch.word_of.tolist() == [[-1, 0, 1, 1, -1, -1], [-1, 0, -1, -1, -1, -1], [-1, 0, 0, 0, 1, 2]]
-    assert batch.head_start is batch.tail_start is None
+    assert batch.head_position is batch.tail_position is None
 
 
 def test_pairs_keep_their_positions():
     batch = pad_texts([encoded([1, 2], head=2), encoded([1], head=1)], {})
-    assert (batch.head_start.tolist(), batch.tail_start.tolist()) == ([2, 1], [2, 1])
+    assert (batch.head_position.tolist(), batch.tail_position.tolist()) == ([2, 1], [2, 1])
 
 
 # ------------------------------------------------------------------------------------------------------------------ batches
@@ -76,41 +76,41 @@ def examples(mner_data) -> list[Example]:
 def test_a_batch_holds_the_pixels_of_existing_views_in_the_mask_s_order(settings, examples):
     batcher = Batcher(*settings)
     items = [batcher.encode(example, labelled=True) for example in examples]
-    pictures = batcher.collate(items).pictures
-    assert pictures.features is None
+    images = batcher.collate(items).images
+    assert images.features is None
     rows = [[example.image is not None, len(example.objects) > 0, len(example.objects) > 1] for example in examples]
-    assert pictures.mask.tolist() == rows
+    assert images.mask.tolist() == rows
     assert [True, True, True] in rows and [True, False, False] in rows and [False, False, False] in rows
-    for pixels, (b, v) in zip(pictures.pixels, pictures.mask.nonzero().tolist(), strict=True):
+    for pixels, (b, v) in zip(images.pixels, images.mask.nonzero().tolist(), strict=True):
         view = items[b].views[v]
         assert torch.equal(pixels, settings[0].vision.transform(view.open()))
-        assert pictures.boxes[b, v].tolist() == pytest.approx(view.place)
-    assert not pictures.boxes[~pictures.mask].any()
+        assert images.boxes[b, v].tolist() == pytest.approx(view.place)
+    assert not images.boxes[~images.mask].any()
 
 
-def test_a_batch_without_any_picture_has_none(settings, examples):
+def test_a_batch_without_any_image_has_none(settings, examples):
     batcher = Batcher(*settings)
     bare = [replace(example, image=None, objects=()) for example in examples]
-    assert batcher.collate([batcher.encode(example, labelled=True) for example in bare]).pictures is None
+    assert batcher.collate([batcher.encode(example, labelled=True) for example in bare]).images is None
 
 
-def test_a_model_without_vision_looks_at_no_picture(mner_data, tmp_path, examples):
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False)
+def test_a_model_without_vision_looks_at_no_image(mner_data, tmp_path, examples):
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False)
     batcher = Batcher(build_model(recipe, load_registry(), mner_data.labels, examples), recipe)
     items = [batcher.encode(replace(example, image=tmp_path / "gone.png"), labelled=True) for example in examples]
     assert all(item.views == () for item in items)
-    assert batcher.collate(items).pictures is None
+    assert batcher.collate(items).images is None
 
 
 def test_cached_features_are_those_of_the_pixels(settings, examples):
     model, recipe = settings
     batches = []
-    for features in (None, PyramidCache(model.vision)):
+    for features in (None, FeatureCache(model.vision)):
         batcher = Batcher(model, recipe, features)
         batches.append(batcher.collate([batcher.encode(example, labelled=True) for example in examples]))
     fresh, cached = batches
-    assert cached.pictures.pixels is None
-    for a, b in zip(model.vision(fresh.pictures).levels, model.vision(cached.pictures).levels, strict=True):
+    assert cached.images.pixels is None
+    for a, b in zip(model.vision(fresh.images).levels, model.vision(cached.images).levels, strict=True):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
     with torch.no_grad():
         torch.testing.assert_close(model(fresh).scores, model(cached).scores, atol=1e-4, rtol=1e-4)
@@ -118,15 +118,15 @@ def test_cached_features_are_those_of_the_pixels(settings, examples):
 
 def test_in_few_shapes_a_batch_says_the_same(settings, examples):
     model, recipe = settings
-    batcher = Batcher(model, recipe, PyramidCache(model.vision))
+    batcher = Batcher(model, recipe, FeatureCache(model.vision))
     items = [batcher.encode(example, labelled=True) for example in examples[:4]]
-    tight, wide = batcher.collate(items), batcher.collate(items, in_eights(64))
+    tight, wide = batcher.collate(items), batcher.collate(items, round_up_to_8(64))
     positions, words = tight.text.mask.shape[1], tight.text.word_mask.shape[1]
     assert positions % 8 and words % 8
     assert wide.text.features["input_ids"].shape[1] == wide.text.mask.shape[1] == -(-positions // 8) * 8
     assert wide.targets["tags"].shape == wide.text.word_mask.shape == wide.text.word_starts.shape == (4, -(-words // 8) * 8)
-    assert len(wide.pictures.features[0]) == wide.pictures.mask.numel() > len(tight.pictures.features[0])
-    for a, b in zip(model.vision(tight.pictures).levels, model.vision(wide.pictures).levels, strict=True):
+    assert len(wide.images.features[0]) == wide.images.mask.numel() > len(tight.images.features[0])
+    for a, b in zip(model.vision(tight.images).levels, model.vision(wide.images).levels, strict=True):
         assert torch.equal(a, b)
     with torch.no_grad():
         torch.testing.assert_close(model(tight).loss, model(wide).loss)
@@ -135,13 +135,13 @@ def test_in_few_shapes_a_batch_says_the_same(settings, examples):
 
 @pytest.mark.parametrize(("largest", "most", "padded"), [(1, 64, 8), (8, 64, 8), (9, 64, 16), (76, 77, 77), (77, 77, 77), (80, 77, 80)])
 def test_eights_end_where_the_longest_text_does(largest, most, padded):
-    assert in_eights(most)(largest) == padded
+    assert round_up_to_8(most)(largest) == padded
 
 
 def test_inputs_of_a_fusion_keep_their_sizes(settings, examples):
     batcher = Batcher(*settings)
     items = [replace(batcher.encode(example, labelled=True), extras={"edges": torch.ones(3, 2)}) for example in examples[:4]]
-    tight, wide = batcher.collate(items), batcher.collate(items, in_eights(64))
+    tight, wide = batcher.collate(items), batcher.collate(items, round_up_to_8(64))
     assert [a.shape for a in tight.tensors()] == [b.shape for b in wide.tensors()]
 
 
@@ -150,7 +150,7 @@ def test_targets_of_other_sizes_than_the_text_s_are_padded_to_the_largest(settin
     items = [batcher.encode(example, labelled=True) for example in examples[:4]]
     further = [{"classes": torch.ones(11), "pieces": torch.ones_like(item.text.word_of)} for item in items]
     items = [replace(item, targets=item.targets | more) for item, more in zip(items, further, strict=True)]
-    batch = batcher.collate(items, in_eights(64))
+    batch = batcher.collate(items, round_up_to_8(64))
     assert batch.targets["classes"].shape == (4, 11)
     assert batch.targets["pieces"].shape == batch.text.mask.shape
     assert batch.targets["tags"].shape == batch.text.word_mask.shape
@@ -180,13 +180,13 @@ def test_what_does_not_fit_or_cannot_be_read_is_told(settings, examples, tmp_pat
     with raises(DataError, "first-word-too-long", example="wide"):
         batcher.encode(Example("wide", ("!" * 40,)), labelled=False)
     missing = replace(examples[0], image=tmp_path / "gone.png", objects=(VisualObject(tmp_path / "crop.png"),))
-    with raises(PictureMissingError, "image-missing", file=tmp_path / "gone.png"):
+    with raises(MissingImageError, "image-missing", file=tmp_path / "gone.png"):
         batcher.collate([batcher.encode(missing, labelled=False)])
 
 
 def test_items_know_their_lengths(settings, examples):
     batcher = Batcher(*settings)
-    items = Items([batcher.encode(example, labelled=True) for example in examples])
+    items = EncodedDataset([batcher.encode(example, labelled=True) for example in examples])
     assert len(items) == len(examples)
     assert items.lengths == [len(items[i].text.word_of) for i in range(len(items))]
 

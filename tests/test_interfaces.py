@@ -5,14 +5,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hvpkit.interfaces import Batch, Pictures, TextBatch
+from hvpkit.interfaces import Batch, ImageBatch, TextBatch
 
 
 def batch() -> Batch:
     ones, yes = torch.ones(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.bool)
     text = TextBatch({"input_ids": ones, "shapes": ones.clone()}, yes, ones.clone(), yes.clone(), ones.clone())
-    pictures = Pictures(yes.clone(), torch.zeros(2, 3, 4), features=(torch.zeros(6, 5, 4), torch.zeros(6, 7, 4)))
-    return Batch(text, pictures, {"tags": ones.clone()}, {"edges": ones.clone()})
+    images = ImageBatch(yes.clone(), torch.zeros(2, 3, 4), features=(torch.zeros(6, 5, 4), torch.zeros(6, 7, 4)))
+    return Batch(text, images, {"tags": ones.clone()}, {"edges": ones.clone()})
 
 
 def tensors(thing: object) -> list[Tensor]:
@@ -27,7 +27,7 @@ def test_a_batch_goes_to_a_device_with_all_that_it_holds():
     moved = batch().to("meta")
     assert len(tensors(moved)) == 12
     assert all(tensor.is_meta for tensor in tensors(moved))
-    assert moved.text.head_start is None
+    assert moved.text.head_position is None
 
 
 def test_a_batch_is_pinned_with_all_that_it_holds_in_one_block(monkeypatch):
@@ -39,11 +39,11 @@ def test_a_batch_is_pinned_with_all_that_it_holds_in_one_block(monkeypatch):
     monkeypatch.setattr(torch, "empty", on_meta)
     pinned = batch().pin_memory()
     assert all(tensor.is_meta for tensor in tensors(pinned))
-    assert pinned.block() is not None and batch().block() is None
+    assert pinned.storage() is not None and batch().storage() is None
 
 
 def in_block(thing: Batch) -> Batch:
-    return thing.packed(lambda size: torch.full((size,), 7, dtype=torch.uint8))
+    return thing.consolidate(lambda size: torch.full((size,), 7, dtype=torch.uint8))
 
 
 def test_a_batch_in_one_block_holds_the_same_and_moves_as_one():
@@ -52,20 +52,20 @@ def test_a_batch_in_one_block_holds_the_same_and_moves_as_one():
     for moved in (packed, packed.to("cpu"), replace(packed, targets=packed.targets)):
         for one, other in zip(tensors(before), tensors(moved), strict=True):
             assert one.dtype == other.dtype and torch.equal(one, other)
-    assert packed.block().nbytes == sum(-(-tensor.nbytes // 64) * 64 for tensor in before.tensors())
-    assert packed.to("meta").block().is_meta and packed.to("meta").pictures.features[1].shape == (6, 7, 4)
+    assert packed.storage().nbytes == sum(-(-tensor.nbytes // 64) * 64 for tensor in before.tensors())
+    assert packed.to("meta").storage().is_meta and packed.to("meta").images.features[1].shape == (6, 7, 4)
 
 
 def test_tensors_that_lie_otherwise_in_a_block_are_not_taken_for_it():
     packed = in_block(replace(batch(), targets={"tags": torch.arange(16).view(4, 4)}))
     turned = replace(packed, targets={"tags": packed.targets["tags"].T})
-    assert turned.block() is None
+    assert turned.storage() is None
     assert turned.to("cpu").targets["tags"][0].tolist() == [0, 4, 8, 12]
 
 
 def test_tensors_of_two_blocks_are_not_taken_for_one():
     one, other = in_block(batch()), in_block(batch())
-    assert replace(one, text=other.text).block() is None
+    assert replace(one, text=other.text).storage() is None
 
 
 def test_tensors_are_listed_in_the_order_of_fields():

@@ -12,7 +12,7 @@ import pytest
 from raising import raises
 
 from hvpkit import hookspecs, registry
-from hvpkit.errors import SHOW_TRACEBACK, ComponentError, PictureError, choices
+from hvpkit.errors import TRACEBACK_HINT, ComponentError, ImageError, did_you_mean
 from hvpkit.messages import Message
 from hvpkit.registry import KINDS, Component, Registry, load_registry
 
@@ -46,7 +46,7 @@ def test_built_in_components_name_the_package_as_their_source():
 
 
 def test_every_component_has_a_summary_and_a_name_that_yaml_reads_as_text():
-    for component in load_registry().all():
+    for component in load_registry().components():
         assert component.summary.endswith(".")
         assert component.name == component.name.strip().lower()
         assert " " not in component.name
@@ -55,9 +55,9 @@ def test_every_component_has_a_summary_and_a_name_that_yaml_reads_as_text():
 def test_an_unknown_name_brings_the_nearest():
     gates = load_registry().names("gate")
     assert {"dynamic", "flat"} <= set(gates)
-    with raises(ComponentError, "unknown-component", kind="gate", name="dynamc", hint=choices("dynamc", ["dynamic"])):
+    with raises(ComponentError, "unknown-component", kind="gate", name="dynamc", hint=did_you_mean("dynamc", ["dynamic"])):
         load_registry().get("gate", "dynamc")
-    with raises(ComponentError, "unknown-component", kind="gate", name="x", hint=choices("x", gates)):
+    with raises(ComponentError, "unknown-component", kind="gate", name="x", hint=did_you_mean("x", gates)):
         load_registry().get("gate", "x")
 
 
@@ -70,7 +70,7 @@ def test_a_plugin_file_adds_its_components(plugin):
 
 def test_an_unknown_option_brings_the_nearest(plugin):
     found = load_registry([plugin(gate("mine"))])
-    with raises(ComponentError, "unknown-option", kind="gate", name="mine", option="shap", hint=choices("shap", ["sharp"])):
+    with raises(ComponentError, "unknown-option", kind="gate", name="mine", option="shap", hint=did_you_mean("shap", ["sharp"])):
         found.build("gate", "mine", "shape", {"shap": 2})
 
 
@@ -158,7 +158,7 @@ def test_a_file_without_any_hook_is_refused(plugin, tmp_path):
 def test_installed_plugins_are_found_through_their_entry_point():
     (found,) = (point for point in entry_points(group="hvpkit") if point.name == "entropy-gate")
     assert found.value == "hvpkit_plugins.entropy_gate"
-    names = {c.name for c in load_registry().all() if c.factory.__module__.startswith("hvpkit_plugins.")}
+    names = {c.name for c in load_registry().components() if c.factory.__module__.startswith("hvpkit_plugins.")}
     assert names
 
 
@@ -186,7 +186,7 @@ def test_a_factory_that_fails_is_named_with_its_options_and_line(error, options,
 
     registry = Registry()
     registry.add(Component("gate", "odd", factory, "a test"))
-    known = {"kind": "gate", "name": "odd", "source": "a test", "options": given, "type": error.__name__, "hint": SHOW_TRACEBACK}
+    known = {"kind": "gate", "name": "odd", "source": "a test", "options": given, "type": error.__name__, "hint": TRACEBACK_HINT}
     with raises(ComponentError, "component-not-built", **known) as caught:
         registry.build("gate", "odd", None, options)
     assert "no such width" in caught.value.fields["reason"]
@@ -210,7 +210,7 @@ def test_what_cannot_be_used_is_named(plugin, body, fault):
     assert caught.value.fields["reason"].code == fault.code
 
 
-@pytest.mark.parametrize("error", [PictureError("no.png is missing"), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("error", [ImageError("no.png is missing"), OSError(28, "No space left on device")])
 def test_what_is_no_fault_of_a_factory_is_told_as_it_is(error):
     def factory(context):
         raise error

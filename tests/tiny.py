@@ -1,4 +1,4 @@
-"""Tiny data and models that tests share: a dozen sentences, drawn pictures of 32 px, a BERT of 2 layers 32 wide (torch comes last)."""
+"""Tiny data and models that tests share: a dozen sentences, drawn images of 32 px, a BERT of 2 layers 32 wide (torch comes last)."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ fusion: {name: visual-prefix, projector: stages, gate: dynamic}"""
 
 
 def draw(file: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Path:
-    """Draw a picture: a disc on a plain ground, colours and place by the seed."""
+    """Draw an image: a disc on a plain ground, colours and place by the seed."""
     shift = seed + 1
     colours = [(shift * step % 256, (shift * 3 * step + 90) % 256, (200 - shift * step) % 256) for step in (37, 71)]
-    picture = Image.new("RGB", size, colours[0])
+    image = Image.new("RGB", size, colours[0])
     left, top = seed * 5 % (size[0] // 2), seed * 3 % (size[1] // 2)
-    ImageDraw.Draw(picture).ellipse((left, top, left + size[0] // 2, top + size[1] // 2), fill=colours[1])
+    ImageDraw.Draw(image).ellipse((left, top, left + size[0] // 2, top + size[1] // 2), fill=colours[1])
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(file)
+    image.save(file)
     return file
 
 
-def prepare(folder: Path, task: Task, pictures: Path | None = None) -> PreparedData:
-    """Write tiny prepared data: COUNTS examples; every fourth has no picture, every third objects (a crop file and a box)."""
-    root = pictures or folder.parent / f"{folder.name}-pictures"
+def prepare(folder: Path, task: Task, images: Path | None = None) -> PreparedData:
+    """Write tiny prepared data: COUNTS examples; every fourth has no image, every third objects (a crop file and a box)."""
+    root = images or folder.parent / f"{folder.name}-images"
     labels = tag_labels(("PER", "LOC")) if task == "mner" else relation_labels()
     splits = {split: [_example(task, split, number, root) for number in range(count)] for split, count in COUNTS.items()}
-    write_prepared(folder, name="tiny", task=task, labels=labels, splits=splits, pictures_root=root, source="drawn for tests")
+    write_prepared(folder, name="tiny", task=task, labels=labels, splits=splits, images_root=root, source="drawn for tests")
     return open_prepared(folder)
 
 
@@ -71,11 +71,11 @@ def _example(task: Task, split: Split, number: int, root: Path) -> Example:
 
 
 def recipe(
-    folder: Path, data: Path, task: Task, *, pictures: bool = True, head: str | None = None, overrides: tuple[str, ...] = ()
+    folder: Path, data: Path, task: Task, *, images: bool = True, head: str | None = None, overrides: tuple[str, ...] = ()
 ) -> Recipe:
     """Write tiny.yaml for the prepared data `data` into `folder` and load it."""
     folder.mkdir(parents=True, exist_ok=True)
-    vision, head = VISION if pictures else "", head or {"mner": "crf", "mre": "entity-start"}[task]
+    vision, head = VISION if images else "", head or {"mner": "crf", "mre": "entity-start"}[task]
     (folder / "tiny.yaml").write_text(MODEL.format(task=task, folder=data, vision=vision, head=head), encoding="utf-8")
     return load_recipe(folder / "tiny.yaml", overrides)
 
@@ -107,7 +107,7 @@ def metrics(data: PreparedData, what: Recipe) -> dict[str, object]:
             "name": data.manifest.name,
             "fingerprint": data.manifest.fingerprint,
             "examples": data.manifest.counts,
-            "pictures": {split: sum(example.image is not None for example in data.examples(split)) for split in COUNTS},
+            "images": {split: sum(example.image is not None for example in data.examples(split)) for split in COUNTS},
         },
         "seed": what.train.seed,
         "encoder": what.text.encoder,

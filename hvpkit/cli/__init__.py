@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from hvpkit.cli import output
-from hvpkit.errors import SHOW_TRACEBACK, HvpkitError, raised_at
+from hvpkit.errors import TRACEBACK_HINT, HvpkitError, blame_frame
 from hvpkit.messages import Message, log_to, message_to_json
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def _module(name: str) -> str:
     return name.replace("-", "_")
 
 
-class Commands(TyperGroup):
+class LazyCommands(TyperGroup):
     """Imports a command when it is typed; the list of all needs no more than what their docstrings say."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - the library's signature
@@ -66,7 +66,7 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(
-    name="hvp", cls=Commands, help="Extract entities and relations from text with pictures.", no_args_is_help=True, **SETTINGS
+    name="hvp", cls=LazyCommands, help="Extract entities and relations from text with images.", no_args_is_help=True, **SETTINGS
 )
 
 
@@ -83,7 +83,7 @@ _Version = Annotated[bool, typer.Option("--version", help="Show the version and 
 
 @app.callback()
 def _hvp(show_version: _Version = False) -> None:
-    """Extract entities and relations from text with pictures."""
+    """Extract entities and relations from text with images."""
 
 
 def _listed(name: str) -> Callable[[], None]:
@@ -136,4 +136,4 @@ def _message(error: Exception) -> Message:
             return Message("disk-full", reason=error.strerror, file=file)
         return Message("os-error", reason=error.strerror, file=file)
     first_line = str(error).strip().partition("\n")[0]
-    return Message("unexpected-error", type=type(error).__name__, reason=first_line, location=raised_at(error), hint=SHOW_TRACEBACK)
+    return Message("unexpected-error", type=type(error).__name__, reason=first_line, location=blame_frame(error), hint=TRACEBACK_HINT)

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from hvpkit.cli import output
-from hvpkit.config.recipe import plain
-from hvpkit.errors import InputError, choices
+from hvpkit.config.recipe import to_plain
+from hvpkit.errors import InputError, did_you_mean
 from hvpkit.registry import KINDS, Component, load_registry
 
 
@@ -61,13 +61,13 @@ def command(
 def list_components(kind: str | None, plugins: Sequence[Path]) -> list[ComponentFacts]:
     """List components of one kind or all; raises InputError for an unknown kind, ComponentError for a plugin that fails."""
     wanted = _kind(kind) if kind else None
-    return [_facts(c) for c in load_registry(plugins).all() if wanted in (None, c.kind)]
+    return [_facts(c) for c in load_registry(plugins).components() if wanted in (None, c.kind)]
 
 
 def _kind(given: str) -> str:
     name = given.lower().replace("-", " ").replace("_", " ").removesuffix("s")
     if name not in KINDS:
-        raise InputError("unknown-component-kind", kind=given, hint=choices(name, KINDS))
+        raise InputError("unknown-component-kind", kind=given, hint=did_you_mean(name, KINDS))
     return name
 
 
@@ -79,7 +79,7 @@ def _facts(c: Component) -> ComponentFacts:
 def _option(parameter: inspect.Parameter) -> OptionFacts:
     if parameter.default is inspect.Parameter.empty:
         return OptionFacts(required=True)
-    return OptionFacts(required=False, default=json.loads(json.dumps(plain(parameter.default), default=repr)))
+    return OptionFacts(required=False, default=json.loads(json.dumps(to_plain(parameter.default), default=repr)))
 
 
 def options_text(options: Mapping[str, OptionFacts]) -> str:

@@ -24,7 +24,7 @@ def command(
     data: Annotated[str | None, typer.Option(help="Prepared data: a name under data/, or a folder (the model's own).")] = None,
     predictions: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every prediction, one JSON line an example.")] = None,
     shuffle: Annotated[
-        int | None, typer.Option("--shuffle-pictures", metavar="SEED", help="A control: each example sees the picture of another.")
+        int | None, typer.Option("--shuffle-images", metavar="SEED", help="A control: each example sees the image of another.")
     ] = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scores as one JSON document.")] = False,
@@ -54,9 +54,9 @@ def data_folder(data: str | None) -> Path | None:
 
 
 def ceiling_row(name: str, group: Any) -> tuple[str, ...]:  # noqa: ANN401 - a GroupScore, whose module imports torch
-    """Give a group's row: its size, and its F1 between what text alone and text with pictures can reach, in percent."""
+    """Give a group's row: its size, and its F1 between what text alone and text with images can reach, in percent."""
     title = "no clue" if name == "none" else f"clue: {name}" if name in CLUES else name
-    return title, str(group.examples), *(f"{100 * value:.2f}" for value in (group.text_ceiling, group.f1, group.picture_ceiling))
+    return title, str(group.examples), *(f"{100 * value:.2f}" for value in (group.text_ceiling, group.f1, group.image_ceiling))
 
 
 def show(result: Any) -> None:  # noqa: ANN401 - an Evaluation, whose module imports torch
@@ -64,13 +64,13 @@ def show(result: Any) -> None:  # noqa: ANN401 - an Evaluation, whose module imp
     from hvpkit.cli.scores import score_rows
 
     scores = result.scores
-    title = f"{result.split} of {result.data} ({result.fingerprint}): {scores.examples} examples, {result.pictures} with a picture"
+    title = f"{result.split} of {result.data} ({result.fingerprint}): {scores.examples} examples, {result.images} with an image"
     output.print_table(("", "P", "R", "F1", "gold"), score_rows(scores), title=title)
     accuracy = 100 * scores.accuracy
     of_tags = result.task == "mner"
     output.print_message(Message("tag-accuracy", accuracy=accuracy) if of_tags else Message("class-accuracy", accuracy=accuracy))
     if result.groups:
-        columns = ("", "examples", "text alone, at most", "F1", "with pictures, at most")
+        columns = ("", "examples", "text alone, at most", "F1", "with images, at most")
         output.print_table(columns, map(ceiling_row, result.groups, result.groups.values()), title="F1 between its ceilings")
     if result.unread:
         log.warning(Message("unreadable-examples-scored", count=result.unread, reason=result.first_error))

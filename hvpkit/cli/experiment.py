@@ -16,9 +16,9 @@ from hvpkit.registry import load_registry
 if TYPE_CHECKING:
     from hvpkit.experiments.expand import Expansion
     from hvpkit.experiments.plan import Plan
-    from hvpkit.experiments.report import Report
-    from hvpkit.experiments.time_estimates import Estimate
-    from hvpkit.experiments.write_report import Written
+    from hvpkit.experiments.report import ExperimentReport
+    from hvpkit.experiments.time_estimates import TimeEstimate
+    from hvpkit.experiments.write_report import WrittenReport
 
 log = logging.getLogger(__name__)
 
@@ -62,16 +62,16 @@ def command(
     return None
 
 
-def estimate_of(plan: Plan, expansion: Expansion, folder: Path) -> Estimate:
+def estimate_of(plan: Plan, expansion: Expansion, folder: Path) -> TimeEstimate:
     """Estimate what is left to do; raises PlanError where what is done was another plan's."""
     from hvpkit.data.prepared import open_prepared
-    from hvpkit.experiments.results import kept_results
-    from hvpkit.experiments.time_estimates import estimate
+    from hvpkit.experiments.results import existing_results
+    from hvpkit.experiments.time_estimates import estimate_time
 
     there = {name: known.folder for name, known in expansion.datasets.items() if known.is_prepared}
     fingerprints = {name: open_prepared(place).manifest.fingerprint for name, place in there.items()}
-    results = kept_results(folder, {run.name: run for run in expansion.runs}, fingerprints)
-    return estimate(expansion.planned(plan), expansion.datasets, results)
+    results = existing_results(folder, {run.name: run for run in expansion.runs}, fingerprints)
+    return estimate_time(expansion.planned(plan), expansion.datasets, results)
 
 
 def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list[Path]) -> dict[str, str]:
@@ -79,11 +79,11 @@ def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list
     from hvpkit.experiments.processes import Setup
     from hvpkit.experiments.scheduler import execute
 
-    with output.stoppable(Message("experiment-stopped")):
+    with output.interruptible(Message("experiment-stopped")):
         return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)))
 
 
-def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:
+def show_runs(expansion: Expansion, estimated: TimeEstimate, json: bool) -> None:
     """Print the runs of a plan and how long they will take."""
     if json:
         names = [run.name for run in expansion.runs]
@@ -101,7 +101,7 @@ def show_runs(expansion: Expansion, estimated: Estimate, json: bool) -> None:
     return output.print_message(_estimated(estimated))
 
 
-def _estimated(estimated: Estimate) -> Message:
+def _estimated(estimated: TimeEstimate) -> Message:
     from hvpkit.experiments.time_estimates import duration
 
     time, finished = duration(estimated.seconds), estimated.runs - estimated.remaining
@@ -112,17 +112,17 @@ def _estimated(estimated: Estimate) -> Message:
 
 def show_report(folder: Path, json: bool) -> None:
     """Write the report of a folder's results and print its tables."""
-    from hvpkit.experiments.report import Report
+    from hvpkit.experiments.report import ExperimentReport
     from hvpkit.experiments.write_report import write_report
 
-    report = Report.of(folder)
+    report = ExperimentReport.from_folder(folder)
     written = write_report(report, folder)
     if not written.charts:
         log.warning(Message("charts-need-matplotlib"))
     return print_report(report, written, json)
 
 
-def print_report(report: Report, written: Written, json: bool) -> None:
+def print_report(report: ExperimentReport, written: WrittenReport, json: bool) -> None:
     """Print the tables of a report, or all of it as JSON."""
     if json:
         return output.print_json({"report": written, "notes": report.notes(), "missing": report.missing, "tables": report.tables()})

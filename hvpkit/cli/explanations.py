@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from hvpkit.cli import output
 from hvpkit.cli.predictions import percent, show, visible
-from hvpkit.explain.explanation import Change, Effect, Explanation, lacking
+from hvpkit.explain.explanation import CounterfactualEffect, CounterfactualResult, Explanation, missing_reasons
 from hvpkit.messages import Message
 
 if TYPE_CHECKING:
-    from hvpkit.explain.split_summary import Estimate, GroupMeans, Summary
+    from hvpkit.explain.split_summary import GroupMeans, MeanWithInterval, SplitSummary
 
 log = logging.getLogger(__name__)
 
@@ -26,31 +26,31 @@ def show_explanation(explained: Explanation) -> None:
         columns = ("what would change", *(visible(explained.title(decision)) for decision in explained.decisions), "appears")
         output.print_table(columns, (_change_row(change) for change in explained.changes))
     if any(mention.looks for mention in explained.mentions):
-        columns = ("attention", "of", *(picture.title for picture in explained.pictures), "text", "looks most at")
+        columns = ("attention", "of", *(image.title for image in explained.images), "text", "looks most at")
         output.print_table(columns, _attention_rows(explained), title="Attention, mean over heads")
     if explained.gates is not None:
         name, levels = explained.gates.level_name, len(explained.gates.weights[0][0])
         order = "fine to coarse" if name == "level" else "of the release's map"
         title = f"Gates: percent on {name}s 1 to {levels} ({order})"
-        output.print_table(("layer", *(picture.title for picture in explained.pictures)), _gate_rows(explained), title=title)
+        output.print_table(("layer", *(image.title for image in explained.images)), _gate_rows(explained), title=title)
     for name in explained.named:
         output.print_message(Message("also-traced", name=name))
-    for picture in explained.pictures:
-        if picture.file is not None:
-            title = f"{picture.title[:1].upper()}{picture.title[1:]}"
-            output.print_message(Message("image-explained", title=title, file=visible(str(picture.file))))
-    for remark in (*explained.remarks, *lacking(explained)):
+    for image in explained.images:
+        if image.file is not None:
+            title = f"{image.title[:1].upper()}{image.title[1:]}"
+            output.print_message(Message("image-explained", title=title, file=visible(str(image.file))))
+    for remark in (*explained.remarks, *missing_reasons(explained)):
         output.print_note(remark)
     if explained.looks:
         output.print_message(explained.caution)
 
 
-def _change_row(change: Change) -> tuple[str, ...]:
-    appears = ", ".join(f"{visible(entity.text)}: {entity.type}" for entity in change.appears)
+def _change_row(change: CounterfactualResult) -> tuple[str, ...]:
+    appears = ", ".join(f"{visible(entity.text)}: {entity.type}" for entity in change.new_entities)
     return visible(change.name), *(effect_text(effect) for effect in change.effects), appears
 
 
-def effect_text(effect: Effect) -> str:
+def effect_text(effect: CounterfactualEffect) -> str:
     """Say confidence before and after, and what is decided instead."""
     after = "not known" if effect.after is None else percent(effect.after)
     flip = f" now {effect.becomes or 'no entity'}" if effect.flips else ""
@@ -60,8 +60,8 @@ def effect_text(effect: Effect) -> str:
 def _attention_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
     for mention in explained.mentions:
         for group in explained.groups if mention.looks else ():
-            shares = mention.looks.on_pictures(group.layers) if mention.looks else ()
-            most = explained.pictures[max(range(len(shares)), key=shares.__getitem__)].name
+            shares = mention.looks.by_image(group.layers) if mention.looks else ()
+            most = explained.images[max(range(len(shares)), key=shares.__getitem__)].name
             text = percent(mention.looks.on_text(group.layers)) if mention.looks else ""
             yield f"{visible(mention.span.text)} ({mention.role})", group.title, *map(percent, shares), text, most
 
@@ -69,35 +69,35 @@ def _attention_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
 def _gate_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
     weights = explained.gates.weights if explained.gates else ()
     for layer in explained.layers:
-        yield str(layer + 1), *("  ".join(f"{100 * weight:3.0f}" for weight in picture[layer]) for picture in weights)
+        yield str(layer + 1), *("  ".join(f"{100 * weight:3.0f}" for weight in image[layer]) for image in weights)
 
 
 # ------------------------------------------------------------------------------------------------------------- whole splits
-def show_summary(summary: Summary) -> None:
+def show_summary(summary: SplitSummary) -> None:
     """Print the means by group, and the rank correlation of layer depth and mean level."""
-    counts = Message("examples-with-images", data=summary.where, count=summary.with_pictures, examples=summary.examples)
+    counts = Message("examples-with-images", data=summary.where, count=summary.with_images, examples=summary.examples)
     if summary.unread:
         log.warning(Message("unreadable-examples-left-out", count=summary.unread, reason=summary.first_error))
     if not summary.groups:
         return output.print_note(counts)
     if summary.layer_levels is not None:
         _show_levels(summary, counts)
-    if summary.layer_pictures is not None:
+    if summary.layer_images is not None:
         rows = [(group.name, str(group.count), *map(percent, _shares(group))) for group in summary.groups]
-        output.print_table(("", "mentions", "whole picture", "objects", "text"), rows, title="Attention, mean over layers and heads")
-        by_layer = [(str(layer), percent(share)) for layer, share in enumerate(summary.layer_pictures, 1)]
-        output.print_table(("layer", "attention on pictures"), by_layer)
+        output.print_table(("", "mentions", "whole image", "objects", "text"), rows, title="Attention, mean over layers and heads")
+        by_layer = [(str(layer), percent(share)) for layer, share in enumerate(summary.layer_images, 1)]
+        output.print_table(("layer", "attention on images"), by_layer)
     else:
         output.print_note(Message("attention-without-images"))
     return None
 
 
-def _show_levels(summary: Summary, counts: Message) -> None:
+def _show_levels(summary: SplitSummary, counts: Message) -> None:
     levels = summary.layer_levels or ()
     names = [f"{summary.level_name} {number}" for number in range(1, len(levels[0]) + 1)]
     columns = ("", "mentions", *names, *(f"mean, {group.title}" for group in summary.layer_groups))
     rows = (_level_row(group) for group in summary.groups)
-    output.print_table(columns, rows, title=f"Gates of {counts}; mean over layers, pictures and gold answers")
+    output.print_table(columns, rows, title=f"Gates of {counts}; mean over layers, images and gold answers")
     by_layer = [
         (str(layer), *map(percent, row), f"{sum(level * w for level, w in enumerate(row, 1)):.2f}") for layer, row in enumerate(levels, 1)
     ]
@@ -105,7 +105,7 @@ def _show_levels(summary: Summary, counts: Message) -> None:
     _show_correlation(summary)
 
 
-def _show_correlation(summary: Summary) -> None:
+def _show_correlation(summary: SplitSummary) -> None:
     found, name = summary.correlation, summary.level_name
     if found is None or found.of_means is None:
         return output.print_message(Message("no-rank-correlation", unit=name))
@@ -115,7 +115,7 @@ def _show_correlation(summary: Summary) -> None:
     return output.print_message(Message("rank-correlation-read", deeper=deeper, coverage=100 * found.coverage))
 
 
-def _range(found: Estimate) -> str:
+def _range(found: MeanWithInterval) -> str:
     return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 

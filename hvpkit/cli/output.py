@@ -96,7 +96,7 @@ def shown_progress() -> Iterator[None]:
 
 
 @contextmanager
-def stoppable(message: Message) -> Iterator[None]:
+def interruptible(message: Message) -> Iterator[None]:
     """Have Ctrl-C within the block end the command with a message."""
     try:
         yield

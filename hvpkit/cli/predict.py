@@ -1,4 +1,4 @@
-"""`hvp predict`: entities or a relation, of one text with its picture or of many."""
+"""`hvp predict`: entities or a relation, of one text with its image or of many."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.errors import InputError
-from hvpkit.inference.bulk import PredictionFile, Progress, open_prediction_file, require_some
-from hvpkit.inference.inputs import PredictionInput, read_input
-from hvpkit.inference.prediction_json import prediction_record
+from hvpkit.inference.bulk import BulkStatus, PredictionFile, open_prediction_file, require_any_success
+from hvpkit.inference.inputs import PredictionInput, parse_input
+from hvpkit.inference.prediction_json import prediction_to_json
 from hvpkit.messages import Message
-from hvpkit.saving.model_folder import ModelFolder, newest_model, open_model_folder
+from hvpkit.saving.model_folder import ModelFolder, latest_model_folder, open_model_folder
 from hvpkit.types import Prediction, VisualObject
 
 log = logging.getLogger(__name__)
@@ -28,13 +28,13 @@ RUNS = Path("runs")
 def command(
     model: Annotated[Path | None, typer.Option(metavar="DIR", help="A model folder (the newest under runs/).", show_default=False)] = None,
     text: Annotated[str | None, typer.Option(help="The text to read.")] = None,
-    image: Annotated[Path | None, typer.Option(metavar="FILE", help="Its picture.")] = None,
+    image: Annotated[Path | None, typer.Option(metavar="FILE", help="Its image.")] = None,
     head: Annotated[str | None, typer.Option(help="First entity of a pair: words of the text, or characters START:END.")] = None,
     tail: Annotated[str | None, typer.Option(help="Second entity of a pair.")] = None,
     source: Annotated[Path | None, typer.Option("--input", metavar="FILE", help="Many texts, one JSON object a line.")] = None,
     target: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Where their predictions go, a line each.")] = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
-    objects: Annotated[bool, typer.Option(help="Find objects in the picture as in training, where none are given.")] = True,
+    objects: Annotated[bool, typer.Option(help="Find objects in the image as in training, where none are given.")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Predict the entities of a text, or the relation of a head and a tail in it; of many texts, go on where it stopped.
@@ -66,7 +66,7 @@ def _check(one: Mapping[str, object], source: Path | None, target: Path | None) 
 def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
     """Open the model folder that was named, or the newest, and say which; and warn of plugins that have changed since."""
     if model is None:
-        model = newest_model(RUNS)
+        model = latest_model_folder(RUNS)
         log.info(Message("newest-model", model=model, runs=RUNS))
     folder = open_model_folder(model, plugins)
     for line in folder.changed:
@@ -75,16 +75,16 @@ def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
 
 
 def _one(given: PredictionInput, folder: ModelFolder, json: bool) -> None:
-    read_input(given, folder.recipe)  # what can be told without torch is told at once
-    if isinstance(given.image, Path) and folder.recipe.uses_pictures:
-        from hvpkit.images.decode import check_picture
+    parse_input(given, folder.recipe)  # what can be told without torch is told at once
+    if isinstance(given.image, Path) and folder.recipe.uses_images:
+        from hvpkit.images.decode import check_image
 
-        check_picture(given.image)
+        check_image(given.image)
     from hvpkit.inference.predictor import Predictor
 
     found = Predictor(folder).predict(given.text, given.image, given.head, given.tail, given.objects)
     if json:
-        output.print_json({"model": folder.folder, **prediction_record(found)})
+        output.print_json({"model": folder.folder, **prediction_to_json(found)})
     else:
         _show(found, given.image if isinstance(given.image, Path) else None)
 
@@ -93,12 +93,12 @@ def _show(found: Prediction, image: Path | None) -> None:
     from hvpkit.cli.predictions import show
 
     show(found)
-    if found.picture:
+    if found.image_used:
         output.print_message(Message("image-seen", image=image))
     if found.objects:
         rows = [(item.phrase or "", "" if item.score is None else f"{item.score:.2f}", _box(item)) for item in found.objects]
         output.print_table(("object", "score", "box"), rows)
-    for remark in found.remarks:
+    for remark in found.notes:
         output.print_note(remark)
 
 
@@ -114,7 +114,7 @@ def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) 
         log.warning(Message("input-without-lines", file=file.source))
     unfinished = file.kept.lines < file.total or not file.target.exists()
     done = _run(file, folder, objects) if unfinished else file.kept
-    require_some(done, file)
+    require_any_success(done, file)
     if json:
         output.print_json(
             {"model": folder.folder, "input": file.source, "output": file.target, "lines": done.lines, "kept": file.kept.lines}
@@ -124,12 +124,12 @@ def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) 
         log.warning(Message("lines-failed", failed=done.failed, lines=done.lines, file=file.target, reason=done.first_error))
 
 
-def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> Progress:
+def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> BulkStatus:
     from hvpkit.inference.predictor import Predictor
 
     predictor, begun = Predictor(folder, find_objects=objects), monotonic()
     try:
-        with output.stoppable(Message("predict-stopped", file=file.target)):
+        with output.interruptible(Message("predict-stopped", file=file.target)):
             done = file.run(predictor)
     except OSError:
         if file.target.exists():

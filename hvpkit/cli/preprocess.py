@@ -11,21 +11,21 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.config.loading import load_recipe
-from hvpkit.config.overrides import Origin, Source
+from hvpkit.config.overrides import ParsedConfig, SourceLocations
 from hvpkit.config.recipe import ObjectsSpec, Recipe
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
-from hvpkit.preprocessing.detection_request import ObjectRequest
+from hvpkit.preprocessing.detection_request import DetectionRequest
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import SPLITS
 
 if TYPE_CHECKING:
-    from hvpkit.preprocessing.dataset_report import Report, SplitReport
-    from hvpkit.preprocessing.fill_features import FeatureReport
+    from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats
+    from hvpkit.preprocessing.fill_features import FeatureStats
 
 log = logging.getLogger(__name__)
 
-PANEL = "Objects in pictures"
+PANEL = "Objects in images"
 OBJECTS = (
     "Who finds objects (`hvp components proposer`); none: those of the data stay as they are. "
     "[default: those of the data, or saliency where it has none]"
@@ -38,13 +38,13 @@ COUNTS = (
     ("tags repaired", "repaired_tags"),
     ("examples left out", "left_out"),
 )
-PICTURES = (
-    ("pictures found", "pictures"),
-    ("pictures missing", "pictures_missing"),
-    ("pictures unreadable", "pictures_unreadable"),
-    ("examples without picture", "without_picture"),
+IMAGES = (
+    ("images found", "images"),
+    ("images missing", "images_missing"),
+    ("images unreadable", "images_unreadable"),
+    ("examples without image", "without_image"),
     ("objects", "objects"),
-    ("examples with a picture and no object", "without_object"),
+    ("examples with an image and no object", "without_object"),
     ("crops missing", "crops_missing"),
     ("crops unreadable", "crops_unreadable"),
 )
@@ -56,7 +56,7 @@ def command(
     ],
     root: Annotated[Path | None, typer.Option(help="The folder that holds the dataset, in any usual layout. [default: .]")] = None,
     output_folder: Annotated[Path | None, typer.Option("--output", help="Where the prepared data goes. [default: data/NAME]")] = None,
-    text_only: Annotated[bool, typer.Option("--text-only", help="Leave pictures out.")] = False,
+    text_only: Annotated[bool, typer.Option("--text-only", help="Leave images out.")] = False,
     features: Annotated[
         str | None, typer.Option(metavar="RECIPE", help="Compute the features of this recipe's frozen backbone too.", show_default=False)
     ] = None,
@@ -65,7 +65,7 @@ def command(
     task: Annotated[Literal["mner", "mre"] | None, typer.Option(help="demo: what to tell. [default: mner]")] = None,
     size: Annotated[int | None, typer.Option(help="demo: training examples; dev and test a quarter each. [default: 2000]")] = None,
     seed: Annotated[int | None, typer.Option(help="demo: the same seed draws the same data. [default: 0]")] = None,
-    irrelevant: Annotated[float | None, typer.Option(help="demo: share of pictures that say nothing. [default: 0.3]")] = None,
+    irrelevant: Annotated[float | None, typer.Option(help="demo: share of images that say nothing. [default: 0.3]")] = None,
     test_irrelevant: Annotated[float | None, typer.Option(help="demo: the same of the test split alone.")] = None,
     ambiguity: Annotated[float | None, typer.Option(help="demo: share of names that the text leaves open. [default: 0.6]")] = None,
     objects: Annotated[str | None, typer.Option(metavar="PROPOSER", help=OBJECTS, rich_help_panel=PANEL)] = None,
@@ -89,9 +89,9 @@ def command(
         int, typer.Option(min=0, metavar="N", help="Draw the boxes of N examples: preview.html.", rich_help_panel=PANEL)
     ] = 0,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: a GPU if there is one]", rich_help_panel=PANEL)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures at once. [default: 8; 2 on a CPU]", rich_help_panel=PANEL)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at once. [default: 8; 2 on a CPU]", rich_help_panel=PANEL)] = None,
 ) -> None:
-    """Find a dataset's files, check them, find objects in its pictures, and write prepared data; or draw data whose truth is known: demo.
+    """Find a dataset's files, check them, find objects in its images, and write prepared data; or draw data whose truth is known: demo.
 
     Example: `hvp preprocess twitter2017 --root ~/datasets`, or `hvp preprocess demo`
 
@@ -102,9 +102,9 @@ def command(
     drawing = {"size": size, "seed": seed, "irrelevant": irrelevant, "test_irrelevant": test_irrelevant, "ambiguity": ambiguity}
     options = {key: value for key, value in drawing.items() if value is not None}
     of_recipe = [setting for setting in settings or () if features is not None and _section(setting) in Recipe.model_fields]
-    request = ObjectRequest(
+    request = DetectionRequest(
         proposer=objects,
-        options=settings_from(setting for setting in settings or () if setting not in of_recipe),
+        options=detection_settings(setting for setting in settings or () if setting not in of_recipe),
         phrases=None if phrases is None else tuple(name.strip() for name in phrases.split(",")),
         threshold=threshold,
         overlap=overlap,
@@ -115,9 +115,9 @@ def command(
         device=device,
         batch_size=batch_size,
     )
-    called, registry = drawn(name, task, options) if task or options else name, load_registry(plugins or ())
+    called, registry = demo_options(name, task, options) if task or options else name, load_registry(plugins or ())
     filling = None if features is None else _filling(features, of_recipe, registry, text_only)
-    with output.stoppable(Message("preprocess-stopped")):
+    with output.interruptible(Message("preprocess-stopped")):
         report = preprocess(
             called,
             root=root,
@@ -135,15 +135,15 @@ def command(
         show_features(filled)
 
 
-def _filling(recipe: str, settings: Sequence[str], registry: Registry, text_only: bool) -> Callable[[Path], FeatureReport]:
+def _filling(recipe: str, settings: Sequence[str], registry: Registry, text_only: bool) -> Callable[[Path], FeatureStats]:
     """Build the backbone of a recipe, before any work is done; what is given fills in the features of a prepared folder."""
     if text_only:
         raise InputError("features-with-text-only")
     loaded = load_recipe(recipe, settings, registry)
     from hvpkit.data.prepared import open_prepared
-    from hvpkit.preprocessing.fill_features import constant_tower, fill_features
+    from hvpkit.preprocessing.fill_features import build_frozen_tower, fill_features
 
-    tower = constant_tower(loaded, registry)
+    tower = build_frozen_tower(loaded, registry)
     return lambda folder: fill_features(tower, loaded, open_prepared(folder))
 
 
@@ -151,7 +151,7 @@ def _section(setting: str) -> str:
     return setting.partition("=")[0].partition(".")[0]
 
 
-def show_features(report: FeatureReport) -> None:
+def show_features(report: FeatureStats) -> None:
     """Print how many features there are, where, and what was wrong."""
     filled = report.filled
     if report.stale:
@@ -159,13 +159,13 @@ def show_features(report: FeatureReport) -> None:
     if filled.damaged:
         log.warning(Message("damaged-features-recomputed", count=filled.damaged))
     if filled.unreadable:
-        log.warning(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_fault))
+        log.warning(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_error))
     output.print_message(Message("features-computed", computed=filled.computed, kept=filled.kept, folder=report.folder))
 
 
-def settings_from(given: Iterable[str]) -> dict[str, Any]:
+def detection_settings(given: Iterable[str]) -> dict[str, Any]:
     """Read KEY=VALUE, the value as YAML has it; raises InputError."""
-    source = Source({}, Origin(), [])
+    source = ParsedConfig({}, SourceLocations(), [])
     for text in given:
         source.override(text)
     if source.problems:
@@ -173,7 +173,7 @@ def settings_from(given: Iterable[str]) -> dict[str, Any]:
     return source.values
 
 
-def drawn(name: str, task: str | None, options: Iterable[str]) -> str:
+def demo_options(name: str, task: str | None, options: Iterable[str]) -> str:
     """Give the demo of a task; raises InputError where its options are given with other data."""
     demos = {("demo", None): "demo", ("demo", "mner"): "demo", ("demo", "mre"): "demo-mre"}
     demos |= {("demo-mre", None): "demo-mre", ("demo-mre", "mre"): "demo-mre"}
@@ -183,13 +183,13 @@ def drawn(name: str, task: str | None, options: Iterable[str]) -> str:
     return demos[name, task]
 
 
-def show(report: Report) -> None:
+def show(report: DatasetReport) -> None:
     """Print what each split holds, what was wrong, and where it all is now."""
     there = [split for split in SPLITS if split in report.splits]
     output.print_text(f"{report.name}: {report.source}")
     output.print_table(("", *there), _rows(report, [report.splits[split] for split in there]))
     if report.problems:
-        rows = [(p.kind, p.split, p.count, "left out" if p.left_out else "", "\n".join(p.places)) for p in report.problems]
+        rows = [(p.code, p.split, p.count, "left out" if p.skipped else "", "\n".join(p.places)) for p in report.problems]
         output.print_table(("problem", "split", "times", "example", "first places"), rows)
     absent = [split for split in SPLITS if split not in report.splits]
     if absent:
@@ -206,13 +206,13 @@ def show(report: Report) -> None:
     return output.print_message(Message("data-prepared", fingerprint=report.fingerprint, folder=report.folder))
 
 
-def _rows(report: Report, splits: list[SplitReport]) -> Iterator[tuple[object, ...]]:
+def _rows(report: DatasetReport, splits: list[SplitStats]) -> Iterator[tuple[object, ...]]:
     yield from (_row(title, splits, name) for title, name in COUNTS)
     for kind in splits[0].labels:
         yield (kind, *(split.labels[kind] for split in splits))
     if not report.text_only:
-        yield from (_row(title, splits, name) for title, name in PICTURES)
+        yield from (_row(title, splits, name) for title, name in IMAGES)
 
 
-def _row(title: str, splits: list[SplitReport], name: str) -> tuple[object, ...]:
+def _row(title: str, splits: list[SplitStats], name: str) -> tuple[object, ...]:
     return (title, *(getattr(split, name) for split in splits))

@@ -57,10 +57,10 @@ class Bars:
 def progress_bar(console: Console) -> Progress:
     """Make a bar with the steps done, of how many, how many a second, and the time that is left."""
     description = TextColumn("{task.description}", markup=False)
-    return Progress(description, BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), console=console)
+    return Progress(description, BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(), console=console)
 
 
-class Rate(ProgressColumn):
+class RateColumn(ProgressColumn):
     """Steps a second since the bar began: work that is done in batches comes in bursts."""
 
     def render(self, task: Task) -> Text:

@@ -10,8 +10,8 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.config.loading import load_recipe, shipped_recipes
-from hvpkit.config.recipe import Part, Recipe
-from hvpkit.errors import InputError, choices
+from hvpkit.config.recipe import ComponentSpec, Recipe
+from hvpkit.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def command(
     """
     shipped = shipped_recipes()
     if name is not None and name not in shipped:
-        raise InputError("unknown-shipped-recipe", name=name, hint=choices(name, shipped))
+        raise InputError("unknown-shipped-recipe", name=name, hint=did_you_mean(name, shipped))
     if name is not None and not as_json:
         output.print_text(shipped[name].read_text(encoding="utf-8").rstrip("\n"))
         return
@@ -55,5 +55,5 @@ def _facts(name: str, file: Path, recipe: Recipe) -> RecipeFacts:
     about = file.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
     vision, fusion = recipe.vision, recipe.fusion
     parts = (vision and vision.backbone, fusion.projector, fusion.gate, fusion, recipe.text.encoder, recipe.head)
-    names = (part.name if isinstance(part, Part) else part for part in parts)
+    names = (part.name if isinstance(part, ComponentSpec) else part for part in parts)
     return RecipeFacts(name, recipe.task, about, tuple(part for part in names if part and part != "none"), file)

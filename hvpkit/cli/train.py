@@ -14,8 +14,8 @@ from hvpkit.messages import Message
 from hvpkit.registry import load_registry
 
 if TYPE_CHECKING:
-    from hvpkit.training.callbacks import EpochLine
-    from hvpkit.training.train import Finished
+    from hvpkit.training.callbacks import EpochResult
+    from hvpkit.training.train import TrainResult
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ def command(
     """
     registry = load_registry(plugins or ())
     loaded = load_recipe(recipe, settings or (), registry)
-    from hvpkit.training.callbacks import Report
+    from hvpkit.training.callbacks import TrainingCallbacks
     from hvpkit.training.train import is_main_process, train
 
     if not is_main_process():
         output.set_level(logging.ERROR)
-    report = Report(_say_epoch) if is_main_process() else Report()
-    with output.stoppable(Message("train-stopped")):
+    report = TrainingCallbacks(_say_epoch) if is_main_process() else TrainingCallbacks()
+    with output.interruptible(Message("train-stopped")):
         finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=report)
     if finished is None:
         return
@@ -50,7 +50,7 @@ def command(
         show(finished)
 
 
-def _say_epoch(line: EpochLine) -> None:
+def _say_epoch(line: EpochResult) -> None:
     indent = " " * (len(str(line.epochs)) - len(str(line.epoch)))
     if line.dev is None:
         return log.info(
@@ -73,7 +73,7 @@ def _say_epoch(line: EpochLine) -> None:
     )
 
 
-def show(finished: Finished) -> None:
+def show(finished: TrainResult) -> None:
     """Print the closing table and where the model is."""
     from hvpkit.cli.scores import score_rows
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from inspect import Parameter
 from typing import Any
 
-from hvpkit.config.option_types import type_problem
+from hvpkit.config.option_types import validate_option
 from hvpkit.config.recipe import Recipe
-from hvpkit.errors import ComponentError, choices
+from hvpkit.errors import ComponentError, did_you_mean
 from hvpkit.messages import LocatedMessage, Message
 from hvpkit.registry import Component, Registry
 
-Problem = tuple[tuple[str, ...], Message]  # the key that it is about, and what is wrong
+CompatibilityProblem = tuple[tuple[str, ...], Message]  # the key that it is about, and what is wrong
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class _Use:
         return (*self.section, self.called)
 
 
-def check_composition(recipe: Recipe, registry: Registry) -> None:
+def check_compatibility(recipe: Recipe, registry: Registry) -> None:
     """Refuse what cannot compose; raises ComponentError with every problem, and where it was written."""
-    problems = composition_problems(recipe, registry)
+    problems = compatibility_problems(recipe, registry)
     if problems:
-        located = [LocatedMessage(recipe.origin.of(*key), message) for key, message in problems]
+        located = [LocatedMessage(recipe.source_locations.location(*key), message) for key, message in problems]
         raise ComponentError("components-do-not-fit", problems=located)
 
 
-def composition_problems(recipe: Recipe, registry: Registry) -> list[Problem]:
+def compatibility_problems(recipe: Recipe, registry: Registry) -> list[CompatibilityProblem]:
     """List what is wrong with a recipe's components: each as the key that it is about, and a message that says what would fit."""
     uses = {use.kind: use for use in _uses(recipe, registry)}
     alone = [problem for use in uses.values() for problem in _part_problems(use, recipe, registry)]
@@ -52,18 +52,18 @@ def named_components(recipe: Recipe) -> list[tuple[str, str]]:
     vision, fusion = recipe.vision, recipe.fusion
     found = [("text encoder", recipe.text.encoder), ("fusion", fusion.name), ("head", recipe.head.name)]
     found += [("visual backbone", vision.backbone)] if vision else []
-    found += [("proposer", recipe.data.objects.proposer.name)] if recipe.data.objects else []
+    found += [("proposer", recipe.data.objects.detector.name)] if recipe.data.objects else []
     return found + [(kind, part.name) for kind, part in (("projector", fusion.projector), ("gate", fusion.gate)) if part]
 
 
-def sources_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
+def component_sources(recipe: Recipe, registry: Registry) -> dict[str, str]:
     """Tell where each component of a recipe, `kind name`, comes from; raises ComponentError when one is not installed."""
     return {f"{kind} {name}": registry.get(kind, name).source for kind, name in named_components(recipe)}
 
 
-def plugins_of(recipe: Recipe, registry: Registry) -> dict[str, str]:
+def component_plugins(recipe: Recipe, registry: Registry) -> dict[str, str]:
     """Tell where the components that are not hvpkit's own come from; raises ComponentError when one is not installed."""
-    return {component: source for component, source in sources_of(recipe, registry).items() if not source.startswith("hvpkit ")}
+    return {component: source for component, source in component_sources(recipe, registry).items() if not source.startswith("hvpkit ")}
 
 
 def _uses(recipe: Recipe, registry: Registry) -> Iterator[_Use]:
@@ -80,14 +80,14 @@ def _uses(recipe: Recipe, registry: Registry) -> Iterator[_Use]:
         yield use(kind, part.name, ("fusion", kind), "name", part.options)
     yield use("head", recipe.head.name, ("head",), "name", recipe.head.options)
     if recipe.data.objects:
-        proposer = recipe.data.objects.proposer
+        proposer = recipe.data.objects.detector
         yield use("proposer", proposer.name, ("data", "objects", "proposer"), "name", proposer.options)
 
 
-def _part_problems(use: _Use, recipe: Recipe, registry: Registry) -> Iterator[Problem]:
+def _part_problems(use: _Use, recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
     """Find what is wrong with one component by itself: its name, its task, its options."""
     if use.component is None:
-        yield use.key, Message("unknown-component", kind=use.kind, name=use.name, hint=choices(use.name, registry.names(use.kind)))
+        yield use.key, Message("unknown-component", kind=use.kind, name=use.name, hint=did_you_mean(use.name, registry.names(use.kind)))
         return
     if recipe.task not in use.component.tasks:
         fits = [c.name for c in _all(registry, use.kind) if recipe.task in c.tasks]
@@ -96,7 +96,7 @@ def _part_problems(use: _Use, recipe: Recipe, registry: Registry) -> Iterator[Pr
     for option, value in use.options.items():
         if option not in known:
             yield (*use.section, option), _no_option(use, option, registry)
-        elif wrong := type_problem(use.component, known[option], value):
+        elif wrong := validate_option(use.component, known[option], value):
             yield (*use.section, option), wrong
     for option, parameter in known.items():
         if parameter.default is Parameter.empty and option not in use.options:
@@ -115,29 +115,31 @@ def _no_option(use: _Use, option: str, registry: Registry) -> Message:
         return Message("fusion-lacks-part", fusion=use.name, option=option, names=fits)
     if (use.kind, option) == ("visual backbone", "weights"):
         return Message("no-weights-option", name=use.name)
-    hint = choices(option, known) if known else ": it has none at all"
+    hint = did_you_mean(option, known) if known else ": it has none at all"
     return Message("unknown-option", kind=use.kind, name=use.name, option=option, hint=hint)
 
 
-def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) -> Iterator[Problem]:
-    """Find neighbours that do not fit: follow what is given from the pictures and the text encoder to the head."""
+def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
+    """Find neighbours that do not fit: follow what is given from the images and the text encoder to the head."""
     text, fusion, head = (uses[kind].component for kind in ("text encoder", "fusion", "head"))
     if fusion:
-        yield from _picture_problems(fusion, recipe, registry)
+        yield from _image_problems(fusion, recipe, registry)
     if fusion and text:
-        for need in sorted(fusion.needs - {"pictures"} - text.provides):
+        for need in sorted(fusion.needs - {"images"} - text.provides):
             fits = [c.name for c in _all(registry, "text encoder") if need in c.provides]
             hint = _fitting("text encoder", fits)
             yield ("fusion",), Message("fusion-needs", fusion=fusion.name, need=need, encoder=text.name, hint=hint)
     if fusion and text and head:
         yield from _head_problems(text, fusion, head, recipe, registry)
-    if recipe.vision and recipe.mixes_pictures and recipe.vision.missing == "mask":
+    if recipe.vision and recipe.mixes_images_in_heads and recipe.vision.missing == "mask":
         yield ("fusion", "heads"), Message("missing-images-unmasked")
-    if fusion and "emissions" in fusion.provides and recipe.tags_pieces:
+    if fusion and "emissions" in fusion.provides and recipe.tags_wordpieces:
         yield ("head", "labels"), Message("emissions-of-words", fusion=fusion.name)
 
 
-def _head_problems(text: Component, fusion: Component, head: Component, recipe: Recipe, registry: Registry) -> Iterator[Problem]:
+def _head_problems(
+    text: Component, fusion: Component, head: Component, recipe: Recipe, registry: Registry
+) -> Iterator[CompatibilityProblem]:
     giver = fusion if fusion.provides else text
     heads = [c.name for c in _all(registry, "head") if c.needs <= giver.provides and recipe.task in c.tasks]
     fusions = [c.name for c in _all(registry, "fusion") if head.needs <= (c.provides or text.provides)]
@@ -147,16 +149,16 @@ def _head_problems(text: Component, fusion: Component, head: Component, recipe: 
         yield ("head",), Message("head-needs", head=head.name, need=need, kind=giver.kind, name=giver.name, found=has, hint=hint)
 
 
-def _picture_problems(fusion: Component, recipe: Recipe, registry: Registry) -> Iterator[Problem]:
-    with_pictures = [c.name for c in _all(registry, "fusion") if "pictures" in c.needs]
-    without = [c.name for c in _all(registry, "fusion") if "pictures" not in c.needs]
-    if fusion.name in with_pictures and recipe.vision is None:
+def _image_problems(fusion: Component, recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
+    with_images = [c.name for c in _all(registry, "fusion") if "images" in c.needs]
+    without = [c.name for c in _all(registry, "fusion") if "images" not in c.needs]
+    if fusion.name in with_images and recipe.vision is None:
         yield ("fusion",), Message("fusion-needs-vision", fusion=fusion.name, names=without)
     if fusion.name in without and recipe.vision is not None:
-        yield ("vision",), Message("vision-unused", fusion=fusion.name, names=with_pictures)
+        yield ("vision",), Message("vision-unused", fusion=fusion.name, names=with_images)
 
 
-def _reader_problems(recipe: Recipe, registry: Registry) -> Iterator[Problem]:
+def _reader_problems(recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
     reader = next((c for c in _all(registry, "reader") if c.name == recipe.data.name), None)
     if reader and recipe.task not in reader.tasks:
         fits = [c.name for c in _all(registry, "reader") if recipe.task in c.tasks]

@@ -12,13 +12,13 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from hvpkit.messages import Message
 from hvpkit.registry import Component
 
-Count = Annotated[int, Field(ge=1)]
-Number = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+UnitInterval = Annotated[float, Field(ge=0, le=1)]
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
 
 
-def type_problem(component: Component, option: Parameter, value: object) -> Message | None:
+def validate_option(component: Component, option: Parameter, value: object) -> Message | None:
     """Say how a value misses its option's annotation, where that is a plain type such as `int`, `Count`, `str | None` or a Literal."""
     hint = _hint(component, option)
     if not _is_plain(hint):

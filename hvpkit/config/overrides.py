@@ -11,33 +11,33 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from hvpkit.config.yaml_reader import Keys, parse
-from hvpkit.errors import RecipeError, choices
+from hvpkit.config.yaml_reader import KeyPath, parse
+from hvpkit.errors import RecipeError, did_you_mean
 from hvpkit.messages import LocatedMessage, Message
 
 
 @dataclass(frozen=True)
-class Origin:
+class SourceLocations:
     """Where each key of a recipe was written: `file:line`, or the override that set it."""
 
-    places: dict[Keys, str] = field(default_factory=dict)
+    places: dict[KeyPath, str] = field(default_factory=dict)
 
-    def of(self, *keys: str | int) -> str:
+    def location(self, *keys: str | int) -> str:
         """Give the place of a key, or of the nearest one around it."""
         return next((self.places[keys[:n]] for n in range(len(keys), -1, -1) if keys[:n] in self.places), "recipe")
 
-    def within(self, *keys: str | int) -> str:
+    def subtree(self, *keys: str | int) -> str:
         """Give the place of a section, and the overrides that set something in it."""
         overrides = [place for known, place in self.places.items() if known[: len(keys)] == keys and place.startswith("--set ")]
-        return ", ".join(dict.fromkeys([self.of(*keys), *overrides]))
+        return ", ".join(dict.fromkeys([self.location(*keys), *overrides]))
 
 
 @dataclass(frozen=True)
-class Source:
+class ParsedConfig:
     """The values of a recipe, their origin, and what was wrong with the text (each problem with its place)."""
 
     values: dict[str, Any]
-    origin: Origin
+    locations: SourceLocations
     problems: list[LocatedMessage]
 
     def override(self, override: str) -> None:
@@ -59,24 +59,24 @@ class Source:
             if not isinstance(inner, dict):
                 inner = {"name": inner} if isinstance(inner, str) else {}
             section[key] = section = inner
-            self.origin.places.setdefault(keys[:n], place)
+            self.locations.places.setdefault(keys[:n], place)
         section[keys[-1]] = value
-        for stale in [known for known in self.origin.places if known[: len(keys)] == keys]:
-            del self.origin.places[stale]
-        self.origin.places[keys] = place
+        for stale in [known for known in self.locations.places if known[: len(keys)] == keys]:
+            del self.locations.places[stale]
+        self.locations.places[keys] = place
 
 
-def read_source(file: Path) -> Source:
+def read_config(file: Path) -> ParsedConfig:
     """Read a recipe file; raises RecipeError when it holds no mapping at all."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise RecipeError("recipe-invalid", problems=[LocatedMessage(f"{file}:{line}", Message("recipe-not-utf8"))]) from error
-    return source_of(text, str(file))
+    return parse_config(text, str(file))
 
 
-def source_of(text: str, file: str) -> Source:
+def parse_config(text: str, file: str) -> ParsedConfig:
     """Read a recipe's text, which stands in `file`; raises RecipeError when it holds no mapping at all."""
     tree = parse(text)
     problems = [LocatedMessage(f"{file}:{line}", message) for line, message in tree.problems]
@@ -84,19 +84,19 @@ def source_of(text: str, file: str) -> Source:
         message = Message("recipe-empty") if tree.value is None else Message("recipe-without-keys")
         raise RecipeError("recipe-invalid", problems=problems or [LocatedMessage(f"{file}:1", message)])
     places = {keys: f"{file}:{line}" for keys, line in tree.lines.items()}
-    return Source(tree.value, Origin({(): f"{file}:1"} | places), problems)
+    return ParsedConfig(tree.value, SourceLocations({(): f"{file}:1"} | places), problems)
 
 
-def explain(error: ErrorDetails, origin: Origin, model: type[BaseModel]) -> LocatedMessage:
+def format_validation_error(error: ErrorDetails, origin: SourceLocations, model: type[BaseModel]) -> LocatedMessage:
     """Turn one of pydantic's findings about `model` into a message with its place.
 
     Validators raise `ValueError(Message(...))`; of what they say, the key belongs to the place.
     """
     keys = error["loc"]
     if error["type"] == "value_error":
-        place, name = origin.within(*keys), ".".join(map(str, keys))
+        place, name = origin.subtree(*keys), ".".join(map(str, keys))
         return LocatedMessage(f"{place}: {name}" if name else place, _raised(error["ctx"]["error"]))
-    return LocatedMessage(origin.of(*keys), _message(error, model))
+    return LocatedMessage(origin.location(*keys), _message(error, model))
 
 
 def _raised(error: ValueError) -> Message:
@@ -109,7 +109,7 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> Message:
     name, expected = ".".join(map(str, keys)), error["msg"].removeprefix("Input should be ")
     match error["type"]:
         case "extra_forbidden":
-            return Message("unknown-key", key=name, hint=choices(str(keys[-1]), _fields(model, keys[:-1])))
+            return Message("unknown-key", key=name, hint=did_you_mean(str(keys[-1]), _fields(model, keys[:-1])))
         case "missing":
             return Message("missing-key", key=name, hint=_present(error["input"]))
         case "model_type" if keys[-1] in ("fusion", "projector", "gate", "head"):
@@ -134,7 +134,7 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> Message:
     return Message("wrong-value", key=name, reason=expected.replace("should", "must"), found=given)
 
 
-def _fields(model: Any, keys: Keys) -> list[str]:  # noqa: ANN401 - a model's class
+def _fields(model: Any, keys: KeyPath) -> list[str]:  # noqa: ANN401 - a model's class
     for key in keys:
         model = _inner(model, key)
     return [field.alias or name for name, field in model.model_fields.items()]

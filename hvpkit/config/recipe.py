@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from hvpkit.config.option_types import Count, Number, Share
-from hvpkit.config.overrides import Origin
+from hvpkit.config.option_types import NonNegativeInt, PositiveInt, UnitInterval
+from hvpkit.config.overrides import SourceLocations
 from hvpkit.config.yaml_reader import dump
 from hvpkit.messages import Message
 from hvpkit.types import Task
 
-Name = Annotated[str, Field(min_length=1)]
-Rate = Annotated[float, Field(gt=0, lt=1)]
+NonEmptyStr = Annotated[str, Field(min_length=1)]
+LearningRate = Annotated[float, Field(gt=0, lt=1)]
 
 
 class _Spec(BaseModel):
@@ -37,10 +37,10 @@ class _WithOptions(_Spec):
         return fields | {"options": options | further if isinstance(options, dict) else options}
 
 
-class Part(_WithOptions):
+class ComponentSpec(_WithOptions):
     """A component and its options; in YAML a bare name, or `{name: x, option: value}`."""
 
-    name: Name
+    name: NonEmptyStr
 
     @model_validator(mode="before")
     @classmethod
@@ -49,31 +49,31 @@ class Part(_WithOptions):
 
 
 class ObjectsSpec(_Spec):
-    """How objects are found in pictures: the proposer (with its `version`), the phrases it looks for, and which boxes are kept.
+    """How objects are found in images: the proposer (with its `version`), the phrases it looks for, and which boxes are kept.
 
     Boxes are kept from the score `threshold` on, without better ones that they `overlap` by more (IoU), with sides of `smallest` pixels at
     least, the best `most` of them.
     """
 
-    proposer: Part
+    detector: ComponentSpec
     version: str | None = None
-    phrases: list[Name] = []
-    threshold: Share = 0.0
-    overlap: Share = 0.5
-    smallest: Count = 16
-    most: Count = 3
+    phrases: list[NonEmptyStr] = []
+    threshold: UnitInterval = 0.0
+    nms_iou: UnitInterval = 0.5
+    min_size: PositiveInt = 16
+    max_objects: PositiveInt = 3
 
     def describe(self) -> Message:
         """Summarize in one line how objects are detected."""
-        fields = {"detector": self.proposer.name, "version": self.version, "max_objects": self.most, "threshold": self.threshold}
-        fields |= {"min_size": self.smallest, "nms_iou": self.overlap}
+        fields = {"detector": self.detector.name, "version": self.version, "max_objects": self.max_objects, "threshold": self.threshold}
+        fields |= {"min_size": self.min_size, "nms_iou": self.nms_iou}
         if self.phrases:
             return Message("objects-detected-by-phrases", phrases=self.phrases, **fields)
         return Message("objects-detected", **fields)
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON values, as a recipe would write them."""
-        return {key: plain(getattr(self, key)) for key in type(self).model_fields}
+        return {key: to_plain(getattr(self, key)) for key in type(self).model_fields}
 
 
 def describe_objects(settings: ObjectsSpec | None) -> Message:
@@ -82,12 +82,12 @@ def describe_objects(settings: ObjectsSpec | None) -> Message:
 
 
 class DataSpec(_Spec):
-    """Which prepared data: its name, its folder (`data/<name>` unless given), text positions at most, whether to leave pictures out.
+    """Which prepared data: its name, its folder (`data/<name>` unless given), text positions at most, whether to leave images out.
 
     `objects` says how its objects were found; training takes that from the data, and what the recipe says must agree with it.
     """
 
-    name: Name
+    name: NonEmptyStr
     folder: Annotated[Path | None, Field(strict=False)] = None
     max_length: Annotated[int, Field(ge=8)] = 128
     text_only: bool = False
@@ -102,44 +102,44 @@ class DataSpec(_Spec):
 class TextSpec(_WithOptions):
     """The text encoder; `name` is a hub id or a local folder for encoders that are pretrained."""
 
-    encoder: Name = "hugging-face"
-    name: Name | None = None
+    encoder: NonEmptyStr = "hugging-face"
+    name: NonEmptyStr | None = None
 
 
 class VisionSpec(_WithOptions):
-    """The visual tower: backbone and weights (`imagenet`, `random`, a file or folder), the pictures an example (the whole, objects).
+    """The visual tower: backbone and weights (`imagenet`, `random`, a file or folder), the images an example (the whole, objects).
 
     `grid` is the cells a side of the pooled maps, `size` the side of the crops in pixels (None: the backbone's own); `pooling: floor` and
     `missing: zeros` are the release's (hvpkit/model/vision/tower.py).
     """
 
-    backbone: Name
-    weights: Name = "imagenet"
-    whole: bool = True
-    objects: Number = 3
-    grid: Count = 2
+    backbone: NonEmptyStr
+    weights: NonEmptyStr = "imagenet"
+    full_image: bool = True
+    max_objects: NonNegativeInt = 3
+    grid: PositiveInt = 2
     frozen: bool = True
-    size: Annotated[int, Field(ge=32)] | None = None
+    image_size: Annotated[int, Field(ge=32)] | None = None
     pooling: Literal["adaptive", "floor"] = "adaptive"
     missing: Literal["mask", "zeros"] = "mask"
 
     @model_validator(mode="after")
     def _sees_something(self) -> VisionSpec:
-        if not self.whole and self.objects == 0:
+        if not self.full_image and self.max_objects == 0:
             raise ValueError(Message("vision-without-images"))
         return self
 
     @property
-    def pictures(self) -> int:
-        """Give V, the pictures an example: the whole picture and its objects."""
-        return int(self.whole) + self.objects
+    def num_images(self) -> int:
+        """Give V, the images an example: the whole image and its objects."""
+        return int(self.full_image) + self.max_objects
 
 
-class FusionSpec(Part):
-    """How text and pictures meet; `projector` and `gate` are for fusions that have them."""
+class FusionSpec(ComponentSpec):
+    """How text and images meet; `projector` and `gate` are for fusions that have them."""
 
-    projector: Part | None = None
-    gate: Part | None = None
+    projector: ComponentSpec | None = None
+    gate: ComponentSpec | None = None
 
 
 class TrainSpec(_Spec):
@@ -154,50 +154,50 @@ class TrainSpec(_Spec):
     running statistics drift, `decay: all` decays biases and norms too, `sampling: with-replacement` may draw an example twice.
     """
 
-    epochs: Count = 30
-    batch_size: Count = 8
+    epochs: PositiveInt = 30
+    batch_size: PositiveInt = 8
     optimizer: Literal["adamw", "sgd"] = "adamw"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    lr: Rate = 3e-5
-    head_lr: Rate | None = None
-    fusion_lr: Rate | None = None
-    vision_lr: Rate | None = None
+    lr: LearningRate = 3e-5
+    head_lr: LearningRate | None = None
+    fusion_lr: LearningRate | None = None
+    vision_lr: LearningRate | None = None
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    warmup: Share = 0.1
+    warmup: UnitInterval = 0.1
     schedule: Literal["linear", "epochs"] = "linear"
-    rate_decay: Annotated[float, Field(ge=0)] = 0.0
+    lr_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
-    evaluate_from: Count = 1
-    patience: Count | None = None
+    first_eval_epoch: PositiveInt = 1
+    patience: PositiveInt | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1234
-    accumulate: Count = 1
-    graphs: bool = True
+    gradient_accumulation_steps: PositiveInt = 1
+    cuda_graphs: bool = True
     head: Literal["trained", "frozen"] = "trained"
     backbone_mode: Literal["eval", "train"] = "eval"
     decay: Literal["matrices", "all"] = "matrices"
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    shots: Count | None = None
-    start: Annotated[Path | None, Field(strict=False, alias="from")] = None
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    shots: PositiveInt | None = None
+    init_from: Annotated[Path | None, Field(strict=False, alias="from")] = None
     sampling: Literal["without-replacement", "with-replacement"] = "without-replacement"
-    log: Literal["none", "tensorboard"] = "none"
+    report_to: Literal["none", "tensorboard"] = "none"
 
     @property
     def is_subsampled(self) -> bool:
         """Whether a part of the training set is used."""
-        return self.shots is not None or self.share != 1.0
+        return self.shots is not None or self.fraction != 1.0
 
     @model_validator(mode="after")
     def _evaluates(self) -> TrainSpec:
-        if self.evaluate_from > self.epochs:
-            raise ValueError(Message("evaluation-too-late", evaluate_from=self.evaluate_from, epochs=self.epochs))
+        if self.first_eval_epoch > self.epochs:
+            raise ValueError(Message("evaluation-too-late", evaluate_from=self.first_eval_epoch, epochs=self.epochs))
         return self
 
     @model_validator(mode="after")
     def _uses_what_it_says(self) -> TrainSpec:
         for key, value, needs in (
             ("momentum", self.momentum, self.optimizer == "sgd" or "optimizer: sgd"),
-            ("rate_decay", self.rate_decay, self.schedule == "epochs" or "schedule: epochs"),
+            ("rate_decay", self.lr_decay, self.schedule == "epochs" or "schedule: epochs"),
         ):
             if value and needs is not True:
                 raise ValueError(Message("setting-unused", key=key, value=value, user=needs))
@@ -205,7 +205,7 @@ class TrainSpec(_Spec):
 
     @model_validator(mode="after")
     def _draws_one_way(self) -> TrainSpec:
-        if self.shots is not None and self.share != 1.0:
+        if self.shots is not None and self.fraction != 1.0:
             raise ValueError(Message("fraction-and-shots"))
         if self.shots is not None and self.sampling == "with-replacement":
             raise ValueError(Message("shots-with-replacement"))
@@ -223,39 +223,39 @@ class Recipe(_Spec):
     text: TextSpec
     vision: VisionSpec | None = None
     fusion: FusionSpec = FusionSpec(name="none")
-    head: Part
+    head: ComponentSpec
     train: TrainSpec = TrainSpec()
     scoring: Literal["texts", "pieces"] = "texts"
-    _origin: Origin = PrivateAttr(default_factory=Origin)
+    _origin: SourceLocations = PrivateAttr(default_factory=SourceLocations)
 
     @model_validator(mode="after")
     def _scores_what_it_reads(self) -> Recipe:
-        if self.scoring == "pieces" and not self.tags_pieces:
+        if self.scoring == "pieces" and not self.tags_wordpieces:
             raise ValueError(Message("wordpiece-scores-of-words"))
         return self
 
     @property
-    def uses_pictures(self) -> bool:
+    def uses_images(self) -> bool:
         """Whether the model gets images at all."""
         return self.vision is not None and not self.data.text_only
 
     @property
     def uses_objects(self) -> bool:
         """Whether the model gets objects of images."""
-        return self.uses_pictures and self.vision is not None and self.vision.objects > 0
+        return self.uses_images and self.vision is not None and self.vision.max_objects > 0
 
     @property
-    def tags_pieces(self) -> bool:
+    def tags_wordpieces(self) -> bool:
         """Say whether entities are tagged piece by piece, as in the release."""
         return (self.head.name, self.head.options.get("labels")) == ("crf", "pieces")
 
     @property
-    def mixes_pictures(self) -> bool:
-        """Say whether a head of the prefix reads positions of several pictures, as in the release."""
+    def mixes_images_in_heads(self) -> bool:
+        """Say whether a head of the prefix reads positions of several images, as in the release."""
         return (self.fusion.name, self.fusion.options.get("heads")) == ("visual-prefix", "rows")
 
     @property
-    def origin(self) -> Origin:
+    def source_locations(self) -> SourceLocations:
         """Tell where its keys were written, for messages."""
         return self._origin
 
@@ -265,16 +265,16 @@ class Recipe(_Spec):
 
     def to_yaml(self) -> str:
         """Write every setting, defaults too; loading it gives the same recipe."""
-        return dump({key: plain(getattr(self, key)) for key in type(self).model_fields})
+        return dump({key: to_plain(getattr(self, key)) for key in type(self).model_fields})
 
 
-def plain(value: object) -> object:
+def to_plain(value: object) -> object:
     """Give a spec as YAML's plain values: its options among its other keys, and as a bare name when it is but that."""
     if isinstance(value, Path):
         return str(value)
     if not isinstance(value, BaseModel):
         return value
     written = {field.alias or key: key for key, field in type(value).model_fields.items() if key != "options"}
-    fields = {name: plain(getattr(value, key)) for name, key in written.items()}
+    fields = {name: to_plain(getattr(value, key)) for name, key in written.items()}
     keys = fields | getattr(value, "options", {})
-    return keys["name"] if isinstance(value, Part) and set(keys) == {"name"} else keys
+    return keys["name"] if isinstance(value, ComponentSpec) and set(keys) == {"name"} else keys

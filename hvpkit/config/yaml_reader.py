@@ -11,7 +11,7 @@ import yaml
 
 from hvpkit.messages import Message
 
-Keys = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
 _NUMBER = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
@@ -58,7 +58,7 @@ class Tree:
     """What a YAML text says: its value, the line (from 1) of each key, and what is wrong with it as (line, message)."""
 
     value: Any = None
-    lines: dict[Keys, int] = field(default_factory=dict)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: list[tuple[int, Message]] = field(default_factory=list)
 
 
@@ -85,7 +85,7 @@ def dump(value: object) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140)
 
 
-def _value(node: yaml.Node, keys: Keys, tree: Tree) -> Any:  # noqa: ANN401 - YAML holds anything
+def _value(node: yaml.Node, keys: KeyPath, tree: Tree) -> Any:  # noqa: ANN401 - YAML holds anything
     tag = node.tag.removeprefix(_TAG)
     if isinstance(node, yaml.MappingNode) and tag == "map":
         return _mapping(node, keys, tree)
@@ -102,7 +102,7 @@ def _value(node: yaml.Node, keys: Keys, tree: Tree) -> Any:  # noqa: ANN401 - YA
         return None
 
 
-def _mapping(node: yaml.MappingNode, keys: Keys, tree: Tree) -> dict[str, Any]:
+def _mapping(node: yaml.MappingNode, keys: KeyPath, tree: Tree) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
@@ -123,7 +123,7 @@ def _text(node: yaml.Node) -> str:
     return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or mapping"
 
 
-def differences(first: str, second: str) -> list[Message]:
+def diff_settings(first: str, second: str) -> list[Message]:
     """Name the settings in which two recipes, given as YAML, differ, and how."""
     then, today = (dict(_settings(yaml.safe_load(text))) for text in (first, second))
     pairs = ((name, then.get(name, "unset"), today.get(name, "unset")) for name in sorted(then.keys() | today.keys()))

@@ -1,7 +1,7 @@
 """Prepared data: a folder with manifest.json and one JSON line an example in {train,dev,test}.jsonl (no torch).
 
-A folder is whole or not there: everything is written to a sibling and renamed. Pictures are named relative to `pictures_root`, and how to
-reach that from the folder is noted too: the folder may be moved alone, or together with its pictures.
+A folder is whole or not there: everything is written to a sibling and renamed. Images are named relative to `images_root`, and how to
+reach that from the folder is noted too: the folder may be moved alone, or together with its images.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from hvpkit.config.recipe import ObjectsSpec
-from hvpkit.errors import DataError, HvpkitError, PictureMissingError
+from hvpkit.errors import DataError, HvpkitError, MissingImageError
 from hvpkit.messages import Message
-from hvpkit.records.codec import canonical, check_example, from_record, to_record
+from hvpkit.records.codec import canonical_json, check_example, example_from_json, example_to_json
 from hvpkit.types import SPLITS, Example, Labels, Split, Task
-from hvpkit.utils.atomic_write import open_to_others
-from hvpkit.utils.file_lock import alone
+from hvpkit.utils.atomic_write import apply_umask
+from hvpkit.utils.file_lock import exclusive_lock
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 NAME = "NAME"  # of a dataset, where it is not known
-OWN_SOURCE = "JSON lines of "  # what the source of a user's own data begins with
-PARTS = {MANIFEST, *(f"{split}.jsonl" for split in SPLITS), "pictures", "crops", "features", "objects.jsonl", "preview.html"}
+JSONL_SOURCE = "JSON lines of "  # what the source of a user's own data begins with
+KNOWN_FILES = {MANIFEST, *(f"{split}.jsonl" for split in SPLITS), "images", "crops", "features", "objects.jsonl", "preview.html"}
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Manifest:
     """What a prepared folder holds.
 
     `fingerprint`: 16 hex digits of a sha256 over ids, words, tags, spans and relations of every split, wherever the files lie;
-    `digests`: the same of each split; `counts`: examples of each split; `pictures_root`: absolute, or relative when inside the folder;
-    `pictures_beside`: the same relative to the folder, for when both were moved;
+    `digests`: the same of each split; `counts`: examples of each split; `images_root`: absolute, or relative when inside the folder;
+    `images_relative_root`: the same relative to the folder, for when both were moved;
     `facts`: what is known of the data beyond its examples, such as the ceilings of generated data;
     `objects`: how objects were found (hvpkit/config/recipe.py: ObjectsSpec), None where they came with the data.
     """
@@ -52,12 +52,12 @@ class Manifest:
     fingerprint: str
     counts: dict[Split, int]
     digests: dict[Split, str]
-    pictures_root: str | None
+    images_root: str | None
     source: str
     text_only: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, Any] | None = None
-    pictures_beside: str | None = None
+    images_relative_root: str | None = None
     format: int = FORMAT
 
 
@@ -85,9 +85,9 @@ class PreparedData:
             ) from error
 
     @property
-    def pictures_root(self) -> Path | None:
-        """Give the folder that picture paths start from: where it was, else where it is when it was moved with this folder."""
-        noted = (self.manifest.pictures_root, self.manifest.pictures_beside)
+    def images_root(self) -> Path | None:
+        """Give the folder that image paths start from: where it was, else where it is when it was moved with this folder."""
+        noted = (self.manifest.images_root, self.manifest.images_relative_root)
         places = [Path(os.path.normpath(self.folder / place)) for place in noted if place is not None]
         return next((place for place in places if os.path.isdir(place)), places[0] if places else None)  # closed to us: not there
 
@@ -96,7 +96,7 @@ class PreparedData:
         file, digest = self.folder / f"{split}.jsonl", hashlib.sha256()
         examples = list(self.stream(split))
         for example in examples:
-            digest.update(canonical(example))
+            digest.update(canonical_json(example))
         if len(examples) != self.manifest.counts[split] or digest.hexdigest() != self.manifest.digests[split]:
             expected, name = self.manifest.counts[split], self.manifest.name
             raise DataError("split-changed", file=file, expected=expected, found=len(examples), name=name, folder=self.folder)
@@ -104,20 +104,20 @@ class PreparedData:
 
     def stream(self, split: Split) -> Iterator[Example]:
         """Go through one split without holding or checking the whole of it; raises DataError for a line that cannot be read."""
-        file, number, root = self.folder / f"{split}.jsonl", 0, self.pictures_root
+        file, number, root = self.folder / f"{split}.jsonl", 0, self.images_root
         try:
             with file.open(encoding="utf-8") as lines:
                 for line in lines:
                     number += 1
-                    yield from_record(json.loads(line), root)
+                    yield example_from_json(json.loads(line), root)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             name, reason = self.manifest.name, str(error)
             raise DataError("prepared-line-unreadable", file=file, line=number, reason=reason, name=name, folder=self.folder) from error
 
 
-def advised(error: HvpkitError) -> Message:
-    """Give the message of what no example could be used for, with what to do where the pictures have gone."""
-    return Message("images-moved", reason=error.message) if isinstance(error, PictureMissingError) else error.message
+def with_advice(error: HvpkitError) -> Message:
+    """Give the message of what no example could be used for, with what to do where the images have gone."""
+    return Message("images-moved", reason=error.message) if isinstance(error, MissingImageError) else error.message
 
 
 # ----------------------------------------------------------------------------------------------------------------- reading
@@ -151,24 +151,24 @@ def write_prepared(
     task: Task,
     labels: Labels,
     splits: Mapping[Split, Iterable[Example]],
-    pictures_root: Path | None,
+    images_root: Path | None,
     source: str,
     facts: dict[str, Any] | None = None,
     text_only: bool = False,
 ) -> Manifest:
     """Write examples as they come and put the whole folder in place at the end, instead of older prepared data of the same name.
 
-    Data whose pictures are made on the way: draw them into the folder that `staged` gives and call `write_records` there.
+    Data whose images are made on the way: draw them into the folder that `staged` gives and call `write_records` there.
     Raises DataError when `folder` holds anything else than prepared data of `name`, or an example does not fit the labels.
     """
-    with staged(folder, name) as stage:
+    with atomic_directory(folder, name) as stage:
         return write_records(
             stage,
             name=name,
             task=task,
             labels=labels,
             splits=splits,
-            pictures_root=pictures_root,
+            images_root=images_root,
             source=source,
             facts=facts,
             text_only=text_only,
@@ -176,18 +176,18 @@ def write_prepared(
 
 
 @contextmanager
-def staged(folder: Path, name: str) -> Iterator[Path]:
+def atomic_directory(folder: Path, name: str) -> Iterator[Path]:
     """Give an empty sibling of `folder` to write in, and put it in place of `folder` when the block ends well; else leave no trace.
 
     What a process that was killed left goes too, once all is well. Raises DataError when `folder` holds anything else than prepared data of
     `name`, or another process is at it.
     """
-    check_replaceable(folder, name)
+    check_overwrite(folder, name)
     taken = DataError("prepared-in-use", folder=folder)
-    with alone(folder.with_name(f".{folder.name}.lock"), taken):
+    with exclusive_lock(folder.with_name(f".{folder.name}.lock"), taken):
         stage = _draft(folder)
         try:
-            open_to_others([stage])
+            apply_umask([stage])
             yield stage
             _replace(stage, folder)
         finally:
@@ -200,15 +200,15 @@ def _draft(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
 
 
-def check_replaceable(folder: Path, name: str) -> None:
+def check_overwrite(folder: Path, name: str) -> None:
     """Raise DataError unless `folder` is absent, empty, or holds prepared data of `name` and nothing else."""
     if not folder.name or folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise DataError("output-not-a-folder", folder=folder)
     entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
     if not entries:
         return
-    if MANIFEST not in entries or entries - PARTS:
-        other = sorted(entries - PARTS) or sorted(entries)
+    if MANIFEST not in entries or entries - KNOWN_FILES:
+        other = sorted(entries - KNOWN_FILES) or sorted(entries)
         raise DataError("output-holds-other-files", folder=folder, files=other[:3])
     if (held := _held(folder, "name")) != name:
         raise DataError("output-holds-other-data", folder=folder, found=held, expected=name)
@@ -217,7 +217,7 @@ def check_replaceable(folder: Path, name: str) -> None:
 def check_same_source(folder: Path, source: str) -> None:
     """Raise DataError where `folder` holds data of another source, and one of them is a user's own, which may bear any name."""
     held = str(_held(folder, "source")) if (folder / MANIFEST).is_file() else source
-    if held != source and any(name.startswith(OWN_SOURCE) for name in (held, source)):
+    if held != source and any(name.startswith(JSONL_SOURCE) for name in (held, source)):
         raise DataError("output-holds-other-source", folder=folder, found=held, expected=source)
 
 
@@ -235,7 +235,7 @@ def write_records(
     task: Task,
     labels: Labels,
     splits: Mapping[Split, Iterable[Example]],
-    pictures_root: Path | None,
+    images_root: Path | None,
     source: str,
     facts: dict[str, Any] | Callable[[], dict[str, Any]] | None = None,
     text_only: bool = False,
@@ -247,9 +247,9 @@ def write_records(
     """
     counts, digests = {}, {}
     for split in SPLITS:
-        counts[split], digests[split] = _write_split(stage / f"{split}.jsonl", splits.get(split, ()), labels, pictures_root)
+        counts[split], digests[split] = _write_split(stage / f"{split}.jsonl", splits.get(split, ()), labels, images_root)
     fingerprint = hashlib.sha256("".join(digests[split] for split in SPLITS).encode()).hexdigest()[:16]
-    root, beside = _stored_root(pictures_root, stage)
+    root, beside = _stored_root(images_root, stage)
     known = facts() if callable(facts) else facts or {}
     manifest = Manifest(name, task, labels.names, fingerprint, counts, digests, root, source, text_only, known, objects, beside)
     text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2, ensure_ascii=False)
@@ -263,13 +263,13 @@ def _write_split(file: Path, examples: Iterable[Example], labels: Labels, root: 
         for example in examples:
             count += 1
             check_example(example, labels)
-            digest.update(canonical(example))
-            lines.write(json.dumps(to_record(example, root), ensure_ascii=False) + "\n")
+            digest.update(canonical_json(example))
+            lines.write(json.dumps(example_to_json(example, root), ensure_ascii=False) + "\n")
     return count, digest.hexdigest()
 
 
 def _stored_root(root: Path | None, stage: Path) -> tuple[str | None, str | None]:
-    """Give `pictures_root` and `pictures_beside`; `stage` lies where the prepared folder will."""
+    """Give `images_root` and `images_relative_root`; `stage` lies where the prepared folder will."""
     if root is None:
         return None, None
     absolute, inside = Path(os.path.abspath(root)), Path(os.path.abspath(stage))

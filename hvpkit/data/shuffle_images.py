@@ -1,4 +1,4 @@
-"""A control: each example with the picture of another one, to see how much a model's score hangs on its pictures (our own; no torch)."""
+"""A control: each example with the image of another one, to see how much a model's score hangs on its images (our own; no torch)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hvpkit.errors import DataError
 from hvpkit.types import Example
 
 
-def shuffle_pictures(examples: Sequence[Example], seed: int) -> list[Example]:
-    """Give every example with a picture (or objects) that of an example with another one, objects included; texts and labels stay.
+def shuffle_images(examples: Sequence[Example], seed: int) -> list[Example]:
+    """Give every example with an image (or objects) that of an example with another one, objects included; texts and labels stay.
 
-    The pictures that differ are put in a random order, by the seed, and each passes to the next: all examples of one picture get the same
-    other picture, so that none keeps its own. Where examples share a picture, their objects are handed on in turn. Examples without
-    pictures stay without. Raises DataError when all share one picture.
+    The images that differ are put in a random order, by the seed, and each passes to the next: all examples of one image get the same
+    other image, so that none keeps its own. Where examples share an image, their objects are handed on in turn. Examples without
+    images stay without. Raises DataError when all share one image.
     """
     owners: defaultdict[Hashable, list[Example]] = defaultdict(list)
     for example in examples:

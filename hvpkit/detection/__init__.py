@@ -1,15 +1,15 @@
-"""Objects of pictures: phrases to look for, proposers that find boxes for them, and what is kept of it."""
+"""Objects of images: phrases to look for, proposers that find boxes for them, and what is kept of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hvpkit.config.option_types import Count
+from hvpkit.config.option_types import PositiveInt
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
-    from hvpkit.interfaces import ObjectProposer, ProposerContext
+    from hvpkit.interfaces import DetectorContext, ObjectDetector
 
 ZERO_SHOT = {
     "grounding-dino": "IDEA-Research/grounding-dino-tiny",
@@ -31,44 +31,44 @@ def register_proposers(register: Register) -> None:
     register("given", FACTORIES["given"], needs={"dataset"})
 
 
-def _zero_shot(name: str, published: str) -> Callable[..., ObjectProposer]:
-    def build(context: ProposerContext, *, weights: str = published) -> ObjectProposer:
-        from hvpkit.detection.open_vocabulary import open_zero_shot
+def _zero_shot(name: str, published: str) -> Callable[..., ObjectDetector]:
+    def build(context: DetectorContext, *, weights: str = published) -> ObjectDetector:
+        from hvpkit.detection.open_vocabulary import load_open_vocabulary
 
-        return open_zero_shot(name, context, weights)
+        return load_open_vocabulary(name, context, weights)
 
     build.__doc__ = f"Boxes for phrases by {name} (transformers); weights: a hub id or folder."
     return build
 
 
-def _closed_set(name: str) -> Callable[..., ObjectProposer]:
-    def build(context: ProposerContext, *, weights: str = "coco", side: Count = 800, regions: Count = 1000) -> ObjectProposer:
-        from hvpkit.detection.closed_set import open_closed_set
+def _closed_set(name: str) -> Callable[..., ObjectDetector]:
+    def build(context: DetectorContext, *, weights: str = "coco", side: PositiveInt = 800, regions: PositiveInt = 1000) -> ObjectDetector:
+        from hvpkit.detection.closed_set import load_closed_set
 
-        return open_closed_set(name, context, weights, side, regions)
+        return load_closed_set(name, context, weights, side, regions)
 
     build.__doc__ = (
         f"torchvision's {name} (ResNet-50, FPN): 80 kinds of things, no phrases read; weights `coco`, `random`, or a state dict's file."
-        "\n\n`side`: what the shorter side of a picture is rescaled to, in pixels; `regions`: how many the second stage looks at."
+        "\n\n`side`: what the shorter side of an image is rescaled to, in pixels; `regions`: how many the second stage looks at."
     )
     return build
 
 
-def saliency(context: ProposerContext) -> ObjectProposer:
-    """What differs in colour from the picture's border: no weights, no phrases read (boundary prior of Wei et al. 2012)."""
-    from hvpkit.detection.saliency import Saliency
+def saliency(context: DetectorContext) -> ObjectDetector:
+    """What differs in colour from the image's border: no weights, no phrases read (boundary prior of Wei et al. 2012)."""
+    from hvpkit.detection.saliency import SaliencyDetector
 
-    return Saliency()
+    return SaliencyDetector()
 
 
-def given(context: ProposerContext, *, source: str | None = None, crops: str | None = None) -> ObjectProposer:
-    """Objects that are known: those of the dataset, or of `source`: PASCAL-VOC files by picture, or a released `_dict.pth` with `crops`.
+def given(context: DetectorContext, *, source: str | None = None, crops: str | None = None) -> ObjectDetector:
+    """Objects that are known: those of the dataset, or of `source`: PASCAL-VOC files by image, or a released `_dict.pth` with `crops`.
 
-    `source` is a folder of `<picture>.xml`, a `_dict.pth`, or a folder of `*_{train,val,test}_dict.pth`; `crops` the folder of the crops.
+    `source` is a folder of `<image>.xml`, a `_dict.pth`, or a folder of `*_{train,val,test}_dict.pth`; `crops` the folder of the crops.
     """
-    from hvpkit.detection.annotated import open_given
+    from hvpkit.detection.annotated import build_annotated
 
-    return open_given(source, crops)
+    return build_annotated(source, crops)
 
 
 # Bound here, while the names are the functions': importing a submodule of the same name would hide them.

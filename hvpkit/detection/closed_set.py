@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torchvision.models import detection
 from torchvision.transforms.v2 import functional
 
-from hvpkit.errors import ModelFolderError, choices
-from hvpkit.interfaces import ObjectProposer, ObjectQuery, ProposerContext
+from hvpkit.errors import ModelFolderError, did_you_mean
+from hvpkit.interfaces import DetectionQuery, DetectorContext, ObjectDetector
 from hvpkit.model.vision.torchvision_backbone import read_state_dict, weights_file
 from hvpkit.types import Box, VisualObject
 
@@ -22,7 +22,7 @@ PUBLISHED = {
 }
 
 
-def open_closed_set(name: str, context: ProposerContext, weights: str, side: int, regions: int) -> ClosedSet:
+def load_closed_set(name: str, context: DetectorContext, weights: str, side: int, regions: int) -> ClosedSetDetector:
     """Build a detector with `coco` weights, `random` ones of a fixed seed, or a state dict's file.
 
     Raises ModelFolderError when the weights cannot be had or do not fit.
@@ -37,7 +37,7 @@ def open_closed_set(name: str, context: ProposerContext, weights: str, side: int
         file = _coco(name) if weights == "coco" else Path(weights).expanduser()
         version = _load(model, file, name)
     device = context.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return ClosedSet(model.eval().to(device), published.meta["categories"], context.batch_size, version)
+    return ClosedSetDetector(model.eval().to(device), published.meta["categories"], context.batch_size, version)
 
 
 def _coco(name: str) -> Path:
@@ -47,7 +47,7 @@ def _coco(name: str) -> Path:
 def _load(model: nn.Module, file: Path, name: str) -> str:
     """Load a state dict and give 16 hex digits of its file's sha256."""
     if not file.is_file():
-        raise ModelFolderError("detector-weights-missing", detector=name, file=file, hint=choices(str(file), ["coco", "random"]))
+        raise ModelFolderError("detector-weights-missing", detector=name, file=file, hint=did_you_mean(str(file), ["coco", "random"]))
     state, expected = read_state_dict(file), model.state_dict()
     wrong = [key for key in expected if "num_batches" not in key and (key not in state or state[key].shape != expected[key].shape)]
     wrong += [key for key in state if key not in expected]
@@ -57,7 +57,7 @@ def _load(model: nn.Module, file: Path, name: str) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
-class ClosedSet(ObjectProposer):
+class ClosedSetDetector(ObjectDetector):
     """Boxes with the name of the kind seen there as their phrase; phrases are not read."""
 
     threshold = 0.5
@@ -67,17 +67,17 @@ class ClosedSet(ObjectProposer):
         self.device = next(model.parameters()).device
 
     @torch.inference_mode()
-    def propose(self, queries: Sequence[ObjectQuery]) -> list[list[VisualObject]]:
+    def detect(self, queries: Sequence[DetectionQuery]) -> list[list[VisualObject]]:
         """Detect in batches."""
         found: list[list[VisualObject]] = []
         for start in range(0, len(queries), self.batch_size):
             batch = queries[start : start + self.batch_size]
-            pixels = [functional.to_dtype(functional.pil_to_tensor(query.picture), scale=True).to(self.device) for query in batch]
+            pixels = [functional.to_dtype(functional.pil_to_tensor(query.image), scale=True).to(self.device) for query in batch]
             found += [self._objects(seen, query) for seen, query in zip(self.model(pixels), batch, strict=True)]
         return found
 
-    def _objects(self, seen: Mapping[str, Tensor], query: ObjectQuery) -> list[VisualObject]:
-        across, down = (whole / shown for whole, shown in zip(query.size, query.picture.size, strict=True))
+    def _objects(self, seen: Mapping[str, Tensor], query: DetectionQuery) -> list[VisualObject]:
+        across, down = (whole / shown for whole, shown in zip(query.size, query.image.size, strict=True))
         boxes = seen["boxes"].cpu() * torch.tensor([across, down, across, down])
         rows = zip(boxes.tolist(), seen["labels"].tolist(), seen["scores"].tolist(), strict=True)
         return [VisualObject(box=Box(*box), phrase=self.kinds[kind], score=score) for box, kind, score in rows]

@@ -1,4 +1,4 @@
-"""Which of the proposed boxes are kept: clipped to the picture, scored high, large enough, not twice, the best few."""
+"""Which of the proposed boxes are kept: clipped to the image, scored high, large enough, not twice, the best few."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from hvpkit.config.recipe import ObjectsSpec
 from hvpkit.types import Box, VisualObject
 
 
-def select(found: Sequence[VisualObject], size: tuple[int, int], settings: ObjectsSpec) -> tuple[VisualObject, ...]:
-    """Choose from the proposals of a picture of `size` pixels (width, height), best first; objects without a score are certain.
+def select_boxes(found: Sequence[VisualObject], size: tuple[int, int], settings: ObjectsSpec) -> tuple[VisualObject, ...]:
+    """Choose from the proposals of an image of `size` pixels (width, height), best first; objects without a score are certain.
 
     Suppression is across phrases: of two boxes that overlap by more than `settings.overlap` (IoU) the better one stays. Crop files
     without a box are kept as they come.
     """
-    clipped = [kept for item in found if (kept := _clipped(item, size, settings.smallest)) is not None]
+    clipped = [kept for item in found if (kept := _clipped(item, size, settings.min_size)) is not None]
     sound = [item for item in clipped if item.score is None or item.score >= settings.threshold]
     ranked = sorted(sound, key=lambda item: -_certainty(item))
-    return tuple(_distinct(ranked, settings.overlap)[: settings.most])
+    return tuple(_distinct(ranked, settings.nms_iou)[: settings.max_objects])
 
 
 def _clipped(item: VisualObject, size: tuple[int, int], smallest: int) -> VisualObject | None:

@@ -1,7 +1,7 @@
 """Noun phrases of tweets by rules: names by their capitals, things by the small words before them (our own; no torch, no download).
 
 The phrase extractors that published crops were made with are lost; these rules look for recall, and a detector's threshold drops what no
-picture shows.
+image shows.
 """
 
 from __future__ import annotations

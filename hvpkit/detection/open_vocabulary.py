@@ -12,19 +12,19 @@ import torch
 from transformers import AutoConfig, AutoModelForZeroShotObjectDetection, AutoProcessor, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from hvpkit.interfaces import ObjectProposer, ObjectQuery, ProposerContext
+from hvpkit.interfaces import DetectionQuery, DetectorContext, ObjectDetector
 from hvpkit.messages import Message
 from hvpkit.types import Box, VisualObject
-from hvpkit.utils.hub import open_pretrained, require_weights
+from hvpkit.utils.hub import load_pretrained, require_weights
 
-CANDIDATES = 100  # boxes of one phrase in one picture, best first
+CANDIDATES = 100  # boxes of one phrase in one image, best first
 
 
 @dataclass(frozen=True)
 class Family:
     """What differs between the detectors: the score that their authors keep boxes from, and what their processors take besides.
 
-    `together`: a picture is looked at once for all of its phrases, each scored by itself. The others mix the phrases of a prompt, so each
+    `together`: an image is looked at once for all of its phrases, each scored by itself. The others mix the phrases of a prompt, so each
     phrase is a prompt of its own.
     """
 
@@ -40,15 +40,15 @@ FAMILIES = {
     "owlv2": Family(0.1, {"padding": "max_length", "truncation": True}, together=True),
     "omdet-turbo": Family(0.3, {"truncation": True}, {"nms_threshold": 1.0}),
 }
-Row = tuple[ObjectQuery, tuple[str, ...]]
+Row = tuple[DetectionQuery, tuple[str, ...]]
 
 
-def open_zero_shot(name: str, context: ProposerContext, weights: str) -> ZeroShot:
+def load_open_vocabulary(name: str, context: DetectorContext, weights: str) -> OpenVocabularyDetector:
     """Open a detector by hub id or folder; raises ModelFolderError when it cannot be had or is of another family."""
-    return open_pretrained(weights, f"object proposer {name}", "weights", lambda place, local: _open(name, context, place, local))
+    return load_pretrained(weights, f"object proposer {name}", "weights", lambda place, local: _open(name, context, place, local))
 
 
-def _open(name: str, context: ProposerContext, place: str, local: bool) -> ZeroShot:
+def _open(name: str, context: DetectorContext, place: str, local: bool) -> OpenVocabularyDetector:
     source: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
     transformers_logging.disable_progress_bar()
     config = AutoConfig.from_pretrained(place, **source)
@@ -60,7 +60,7 @@ def _open(name: str, context: ProposerContext, place: str, local: bool) -> ZeroS
     require_weights(report, optional="position_ids")
     device = context.device or ("cuda" if torch.cuda.is_available() else "cpu")
     version = getattr(config, "_commit_hash", None) or _digest(Path(place).expanduser())
-    return ZeroShot(FAMILIES[name], model.eval().to(device), processor, context.batch_size, version)
+    return OpenVocabularyDetector(FAMILIES[name], model.eval().to(device), processor, context.batch_size, version)
 
 
 def _digest(folder: Path) -> str:
@@ -73,7 +73,7 @@ def _digest(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-class ZeroShot(ObjectProposer):
+class OpenVocabularyDetector(ObjectDetector):
     """One such detector with its processor."""
 
     def __init__(self, family: Family, model: PreTrainedModel, processor: Any, batch_size: int, version: str) -> None:  # noqa: ANN401
@@ -81,7 +81,7 @@ class ZeroShot(ObjectProposer):
         self.threshold, self.version = family.threshold, version
 
     @torch.inference_mode()
-    def propose(self, queries: Sequence[ObjectQuery]) -> list[list[VisualObject]]:
+    def detect(self, queries: Sequence[DetectionQuery]) -> list[list[VisualObject]]:
         """Look for every phrase of every query, in batches."""
         found: list[list[VisualObject]] = [[] for _ in queries]
         rows = list(self._rows(queries))
@@ -91,7 +91,7 @@ class ZeroShot(ObjectProposer):
                 found[number] += objects
         return found
 
-    def _rows(self, queries: Sequence[ObjectQuery]) -> Iterator[tuple[int, Row]]:
+    def _rows(self, queries: Sequence[DetectionQuery]) -> Iterator[tuple[int, Row]]:
         for number, query in enumerate(queries):
             if self.family.together and query.phrases:
                 yield number, (query, query.phrases)
@@ -100,8 +100,8 @@ class ZeroShot(ObjectProposer):
 
     def _detect(self, rows: Sequence[Row]) -> list[list[VisualObject]]:
         texts = [[_plain(phrase) for phrase in phrases] for _, phrases in rows]
-        pictures = [query.picture for query, _ in rows]
-        inputs = self.processor(images=pictures, text=texts, return_tensors="pt", **self.family.reading).to(self.model.device)
+        images = [query.image for query, _ in rows]
+        inputs = self.processor(images=images, text=texts, return_tensors="pt", **self.family.reading).to(self.model.device)
         outputs = self.model(**inputs)
         sizes = [(query.size[1], query.size[0]) for query, _ in rows]
         columns = range(max(map(len, texts)))
@@ -122,7 +122,7 @@ def _plain(phrase: str) -> str:
 
 
 def _column(outputs: Any, column: int) -> Any:  # noqa: ANN401 - the library's own
-    """Give the outputs for one of the phrases that a picture was looked at for."""
+    """Give the outputs for one of the phrases that an image was looked at for."""
     return type(outputs)(logits=outputs.logits[..., column : column + 1], pred_boxes=outputs.pred_boxes)
 
 

@@ -19,8 +19,8 @@ class _NoDoctype(TreeBuilder):
         raise DataError("annotation-doctype")
 
 
-def read_voc(file: Path, size: tuple[int, int]) -> list[VisualObject]:
-    """Read the objects of one picture: boxes as they are written, rescaled where the file names another picture size than `size`.
+def read_pascal_voc(file: Path, size: tuple[int, int]) -> list[VisualObject]:
+    """Read the objects of one image: boxes as they are written, rescaled where the file names another image size than `size`.
 
     Raises DataError, naming the file, when it is not an annotation.
     """

@@ -1,4 +1,4 @@
-"""What to look for in a picture: named extractors of phrases from an example's words; they add up (no torch)."""
+"""What to look for in an image: named extractors of phrases from an example's words; they add up (no torch)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hvpkit.detection.noun_phrases import clean, noun_phrases
-from hvpkit.errors import ComponentError, InputError, choices
+from hvpkit.errors import ComponentError, InputError, did_you_mean
 from hvpkit.types import Example, Task
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ LONGEST = 8  # words of a phrase
 Extractor = Callable[[Example], Sequence[str]]
 
 
-def extractor(names: Sequence[str]) -> Extractor:
+def build_phrase_extractor(names: Sequence[str]) -> Extractor:
     """Give the phrases of all the named extractors, each phrase once whatever its case, at most `MOST`.
 
     Names: `rules`, `spacy` (or `spacy:PIPELINE`), `types`, `mentions`. Raises InputError for another name, ComponentError for a pipeline
@@ -49,7 +49,7 @@ def check_phrases(names: Sequence[str], task: Task) -> None:
 def _check_kind(name: str) -> None:
     kind, colon, _ = name.partition(":")
     if kind != SPACY and (colon or kind not in EXTRACTORS):
-        raise InputError("unknown-phrases", name=name, hint=choices(name, [*EXTRACTORS, SPACY]))
+        raise InputError("unknown-phrases", name=name, hint=did_you_mean(name, [*EXTRACTORS, SPACY]))
 
 
 def _one(name: str) -> Extractor:

@@ -1,4 +1,4 @@
-"""Objects without a detector: what differs in colour from the picture's border (boundary prior: Wei et al. 2012; the rest our own)."""
+"""Objects without a detector: what differs in colour from the image's border (boundary prior: Wei et al. 2012; the rest our own)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from hvpkit.interfaces import ObjectProposer, ObjectQuery
+from hvpkit.interfaces import DetectionQuery, ObjectDetector
 from hvpkit.types import Box, VisualObject
 
 SIDE = 128  # pixels of the longer side while it is looked at
@@ -18,25 +18,25 @@ BORDER = 0.04  # of the shorter side
 SAMPLES = 300  # border pixels that stand for the ground
 RIVALS = 0.08  # share of the border that may belong to the object
 FAINT = 6.0  # CIE Lab units below which nothing stands out
-SMALL = 0.004  # share of the picture below which a patch is a speck
+SMALL = 0.004  # share of the image below which a patch is a speck
 
 Map = NDArray[np.float64]
 
 
-class Saliency(ObjectProposer):
+class SaliencyDetector(ObjectDetector):
     """Boxes around patches whose colours the border does not have; scores grow with the contrast, in CIE Lab, from 0 to 1."""
 
     version = "1"
     threshold = 0.2
 
-    def propose(self, queries: Sequence[ObjectQuery]) -> list[list[VisualObject]]:
-        """Look at each picture by itself; phrases are not read."""
-        return [salient(query.picture, query.size) for query in queries]
+    def detect(self, queries: Sequence[DetectionQuery]) -> list[list[VisualObject]]:
+        """Look at each image by itself; phrases are not read."""
+        return [salient(query.image, query.size) for query in queries]
 
 
-def salient(picture: Image.Image, size: tuple[int, int]) -> list[VisualObject]:
-    """Find the patches of a picture, in pixels of `size`, the one that stands out most first."""
-    contrast = border_contrast(_small(picture))
+def salient(image: Image.Image, size: tuple[int, int]) -> list[VisualObject]:
+    """Find the patches of an image, in pixels of `size`, the one that stands out most first."""
+    contrast = border_contrast(_small(image))
     level = max(FAINT, otsu(contrast))
     patches, _ = ndimage.label(ndimage.binary_opening(np.pad(contrast > level, 1), iterations=1)[1:-1, 1:-1])
     height, width = contrast.shape
@@ -52,9 +52,9 @@ def salient(picture: Image.Image, size: tuple[int, int]) -> list[VisualObject]:
     return sorted(found, key=lambda item: -(item.score or 0))
 
 
-def border_contrast(picture: Image.Image) -> Map:
+def border_contrast(image: Image.Image) -> Map:
     """Give each pixel's distance in CIE Lab from the border's colours, smoothed: to the nearest but a few, for objects touch the border."""
-    lab = _lab(np.asarray(picture, dtype=np.float64) / 255)
+    lab = _lab(np.asarray(image, dtype=np.float64) / 255)
     lab = ndimage.gaussian_filter(lab, (1, 1, 0))
     rim = max(1, round(BORDER * min(lab.shape[:2])))
     border = np.ones(lab.shape[:2], bool)
@@ -78,10 +78,10 @@ def otsu(values: Map) -> float:
     return float(edges[1:][np.nanargmax(np.where(np.isfinite(between), between, -1))])
 
 
-def _small(picture: Image.Image) -> Image.Image:
-    share = SIDE / max(picture.size)
-    width, height = (max(3, round(side * share)) for side in picture.size)
-    return picture.resize((width, height), Image.Resampling.BOX if share < 1 else Image.Resampling.BILINEAR)
+def _small(image: Image.Image) -> Image.Image:
+    share = SIDE / max(image.size)
+    width, height = (max(3, round(side * share)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BOX if share < 1 else Image.Resampling.BILINEAR)
 
 
 def _lab(rgb: Map) -> Map:

@@ -11,40 +11,40 @@ from typing import Any
 
 from hvpkit.batching import Batcher
 from hvpkit.config.recipe import Recipe, describe_objects
-from hvpkit.data.prepared import PreparedData, advised, open_prepared
-from hvpkit.data.shuffle_images import shuffle_pictures
+from hvpkit.data.prepared import PreparedData, open_prepared, with_advice
+from hvpkit.data.shuffle_images import shuffle_images
 from hvpkit.errors import DataError, InputError
 from hvpkit.evaluation.metrics import Scores, entity_scores, relation_scores
-from hvpkit.evaluation.wordpiece import piece_scores
-from hvpkit.features.cache import open_pyramids
-from hvpkit.features.fingerprint import features_folder
-from hvpkit.inference.engine import Decoded, decode, with_picture
-from hvpkit.labels.bio import to_tags
-from hvpkit.labels.gold import answers_of
+from hvpkit.evaluation.wordpiece import wordpiece_scores
+from hvpkit.features.cache import open_feature_cache
+from hvpkit.features.fingerprint import feature_dir
+from hvpkit.inference.engine import Decoded, count_with_image, predict_stream
+from hvpkit.labels.bio import encode_bio
+from hvpkit.labels.gold import gold_labels
 from hvpkit.labels.inventory import label_kinds
 from hvpkit.messages import Message
 from hvpkit.model.model import Model
 from hvpkit.saving.model_folder import ModelFolder
 from hvpkit.saving.weights import load_model
-from hvpkit.synthetic.upper_bounds import groups
+from hvpkit.synthetic.upper_bounds import group_examples
 from hvpkit.types import Example, Relation, Split
 from hvpkit.utils.progress import track
 
 
 @dataclass(frozen=True)
 class GroupScore:
-    """F1 over a group of examples that hold `gold` answers, and the best F1 that text alone and text with pictures allow, all 0..1."""
+    """F1 over a group of examples that hold `gold` answers, and the best F1 that text alone and text with images allow, all 0..1."""
 
     examples: int
     gold: int
     text_ceiling: float
     f1: float
-    picture_ceiling: float
+    image_ceiling: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores, and of what: data, split, fingerprint, examples with a picture, examples that could not be read, the model's remarks.
+    """Scores, and of what: data, split, fingerprint, examples with an image, examples that could not be read, the model's remarks.
 
     `groups` hold the scores beside their ceilings where the data knows these, as the dev and test splits of the demo do.
     """
@@ -54,7 +54,7 @@ class Evaluation:
     data: str
     split: Split
     fingerprint: str
-    pictures: int
+    images: int
     unread: int
     first_error: Message | None
     seed: int
@@ -73,11 +73,11 @@ def evaluate(
 ) -> Evaluation:
     """Score a model on a split of its own data, or of `data_folder`; write every prediction to `predictions` if asked.
 
-    A seed to `shuffle` gives each example the picture of another (hvpkit/data/shuffle_images.py): a control, told among the remarks.
+    A seed to `shuffle` gives each example the image of another (hvpkit/data/shuffle_images.py): a control, told among the remarks.
     Raises DataError when the data is for another task, has other labels alone, has no such split or none of it can be read; InputError when
-    `predictions` is a file of something else, or pictures are to be shuffled that the model does not look at.
+    `predictions` is a file of something else, or images are to be shuffled that the model does not look at.
     """
-    if shuffle is not None and not folder.recipe.uses_pictures:
+    if shuffle is not None and not folder.recipe.uses_images:
         raise InputError("shuffle-without-images", model=folder.folder)
     if predictions is not None:
         check_replaceable(predictions)
@@ -85,31 +85,31 @@ def evaluate(
     examples = _examples(folder, data, split)
     unknown = unknown_labels(data, folder)
     if shuffle is not None:
-        examples = shuffle_pictures(examples, shuffle)
+        examples = shuffle_images(examples, shuffle)
     if predictions is not None:
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.touch()  # a place that cannot be written is told before the work, not after it
     model = load_model(folder)
     with _batcher(model, folder.recipe, data) as batcher:
-        answers = list(track(decode(model, batcher, examples), "examples", len(examples)))
-        pieces = piece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "pieces" else None
+        answers = list(track(predict_stream(model, batcher, examples), "examples", len(examples)))
+        pieces = wordpiece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "pieces" else None
     if predictions is not None:
         write_predictions(predictions, examples, answers)
     errors = [answer for answer in answers if isinstance(answer, InputError)]
     if len(errors) == len(examples):
-        raise DataError("no-example-readable", count=len(examples), split=split, data=data.folder, reason=advised(errors[0]))
+        raise DataError("no-example-readable", count=len(examples), split=split, data=data.folder, reason=with_advice(errors[0]))
     return Evaluation(
         model=folder.folder,
         task=folder.recipe.task,
         data=data.manifest.name,
         split=split,
         fingerprint=data.manifest.fingerprint,
-        pictures=with_picture(folder.recipe, examples),
+        images=count_with_image(folder.recipe, examples),
         unread=len(errors),
         first_error=errors[0].message if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
-        remarks=[*folder.metrics["remarks"], *_of_data(folder, data, unknown & labels_of(examples), shuffle)],
+        remarks=[*folder.metrics["remarks"], *_of_data(folder, data, unknown & label_set(examples), shuffle)],
         groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
         scores=pieces or score_predictions(examples, answers),
     )
@@ -137,19 +137,19 @@ def unknown_labels(data: PreparedData, folder: ModelFolder) -> set[str]:
     return unknown
 
 
-def labels_of(examples: Sequence[Example]) -> set[str]:
+def label_set(examples: Sequence[Example]) -> set[str]:
     """Name the types or relations that examples have."""
-    return {label for example in examples for _, label in answers_of(example)}
+    return {label for example in examples for _, label in gold_labels(example)}
 
 
 def _of_data(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle: int | None) -> Iterator[Message]:
-    """Say how this data is not what the model was trained with; of pictures the fingerprint tells nothing."""
+    """Say how this data is not what the model was trained with; of images the fingerprint tells nothing."""
     recipe, trained = folder.recipe, folder.metrics["data"]
     if data.manifest.name == trained["name"] and trained["fingerprint"] not in (None, data.manifest.fingerprint):
         yield Message("trained-with-other-data", name=trained["name"], fingerprint=trained["fingerprint"])
     if unknown:
         yield Message("labels-missed", names=sorted(unknown))
-    if recipe.uses_pictures and data.manifest.text_only:
+    if recipe.uses_images and data.manifest.text_only:
         yield Message("data-without-images")
     elif recipe.uses_objects and (here := describe_objects(data.objects)) != (then := describe_objects(recipe.data.objects)):
         yield Message("trained-with-other-objects", expected=then, found=here)
@@ -160,10 +160,10 @@ def _of_data(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle
 @contextmanager
 def _batcher(model: Model, recipe: Recipe, data: PreparedData) -> Iterator[Batcher]:
     """Give a batcher that takes the features of a frozen backbone from where training keeps them."""
-    if model.vision is None or not model.vision.constant:
+    if model.vision is None or not model.vision.is_frozen:
         yield Batcher(model, recipe)
         return
-    with open_pyramids(model.vision, features_folder(data.folder)) as pyramids:
+    with open_feature_cache(model.vision, feature_dir(data.folder)) as pyramids:
         yield Batcher(model, recipe, pyramids)
 
 
@@ -174,9 +174,11 @@ def group_scores(
     if not ceilings:
         return {}
     answer_of = {example.id: answer for example, answer in zip(examples, answers, strict=True)}
-    scores = {name: score_predictions(group, [answer_of[example.id] for example in group]) for name, group in groups(examples).items()}
+    scores = {
+        name: score_predictions(group, [answer_of[example.id] for example in group]) for name, group in group_examples(examples).items()
+    }
     return {
-        name: GroupScore(found.examples, found.overall.gold, ceilings[name]["text"], found.overall.f1, ceilings[name]["picture"])
+        name: GroupScore(found.examples, found.overall.gold, ceilings[name]["text"], found.overall.f1, ceilings[name]["image"])
         for name, found in scores.items()
         if name in ceilings
     }
@@ -227,5 +229,5 @@ def score_predictions(examples: Sequence[Example], answers: Sequence[Decoded | I
         predicted = [answer.label if isinstance(answer, Relation) else "None" for answer in answers]
         return relation_scores([str(example.relation) for example in examples], predicted)
     found = [answer if isinstance(answer, list) else [] for answer in answers]
-    tags = [to_tags(entities, len(example.words)) for example, entities in zip(examples, found, strict=True)]
+    tags = [encode_bio(entities, len(example.words)) for example, entities in zip(examples, found, strict=True)]
     return entity_scores([example.tags or () for example in examples], tags)

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 import torch
 
-from hvpkit.batching import Batcher, Item
+from hvpkit.batching import Batcher, EncodedExample
 from hvpkit.errors import InputError
 from hvpkit.evaluation.metrics import Scores, entity_scores
 from hvpkit.inference.engine import hold, looking, predict
 from hvpkit.interfaces import Batch
-from hvpkit.model.heads.wordpiece_crf import PieceCrfHead
+from hvpkit.model.heads.wordpiece_crf import WordpieceCrfHead
 from hvpkit.model.model import Model
 from hvpkit.types import Example
 
 
 @torch.no_grad()
-def piece_scores(model: Model, batcher: Batcher, examples: Sequence[Example], batch_size: int = 32) -> tuple[Scores, list[InputError]]:
+def wordpiece_scores(model: Model, batcher: Batcher, examples: Sequence[Example], batch_size: int = 32) -> tuple[Scores, list[InputError]]:
     """Score the tags at words' first pieces with seqeval, and give the errors of examples that cannot be read.
 
     A predicted PAD, X, [CLS] or [SEP] goes there as it is. Words beyond `data.max_length`, and words of no pieces, are left out; an example
@@ -41,13 +41,13 @@ def piece_scores(model: Model, batcher: Batcher, examples: Sequence[Example], ba
 def _tags(model: Model, batcher: Batcher, examples: Sequence[Example]) -> list[dict[int, str] | InputError]:
     """Give each example's tags by word, or why it cannot be read."""
     read = [_encoded(batcher, example) for example in examples]
-    items = [item for item in read if isinstance(item, Item)]
+    items = [item for item in read if isinstance(item, EncodedExample)]
     hold(batcher, items)
     answers = iter(predict(model, batcher, items, _word_tags) if items else ())
-    return [next(answers) if isinstance(item, Item) else item for item in read]
+    return [next(answers) if isinstance(item, EncodedExample) else item for item in read]
 
 
-def _encoded(batcher: Batcher, example: Example) -> Item | InputError:
+def _encoded(batcher: Batcher, example: Example) -> EncodedExample | InputError:
     try:
         return batcher.encode(example, labelled=False)
     except InputError as error:
@@ -55,7 +55,7 @@ def _encoded(batcher: Batcher, example: Example) -> Item | InputError:
 
 
 def _word_tags(model: Model, batch: Batch) -> list[dict[int, str]]:
-    if not isinstance(model.head, PieceCrfHead):
+    if not isinstance(model.head, WordpieceCrfHead):
         raise ValueError("tags of pieces are scored where the head is a CRF over pieces")
     batch = batch.to(next(model.parameters()).device)
     return model.head.word_tags(Model.forward(model, batch).scores, batch.text)

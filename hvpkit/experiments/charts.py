@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hvpkit.experiments.report import Report, Row, f1_over_seeds
+from hvpkit.experiments.report import ExperimentReport, ReportRow, f1_over_seeds
 
 KINDS = ("png", "pdf")
 
 
-def draw_charts(report: Report, folder: Path) -> list[Path] | None:
+def draw_charts(report: ExperimentReport, folder: Path) -> list[Path] | None:
     """Draw a chart a dataset; None where matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ def draw_charts(report: Report, folder: Path) -> list[Path] | None:
         figure = Figure(figsize=(6, 4), layout="tight")
         axis = figure.subplots()
         drawn = _lines(report, dataset, axis) if len({row.part for row in report.rows()}) > 1 else _bars(report, dataset, axis)
-        axis.set(ylabel=f"{report.header.plan.score} F1 (%)", title=f"{report.header.plan.title}: {dataset}")
+        axis.set(ylabel=f"{report.header.plan.score_split} F1 (%)", title=f"{report.header.plan.title}: {dataset}")
         for kind in KINDS if drawn else ():
             file = folder / f"{re.sub(r'[^-.=+A-Za-z0-9]+', '_', dataset)}.{kind}"
             figure.savefig(file, dpi=150, metadata={"CreationDate": None} if kind == "pdf" else None)
@@ -31,10 +31,10 @@ def draw_charts(report: Report, folder: Path) -> list[Path] | None:
     return written
 
 
-def _lines(report: Report, dataset: str, axis: Any) -> bool:  # noqa: ANN401 - matplotlib's
+def _lines(report: ExperimentReport, dataset: str, axis: Any) -> bool:  # noqa: ANN401 - matplotlib's
     """Draw one line a system over the parts of the training set, with the standard deviation over seeds."""
     parts = list(dict.fromkeys(row.part for row in report.rows()))
-    series: dict[str, dict[str, Row]] = {}
+    series: dict[str, dict[str, ReportRow]] = {}
     for row in report.rows():
         if report.of_row(row, dataset):
             series.setdefault(row.label, {})[row.part] = row
@@ -57,7 +57,7 @@ def _share(part: str) -> float:
     return 100.0 if part == "all" else float(part.rstrip("%"))
 
 
-def _bars(report: Report, dataset: str, axis: Any) -> bool:  # noqa: ANN401 - matplotlib's
+def _bars(report: ExperimentReport, dataset: str, axis: Any) -> bool:  # noqa: ANN401 - matplotlib's
     """Draw one bar a row, with the standard deviation over seeds."""
     scores = {row.label: f1_over_seeds(report, report.of_row(row, dataset)) for row in report.rows()}
     found = {label: score for label, score in scores.items() if score is not None}
@@ -65,5 +65,5 @@ def _bars(report: Report, dataset: str, axis: Any) -> bool:  # noqa: ANN401 - ma
         spreads = [100 * (score.spread or 0.0) for score in found.values()]
         axis.barh(list(found), [100 * score.mean for score in found.values()], xerr=spreads, capsize=3)
         axis.invert_yaxis()
-        axis.set(xlabel=f"{report.header.plan.score} F1 (%)")
+        axis.set(xlabel=f"{report.header.plan.score_split} F1 (%)")
     return bool(found)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hvpkit.data.prepared import MANIFEST, open_prepared
-from hvpkit.errors import DataError, PlanError, choices
-from hvpkit.experiments.plan import Dataset, Drawn
+from hvpkit.errors import DataError, PlanError, did_you_mean
+from hvpkit.experiments.plan import DatasetSpec, SyntheticSpec
 from hvpkit.registry import Registry
 from hvpkit.types import Task
 
@@ -17,7 +17,7 @@ CLASSES = {"mner": 4, "mre": 23}
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownDataset:
     """A dataset of a plan: its task, folder, training examples (an estimate until it is prepared), how it is drawn if it is a demo."""
 
     name: str
@@ -25,7 +25,7 @@ class Known:
     folder: Path
     examples: int
     classes: int
-    drawn: Drawn | None = None
+    drawn: SyntheticSpec | None = None
 
     @property
     def is_prepared(self) -> bool:
@@ -33,7 +33,7 @@ class Known:
         return (self.folder / MANIFEST).is_file()
 
 
-def known_dataset(name: str, given: Dataset, registry: Registry) -> Known:
+def known_dataset(name: str, given: DatasetSpec, registry: Registry) -> KnownDataset:
     """Find out what a plan's dataset is; raises PlanError for one that is neither prepared, nor drawn, nor read by anything installed."""
     folder = given.folder or Path("data") / name
     if (folder / MANIFEST).is_file():
@@ -42,17 +42,17 @@ def known_dataset(name: str, given: Dataset, registry: Registry) -> Known:
         except DataError as error:
             raise PlanError(error.message) from error
         kinds = len({label[2:] if manifest.task == "mner" else label for label in manifest.labels} - {""})
-        return Known(name, manifest.task, folder, manifest.counts["train"], kinds, given.drawn)
+        return KnownDataset(name, manifest.task, folder, manifest.counts["train"], kinds, given.drawn)
     if given.drawn is not None:
-        return Known(name, given.drawn.task, folder, given.drawn.size, CLASSES[given.drawn.task], given.drawn)
+        return KnownDataset(name, given.drawn.task, folder, given.drawn.size, CLASSES[given.drawn.task], given.drawn)
     readers = registry.names("reader")
     if name in readers and len(registry.get("reader", name).tasks) == 1:
         task: Task = "mre" if "mre" in registry.get("reader", name).tasks else "mner"
-        return Known(name, task, folder, PUBLIC_SIZES.get(name, 2000), CLASSES[task])
-    raise PlanError("dataset-unknown", name=name, folder=folder, hint=choices(name, readers))
+        return KnownDataset(name, task, folder, PUBLIC_SIZES.get(name, 2000), CLASSES[task])
+    raise PlanError("dataset-unknown", name=name, folder=folder, hint=did_you_mean(name, readers))
 
 
-def draw(known: Known) -> None:
+def generate_dataset(known: KnownDataset) -> None:
     """Draw a demo dataset where it is not there; raises DataError where what is there was drawn otherwise."""
     if known.drawn is None:
         return
@@ -67,7 +67,7 @@ def draw(known: Known) -> None:
     generate(known.folder, task=known.drawn.task, **settings)
 
 
-def require_prepared(datasets: list[Known]) -> None:
+def require_prepared(datasets: list[KnownDataset]) -> None:
     """Raise DataError, naming all that are missing and what to type, unless every dataset is there."""
     missing = [known for known in datasets if not known.is_prepared]
     if missing:

@@ -11,18 +11,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from hvpkit.config.compatibility import named_components, plugins_of
+from hvpkit.config.compatibility import component_plugins, named_components
 from hvpkit.config.loading import load_recipe, recipe_from_text, shipped_recipes
 from hvpkit.config.recipe import Recipe
-from hvpkit.config.yaml_reader import differences, dump
+from hvpkit.config.yaml_reader import diff_settings, dump
 from hvpkit.errors import ComponentError, PlanError, RecipeError
-from hvpkit.experiments.datasets import Known, known_dataset
+from hvpkit.experiments.datasets import KnownDataset, known_dataset
 from hvpkit.experiments.plan import Plan, System, Transfer
 from hvpkit.messages import LocatedMessage, Message
 from hvpkit.registry import Registry
 from hvpkit.types import Task
 
-TWIN = ("vision=null", "fusion=none")
+TEXT_ONLY_CONTROL = ("vision=null", "fusion=none")
 
 
 class PlannedRun(BaseModel):
@@ -50,7 +50,7 @@ class PlannedRun(BaseModel):
 
     def differs_from(self, other: PlannedRun) -> list[Message]:
         """Name what of another run of this name is not the same work."""
-        recipe = [] if self.recipe == other.recipe else [Message("recipe-changed", settings=differences(other.recipe, self.recipe))]
+        recipe = [] if self.recipe == other.recipe else [Message("recipe-changed", settings=diff_settings(other.recipe, self.recipe))]
         return recipe + ([] if self.plugins == other.plugins else [Message("plugins-changed")])
 
 
@@ -60,7 +60,7 @@ class Expansion:
 
     runs: list[PlannedRun] = field(default_factory=list)
     left_out: list[Message] = field(default_factory=list)
-    datasets: dict[str, Known] = field(default_factory=dict)
+    datasets: dict[str, KnownDataset] = field(default_factory=dict)
 
     def planned(self, plan: Plan) -> list[PlannedRun]:
         """List what will be done: the runs, or every trial of each in a search."""
@@ -124,7 +124,7 @@ class _Expander:
         return self.found
 
     def _problem(self, message: Message, *keys: str | int) -> None:
-        self.problems.append(LocatedMessage(self.plan.origin.of(*keys), message))
+        self.problems.append(LocatedMessage(self.plan.origin.location(*keys), message))
 
     # ------------------------------------------------------------------------------------------------------------- recipes
     def _recipes(self, name: str, system: System) -> dict[Task, str]:
@@ -169,7 +169,7 @@ class _Expander:
             self._add(system, dataset, recipe, point, f"{system}.{dataset}.{point.suffix()}")
 
     def _points(self) -> Iterator[_Point]:
-        parts = [(share, None) for share in self.plan.shares] + [(1.0, shots) for shots in self.plan.shots]
+        parts = [(share, None) for share in self.plan.fractions] + [(1.0, shots) for shots in self.plan.shots]
         axes = [[(key, value) for value in values] for key, values in self.plan.grid.items()]
         for (share, shots), settings, seed in product(parts, product(*axes), self.plan.seeds):
             yield _Point(seed, share, shots, dict(settings))
@@ -205,14 +205,14 @@ class _Expander:
                 shots=point.shots,
                 settings=settings,
                 recipe=made.to_yaml(),
-                plugins=plugins_of(made, self.registry),
+                plugins=component_plugins(made, self.registry),
                 **start,  # type: ignore[arg-type]
             )
         )
 
     # --------------------------------------------------------------------------------------------------------------- twins
     def _twins(self) -> None:
-        """Give each run that sees pictures the run of the same recipe on text alone; equal recipes share it."""
+        """Give each run that sees images the run of the same recipe on text alone; equal recipes share it."""
         if "text-only" not in self.plan.controls:
             return
         same = {run.recipe: run.name for run in reversed(self.found.runs) if run.start is None}
@@ -232,13 +232,13 @@ class _Expander:
         if recipe_from_text(run.recipe).vision is None:
             return None
         try:
-            alone = recipe_from_text(run.recipe, TWIN, self.registry)
+            alone = recipe_from_text(run.recipe, TEXT_ONLY_CONTROL, self.registry)
         except RecipeError as error:
             reason = error.problems[-1].message if error.problems else error.message
             self.found.left_out.append(Message("system-without-text-only", system=run.system, dataset=run.dataset, reason=reason))
             return None
         changed = {"name": _name(f"{run.name}.text-only"), "recipe": alone.to_yaml(), "is_twin": True}
-        return run.model_copy(update=changed | {"plugins": plugins_of(alone, self.registry)})
+        return run.model_copy(update=changed | {"plugins": component_plugins(alone, self.registry)})
 
     def _names(self) -> None:
         lines: dict[str, PlannedRun] = {}

@@ -12,8 +12,8 @@ from typing import Any
 from hvpkit.errors import InputError, PlanError, RecipeError
 from hvpkit.experiments.expand import PlannedRun, trial_name, with_settings
 from hvpkit.experiments.plan import Axis, Plan, Search
-from hvpkit.experiments.processes import MODELS, Epoch, Processes, RunFailed, Stopped
-from hvpkit.experiments.results import Data, Result, ResultsFile, Trial
+from hvpkit.experiments.processes import MODELS, Epoch, Processes, RunFailed, RunInterrupted
+from hvpkit.experiments.results import DataInfo, Result, ResultsFile, Trial
 from hvpkit.messages import Message
 from hvpkit.utils.progress import ProgressBar
 
@@ -31,7 +31,7 @@ def require_optuna() -> Any:  # noqa: ANN401 - a module
 
 
 @dataclass(frozen=True)
-class Studies:
+class SearchStudies:
     """The studies of a plan."""
 
     plan: Plan
@@ -40,7 +40,7 @@ class Studies:
     processes: Processes
     bar: ProgressBar
 
-    def go(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
+    def run(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
         """Do what is left of every study, `jobs` of them at a time; gives why each trial that failed did."""
         require_optuna()
         with ThreadPoolExecutor(self.processes.setup.jobs) as pool:
@@ -101,7 +101,7 @@ class Studies:
         try:
             result = self.processes.result(run, self.plan, watch)
             return result.model_copy(update={"trial": Trial(number=number, settings=settings, epochs=epochs)})
-        except Stopped:
+        except RunInterrupted:
             stopped = Trial(number=number, settings=settings, epochs=epochs, pruned=True)
             return Result(run=run, data=_no_data(run), encoder="", trial=stopped)
         finally:
@@ -135,5 +135,5 @@ def _line(result: Result) -> Message:
     return Message("trial-scored", run=result.run.name, f1=100 * result.dev.f1, settings=settings)
 
 
-def _no_data(run: PlannedRun) -> Data:
-    return Data(name=run.dataset, fingerprint="", examples={}, pictures={})
+def _no_data(run: PlannedRun) -> DataInfo:
+    return DataInfo(name=run.dataset, fingerprint="", examples={}, images={})

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from hvpkit.config.loading import shipped
-from hvpkit.config.option_types import Count
-from hvpkit.config.overrides import Origin, explain, read_source
-from hvpkit.errors import PlanError, RecipeError, choices
+from hvpkit.config.loading import shipped_files
+from hvpkit.config.option_types import PositiveInt
+from hvpkit.config.overrides import SourceLocations, format_validation_error, read_config
+from hvpkit.errors import PlanError, RecipeError, did_you_mean
 from hvpkit.messages import LocatedMessage, Message
 from hvpkit.types import Task
 
@@ -21,7 +21,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]*$")]
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Settings = Annotated[list[str], Field(alias="set")]
+Overrides = Annotated[list[str], Field(alias="set")]
 Control = Literal["text-only", "shuffled"]
 
 
@@ -36,7 +36,7 @@ class System(_Spec):
     """
 
     recipes: Annotated[list[Text], Field(min_length=1)]
-    settings: Settings = []
+    settings: Overrides = []
     published: Text | None = None
     optional: bool = False
 
@@ -47,22 +47,22 @@ class System(_Spec):
         return {"recipes": given} if isinstance(given, list) else given
 
 
-class Drawn(_Spec):
+class SyntheticSpec(_Spec):
     """How a demo dataset is drawn where it is not there yet (`hvp preprocess demo`)."""
 
     task: Task = "mner"
-    size: Count = 2000
+    size: PositiveInt = 2000
     seed: Seed = 0
     irrelevant: Annotated[float, Field(ge=0, le=1)] = 0.3
     ambiguity: Annotated[float, Field(ge=0, le=1)] = 0.6
     test_irrelevant: Annotated[float | None, Field(ge=0, le=1)] = None
 
 
-class Dataset(_Spec):
+class DatasetSpec(_Spec):
     """Prepared data: its folder (`data/<name>` unless given), and for a demo how it is drawn."""
 
     folder: Annotated[Path | None, Field(strict=False)] = None
-    drawn: Drawn | None = None
+    drawn: SyntheticSpec | None = None
 
 
 class Transfer(_Spec):
@@ -70,7 +70,7 @@ class Transfer(_Spec):
 
     source: Annotated[Name, Field(alias="from")]
     to: Name
-    settings: Settings = []
+    settings: Overrides = []
 
 
 class Axis(_Spec):
@@ -99,7 +99,7 @@ class Search(_Spec):
     """A search for settings on dev F1; test is never looked at. `prune` stops a trial that is below the median of those before it."""
 
     space: Annotated[dict[str, Axis], Field(min_length=1)]
-    trials: Count = 20
+    trials: PositiveInt = 20
     prune: bool = True
 
 
@@ -108,18 +108,18 @@ class Plan(_Spec):
 
     title: Text
     systems: Annotated[dict[Name, System], Field(min_length=1)]
-    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
+    datasets: Annotated[dict[Name, DatasetSpec], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
-    shares: list[Fraction] = [1.0]
-    shots: list[Count] = []
+    fractions: list[Fraction] = [1.0]
+    shots: list[PositiveInt] = []
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
-    settings: Settings = []
+    settings: Overrides = []
     transfers: list[Transfer] = []
     controls: list[Control] = []
     reference: Name | None = None
-    score: Literal["test", "dev"] = "test"
+    score_split: Literal["test", "dev"] = "test"
     search: Search | None = None
-    _origin: Origin = PrivateAttr(default_factory=Origin)
+    _origin: SourceLocations = PrivateAttr(default_factory=SourceLocations)
     _file: Path = PrivateAttr(default=Path("plan.yaml"))
 
     @model_validator(mode="before")
@@ -133,7 +133,7 @@ class Plan(_Spec):
         return given | {key: value for key, value in changed.items() if key in given} | shares
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> SourceLocations:
         """Tell where its keys were written, for messages."""
         return self._origin
 
@@ -158,18 +158,20 @@ def _misfits(plan: Plan) -> list[tuple[tuple[str | int, ...], Message]]:
     found: list[tuple[tuple[str | int, ...], Message]] = []
     for number, each in enumerate(plan.transfers):
         lost = [name for name in (each.source, each.to) if name not in plan.datasets]
-        found += [(("transfers", number), Message("dataset-not-in-plan", name=name, hint=choices(name, plan.datasets))) for name in lost]
-    whole = (plan.shares, plan.shots) == ([1.0], [])
-    if not plan.shares and not plan.shots:
+        found += [
+            (("transfers", number), Message("dataset-not-in-plan", name=name, hint=did_you_mean(name, plan.datasets))) for name in lost
+        ]
+    whole = (plan.fractions, plan.shots) == ([1.0], [])
+    if not plan.fractions and not plan.shots:
         found.append((("shares",), Message("plan-without-sizes")))
     if plan.transfers and not whole:
         found.append((("transfers",), Message("transfers-of-parts")))
     if plan.reference is not None and plan.reference not in plan.systems:
-        unknown = Message("system-not-in-plan", name=plan.reference, hint=choices(plan.reference, plan.systems))
+        unknown = Message("system-not-in-plan", name=plan.reference, hint=did_you_mean(plan.reference, plan.systems))
         found.append((("reference",), unknown))
     if plan.search and (len(plan.seeds) > 1 or not whole or plan.grid or plan.transfers or plan.controls):
         found.append((("search",), Message("search-with-others")))
-    if plan.score == "dev" and (plan.transfers or plan.controls):
+    if plan.score_split == "dev" and (plan.transfers or plan.controls):
         found.append((("score",), Message("dev-score-with-others")))
     return found
 
@@ -181,7 +183,7 @@ def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
     """
     file = _find(path)
     try:
-        source = read_source(file)
+        source = read_config(file)
     except RecipeError as error:
         raise (PlanError("plan-invalid", problems=error.problems) if error.problems else PlanError(error.message)) from error
     for override in overrides:
@@ -190,29 +192,29 @@ def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
     try:
         plan = Plan.model_validate(source.values)
     except ValidationError as error:
-        problems += [_problem(found, source.origin) for found in error.errors()]
+        problems += [_problem(found, source.locations) for found in error.errors()]
         raise PlanError("plan-invalid", problems=problems) from error
-    problems += [LocatedMessage(source.origin.of(*keys), message) for keys, message in _misfits(plan)]
+    problems += [LocatedMessage(source.locations.location(*keys), message) for keys, message in _misfits(plan)]
     if problems:
         raise PlanError("plan-invalid", problems=problems)
-    plan._origin, plan._file = source.origin, file
+    plan._origin, plan._file = source.locations, file
     return plan
 
 
-def _problem(found: ErrorDetails, origin: Origin) -> LocatedMessage:
+def _problem(found: ErrorDetails, origin: SourceLocations) -> LocatedMessage:
     """Place one of pydantic's findings; a message of the validators here is told the key that it is about."""
     cause = found.get("ctx", {}).get("error")
     message = cause.args[0] if isinstance(cause, ValueError) and cause.args else None
     if not isinstance(message, Message):
-        return explain(found, origin, Plan)
+        return format_validation_error(found, origin, Plan)
     if "key" in message.fields:
         message = Message(message.code, **message.fields | {"key": ".".join(map(str, found["loc"]))})
-    return LocatedMessage(origin.within(*found["loc"]), message)
+    return LocatedMessage(origin.subtree(*found["loc"]), message)
 
 
 def shipped_plans() -> dict[str, Path]:
     """List the plans that come with hvpkit, by name."""
-    return shipped("experiments")
+    return shipped_files("experiments")
 
 
 def _find(path: Path | str) -> Path:
@@ -220,7 +222,7 @@ def _find(path: Path | str) -> Path:
     if str(path) in known and not Path(path).is_file():
         return known[str(path)]
     if not Path(path).is_file():
-        hint = choices(Path(path).stem, known)
+        hint = did_you_mean(Path(path).stem, known)
         if Path(path).is_dir():
             raise PlanError("plan-is-folder", file=path, hint=hint)
         raise PlanError("plan-not-found", file=path, hint=hint)

@@ -21,7 +21,7 @@ from hvpkit.experiments.plan import Plan
 from hvpkit.experiments.results import Result
 from hvpkit.experiments.worker import Job
 from hvpkit.messages import Message
-from hvpkit.utils.parallel import cores
+from hvpkit.utils.parallel import available_cores
 
 log = logging.getLogger(__name__)
 MODELS, PREDICTIONS, RECIPES, LOGS = "models", "predictions", "recipes", "logs"
@@ -41,11 +41,11 @@ class RunFailed(HvpkitError):
     """A run failed; the others go on."""
 
 
-class Ending(Exception):
+class Shutdown(Exception):
     """The experiment is ending: nothing is started any more, and what goes on is killed."""
 
 
-class Stopped(Exception):
+class RunInterrupted(Exception):
     """A run was stopped before its end because whoever watches its epochs said so."""
 
 
@@ -79,7 +79,7 @@ class Processes:
             recipe=str(recipe),
             model=str(folder / MODELS / run.name),
             predictions=str(folder / PREDICTIONS / f"{run.name}.jsonl"),
-            test=plan.score == "test" and plan.search is None,
+            test=plan.score_split == "test" and plan.search is None,
             shuffled="shuffled" in plan.controls and not run.is_twin,
             start=str(folder / MODELS / run.start) if run.start else None,
             plugins=tuple(map(str, self.setup.plugins)),
@@ -97,7 +97,7 @@ class Processes:
                 with self._guard:
                     self._alive.discard(process)
         if fields is None and self._closed:
-            raise Ending
+            raise Shutdown
         if fields is None:
             raise RunFailed(_reason(log, process.returncode))
         return fields
@@ -105,7 +105,7 @@ class Processes:
     def _start(self, messages: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - a file
         with self._guard:
             if self._closed:
-                raise Ending
+                raise Shutdown
             process = subprocess.Popen(
                 [sys.executable, "-m", "hvpkit.experiments.worker"],
                 stdin=subprocess.PIPE,
@@ -121,7 +121,7 @@ class Processes:
 
     def _environment(self) -> dict[str, str]:
         """Share the cores out among the jobs, unless the user did."""
-        threads = max(1, cores() // self.setup.jobs)
+        threads = max(1, available_cores() // self.setup.jobs)
         return {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"} | os.environ
 
     def kill(self) -> None:
@@ -144,7 +144,7 @@ def _follow(process: subprocess.Popen[str], job: Job, watch: Callable[[Epoch], b
             if "result" in told:
                 fields = told["result"]
             elif not watch(told):
-                raise Stopped
+                raise RunInterrupted
     except (BrokenPipeError, ValueError):  # it ended before it had heard, or said, all
         pass
     except BaseException:

@@ -16,14 +16,14 @@ UNKNOWN = "unknown"  # neither paper nor public code says it
 
 @dataclass(frozen=True)
 class _Printed:
-    """P/R/F1 on the three datasets, and what read text (None: word vectors) and pictures."""
+    """P/R/F1 on the three datasets, and what read text (None: word vectors) and images."""
 
     scores: tuple[str, str, str]
     encoder: str | None
-    pictures: str | None
+    images: str | None
 
 
-# Table 1, digits as printed (F1 is a mean over seeds and need not equal 2PR/(P+R)); encoder and pictures by the systems' papers and code
+# Table 1, digits as printed (F1 is a mean over seeds and need not equal 2PR/(P+R)); encoder and images by the systems' papers and code
 TABLE_1 = {
     "CNN-BiLSTM-CRF": _Printed(("66.24/68.09/67.15", "80.00/78.76/79.37", "-"), None, None),
     "HBiLSTM-CRF": _Printed(("70.32/68.05/69.17", "82.69/78.16/80.37", "-"), None, None),
@@ -61,7 +61,7 @@ class Published:
     f1: str
 
 
-def published(system: str, dataset: str) -> Published | None:
+def find_published(system: str, dataset: str) -> Published | None:
     """Find what Table 1 prints of a system on a dataset."""
     if system not in TABLE_1 or dataset not in DATASETS:
         return None
@@ -69,10 +69,10 @@ def published(system: str, dataset: str) -> Published | None:
     return None if printed == "-" else Published(*printed.split("/"))
 
 
-def conditions(system: str, result: Result) -> tuple[Message, Message, Message]:
-    """Say of data, encoder and pictures whether ours are of the kind that the printed score was made with."""
+def compare_conditions(system: str, result: Result) -> tuple[Message, Message, Message]:
+    """Say of data, encoder and images whether ours are of the kind that the printed score was made with."""
     theirs = TABLE_1[system]
-    return _data(result), _encoder(theirs.encoder, result.encoder), _pictures(theirs.pictures, result)
+    return _data(result), _encoder(theirs.encoder, result.encoder), _images(theirs.images, result)
 
 
 def _data(result: Result) -> Message:
@@ -96,8 +96,8 @@ def _encoder(theirs: str | None, ours: str) -> Message:
     return Message("published-encoder-other", used=name, published=theirs)
 
 
-def _pictures(theirs: str | None, result: Result) -> Message:
-    seen, examples = result.data.pictures.get("test", 0), result.data.examples.get("test", 0)
+def _images(theirs: str | None, result: Result) -> Message:
+    seen, examples = result.data.images.get("test", 0), result.data.examples.get("test", 0)
     sees, ours = bool(result.backbone and seen), "none"
     if sees:
         ours = Message("images-used", backbone=result.backbone, weights=result.weights, images=seen, examples=examples)

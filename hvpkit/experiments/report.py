@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hvpkit.experiments.published_scores import TABLE_3, conditions, published
-from hvpkit.experiments.results import Header, Outcomes, Result, Score, read_results
-from hvpkit.experiments.seed_statistics import Difference, OverSeeds, compare, over_seeds
-from hvpkit.experiments.tables import Cell, Table, with_best
+from hvpkit.experiments.published_scores import TABLE_3, compare_conditions, find_published
+from hvpkit.experiments.results import Header, Outcomes, Result, RunScore, read_results
+from hvpkit.experiments.seed_statistics import Difference, SeedStatistics, compare, seed_statistics
+from hvpkit.experiments.tables import Cell, Table, mark_best
 from hvpkit.messages import Message
 
 METRICS = ("precision", "recall", "f1")
@@ -18,7 +18,7 @@ MISSING = "-"
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """One line of the scores: a system trained on a part of the training set with the settings of a grid point."""
 
     system: str
@@ -32,14 +32,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class ExperimentReport:
     """Results, in the plan's order."""
 
     header: Header
     results: dict[str, Result]
 
     @classmethod
-    def of(cls, folder: Path) -> Report:
+    def from_folder(cls, folder: Path) -> ExperimentReport:
         """Read a folder's results; raises PlanError."""
         header, results = read_results(folder)
         found = {result.run.name: result for result in results}
@@ -86,29 +86,29 @@ class Report:
         there = {result.run.dataset for result in self.results.values()}
         return [name for name in self.header.plan.datasets if name in there]
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ReportRow]:
         """List the rows with results: part by part of the training set, systems in the plan's order."""
         rows = dict.fromkeys(row_of(result) for result in self.main)
-        parts = list(dict.fromkeys([*map(_share, self.header.plan.shares), *map(_shots, self.header.plan.shots)]))
+        parts = list(dict.fromkeys([*map(_share, self.header.plan.fractions), *map(_shots, self.header.plan.shots)]))
         return sorted(rows, key=lambda row: parts.index(row.part) if row.part in parts else len(parts))
 
-    def of_row(self, row: Row, dataset: str) -> list[Result]:
+    def of_row(self, row: ReportRow, dataset: str) -> list[Result]:
         """Give a row's results on a dataset, one a seed."""
         return [result for result in self.main if row_of(result) == row and result.run.dataset == dataset]
 
-    def score(self, result: Result) -> Score | None:
+    def score(self, result: Result) -> RunScore | None:
         """Give the score that the plan is about."""
-        return result.test if self.header.plan.score == "test" else result.dev
+        return result.test if self.header.plan.score_split == "test" else result.dev
 
-    def twins(self, results: Sequence[Result]) -> list[Result]:
+    def controls(self, results: Sequence[Result]) -> list[Result]:
         """Give the results of the text-only twins, where finished."""
         return [self.results[result.run.twin] for result in results if result.run.twin in self.results]
 
 
-def row_of(result: Result) -> Row:
+def row_of(result: Result) -> ReportRow:
     """Say in which row a result stands."""
     run = result.run
-    return Row(run.system, _share(run.share) if run.shots is None else _shots(run.shots), tuple(run.settings.items()))
+    return ReportRow(run.system, _share(run.share) if run.shots is None else _shots(run.shots), tuple(run.settings.items()))
 
 
 def _share(share: float) -> str:
@@ -119,7 +119,7 @@ def _shots(shots: int) -> str:
     return f"{shots} shots"
 
 
-def percent(score: OverSeeds | None) -> str:
+def percent(score: SeedStatistics | None) -> str:
     """Write a score in percent: mean±std, or the mean of one seed."""
     if score is None:
         return MISSING
@@ -131,17 +131,17 @@ def signed(value: float) -> str:
     return f"{100 * value:+.2f}"
 
 
-def f1_over_seeds(report: Report, results: Sequence[Result]) -> OverSeeds | None:
+def f1_over_seeds(report: ExperimentReport, results: Sequence[Result]) -> SeedStatistics | None:
     """Summarise F1 of results over their seeds."""
     return _over([score.f1 for result in results if (score := report.score(result)) is not None])
 
 
-def _over(values: Sequence[float]) -> OverSeeds | None:
-    return over_seeds(values) if values else None
+def _over(values: Sequence[float]) -> SeedStatistics | None:
+    return seed_statistics(values) if values else None
 
 
 # ------------------------------------------------------------------------------------------------------------------- tables
-def _scores_table(report: Report) -> Table:
+def _scores_table(report: ExperimentReport) -> Table:
     plan, rows, kinds = report.header.plan, report.rows(), _Columns(report)
     names = [(dataset, name) for dataset in report.datasets for name, _ in kinds.of(dataset)]
     made: list[tuple[Cell, ...]] = []
@@ -150,8 +150,8 @@ def _scores_table(report: Report) -> Table:
         found = [[score(row) for dataset in report.datasets for _, score in kinds.of(dataset)] for row in of_part]
         cells = [[*_row_cells(report, row), *(Cell(percent(score)) for score in own)] for row, own in zip(of_part, found, strict=True)]
         compared = [[score.mean if score and name in NAMES else None for score, (_, name) in zip(own, names, strict=True)] for own in found]
-        made += with_best(cells, compared, lambda value: f"{100 * value:.2f}")
-    notes = [Message("table-scores", split=plan.score)]
+        made += mark_best(cells, compared, lambda value: f"{100 * value:.2f}")
+    notes = [Message("table-scores", split=plan.score_split)]
     if "text-only" in plan.controls:
         notes.append(Message("table-text-only"))
     if "shuffled" in plan.controls:
@@ -162,17 +162,17 @@ def _scores_table(report: Report) -> Table:
 class _Columns:
     """The columns of a dataset: a name, and the score of a row."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ExperimentReport) -> None:
         self.report = report
 
-    def of(self, dataset: str) -> list[tuple[str, Callable[[Row], OverSeeds | None]]]:
-        def metric(name: str) -> Callable[[Row], OverSeeds | None]:
+    def of(self, dataset: str) -> list[tuple[str, Callable[[ReportRow], SeedStatistics | None]]]:
+        def metric(name: str) -> Callable[[ReportRow], SeedStatistics | None]:
             return lambda row: _over([getattr(score, name) for r in self.report.of_row(row, dataset) if (score := self.report.score(r))])
 
-        def twin(row: Row) -> OverSeeds | None:
-            return f1_over_seeds(self.report, self.report.twins(self.report.of_row(row, dataset)))
+        def twin(row: ReportRow) -> SeedStatistics | None:
+            return f1_over_seeds(self.report, self.report.controls(self.report.of_row(row, dataset)))
 
-        def shuffled(row: Row) -> OverSeeds | None:
+        def shuffled(row: ReportRow) -> SeedStatistics | None:
             return _over([result.shuffled.f1 for result in self.report.of_row(row, dataset) if result.shuffled])
 
         controls = {"text-only": ("text-only F1", twin), "shuffled": ("shuffled F1", shuffled)}
@@ -180,18 +180,18 @@ class _Columns:
         return [*zip(NAMES, map(metric, METRICS), strict=True), *asked]
 
 
-def _row_columns(report: Report) -> tuple[str, ...]:
+def _row_columns(report: ExperimentReport) -> tuple[str, ...]:
     rows = report.rows()
     part = ("training set",) if any(row.part != "all" for row in rows) else ()
     return ("system", *part, *dict.fromkeys(key for row in rows for key, _ in row.settings))
 
 
-def _row_cells(report: Report, row: Row) -> list[Cell]:
+def _row_cells(report: ExperimentReport, row: ReportRow) -> list[Cell]:
     values = {"system": row.system, "training set": row.part} | dict(row.settings)
     return [Cell(values.get(column, "")) for column in _row_columns(report)]
 
 
-def _seeds_table(report: Report) -> Table:
+def _seeds_table(report: ExperimentReport) -> Table:
     rows = []
     for row in report.rows():
         for dataset in report.datasets:
@@ -205,7 +205,7 @@ def _seeds_table(report: Report) -> Table:
     return Table("seeds", "F1 over seeds", columns, rows, [Message("table-seeds")])
 
 
-def _differences_table(report: Report) -> Table:
+def _differences_table(report: ExperimentReport) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for dataset in report.datasets:
         for part in dict.fromkeys(row.part for row in report.rows()):
@@ -215,14 +215,14 @@ def _differences_table(report: Report) -> Table:
                 mine = report.of_row(row, dataset)
                 if first is not None and row != first:
                     rows += _difference(report, part, dataset, (row.label, mine), (first.label, report.of_row(first, dataset)))
-                if report.twins(mine):
-                    rows += _difference(report, part, dataset, (row.label, mine), (Message("table-own-text-only"), report.twins(mine)))
+                if report.controls(mine):
+                    rows += _difference(report, part, dataset, (row.label, mine), (Message("table-own-text-only"), report.controls(mine)))
     columns = ("data", "training set", "first", "second", "F1", "95%", "p", "beware")
     return Table("differences", "Differences", columns, rows, [Message("table-differences")])
 
 
 def _difference(
-    report: Report, part: str, dataset: str, one: tuple[str, list[Result]], other: tuple[str, list[Result]]
+    report: ExperimentReport, part: str, dataset: str, one: tuple[str, list[Result]], other: tuple[str, list[Result]]
 ) -> Iterator[tuple[Cell, ...]]:
     found = difference(report, one[1], other[1])
     if found is None:
@@ -233,7 +233,7 @@ def _difference(
     yield tuple(map(Cell, texts))
 
 
-def difference(report: Report, one: Sequence[Result], other: Sequence[Result]) -> Difference | None:
+def difference(report: ExperimentReport, one: Sequence[Result], other: Sequence[Result]) -> Difference | None:
     """Compare two systems' results over the seeds that both have; None where there is none."""
     first, second = ({result.run.seed: result for result in results if report.score(result)} for results in (one, other))
     seeds = [seed for seed in first if seed in second]
@@ -242,18 +242,18 @@ def difference(report: Report, one: Sequence[Result], other: Sequence[Result]) -
         return None
     outcomes = [[by_seed[seed].outcomes for seed in seeds] for by_seed in (first, second)]
     known: list[list[Outcomes]] = [[each for each in run if each is not None] for run in outcomes]
-    tested = report.header.plan.score == "test" and all(len(run) == len(seeds) for run in known)
+    tested = report.header.plan.score_split == "test" and all(len(run) == len(seeds) for run in known)
     return compare(scores[0], scores[1], (known[0], known[1]) if tested else None)
 
 
-def _transfers_table(report: Report) -> Table | None:
+def _transfers_table(report: ExperimentReport) -> Table | None:
     rows = []
     moved = [result for result in report.results.values() if result.run.source is not None]
     for system, source, dataset, settings in dict.fromkeys((r.run.system, r.run.source or "", r.run.dataset, _grid(r)) for r in moved):
         with_it = [r for r in moved if (r.run.system, r.run.source, r.run.dataset, _grid(r)) == (system, source, dataset, settings)]
         without = [r for r in report.main if (r.run.system, r.run.dataset, _grid(r)) == (system, dataset, settings)]
         found = difference(report, with_it, without)
-        label = Row(system, "all", settings).label
+        label = ReportRow(system, "all", settings).label
         texts = [label, f"{source} → {dataset}", *(percent(f1_over_seeds(report, results)) for results in (without, with_it))]
         texts += [MISSING, ""] if found is None else [signed(found.difference), found.warning or ""]
         name = report.header.plan.systems[system].published or system
@@ -267,24 +267,27 @@ def _grid(result: Result) -> tuple[tuple[str, str], ...]:
     return tuple(result.run.settings.items())
 
 
-def _published_table(report: Report) -> Table:
+def _published_table(report: ExperimentReport) -> Table:
     rows = []
     for row in (row for row in report.rows() if row.part == "all"):
         for dataset in report.datasets:
             results = report.of_row(row, dataset)
             name = report.header.plan.systems[row.system].published or row.system
-            printed = published(name, dataset)
-            if printed is None or not results or report.header.plan.score != "test":
+            printed = find_published(name, dataset)
+            if printed is None or not results or report.header.plan.score_split != "test":
                 continue
             ours = [_over([getattr(r.test, metric) for r in results if r.test]) for metric in METRICS]
             texts = [row.label, dataset, *map(percent, ours), printed.precision, printed.recall, printed.f1]
-            texts += [f"{100 * ours[2].mean - float(printed.f1):+.2f}" if ours[2] else MISSING, "; ".join(conditions(name, results[0]))]
+            texts += [
+                f"{100 * ours[2].mean - float(printed.f1):+.2f}" if ours[2] else MISSING,
+                "; ".join(compare_conditions(name, results[0])),
+            ]
             rows.append(tuple(map(Cell, texts)))
     columns = ("system", "data", "P", "R", "F1", "published P", "published R", "published F1", "F1 less published", "conditions")
     return Table("published", "Beside the published scores", columns, rows, [Message("table-published")])
 
 
-def _runs_table(report: Report) -> Table:
+def _runs_table(report: ExperimentReport) -> Table:
     rows = []
     for name, result in report.results.items():
         score = report.score(result) or result.dev
@@ -295,7 +298,7 @@ def _runs_table(report: Report) -> Table:
     return Table("runs", "Runs", columns, rows, [Message("table-runs")])
 
 
-def _search_table(report: Report) -> Table:
+def _search_table(report: ExperimentReport) -> Table:
     rows: list[tuple[Cell, ...]] = []
     trials = [result for result in report.results.values() if result.trial]
     keys = list(dict.fromkeys(key for result in trials for key in result.run.settings))

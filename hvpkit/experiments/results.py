@@ -29,7 +29,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Score(_Record):
+class RunScore(_Record):
     """Micro precision, recall and F1, 0..1."""
 
     precision: float
@@ -45,13 +45,13 @@ class Outcomes(_Record):
     gold: list[int]
 
 
-class Data(_Record):
-    """The data of a run: name, fingerprint, examples and examples with a picture that its model looked at, by split."""
+class DataInfo(_Record):
+    """The data of a run: name, fingerprint, examples and examples with an image that its model looked at, by split."""
 
     name: str
     fingerprint: str
     examples: dict[str, int]
-    pictures: dict[str, int]
+    images: dict[str, int]
 
 
 class Trial(_Record):
@@ -64,18 +64,18 @@ class Trial(_Record):
 
 
 class Result(_Record):
-    """One finished run; `shuffled` are the test scores with pictures shuffled, `backbone` and its `weights` are None on text alone."""
+    """One finished run; `shuffled` are the test scores with images shuffled, `backbone` and its `weights` are None on text alone."""
 
     run: PlannedRun
-    data: Data
+    data: DataInfo
     encoder: str
     backbone: str | None = None
     weights: str | None = None
     remarks: list[str] = []
     best_epoch: int = 0
-    dev: Score | None = None
-    test: Score | None = None
-    shuffled: Score | None = None
+    dev: RunScore | None = None
+    test: RunScore | None = None
+    shuffled: RunScore | None = None
     outcomes: Outcomes | None = None
     trial: Trial | None = None
     seconds: float = 0.0
@@ -165,10 +165,10 @@ def open_results(folder: Path, header: Header, runs: Sequence[PlannedRun], finge
     Raises PlanError where a run of the plan was done with another recipe, other plugins or other data.
     """
     planned = {run.name: run for run in runs}
-    return ResultsFile(folder, header, [_placed(result, planned) for result in kept_results(folder, planned, fingerprints)])
+    return ResultsFile(folder, header, [_placed(result, planned) for result in existing_results(folder, planned, fingerprints)])
 
 
-def kept_results(folder: Path, planned: Mapping[str, PlannedRun], fingerprints: Mapping[str, str]) -> list[Result]:
+def existing_results(folder: Path, planned: Mapping[str, PlannedRun], fingerprints: Mapping[str, str]) -> list[Result]:
     """Read the results that a folder holds already; raises PlanError as `open_results` does."""
     kept = read_results(folder)[1] if (folder / FILE).is_file() else []
     for result in kept:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import PlanError
-from hvpkit.experiments.datasets import draw, require_prepared
+from hvpkit.experiments.datasets import generate_dataset, require_prepared
 from hvpkit.experiments.expand import Expansion, PlannedRun
 from hvpkit.experiments.plan import Plan
 from hvpkit.experiments.processes import Processes, RunFailed, Setup
 from hvpkit.experiments.results import Header, Result, ResultsFile, open_results
 from hvpkit.messages import Message
-from hvpkit.utils.file_lock import alone
+from hvpkit.utils.file_lock import exclusive_lock
 from hvpkit.utils.progress import ProgressBar, progress
 
 log = logging.getLogger(__name__)
@@ -27,22 +27,22 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, str]:
     Raises DataError where data is missing, PlanError where the folder holds runs that differ from the plan's, or is being worked on.
     """
     for known in expansion.datasets.values():
-        draw(known)
+        generate_dataset(known)
     require_prepared(list(expansion.datasets.values()))
     fingerprints = {name: open_prepared(known.folder).manifest.fingerprint for name, known in expansion.datasets.items()}
     taken = PlanError("experiment-locked", folder=setup.folder)
-    with alone(setup.folder / ".lock", taken):
+    with exclusive_lock(setup.folder / ".lock", taken):
         header = Header(plan, tuple(run.name for run in expansion.planned(plan)))
         results = open_results(setup.folder, header, expansion.runs, fingerprints)
         finished = {result.run.name for result in results.results}
         with Processes(setup) as processes, progress("runs", len(header.runs)) as bar:
             if plan.search is not None:
-                from hvpkit.experiments.hyperparameter_search import Studies
+                from hvpkit.experiments.hyperparameter_search import SearchStudies
 
-                return Studies(plan, plan.search, results, processes, bar).go(expansion.runs)
+                return SearchStudies(plan, plan.search, results, processes, bar).run(expansion.runs)
             waiting = [run for run in expansion.runs if run.name not in finished]
             bar.advance(len(expansion.runs) - len(waiting))
-            return _Schedule(plan, results, processes, bar).go(waiting, finished)
+            return _Schedule(plan, results, processes, bar).run(waiting, finished)
 
 
 @dataclass
@@ -55,7 +55,7 @@ class _Schedule:
     bar: ProgressBar
     failed: dict[str, str] = field(default_factory=dict)
 
-    def go(self, runs: Sequence[PlannedRun], finished: set[str]) -> dict[str, str]:
+    def run(self, runs: Sequence[PlannedRun], finished: set[str]) -> dict[str, str]:
         waiting, going = list(runs), {}  # type: tuple[list[PlannedRun], dict[Future[Result], PlannedRun]]
         with ThreadPoolExecutor(self.processes.setup.jobs) as pool:
             try:

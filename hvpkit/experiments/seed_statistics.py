@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class OverSeeds:
+class SeedStatistics:
     """A score over seeds: mean, sample standard deviation, and the interval (Student's t) that holds the mean of all seeds with 95%
     confidence; without spread and interval where there is one seed."""
 
@@ -27,16 +27,16 @@ class OverSeeds:
     high: float | None = None
 
 
-def over_seeds(values: Sequence[float]) -> OverSeeds:
+def seed_statistics(values: Sequence[float]) -> SeedStatistics:
     """Summarise one score a seed, at least one."""
     mean = statistics.fmean(values)
     if len(values) == 1:
-        return OverSeeds(mean, tuple(values))
+        return SeedStatistics(mean, tuple(values))
     from scipy.stats import t
 
     spread = statistics.stdev(values)
     half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * spread / len(values) ** 0.5
-    return OverSeeds(mean, tuple(values), spread, mean - half, mean + half)
+    return SeedStatistics(mean, tuple(values), spread, mean - half, mean + half)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Difference:
         return None
 
 
-def compare(one: OverSeeds, other: OverSeeds, paired: tuple[Sequence[Outcomes], Sequence[Outcomes]] | None) -> Difference:
+def compare(one: SeedStatistics, other: SeedStatistics, paired: tuple[Sequence[Outcomes], Sequence[Outcomes]] | None) -> Difference:
     """Compare two systems; `paired` are their outcomes by seed on the same test examples, where these are known."""
     spreads = [score.spread for score in (one, other) if score.spread is not None]
     spread = max(spreads) if len(spreads) == 2 else None

@@ -73,7 +73,7 @@ def as_csv(table: Table) -> str:
     return text.getvalue()
 
 
-def with_best(
+def mark_best(
     rows: Sequence[Sequence[Cell]], values: Sequence[Sequence[float | None]], shown: Callable[[float], str]
 ) -> list[tuple[Cell, ...]]:
     """Set the largest of each column in bold: all that look the same; a column of one value has no best.

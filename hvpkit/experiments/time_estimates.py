@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from hvpkit.config.yaml_reader import parse
-from hvpkit.experiments.datasets import Known
+from hvpkit.experiments.datasets import KnownDataset
 from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.results import Result
 from hvpkit.messages import Message
@@ -18,7 +18,7 @@ CPU, GPU, SMALL = 0.3, 0.01, 0.004  # seconds an example and epoch: a BERT-base 
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """Runs in all, those still to do, seconds for these one after another, and what the estimate rests on."""
 
     runs: int
@@ -27,19 +27,19 @@ class Estimate:
     basis: Message
 
 
-def estimate(runs: Sequence[PlannedRun], datasets: dict[str, Known], results: Sequence[Result]) -> Estimate:
+def estimate_time(runs: Sequence[PlannedRun], datasets: dict[str, KnownDataset], results: Sequence[Result]) -> TimeEstimate:
     """Estimate the time of the runs that are not finished."""
     done = {result.run.name for result in results}
     left = [run for run in runs if run.name not in done]
     rates = _Rates(results, datasets)
     seconds = sum(START + rates.of(run) * _work(run, datasets[run.dataset]) for run in left)
-    return Estimate(len(runs), len(left), seconds, rates.basis)
+    return TimeEstimate(len(runs), len(left), seconds, rates.basis)
 
 
 class _Rates:
     """Seconds an example and epoch: of the same system on the same data, else of all finished runs, else the rule's."""
 
-    def __init__(self, results: Sequence[Result], datasets: dict[str, Known]) -> None:
+    def __init__(self, results: Sequence[Result], datasets: dict[str, KnownDataset]) -> None:
         self._rates: dict[tuple[str, str], list[float]] = {}
         for result in results:
             if result.run.dataset in datasets and result.seconds and result.trial is None:
@@ -58,7 +58,7 @@ class _Rates:
         return GPU if _has_gpu() else CPU
 
 
-def _work(run: PlannedRun, data: Known) -> float:
+def _work(run: PlannedRun, data: KnownDataset) -> float:
     """Count the examples that a run sees in all of its epochs."""
     epochs: int = parse(run.recipe).value["train"]["epochs"]
     drawn = run.shots * data.classes if run.shots else run.share * data.examples

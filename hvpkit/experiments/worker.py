@@ -25,7 +25,7 @@ from hvpkit.registry import load_registry
 
 @dataclass(frozen=True)
 class Job:
-    """What to train (`recipe`, a file), where to (`model`), whose weights to start from; how to score: on `test` too, with pictures
+    """What to train (`recipe`, a file), where to (`model`), whose weights to start from; how to score: on `test` too, with images
     `shuffled` too, with every test prediction written to `predictions`."""
 
     name: str
@@ -46,7 +46,7 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints is a message, not a result
     try:
         with log_to(logging.StreamHandler()):
-            tell(out, {"result": do(job, lambda fields: tell(out, fields))})
+            report_progress(out, {"result": run_job(job, lambda fields: report_progress(out, fields))})
     except HvpkitError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -58,24 +58,24 @@ def _leave_with_parent() -> None:
     os._exit(1)
 
 
-def tell(out: IO[str], fields: dict[str, Any]) -> None:
+def report_progress(out: IO[str], fields: dict[str, Any]) -> None:
     """Write one JSON line."""
     print(json.dumps(fields), file=out, flush=True)
 
 
-def do(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def run_job(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Train (or go on, or find it done), score, and give the fields of a result; `say` is told each epoch."""
     from filelock import FileLock
 
     from hvpkit.saving.model_folder import open_model_folder
-    from hvpkit.training.callbacks import EpochLine, Report
-    from hvpkit.training.run_directory import Workspace
+    from hvpkit.training.callbacks import EpochResult, TrainingCallbacks
+    from hvpkit.training.run_directory import RunDirectory
     from hvpkit.training.train import train
 
     model, registry = Path(job.model), load_registry([Path(plugin) for plugin in job.plugins])
     recipe = load_recipe(job.recipe, [f"train.from={json.dumps(job.start)}"] if job.start else [])
 
-    def epoch(line: EpochLine) -> None:
+    def epoch(line: EpochResult) -> None:
         f1 = None if line.dev is None else line.dev.overall.f1
         say({"epoch": line.epoch, "epochs": line.epochs, "dev": f1, "seconds": line.seconds})
 
@@ -83,12 +83,12 @@ def do(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     with FileLock(model.with_name(f".{model.name}.lock")):  # a process whose parent was killed may not be gone yet
         _sweep(model)
         if model.is_dir():
-            shutil.rmtree(Workspace(model).folder, ignore_errors=True)
+            shutil.rmtree(RunDirectory(model).folder, ignore_errors=True)
             if changed := open_model_folder(model, registry=registry).changed:
                 raise HvpkitError("run-plugins-changed", model=model, changes=changed)
         else:
-            train(recipe, registry, model, resume=True, test=job.test, report=Report(epoch))
-        return scored(job)
+            train(recipe, registry, model, resume=True, test=job.test, report=TrainingCallbacks(epoch))
+        return score_run(job)
 
 
 def _sweep(model: Path) -> None:
@@ -97,7 +97,7 @@ def _sweep(model: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def scored(job: Job) -> dict[str, Any]:
+def score_run(job: Job) -> dict[str, Any]:
     """Score a finished model as `hvp eval` does, and give the fields of a result."""
     from hvpkit.evaluation.evaluate import evaluate
     from hvpkit.saving.model_folder import open_model_folder
@@ -124,7 +124,7 @@ def scored(job: Job) -> dict[str, Any]:
         try:
             shuffled = evaluate(folder, "test", predictions=file.with_suffix(".shuffled.jsonl"), shuffle=folder.recipe.train.seed)
             fields["shuffled"] = overall(asdict(shuffled.scores))
-        except DataError as error:  # too few pictures: the run itself is sound
+        except DataError as error:  # too few images: the run itself is sound
             fields["remarks"] = [*fields["remarks"], Message("shuffled-score-missing", reason=error.message)]
     return fields
 

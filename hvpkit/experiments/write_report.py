@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hvpkit.experiments.charts import draw_charts
-from hvpkit.experiments.report import Report
+from hvpkit.experiments.report import ExperimentReport
 from hvpkit.experiments.tables import as_csv, latex, markdown
 
 FOLDER = "report"
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenReport:
     """The report's folder, its files, and whether charts could be drawn (matplotlib is an extra)."""
 
     folder: Path
@@ -21,7 +21,7 @@ class Written:
     charts: bool
 
 
-def write_report(report: Report, folder: Path) -> Written:
+def write_report(report: ExperimentReport, folder: Path) -> WrittenReport:
     """Write report.md, report.tex, a CSV file a table, and charts into `folder`/report."""
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)
@@ -35,4 +35,4 @@ def write_report(report: Report, folder: Path) -> Written:
     for name, text in texts.items():
         (target / name).write_text(text, encoding="utf-8")
     charts = draw_charts(report, target)
-    return Written(target, [*(target / name for name in texts), *(charts or [])], charts is not None)
+    return WrittenReport(target, [*(target / name for name in texts), *(charts or [])], charts is not None)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hvpkit.data.prepared import PreparedData, open_prepared
-from hvpkit.errors import DataError, InputError, choices
+from hvpkit.errors import DataError, InputError, did_you_mean
 from hvpkit.saving.model_folder import ModelFolder
 from hvpkit.types import Box, Example, Split, VisualObject
 
@@ -18,7 +18,7 @@ GENERATOR = "hvp explain"  # what a page says that it was written by
 
 
 @dataclass(frozen=True)
-class Source:
+class ExampleSource:
     """One split of prepared data; `where` names both."""
 
     data: PreparedData
@@ -35,15 +35,15 @@ class Source:
         known = {example.id: example for example in self.examples}
         missing = next((name for name in names if name not in known), None)
         if missing is not None:
-            raise DataError("example-unknown", data=self.where, example=missing, hint=choices(missing, list(known)[:2000]))
+            raise DataError("example-unknown", data=self.where, example=missing, hint=did_you_mean(missing, list(known)[:2000]))
         return [known[name] for name in names]
 
     def first(self, count: int) -> list[Example]:
-        """Give the first examples that have a picture."""
+        """Give the first examples that have an image."""
         return [example for example in self.examples if example.image is not None][:count]
 
 
-def open_source(folder: ModelFolder, data: Path | None, split: Split) -> Source:
+def open_example_source(folder: ModelFolder, data: Path | None, split: Split) -> ExampleSource:
     """Open a split of `data`, or of the model's own; raises DataError when it is for another task, or empty."""
     opened = open_prepared(data or folder.recipe.data.path)
     if opened.manifest.task != folder.recipe.task:
@@ -51,11 +51,11 @@ def open_source(folder: ModelFolder, data: Path | None, split: Split) -> Source:
     examples = opened.examples(split)
     if not examples:
         raise DataError("no-split-examples", data=opened.folder, split=split)
-    return Source(opened, split, examples)
+    return ExampleSource(opened, split, examples)
 
 
-def read_object(given: str) -> VisualObject:
-    """Read `--object`: a crop's file, or a box as left,top,right,bottom in pixels of the picture; raises DataError."""
+def parse_crop(given: str) -> VisualObject:
+    """Read `--object`: a crop's file, or a box as left,top,right,bottom in pixels of the image; raises DataError."""
     file = Path(given)
     edges = given.split(",")
     if file.exists() or len(edges) != 4:

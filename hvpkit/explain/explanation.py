@@ -1,6 +1,6 @@
-"""What an explanation of one text with its pictures holds: plain values, all counted in words, characters, layers and shares (no torch).
+"""What an explanation of one text with its images holds: plain values, all counted in words, characters, layers and shares (no torch).
 
-Letters: n words, V pictures (the whole one first, if used), N text layers, C levels, P cells of a picture.
+Letters: n words, V images (the whole one first, if used), N text layers, C levels, P cells of an image.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any, Literal
 from hvpkit.messages import Message
 from hvpkit.types import Box, Prediction, Span, TextEntity, TextSpan
 
-ChangeKind = Literal["no pictures", "no object", "no whole picture", "other picture"]
-PictureKind = Literal["whole", "object", "blank"]
+ChangeKind = Literal["no images", "no object", "no whole image", "other image"]
+ImageKind = Literal["whole", "object", "blank"]
 GROUPS = ("lower", "middle", "upper")
 ALL = "all layers"
 
 
 @dataclass(frozen=True)
-class SeenPicture:
-    """One of the V pictures that the model saw, in its order.
+class ModelImage:
+    """One of the V images that the model saw, in its order.
 
-    `kind` is "blank" where an empty picture stands for a missing one (release of Chen et al. 2022). `file` is what was decoded, or `box` of
-    it; `place` is left, top, right, bottom in shares 0..1 of the whole picture, None where it is not known.
+    `kind` is "blank" where an empty image stands for a missing one (release of Chen et al. 2022). `file` is what was decoded, or `box` of
+    it; `place` is left, top, right, bottom in shares 0..1 of the whole image, None where it is not known.
     """
 
     name: str
-    kind: PictureKind
+    kind: ImageKind
     file: Path | None = None
     box: Box | None = None
     place: tuple[float, float, float, float] | None = None
@@ -42,20 +42,20 @@ class SeenPicture:
 
 
 @dataclass(frozen=True)
-class Looks:
+class AttentionShares:
     """Where some words look: shares of their attention, mean over heads and over their positions; each layer's add up to 1.
 
-    `cells` [N][V][P] on the pictures' cells, `text` [N] on the text itself.
+    `cells` [N][V][P] on the images' cells, `text` [N] on the text itself.
     """
 
     cells: tuple[tuple[tuple[float, ...], ...], ...]
     text: tuple[float, ...]
 
-    def on_pictures(self, layers: Sequence[int]) -> tuple[float, ...]:
-        """Give the share of each picture [V], mean over layers."""
+    def by_image(self, layers: Sequence[int]) -> tuple[float, ...]:
+        """Give the share of each image [V], mean over layers."""
         return tuple(mean([sum(self.cells[layer][v]) for layer in layers]) for v in range(len(self.cells[0])))
 
-    def on_cells(self, layers: Sequence[int]) -> tuple[tuple[float, ...], ...]:
+    def by_cell(self, layers: Sequence[int]) -> tuple[tuple[float, ...], ...]:
         """Give the share of each cell [V][P], mean over layers."""
         return tuple(
             tuple(mean([self.cells[layer][v][p] for layer in layers]) for p in range(len(self.cells[0][v])))
@@ -82,13 +82,13 @@ class LayerGroup:
 
 
 @dataclass(frozen=True)
-class Mentioned:
-    """An entity that was found (`role` is its type), or the head or tail of a pair; `looks` is None without attention on pictures."""
+class MentionAttention:
+    """An entity that was found (`role` is its type), or the head or tail of a pair; `looks` is None without attention on images."""
 
     role: str
     span: TextSpan
     words: Span
-    looks: Looks | None
+    looks: AttentionShares | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Effect:
+class CounterfactualEffect:
     """What a change does to one decision.
 
     `after` is the confidence in the label that was decided before (None: the head cannot tell), `becomes` what is decided there now: a
@@ -120,48 +120,48 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Change:
-    """The same text with other pictures: what it does to each decision, and which entities appear only then; `picture` was removed."""
+class CounterfactualResult:
+    """The same text with other images: what it does to each decision, and which entities appear only then; `image` was removed."""
 
     kind: ChangeKind
     name: str
-    picture: int | None
-    effects: tuple[Effect, ...]
-    appears: tuple[TextEntity, ...] = ()
+    image: int | None
+    effects: tuple[CounterfactualEffect, ...]
+    new_entities: tuple[TextEntity, ...] = ()
 
 
 @dataclass(frozen=True)
-class Gates:
+class GateWeights:
     """Weights of levels: `weights` [V][N][C] sum to 1 over C; `level_name` is what one of the C is ("level", or the release's "slice")."""
 
     weights: tuple[tuple[tuple[float, ...], ...], ...]
     level_name: str
 
-    def mean_levels(self, picture: int) -> tuple[float, ...]:
+    def mean_levels(self, image: int) -> tuple[float, ...]:
         """Give each layer's mean level [N], counted from 1 (fine) to C (coarse)."""
-        return tuple(sum(level * weight for level, weight in enumerate(row, 1)) for row in self.weights[picture])
+        return tuple(sum(level * weight for level, weight in enumerate(row, 1)) for row in self.weights[image])
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a model said of one text with its pictures, where it looked, and what would have changed.
+    """What a model said of one text with its images, where it looked, and what would have changed.
 
-    `image` is the whole picture, seen or not; `looks` [n] has one a word (None: not read, or attention does not reach pictures);
-    `cells_are_places` says whether P cells are the `grid` x `grid` places of a picture; `named` is what else a fusion traced, with its
+    `image` is the whole image, seen or not; `looks` [n] has one a word (None: not read, or attention does not reach images);
+    `cells_are_places` says whether P cells are the `grid` x `grid` places of an image; `named` is what else a fusion traced, with its
     batch dimension gone.
     """
 
     id: str
     prediction: Prediction
     words: tuple[TextSpan, ...]
-    pictures: tuple[SeenPicture, ...]
-    mentions: tuple[Mentioned, ...]
+    images: tuple[ModelImage, ...]
+    mentions: tuple[MentionAttention, ...]
     decisions: tuple[Decision, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[CounterfactualResult, ...]
     image: Path | None = None
     groups: tuple[LayerGroup, ...] = ()
-    looks: tuple[Looks | None, ...] = ()
-    gates: Gates | None = None
+    looks: tuple[AttentionShares | None, ...] = ()
+    gates: GateWeights | None = None
     grid: int = 1
     cells_are_places: bool = True
     gold: tuple[str, ...] = ()
@@ -179,11 +179,11 @@ class Explanation:
         return tuple(layer for group in self.groups for layer in group.layers)
 
 
-def lacking(explained: Explanation) -> Iterator[Message]:
-    """Say what cannot be shown of a text that has pictures, and why."""
-    if explained.pictures and not explained.looks:
+def missing_reasons(explained: Explanation) -> Iterator[Message]:
+    """Say what cannot be shown of a text that has images, and why."""
+    if explained.images and not explained.looks:
         yield Message("attention-without-images")
-    if explained.pictures and explained.gates is None:
+    if explained.images and explained.gates is None:
         yield Message("gates-missing")
     if explained.gates is not None and explained.gates.level_name == "slice":
         yield Message("slices-are-no-levels")

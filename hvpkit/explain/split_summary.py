@@ -1,4 +1,4 @@
-"""What the pictures did over a whole split: means by entity type or relation, and the paper's reading of the gates as a number."""
+"""What the images did over a whole split: means by entity type or relation, and the paper's reading of the gates as a number."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from hvpkit.errors import InputError
-from hvpkit.explain.attention import Looking
-from hvpkit.explain.explain import seen_pictures
-from hvpkit.explain.explanation import LayerGroup, Looks, layer_groups
-from hvpkit.explain.trace import Pass, traced
-from hvpkit.inference.engine import READ_AHEAD, Part, chunks, look, read_windows
+from hvpkit.explain.attention import AttentionByWord
+from hvpkit.explain.explain import model_images
+from hvpkit.explain.explanation import AttentionShares, LayerGroup, layer_groups
+from hvpkit.explain.trace import TracedWindow, trace_batch
+from hvpkit.inference.engine import READ_AHEAD, Part, chunk_by_size, look, read_windows
 from hvpkit.inference.predictor import Predictor
-from hvpkit.labels.gold import answers_of
+from hvpkit.labels.gold import gold_labels
 from hvpkit.types import Example
 from hvpkit.utils.progress import track
 
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeanWithInterval:
     """A number and the bounds of its interval."""
 
     value: float
@@ -45,17 +45,17 @@ class Correlation:
     own; None where every layer has the same mean level.
     """
 
-    of_means: Estimate | None
-    within: Estimate | None
+    of_means: MeanWithInterval | None
+    within: MeanWithInterval | None
     resamples: int
     coverage: float = COVERAGE
 
 
 @dataclass(frozen=True)
 class GroupMeans:
-    """Means over the gold entities of a type, or the pairs of a relation, that have pictures.
+    """Means over the gold entities of a type, or the pairs of a relation, that have images.
 
-    `levels` [C] are weights over layers and pictures, `mean_levels` one a layer group (1: fine, C: coarse); `whole`, `objects` (all of them
+    `levels` [C] are weights over layers and images, `mean_levels` one a layer group (1: fine, C: coarse); `whole`, `objects` (all of them
     together) and `text` are shares of attention over layers, which add up to 1. None: the model has no such thing.
     """
 
@@ -69,28 +69,28 @@ class GroupMeans:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A split summed up: of so many examples so many have pictures, so many could not be read.
+class SplitSummary:
+    """A split summed up: of so many examples so many have images, so many could not be read.
 
-    `layer_levels` [N][C] and `layer_pictures` [N]: the mean weights of levels, and the mean share of attention on pictures, of each layer.
+    `layer_levels` [N][C] and `layer_images` [N]: the mean weights of levels, and the mean share of attention on images, of each layer.
     """
 
     where: str
     examples: int
-    with_pictures: int
+    with_images: int
     unread: int
     first_error: str | None
     level_name: str
     layer_groups: tuple[LayerGroup, ...]
     layer_levels: tuple[tuple[float, ...], ...] | None
-    layer_pictures: tuple[float, ...] | None
+    layer_images: tuple[float, ...] | None
     groups: tuple[GroupMeans, ...]
     correlation: Correlation | None
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One example with pictures: gates [N, C], mean over its pictures; and for each gold answer its label and shares [N, 3]."""
+    """One example with images: gates [N, C], mean over its images; and for each gold answer its label and shares [N, 3]."""
 
     gates: Array | None
     answers: tuple[tuple[str, Array | None], ...]
@@ -98,7 +98,7 @@ class _Row:
 
 
 @torch.no_grad()
-def summarize(predictor: Predictor, examples: Sequence[Example], where: str, seed: int = 0) -> Summary:
+def summarize(predictor: Predictor, examples: Sequence[Example], where: str, seed: int = 0) -> SplitSummary:
     """Sum up labelled examples; one that cannot be read is counted and left out."""
     rows: list[_Row] = []
     errors: list[str] = []
@@ -110,16 +110,16 @@ def summarize(predictor: Predictor, examples: Sequence[Example], where: str, see
     gates = [row.gates for row in rows if row.gates is not None]
     shares = [share for row in rows for _, share in row.answers if share is not None]
     layers = layer_groups(len(gates[0]) if gates else len(shares[0]) if shares else 0)
-    return Summary(
+    return SplitSummary(
         where=where,
         examples=len(examples),
-        with_pictures=len(rows),
+        with_images=len(rows),
         unread=len(errors),
         first_error=errors[0] if errors else None,
         level_name=rows[0].level_name if rows else "level",
         layer_groups=layers,
         layer_levels=tuple(map(_floats, np.mean(gates, 0))) if gates else None,
-        layer_pictures=_floats(np.mean(shares, 0)[:, :2].sum(-1)) if shares else None,
+        layer_images=_floats(np.mean(shares, 0)[:, :2].sum(-1)) if shares else None,
         groups=tuple(_groups(rows, layers)),
         correlation=depth_and_level(np.stack([mean_levels(gate) for gate in gates]), seed) if gates else None,
     )
@@ -127,37 +127,37 @@ def summarize(predictor: Predictor, examples: Sequence[Example], where: str, see
 
 # ------------------------------------------------------------------------------------------------------------ one by one
 def _rows(predictor: Predictor, examples: Sequence[Example]) -> Iterator[_Row | InputError | None]:
-    """Give each example's row, None for one without pictures, in order."""
+    """Give each example's row, None for one without images, in order."""
     model, batcher = predictor.model, predictor.batcher
-    for chunk in chunks(examples, READ_AHEAD * BATCH, lambda example: len(example.words) / 64):
+    for chunk in chunk_by_size(examples, READ_AHEAD * BATCH, lambda example: len(example.words) / 64):
         pieces = [read_windows(batcher, example) for example in chunk]
-        for example, parts, passes in zip(chunk, pieces, look(model, batcher, pieces, BATCH, traced), strict=True):
+        for example, parts, passes in zip(chunk, pieces, look(model, batcher, pieces, BATCH, trace_batch), strict=True):
             if isinstance(parts, InputError) or isinstance(passes, InputError):
                 yield parts if isinstance(parts, InputError) else passes  # type: ignore[misc]
             else:
                 yield _row(predictor, example, parts, passes)
 
 
-def _row(predictor: Predictor, example: Example, parts: Sequence[Part], passes: Sequence[Pass]) -> _Row | None:
-    pictures = seen_pictures(example, parts[0][1].views, predictor.batcher)
-    shown = [v for v, picture in enumerate(pictures) if picture is not None]
+def _row(predictor: Predictor, example: Example, parts: Sequence[Part], passes: Sequence[TracedWindow]) -> _Row | None:
+    images = model_images(example, parts[0][1].views, predictor.batcher)
+    shown = [v for v, image in enumerate(images) if image is not None]
     if not shown:
         return None
-    whole = [picture.kind == "whole" for picture in pictures if picture is not None]
-    looking = Looking([window for window, _ in parts], passes, len(pictures), shown)
+    whole = [image.kind == "whole" for image in images if image is not None]
+    looking = AttentionByWord([window for window, _ in parts], passes, len(images), shown)
     gates = passes[0].gates
     return _Row(
         gates=None if gates is None else gates[shown].mean(0).double().numpy(),
         answers=tuple(
-            (label, _shares([looks for span in spans if (looks := looking.of(span.start, span.end))], whole))
-            for spans, label in answers_of(example)
+            (label, _shares([looks for span in spans if (looks := looking.for_words(span.start, span.end))], whole))
+            for spans, label in gold_labels(example)
         ),
         level_name=passes[0].level_name,
     )
 
 
-def _shares(looks: Sequence[Looks], whole: Sequence[bool]) -> Array | None:
-    """Give the shares [N, 3] on the whole picture, the objects and the text, mean over mentions."""
+def _shares(looks: Sequence[AttentionShares], whole: Sequence[bool]) -> Array | None:
+    """Give the shares [N, 3] on the whole image, the objects and the text, mean over mentions."""
     if not looks:
         return None
     cells = np.array([each.cells for each in looks]).sum(-1)  # [mentions, N, V]
@@ -206,9 +206,9 @@ def depth_and_level(levels: Array, seed: int = 0, resamples: int = RESAMPLES) ->
     return Correlation(of_means, _estimate(float(own.mean()), drawn @ own), resamples)
 
 
-def _estimate(value: float, resampled: Array) -> Estimate | None:
+def _estimate(value: float, resampled: Array) -> MeanWithInterval | None:
     low, high = np.quantile(resampled, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]).tolist()
-    return None if np.isnan([value, low, high]).any() else Estimate(value, low, high)
+    return None if np.isnan([value, low, high]).any() else MeanWithInterval(value, low, high)
 
 
 def spearman(levels: Array) -> Array:

@@ -14,11 +14,11 @@ from hvpkit.model.model import Model
 
 
 @dataclass(frozen=True)
-class Pass:
+class TracedWindow:
     """One window of one example on its way through the model.
 
     `scores` and `text` have a batch of 1. `gates` [V, N, C]; `looks` [N, T, V*P + 1]: shares of attention, mean over heads, on each cell of
-    the pictures and last on the text, None where no pictures stand in the prefix.
+    the images and last on the text, None where no images stand in the prefix.
     """
 
     decoded: Decoded
@@ -31,30 +31,30 @@ class Pass:
     cells_are_places: bool
 
 
-def traced(model: Model, batch: Batch) -> Sequence[Pass]:
+def trace_batch(model: Model, batch: Batch) -> Sequence[TracedWindow]:
     """Score and decode one batch as hvpkit.inference.engine.run does, and keep what it saw, on the CPU."""
     batch, trace = batch.to(next(model.parameters()).device), Trace()
     scores = type(model).forward(model, batch, trace).scores
     decoded: Sequence[Decoded] = model.head.decode(scores, batch.text)
-    looks = fold(trace)
+    looks = fold_attention(trace)
     gates = None if trace.gates is None else trace.gates.float().cpu()
-    named = {name: tensor.detach().cpu() for name, tensor in trace.named.items()}
+    named = {name: tensor.detach().cpu() for name, tensor in trace.extra_tensors.items()}
     return [
-        Pass(
+        TracedWindow(
             decoded=own,
             scores=scores[row : row + 1].cpu(),
-            text=one_row(batch.text, row).to("cpu"),
+            text=slice_row(batch.text, row).to("cpu"),
             gates=None if gates is None else gates[row],
             looks=None if looks is None else looks[row],
             named={name: tensor[row] for name, tensor in named.items()},
             level_name=trace.level_name,
-            cells_are_places=trace.cells_are_places,
+            cells_are_places=trace.cells_are_spatial,
         )
         for row, own in enumerate(decoded)
     ]
 
 
-def fold(trace: Trace) -> Tensor | None:
+def fold_attention(trace: Trace) -> Tensor | None:
     """Add up attention [B, H, T, S+T] by what it falls on, mean over heads: [B, N, T, V*P + 1], the text last; rows sum to 1."""
     if not trace.attention or trace.cells is None:
         return None
@@ -68,6 +68,6 @@ def fold(trace: Trace) -> Tensor | None:
     return torch.stack(layers, dim=1).cpu()
 
 
-def one_row(text: TextBatch, row: int) -> TextBatch:
+def slice_row(text: TextBatch, row: int) -> TextBatch:
     """Cut one text, with its padding, out of a batch."""
-    return text.each(lambda tensor: tensor[row : row + 1])
+    return text.map_tensors(lambda tensor: tensor[row : row + 1])

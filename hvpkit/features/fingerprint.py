@@ -1,4 +1,4 @@
-"""Whose features are whose: a name for all that decides what a tower makes of a picture, and the folder that they are kept in."""
+"""Whose features are whose: a name for all that decides what a tower makes of an image, and the folder that they are kept in."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor, fx
 
-from hvpkit.features.store import FeatureStore, RowShape
-from hvpkit.images.decode import open_picture
+from hvpkit.features.store import FeatureLayout, FeatureStore
+from hvpkit.images.decode import open_image
 from hvpkit.model.vision.tower import VisualTower
 from hvpkit.types import Box
 
@@ -28,7 +28,7 @@ PROBE = bytes(32)  # the key of the features of `probe`
 CLOSE = 1e-2  # of a level's largest value: GPUs round otherwise than CPUs
 
 
-def features_folder(data: Path) -> Path | None:
+def feature_dir(data: Path) -> Path | None:
     """Give the folder where features of all backbones are kept: `$HVPKIT_CACHE`, or `.features` beside the prepared `data`.
 
     None where `$HVPKIT_CACHE` is `none`.
@@ -37,63 +37,63 @@ def features_folder(data: Path) -> Path | None:
     return Path(os.path.abspath(data)).parent / ".features" if not place else None if place == NOWHERE else Path(place).expanduser()
 
 
-def open_store(tower: VisualTower, folder: Path) -> tuple[FeatureStore, bool]:
+def open_feature_store(tower: VisualTower, folder: Path) -> tuple[FeatureStore, bool]:
     """Open the store of this tower's features in `folder`, and tell whether what it held was stale, so that it is empty now.
 
-    What the tower makes of a picture of ours must be what it made of it when the store was begun: code may change where weights do not.
+    What the tower makes of an image of ours must be what it made of it when the store was begun: code may change where weights do not.
     Raises OSError when the folder cannot be made or written.
     """
     if tower.training:
         raise ValueError("a tower in training mode makes other features than in evaluation")
-    what = identity(tower)
+    what = feature_fingerprint(tower)
     name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
     own = [level[0].float().cpu().numpy() for level in _probed(tower)]
     place = folder / f"{what['backbone'].rpartition('.')[2].lower()}-{name}"
-    store = FeatureStore(place, RowShape(tuple(level.shape[0] for level in own), tuple(level.shape[1] for level in own)))
+    store = FeatureStore(place, FeatureLayout(tuple(level.shape[0] for level in own), tuple(level.shape[1] for level in own)))
     kept = store.read(PROBE)
     stale = kept is not None and not all(map(_alike, kept, own))
     if stale:
         store.clear()
     if kept is None or stale:
         (place / "identity.json").write_text(json.dumps(what, indent=2) + "\n", encoding="utf-8")
-        store.write({PROBE: own})
+        store.write_many({PROBE: own})
     return store, stale
 
 
-def identity(tower: VisualTower) -> dict[str, Any]:
-    """Describe a tower: its backbone's class, structure and weights, what its transform makes of a picture, grid and pooling."""
+def feature_fingerprint(tower: VisualTower) -> dict[str, Any]:
+    """Describe a tower: its backbone's class, structure and weights, what its transform makes of an image, grid and pooling."""
     backbone = tower.backbone
     return {
         "format": FORMAT,
         "backbone": f"{type(backbone).__module__}.{type(backbone).__qualname__}",
         "structure": _digest(_structure(tower).encode()),
         "weights": _weights(tower),
-        "transform": _digest(tower.transform(probe(backbone.ample)).numpy().tobytes()),
+        "transform": _digest(tower.transform(probe(backbone.min_decode_size)).numpy().tobytes()),
         "grid": tower.grid,
         "pooling": tower.options.pooling,
     }
 
 
-def view_key(content: bytes, box: Box | None) -> bytes:
-    """Give the key of a picture, by its file's bytes, or of a box of it."""
+def region_key(content: bytes, box: Box | None) -> bytes:
+    """Give the key of an image, by its file's bytes, or of a box of it."""
     edges = b"" if box is None else np.array(astuple(box), "<f8").tobytes()
     return hashlib.sha256(hashlib.sha256(content).digest() + edges).digest()
 
 
 @lru_cache
 def probe(ample: int | None) -> Image.Image:
-    """Draw a picture of noise and slopes and send it through JPEG, so that whatever decodes otherwise is found out."""
+    """Draw an image of noise and slopes and send it through JPEG, so that whatever decodes otherwise is found out."""
     height, width = 1000, 1200
     slopes = np.add.outer(np.arange(height), np.arange(width))[..., None] // (2, 3, 4)
     noise = np.random.RandomState(0).randint(0, 64, (height, width, 3))
     file = io.BytesIO()
     Image.fromarray(((slopes + noise) % 256).astype(np.uint8)).save(file, "JPEG", quality=90)
-    return open_picture(Path("probe"), content=file.getvalue(), ample=ample)
+    return open_image(Path("probe"), content=file.getvalue(), ample=ample)
 
 
 @torch.no_grad()
 def _probed(tower: VisualTower) -> tuple[Tensor, ...]:
-    pixels = tower.transform(probe(tower.backbone.ample))
+    pixels = tower.transform(probe(tower.backbone.min_decode_size))
     return tower.pyramid(pixels[None].to(tower.device))
 
 
@@ -116,7 +116,7 @@ def _weights(tower: VisualTower) -> str:
 
 def _structure(tower: VisualTower) -> str:
     """List every module with its class and plain settings, and the code of traced ones."""
-    lines = [f"{tower.backbone.levels} {tower.backbone.ample}"]
+    lines = [f"{tower.backbone.levels} {tower.backbone.min_decode_size}"]
     for name, module in tower.backbone.named_modules():
         settings = {key: value for key, value in sorted(vars(module).items()) if key[0] != "_" and key != "training" and _plain(value)}
         code = module.code if isinstance(module, fx.GraphModule) else ""

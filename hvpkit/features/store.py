@@ -25,7 +25,7 @@ Level = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class RowShape:
+class FeatureLayout:
     """What a row holds: C levels of `channels[i]` x `cells[i]` float16 numbers, and a power of two for each that they are multiplied by."""
 
     channels: tuple[int, ...]
@@ -41,14 +41,14 @@ class RowShape:
 class FeatureStore:
     """The features in a folder, by keys of 32 bytes."""
 
-    def __init__(self, folder: Path, shape: RowShape) -> None:
+    def __init__(self, folder: Path, shape: FeatureLayout) -> None:
         self.folder, self.shape = folder, shape
         folder.mkdir(parents=True, exist_ok=True)
         self._shards: list[_Shard] = []
         self._lock = FileLock(folder / "lock")
         self.refresh()
 
-    def __reduce__(self) -> tuple[type[FeatureStore], tuple[Path, RowShape]]:
+    def __reduce__(self) -> tuple[type[FeatureStore], tuple[Path, FeatureLayout]]:
         return FeatureStore, (self.folder, self.shape)  # a process that it is sent to maps the files itself
 
     def __len__(self) -> int:
@@ -90,21 +90,21 @@ class FeatureStore:
                 return shard, row
         return None
 
-    def holds(self, key: bytes) -> bool:
+    def contains(self, key: bytes) -> bool:
         """Tell whether there is a sound row of a key."""
         return self._place(key) is not None
 
-    def damaged(self, key: bytes) -> bool:
+    def is_corrupt(self, key: bytes) -> bool:
         """Tell whether a key has rows and none of them is sound."""
-        return not self.holds(key) and any(True for _ in self._places(key))
+        return not self.contains(key) and any(True for _ in self._places(key))
 
-    def write(self, features: Mapping[bytes, Sequence[Level]]) -> None:
+    def write_many(self, features: Mapping[bytes, Sequence[Level]]) -> None:
         """Put in what is missing or damaged; raises OSError when the disk is full or the folder cannot be written."""
         with self._lock:
             self.refresh()
             new: dict[bytes, bytes] = {}
             for key, levels in features.items():
-                if self.holds(key):
+                if self.contains(key):
                     continue
                 place = next(self._places(key), None)
                 if place is None:
@@ -134,7 +134,7 @@ class FeatureStore:
 class _Shard:
     """Up to `SHARD_BYTES` of rows."""
 
-    def __init__(self, folder: Path, number: int, shape: RowShape) -> None:
+    def __init__(self, folder: Path, number: int, shape: FeatureLayout) -> None:
         self._keys, self._rows = _files(folder, number)
         self._dtype = shape.dtype
         self._seen: tuple[int, int, int] | None = None
@@ -239,7 +239,7 @@ def _check(key: bytes, content: bytes) -> int:
 
 
 # ------------------------------------------------------------------------------------------------------------------- float16
-def _pack(levels: Sequence[Level], shape: RowShape) -> bytes:
+def _pack(levels: Sequence[Level], shape: FeatureLayout) -> bytes:
     """Scale each level by a power of two, so that neither its largest nor its small numbers are lost to float16."""
     row = np.zeros(1, shape.dtype)
     for i, level in enumerate(levels):

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from hvpkit.errors import DataError, HvpkitError, InputError
 from hvpkit.inference.inputs import PredictionInput
-from hvpkit.inference.prediction_json import input_from, prediction_record, read_object
+from hvpkit.inference.prediction_json import input_from_json, parse_json_object, prediction_to_json
 from hvpkit.saving.model_folder import DESCRIPTION, LABELS, RECIPE, WEIGHTS, ModelFolder
-from hvpkit.utils.file_lock import alone
+from hvpkit.utils.file_lock import exclusive_lock
 from hvpkit.utils.progress import track
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ ERROR = b', "error": '
 
 
 @dataclass(frozen=True)
-class Line:
+class InputLine:
     """One line of the input that is not blank: its number from 1, and its bytes, cut after MAX_LINE of them."""
 
     number: int
@@ -39,7 +39,7 @@ class Line:
         try:
             if len(self.content) > MAX_LINE:
                 raise DataError("line-too-long", megabytes=MAX_LINE // 10**6)
-            return read_object(self.content)
+            return parse_json_object(self.content)
         except DataError as error:
             return error
 
@@ -48,7 +48,7 @@ class Line:
         if isinstance(self.record, DataError):
             return self.record
         try:
-            return replace(input_from(self.record, folder), id=self.id or f"line {self.number}")
+            return replace(input_from_json(self.record, folder), id=self.id or f"line {self.number}")
         except InputError as error:
             return error
 
@@ -60,7 +60,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Progress:
+class BulkStatus:
     """How far an output file is: its finished lines, those of them that hold an error, the first error, the bytes that are theirs.
 
     `first_error` is "line 4: ...", `first_code` the code of its message.
@@ -72,10 +72,10 @@ class Progress:
     size: int = 0
     first_code: str | None = None
 
-    def __add__(self, other: Progress) -> Progress:
+    def __add__(self, other: BulkStatus) -> BulkStatus:
         """Count further lines."""
         first = self if self.failed else other
-        return Progress(self.lines + other.lines, self.failed + other.failed, first.first_error, self.size + other.size, first.first_code)
+        return BulkStatus(self.lines + other.lines, self.failed + other.failed, first.first_error, self.size + other.size, first.first_code)
 
 
 @dataclass(frozen=True)
@@ -86,29 +86,29 @@ class PredictionFile:
     target: Path
     model: str
     total: int
-    kept: Progress
+    kept: BulkStatus
 
-    def run(self, predictor: Predictor) -> Progress:
+    def run(self, predictor: Predictor) -> BulkStatus:
         """Predict the lines that are left, each written as soon as it is known; gives how far all is then.
 
         A bad line becomes an error in the output. Raises InputError when another process writes it.
         """
-        done, waiting = self.kept, deque[Line]()
+        done, waiting = self.kept, deque[InputLine]()
         taken = InputError("predictions-in-use", file=self.target)
-        with alone(self.target.with_name(f".{self.target.name}.lock"), taken), self.target.open("ab") as output:
+        with exclusive_lock(self.target.with_name(f".{self.target.name}.lock"), taken), self.target.open("ab") as output:
             if _kept(self.source, self.target, self.model) != self.kept:
                 raise taken
             output.truncate(self.kept.size)
             for answer in track(predictor.predict_many(self._inputs(waiting)), "lines", self.total - self.kept.lines):
                 line = waiting.popleft()
-                record = {"error": str(answer), "code": answer.code} if isinstance(answer, InputError) else prediction_record(answer)
-                written = beginning(line, self.model) + _rest(record)
+                record = {"error": str(answer), "code": answer.code} if isinstance(answer, InputError) else prediction_to_json(answer)
+                written = output_header(line, self.model) + _rest(record)
                 output.write(written)
                 output.flush()
                 done += _finished(line, record if isinstance(answer, InputError) else None, len(written))
         return done
 
-    def _inputs(self, waiting: deque[Line]) -> Iterator[PredictionInput | InputError]:
+    def _inputs(self, waiting: deque[InputLine]) -> Iterator[PredictionInput | InputError]:
         for line in islice(read_lines(self.source), self.kept.lines, None):
             waiting.append(line)
             yield line.input(self.source.parent)
@@ -126,12 +126,12 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, find_ob
         raise InputError("output-not-a-file", file=target)
     if target.exists() and target.samefile(source):
         raise InputError("output-is-input", file=target)
-    identity = fingerprint(model) + ("" if find_objects else " without objects")
-    kept = _kept(source, target, identity) if target.exists() else Progress()
+    identity = input_fingerprint(model) + ("" if find_objects else " without objects")
+    kept = _kept(source, target, identity) if target.exists() else BulkStatus()
     return PredictionFile(source, target, identity, sum(1 for _ in read_lines(source)), kept)
 
 
-def read_lines(file: Path) -> Iterator[Line]:
+def read_lines(file: Path) -> Iterator[InputLine]:
     """Go through the lines of a file that are not blank, none of them held longer than MAX_LINE."""
     with file.open("rb") as stream:
         number = 0
@@ -142,11 +142,11 @@ def read_lines(file: Path) -> Iterator[Line]:
                 pass
             content = content.removeprefix(b"\xef\xbb\xbf") if number == 1 else content
             if content.strip():
-                yield Line(number, content.rstrip(b"\r\n"))
+                yield InputLine(number, content.rstrip(b"\r\n"))
 
 
 # -------------------------------------------------------------------------------------------------------- lines of the output
-def fingerprint(model: ModelFolder) -> str:
+def input_fingerprint(model: ModelFolder) -> str:
     """Give 16 hex digits that tell a model from another: a sha256 over its recipe, labels and weights."""
     digest = hashlib.sha256()
     for name in (DESCRIPTION, RECIPE, LABELS, WEIGHTS):
@@ -156,7 +156,7 @@ def fingerprint(model: ModelFolder) -> str:
     return digest.hexdigest()[:16]
 
 
-def beginning(line: Line, model: str) -> bytes:
+def output_header(line: InputLine, model: str) -> bytes:
     """Give the bytes that the output for a line begins with: its id, its number, and what model read which bytes."""
     made_of = hashlib.sha256(model.encode() + line.content).hexdigest()[:16]
     return _json({"id": line.id, "line": line.number, "fingerprint": made_of})[:-1]
@@ -170,12 +170,12 @@ def _json(record: dict[str, Any]) -> bytes:
     return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace")  # halves of characters stay JSON's own escapes
 
 
-def _kept(source: Path, target: Path, model: str) -> Progress:
+def _kept(source: Path, target: Path, model: str) -> BulkStatus:
     """Check the output against the input, line by line; a last line that was not finished is not counted."""
-    kept = Progress()
+    kept = BulkStatus()
     with target.open("rb") as stream:
         for line in read_lines(source):
-            expected = beginning(line, model)
+            expected = output_header(line, model)
             found = stream.read(len(expected))
             if not expected.startswith(found):
                 raise InputError("output-of-other-input", file=target, line=kept.lines + 1, input=source, input_line=line.number)
@@ -189,14 +189,14 @@ def _kept(source: Path, target: Path, model: str) -> Progress:
     return kept
 
 
-def _finished(line: Line, error: Mapping[str, Any] | None, size: int) -> Progress:
+def _finished(line: InputLine, error: Mapping[str, Any] | None, size: int) -> BulkStatus:
     """Count one line of the output, of so many bytes; `error` holds its message and code, None where it was predicted."""
     if error is None:
-        return Progress(1, size=size)
-    return Progress(1, 1, f"line {line.number}: {error['error']}", size, error.get("code"))
+        return BulkStatus(1, size=size)
+    return BulkStatus(1, 1, f"line {line.number}: {error['error']}", size, error.get("code"))
 
 
-def require_some(done: Progress, file: PredictionFile) -> None:
+def require_any_success(done: BulkStatus, file: PredictionFile) -> None:
     """Raise HvpkitError when every single line failed."""
     if done.lines and done.failed == done.lines:
         raise HvpkitError("all-lines-failed", count=done.lines, file=file.source, reason=done.first_error)

@@ -9,17 +9,17 @@ from typing import TypeVar
 
 import torch
 
-from hvpkit.batching import Batcher, Item
+from hvpkit.batching import Batcher, EncodedExample
 from hvpkit.config.recipe import Recipe
-from hvpkit.errors import DataError, InputError, PictureError
-from hvpkit.features.cache import PyramidCache
-from hvpkit.inference.windows import Window, merge, windows
+from hvpkit.errors import DataError, ImageError, InputError
+from hvpkit.features.cache import FeatureCache
+from hvpkit.inference.windows import Window, merge_predictions, sliding_windows
 from hvpkit.interfaces import Batch
 from hvpkit.model.model import Model
 from hvpkit.types import Entity, Example, Relation
 
 Decoded = list[Entity] | Relation
-Part = tuple[Window, Item]  # a window of an example, encoded
+Part = tuple[Window, EncodedExample]  # a window of an example, encoded
 READ_AHEAD = 16  # batches sorted by length together
 WORDS = 64  # an example on average, at most, before fewer are read ahead
 Thing = TypeVar("Thing")
@@ -27,31 +27,33 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What was found in an example, the windows of words that were read, and whether any picture of it was seen."""
+class WindowedPrediction:
+    """What was found in an example, the windows of words that were read, and whether any image of it was seen."""
 
     found: Decoded
     windows: tuple[Window, ...]
-    picture: bool
+    image: bool
 
 
-def decode(model: Model, batcher: Batcher, examples: Iterable[Example], batch_size: int = 32) -> Iterator[Decoded | InputError]:
+def predict_stream(model: Model, batcher: Batcher, examples: Iterable[Example], batch_size: int = 32) -> Iterator[Decoded | InputError]:
     """Predict each example, in order, streaming; one that cannot be read gives its error instead.
 
     MNER gives entities over the example's words, long texts read in windows; MRE gives the relation.
     """
-    for given in answer(model, batcher, examples, batch_size):
-        yield given.found if isinstance(given, Answer) else given
+    for given in predict_windows(model, batcher, examples, batch_size):
+        yield given.found if isinstance(given, WindowedPrediction) else given
 
 
 @torch.no_grad()
-def answer(model: Model, batcher: Batcher, examples: Iterable[Example], batch_size: int = 32) -> Iterator[Answer | InputError]:
+def predict_windows(
+    model: Model, batcher: Batcher, examples: Iterable[Example], batch_size: int = 32
+) -> Iterator[WindowedPrediction | InputError]:
     """Predict each example as `decode` does, and say what of it was read."""
     was_training = model.training
     model.eval()
     try:
         with looking(model, batcher) as batcher:
-            for chunk in chunks(examples, READ_AHEAD * batch_size, lambda example: len(example.words) / WORDS):
+            for chunk in chunk_by_size(examples, READ_AHEAD * batch_size, lambda example: len(example.words) / WORDS):
                 yield from _answer_chunk(model, batcher, chunk, batch_size)
     finally:
         model.train(was_training)
@@ -59,15 +61,15 @@ def answer(model: Model, batcher: Batcher, examples: Iterable[Example], batch_si
 
 @contextmanager
 def looking(model: Model, batcher: Batcher) -> Iterator[Batcher]:
-    """Give a batcher that looks at each picture once, in worker processes where there are many."""
+    """Give a batcher that looks at each image once, in worker processes where there are many."""
     if model.vision is None or batcher.features is not None:
         yield batcher
         return
-    with PyramidCache(model.vision, pixels=batcher.pixels.of if batcher.pixels else None) as pyramids:
+    with FeatureCache(model.vision, pixels=batcher.pixels.get if batcher.pixels else None) as pyramids:
         yield Batcher(model, batcher.recipe, pyramids)
 
 
-def chunks(things: Iterable[Thing], most: int, size: Callable[[Thing], float]) -> Iterator[list[Thing]]:
+def chunk_by_size(things: Iterable[Thing], most: int, size: Callable[[Thing], float]) -> Iterator[list[Thing]]:
     """Group a stream into lists of `most` things, shorter ones where their sizes add up to `most` sooner."""
     chunk: list[Thing] = []
     full = 0.0
@@ -81,9 +83,9 @@ def chunks(things: Iterable[Thing], most: int, size: Callable[[Thing], float]) -
         yield chunk
 
 
-def _answer_chunk(model: Model, batcher: Batcher, chunk: Sequence[Example], batch_size: int) -> list[Answer | InputError]:
+def _answer_chunk(model: Model, batcher: Batcher, chunk: Sequence[Example], batch_size: int) -> list[WindowedPrediction | InputError]:
     pieces = [read_windows(batcher, example) for example in chunk]
-    found = look(model, batcher, pieces, batch_size, run)
+    found = look(model, batcher, pieces, batch_size, decode_batch)
     return [_join(parts, own) for parts, own in zip(pieces, found, strict=True)]
 
 
@@ -121,8 +123,8 @@ def read_windows(batcher: Batcher, example: Example) -> list[Part] | InputError:
             first = item.text.first_word
             return [(Window(first, first + len(item.text.word_starts)), item)]
         longest = batcher.recipe.data.max_length
-        return windows(example, lambda part: batcher.encode(part, labelled=False), lambda item: len(item.text.word_starts), longest)
-    except (DataError, PictureError) as error:
+        return sliding_windows(example, lambda part: batcher.encode(part, labelled=False), lambda item: len(item.text.word_starts), longest)
+    except (DataError, ImageError) as error:
         return error
 
 
@@ -130,17 +132,17 @@ def _length(parts: list[Part] | InputError, part: int) -> int:
     return 0 if isinstance(parts, InputError) else parts[part][1].text.length
 
 
-def hold(batcher: Batcher, items: Iterable[Item]) -> None:
-    """Have the pictures of these items ready; whose cannot be read is told by `predict`."""
+def hold(batcher: Batcher, items: Iterable[EncodedExample]) -> None:
+    """Have the images of these items ready; whose cannot be read is told by `predict`."""
     if batcher.features is not None:
-        batcher.features.hold(view for item in items for view in item.views if view is not None)
+        batcher.features.prefetch(view for item in items for view in item.views if view is not None)
 
 
 def predict(
-    model: Model, batcher: Batcher, items: Sequence[Item], read: Callable[[Model, Batch], Sequence[Found]]
-) -> Sequence[Found | PictureError]:
-    """Read a batch's scores; an item whose pictures cannot be read gives the error instead. `hold` comes before."""
-    faults = [batcher.features.fault(item.views) if batcher.features else None for item in items]
+    model: Model, batcher: Batcher, items: Sequence[EncodedExample], read: Callable[[Model, Batch], Sequence[Found]]
+) -> Sequence[Found | ImageError]:
+    """Read a batch's scores; an item whose images cannot be read gives the error instead. `hold` comes before."""
+    faults = [batcher.features.error_for(item.views) if batcher.features else None for item in items]
     sound = [item for item, fault in zip(items, faults, strict=True) if fault is None]
     read_off = read(model, batcher.collate(sound)) if sound else ()
     if len(read_off) != len(sound):
@@ -153,7 +155,7 @@ def predict(
     return [next(found) if fault is None else fault for fault in faults]
 
 
-def run(model: Model, batch: Batch) -> Sequence[Decoded]:
+def decode_batch(model: Model, batch: Batch) -> Sequence[Decoded]:
     """Score and decode one batch on the model's device.
 
     The class's own forward is called: training in bf16 wraps the model's, and dev scores must be those that `hvp eval` finds again.
@@ -163,22 +165,22 @@ def run(model: Model, batch: Batch) -> Sequence[Decoded]:
     return model.head.decode(type(model).forward(model, batch).scores, batch.text)
 
 
-def _join(parts: list[Part] | InputError, found: list[Decoded] | InputError) -> Answer | InputError:
+def _join(parts: list[Part] | InputError, found: list[Decoded] | InputError) -> WindowedPrediction | InputError:
     if isinstance(parts, InputError):
         return parts
-    return found if isinstance(found, InputError) else join(parts, found)
+    return found if isinstance(found, InputError) else merge_windows(parts, found)
 
 
-def join(parts: Sequence[Part], found: Sequence[Decoded]) -> Answer:
+def merge_windows(parts: Sequence[Part], found: Sequence[Decoded]) -> WindowedPrediction:
     """Put what was found in the windows of one example together."""
     read = tuple(window for window, _ in parts)
-    picture = any(view is not None for _, item in parts for view in item.views)
+    image = any(view is not None for _, item in parts for view in item.views)
     if isinstance(found[0], Relation):
-        return Answer(found[0], read, picture)
-    entities = merge([(window, given) for window, given in zip(read, found, strict=True) if isinstance(given, list)])
-    return Answer(entities, read, picture)
+        return WindowedPrediction(found[0], read, image)
+    entities = merge_predictions([(window, given) for window, given in zip(read, found, strict=True) if isinstance(given, list)])
+    return WindowedPrediction(entities, read, image)
 
 
-def with_picture(recipe: Recipe, examples: Sequence[Example]) -> int:
-    """Count the examples whose whole picture is there and whose model looks at pictures."""
+def count_with_image(recipe: Recipe, examples: Sequence[Example]) -> int:
+    """Count the examples whose whole image is there and whose model looks at images."""
     return sum(example.image is not None for example in examples) if recipe.vision is not None else 0

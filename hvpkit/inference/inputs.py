@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvpkit.errors import DataError, InputError
-from hvpkit.labels.word_tokenizer import split_words
+from hvpkit.labels.word_tokenizer import tokenize
 from hvpkit.messages import Message
-from hvpkit.records.mentions import Mention, Mentions, cut_words, find_mentions, words_of
+from hvpkit.records.mentions import Mention, MentionPair, covered_words, locate_mentions, split_words_at
 from hvpkit.types import Box, Example, Span, TextSpan, VisualObject
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class PredictionInput:
     """One text, or its words (read with a blank between them), and what belongs to it.
 
-    `image` is a file or an opened picture; `objects` are crops (files, opened pictures), `VisualObject`s or mappings of their fields, such
+    `image` is a file or an opened image; `objects` are crops (files, opened images), `VisualObject`s or mappings of their fields, such
     as {"box": [x0, y0, x1, y1]} in pixels, best first, None where nobody has looked for any; `head` and `tail` (MRE) are words of the text
     or characters [start, end); `remarks` go on to the prediction.
     """
@@ -40,21 +40,21 @@ class PredictionInput:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedInput:
     """An input as a model reads it: the text, its words with their characters, the example made of them, and remarks.
 
-    `objects_given`: somebody said which objects the picture has, if any; else they may be looked for (hvpkit/inference/attach_objects.py).
+    `objects_given`: somebody said which objects the image has, if any; else they may be looked for (hvpkit/inference/attach_objects.py).
     """
 
     text: str
     words: tuple[TextSpan, ...]
     example: Example
-    mentions: Mentions | None
+    mentions: MentionPair | None
     remarks: tuple[Message, ...]
     objects_given: bool = False
 
 
-def as_input(given: PredictionInput | Mapping[str, Any] | Sequence[str]) -> PredictionInput:
+def to_prediction_input(given: PredictionInput | Mapping[str, Any] | Sequence[str]) -> PredictionInput:
     """Take a bare text or its words, or a mapping with the fields of `PredictionInput`, for one; raises InputError for anything else."""
     if isinstance(given, PredictionInput):
         return given
@@ -64,42 +64,42 @@ def as_input(given: PredictionInput | Mapping[str, Any] | Sequence[str]) -> Pred
         raise InputError("input-invalid", names=list(PredictionInput.__dataclass_fields__), found=given, reason=str(error)) from None
 
 
-def read_input(given: PredictionInput, recipe: Recipe) -> Reading:
-    """Find words and mentions and check that the model of this recipe can use them; opened pictures must be files by now.
+def parse_input(given: PredictionInput, recipe: Recipe) -> ParsedInput:
+    """Find words and mentions and check that the model of this recipe can use them; opened images must be files by now.
 
     Raises DataError for a blank text or mentions that cannot be found, InputError for a head and tail that the task needs or lacks.
     """
     text, words = _words(given.text)
     mentions = _mentions(text, words, given, recipe)
     if mentions is not None:
-        words = cut_words(words, (mentions.head, mentions.tail))
+        words = split_words_at(words, (mentions.head, mentions.tail))
     image = None if given.image is None else _image(given.image)
     objects = tuple(_object(item, image) for item in given.objects or ())
-    sees = recipe.uses_pictures
+    sees = recipe.uses_images
     example = Example(
         id="1" if given.id is None else str(given.id),
         words=tuple(word.text for word in words),
-        head=None if mentions is None else words_of(mentions.head, words),
-        tail=None if mentions is None else words_of(mentions.tail, words),
+        head=None if mentions is None else covered_words(mentions.head, words),
+        tail=None if mentions is None else covered_words(mentions.tail, words),
         image=image if sees else None,
         objects=objects if sees else (),
     )
-    remarks = (*given.remarks, *(mentions.remarks if mentions else ()), *_picture_remarks(image, given.objects is None, objects, recipe))
-    return Reading(text, words, example, mentions, remarks, given.objects is not None)
+    remarks = (*given.remarks, *(mentions.remarks if mentions else ()), *_image_remarks(image, given.objects is None, objects, recipe))
+    return ParsedInput(text, words, example, mentions, remarks, given.objects is not None)
 
 
-def read_example(example: Example, recipe: Recipe) -> Reading:
+def parse_example(example: Example, recipe: Recipe) -> ParsedInput:
     """Read an example of prepared data: its words with a blank between them, head and tail in their characters."""
-    text, words = place_tokens(example.words)
+    text, words = join_tokens(example.words)
     mentions = None
     if example.head is not None and example.tail is not None:
-        mentions = Mentions(characters_of(example.head, text, words), characters_of(example.tail, text, words))
-    remarks = _picture_remarks(example.image, False, example.objects, recipe)
-    sees = recipe.uses_pictures
-    return Reading(text, words, example if sees else replace(example, image=None, objects=()), mentions, tuple(remarks), True)
+        mentions = MentionPair(char_span(example.head, text, words), char_span(example.tail, text, words))
+    remarks = _image_remarks(example.image, False, example.objects, recipe)
+    sees = recipe.uses_images
+    return ParsedInput(text, words, example if sees else replace(example, image=None, objects=()), mentions, tuple(remarks), True)
 
 
-def characters_of(span: Span, text: str, words: Sequence[TextSpan]) -> TextSpan:
+def char_span(span: Span, text: str, words: Sequence[TextSpan]) -> TextSpan:
     """Give the characters of words [start, end)."""
     start, end = words[span.start].start, words[span.end - 1].end
     return TextSpan(text[start:end], start, end)
@@ -108,16 +108,16 @@ def characters_of(span: Span, text: str, words: Sequence[TextSpan]) -> TextSpan:
 # ------------------------------------------------------------------------------------------------------------------- text
 def _words(given: str | Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
     if isinstance(given, str):
-        words = tuple(split_words(given))
+        words = tuple(tokenize(given))
         if not words:
             raise DataError("text-blank") if given else DataError("text-empty")
         return _encodable(given), words
     if not isinstance(given, Sequence) or not all(isinstance(token, str) for token in given):
         raise DataError("text-invalid", found=given)
-    return place_tokens(given)
+    return join_tokens(given)
 
 
-def place_tokens(tokens: Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
+def join_tokens(tokens: Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
     """Join words with a blank between them: the text, and where each word stands in it; raises DataError when one is blank."""
     stripped = [token.strip() for token in tokens]
     if not all(stripped):
@@ -141,7 +141,7 @@ def _encodable(text: str) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------- mentions
-def _mentions(text: str, words: Sequence[TextSpan], given: PredictionInput, recipe: Recipe) -> Mentions | None:
+def _mentions(text: str, words: Sequence[TextSpan], given: PredictionInput, recipe: Recipe) -> MentionPair | None:
     lacking = [name for name in ("head", "tail") if getattr(given, name) is None]
     if recipe.task == "mner":
         if len(lacking) < 2:
@@ -149,7 +149,7 @@ def _mentions(text: str, words: Sequence[TextSpan], given: PredictionInput, reci
         return None
     if lacking:
         raise InputError("pair-missing") if len(lacking) == 2 else InputError("mention-missing", role=lacking[0])
-    return find_mentions(text, words, _mention("head", given.head), _mention("tail", given.tail))
+    return locate_mentions(text, words, _mention("head", given.head), _mention("tail", given.tail))
 
 
 def _mention(role: str, given: object) -> Mention:
@@ -160,7 +160,7 @@ def _mention(role: str, given: object) -> Mention:
     raise DataError("mention-invalid", role=role, found=given)
 
 
-# --------------------------------------------------------------------------------------------------------------- pictures
+# --------------------------------------------------------------------------------------------------------------- images
 def _image(given: object) -> Path:
     if isinstance(given, (str, PathLike)):
         return Path(given)
@@ -175,7 +175,7 @@ def _crop(given: object) -> Path:
 
 def _object(given: object, image: Path | None) -> VisualObject:
     if isinstance(given, Mapping):
-        found = object_from(given, _crop)
+        found = object_from_json(given, _crop)
     else:
         found = given if isinstance(given, VisualObject) else VisualObject(_crop(given))
     if found.image is None and (found.box is None or image is None):
@@ -183,13 +183,13 @@ def _object(given: object, image: Path | None) -> VisualObject:
     return found
 
 
-def object_from(fields: Mapping[str, Any], picture: Callable[[object], Path]) -> VisualObject:
-    """Read an object's fields as JSON has them; `picture` reads the name of its crop. Raises DataError."""
+def object_from_json(fields: Mapping[str, Any], opened_image: Callable[[object], Path]) -> VisualObject:
+    """Read an object's fields as JSON has them; `image` reads the name of its crop. Raises DataError."""
     image, box, phrase, score = (fields.get(key) for key in ("image", "box", "phrase", "score"))
     if image is None and box is None:
         raise DataError("object-record-invalid", found=fields)
     return VisualObject(
-        image=None if image is None else picture(image),
+        image=None if image is None else opened_image(image),
         box=None if box is None else _box(box),
         phrase=phrase if isinstance(phrase, str) else None,
         score=score if _is_number(score) else None,
@@ -207,17 +207,17 @@ def _is_number(given: Any) -> bool:  # noqa: ANN401 - anything at all
     return isinstance(given, Real) and not isinstance(given, bool) and bool(given < 1e9 and not given < -1e9)
 
 
-def _picture_remarks(image: Path | None, open_to_finding: bool, objects: Sequence[VisualObject], recipe: Recipe) -> list[Message]:
+def _image_remarks(image: Path | None, open_to_finding: bool, objects: Sequence[VisualObject], recipe: Recipe) -> list[Message]:
     vision = recipe.vision
     if vision is None or recipe.data.text_only:
         return [Message("model-without-images")]
     remarks = []
     if image is None and not objects:
         remarks.append(Message("image-not-given"))
-    elif not vision.whole and not objects and not (open_to_finding and recipe.data.objects):
+    elif not vision.full_image and not objects and not (open_to_finding and recipe.data.objects):
         remarks.append(Message("no-objects-to-read"))
-    if objects and not vision.objects:
+    if objects and not vision.max_objects:
         remarks.append(Message("objects-not-read", count=len(objects)))
-    elif len(objects) > vision.objects:
-        remarks.append(Message("too-many-objects", count=len(objects), maximum=vision.objects))
+    elif len(objects) > vision.max_objects:
+        remarks.append(Message("too-many-objects", count=len(objects), maximum=vision.max_objects))
     return remarks

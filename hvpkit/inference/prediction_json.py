@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hvpkit.errors import DataError
-from hvpkit.inference.inputs import PredictionInput, object_from, place_tokens
+from hvpkit.inference.inputs import PredictionInput, join_tokens, object_from_json
 from hvpkit.messages import Message
 from hvpkit.records.mentions import Mention
 from hvpkit.types import EntityPrediction, Prediction, VisualObject
@@ -22,7 +22,7 @@ GOLD = ("tags", "entities", "relation", "notes")  # what labelled data has besid
 FORM = '{"text" or "tokens", "image", "head", "tail"}'
 
 
-def prediction_record(prediction: Prediction) -> dict[str, Any]:
+def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
     """Give a prediction as JSON values; entities, head, tail and relation stand as in hvpkit's own data, characters counted."""
     if isinstance(prediction, EntityPrediction):
         found: dict[str, Any] = {"text": prediction.text, "entities": [asdict(entity) for entity in prediction.entities]}
@@ -30,19 +30,19 @@ def prediction_record(prediction: Prediction) -> dict[str, Any]:
         relation = prediction.relation
         found = {"text": prediction.text, "head": asdict(prediction.head), "tail": asdict(prediction.tail)}
         found |= {"relation": relation.label, "confidence": relation.confidence, "probabilities": dict(relation.probabilities)}
-    objects = {"objects": [object_record(item) for item in prediction.objects]} if prediction.objects else {}
-    return found | {"picture": prediction.picture} | objects | {"remarks": list(prediction.remarks)}
+    objects = {"objects": [object_to_json(item) for item in prediction.objects]} if prediction.objects else {}
+    return found | {"image": prediction.image_used} | objects | {"remarks": list(prediction.notes)}
 
 
-def object_record(item: VisualObject) -> dict[str, Any]:
-    """Give an object as JSON values, in pixels of the upright picture."""
+def object_to_json(item: VisualObject) -> dict[str, Any]:
+    """Give an object as JSON values, in pixels of the upright image."""
     box = None if item.box is None else list(astuple(item.box))
     fields = {"image": None if item.image is None else item.image.name, "box": box, "phrase": item.phrase, "score": item.score}
     return {name: value for name, value in fields.items() if value is not None}
 
 
 # ------------------------------------------------------------------------------------------------------------- JSON to input
-def read_object(content: bytes) -> dict[str, Any]:
+def parse_json_object(content: bytes) -> dict[str, Any]:
     """Read one line as a JSON object; raises DataError."""
     try:
         record = json.loads(content)
@@ -57,8 +57,8 @@ def _beginning(content: bytes) -> str:
     return content.decode(errors="replace").strip()[:60]
 
 
-def input_from(record: Mapping[str, Any], folder: Path) -> PredictionInput:
-    """Read an input from a line's object; pictures are relative to `folder` and may not leave it.
+def input_from_json(record: Mapping[str, Any], folder: Path) -> PredictionInput:
+    """Read an input from a line's object; images are relative to `folder` and may not leave it.
 
     Raises DataError for values of another kind than expected, and for a path that leaves the folder, links followed.
     """
@@ -74,7 +74,7 @@ def input_from(record: Mapping[str, Any], folder: Path) -> PredictionInput:
     image = record.get("image")
     return PredictionInput(
         text=text or tokens or "",
-        image=None if image is None else _picture("image", image, folder),
+        image=None if image is None else _image("image", image, folder),
         head=_mention("head", record, tokens),
         tail=_mention("tail", record, tokens),
         objects=_objects(record.get("objects"), folder),
@@ -95,7 +95,7 @@ def _mention(role: str, record: Mapping[str, Any], tokens: Sequence[str] | None)
 
 
 def _characters(role: str, start: int, end: int, tokens: Sequence[str]) -> tuple[int, int]:
-    _, words = place_tokens(tokens)
+    _, words = join_tokens(tokens)
     if not 0 <= start < end <= len(words):
         raise DataError("mention-outside-tokens", role=role, start=start, end=end, count=len(words))
     return words[start].start, words[end - 1].end
@@ -119,10 +119,10 @@ def _objects(given: object, folder: Path) -> list[VisualObject] | None:
 def _object(given: object, folder: Path) -> VisualObject:
     if not isinstance(given, dict):
         raise DataError("object-record-invalid", found=given)
-    return object_from(given, lambda name: _picture("objects", name, folder))
+    return object_from_json(given, lambda name: _image("objects", name, folder))
 
 
-def _picture(key: str, given: object, folder: Path) -> Path:
+def _image(key: str, given: object, folder: Path) -> Path:
     if not isinstance(given, str) or not given:
         raise DataError("image-not-file-name", key=key, found=given)
     try:

@@ -22,7 +22,7 @@ class Window:
     end: int
 
 
-def windows(
+def sliding_windows(
     example: Example, encode: Callable[[Example], Encoded], kept: Callable[[Encoded], int], most: int
 ) -> list[tuple[Window, Encoded]]:
     """Encode a text in as many windows as it needs, each of at most `most` words; `kept` says how many of its leading words fitted.
@@ -32,7 +32,7 @@ def windows(
     found: list[tuple[Window, Encoded]] = []
     start, done, total = 0, 0, len(example.words)
     while done < total:
-        encoded = _encode(example if start == 0 and total <= most else part(example, start, start + most), encode)
+        encoded = _encode(example if start == 0 and total <= most else slice_example(example, start, start + most), encode)
         end = start + kept(encoded)
         if end > done:
             found.append((Window(start, end), encoded))
@@ -44,7 +44,7 @@ def windows(
     return found
 
 
-def part(example: Example, start: int, end: int) -> Example:
+def slice_example(example: Example, start: int, end: int) -> Example:
     """Give words [start, end) of an example, with their tags."""
     return replace(example, words=example.words[start:end], tags=example.tags and example.tags[start:end])
 
@@ -59,13 +59,13 @@ def _encode(example: Example, encode: Callable[[Example], Encoded]) -> Encoded:
         return _encode(replace(example, words=(first[: len(first) // 2], *others)), encode)
 
 
-def merge(parts: Sequence[tuple[Window, Sequence[Entity]]]) -> list[Entity]:
+def merge_predictions(parts: Sequence[tuple[Window, Sequence[Entity]]]) -> list[Entity]:
     """Join the entities of overlapping windows: each window answers for the words that `owned` gives it.
 
     Entities count from their window's first word; where two windows disagree on the same words, the earlier one is kept.
     """
     merged: list[Entity] = []
-    for (window, entities), (first, last) in zip(parts, owned([window for window, _ in parts]), strict=True):
+    for (window, entities), (first, last) in zip(parts, owned_spans([window for window, _ in parts]), strict=True):
         for entity in entities:
             start, end = entity.start + window.start, entity.end + window.start
             if first <= start < last and (not merged or merged[-1].end <= start):
@@ -73,7 +73,7 @@ def merge(parts: Sequence[tuple[Window, Sequence[Entity]]]) -> list[Entity]:
     return merged
 
 
-def owned(parts: Sequence[Window]) -> list[tuple[int, int]]:
+def owned_spans(parts: Sequence[Window]) -> list[tuple[int, int]]:
     """Give the words [first, last) that each of overlapping windows answers for: up to the middle of its overlap with the next."""
     middles = [(following.start + window.end + 1) // 2 for window, following in pairwise(parts)]
     return list(zip([0, *middles], [*middles, *(window.end for window in parts[-1:])], strict=False))

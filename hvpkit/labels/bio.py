@@ -9,7 +9,7 @@ from hvpkit.types import Entity
 
 
 @dataclass(frozen=True)
-class Run:
+class TaggedSpan:
     """An entity of a tag sequence: words [start, end) of one type."""
 
     start: int
@@ -17,19 +17,19 @@ class Run:
     type: str
 
 
-def runs(tags: Sequence[str]) -> list[Run]:
+def decode_bio(tags: Sequence[str]) -> list[TaggedSpan]:
     """Read entities from BIO tags as conlleval and seqeval do: an I- that continues nothing begins an entity."""
-    found: list[Run] = []
+    found: list[TaggedSpan] = []
     for i, tag in enumerate(tags):
         position, _, kind = tag.partition("-")
         if position == "I" and found and found[-1].end == i and found[-1].type == kind:
-            found[-1] = Run(found[-1].start, i + 1, kind)
+            found[-1] = TaggedSpan(found[-1].start, i + 1, kind)
         elif position in ("B", "I"):
-            found.append(Run(i, i + 1, kind))
+            found.append(TaggedSpan(i, i + 1, kind))
     return found
 
 
-def to_tags(entities: Iterable[Entity | Run], length: int) -> list[str]:
+def encode_bio(entities: Iterable[Entity | TaggedSpan], length: int) -> list[str]:
     """Write non-overlapping entities as BIO tags of `length` words."""
     tags = ["O"] * length
     for entity in entities:

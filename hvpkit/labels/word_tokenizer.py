@@ -34,7 +34,7 @@ _ADDRESSES = (
 )
 
 
-def split_words(text: str) -> list[TextSpan]:
+def tokenize(text: str) -> list[TextSpan]:
     """Split a text into words, in reading order: `text[word.start:word.end] == word.text`, and every non-blank character is in one.
 
     A link, a mail address, a handle with its @, an emoji with all its parts, and a number are one word each; `#` stands alone, hyphens and

@@ -20,7 +20,7 @@ TEMPLATES: dict[str, Template] = {
     ),
     "splits-absent": Template("There is no split {splits}.", {"splits": ["dev", "test"]}),
     "images-without-objects": Template(
-        "The data brings objects, but none for {count} pictures; `--objects saliency` would look in all of them.", {"count": 3}
+        "The data brings objects, but none for {count} images; `--objects saliency` would look in all of them.", {"count": 3}
     ),
     "preview-written": Template("Look at the objects before you trust them: {file}", {"file": "data/mnre/preview.html"}),
     "data-prepared": Template("fingerprint {fingerprint}, in {folder}", {"fingerprint": "0123456789abcdef", "folder": "data/mnre"}),
@@ -79,7 +79,7 @@ TEMPLATES: dict[str, Template] = {
     "class-accuracy": Template("accuracy {accuracy:.2f} (classes, None too)", {"accuracy": 80.12}),
     # hvp predict
     "no-entity-found": Template("No entities."),
-    "image-seen": Template("Picture: {image}", {"image": "x.jpg"}),
+    "image-seen": Template("Image: {image}", {"image": "x.jpg"}),
     "nothing-to-predict": Template('there is nothing to read: give --text "..." for one text, or --input FILE and --output FILE for many'),
     "text-with-input": Template("{options} and --input exclude each other: one text or many", {"options": ["--text", "--image"]}),
     "input-without-output": Template("--input FILE and --output FILE belong together"),
@@ -107,7 +107,7 @@ TEMPLATES: dict[str, Template] = {
     "example-with-count": Template("--example and --count exclude each other: name examples, or say how many"),
     "page-needs-one-text": Template("--html explains one text: give --text, one --example, or --count 1"),
     "no-example-with-image": Template(
-        "{split} has no example with a picture; name one of the others: --example ID", {"split": "test of twitter2017"}
+        "{split} has no example with an image; name one of the others: --example ID", {"split": "test of twitter2017"}
     ),
     "example-left-out": Template("{example} is left out: {reason}", {"example": "test-1", "reason": "images/1.jpg is missing"}),
     "no-example-explained": Template("none of {count} examples could be explained", {"count": 3}),
@@ -117,10 +117,10 @@ TEMPLATES: dict[str, Template] = {
     ),
     "answers-of-data": Template("The data says: {answers}", {"answers": ["Ada: PER", "Oslo: LOC"]}),
     "also-traced": Template("Also traced, see --json: {name}", {"name": "modes"}),
-    "image-explained": Template("{title}: {file}", {"title": "Whole picture", "file": "x.png"}),
+    "image-explained": Template("{title}: {file}", {"title": "Whole image", "file": "x.png"}),
     "file-written": Template("Written: {file}", {"file": "gates.pdf"}),
     "examples-with-images": Template(
-        "{data}: {count} of {examples} examples have pictures that this model sees",
+        "{data}: {count} of {examples} examples have images that this model sees",
         {"data": "test of twitter2017", "count": 720, "examples": 723},
     ),
     "no-rank-correlation": Template("Layer depth and mean {unit} have no rank correlation: the layers do not differ.", {"unit": "level"}),

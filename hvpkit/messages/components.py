@@ -94,11 +94,11 @@ TEMPLATES: dict[str, Template] = {
         "visual backbone {name!r} has no option 'weights', which every backbone is given: let its factory take it", {"name": "mine"}
     ),
     "fusion-needs-vision": Template(
-        "fusion {fusion!r} needs pictures: add a vision section, or take a fusion of text alone ({names})",
+        "fusion {fusion!r} needs images: add a vision section, or take a fusion of text alone ({names})",
         {"fusion": "visual-prefix", "names": ["none"]},
     ),
     "vision-unused": Template(
-        "fusion {fusion!r} makes no use of pictures: leave vision out, or take one that does ({names})",
+        "fusion {fusion!r} makes no use of images: leave vision out, or take one that does ({names})",
         {"fusion": "none", "names": ["pooling", "visual-prefix"]},
     ),
     "fusion-needs": Template(
@@ -110,7 +110,7 @@ TEMPLATES: dict[str, Template] = {
         {"head": "crf", "need": "states", "kind": "fusion", "name": "pooling", "found": ["pooled"], "hint": "; a head that fits: cls"},
     ),
     "missing-images-unmasked": Template(
-        "`heads: rows` gives a head positions of several pictures, so a missing one cannot be masked: set vision.missing to zeros"
+        "`heads: rows` gives a head positions of several images, so a missing one cannot be masked: set vision.missing to zeros"
     ),
     "emissions-of-words": Template(
         "fusion {fusion!r} has its say on the tags of words, the head tags pieces: leave `labels: pieces` out", {"fusion": "mine"}

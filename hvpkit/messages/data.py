@@ -37,7 +37,7 @@ TEMPLATES: dict[str, Template] = {
         "{data} holds data for {found}, expected data for {expected}", {"data": "data/mnre", "found": "mre", "expected": "mner"}
     ),
     "images-moved": Template(
-        "{reason}; if the pictures were moved, run `hvp preprocess` again where they are now", {"reason": "img_org/1.jpg is missing"}
+        "{reason}; if the images were moved, run `hvp preprocess` again where they are now", {"reason": "img_org/1.jpg is missing"}
     ),
     # Where prepared data is written.
     "prepared-in-use": Template("{folder} is being written by another process; wait for it, or " + OTHER_FOLDER, {"folder": "data/mnre"}),
@@ -64,22 +64,22 @@ TEMPLATES: dict[str, Template] = {
         "unknown dataset {name!r}{hint}; your own data is named by its path, for example ./{name} or {name}.jsonl",
         {"name": "mner", "hint": "; did you mean mnre"},
     ),
-    "no-image-readable": Template("none of the pictures can be read; the first: {reason}. " + TEXT_ONLY, {"reason": "1.jpg is empty"}),
+    "no-image-readable": Template("none of the images can be read; the first: {reason}. " + TEXT_ONLY, {"reason": "1.jpg is empty"}),
     "no-image-found": Template(
-        "none of the {count} pictures is there; looked in:\n{folders:lines}\nWhat to do: {advice}. " + TEXT_ONLY,
+        "none of the {count} images is there; looked in:\n{folders:lines}\nWhat to do: {advice}. " + TEXT_ONLY,
         {"count": 4, "folders": ["data/images"], "advice": "unpack the archive there"},
     ),
-    "no-image-named": Template("no example names a picture; {advice}. " + TEXT_ONLY, {"advice": 'give each line an "image"'}),
+    "no-image-named": Template("no example names an image; {advice}. " + TEXT_ONLY, {"advice": 'give each line an "image"'}),
     "image-unreadable": Template("{reason}", {"reason": "1.jpg is empty"}),
     "crop-unreadable": Template("{reason}", {"reason": "1_crop.jpg is empty"}),
     "crop-missing": Template("{crop}", {"crop": "mine/train.jsonl:3: 1_crop.jpg"}),
     "label-not-in-training": Template("{label}: {count}", {"label": "GPE", "count": 3}),
     "worker-died": Template(
-        "a process that reads pictures died: memory ran out, or a file crashes the decoder "
+        "a process that reads images died: memory ran out, or a file crashes the decoder "
         "(in a script of your own, call this under `if __name__ == '__main__':`)"
     ),
     # Image features of prepared data.
-    "features-without-images": Template("--features: this recipe looks at no pictures"),
+    "features-without-images": Template("--features: this recipe looks at no images"),
     "backbone-changes": Template(
         "--features: the backbone of this recipe changes in training ({setting}), so that its features cannot be kept",
         {"setting": "vision.frozen is false"},

@@ -58,31 +58,31 @@ TEMPLATES: dict[str, Template] = {
     ),
     "detector-model-mismatch": Template("it is a {found}, not a {expected}", {"found": "bert", "expected": "owlv2"}),
     "detector-out-of-memory": Template(
-        "memory ran out while objects were looked for in {batch_size} pictures at once; fewer: --batch-size 1", {"batch_size": 8}
+        "memory ran out while objects were looked for in {batch_size} images at once; fewer: --batch-size 1", {"batch_size": 8}
     ),
     "detector-answers-mismatch": Template(
         "the proposer {detector!r} gave {found} answers to {expected} queries", {"detector": "mine", "found": 1, "expected": 2}
     ),
-    "example-without-image": Template("example {example!r} has no picture to look at", {"example": "17"}),
+    "example-without-image": Template("example {example!r} has no image to look at", {"example": "17"}),
     "detection-failed": Template("{reason}", {"reason": "none of the crops of '17' is there (17_0.png, 17_1.png)"}),
     # Objects of models
     "model-detector-unavailable": Template(
         "this model looks at objects, found by {detector!r}, which cannot be had: {reason}\n"
-        "What to do: mend that, give each picture's objects, or go on with whole pictures alone: --no-objects",
+        "What to do: mend that, give each image's objects, or go on with whole images alone: --no-objects",
         {"detector": "owlv2", "reason": "object proposer owlv2: there is no folder weights"},
     ),
     "detector-version-changed": Template(
         "objects were found by {detector} {found}, in training by {expected}", {"detector": "saliency", "found": "2", "expected": "1"}
     ),
     "no-object-detected": Template(
-        "no object was found in the picture ({detector}, score {threshold:g} or more)", {"detector": "saliency", "threshold": 0.2}
+        "no object was found in the image ({detector}, score {threshold:g} or more)", {"detector": "saliency", "threshold": 0.2}
     ),
     "objects-not-given": Template("this model's objects were given with its data, and none were given here"),
     # Objects that are given: annotations and crops
     "crops-without-source": Template("crops go with a source: give the `_dict.pth` that lists them, --set source=FILE"),
     "source-missing": Template("there is no file or folder {source}", {"source": "annotations"}),
     "source-without-objects": Template(
-        "{source} holds neither <picture>.xml files nor *_train_dict.pth, *_val_dict.pth or *_test_dict.pth", {"source": "annotations"}
+        "{source} holds neither <image>.xml files nor *_train_dict.pth, *_val_dict.pth or *_test_dict.pth", {"source": "annotations"}
     ),
     "crop-folder-not-given": Template(
         "{source} lists crops: give the folder that holds them, --set crops=FOLDER", {"source": "train_dict.pth"}

@@ -14,7 +14,7 @@ TEMPLATES: dict[str, Template] = {
         "none of the {count} {split} examples of {data} can be read; the first: {reason}",
         {"data": "data/mnre", "count": 12, "split": "test", "reason": "1.jpg is missing"},
     ),
-    "shuffle-without-images": Template("{model} looks at no pictures: there is nothing to shuffle", {"model": "runs/text"}),
+    "shuffle-without-images": Template("{model} looks at no images: there is nothing to shuffle", {"model": "runs/text"}),
     "output-holds-no-predictions": Template(
         "{file} is there already and holds no predictions of `hvp eval`; name another file for --predictions", {"file": "notes.txt"}
     ),
@@ -23,10 +23,10 @@ TEMPLATES: dict[str, Template] = {
         "the model was trained with another {name} ({fingerprint})", {"name": "mnre", "fingerprint": "0123456789abcdef"}
     ),
     "labels-missed": Template("the model does not know {names}: each of them counts as missed", {"names": ["GPE"]}),
-    "data-without-images": Template("this data was prepared without pictures (--text-only)"),
+    "data-without-images": Template("this data was prepared without images (--text-only)"),
     "trained-with-other-objects": Template(
         "the model was trained with {expected}; this data has {found}",
         {"expected": "objects: by saliency (1)", "found": "objects: those that came with the data"},
     ),
-    "images-shuffled": Template("pictures were shuffled between examples by seed {seed}", {"seed": 1}),
+    "images-shuffled": Template("images were shuffled between examples by seed {seed}", {"seed": 1}),
 }

@@ -105,7 +105,7 @@ TEMPLATES: dict[str, Template] = {
         {"model": "models/UMT.twitter2015.seed1", "changes": ["the gate even comes from even.py, the model was trained with odd.py"]},
     ),
     "shuffled-score-missing": Template(
-        "no score with shuffled pictures: {reason}", {"reason": "test of tiny has 1 picture, shuffling needs 2"}
+        "no score with shuffled images: {reason}", {"reason": "test of tiny has 1 image, shuffling needs 2"}
     ),
     # results
     "results-missing": Template(
@@ -163,9 +163,9 @@ TEMPLATES: dict[str, Template] = {
     "difference-of-one-seed": Template("one seed: the spread over seeds is not known"),
     "difference-within-spread": Template("smaller than the spread over seeds ({spread:.2f})", {"spread": 0.81}),
     "table-scores": Template("{split}; mean±standard deviation over seeds, in percent; the best P, R and F1 are bold", {"split": "test"}),
-    "table-text-only": Template("text-only F1: the twin, the same recipe and seed without pictures and fusion"),
+    "table-text-only": Template("text-only F1: the twin, the same recipe and seed without images and fusion"),
     "table-shuffled": Template(
-        "shuffled F1: the same trained model, each test example with the picture (and objects) of another one, by the run's seed"
+        "shuffled F1: the same trained model, each test example with the image (and objects) of another one, by the run's seed"
     ),
     "table-seeds": Template("interval: Student's t over seeds; with one seed there is none"),
     "table-differences": Template(
@@ -177,7 +177,7 @@ TEMPLATES: dict[str, Template] = {
         "Table 3, differences as printed there (82.50 - 81.85 is 0.65)"
     ),
     "table-published": Template("published: Chen et al. (2022), Table 1, digits as printed"),
-    "table-runs": Template("as `hvp eval models/<run>` prints them, shuffled with `--shuffle-pictures <seed>`"),
+    "table-runs": Template("as `hvp eval models/<run>` prints them, shuffled with `--shuffle-images <seed>`"),
     "table-own-text-only": Template("its text-only twin"),
     "table-pruned": Template("stopped early"),
     "table-search": Template("dev alone: no test split was looked at"),
@@ -197,13 +197,13 @@ TEMPLATES: dict[str, Template] = {
     ),
     "published-encoder-unknown": Template("encoder: ours {used}, theirs is not known", {"used": "bert-base-cased"}),
     "published-without-encoder": Template("encoder: ours {used}, theirs word vectors", {"used": "bert-base-cased"}),
-    "published-images-same": Template("pictures: the same kind ({published})", {"published": "resnet50"}),
-    "published-images-other": Template("pictures: ours {used}, theirs {published}", {"used": "none", "published": "resnet50"}),
-    "published-images-unknown": Template("pictures: ours {used}, theirs are not known", {"used": "none"}),
+    "published-images-same": Template("images: the same kind ({published})", {"published": "resnet50"}),
+    "published-images-other": Template("images: ours {used}, theirs {published}", {"used": "none", "published": "resnet50"}),
+    "published-images-unknown": Template("images: ours {used}, theirs are not known", {"used": "none"}),
     "published-without-images": Template(
-        "pictures: ours {used}, theirs none", {"used": "resnet50 (imagenet), 723 of 723 test examples have one"}
+        "images: ours {used}, theirs none", {"used": "resnet50 (imagenet), 723 of 723 test examples have one"}
     ),
-    "published-images-nowhere": Template("pictures: none in either"),
+    "published-images-nowhere": Template("images: none in either"),
     "images-used": Template(
         "{backbone} ({weights}), {images} of {examples} test examples have one",
         {"backbone": "resnet50", "weights": "imagenet", "images": 723, "examples": 723},

@@ -18,8 +18,8 @@ TEMPLATES: dict[str, Template] = {
         {"file": "figure4.pdf", "formats": [".pdf", ".png", ".svg"]},
     ),
     "figure-needs-matplotlib": Template('--figure draws with matplotlib, which is not installed; pip install "hvpkit[figures]"'),
-    "figure-without-gates": Template("none of the examples has gates to draw: this model has none, or sees no pictures there"),
-    "figure-without-attention": Template("no entity of the examples has attention on pictures to draw"),
+    "figure-without-gates": Template("none of the examples has gates to draw: this model has none, or sees no images there"),
+    "figure-without-attention": Template("no entity of the examples has attention on images to draw"),
     "page-is-folder": Template("{file} is a folder; name a file for --html", {"file": "runs"}),
     "page-is-foreign": Template(
         "{file} is there already and no page of `hvp explain`; name another file for --html", {"file": "thesis.html"}
@@ -28,14 +28,14 @@ TEMPLATES: dict[str, Template] = {
     "attention-caution": Template(
         "Attention shows where the model looked, which need not be why it decided; what would change is measured by changing it."
     ),
-    "attention-without-images": Template("the attention of this model's text encoder does not reach its pictures"),
+    "attention-without-images": Template("the attention of this model's text encoder does not reach its images"),
     "gates-missing": Template("this model has no gates over levels"),
     "slices-are-no-levels": Template("a slice is a part of the output of the release's one map, not a stage of the backbone"),
-    "parts-are-no-places": Template("the parts of a picture are runs of channels, as the release cuts them, not places in it"),
-    "change-no-images": Template("without pictures"),
+    "parts-are-no-places": Template("the parts of an image are runs of channels, as the release cuts them, not places in it"),
+    "change-no-images": Template("without images"),
     "change-no-object": Template("without object {number}{phrase}", {"number": 2, "phrase": " (a hat)"}),
-    "change-no-full-image": Template("without the whole picture"),
-    "change-other-image": Template("with another picture: {name}", {"name": "ada.jpg"}),
+    "change-no-full-image": Template("without the whole image"),
+    "change-other-image": Template("with another image: {name}", {"name": "ada.jpg"}),
     "image-of-another": Template(
         "{image}, of {example} in {data} (seed {seed})", {"image": "ada.jpg", "example": "test-3", "data": "test of tiny", "seed": 0}
     ),

@@ -15,6 +15,6 @@ TEMPLATES: dict[str, Template] = {
     ),
     "damaged-features-recomputed": Template("{count} features on disk were damaged; they were computed anew", {"count": 3}),
     "unreadable-regions": Template(
-        "{count} pictures and crops cannot be read; the first: {reason}", {"count": 2, "reason": "images/1.jpg is missing"}
+        "{count} images and crops cannot be read; the first: {reason}", {"count": 2, "reason": "images/1.jpg is missing"}
     ),
 }

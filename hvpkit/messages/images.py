@@ -13,7 +13,7 @@ TEMPLATES: dict[str, Template] = {
     "image-empty": Template("{file} is empty (0 bytes)", {"file": "images/a.jpg"}),
     "image-outside": Template("{file} lies outside {folder}", {"file": "images/../../a.jpg", "folder": "images"}),
     "not-image": Template(
-        "{file} is not a picture (it begins with {beginning!r}); expected one of {formats}",
+        "{file} is not an image (it begins with {beginning!r}); expected one of {formats}",
         {"file": "images/a.jpg", "beginning": b"<!DOCTYPE ht", "formats": ["JPEG", "PNG"]},
     ),
     "image-too-large": Template(
@@ -26,17 +26,17 @@ TEMPLATES: dict[str, Template] = {
     ),
     # PIL images
     "pil-image-size": Template(
-        "the picture has {width} x {height} pixels; expected 1 to {limit} million", {"width": 50_000, "height": 50_000, "limit": 100}
+        "the image has {width} x {height} pixels; expected 1 to {limit} million", {"width": 50_000, "height": 50_000, "limit": 100}
     ),
     "pil-image-damaged": Template(
-        "the picture is damaged or cut short ({reason})", {"reason": "image file is truncated (12 bytes not processed)"}
+        "the image is damaged or cut short ({reason})", {"reason": "image file is truncated (12 bytes not processed)"}
     ),
     # Backbones
     "image-size-not-multiple": Template(
         "visual backbone {backbone!r}: vision.size is {size}; it must be a multiple of {multiple}",
         {"backbone": "scattering", "size": 72, "multiple": 32},
     ),
-    "wavelets-untrained": Template("the visual backbone is fixed wavelets, which were not trained on any picture"),
+    "wavelets-untrained": Template("the visual backbone is fixed wavelets, which were not trained on any image"),
     "grid-too-fine": Template(
         "vision.grid is {grid}, but a map of the backbone has {height} x {width} cells, too few for `pooling: floor`",
         {"grid": 2, "height": 1, "width": 1},

@@ -54,18 +54,16 @@ TEMPLATES: dict[str, Template] = {
         "expected {role} as words of the text or as two numbers of characters, start and end; got {found!r:.60}",
         {"role": "head", "found": 3},
     ),
-    "image-invalid": Template("expected image as a file or an opened picture; got {found!r:.60}", {"found": 7}),
+    "image-invalid": Template("expected image as a file or an opened image; got {found!r:.60}", {"found": 7}),
     "object-invalid": Template(
-        'expected an object as a file or an opened picture, or its box as {{"box": [x0, y0, x1, y1]}}; got {found!r:.60}', {"found": 7}
+        'expected an object as a file or an opened image, or its box as {{"box": [x0, y0, x1, y1]}}; got {found!r:.60}', {"found": 7}
     ),
-    "box-without-image": Template(
-        "an object is a crop of its own, or a box to cut from the picture, and there is no picture to cut it from"
-    ),
+    "box-without-image": Template("an object is a crop of its own, or a box to cut from the image, and there is no image to cut it from"),
     "batch-size-below-one": Template("batch_size is {found}; take 1 or more, or leave it out", {"found": 0}),
     # Notes on predictions.
-    "model-without-images": Template("this model uses no pictures"),
-    "image-not-given": Template("no picture was given: the text was read alone"),
-    "no-objects-to-read": Template("this model looks at objects of a picture only, and none were given: the text was read alone"),
+    "model-without-images": Template("this model uses no images"),
+    "image-not-given": Template("no image was given: the text was read alone"),
+    "no-objects-to-read": Template("this model looks at objects of an image only, and none were given: the text was read alone"),
     "objects-not-read": Template("{count} objects were given, this model looks at none of them", {"count": 1}),
     "too-many-objects": Template("{count} objects were given, this model looks at {maximum} of them", {"count": 5, "maximum": 3}),
     "text-read-in-part": Template(

@@ -50,7 +50,7 @@ TEMPLATES: dict[str, Template] = {
     ),
     "empty-line-in-tweet": Template("empty line inside tweet {tweet}, ignored", {"tweet": "16_05_01"}),
     "tweet-without-words": Template("tweet {tweet!r} has no words", {"tweet": "16_05_01"}),
-    "tweet-without-image-name": Template("tweet without a picture's name: nothing follows IMGID:"),
+    "tweet-without-image-name": Template("tweet without an image's name: nothing follows IMGID:"),
     "words-before-first-tweet": Template("{text!r} belongs to no tweet", {"text": "Ann\tB-PER"}),
     # --------------------------------------------------------------------------------------------------------- tags and entities
     "unknown-tag": Template("tag {tag!r} is unknown{hint}", {"tag": "B-PERS", "hint": "; did you mean B-PER?"}),
@@ -104,7 +104,7 @@ TEMPLATES: dict[str, Template] = {
     "image-outside-folder": Template(
         "expected an image within {folder}, named relative to it, got {image!r:.200}", {"image": "../a.jpg", "folder": "/data"}
     ),
-    "pair-without-image-name": Template("pair without a picture's name: img_id is {found!r}", {"found": None}),
+    "pair-without-image-name": Template("pair without an image's name: img_id is {found!r}", {"found": None}),
     "objects-not-list": Template("expected objects as a list, got {found!r:.60}", {"found": "a.jpg"}),
     "object-record-invalid": Template(
         'expected an object as a file name or {{"box": [x0, y0, x1, y1]}}, got {found!r:.60}', {"found": {"boxes": []}}
@@ -123,12 +123,12 @@ TEMPLATES: dict[str, Template] = {
     ),
     "crop-list-not-dict": Template("{file} holds no dict", {"file": "mre_train_dict.pth"}),
     "crop-list-malformed": Template(
-        "{file}: expected a picture's name or line with a list of file names, got {key!r}: {found!r:.80}",
+        "{file}: expected an image's name or line with a list of file names, got {key!r}: {found!r:.80}",
         {"file": "mre_train_dict.pth", "key": "10.jpg", "found": "10_crop_0.png"},
     ),
-    "name-images": Template("name each example's picture"),
+    "name-images": Template("name each example's image"),
     "unpack-images": Template(
-        "the pictures of {dataset} are not part of its text files: its authors give them as an archive of their own, linked from the "
+        "the images of {dataset} are not part of its text files: its authors give them as an archive of their own, linked from the "
         "dataset's page; unpack it so that they lie in {folder}, or in any folder whose name contains `images`",
         {"dataset": "twitter2017", "folder": "twitter2017_images/<id>.jpg"},
     ),
@@ -164,7 +164,7 @@ TEMPLATES: dict[str, Template] = {
         "{dataset} is there more than once: {folders}; name one of them with --root",
         {"dataset": "twitter2017", "folders": ["twitter2017", "twitter_2017"]},
     ),
-    "only-one-image": Template("all examples with a picture share one: there is no other that it could be exchanged with"),
+    "only-one-image": Template("all examples with an image share one: there is no other that it could be exchanged with"),
     # ----------------------------------------------------------------------------------------------- examples of prepared data
     "example-word-empty": Template(
         "example {id!r}: expected one or more non-empty words, got {words!r}", {"id": "7", "words": ["Ann", ""]}

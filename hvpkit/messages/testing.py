@@ -35,13 +35,13 @@ TEMPLATES: dict[str, Template] = {
     "projector-width": Template("its width is {found}, neither d = {expected} nor 2d", {"found": 3, "expected": 16}),
     "negative-weights": Template("some weights are below 0"),
     "missing-image-counts": Template(
-        "the penalties before and after a missing picture's weights change differ {difference}", {"difference": "by 0.012"}
+        "the penalties before and after a missing image's weights change differ {difference}", {"difference": "by 0.012"}
     ),
     # ------------------------------------------------------------------------------------------------------------- fusions
     "borrowed-module": Template("it keeps the text encoder or the backbone as its own part"),
     "nothing-fused": Template("it gives neither states nor a pooled state"),
     "masked-image-counts": Template(
-        "what it gives without pictures and with all of them masked differ {difference}", {"difference": "by 0.012"}
+        "what it gives without images and with all of them masked differ {difference}", {"difference": "by 0.012"}
     ),
     # --------------------------------------------------------------------------------------------------------------- heads
     "prediction-count": Template("it decodes {found} predictions of {expected} examples", {"found": 2, "expected": 3}),
@@ -91,19 +91,19 @@ TEMPLATES: dict[str, Template] = {
     "reader-wrong-splits": Template("its splits [{found}] are not among {expected}", {"found": ["all"], "expected": ["train", "dev"]}),
     "reader-without-examples": Template("it finds no example"),
     "reader-not-deterministic": Template("it gives other examples the second time"),
-    "reader-text-differs": Template("it gives other examples without pictures"),
-    "reader-unwanted-images": Template("it names pictures where none are wanted"),
+    "reader-text-differs": Template("it gives other examples without images"),
+    "reader-unwanted-images": Template("it names images where none are wanted"),
     "shared-example-id": Template("some examples of {split} have the same id", {"split": "train"}),
     "invalid-example": Template("{split}: {reason}", {"split": "train", "reason": "example '1': 1 tags for 2 words"}),
     "image-outside-root": Template(
-        "{split}: the picture {image} does not lie under {root}", {"split": "train", "image": "/data/a.jpg", "root": "/elsewhere"}
+        "{split}: the image {image} does not lie under {root}", {"split": "train", "image": "/data/a.jpg", "root": "/elsewhere"}
     ),
     # ----------------------------------------------------------------------------------------------------------- detectors
     "detector-without-version": Template("it has no version"),
     "detector-threshold": Template("its threshold is {threshold}, not within 0..1", {"threshold": 2.0}),
     "detector-unasked": Template("it answers when nothing is asked"),
     "detector-answer-count": Template("it gives {found} answers to {expected} queries", {"found": 2, "expected": 3}),
-    "detector-refuses-image": Template("a sound picture is answered with an error: {reason}", {"reason": "the picture is too large"}),
+    "detector-refuses-image": Template("a sound image is answered with an error: {reason}", {"reason": "the image is too large"}),
     "object-without-box": Template("an object has neither a box nor a crop"),
     "box-not-finite": Template("a box is not finite: {box}", {"box": "Box(x1=0, y1=0, x2=nan, y2=5)"}),
     "score-outside": Template("a score is {score}, not within 0..1", {"score": 1.5}),

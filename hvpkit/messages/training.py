@@ -16,7 +16,7 @@ _TRAINING: dict[str, Template] = {
         "{location}: no training example of {data} has an entity to draw", {"location": "a.yaml:9", "data": "data/twitter2017"}
     ),
     "no-dev-examples": Template("{data} has no dev examples to choose an epoch by: the last one is kept", {"data": "data/mnre"}),
-    "no-training-images": Template("no training example has a picture: this model learnt from text alone"),
+    "no-training-images": Template("no training example has an image: this model learnt from text alone"),
     "training-examples-left-out": Template(
         "{count} training examples are left out; the first: {reason}", {"count": 2, "reason": "a.jpg: no such file"}
     ),

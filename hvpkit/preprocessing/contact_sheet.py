@@ -1,4 +1,4 @@
-"""A contact sheet: pictures with the boxes that were found, to look at before one trusts them (one HTML file, no torch)."""
+"""A contact sheet: images with the boxes that were found, to look at before one trusts them (one HTML file, no torch)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from hvpkit.errors import PictureError
-from hvpkit.images.decode import open_picture
+from hvpkit.errors import ImageError
+from hvpkit.images.decode import open_image
 from hvpkit.types import Box, Example, Split, VisualObject
 
 PREVIEW = "preview.html"
-SIDE = 420  # pixels of the longer side of a picture on the sheet
+SIDE = 420  # pixels of the longer side of an image on the sheet
 COLOURS = ("#e6194b", "#0a7d32", "#1f4fd8", "#b35c00", "#7a1fa2", "#00727a")
 STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 24px; color: #1b1b1b; background: #fff }
@@ -33,7 +33,7 @@ figcaption { margin-top: 8px; overflow-wrap: anywhere }
 
 
 @dataclass(frozen=True)
-class Shown:
+class SheetEntry:
     """An example on the sheet and the phrases that were looked for."""
 
     example: Example
@@ -41,12 +41,12 @@ class Shown:
     asked: tuple[str, ...]
 
 
-class Sample:
+class SheetSample:
     """Keeps `most` examples of a stream, the same ones every time, from all of it: those whose ids have the smallest hashes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: list[tuple[int, int, Shown]] = []
+        self._kept: list[tuple[int, int, SheetEntry]] = []
         self._met = 0
 
     @property
@@ -54,7 +54,7 @@ class Sample:
         """Tell whether a sheet was asked for."""
         return self._most > 0
 
-    def see(self, shown: Shown) -> None:
+    def see(self, shown: SheetEntry) -> None:
         """Keep an example or not."""
         if self._most <= 0 or shown.example.image is None:
             return
@@ -67,13 +67,13 @@ class Sample:
             heapq.heappushpop(self._kept, entry)
 
     @property
-    def examples(self) -> list[Shown]:
+    def examples(self) -> list[SheetEntry]:
         """Give them in the order in which they were met."""
         return [shown for _, _, shown in sorted(self._kept, key=lambda entry: entry[1])]
 
 
-def write_preview(file: Path, title: str, how: str, sample: Sample) -> None:
-    """Write the sheet; pictures are within it, so that the file can be sent to somebody."""
+def write_contact_sheet(file: Path, title: str, how: str, sample: SheetSample) -> None:
+    """Write the sheet; images are within it, so that the file can be sent to somebody."""
     figures = "\n".join(_figure(shown) for shown in sample.examples)
     text = (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>\n'
@@ -82,13 +82,13 @@ def write_preview(file: Path, title: str, how: str, sample: Sample) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def _figure(shown: Shown) -> str:
+def _figure(shown: SheetEntry) -> str:
     example = shown.example
     words = escape(" ".join(example.words))
     asked = f'<div class="asked">looked for: {escape(", ".join(shown.asked))}</div>' if shown.asked else ""
     try:
         seen = _drawing(example)
-    except PictureError as error:
+    except ImageError as error:
         seen = f'<p class="none">{escape(str(error))}</p>'
     found = "".join(f'<li style="color: {_colour(i)}">{escape(_said(item))}</li>' for i, item in enumerate(example.objects))
     listed = f"<ol>{found}</ol>" if found else '<div class="none">nothing was found: no object, masked in training</div>'
@@ -98,11 +98,11 @@ def _figure(shown: Shown) -> str:
 def _drawing(example: Example) -> str:
     if example.image is None:
         return ""
-    picture = open_picture(example.image)
-    width, height = picture.size
+    image = open_image(example.image)
+    width, height = image.size
     line = max(width, height) / 160
     marks = "".join(_mark(i, item.box, item, line) for i, item in enumerate(example.objects) if item.box)
-    whole = _data(picture, SIDE)
+    whole = _data(image, SIDE)
     crops = "".join(_crop_files(example))
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(example.image.name)}">'
@@ -125,10 +125,10 @@ def _crop_files(example: Example) -> Iterator[str]:
     for number, item in enumerate(example.objects):
         if item.image is not None:
             try:
-                picture = open_picture(item.image)
-            except PictureError:  # named among the problems of the data
+                image = open_image(item.image)
+            except ImageError:  # named among the problems of the data
                 continue
-            yield f'<img src="{_data(picture, SIDE // 2)}" alt="" style="border-color: {_colour(number)}">'
+            yield f'<img src="{_data(image, SIDE // 2)}" alt="" style="border-color: {_colour(number)}">'
 
 
 def _said(item: VisualObject) -> str:
@@ -140,8 +140,8 @@ def _colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
-def _data(picture: Image.Image, side: int) -> str:
-    small = picture.copy()
+def _data(image: Image.Image, side: int) -> str:
+    small = image.copy()
     small.thumbnail((side, side), reducing_gap=2.0)
     stream = BytesIO()
     small.save(stream, "JPEG", quality=85)

@@ -15,8 +15,8 @@ from hvpkit.config.recipe import ObjectsSpec
 from hvpkit.types import Box, VisualObject
 
 
-class Journal:
-    """One JSON line a finished picture beside the prepared folder: the key of what was asked, and the boxes; removed by `finish`.
+class DetectionCache:
+    """One JSON line a finished image beside the prepared folder: the key of what was asked, and the boxes; removed by `finish`.
 
     Lines that were cut off are passed over; two runs may write to one journal. Of each line only its place is held in memory.
     """
@@ -26,7 +26,7 @@ class Journal:
         self._siblings = (folder.parent, f".{folder.name}-objects-*.jsonl")
         self.file = folder.parent / f".{folder.name}-objects-{identity}.jsonl"
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> DetectionCache:
         self._stream = self.file.open("a+b", buffering=0)
         self._lines = self.file.open("rb")
         self._places = dict(self._read())
@@ -48,7 +48,7 @@ class Journal:
         found = _entry(self._lines.readline())
         return found[1] if found and found[0] == key else None
 
-    def add(self, key: str, found: Sequence[VisualObject]) -> None:
+    def put(self, key: str, found: Sequence[VisualObject]) -> None:
         """Remember what was found for a key."""
         line = json.dumps([key, [_record(item) for item in found]]).encode() + b"\n"
         self._stream.write(line)
@@ -61,7 +61,7 @@ class Journal:
                 yield hash(found[0]), place
             place += len(line)
 
-    def finish(self) -> None:
+    def clear(self) -> None:
         """Take this journal away, and those that other settings left here."""
         folder, pattern = self._siblings
         for file in folder.glob(pattern):
@@ -69,10 +69,10 @@ class Journal:
                 file.unlink()
 
 
-def key_of(picture: Path, phrases: Sequence[str]) -> str:
-    """Name what is asked: the picture's bytes and the phrases; raises OSError when the picture cannot be read."""
+def request_key(image: Path, phrases: Sequence[str]) -> str:
+    """Name what is asked: the image's bytes and the phrases; raises OSError when the image cannot be read."""
     digest = hashlib.sha256()
-    with picture.open("rb") as stream:
+    with image.open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
     digest.update(json.dumps(list(phrases)).encode())

@@ -14,25 +14,25 @@ from typing import IO
 from PIL import Image
 
 from hvpkit.config.recipe import ObjectsSpec
-from hvpkit.images.decode import crop, open_picture
+from hvpkit.images.decode import crop, open_image
 from hvpkit.types import Box, Example, Split, VisualObject
 
 OBJECTS, CROPS = "objects.jsonl", "crops"
 LONGEST = 80  # bytes of an id in a crop's name
 
 
-class KeptObjects:
+class DetectionFile:
     """Writes each object as a line of objects.jsonl and, if asked, as a crop: crops/SPLIT/EXAMPLE_crop_NUMBER.png, numbers from 0."""
 
     def __init__(self, folder: Path, lines: IO[str], settings: ObjectsSpec, crops: bool) -> None:
         self._folder, self._lines, self._settings, self._crops = folder, lines, settings, crops
 
     def keep(self, example: Example, split: Split) -> None:
-        """Write an example's objects; raises PictureError when a crop cannot be cut."""
-        picture = open_picture(example.image) if self._crops and example.image and any(item.box for item in example.objects) else None
+        """Write an example's objects; raises ImageError when a crop cannot be cut."""
+        image = open_image(example.image) if self._crops and example.image and any(item.box for item in example.objects) else None
         for number, item in enumerate(example.objects):
             name = f"{split}/{_file_name(example.id)}_crop_{number}.png"
-            crop_file = self._crop(picture, item.box, name) if picture and item.box else None
+            crop_file = self._crop(image, item.box, name) if image and item.box else None
             self._lines.write(json.dumps(self._record(example, split, item, crop_file), ensure_ascii=False) + "\n")
 
     def _record(self, example: Example, split: Split, item: VisualObject, crop_file: str | None) -> dict[str, object]:
@@ -45,22 +45,22 @@ class KeptObjects:
             "box": box,
             "score": item.score,
             "crop": crop_file or (item.image.name if item.image else None),
-            "proposer": self._settings.proposer.name,
+            "proposer": self._settings.detector.name,
             "version": self._settings.version,
         }
 
-    def _crop(self, picture: Image.Image, box: Box, name: str) -> str:
+    def _crop(self, image: Image.Image, box: Box, name: str) -> str:
         file = self._folder / CROPS / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        crop(picture, box).save(file)
+        crop(image, box).save(file)
         return f"{CROPS}/{name}"
 
 
 @contextmanager
-def kept_objects(folder: Path, settings: ObjectsSpec, crops: bool) -> Iterator[KeptObjects]:
+def open_detection_file(folder: Path, settings: ObjectsSpec, crops: bool) -> Iterator[DetectionFile]:
     """Open objects.jsonl in a folder that is being written."""
     with (folder / OBJECTS).open("w", encoding="utf-8", newline="\n") as lines:
-        yield KeptObjects(folder, lines, settings, crops)
+        yield DetectionFile(folder, lines, settings, crops)
 
 
 def _file_name(name: str) -> str:

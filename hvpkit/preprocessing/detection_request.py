@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hvpkit.config.option_types import type_problem
-from hvpkit.config.recipe import ObjectsSpec, Part
+from hvpkit.config.option_types import validate_option
+from hvpkit.config.recipe import ComponentSpec, ObjectsSpec
 from hvpkit.detection.phrases import check_phrases, default_phrases
-from hvpkit.errors import ComponentError, InputError, choices
+from hvpkit.errors import ComponentError, InputError, did_you_mean
 from hvpkit.registry import Component, Registry
 from hvpkit.types import Task
 
@@ -17,7 +17,7 @@ OFFLINE, LEAVE = "saliency", "none"
 
 
 @dataclass(frozen=True)
-class ObjectRequest:
+class DetectionRequest:
     """`proposer`: a name, `none` for the objects that the data has already, None for these or, where it has none at all, `saliency`.
 
     What is None among the rest is as the proposer and the task would have it; `preview` is how many examples the contact sheet shows.
@@ -43,7 +43,9 @@ class ObjectRequest:
                 raise InputError("detector-not-named", options=given, detector=OFFLINE)
             return
         if name not in registry.names("proposer"):
-            raise ComponentError("unknown-component", kind="proposer", name=name, hint=choices(name, [*registry.names("proposer"), LEAVE]))
+            raise ComponentError(
+                "unknown-component", kind="proposer", name=name, hint=did_you_mean(name, [*registry.names("proposer"), LEAVE])
+            )
         component = registry.get("proposer", name)
         _check_options(component, self.options)
         if self.phrases is not None and "phrases" not in component.needs:
@@ -64,7 +66,7 @@ class ObjectRequest:
         check_phrases(phrases, task)
         told = {"overlap": self.overlap, "smallest": self.smallest, "most": self.most}
         given = {key: value for key, value in told.items() if value is not None}
-        part = Part(name=name, options=dict(self.options))
+        part = ComponentSpec(name=name, options=dict(self.options))
         least = threshold if self.threshold is None else self.threshold
         return ObjectsSpec.model_validate({"proposer": part, "phrases": phrases, "threshold": least, **given})
 
@@ -72,7 +74,7 @@ class ObjectRequest:
 def _check_options(component: Component, options: Mapping[str, Any]) -> None:
     for option, value in options.items():
         if option not in component.options:
-            hint = choices(option, component.options) if component.options else ": it has none at all"
+            hint = did_you_mean(option, component.options) if component.options else ": it has none at all"
             raise ComponentError("unknown-option", kind="proposer", name=component.name, option=option, hint=hint)
-        if wrong := type_problem(component, component.options[option], value):
+        if wrong := validate_option(component, component.options[option], value):
             raise ComponentError(wrong)

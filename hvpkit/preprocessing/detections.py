@@ -11,33 +11,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvpkit.config.recipe import ObjectsSpec, describe_objects
-from hvpkit.data.readers.base import Dataset
-from hvpkit.errors import InputError, PictureError
+from hvpkit.data.readers.base import DatasetSplits
+from hvpkit.errors import ImageError, InputError
 from hvpkit.messages import Message
-from hvpkit.preprocessing.contact_sheet import PREVIEW, Sample, Shown, write_preview
-from hvpkit.preprocessing.detection_cache import Journal, key_of
-from hvpkit.preprocessing.detection_files import KeptObjects, kept_objects
-from hvpkit.preprocessing.detection_request import LEAVE, ObjectRequest
-from hvpkit.records.issues import Problems
+from hvpkit.preprocessing.contact_sheet import PREVIEW, SheetEntry, SheetSample, write_contact_sheet
+from hvpkit.preprocessing.detection_cache import DetectionCache, request_key
+from hvpkit.preprocessing.detection_files import DetectionFile, open_detection_file
+from hvpkit.preprocessing.detection_request import LEAVE, DetectionRequest
+from hvpkit.records.issues import IssueLog
 from hvpkit.registry import Registry
 from hvpkit.types import Example, Split, Task
 from hvpkit.utils.progress import ProgressBar, progress
 
 if TYPE_CHECKING:
-    from hvpkit.detection.pipeline import Found, ObjectFinder
+    from hvpkit.detection.pipeline import DetectionPipeline, Found
 
 CHUNK = 64  # examples between two looks at the journal
 
 
 @dataclass(frozen=True)
-class ObjectStage:
+class DetectionStage:
     """Finds the objects of streams of examples, and writes down what it found."""
 
-    finder: ObjectFinder
-    journal: Journal | None
-    kept: KeptObjects
-    sample: Sample
-    problems: Problems
+    finder: DetectionPipeline
+    journal: DetectionCache | None
+    kept: DetectionFile
+    sample: SheetSample
+    problems: IssueLog
 
     def run(self, splits: Mapping[Split, Iterable[Example]]) -> dict[Split, Iterable[Example]]:
         """Give the splits with objects instead of those that were there."""
@@ -52,14 +52,14 @@ class ObjectStage:
 
     def _given(self, example: Example, split: Split, found: Found) -> Example:
         if isinstance(found, InputError):
-            self.problems.note(split, "detection-failed", Message("detection-failed", reason=found.message))
+            self.problems.warn(split, "detection-failed", Message("detection-failed", reason=found.message))
         objects = () if isinstance(found, InputError) else found
         done = replace(example, objects=objects)
-        self.sample.see(Shown(done, split, self.finder.phrases(example)))
+        self.sample.see(SheetEntry(done, split, self.finder.phrases(example)))
         try:
             self.kept.keep(done, split)
-        except PictureError as error:
-            self.problems.note(split, "detection-failed", Message("detection-failed", reason=error.message))
+        except ImageError as error:
+            self.problems.warn(split, "detection-failed", Message("detection-failed", reason=error.message))
         return done
 
     def _found(self, chunk: Sequence[Example], split: Split, bar: ProgressBar) -> list[Found]:
@@ -68,10 +68,10 @@ class ObjectStage:
         open_keys = {key: (example, split) for key, example in zip(keys, chunk, strict=True) if key and self._known(key) is None}
         answers: dict[str, Found] = {}
         bar.advance(len(chunk) - len(open_keys))
-        for key, found in zip(open_keys, self.finder.find(list(open_keys.values())), strict=True):
+        for key, found in zip(open_keys, self.finder.detect(list(open_keys.values())), strict=True):
             answers[key] = found
             if self.journal is not None and not isinstance(found, InputError):
-                self.journal.add(key, found)
+                self.journal.put(key, found)
             bar.advance()
         unasked = [example.objects if self.finder.knows_dataset else () for example in chunk]
         return [
@@ -90,37 +90,37 @@ class ObjectStage:
         if self.finder.knows_dataset:
             return example.id
         try:
-            return key_of(example.image, phrases)
+            return request_key(example.image, phrases)
         except OSError:
             return example.id  # the finder says what is wrong with it
 
 
 # ------------------------------------------------------------------------------------------------------------ a whole dataset
 @dataclass(frozen=True)
-class ObjectsOf:
-    """A dataset's splits with objects, the folder above all of their pictures, how the objects were found (None: they came with it)."""
+class DetectedSplits:
+    """A dataset's splits with objects, the folder above all of their images, how the objects were found (None: they came with it)."""
 
     splits: Mapping[Split, Iterable[Example]]
     root: Path | None
     settings: ObjectsSpec | None = None
-    sample: Sample | None = None
-    journal: Journal | None = None
+    sample: SheetSample | None = None
+    journal: DetectionCache | None = None
 
-    def write_preview(self, draft: Path, title: str) -> bool:
+    def write_contact_sheet(self, draft: Path, title: str) -> bool:
         """Write the contact sheet once every example has gone by, and tell whether one was asked for."""
         if self.sample is None or not self.sample.wanted:
             return False
-        write_preview(draft / PREVIEW, title, describe_objects(self.settings), self.sample)
+        write_contact_sheet(draft / PREVIEW, title, describe_objects(self.settings), self.sample)
         return True
 
     def finish(self) -> None:
         """Let go of what a run that was stopped would need."""
         if self.journal is not None:
-            self.journal.finish()
+            self.journal.clear()
 
 
 @dataclass(frozen=True)
-class Place:
+class OutputFolders:
     """Where prepared data is written: `folder`, once it is whole; `draft` until then; what `closing` holds is closed before that."""
 
     folder: Path
@@ -128,61 +128,61 @@ class Place:
     closing: ExitStack
 
 
-def with_objects(
-    dataset: Dataset,
+def attach_detections(
+    dataset: DatasetSplits,
     splits: Mapping[Split, Iterable[Example]],
-    request: ObjectRequest,
+    request: DetectionRequest,
     registry: Registry,
-    place: Place,
-    problems: Problems,
-) -> ObjectsOf:
+    place: OutputFolders,
+    problems: IssueLog,
+) -> DetectedSplits:
     """Find objects as the user asks; those that come with the data stay unless a proposer was named.
 
     Raises InputError, as ComponentError or ModelFolderError, when the proposer cannot be had, before anything is looked at.
     """
-    sample = Sample(request.preview)
+    sample = SheetSample(request.preview)
     if request.proposer == LEAVE or (request.proposer is None and not _lacks_objects(dataset, splits)):
-        return ObjectsOf(_watched(splits, sample), dataset.pictures_root, None, sample)
-    finder = open_finder(request, registry, dataset.labels.task)
-    journal = None if finder.knows_dataset else place.closing.enter_context(Journal(place.folder, finder.settings))
-    kept = place.closing.enter_context(kept_objects(place.draft, finder.settings, request.crops))
-    stage = ObjectStage(finder, journal, kept, sample, problems)
-    found, root = stage.run(splits), dataset.pictures_root
+        return DetectedSplits(_watched(splits, sample), dataset.images_root, None, sample)
+    finder = open_pipeline(request, registry, dataset.labels.task)
+    journal = None if finder.knows_dataset else place.closing.enter_context(DetectionCache(place.folder, finder.settings))
+    kept = place.closing.enter_context(open_detection_file(place.draft, finder.settings, request.crops))
+    stage = DetectionStage(finder, journal, kept, sample, problems)
+    found, root = stage.run(splits), dataset.images_root
     if finder.knows_dataset:  # its crops may lie anywhere
         found = {split: list(examples) for split, examples in found.items()}
         root = _common_root(root, (example for examples in found.values() for example in examples))
-    return ObjectsOf(found, root, finder.settings, sample, journal)
+    return DetectedSplits(found, root, finder.settings, sample, journal)
 
 
-def open_finder(request: ObjectRequest, registry: Registry, task: Task) -> ObjectFinder:
+def open_pipeline(request: DetectionRequest, registry: Registry, task: Task) -> DetectionPipeline:
     """Build what the user asks for, with the proposer's own threshold unless there is another."""
-    from hvpkit.detection.pipeline import ObjectFinder
+    from hvpkit.detection.pipeline import DetectionPipeline
 
-    finder = ObjectFinder.open(request.settings(registry, task, 0.0), registry, request.device, request.batch_size)
+    finder = DetectionPipeline.open(request.settings(registry, task, 0.0), registry, request.device, request.batch_size)
     if request.threshold is None:
         finder.settings = finder.settings.model_copy(update={"threshold": finder.proposer.threshold})
     return finder
 
 
-def _lacks_objects(dataset: Dataset, splits: Mapping[Split, Iterable[Example]]) -> bool:
-    """Tell whether pictures were looked for, and none of the examples came with an object."""
+def _lacks_objects(dataset: DatasetSplits, splits: Mapping[Split, Iterable[Example]]) -> bool:
+    """Tell whether images were looked for, and none of the examples came with an object."""
     if dataset.search is None:  # they were made, with what objects there are
         return False
     return not any(example.objects for examples in splits.values() for example in examples)
 
 
-def _watched(splits: Mapping[Split, Iterable[Example]], sample: Sample) -> dict[Split, Iterable[Example]]:
+def _watched(splits: Mapping[Split, Iterable[Example]], sample: SheetSample) -> dict[Split, Iterable[Example]]:
     return {split: _seen(split, examples, sample) for split, examples in splits.items()}
 
 
-def _seen(split: Split, examples: Iterable[Example], sample: Sample) -> Iterator[Example]:
+def _seen(split: Split, examples: Iterable[Example], sample: SheetSample) -> Iterator[Example]:
     for example in examples:
-        sample.see(Shown(example, split, ()))
+        sample.see(SheetEntry(example, split, ()))
         yield example
 
 
 def _common_root(root: Path | None, examples: Iterable[Example]) -> Path | None:
-    """Give the folder above a dataset's pictures and every crop file of its examples."""
+    """Give the folder above a dataset's images and every crop file of its examples."""
     crops = {item.image.parent for example in examples for item in example.objects if item.image is not None}
     places = [os.path.abspath(place) for place in ([] if root is None else [root]) + sorted(crops)]
     return Path(os.path.commonpath(places)) if places else None

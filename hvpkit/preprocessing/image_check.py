@@ -1,4 +1,4 @@
-"""Which pictures of a dataset can be decoded, tried in worker processes (no torch)."""
+"""Which images of a dataset can be decoded, tried in worker processes (no torch)."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from hvpkit.errors import PictureError
-from hvpkit.images.decode import check_picture
+from hvpkit.errors import ImageError
+from hvpkit.images.decode import check_image
 from hvpkit.messages import Message
 from hvpkit.types import Example, VisualObject
-from hvpkit.utils.parallel import Workers
+from hvpkit.utils.parallel import WorkerPool
 
-FEW = 200  # pictures that are checked sooner than processes start
-
-
-def unreadable(examples: Iterable[Example], workers: int | None = None) -> dict[Path, Message]:
-    """Try every picture and crop and give the faults of those that cannot be decoded; raises HvpkitError when a worker dies."""
-    with Workers(_fault, few=FEW, count=workers) as pool:
-        return dict(fault for fault in pool.map(pictures_of(examples)) if fault is not None)
+FEW = 200  # images that are checked sooner than processes start
 
 
-def without(examples: Iterable[Example], faults: Mapping[Path, str]) -> Iterator[Example]:
-    """Take the pictures and crops with faults away from examples; boxes go with their picture."""
+def find_unreadable(examples: Iterable[Example], workers: int | None = None) -> dict[Path, Message]:
+    """Try every image and crop and give the faults of those that cannot be decoded; raises HvpkitError when a worker dies."""
+    with WorkerPool(_fault, few=FEW, count=workers) as pool:
+        return dict(fault for fault in pool.ordered_map(image_paths(examples)) if fault is not None)
+
+
+def drop_images(examples: Iterable[Example], faults: Mapping[Path, str]) -> Iterator[Example]:
+    """Take the images and crops with faults away from examples; boxes go with their image."""
     return (_without(example, faults) if faults else example for example in examples)
 
 
-def pictures_of(examples: Iterable[Example]) -> Iterator[Path]:
-    """Give every picture and crop file of the examples once; of those that were given, a number each is remembered."""
+def image_paths(examples: Iterable[Example]) -> Iterator[Path]:
+    """Give every image and crop file of the examples once; of those that were given, a number each is remembered."""
     given: set[int] = set()
     for example in examples:
         for path in (example.image, *(thing.image for thing in example.objects)):
@@ -50,7 +50,7 @@ def _object_without(item: VisualObject, image: Path | None, faults: Mapping[Path
 
 def _fault(path: Path) -> tuple[Path, Message] | None:
     try:
-        check_picture(path)
-    except PictureError as error:
+        check_image(path)
+    except ImageError as error:
         return path, error.message
     return None

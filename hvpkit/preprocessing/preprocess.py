@@ -10,17 +10,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.prepared import check_same_source, staged, write_records
-from hvpkit.data.readers.base import Dataset, PictureSearch, ReaderContext, Stream
+from hvpkit.data.prepared import atomic_directory, check_same_source, write_records
+from hvpkit.data.readers.base import DatasetSplits, ExampleStream, ImageSearch, ReaderContext
 from hvpkit.data.readers.jsonl import dataset_name
-from hvpkit.errors import DataError, InputError, choices
+from hvpkit.errors import DataError, InputError, did_you_mean
 from hvpkit.messages import Message
 from hvpkit.preprocessing.contact_sheet import PREVIEW
-from hvpkit.preprocessing.dataset_report import Report, SplitReport, counted, report_of
-from hvpkit.preprocessing.detection_request import ObjectRequest
-from hvpkit.preprocessing.detections import ObjectsOf, Place, with_objects
-from hvpkit.preprocessing.image_check import unreadable, without
-from hvpkit.records.issues import Problems
+from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats, build_report, count_examples
+from hvpkit.preprocessing.detection_request import DetectionRequest
+from hvpkit.preprocessing.detections import DetectedSplits, OutputFolders, attach_detections
+from hvpkit.preprocessing.image_check import drop_images, find_unreadable
+from hvpkit.records.issues import IssueLog
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 from hvpkit.utils.progress import track
@@ -35,58 +35,58 @@ def preprocess(
     output: Path | None = None,
     text_only: bool = False,
     options: Mapping[str, Any] | None = None,
-    objects: ObjectRequest = ObjectRequest(),  # noqa: B008 - frozen
+    objects: DetectionRequest = DetectionRequest(),  # noqa: B008 - frozen
     registry: Registry | None = None,
-) -> Report:
+) -> DatasetReport:
     """Prepare a dataset by its name, looked for under `root` (the current folder), or the JSON lines at a path; report what was found.
 
-    `output` is `data/<name>` unless given; `options` are the reader's own; `objects` says how to find objects in pictures.
+    `output` is `data/<name>` unless given; `options` are the reader's own; `objects` says how to find objects in images.
     Raises InputError for a name that is neither, DataError when nothing can be used, when `output` holds other data or, unless
-    `text_only`, when there is not one picture.
+    `text_only`, when there is not one image.
     Whatever goes wrong, no half folder stays.
     """
     registry = registry or load_registry()
-    reader, place, called = locate(name, root, registry)
+    reader, place, called = locate_dataset(name, root, registry)
     folder = output or Path("data") / called
-    problems = Problems()
+    problems = IssueLog()
     if not text_only:
         objects.check(registry)
-    with staged(folder, called) as stage, ExitStack() as closing:
+    with atomic_directory(folder, called) as stage, ExitStack() as closing:
         context = ReaderContext(place, stage, text_only, problems)
-        dataset: Dataset = registry.build("reader", reader, context, dict(options or {}))
+        dataset: DatasetSplits = registry.build("reader", reader, context, dict(options or {}))
         check_same_source(folder, dataset.source)
-        reports = {split: SplitReport() for split in dataset.splits}
-        pictured = _pictured(dataset, text_only, problems, reports)
-        writing = Place(folder, stage, closing)
-        found = ObjectsOf(pictured, None) if text_only else with_objects(dataset, pictured, objects, registry, writing, problems)
+        reports = {split: SplitStats() for split in dataset.splits}
+        imaged = _imaged(dataset, text_only, problems, reports)
+        writing = OutputFolders(folder, stage, closing)
+        found = DetectedSplits(imaged, None) if text_only else attach_detections(dataset, imaged, objects, registry, writing, problems)
         manifest = write_records(
             stage,
             name=called,
             task=dataset.labels.task,
             labels=dataset.labels,
-            splits={split: counted(examples, dataset.labels, reports[split]) for split, examples in found.splits.items()},
-            pictures_root=found.root,
+            splits={split: count_examples(examples, dataset.labels, reports[split]) for split, examples in found.splits.items()},
+            images_root=found.root,
             source=dataset.source,
             facts=lambda: {**_facts(problems, reports), **dataset.facts},
             text_only=text_only,
             objects=None if found.settings is None else found.settings.to_dict(),
         )
-        preview = folder / PREVIEW if found.write_preview(stage, called) else None
+        preview = folder / PREVIEW if found.write_contact_sheet(stage, called) else None
     found.finish()
-    return report_of(manifest, folder, reports, problems, dataset.search.folders if dataset.search else (), preview)
+    return build_report(manifest, folder, reports, problems, dataset.search.folders if dataset.search else (), preview)
 
 
-def _facts(problems: Problems, reports: Mapping[Split, SplitReport]) -> dict[str, Any]:
+def _facts(problems: IssueLog, reports: Mapping[Split, SplitStats]) -> dict[str, Any]:
     """Give what is known once every example has gone by; a label that no training example has is noted then."""
     if "train" in reports:
         for split, report in reports.items():
             for label, count in report.labels.items():
                 if count and not reports["train"].labels.get(label):
-                    problems.note(split, "label-not-in-training", Message("label-not-in-training", label=label, count=count))
-    return {"problems": [{"split": p.split, "kind": p.kind, "count": p.count} for p in problems.all()]}
+                    problems.warn(split, "label-not-in-training", Message("label-not-in-training", label=label, count=count))
+    return {"problems": [{"split": p.split, "kind": p.code, "count": p.count} for p in problems.issues()]}
 
 
-def locate(name: str, root: Path | None, registry: Registry) -> tuple[str, Path, str]:
+def locate_dataset(name: str, root: Path | None, registry: Registry) -> tuple[str, Path, str]:
     """Give the reader, the place it reads, and what the dataset is called; raises InputError for what is neither a name nor a path."""
     readers = registry.names("reader")
     if name == OWN and root is not None:
@@ -100,12 +100,12 @@ def locate(name: str, root: Path | None, registry: Registry) -> tuple[str, Path,
         return OWN, path, dataset_name(path)
     if name == OWN:
         raise InputError("path-needed", name=OWN)
-    raise InputError("unknown-dataset", name=name, hint=choices(name, set(readers) - {OWN}).rstrip("?"))
+    raise InputError("unknown-dataset", name=name, hint=did_you_mean(name, set(readers) - {OWN}).rstrip("?"))
 
 
-# ----------------------------------------------------------------------------------------------------------------- pictures
-def _pictured(
-    dataset: Dataset, text_only: bool, problems: Problems, reports: Mapping[Split, SplitReport]
+# ----------------------------------------------------------------------------------------------------------------- images
+def _imaged(
+    dataset: DatasetSplits, text_only: bool, problems: IssueLog, reports: Mapping[Split, SplitStats]
 ) -> Mapping[Split, Iterable[Example]]:
     if text_only:
         return {split: (replace(e, image=None, objects=()) for e in examples) for split, examples in dataset.splits.items()}
@@ -114,10 +114,12 @@ def _pictured(
     return _checked(dataset, dataset.search, problems, reports)
 
 
-def _checked(dataset: Dataset, search: PictureSearch, problems: Problems, reports: Mapping[Split, SplitReport]) -> dict[Split, Stream]:
-    """Try every picture, take away those that cannot be decoded, count them and the missing; raises DataError when none is left."""
+def _checked(
+    dataset: DatasetSplits, search: ImageSearch, problems: IssueLog, reports: Mapping[Split, SplitStats]
+) -> dict[Split, ExampleStream]:
+    """Try every image, take away those that cannot be decoded, count them and the missing; raises DataError when none is left."""
     splits = {split: examples if isinstance(examples, Sized) else list(examples) for split, examples in dataset.splits.items()}
-    faults = unreadable(track(chain.from_iterable(splits.values()), "pictures", sum(map(len, splits.values()))))
+    faults = find_unreadable(track(chain.from_iterable(splits.values()), "images", sum(map(len, splits.values()))))
     for split, examples in splits.items():
         bad, bad_crops = (sorted(found) for found in _with_faults(examples, faults))
         missing, missing_crops = search.missing.get(split, ()), search.missing_crops.get(split, ())
@@ -126,16 +128,16 @@ def _checked(dataset: Dataset, search: PictureSearch, problems: Problems, report
         _note(problems, split, "crop-missing", (Message("crop-missing", crop=crop) for crop in missing_crops))
         _note(problems, split, "crop-unreadable", (Message("crop-unreadable", reason=faults[path]) for path in bad_crops))
         report = reports[split]
-        report.pictures_missing, report.pictures_unreadable = len(missing), len(bad)
+        report.images_missing, report.images_unreadable = len(missing), len(bad)
         report.crops_missing, report.crops_unreadable = len(missing_crops), len(bad_crops)
-    kept = {split: Stream(len(examples), partial(without, examples, faults)) for split, examples in splits.items()}
+    kept = {split: ExampleStream(len(examples), partial(drop_images, examples, faults)) for split, examples in splits.items()}
     if not any(example.image for examples in kept.values() for example in examples):
         raise DataError(_none(search, list(faults.values())))
     return kept
 
 
 def _with_faults(examples: Iterable[Example], faults: Mapping[Path, Message]) -> tuple[set[Path], set[Path]]:
-    """Give the pictures of examples that have faults, and the crops."""
+    """Give the images of examples that have faults, and the crops."""
     bad, bad_crops = set[Path](), set[Path]()
     for example in examples if faults else ():
         bad |= {example.image} & faults.keys() if example.image else set()
@@ -143,13 +145,13 @@ def _with_faults(examples: Iterable[Example], faults: Mapping[Path, Message]) ->
     return bad, bad_crops
 
 
-def _note(problems: Problems, split: Split, kind: str, places: Iterable[str]) -> None:
+def _note(problems: IssueLog, split: Split, kind: str, places: Iterable[str]) -> None:
     for place in places:
-        problems.note(split, kind, place)
+        problems.warn(split, kind, place)
 
 
-def _none(search: PictureSearch, faults: list[Message]) -> Message:
-    """Say why there is not one picture, and what to do."""
+def _none(search: ImageSearch, faults: list[Message]) -> Message:
+    """Say why there is not one image, and what to do."""
     if faults:
         return Message("no-image-readable", reason=faults[0])
     if missing := sum(len(names) for names in search.missing.values()):

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hvpkit.errors import choices
+from hvpkit.errors import did_you_mean
 from hvpkit.messages import Message
-from hvpkit.records.issues import BadRecord
+from hvpkit.records.issues import RecordError
 
 REPAIRED = "tag-repaired"
 
 
-def read_tag(raw: str, types: Sequence[str] | None = None) -> str:
-    """Give a tag, its type among `types` where those are known; raises BadRecord for any other."""
+def parse_tag(raw: str, types: Sequence[str] | None = None) -> str:
+    """Give a tag, its type among `types` where those are known; raises RecordError for any other."""
     position, _, kind = raw.partition("-")
     if raw == "O" or (position in ("B", "I") and kind and (types is None or kind in types)):
         return raw
     if types is None:
-        raise BadRecord("tag-not-bio", tag=raw)
-    raise BadRecord("unknown-tag", tag=raw, hint=choices(raw, ["O", *(f"{p}-{t}" for t in types for p in "BI")]))
+        raise RecordError("tag-not-bio", tag=raw)
+    raise RecordError("unknown-tag", tag=raw, hint=did_you_mean(raw, ["O", *(f"{p}-{t}" for t in types for p in "BI")]))
 
 
-def repair(tags: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
+def repair_bio(tags: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
     """Turn every I- that does not continue an entity of its type into B-; give the tags and the positions that changed."""
     legal: list[str] = []
     changed: list[int] = []

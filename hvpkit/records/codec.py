@@ -12,8 +12,8 @@ from hvpkit.errors import DataError
 from hvpkit.types import Box, Example, Labels, Span, VisualObject
 
 
-def canonical(example: Example) -> bytes:
-    """Give the bytes of id, words and labels that fingerprints are made of (pictures and notes left out)."""
+def canonical_json(example: Example) -> bytes:
+    """Give the bytes of id, words and labels that fingerprints are made of (images and notes left out)."""
     spans = [None if span is None else [span.start, span.end] for span in (example.head, example.tail)]
     tags = None if example.tags is None else list(example.tags)
     covered = [example.id, list(example.words), tags, *spans, example.relation]
@@ -38,10 +38,10 @@ def check_example(example: Example, labels: Labels) -> None:
             raise DataError("example-label-unknown", id=example.id, label=label, labels=labels.names)
 
 
-def to_record(example: Example, root: Path | None) -> dict[str, Any]:
-    """Give an example's JSON record: unknown things are left out, picture paths are relative to `root`.
+def example_to_json(example: Example, root: Path | None) -> dict[str, Any]:
+    """Give an example's JSON record: unknown things are left out, image paths are relative to `root`.
 
-    Raises DataError for a picture outside `root`.
+    Raises DataError for an image outside `root`.
     """
     record: dict[str, Any] = {"id": example.id, "words": list(example.words)}
     if example.tags is not None:
@@ -55,12 +55,12 @@ def to_record(example: Example, root: Path | None) -> dict[str, Any]:
         record["image"] = _relative(example.image, root)
     if example.objects:
         record["objects"] = [_object_record(item, root) for item in example.objects]
-    if example.notes:
-        record["notes"] = dict(example.notes)
+    if example.metadata:
+        record["notes"] = dict(example.metadata)
     return record
 
 
-def from_record(record: dict[str, Any], root: Path | None) -> Example:
+def example_from_json(record: dict[str, Any], root: Path | None) -> Example:
     """Build an example from its record; raises ValueError, KeyError or TypeError when the record is not one."""
     return Example(
         id=record["id"],
@@ -71,7 +71,7 @@ def from_record(record: dict[str, Any], root: Path | None) -> Example:
         relation=record.get("relation"),
         image=_absolute(record["image"], root) if "image" in record else None,
         objects=tuple(_object(item, root) for item in record.get("objects", ())),
-        notes=dict(record.get("notes", {})),
+        metadata=dict(record.get("notes", {})),
     )
 
 
@@ -102,5 +102,5 @@ def _relative(path: Path, root: Path | None) -> str:
 def _absolute(path: str, root: Path | None) -> Path:
     pure = PurePosixPath(path)
     if root is None or pure.is_absolute() or ".." in pure.parts:
-        raise ValueError(f"picture path {path!r} leaves the pictures' folder")
+        raise ValueError(f"image path {path!r} leaves the images' folder")
     return root / pure

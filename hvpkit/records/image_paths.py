@@ -1,4 +1,4 @@
-"""The pictures that records of a user's own data name: files beside the data, never outside its folder (no torch)."""
+"""The images that records of a user's own data name: files beside the data, never outside its folder (no torch)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from hvpkit.errors import PictureError
-from hvpkit.images.decode import picture_size, raise_machine_fault
+from hvpkit.errors import ImageError
+from hvpkit.images.decode import image_size, reraise_os_error
 from hvpkit.messages import Message
-from hvpkit.records.issues import Source
+from hvpkit.records.issues import ReadingContext
 from hvpkit.types import Box, Split, VisualObject
 
 Missing = dict[Split, dict[str, str]]  # name -> where it stands first
 
 
-class OwnPictures:
-    """Looks up pictures and objects, and remembers what is missing."""
+class ImagePathResolver:
+    """Looks up images and objects, and remembers what is missing."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._real = folder, Path(os.path.realpath(folder))
@@ -28,7 +28,7 @@ class OwnPictures:
 
     @property
     def missing(self) -> dict[Split, tuple[str, ...]]:
-        """Give, by split, the pictures that were named and are not there, each with its first place."""
+        """Give, by split, the images that were named and are not there, each with its first place."""
         return {split: tuple(places.values()) for split, places in self._missing.items()}
 
     @property
@@ -36,43 +36,43 @@ class OwnPictures:
         """Give, by split, the crops that were named and are not there, each with its first place."""
         return {split: tuple(places.values()) for split, places in self._missing_crops.items()}
 
-    def of(self, record: Mapping[str, Any], source: Source, line: int) -> tuple[Path | None, tuple[VisualObject, ...]]:
-        """Give a record's picture and its objects, as far as they are there."""
+    def resolve(self, record: Mapping[str, Any], source: ReadingContext, line: int) -> tuple[Path | None, tuple[VisualObject, ...]]:
+        """Give a record's image and its objects, as far as they are there."""
         image = self._file("image", record.get("image"), source, line, self._missing)
         raw = record.get("objects") or ()
         if not isinstance(raw, (list, tuple)):
-            source.note(Message("objects-not-list", found=raw), line)
+            source.warn(Message("objects-not-list", found=raw), line)
             raw = ()
         objects = (self._object(item, image, source, line) for item in raw)
         return image, tuple(item for item in objects if item)
 
-    def _object(self, item: object, image: Path | None, source: Source, line: int) -> VisualObject | None:
+    def _object(self, item: object, image: Path | None, source: ReadingContext, line: int) -> VisualObject | None:
         fields = {"image": item} if isinstance(item, str) else item
         if not isinstance(fields, Mapping) or not {"image", "box"} & set(fields):
-            source.note(Message("object-record-invalid", found=item), line)
+            source.warn(Message("object-record-invalid", found=item), line)
             return None
         box = _box(fields.get("box"))
         crop = self._file("objects", fields.get("image"), source, line, self._missing_crops)
         if fields.get("box") is not None and box is None:
-            source.note(Message("box-invalid", found=fields["box"]), line)
+            source.warn(Message("box-invalid", found=fields["box"]), line)
             return None
         if crop is None and (box is None or image is None):
-            return None  # counted with the missing crops or pictures
+            return None  # counted with the missing crops or images
         if box is not None and image is not None and (fault := _misplaced(box, image)):
-            source.note(fault, line)
+            source.warn(fault, line)
             return None
         phrase, score = fields.get("phrase"), _number(fields.get("score"))
         return VisualObject(crop, box, phrase if isinstance(phrase, str) else None, score)
 
-    def _file(self, key: str, name: object, source: Source, line: int, missing: Missing) -> Path | None:
+    def _file(self, key: str, name: object, source: ReadingContext, line: int, missing: Missing) -> Path | None:
         if name is None or name == "":
             return None
         if not isinstance(name, str):
-            source.note(Message("image-not-file-name", key=key, found=name), line)
+            source.warn(Message("image-not-file-name", key=key, found=name), line)
             return None
         path = Path(os.path.normpath(self._folder / name))
         if not self._is_inside(path):
-            source.note(Message("image-outside-folder", image=name, folder=self._folder), line)
+            source.warn(Message("image-outside-folder", image=name, folder=self._folder), line)
         elif _is_file(path):
             return path
         else:
@@ -90,15 +90,15 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:  # a name that is too long, a folder that is not ours to read
-        raise_machine_fault(error)
+        reraise_os_error(error)
         return False
 
 
 def _misplaced(box: Box, image: Path) -> Message | None:
-    """Say why a box cannot be cut from its picture; one that cannot be read is told of elsewhere."""
+    """Say why a box cannot be cut from its image; one that cannot be read is told of elsewhere."""
     try:
-        width, height = picture_size(image)
-    except PictureError:
+        width, height = image_size(image)
+    except ImageError:
         return None
     left, top, right, bottom = astuple(box)
     if left >= width or top >= height or right <= 0 or bottom <= 0:

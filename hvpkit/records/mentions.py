@@ -18,7 +18,7 @@ _SHOWN = 60
 
 
 @dataclass(frozen=True)
-class Mentions:
+class MentionPair:
     """Head and tail as they stand in a text, and what the user should know of how they were found."""
 
     head: TextSpan
@@ -26,20 +26,20 @@ class Mentions:
     remarks: tuple[Message, ...] = ()
 
 
-def find_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: Mention) -> Mentions:
+def locate_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: Mention) -> MentionPair:
     """Find both in a text: the first places, whole words before parts of words, that do not overlap unless both were given as characters.
 
     A head and a tail of the same words are so the first and the second place; when there are more places than one, a remark says which was
     taken. Raises DataError for what is not in the text, lies outside it, or cannot be had without an overlap.
     """
-    heads, tails = _Places.of(text, words, "head", head), _Places.of(text, words, "tail", tail)
+    heads, tails = _Occurrences.find_all(text, words, "head", head), _Occurrences.find_all(text, words, "tail", tail)
     for first in heads.spans:
         for second in tails.spans:
             if first.end <= second.start or second.end <= first.start:
-                return Mentions(first, second, (*heads.remarks(first), *tails.remarks(second)))
+                return MentionPair(first, second, (*heads.remarks(first), *tails.remarks(second)))
     [first, *_], [second, *_] = heads.spans, tails.spans
     if heads.exact and tails.exact:  # as in training data, where some pairs overlap
-        return Mentions(first, second, (Message("mentions-overlap-accepted"),))
+        return MentionPair(first, second, (Message("mentions-overlap-accepted"),))
     raise DataError(
         "mentions-overlap",
         head=_short(first.text),
@@ -51,7 +51,7 @@ def find_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: Men
     )
 
 
-def cut_words(words: Iterable[TextSpan], mentions: Iterable[TextSpan]) -> tuple[TextSpan, ...]:
+def split_words_at(words: Iterable[TextSpan], mentions: Iterable[TextSpan]) -> tuple[TextSpan, ...]:
     """Cut words further at the borders of mentions, so that each mention is made of whole words."""
     borders = sorted({edge for mention in mentions for edge in (mention.start, mention.end)})
     return tuple(piece for word in words for piece in _cut(word, borders))
@@ -63,7 +63,7 @@ def _cut(word: TextSpan, borders: Sequence[int]) -> Iterator[TextSpan]:
         yield TextSpan(word.text[start - word.start : end - word.start], start, end)
 
 
-def words_of(mention: TextSpan, words: Sequence[TextSpan]) -> Span:
+def covered_words(mention: TextSpan, words: Sequence[TextSpan]) -> Span:
     """Give the words that make up a mention; they were cut at its borders."""
     inside = [i for i, word in enumerate(words) if mention.start <= word.start and word.end <= mention.end]
     return Span(inside[0], inside[-1] + 1)
@@ -71,7 +71,7 @@ def words_of(mention: TextSpan, words: Sequence[TextSpan]) -> Span:
 
 # ------------------------------------------------------------------------------------------------------------------ places
 @dataclass(frozen=True)
-class _Places:
+class _Occurrences:
     """Every place where a mention may stand, in reading order; `part_of` is the word that its first place is only a part of.
 
     An `exact` one was given as characters; a `literal` one might have been.
@@ -84,7 +84,7 @@ class _Places:
     literal: bool = False
 
     @classmethod
-    def of(cls, text: str, words: Sequence[TextSpan], role: str, mention: Mention) -> _Places:
+    def find_all(cls, text: str, words: Sequence[TextSpan], role: str, mention: Mention) -> _Occurrences:
         if not isinstance(mention, str):
             return cls(role, (_span(text, role, *mention),), exact=True)
         wanted = mention.strip()

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from hvpkit.errors import InputError, ModelFolderError
 from hvpkit.release2022.checkpoint import write_checkpoint
-from hvpkit.release2022.names import BESIDE, TAGS, released
-from hvpkit.release2022.tensors import SHOWN, more, unread_tensors
+from hvpkit.release2022.names import BESIDE, TAGS, to_release_name
+from hvpkit.release2022.tensors import SHOWN, shorten_list, unread_tensors
 from hvpkit.saving.model_folder import WEIGHTS, open_model_folder
 from hvpkit.types import Labels
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What was written: the checkpoint, for relations their ids (an `ours_rel2id.json`), and the tensors that nobody reads, made up."""
 
     checkpoint: Path
@@ -28,7 +28,7 @@ class Exported:
     made: tuple[str, ...]
 
 
-def export_release(folder: Path, output: Path) -> Exported:
+def export_release(folder: Path, output: Path) -> ExportResult:
     """Write a model folder as a released checkpoint, its tags in the release's order, or the ids of its relations beside it.
 
     Raises ModelFolderError, with names, for a model that the released code could not hold; InputError when a file is there already.
@@ -37,12 +37,12 @@ def export_release(folder: Path, output: Path) -> Exported:
     what = open_model_folder(folder)
     task = what.recipe.task
     tensors = _load(folder / WEIGHTS)
-    foreign = [name for name in tensors if released(name, task) is None]
+    foreign = [name for name in tensors if to_release_name(name, task) is None]
     if foreign:
         raise ModelFolderError(
-            "tensors-without-place", model=folder, count=len(foreign), names=foreign[:SHOWN], more=more(foreign), task=task
+            "tensors-without-place", model=folder, count=len(foreign), names=foreign[:SHOWN], more=shorten_list(foreign), task=task
         )
-    read = {str(released(name, task)): tensor for name, tensor in tensors.items()}
+    read = {str(to_release_name(name, task)): tensor for name, tensor in tensors.items()}
     if task == "mner":
         read |= _in_order(read, what.labels, folder)
     kept = _load(folder / BESIDE) if (folder / BESIDE).is_file() else {}
@@ -52,7 +52,7 @@ def export_release(folder: Path, output: Path) -> Exported:
     write_checkpoint(read | kept | made, output)
     if task == "mre":
         relations.write_text(json.dumps({name: number for number, name in enumerate(what.labels.names)}, indent=1), encoding="utf-8")
-    return Exported(output, relations if task == "mre" else None, tuple(sorted(made)))
+    return ExportResult(output, relations if task == "mre" else None, tuple(sorted(made)))
 
 
 def _load(file: Path) -> dict[str, Tensor]:

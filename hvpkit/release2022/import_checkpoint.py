@@ -17,22 +17,22 @@ from hvpkit.config.loading import load_recipe
 from hvpkit.config.recipe import Recipe
 from hvpkit.errors import DataError, InputError, ModelFolderError
 from hvpkit.messages import Message
-from hvpkit.model.model import Saved, build_model
+from hvpkit.model.model import ComponentFolders, build_model
 from hvpkit.model.text.input_layout import RELEASED_MARKERS
 from hvpkit.registry import load_registry
 from hvpkit.release2022.checkpoint import read_checkpoint
-from hvpkit.release2022.names import BESIDE, TAGS, UNREAD, ours
+from hvpkit.release2022.names import BESIDE, TAGS, UNREAD, to_hvpkit_name
 from hvpkit.release2022.tensors import expected_tensors, require_all
-from hvpkit.saving.model_folder import PARTS, ModelFolder
+from hvpkit.saving.model_folder import COMPONENT_FOLDERS, ModelFolder
 from hvpkit.saving.weights import save_model
 from hvpkit.types import Labels, Task
-from hvpkit.utils.hub import open_pretrained
+from hvpkit.utils.hub import load_pretrained
 
 HEAD_WIDTH = 64  # of every BERT
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """What became of a checkpoint: the folder, and how many tensors went to each part (`unread`: kept, but read by none)."""
 
     folder: Path
@@ -41,7 +41,7 @@ class Imported:
 
 def import_release(
     checkpoint: Path, task: Task, text: str, output: Path, relations: Path | None = None, settings: Sequence[str] = ()
-) -> Imported:
+) -> ImportResult:
     """Make a model folder of a released checkpoint; `text` is its tokenizer (hub id or folder), `relations` its `ours_rel2id.json` (MRE).
 
     `settings` change the release recipe, such as `data.name=twitter2015`. Raises ModelFolderError with the name of every tensor that is
@@ -54,17 +54,17 @@ def import_release(
     tensors = read_checkpoint(checkpoint)
     with TemporaryDirectory(prefix="hvpkit-") as draft:
         _write_text(Path(draft) / "text", text, tensors, checkpoint, task)
-        for part in PARTS:
+        for part in COMPONENT_FOLDERS:
             (Path(draft) / part).mkdir(exist_ok=True)
-        model = build_model(recipe, load_registry(), labels, saved=Saved(Path(draft)))
+        model = build_model(recipe, load_registry(), labels, saved=ComponentFolders(Path(draft)))
     unread = {name: tensor for name, tensor in tensors.items() if name.startswith(UNREAD)}
     require_all(tensors, expected_tensors(model, task), checkpoint)
-    named = {ours(name, task): tensor for name, tensor in tensors.items() if name not in unread}
+    named = {to_hvpkit_name(name, task): tensor for name, tensor in tensors.items() if name not in unread}
     model.load_state_dict({name: tensor for name, tensor in named.items() if name is not None})
     what = ModelFolder(output, recipe, labels, load_registry(), _metrics(recipe, checkpoint))
     save_model(model, what, _card(output, checkpoint, recipe), {BESIDE: {name: tensor.contiguous() for name, tensor in unread.items()}})
-    parts = Counter("unread" if name in unread else str(ours(name, task)).partition(".")[0] for name in tensors)
-    return Imported(output, dict(parts))
+    parts = Counter("unread" if name in unread else str(to_hvpkit_name(name, task)).partition(".")[0] for name in tensors)
+    return ImportResult(output, dict(parts))
 
 
 def _relations(file: Path | None) -> Labels:
@@ -98,7 +98,7 @@ def _write_text(folder: Path, name: str, tensors: Mapping[str, Tensor], checkpoi
     shapes = [(keys, tensors[f"bert.{tensor}"].shape) for tensor, keys in sizes.items()]
     known: dict[str, int] = {key: size for keys, shape in shapes for key, size in zip(keys, shape, strict=False)}
     layers = {name.split(".")[3] for name in tensors if name.startswith("bert.encoder.layer.")}
-    tokenizer = open_pretrained(name, "tokenizer", "--text", lambda place, local: _tokenizer(place, local))
+    tokenizer = load_pretrained(name, "tokenizer", "--text", lambda place, local: _tokenizer(place, local))
     added = len(RELEASED_MARKERS) if task == "mre" else 0
     if len(tokenizer) + added != known["vocab_size"]:
         found, expected = len(tokenizer), known["vocab_size"]
@@ -122,7 +122,7 @@ def _tokenizer(place: str, local: bool) -> PreTrainedTokenizerBase:
 
 def _metrics(recipe: Recipe, checkpoint: Path) -> dict[str, Any]:
     return {
-        "data": {"name": recipe.data.name, "fingerprint": None, "examples": {}, "pictures": {}},
+        "data": {"name": recipe.data.name, "fingerprint": None, "examples": {}, "images": {}},
         "seed": recipe.train.seed,
         "encoder": recipe.text.name,
         "remarks": [Message("imported-weights", checkpoint=checkpoint.name)],

@@ -19,13 +19,13 @@ HEADS: dict[Task, dict[str, str]] = {
 UNREAD = ("bert.pooler.", "bert.embeddings.position_ids", "image_model.resnet.fc.")  # no part of the model reads them
 
 
-def ours(name: str, task: Task) -> str | None:
+def to_hvpkit_name(name: str, task: Task) -> str | None:
     """Give our name of a released tensor, None for one that has no place in the model."""
     if name.startswith(UNREAD):
         return None
     return next((to + name[len(prefix) :] for prefix, to in (PREFIXES | HEADS[task]).items() if name.startswith(prefix)), None)
 
 
-def released(name: str, task: Task) -> str | None:
+def to_release_name(name: str, task: Task) -> str | None:
     """Give the released name of one of our tensors, None for one that the release does not have."""
     return next((prefix + name[len(to) :] for prefix, to in (PREFIXES | HEADS[task]).items() if name.startswith(to)), None)

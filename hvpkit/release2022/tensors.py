@@ -10,7 +10,7 @@ from torch import Tensor
 from hvpkit.errors import ModelFolderError
 from hvpkit.messages import Message
 from hvpkit.model.model import Model
-from hvpkit.release2022.names import released
+from hvpkit.release2022.names import to_release_name
 from hvpkit.types import Task
 
 SHOWN = 8
@@ -18,7 +18,7 @@ SHOWN = 8
 
 def expected_tensors(model: Model, task: Task) -> dict[str, Tensor]:
     """Give what a checkpoint of this model must hold, unread tensors too: by their names, as tensors of that shape and type."""
-    read = {str(released(name, task)): tensor for name, tensor in model.state_dict().items()}
+    read = {str(to_release_name(name, task)): tensor for name, tensor in model.state_dict().items()}
     return read | unread_tensors(read)
 
 
@@ -45,9 +45,9 @@ def require_all(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], c
         if name in tensors and _facts(tensors[name]) != _facts(tensor)
     ]
     missing, unknown = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
-    faults = [Message("tensors-missing", count=len(missing), names=missing[:SHOWN], more=more(missing))] if missing else []
-    faults += [Message("tensors-unknown", count=len(unknown), names=unknown[:SHOWN], more=more(unknown))] if unknown else []
-    faults += [Message("tensors-of-other-form", count=len(wrong), tensors=wrong[:SHOWN], more=more(wrong))] if wrong else []
+    faults = [Message("tensors-missing", count=len(missing), names=missing[:SHOWN], more=shorten_list(missing))] if missing else []
+    faults += [Message("tensors-unknown", count=len(unknown), names=unknown[:SHOWN], more=shorten_list(unknown))] if unknown else []
+    faults += [Message("tensors-of-other-form", count=len(wrong), tensors=wrong[:SHOWN], more=shorten_list(wrong))] if wrong else []
     if faults:
         raise ModelFolderError("checkpoint-mismatch", checkpoint=checkpoint, faults=faults)
 
@@ -56,6 +56,6 @@ def _facts(tensor: Tensor) -> str:
     return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
-def more(names: Sequence[str]) -> str:
+def shorten_list(names: Sequence[str]) -> str:
     """Count the names that are not shown, to end a list of those that are."""
     return f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

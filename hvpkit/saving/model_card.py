@@ -10,9 +10,9 @@ from hvpkit.model.model import Model
 from hvpkit.saving.model_folder import ModelFolder
 
 
-def remarks(model: Model, recipe: Recipe) -> list[str]:
+def provenance_notes(model: Model, recipe: Recipe) -> list[str]:
     """Name the parts with random or untrained weights: a score must not be taken for that of a pretrained system."""
-    found = [*model.text.remarks(), *(model.vision.backbone.remarks() if model.vision else [])]
+    found = [*model.text.provenance_notes(), *(model.vision.backbone.provenance_notes() if model.vision else [])]
     if recipe.vision is not None and recipe.vision.weights == "random":
         found.append(Message("frozen-backbone-random") if recipe.vision.frozen else Message("backbone-random"))
     return found
@@ -27,10 +27,10 @@ def model_card(what: ModelFolder) -> str:
         f"# {what.folder.name}",
         "",
         f"A model for {recipe.task.upper()} made with hvpkit.",
-        f"Text: {metrics['encoder']}. Pictures: {vision}. Fusion: {recipe.fusion.name}.",
+        f"Text: {metrics['encoder']}. Images: {vision}. Fusion: {recipe.fusion.name}.",
         "",
         f"- data: {data['name']}, fingerprint `{data['fingerprint']}`, {data['examples']['train']} training examples "
-        f"({data['pictures']['train']} with a picture)",
+        f"({data['images']['train']} with an image)",
         f"- seed {metrics['seed']}, {'best epoch on dev' if metrics['dev'] else 'without a dev split, epoch'} {metrics['best_epoch']} "
         f"of {recipe.train.epochs}",
         *_how(metrics),
@@ -43,7 +43,7 @@ def model_card(what: ModelFolder) -> str:
         *[_row(split, metrics[split]) for split in ("dev", "test") if metrics[split]],
         "",
         "```",
-        f'hvp predict --model {what.folder.name} --text "..." --image picture.jpg',
+        f'hvp predict --model {what.folder.name} --text "..." --image image.jpg',
         "```",
     ]
     return "\n".join(lines) + "\n"
@@ -57,7 +57,7 @@ def _how(metrics: dict[str, Any]) -> list[str]:
 
 def _drawn(recipe: Recipe) -> list[str]:
     train = recipe.train
-    what = f"{train.shots} shots of each class" if train.shots else f"{100 * train.share:g}% of the training set"
+    what = f"{train.shots} shots of each class" if train.shots else f"{100 * train.fraction:g}% of the training set"
     return [f"- trained on {what}, drawn by the seed (sample.json)"] if train.is_subsampled else []
 
 

@@ -14,18 +14,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hvpkit.config.compatibility import named_components, plugins_of, sources_of
+from hvpkit.config.compatibility import component_plugins, component_sources, named_components
 from hvpkit.config.loading import load_recipe
 from hvpkit.config.recipe import Recipe
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.messages import Message
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Labels
-from hvpkit.utils.atomic_write import open_to_others
+from hvpkit.utils.atomic_write import apply_umask
 
 FORMAT = 1
 DESCRIPTION, RECIPE, LABELS, WEIGHTS, METRICS = "model.json", "recipe.yaml", "labels.json", "weights.safetensors", "metrics.json"
-PARTS = ("text", "vision", "fusion")  # folders of what components keep besides weights
+COMPONENT_FOLDERS = ("text", "vision", "fusion")  # folders of what components keep besides weights
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry:
     if labels["task"] != recipe.task:
         raise ModelFolderError("labels-task-mismatch", folder=folder, found=labels["task"], expected=recipe.task)
     _require_components(folder, recipe, registry, description["components"])
-    changed = tuple(_changed(plugins_of(recipe, registry), description["components"]))
+    changed = tuple(_changed(component_plugins(recipe, registry), description["components"]))
     if changed:
         metrics["remarks"] = [*metrics.get("remarks", ()), *changed]
     return ModelFolder(folder, recipe, Labels(recipe.task, tuple(labels["names"])), registry, metrics, changed)
@@ -127,23 +127,23 @@ def _changed(plugins: dict[str, str], sources: dict[str, str]) -> Iterator[Messa
             yield Message("plugin-changed", component=component, found=now, expected=then)
 
 
-def describe(recipe: Recipe, registry: Registry, folder: Path) -> dict[str, Any]:
+def folder_contents(recipe: Recipe, registry: Registry, folder: Path) -> dict[str, Any]:
     """Give model.json: format, versions, where each component came from, the sizes of what is written in `folder` already."""
     libraries = {name: version(name) for name in ("torch", "torchvision", "transformers")}
-    written = (folder / WEIGHTS, *(file for part in PARTS for file in sorted((folder / part).rglob("*")) if file.is_file()))
+    written = (folder / WEIGHTS, *(file for part in COMPONENT_FOLDERS for file in sorted((folder / part).rglob("*")) if file.is_file()))
     files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in written}
     versions = {"hvpkit": version("hvpkit"), "python": platform.python_version(), **libraries}
-    return {"format": FORMAT, **versions, "components": sources_of(recipe, registry), "files": files}
+    return {"format": FORMAT, **versions, "components": component_sources(recipe, registry), "files": files}
 
 
 @contextmanager
-def written_whole(folder: Path) -> Iterator[Path]:
+def atomic_directory(folder: Path) -> Iterator[Path]:
     """Give a folder beside `folder` to write into, renamed to it at the end; on an error nothing is left."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
     try:
         yield draft
-        open_to_others([draft, *draft.rglob("*")])  # safetensors writes files that nobody else may read
+        apply_umask([draft, *draft.rglob("*")])  # safetensors writes files that nobody else may read
         os.rename(draft, folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -155,7 +155,7 @@ def write_json(file: Path, value: object) -> None:
     file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def newest_model(root: Path) -> Path:
+def latest_model_folder(root: Path) -> Path:
     """Find the model folder under `root` that was written last; raises ModelFolderError when there is none."""
     found = [file.parent for file in _descriptions(root)]
     if not found:

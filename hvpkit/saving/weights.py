@@ -11,18 +11,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hvpkit.errors import ModelFolderError
-from hvpkit.model.model import Model, Saved, build_model
+from hvpkit.model.model import ComponentFolders, Model, build_model
 from hvpkit.saving.model_folder import (
+    COMPONENT_FOLDERS,
     DESCRIPTION,
     LABELS,
     METRICS,
-    PARTS,
     RECIPE,
     WEIGHTS,
     ModelFolder,
-    describe,
+    atomic_directory,
+    folder_contents,
     write_json,
-    written_whole,
 )
 
 
@@ -37,8 +37,8 @@ def save_model(
 
     `beside` are further files of tensors, `documents` further files of JSON.
     """
-    with written_whole(what.folder) as draft:
-        for part in PARTS:
+    with atomic_directory(what.folder) as draft:
+        for part in COMPONENT_FOLDERS:
             (draft / part).mkdir()
         model.text.save(draft / "text")
         if model.vision is not None:
@@ -53,7 +53,7 @@ def save_model(
             save_file(dict(tensors), draft / name)
         for name, document in documents.items():
             write_json(draft / name, document)
-        write_json(draft / DESCRIPTION, describe(what.recipe, what.registry, draft))
+        write_json(draft / DESCRIPTION, folder_contents(what.recipe, what.registry, draft))
 
 
 def load_model(what: ModelFolder, device: torch.device | str | None = None) -> Model:
@@ -61,7 +61,7 @@ def load_model(what: ModelFolder, device: torch.device | str | None = None) -> M
 
     Raises ModelFolderError when the weights are damaged or are another model's.
     """
-    model = build_model(what.recipe, what.registry, what.labels, saved=Saved(what.folder))
+    model = build_model(what.recipe, what.registry, what.labels, saved=ComponentFolders(what.folder))
     file = what.folder / WEIGHTS
     try:
         state = load_file(file)

@@ -8,28 +8,28 @@ from random import Random
 
 from PIL import Image, ImageOps
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 Range = tuple[float, float]
 
 
-def colour(rng: Random, hue: Range = (0, 360), saturation: Range = (0.55, 0.9), value: Range = (0.5, 0.9)) -> Colour:
+def color(rng: Random, hue: Range = (0, 360), saturation: Range = (0.55, 0.9), value: Range = (0.5, 0.9)) -> Color:
     """Draw a colour from ranges of hue in degrees, saturation and value 0..1."""
     red, green, blue = colorsys.hsv_to_rgb(rng.uniform(*hue) % 360 / 360, rng.uniform(*saturation), rng.uniform(*value))
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def pale(rng: Random) -> Colour:
+def pale(rng: Random) -> Color:
     """Draw a light, muted colour."""
-    return colour(rng, saturation=(0.05, 0.25), value=(0.85, 0.98))
+    return color(rng, saturation=(0.05, 0.25), value=(0.85, 0.98))
 
 
-def shade(base: Colour, factor: float) -> Colour:
+def shade(base: Color, factor: float) -> Color:
     """Darken a colour (factor below 1) or lighten it (above 1)."""
     red, green, blue = (min(255, round(channel * factor)) for channel in base)
     return red, green, blue
 
 
-def gradient(width: int, height: int, top: Colour, bottom: Colour) -> Image.Image:
+def gradient(width: int, height: int, top: Color, bottom: Color) -> Image.Image:
     """Paint a rectangle that goes from one colour to another downwards."""
     return ImageOps.colorize(_ramp(), top, bottom).resize((width, height), Image.Resampling.BILINEAR)
 

@@ -1,6 +1,6 @@
-"""Pictures that show an answer through one kind of clue, or that show nothing (our own; no torch).
+"""Images that show an answer through one kind of clue, or that show nothing (our own; no torch).
 
-Scenes and things are drawn larger than they are stored, so that a thing of a dozen pixels, a mere spot in the whole picture, is plain to
+Scenes and things are drawn larger than they are stored, so that a thing of a dozen pixels, a mere spot in the whole image, is plain to
 see in its crop. Things lie on cards: a crop shows its card and nothing of the scene.
 """
 
@@ -12,17 +12,17 @@ from random import Random
 
 from PIL import Image
 
-from hvpkit.synthetic.colors import colour, pale
+from hvpkit.synthetic.colors import color, pale
 from hvpkit.synthetic.lexicon import CONTAIN, COUPLE, HELD, MEMBER, PEER, RESIDENCE
 from hvpkit.synthetic.scenarios import Clue
 from hvpkit.synthetic.scenes import MASTER, NEUTRAL, SCENES
-from hvpkit.synthetic.shapes import CLUTTER, ICONS, SHAPES, drawn, textured_blob
+from hvpkit.synthetic.shapes import CLUTTER, ICONS, SHAPES, render_tile, textured_blob
 from hvpkit.types import Box
 
-SIDE, CROP = 128, 64  # the sides of whole pictures and of crops in pixels
+SIDE, CROP = 128, 64  # the sides of whole images and of crops in pixels
 SCALE = MASTER // SIDE
-LARGE, SMALL = (36, 48), (10, 14)  # the sides of things in pixels of the whole picture
-PEOPLE, PLACE, GROUP, EVENT, NOTHING = range(5)  # what pictures can show
+LARGE, SMALL = (36, 48), (10, 14)  # the sides of things in pixels of the whole image
+PEOPLE, PLACE, GROUP, EVENT, NOTHING = range(5)  # what images can show
 SHOWN = {"PER": PEOPLE, "LOC": PLACE, "ORG": GROUP, "MISC": EVENT} | {
     PEER: PEOPLE,
     COUPLE: PEOPLE,
@@ -32,12 +32,12 @@ SHOWN = {"PER": PEOPLE, "LOC": PLACE, "ORG": GROUP, "MISC": EVENT} | {
     HELD: EVENT,
     "None": NOTHING,
 }  # by answer; those that share one are never left open in the same sentence
-PHRASES = ("the picture", "this thing", "something", "a detail", "the background", "that one", "an object", "what we see")
+PHRASES = ("the image", "this thing", "something", "a detail", "the background", "that one", "an object", "what we see")
 
 
 @dataclass(frozen=True)
 class DrawnObject:
-    """A crop of 64 x 64 pixels, its box in pixels of the whole picture, what was looked for and the score."""
+    """A crop of 64 x 64 pixels, its box in pixels of the whole image, what was looked for and the score."""
 
     crop: Image.Image
     box: Box
@@ -46,15 +46,15 @@ class DrawnObject:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A whole picture of 128 x 128 pixels, its objects, best first, and which of them shows the answer (None: none does)."""
+class GeneratedImage:
+    """A whole image of 128 x 128 pixels, its objects, best first, and which of them shows the answer (None: none does)."""
 
     image: Image.Image
     objects: tuple[DrawnObject, ...]
     deciding: int | None
 
 
-def draw_picture(rng: Random, clue: Clue | None = None, answer: str | None = None) -> Picture:
+def render_image(rng: Random, clue: Clue | None = None, answer: str | None = None) -> GeneratedImage:
     """Draw a scene with two or three objects; given a clue it shows the answer through that, otherwise it shows nothing."""
     code = None if answer is None or clue is None else SHOWN[answer]
     scene = rng.choice(NEUTRAL)(rng) if code is None or clue != "scene" else SCENES[code](rng)
@@ -70,17 +70,17 @@ def draw_picture(rng: Random, clue: Clue | None = None, answer: str | None = Non
         card = _card(clue, code if place == deciding else None, rng)
         _lay(scene, card, x * SCALE, y * SCALE, side * SCALE)
         objects.append(DrawnObject(card.reduce(2), Box(x, y, x + side, y + side), rng.choice(PHRASES), scores[place]))
-    return Picture(scene.reduce(SCALE), tuple(objects), deciding)
+    return GeneratedImage(scene.reduce(SCALE), tuple(objects), deciding)
 
 
 def _thing(clue: Clue | None, code: int | None, rng: Random, side: int) -> Image.Image:
     """Draw what a card shows: the answer of this code through this clue, or clutter for None."""
     if code is None:
-        return _turned(drawn(rng.choice(CLUTTER), side, colour(rng, value=(0.4, 0.85)), rng), rng)
+        return _turned(render_tile(rng.choice(CLUTTER), side, color(rng, value=(0.4, 0.85)), rng), rng)
     if clue == "texture":
         return textured_blob(code, side, rng)
-    ink = colour(rng, saturation=(0.5, 0.95), value=(0.1, 0.3))  # dark, so that the outline stands out whatever the hue
-    return _turned(drawn((SHAPES if clue == "shape" else ICONS)[code], side, ink, rng), rng)
+    ink = color(rng, saturation=(0.5, 0.95), value=(0.1, 0.3))  # dark, so that the outline stands out whatever the hue
+    return _turned(render_tile((SHAPES if clue == "shape" else ICONS)[code], side, ink, rng), rng)
 
 
 def _turned(tile: Image.Image, rng: Random) -> Image.Image:
@@ -95,7 +95,7 @@ def _scatter(scene: Image.Image, rng: Random) -> None:
 
 
 def _places(sides: list[int], rng: Random) -> Iterator[tuple[int, int]]:
-    """Give the top left corners of squares that do not overlap, each in a quarter of its own, all in pixels of the whole picture."""
+    """Give the top left corners of squares that do not overlap, each in a quarter of its own, all in pixels of the whole image."""
     half = SIDE // 2
     for side, quarter in zip(sides, rng.sample(range(4), len(sides)), strict=True):
         yield quarter % 2 * half + rng.randint(2, half - 2 - side), quarter // 2 * half + rng.randint(2, half - 2 - side)

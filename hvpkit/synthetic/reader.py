@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hvpkit.data.readers.base import Dataset, ReaderContext
+from hvpkit.data.readers.base import DatasetSplits, ReaderContext
 from hvpkit.errors import InputError
-from hvpkit.synthetic.scenarios import Settings
+from hvpkit.synthetic.scenarios import SyntheticSettings
 
 
 def demo(
@@ -17,12 +17,12 @@ def demo(
     irrelevant: float = 0.3,
     ambiguity: float = 0.6,
     test_irrelevant: float | None = None,
-) -> Dataset:
-    """Tweets with drawn pictures, and names whose type the text settles or the picture decides; nothing is read.
+) -> DatasetSplits:
+    """Tweets with drawn images, and names whose type the text settles or the image decides; nothing is read.
 
-    `size` training examples; shares of `irrelevant` pictures (of the test split's: `test_irrelevant`) and of names left open.
+    `size` training examples; shares of `irrelevant` images (of the test split's: `test_irrelevant`) and of names left open.
     """
-    return _drawn(Settings("mner", size, seed, irrelevant, ambiguity, test_irrelevant), context)
+    return _drawn(SyntheticSettings("mner", size, seed, irrelevant, ambiguity, test_irrelevant), context)
 
 
 def demo_mre(
@@ -33,17 +33,17 @@ def demo_mre(
     irrelevant: float = 0.3,
     ambiguity: float = 0.6,
     test_irrelevant: float | None = None,
-) -> Dataset:
-    """Tweets with drawn pictures, and pairs whose relation the text settles or the picture decides; nothing is read.
+) -> DatasetSplits:
+    """Tweets with drawn images, and pairs whose relation the text settles or the image decides; nothing is read.
 
-    `size` training examples; shares of `irrelevant` pictures (of the test split's: `test_irrelevant`) and of pairs left open.
+    `size` training examples; shares of `irrelevant` images (of the test split's: `test_irrelevant`) and of pairs left open.
     """
-    return _drawn(Settings("mre", size, seed, irrelevant, ambiguity, test_irrelevant), context)
+    return _drawn(SyntheticSettings("mre", size, seed, irrelevant, ambiguity, test_irrelevant), context)
 
 
-def _drawn(settings: Settings, context: ReaderContext) -> Dataset:
-    from hvpkit.synthetic.generate import demo_dataset
+def _drawn(settings: SyntheticSettings, context: ReaderContext) -> DatasetSplits:
+    from hvpkit.synthetic.generate import generate_demo
 
     if context.root != Path():
         raise InputError("demo-reads-no-files", root=context.root)
-    return demo_dataset(settings, context.stage, context.text_only)
+    return generate_demo(settings, context.stage, context.text_only)

@@ -1,7 +1,7 @@
-"""What is true of a demo dataset before a word is written or a picture drawn (our own; no torch).
+"""What is true of a demo dataset before a word is written or an image drawn (our own; no torch).
 
-Each open sentence is told once for every answer that it leaves open, word for word the same, with a picture for each. So nothing in the
-text, learnt by heart or not, can tell those examples apart; and where the picture is irrelevant they share that picture too.
+Each open sentence is told once for every answer that it leaves open, word for word the same, with an image for each. So nothing in the
+text, learnt by heart or not, can tell those examples apart; and where the image is irrelevant they share that image too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SMALLEST = 24  # examples a split, so that it holds every answer
 EMPTY_SHARE = 0.08  # MNER: tweets without a name
 SECOND_SHARE = 0.2  # MNER: tweets with a second name, whose type the text settles
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Settings:
+class SyntheticSettings:
     """What a user may choose; raises InputError for a share outside 0..1 or a size that cannot hold every answer.
 
-    `size`: training examples; `irrelevant`: share of pictures that say nothing; `test_irrelevant`: the same of the test split
+    `size`: training examples; `irrelevant`: share of images that say nothing; `test_irrelevant`: the same of the test split
     (None: as the others); `ambiguity`: share of names (MNER) or pairs (MRE) that the sentence leaves open.
     """
 
@@ -56,17 +56,17 @@ class Settings:
         """Give how many examples a split has: `size` for train, a quarter of it (`SMALLEST` at least) for dev and for test."""
         return self.size if split == "train" else max(SMALLEST, self.size // 4)
 
-    def irrelevant_in(self, split: Split) -> float:
-        """Give the share of a split's pictures that say nothing."""
+    def uninformative_fraction(self, split: Split) -> float:
+        """Give the share of a split's images that say nothing."""
         return self.irrelevant if split != "test" or self.test_irrelevant is None else self.test_irrelevant
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """One sentence to be, and the answers it is told with: one example each.
 
     `answers` are types (MNER) or relations (MRE), or the one answer "none" of a tweet without a name; more than one where the sentence
-    is open. `shown` are the answers that the pictures show, if `relevant`, through a kind of `clue`; `second` is the type of a second name.
+    is open. `shown` are the answers that the images show, if `relevant`, through a kind of `clue`; `second` is the type of a second name.
     """
 
     number: int
@@ -77,28 +77,28 @@ class Story:
     second: str | None = None
 
     @property
-    def open(self) -> bool:
+    def is_ambiguous(self) -> bool:
         """Tell whether the sentence leaves the answer open."""
         return len(self.answers) > 1
 
 
-def plan(settings: Settings, split: Split) -> list[Story]:
-    """Give the stories of a split; its texts and truths do not depend on the shares of irrelevant pictures."""
+def plan_scenarios(settings: SyntheticSettings, split: Split) -> list[Scenario]:
+    """Give the stories of a split; its texts and truths do not depend on the shares of irrelevant images."""
     counts = _counts(settings.task, settings.examples(split), settings.ambiguity)
     rng = Random(f"{settings.seed} {settings.task} {split} plan")
-    irrelevant = settings.irrelevant_in(split)
-    stories: list[Story] = []
+    irrelevant = settings.uninformative_fraction(split)
+    stories: list[Scenario] = []
     for answers, count in _kinds(settings.task, counts):
-        cells = deal(answers, CLUES, count, rng)
+        cells = assign(answers, CLUES, count, rng)
         mute = round(irrelevant * count)  # the first ones: every answer and clue has its part, and a larger share only adds to them
         seconds = _seconds(count, counts.second, rng) if answers != _NOTHING else [None] * count
         for place, ((said, clue), second) in enumerate(zip(cells, seconds, strict=True)):
             shown = said if said != ("none",) else (rng.choice(list(SETTLED)),)
-            stories.append(Story(len(stories), said, shown, clue, place >= mute, second))
+            stories.append(Scenario(len(stories), said, shown, clue, place >= mute, second))
     return stories
 
 
-def deal(answers: Sequence[Item], clues: Sequence[Clue], count: int, rng: Random) -> list[tuple[Item, Clue]]:
+def assign(answers: Sequence[T], clues: Sequence[Clue], count: int, rng: Random) -> list[tuple[T, Clue]]:
     """Give `count` pairs of which any run holds every answer and every clue about equally often, each pair once a round."""
     a, c = rng.sample(answers, len(answers)), rng.sample(clues, len(clues))
     return [(a[i % len(a)], c[(i % len(a) + i // len(a)) % len(c)]) for i in range(count)]

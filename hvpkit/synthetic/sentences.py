@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from random import Random
 
 from hvpkit.synthetic import lexicon
-from hvpkit.synthetic.scenarios import Story
+from hvpkit.synthetic.scenarios import Scenario
 from hvpkit.types import SPLITS, Span, Split
 
 
 @dataclass(frozen=True)
-class Sentence:
+class GeneratedSentence:
     """The words of a tweet and where its names stand, by slot: "name" and "second" for MNER, "head" and "tail" for MRE."""
 
     words: tuple[str, ...]
@@ -27,7 +27,7 @@ def split_names(seed: int) -> dict[Split, tuple[str, ...]]:
     return dict(zip(SPLITS, (tuple(names[:train]), tuple(names[train:dev]), tuple(names[dev:])), strict=True))
 
 
-def entity_sentence(story: Story, names: Sequence[str], rng: Random) -> Sentence:
+def entity_sentence(story: Scenario, names: Sequence[str], rng: Random) -> GeneratedSentence:
     """Write the tweet of an MNER story."""
     name, second = rng.sample(names, 2)
     clauses = [_fill(rng.choice(_entity_templates(story)), {"{}": ("name", name)})]
@@ -37,15 +37,15 @@ def entity_sentence(story: Story, names: Sequence[str], rng: Random) -> Sentence
     return _decorate(clauses, rng)
 
 
-def pair_sentence(story: Story, names: Sequence[str], rng: Random) -> Sentence:
+def pair_sentence(story: Scenario, names: Sequence[str], rng: Random) -> GeneratedSentence:
     """Write the tweet of an MRE story."""
     head, tail = rng.sample(names, 2)
-    block = lexicon.OPEN_PAIRS if story.open else lexicon.SETTLED_PAIRS[story.answers[0]]
+    block = lexicon.OPEN_PAIRS if story.is_ambiguous else lexicon.SETTLED_PAIRS[story.answers[0]]
     template = rng.choice(lexicon.lines(block))
     return _decorate([_fill(template, {"{h}": ("head", head), "{t}": ("tail", tail)})], rng)
 
 
-def _entity_templates(story: Story) -> tuple[str, ...]:
+def _entity_templates(story: Scenario) -> tuple[str, ...]:
     if story.answers == ("none",):
         return lexicon.lines(lexicon.EMPTY)
     if len(story.answers) == 2:
@@ -53,7 +53,7 @@ def _entity_templates(story: Story) -> tuple[str, ...]:
     return lexicon.lines(lexicon.SETTLED[story.answers[0]])
 
 
-def _fill(template: str, names: dict[str, tuple[str, str]]) -> Sentence:
+def _fill(template: str, names: dict[str, tuple[str, str]]) -> GeneratedSentence:
     """Put names into the slots of a template."""
     words: list[str] = []
     spans: dict[str, Span] = {}
@@ -65,10 +65,10 @@ def _fill(template: str, names: dict[str, tuple[str, str]]) -> Sentence:
             words += parts
         else:
             words.append(word)
-    return Sentence(tuple(words), spans)
+    return GeneratedSentence(tuple(words), spans)
 
 
-def _decorate(clauses: list[Sentence], rng: Random) -> Sentence:
+def _decorate(clauses: list[GeneratedSentence], rng: Random) -> GeneratedSentence:
     """Join clauses and put what tweets have around them, whatever the tweet is about."""
     opening: list[str] = []
     if rng.random() < 0.2:
@@ -89,4 +89,4 @@ def _decorate(clauses: list[Sentence], rng: Random) -> Sentence:
         words += [","] if number else []
         spans.update({slot: Span(len(words) + span.start, len(words) + span.end) for slot, span in clause.spans.items()})
         words += clause.words
-    return Sentence((*words, *closing), spans)
+    return GeneratedSentence((*words, *closing), spans)

@@ -1,4 +1,4 @@
-"""Things in the demo's pictures, each drawn on a tile of its own: textured blobs, silhouettes, icons and clutter (our own; no torch).
+"""Things in the demo's images, each drawn on a tile of its own: textured blobs, silhouettes, icons and clutter (our own; no torch).
 
 Textures, silhouettes and icons stand in the order of what they tell of: people, a place, a group, an event, nothing.
 """
@@ -11,10 +11,10 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-from hvpkit.synthetic.colors import Colour, Range, colour, pale, shade
+from hvpkit.synthetic.colors import Color, Range, color, pale, shade
 
 Point = tuple[float, float]
-Fill = Colour | tuple[int, int, int, int]
+Fill = Color | tuple[int, int, int, int]
 HOLE = (0, 0, 0, 0)
 
 
@@ -52,38 +52,38 @@ class Pen:
         self._draw.arc(edges, start, end, fill=fill, width=max(1, round(width * self.side)))
 
 
-Drawing = Callable[[Pen, Colour, Random], None]
+Drawing = Callable[[Pen, Color, Random], None]
 
 
 # ------------------------------------------------------------------------------------------------------------ textured blobs
-def _stripes(pen: Pen, ink: Colour, rng: Random) -> None:
+def _stripes(pen: Pen, ink: Color, rng: Random) -> None:
     step = rng.uniform(0.09, 0.12)
     for i in range(int(1 / step) + 2):
         pen.bar(0, i * step, 1, (i + 0.5) * step, ink)
 
 
-def _checks(pen: Pen, ink: Colour, rng: Random) -> None:
+def _checks(pen: Pen, ink: Color, rng: Random) -> None:
     step = rng.uniform(0.08, 0.11)
     for row in range(int(1 / step) + 1):
         for column in range(row % 2, int(1 / step) + 1, 2):
             pen.bar(column * step, row * step, (column + 1) * step, (row + 1) * step, ink)
 
 
-def _dots(pen: Pen, ink: Colour, rng: Random) -> None:
+def _dots(pen: Pen, ink: Color, rng: Random) -> None:
     step = rng.uniform(0.11, 0.14)
     for row in range(int(1 / step) + 2):
         for column in range(int(1 / step) + 2):
             pen.disc((column + row % 2 / 2) * step, row * step, 0.34 * step, ink)
 
 
-def _rings(pen: Pen, ink: Colour, rng: Random) -> None:
+def _rings(pen: Pen, ink: Color, rng: Random) -> None:
     step = rng.uniform(0.08, 0.1)
     for i in range(8, 0, -1):
         pen.disc(0.5, 0.5, i * step, ink)
         pen.disc(0.5, 0.5, (i - 0.5) * step, HOLE)
 
 
-def _zigzag(pen: Pen, ink: Colour, rng: Random) -> None:
+def _zigzag(pen: Pen, ink: Color, rng: Random) -> None:
     step = rng.uniform(0.11, 0.14)
     for i in range(-1, int(1 / step) + 2):
         pen.stroke([(j * step / 2, (i + j % 2 * 0.8) * step) for j in range(int(2 / step) + 3)], ink, 0.4 * step)
@@ -102,7 +102,7 @@ def textured_blob(answer: int, side: int, rng: Random) -> Image.Image:
     """Draw a meaningless outline filled with the texture and the hues of an answer."""
     texture, hue = TEXTURES[answer]
     pen = Pen(2 * side)
-    texture(pen, colour(rng, hue, (0.7, 0.95), (0.45, 0.8)), rng)
+    texture(pen, color(rng, hue, (0.7, 0.95), (0.45, 0.8)), rng)
     pattern = Image.new("RGBA", pen.tile.size, pale(rng))
     pattern.paste(pen.tile, mask=pen.tile)
     edge = side // 2
@@ -122,13 +122,13 @@ def _outline(rng: Random) -> list[Point]:
 
 
 # --------------------------------------------------------------------------------------------------------------- silhouettes
-def _person(pen: Pen, ink: Colour, rng: Random) -> None:
+def _person(pen: Pen, ink: Color, rng: Random) -> None:
     shoulders = rng.uniform(0.36, 0.46)
     pen.disc(0.5, 0.25, rng.uniform(0.19, 0.23), ink)
     pen.oval(0.5 - shoulders, 0.52, 0.5 + shoulders, 1.3, ink)
 
 
-def _skyline(pen: Pen, ink: Colour, rng: Random) -> None:
+def _skyline(pen: Pen, ink: Color, rng: Random) -> None:
     heights = rng.sample((0.1, 0.25, 0.4, 0.55, 0.7), 5)
     for i, top in enumerate(heights):
         left = 0.04 + i * 0.184
@@ -138,20 +138,20 @@ def _skyline(pen: Pen, ink: Colour, rng: Random) -> None:
                 pen.bar(left + window, top + 0.06 + floor * 0.14, left + window + 0.045, top + 0.12 + floor * 0.14, HOLE)
 
 
-def _shield(pen: Pen, ink: Colour, rng: Random) -> None:
+def _shield(pen: Pen, ink: Color, rng: Random) -> None:
     half = [(0.9, 0.06), (0.9, 0.5), (0.82, 0.68), (0.68, 0.84), (0.5, 0.96)]
     pen.polygon(half + [(1 - x, y) for x, y in reversed(half)], ink)
     for top in (0.24, 0.48)[: rng.randint(1, 2)]:
         pen.polygon([(0.22, top), (0.5, top + 0.18), (0.78, top), (0.78, top + 0.12), (0.5, top + 0.3), (0.22, top + 0.12)], HOLE)
 
 
-def _burst(pen: Pen, ink: Colour, rng: Random) -> None:
+def _burst(pen: Pen, ink: Color, rng: Random) -> None:
     points, inner = rng.randint(8, 10), rng.uniform(0.24, 0.3)
     radii = [(0.5, inner)[i % 2] for i in range(2 * points)]
     pen.polygon([(0.5 + r * sin(i * pi / points), 0.5 - r * cos(i * pi / points)) for i, r in enumerate(radii)], ink)
 
 
-def _cross(pen: Pen, ink: Colour, rng: Random) -> None:
+def _cross(pen: Pen, ink: Color, rng: Random) -> None:
     width = rng.uniform(0.15, 0.22)
     for ends in ([(0.1, 0.1), (0.9, 0.9)], [(0.9, 0.1), (0.1, 0.9)]):
         pen.stroke(ends, ink, width)
@@ -161,20 +161,20 @@ SHAPES: tuple[Drawing, ...] = (_person, _skyline, _shield, _burst, _cross)
 
 
 # --------------------------------------------------------------------------------------------------------------------- icons
-def _face(pen: Pen, ink: Colour, rng: Random) -> None:
+def _face(pen: Pen, ink: Color, rng: Random) -> None:
     pen.disc(0.5, 0.5, 0.48, ink)
     for x in (0.33, 0.67):
         pen.disc(x, 0.38, 0.08, (255, 255, 255))
     pen.bow(0.22, 0.25, 0.78, 0.78, 25, 155, (255, 255, 255), 0.09)
 
 
-def _pin(pen: Pen, ink: Colour, rng: Random) -> None:
+def _pin(pen: Pen, ink: Color, rng: Random) -> None:
     pen.disc(0.5, 0.35, 0.33, ink)
     pen.polygon([(0.19, 0.46), (0.81, 0.46), (0.5, 1)], ink)
     pen.disc(0.5, 0.35, 0.15, (255, 255, 255))
 
 
-def _briefcase(pen: Pen, ink: Colour, rng: Random) -> None:
+def _briefcase(pen: Pen, ink: Color, rng: Random) -> None:
     pen.bar(0.33, 0.1, 0.67, 0.4, ink, 0.06)
     pen.bar(0.41, 0.18, 0.59, 0.4, HOLE)
     pen.bar(0.03, 0.28, 0.97, 0.92, ink, 0.08)
@@ -182,14 +182,14 @@ def _briefcase(pen: Pen, ink: Colour, rng: Random) -> None:
     pen.bar(0.42, 0.48, 0.58, 0.67, (255, 255, 255), 0.03)
 
 
-def _note(pen: Pen, ink: Colour, rng: Random) -> None:
+def _note(pen: Pen, ink: Color, rng: Random) -> None:
     for x in (0.02, 0.55):
         pen.oval(x, 0.7, x + 0.38, 0.98, ink)
         pen.bar(x + 0.28, 0.1, x + 0.38, 0.84, ink)
     pen.polygon([(0.3, 0.06), (0.93, 0.02), (0.93, 0.24), (0.3, 0.28)], ink)
 
 
-def _hourglass(pen: Pen, ink: Colour, rng: Random) -> None:
+def _hourglass(pen: Pen, ink: Color, rng: Random) -> None:
     pen.polygon([(0.15, 0.06), (0.85, 0.06), (0.15, 0.94), (0.85, 0.94)], ink)
     for top in (0.0, 0.88):
         pen.bar(0.06, top, 0.94, top + 0.12, ink, 0.04)
@@ -199,36 +199,36 @@ ICONS: tuple[Drawing, ...] = (_face, _pin, _briefcase, _note, _hourglass)
 
 
 # ------------------------------------------------------------------------------------------------------------------- clutter
-def _ball(pen: Pen, ink: Colour, rng: Random) -> None:
+def _ball(pen: Pen, ink: Color, rng: Random) -> None:
     pen.disc(0.5, 0.5, 0.46, ink)
     pen.disc(0.38, 0.36, 0.13, shade(ink, 1.35))
 
 
-def _crate(pen: Pen, ink: Colour, rng: Random) -> None:
+def _crate(pen: Pen, ink: Color, rng: Random) -> None:
     pen.polygon([(0.5, 0.04), (0.94, 0.26), (0.5, 0.48), (0.06, 0.26)], shade(ink, 1.3))
     pen.polygon([(0.06, 0.26), (0.5, 0.48), (0.5, 0.96), (0.06, 0.74)], ink)
     pen.polygon([(0.94, 0.26), (0.5, 0.48), (0.5, 0.96), (0.94, 0.74)], shade(ink, 0.7))
 
 
-def _mug(pen: Pen, ink: Colour, rng: Random) -> None:
+def _mug(pen: Pen, ink: Color, rng: Random) -> None:
     pen.bow(0.55, 0.3, 0.97, 0.72, 0, 360, shade(ink, 0.75), 0.09)
     pen.bar(0.1, 0.14, 0.72, 0.92, ink, 0.08)
     pen.oval(0.1, 0.08, 0.72, 0.24, shade(ink, 0.6))
 
 
-def _cloud(pen: Pen, ink: Colour, rng: Random) -> None:
+def _cloud(pen: Pen, ink: Color, rng: Random) -> None:
     for x, y, radius in ((0.26, 0.58, 0.22), (0.5, 0.42, 0.28), (0.74, 0.56, 0.23)):
         pen.disc(x, y, radius, ink)
     pen.bar(0.1, 0.56, 0.92, 0.79, ink, 0.11)
 
 
-def _bottle(pen: Pen, ink: Colour, rng: Random) -> None:
+def _bottle(pen: Pen, ink: Color, rng: Random) -> None:
     pen.bar(0.4, 0.02, 0.6, 0.4, shade(ink, 0.7), 0.04)
     pen.bar(0.27, 0.32, 0.73, 0.98, ink, 0.1)
     pen.bar(0.27, 0.52, 0.73, 0.74, shade(ink, 1.35))
 
 
-def _leaf(pen: Pen, ink: Colour, rng: Random) -> None:
+def _leaf(pen: Pen, ink: Color, rng: Random) -> None:
     rim = [(0.5 + 0.27 * sin(pi * i / 20), 0.04 + 0.74 * i / 20) for i in range(21)]
     pen.polygon(rim + [(1 - x, y) for x, y in reversed(rim)], ink)
     pen.stroke([(0.5, 0.2), (0.5, 0.98)], shade(ink, 0.6), 0.05)
@@ -237,7 +237,7 @@ def _leaf(pen: Pen, ink: Colour, rng: Random) -> None:
 CLUTTER: tuple[Drawing, ...] = (_ball, _crate, _mug, _cloud, _bottle, _leaf)
 
 
-def drawn(drawing: Drawing, side: int, ink: Colour, rng: Random) -> Image.Image:
+def render_tile(drawing: Drawing, side: int, ink: Color, rng: Random) -> Image.Image:
     """Draw one thing on a tile of its own."""
     pen = Pen(side)
     drawing(pen, ink, rng)

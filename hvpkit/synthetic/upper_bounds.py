@@ -14,24 +14,24 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from hvpkit.labels.gold import answers_of
+from hvpkit.labels.gold import gold_labels
 from hvpkit.types import Example
 
 
 @dataclass(frozen=True)
-class Ceiling:
-    """The best F1 (0..1) from text alone and from text with picture, over so many gold answers in so many examples."""
+class UpperBound:
+    """The best F1 (0..1) from text alone and from text with image, over so many gold answers in so many examples."""
 
     text: float
-    picture: float
+    image: float
     gold: int
     examples: int
 
 
-Question = tuple[Hashable, str]  # the evidence and the gold answer
+Evidence = tuple[Hashable, str]  # the evidence and the gold answer
 
 
-def best_f1(questions: Iterable[Question], nothing: str | None = None) -> float:
+def optimal_f1(questions: Iterable[Evidence], nothing: str | None = None) -> float:
     """Give the largest micro F1 (0..1) of any rule from evidence to answer; `nothing` is the answer that does not count.
 
     It is 0 where there is no gold answer that counts.
@@ -53,16 +53,16 @@ def _offer(counter: Counter[str], nothing: str | None) -> tuple[int, int]:
     return max((count for answer, count in counter.items() if answer != nothing), default=0), sum(counter.values())
 
 
-def ceilings(examples: Sequence[Example]) -> dict[str, dict[str, float]]:
+def upper_bounds(examples: Sequence[Example]) -> dict[str, dict[str, float]]:
     """Give the ceilings of labelled examples, by the names of `groups`."""
-    return {name: asdict(ceiling(group)) for name, group in groups(examples).items()}
+    return {name: asdict(upper_bound(group)) for name, group in group_examples(examples).items()}
 
 
-def groups(examples: Sequence[Example]) -> dict[str, list[Example]]:
+def group_examples(examples: Sequence[Example]) -> dict[str, list[Example]]:
     """Group examples by their `notes`: "all", "open" and "settled" ones, and by kind of clue; a group without any is left out."""
     found: defaultdict[str, list[Example]] = defaultdict(list)
     for example in examples:
-        for group in ("all", "open" if example.notes["open"] == "yes" else "settled", example.notes["clue"]):
+        for group in ("all", "open" if example.metadata["open"] == "yes" else "settled", example.metadata["clue"]):
             found[group].append(example)
     return {name: found[name] for name in (*FIRST, *sorted(set(found) - set(FIRST))) if name in found}
 
@@ -70,14 +70,14 @@ def groups(examples: Sequence[Example]) -> dict[str, list[Example]]:
 FIRST = ("all", "open", "settled")
 
 
-def ceiling(examples: Sequence[Example]) -> Ceiling:
+def upper_bound(examples: Sequence[Example]) -> UpperBound:
     """Give the ceilings of one group of labelled examples, MNER or MRE."""
     text = _questions(examples, lambda example: example.words)
-    picture = _questions(examples, lambda example: (example.words, example.image))
+    image = _questions(examples, lambda example: (example.words, example.image))
     gold = sum(answer != "None" for _, answer in text)
-    return Ceiling(round(best_f1(text, "None"), 6), round(best_f1(picture, "None"), 6), gold, len(examples))
+    return UpperBound(round(optimal_f1(text, "None"), 6), round(optimal_f1(image, "None"), 6), gold, len(examples))
 
 
-def _questions(examples: Sequence[Example], evidence: Callable[[Example], Hashable]) -> list[Question]:
+def _questions(examples: Sequence[Example], evidence: Callable[[Example], Hashable]) -> list[Evidence]:
     """Ask for every name's type or every pair's relation, given an evidence and where to look."""
-    return [((evidence(example), *spans), answer) for example in examples for spans, answer in answers_of(example)]
+    return [((evidence(example), *spans), answer) for example in examples for spans, answer in gold_labels(example)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hvpkit.testing.assertions import CheckFailed
 from hvpkit.testing.backbones import check_backbone
-from hvpkit.testing.detectors import check_proposer
+from hvpkit.testing.detectors import check_detector
 from hvpkit.testing.fusions import check_fusion
 from hvpkit.testing.gates import check_gate
 from hvpkit.testing.heads import check_head
@@ -23,7 +23,7 @@ __all__ = [
     "check_gate",
     "check_head",
     "check_projector",
-    "check_proposer",
+    "check_detector",
     "check_reader",
     "check_text_encoder",
 ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hvpkit.messages import Message
-from hvpkit.registry import fault_of
+from hvpkit.registry import missing_attribute
 
 Made = TypeVar("Made")
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
@@ -39,10 +39,10 @@ def require(held: bool, message: Message) -> None:
         raise CheckFailed(message)
 
 
-def made(factory: Callable[..., Made], context: object, **options: Any) -> Made:  # noqa: ANN401 - of any component
+def build_checked(factory: Callable[..., Made], context: object, **options: Any) -> Made:  # noqa: ANN401 - of any component
     """Call a factory and ask for something that has what its contract declares."""
     component = factory(context, **options)
-    fault = fault_of(component)
+    fault = missing_attribute(component)
     if fault is not None:
         raise CheckFailed(fault)
     return component
@@ -82,7 +82,7 @@ def require_equal(first: Sequence[Tensor], second: Sequence[Tensor], message: Me
     require(len(first) == len(second) and all(torch.equal(a, b) for a, b in zip(first, second, strict=True)), message)
 
 
-def prepared_twice(prepare: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+def check_deterministic(prepare: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """Call it twice and ask for the same."""
     first, second = prepare(), prepare()
     require(list(first) == list(second), Message("prepared-names-differ", first=list(first), second=list(second)))

@@ -14,20 +14,20 @@ from torch import Tensor
 
 from hvpkit.interfaces import VisionContext, VisualBackbone
 from hvpkit.messages import Message
-from hvpkit.testing.assertions import check_state, made, prepared_twice, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import build_checked, check_deterministic, check_state, require, require_close, require_shape, seeded
 
 
 def check_backbone(factory: Callable[..., VisualBackbone], *, side: int = 64, weights: str = "random", **options: Any) -> None:  # noqa: ANN401
-    """Check that a backbone's maps are as its levels say, that pictures do not mix, gradients, determinism, and what it saves.
+    """Check that a backbone's maps are as its levels say, that images do not mix, gradients, determinism, and what it saves.
 
     Raises AssertionError for what is broken.
     """
     name = getattr(factory, "__name__", type(factory).__name__)
     require("weights" in signature(factory).parameters, Message("no-weights-option", name=name))
     with seeded():
-        backbone = made(factory, VisionContext(side), weights=weights, **options).eval()
-        picture = Image.frombytes("RGB", (50, 90), bytes(i * 7 % 256 for i in range(50 * 90 * 3)))
-        (one,) = prepared_twice(lambda: {"pixels": backbone.transform(picture)}).values()
+        backbone = build_checked(factory, VisionContext(side), weights=weights, **options).eval()
+        image = Image.frombytes("RGB", (50, 90), bytes(i * 7 % 256 for i in range(50 * 90 * 3)))
+        (one,) = check_deterministic(lambda: {"pixels": backbone.transform(image)}).values()
         require_shape("pixels", one, (3, side, side))
         pixels = torch.stack([one, one.flip(-1)])
         maps = backbone(pixels)
@@ -35,7 +35,7 @@ def check_backbone(factory: Callable[..., VisualBackbone], *, side: int = 64, we
         for i in range(2):
             for alone, together in zip(backbone(pixels[i : i + 1]), maps, strict=True):
                 require_close(
-                    alone, together[i : i + 1], lambda off: Message("batch-changes-output", output="a picture's maps", difference=off), 1e-4
+                    alone, together[i : i + 1], lambda off: Message("batch-changes-output", output="an image's maps", difference=off), 1e-4
                 )
         learns = any(parameter.requires_grad for parameter in backbone.parameters())
         require(not learns or any(level.requires_grad for level in maps), Message("weights-without-gradient"))

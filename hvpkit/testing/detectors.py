@@ -10,25 +10,25 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from hvpkit.errors import InputError
-from hvpkit.interfaces import ObjectProposer, ObjectQuery, ProposerContext
+from hvpkit.interfaces import DetectionQuery, DetectorContext, ObjectDetector
 from hvpkit.messages import Message
-from hvpkit.testing.assertions import CheckFailed, made, require
+from hvpkit.testing.assertions import CheckFailed, build_checked, require
 from hvpkit.types import Box, Example, VisualObject
 
 SIZE = (96, 64)
 
 
-def check_proposer(factory: Callable[..., ObjectProposer], *, reads_phrases: bool = False, **options: Any) -> None:  # noqa: ANN401 - its own
-    """Check what a proposer finds in two drawn pictures.
+def check_detector(factory: Callable[..., ObjectDetector], *, reads_phrases: bool = False, **options: Any) -> None:  # noqa: ANN401 - its own
+    """Check what a proposer finds in two drawn images.
 
     It has a version and a threshold; answers every query, none for none; gives finite boxes and scores 0..1 in pixels of the size asked
     for; says the same when asked again, and scores alike alone and in a batch; and, if it `reads_phrases`, names the phrase of each object
     and finds nothing without phrases, and the same for a phrase whatever else is asked. Raises AssertionError for what is broken.
     """
-    proposer = made(factory, ProposerContext("cpu", batch_size=2), **options)
+    proposer = build_checked(factory, DetectorContext("cpu", batch_size=2), **options)
     require(isinstance(proposer.version, str) and bool(proposer.version), Message("detector-without-version"))
     require(0 <= proposer.threshold <= 1, Message("detector-threshold", threshold=proposer.threshold))
-    require(not list(proposer.propose([])), Message("detector-unasked"))
+    require(not list(proposer.detect([])), Message("detector-unasked"))
     queries = [_query("red", 1), _query("blue", 1), _query("red", 2)]
     answers = [_answer(proposer, found) for found in _asked(proposer, queries)]
     for query, found in zip(queries, answers, strict=True):
@@ -42,35 +42,35 @@ def check_proposer(factory: Callable[..., ObjectProposer], *, reads_phrases: boo
     halved = [_halved(item) for item in alone[2]]
     _require_same(halved, alone[0], lambda what: Message("size-changes-objects", difference=what))
     if reads_phrases:
-        without = ObjectQuery(queries[0].picture, SIZE, (), queries[0].example)
+        without = DetectionQuery(queries[0].image, SIZE, (), queries[0].example)
         require(not _answer(proposer, _asked(proposer, [without])[0]), Message("phrases-not-needed"))
-        one = ObjectQuery(queries[0].picture, SIZE, queries[0].phrases[:1], queries[0].example)
+        one = DetectionQuery(queries[0].image, SIZE, queries[0].phrases[:1], queries[0].example)
         among = [item for item in alone[0] if item.phrase == one.phrases[0]]
         require(bool(among), Message("phrase-without-objects"))
         best, by_itself = _best(among), _best(_answer(proposer, _asked(proposer, [one])[0]))
         require(_near(best, by_itself, 1e-3), Message("phrases-interact", alone=by_itself, together=best))
 
 
-def _query(colour: str, times: int) -> ObjectQuery:
-    picture = Image.new("RGB", SIZE, "white")
-    ImageDraw.Draw(picture).ellipse((20, 12, 70, 50), fill=colour)
+def _query(colour: str, times: int) -> DetectionQuery:
+    image = Image.new("RGB", SIZE, "white")
+    ImageDraw.Draw(image).ellipse((20, 12, 70, 50), fill=colour)
     example = Example(colour, ("a", colour, "thing"), objects=(VisualObject(box=Box(20 * times, 12 * times, 70 * times, 50 * times)),))
-    return ObjectQuery(picture, (SIZE[0] * times, SIZE[1] * times), (f"a {colour} thing", "the cat"), example)
+    return DetectionQuery(image, (SIZE[0] * times, SIZE[1] * times), (f"a {colour} thing", "the cat"), example)
 
 
-def _asked(proposer: ObjectProposer, queries: Sequence[ObjectQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
-    answers = proposer.propose(queries)
+def _asked(proposer: ObjectDetector, queries: Sequence[DetectionQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
+    answers = proposer.detect(queries)
     require(len(answers) == len(queries), Message("detector-answer-count", found=len(answers), expected=len(queries)))
     return answers
 
 
-def _answer(proposer: ObjectProposer, found: Sequence[VisualObject] | InputError) -> Sequence[VisualObject]:
+def _answer(proposer: ObjectDetector, found: Sequence[VisualObject] | InputError) -> Sequence[VisualObject]:
     if isinstance(found, InputError):
         raise CheckFailed(Message("detector-refuses-image", reason=found.message))
     return found
 
 
-def _check_found(query: ObjectQuery, found: Sequence[VisualObject], reads_phrases: bool) -> None:
+def _check_found(query: DetectionQuery, found: Sequence[VisualObject], reads_phrases: bool) -> None:
     for item in found:
         require(item.box is not None or item.image is not None, Message("object-without-box"))
         require(item.box is None or all(math.isfinite(edge) for edge in _edges(item.box)), Message("box-not-finite", box=item.box))

@@ -17,29 +17,29 @@ from hvpkit.interfaces import Fused, Fusion, FusionContext, LevelInfo, TextBatch
 from hvpkit.messages import Message
 from hvpkit.registry import load_registry
 from hvpkit.testing.assertions import (
+    build_checked,
+    check_deterministic,
     check_gradients,
     check_state,
-    made,
-    prepared_twice,
     require,
     require_close,
     require_equal,
     require_shape,
     seeded,
 )
-from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, row_of, small_bert, stack, text_batch, without_pictures
+from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, select_row, small_bert, stack, text_batch, without_images
 from hvpkit.types import Labels, Task
 
 GRID = 2
 
 
-class Averages(VisualBackbone):
+class AveragePoolBackbone(VisualBackbone):
     """A backbone without weights: two levels of local averages."""
 
     levels = (LevelInfo(3, 8), LevelInfo(3, 16))
 
-    def transform(self, picture: Image.Image) -> Tensor:
-        """Give a grey picture of 64 px."""
+    def transform(self, image: Image.Image) -> Tensor:
+        """Give a grey image of 64 px."""
         return torch.zeros(3, 64, 64)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
@@ -56,23 +56,23 @@ def check_fusion(
 ) -> None:
     """Check a fusion over a small BERT, or the `encoder` that it needs.
 
-    Its states, losses and trace have their shapes; without pictures it gives what it gives when all are masked; examples do not mix; it
+    Its states, losses and trace have their shapes; without images it gives what it gives when all are masked; examples do not mix; it
     keeps neither encoder nor backbone; gradients, determinism, and what it saves. Raises AssertionError for what is broken.
     """
     with seeded():
         encoder = encoder or small_bert(task)
         context = _context(task, encoder.eval())
-        fusion = made(factory, context, **options).eval()
+        fusion = build_checked(factory, context, **options).eval()
         _check_keeps_its_own(fusion, context)
         text, extras = _inputs(fusion, encoder, task)
-        visual = random_visual([level.channels for level in Averages.levels], context.cells)
+        visual = random_visual([level.channels for level in AveragePoolBackbone.levels], context.cells)
 
         def run(module: Fusion) -> list[Tensor]:
             fused = module(encoder, text, visual, extras)
             return [*_outputs(fused), *fused.losses.values()]
 
         _check_fused(fusion(encoder, text, visual, extras), fusion.width, text, context.labels)
-        masked = _outputs(fusion(encoder, text, without_pictures(visual), extras))
+        masked = _outputs(fusion(encoder, text, without_images(visual), extras))
         for alone, hidden in zip(_outputs(fusion(encoder, text, None, extras)), masked, strict=True):
             require_close(alone, hidden, lambda off: Message("masked-image-counts", difference=off))
         _check_rows(fusion, encoder, task, visual)
@@ -89,10 +89,10 @@ def _context(task: Task, encoder: TextEncoder) -> FusionContext:
     return FusionContext(
         labels=LABELS[task],
         text=encoder,
-        backbone=Averages(),
+        backbone=AveragePoolBackbone(),
         cells=GRID**2,
-        whole=True,
-        objects=2,
+        full_image=True,
+        max_objects=2,
         build=lambda kind, part, inner: registry.build(kind, part.name, inner, part.options),
         examples=EXAMPLES[task],
     )
@@ -101,7 +101,7 @@ def _context(task: Task, encoder: TextEncoder) -> FusionContext:
 def _inputs(fusion: Fusion, encoder: TextEncoder, task: Task, row: int | None = None) -> tuple[TextBatch, dict[str, Tensor]]:
     examples = EXAMPLES[task] if row is None else EXAMPLES[task][row : row + 1]
     encoded = encode(encoder, examples)
-    rows = [prepared_twice(lambda pair=pair: fusion.prepare(*pair)) for pair in zip(examples, encoded, strict=True)]  # type: ignore[misc]
+    rows = [check_deterministic(lambda pair=pair: fusion.build_inputs(*pair)) for pair in zip(examples, encoded, strict=True)]  # type: ignore[misc]
     return text_batch(encoder, encoded), stack(rows)
 
 
@@ -132,7 +132,7 @@ def _check_rows(fusion: Fusion, encoder: TextEncoder, task: Task, visual: Visual
     together = fusion(encoder, text, visual, extras)
     for row in range(len(text.mask)):
         one, own = _inputs(fusion, encoder, task, row)
-        alone = fusion(encoder, one, row_of(visual, row), own)
+        alone = fusion(encoder, one, select_row(visual, row), own)
         for first, second in zip(_outputs(alone), _outputs(together), strict=True):
             mine = second[row : row + 1]
             require_close(
@@ -147,7 +147,7 @@ def _check_trace(fusion: Fusion, encoder: TextEncoder, text: TextBatch, visual: 
     traced, plain = fusion(encoder, text, visual, extras, trace), fusion(encoder, text, visual, extras)
     require_equal(_outputs(traced), _outputs(plain), Message("trace-changes-output", output="what it gives"))
     if trace.gates is not None:
-        require_shape("traced gates", trace.gates, (*visual.mask.shape, encoder.layers, len(visual.levels)))
+        require_shape("traced gates", trace.gates, (*visual.mask.shape, encoder.num_layers, len(visual.levels)))
     for attention in trace.attention:
         sums = attention.sum(-1).transpose(1, 2)[text.mask]
         ones = torch.ones_like(sums)

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvpkit.interfaces import Gate, PrefixShape
+from hvpkit.interfaces import Gate, PrefixConfig
 from hvpkit.messages import Message
-from hvpkit.testing.assertions import check_gradients, check_state, made, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import build_checked, check_gradients, check_state, require, require_close, require_shape, seeded
 from hvpkit.testing.inputs import EXISTING, SHAPE
 
 
-def check_gate(factory: Callable[..., Gate], *, shape: PrefixShape = SHAPE, **options: Any) -> None:  # noqa: ANN401 - its own
+def check_gate(factory: Callable[..., Gate], *, shape: PrefixConfig = SHAPE, **options: Any) -> None:  # noqa: ANN401 - its own
     """Check that a gate's weights are >= 0 and sum to 1, its penalty, that examples do not mix, gradients, determinism and state.
 
     Raises AssertionError for what is broken.
@@ -22,7 +22,7 @@ def check_gate(factory: Callable[..., Gate], *, shape: PrefixShape = SHAPE, **op
     with seeded():
         mask = torch.tensor(EXISTING)
         levels = torch.randn(*mask.shape, len(shape.channels), shape.cells, shape.width)
-        gate = made(factory, shape, **options).eval()
+        gate = build_checked(factory, shape, **options).eval()
         weights = gate(levels)
         require_shape("weights", weights, (*mask.shape, shape.layers, len(shape.channels)))
         require(bool((weights >= 0).all()), Message("negative-weights"))
@@ -46,7 +46,7 @@ def _check_penalty(gate: Gate, weights: Tensor, mask: Tensor) -> None:
         require_shape("the penalty", penalty, ())
         require_close(again, penalty, lambda off: Message("missing-image-counts", difference=off))
     for nothing in _penalties(gate, weights, torch.zeros_like(mask)):
-        require_shape("the penalty of a batch whose pictures are all masked", nothing, ())
+        require_shape("the penalty of a batch whose images are all masked", nothing, ())
 
 
 def _penalties(gate: Gate, weights: Tensor, mask: Tensor) -> list[Tensor]:

@@ -11,7 +11,16 @@ from torch import Tensor
 
 from hvpkit.interfaces import EncodedText, Fused, Head, HeadContext, TextBatch, TextEncoder
 from hvpkit.messages import Message
-from hvpkit.testing.assertions import check_gradients, check_state, made, prepared_twice, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import (
+    build_checked,
+    check_deterministic,
+    check_gradients,
+    check_state,
+    require,
+    require_close,
+    require_shape,
+    seeded,
+)
 from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, small_bert, stack, text_batch
 from hvpkit.types import Entity, Labels, Relation, Task
 
@@ -33,10 +42,10 @@ def check_head(
     """
     with seeded():
         context, encoder, examples = HeadContext(LABELS[task], WIDTH), encoder or small_bert(task), EXAMPLES[task]
-        head = made(factory, context, **options).eval()
+        head = build_checked(factory, context, **options).eval()
         encoded = encode(encoder, examples)
         text = text_batch(encoder, encoded)
-        rows = [prepared_twice(lambda pair=pair: head.prepare(*pair)) for pair in zip(examples, encoded, strict=True)]  # type: ignore[misc]
+        rows = [check_deterministic(lambda pair=pair: head.build_targets(*pair)) for pair in zip(examples, encoded, strict=True)]  # type: ignore[misc]
         targets = stack(rows)
         fused = Fused(torch.randn(*text.mask.shape, WIDTH), torch.randn(len(examples), WIDTH))
         scores = head(fused, text)

@@ -1,4 +1,4 @@
-"""The tiny inputs of the contract checks: three examples a task, pictures that exist or not, a small BERT."""
+"""The tiny inputs of the contract checks: three examples a task, images that exist or not, a small BERT."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from hvpkit.batching import pad, pad_texts
-from hvpkit.interfaces import EncodedText, Pictures, PrefixShape, TextBatch, TextContext, TextEncoder, Visual
-from hvpkit.model.vision.tower import spread
+from hvpkit.interfaces import EncodedText, ImageBatch, PrefixConfig, TextBatch, TextContext, TextEncoder, Visual
+from hvpkit.model.vision.tower import scatter_by_mask
 from hvpkit.registry import load_registry
 from hvpkit.types import Example, Labels, Span, Task
 
-SHAPE = PrefixShape(channels=(6, 8, 12, 16), cells=4, width=16, layers=6)
+SHAPE = PrefixConfig(channels=(6, 8, 12, 16), cells=4, width=16, layers=6)
 LABELS: dict[Task, Labels] = {
     "mner": Labels("mner", ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")),
     "mre": Labels("mre", ("None", "/per/loc/place_of_residence", "/per/per/peer")),
@@ -30,7 +30,7 @@ EXAMPLES: dict[Task, tuple[Example, ...]] = {
         Example("3", ("Ada", "Bob", "\u200b", "unbelievable"), head=Span(0, 1), tail=Span(1, 2), relation="/per/per/peer"),
     ),
 }
-EXISTING = ((True, True, True), (True, False, True), (False, False, False))  # the pictures of the three examples
+EXISTING = ((True, True, True), (True, False, True), (False, False, False))  # the images of the three examples
 
 
 def small_bert(task: Task) -> TextEncoder:
@@ -56,21 +56,21 @@ def stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def random_visual(channels: Sequence[int], cells: int) -> Visual:
-    """Make a pyramid of noise for three examples, zero where a picture does not exist."""
+    """Make a pyramid of noise for three examples, zero where an image does not exist."""
     mask = torch.tensor(EXISTING)
     features = tuple(torch.randn(int(mask.sum()), width, cells) for width in channels)
-    return Visual(spread(features, mask), Pictures(mask, torch.rand(*mask.shape, 4), features=features))
+    return Visual(scatter_by_mask(features, mask), ImageBatch(mask, torch.rand(*mask.shape, 4), features=features))
 
 
-def row_of(visual: Visual, row: int) -> Visual:
-    """Take one example's pictures."""
-    pictures, own = visual.pictures, slice(row, row + 1)
-    features = tuple(level[row][pictures.mask[row]] for level in visual.levels)
-    return Visual(tuple(level[own] for level in visual.levels), Pictures(pictures.mask[own], pictures.boxes[own], features=features))
+def select_row(visual: Visual, row: int) -> Visual:
+    """Take one example's images."""
+    images, own = visual.images, slice(row, row + 1)
+    features = tuple(level[row][images.mask[row]] for level in visual.levels)
+    return Visual(tuple(level[own] for level in visual.levels), ImageBatch(images.mask[own], images.boxes[own], features=features))
 
 
-def without_pictures(visual: Visual) -> Visual:
-    """Mask every picture."""
-    pictures = visual.pictures
-    gone = Pictures(torch.zeros_like(pictures.mask), pictures.boxes * 0, features=tuple(level[:0, 0] for level in visual.levels))
+def without_images(visual: Visual) -> Visual:
+    """Mask every image."""
+    images = visual.images
+    gone = ImageBatch(torch.zeros_like(images.mask), images.boxes * 0, features=tuple(level[:0, 0] for level in visual.levels))
     return Visual(tuple(torch.zeros_like(level) for level in visual.levels), gone)

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hvpkit.interfaces import PrefixShape, Projector
+from hvpkit.interfaces import PrefixConfig, Projector
 from hvpkit.messages import Message
-from hvpkit.testing.assertions import check_gradients, check_state, made, require, require_close, require_shape, seeded
-from hvpkit.testing.inputs import SHAPE, random_visual, row_of
+from hvpkit.testing.assertions import build_checked, check_gradients, check_state, require, require_close, require_shape, seeded
+from hvpkit.testing.inputs import SHAPE, random_visual, select_row
 
 
-def check_projector(factory: Callable[..., Projector], *, shape: PrefixShape = SHAPE, **options: Any) -> None:  # noqa: ANN401 - its own
+def check_projector(factory: Callable[..., Projector], *, shape: PrefixConfig = SHAPE, **options: Any) -> None:  # noqa: ANN401 - its own
     """Check a projector's levels and width, that examples do not mix, gradients, determinism and state.
 
     Raises AssertionError for what is broken.
     """
     with seeded():
         visual = random_visual(shape.channels, shape.cells)
-        projector = made(factory, shape, **options).eval()
+        projector = build_checked(factory, shape, **options).eval()
         width = Message("projector-width", found=projector.width, expected=shape.width)
         require(projector.width in (shape.width, 2 * shape.width), width)
         levels = projector(visual)
         require_shape("levels", levels, (*visual.mask.shape, len(shape.channels), shape.cells, projector.width))
         for row in range(len(levels)):
             require_close(
-                projector(row_of(visual, row)),
+                projector(select_row(visual, row)),
                 levels[row : row + 1],
                 lambda off: Message("batch-changes-output", output="an example's levels", difference=off),
             )

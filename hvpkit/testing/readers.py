@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.readers.base import Dataset, ReaderContext
+from hvpkit.data.readers.base import DatasetSplits, ReaderContext
 from hvpkit.errors import DataError
 from hvpkit.messages import Message
-from hvpkit.records.codec import canonical, check_example
+from hvpkit.records.codec import canonical_json, check_example
 from hvpkit.testing.assertions import CheckFailed, require
 from hvpkit.types import SPLITS, Example, Split, Task
 
 
 def check_reader(
-    factory: Callable[..., Dataset],
+    factory: Callable[..., DatasetSplits],
     *,
     root: Path = Path(),
     task: Task = "mner",
@@ -24,8 +24,8 @@ def check_reader(
 ) -> None:
     """Check what a reader makes of a small dataset in `root` (none for one that generates its examples).
 
-    Its labels are the task's, its examples hold together, have ids of their own and pictures under its root; read again, they are the
-    same; without pictures, the sentences are. Raises AssertionError for what is broken.
+    Its labels are the task's, its examples hold together, have ids of their own and images under its root; read again, they are the
+    same; without images, the sentences are. Raises AssertionError for what is broken.
     """
     with tempfile.TemporaryDirectory() as stages:
         dataset, examples = _read(factory, root, Path(stages) / "first", options)
@@ -38,19 +38,19 @@ def check_reader(
             _, others = _read(factory, root, Path(stages) / name, options, text_only)
             same = {split: _lines(found) for split, found in examples.items()} == {split: _lines(found) for split, found in others.items()}
             require(same, Message("reader-text-differs") if text_only else Message("reader-not-deterministic"))
-            pictured = any(example.image or example.objects for found in others.values() for example in found)
-            require(not (text_only and pictured), Message("reader-unwanted-images"))
+            imaged = any(example.image or example.objects for found in others.values() for example in found)
+            require(not (text_only and imaged), Message("reader-unwanted-images"))
 
 
 def _read(
-    factory: Callable[..., Dataset], root: Path, stage: Path, options: dict[str, Any], text_only: bool = False
-) -> tuple[Dataset, dict[Split, list[Example]]]:
+    factory: Callable[..., DatasetSplits], root: Path, stage: Path, options: dict[str, Any], text_only: bool = False
+) -> tuple[DatasetSplits, dict[Split, list[Example]]]:
     stage.mkdir()
     dataset = factory(ReaderContext(root, stage, text_only), **options)
     return dataset, {split: list(found) for split, found in dataset.splits.items()}
 
 
-def _check_examples(split: Split, found: list[Example], dataset: Dataset) -> None:
+def _check_examples(split: Split, found: list[Example], dataset: DatasetSplits) -> None:
     ids = [example.id for example in found]
     require(len(set(ids)) == len(ids), Message("shared-example-id", split=split))
     for example in found:
@@ -58,11 +58,11 @@ def _check_examples(split: Split, found: list[Example], dataset: Dataset) -> Non
             check_example(example, dataset.labels)
         except DataError as error:
             raise CheckFailed(Message("invalid-example", split=split, reason=error.message)) from error
-        for picture in (example.image, *(item.image for item in example.objects)):
-            inside = dataset.pictures_root is not None and picture is not None and picture.is_relative_to(dataset.pictures_root)
-            outside = Message("image-outside-root", split=split, image=picture, root=dataset.pictures_root)
-            require(picture is None or inside, outside)
+        for image in (example.image, *(item.image for item in example.objects)):
+            inside = dataset.images_root is not None and image is not None and image.is_relative_to(dataset.images_root)
+            outside = Message("image-outside-root", split=split, image=image, root=dataset.images_root)
+            require(image is None or inside, outside)
 
 
 def _lines(found: Iterable[Example]) -> list[bytes]:
-    return [canonical(example) for example in found]
+    return [canonical_json(example) for example in found]

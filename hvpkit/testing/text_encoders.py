@@ -15,9 +15,9 @@ from hvpkit.errors import ComponentError, DataError
 from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, Trace
 from hvpkit.messages import Message
 from hvpkit.testing.assertions import (
+    build_checked,
     check_gradients,
     check_state,
-    made,
     require,
     require_close,
     require_equal,
@@ -47,7 +47,7 @@ def check_text_encoder(
     """
     with seeded():
         examples = EXAMPLES[task]
-        encoder = made(factory, TextContext(task, examples), **options).eval()
+        encoder = build_checked(factory, TextContext(task, examples), **options).eval()
         encoded = encode(encoder, examples)
         for example, one in zip(examples, encoded, strict=True):
             _check_encoded(one, example, POSITIONS)
@@ -56,10 +56,10 @@ def check_text_encoder(
         text = text_batch(encoder, encoded)
         _check_states(encoder, encoded, text)
         if prefix:
-            encoder.accept_prefix()
+            encoder.enable_prefix()
             _check_prefix(encoder, text)
         else:
-            require_raises(ComponentError, encoder.accept_prefix, Message("undeclared-prefix"))
+            require_raises(ComponentError, encoder.enable_prefix, Message("undeclared-prefix"))
         _check_vocabularies(encoder)
         with tempfile.TemporaryDirectory() as folder:
             encoder.save(Path(folder))
@@ -90,9 +90,9 @@ def _check_encoded(one: EncodedText, example: Example, most: int) -> None:
     require(starts == first, Message("wrong-word-starts", found=starts, expected=first))
     require(int(one.word_of.max()) < kept and int(one.word_of.min()) >= -1, Message("wrong-word-of"))
     if example.head is None or example.tail is None:
-        require(one.head_start is None and one.tail_start is None, Message("positions-without-pair"))
+        require(one.head_position is None and one.tail_position is None, Message("positions-without-pair"))
         return
-    for span, start in ((example.head, one.head_start), (example.tail, one.tail_start)):
+    for span, start in ((example.head, one.head_position), (example.tail, one.tail_position)):
         require(one.first_word <= span.start and span.end <= one.first_word + kept, Message("pair-cut"))
         require(start is not None and 0 <= start < positions, Message("pair-without-position"))
 
@@ -130,8 +130,8 @@ def _check_states(encoder: TextEncoder, encoded: Sequence[EncodedText], text: Te
 
 
 def _check_prefix(encoder: TextEncoder, text: TextBatch) -> None:
-    keys = [3 * torch.randn(3, 5, encoder.width, requires_grad=True) for _ in range(encoder.layers)]
-    values = [3 * torch.randn(3, 5, encoder.width, requires_grad=True) for _ in range(encoder.layers)]
+    keys = [3 * torch.randn(3, 5, encoder.width, requires_grad=True) for _ in range(encoder.num_layers)]
+    values = [3 * torch.randn(3, 5, encoder.width, requires_grad=True) for _ in range(encoder.num_layers)]
     mask = torch.tensor([[True] * 5, [True, False, True, False, False], [False] * 5])
     plain, trace = encoder(text).states, Trace()
     seen = encoder(text, prefix=Prefix(keys, values, mask), trace=trace).states
@@ -140,7 +140,7 @@ def _check_prefix(encoder: TextEncoder, text: TextBatch) -> None:
     moved = all(float((seen - plain)[row].detach().abs().max()) > 1e-4 for row in (0, 1))
     require(moved, Message("prefix-ignored"))
     noise = [torch.where(mask[..., None], tensor, torch.randn_like(tensor)) for tensor in (*keys, *values)]
-    hidden = Prefix(noise[: encoder.layers], noise[encoder.layers :], mask)
+    hidden = Prefix(noise[: encoder.num_layers], noise[encoder.num_layers :], mask)
     require_close(encoder(text, prefix=hidden).states, seen, lambda off: Message("masked-position-counts", difference=off))
     gradients = torch.autograd.grad((seen[text.mask] * torch.rand_like(seen[text.mask])).sum(), [*keys, *values])
     require(all(bool(gradient.any()) for gradient in gradients), Message("prefix-without-gradient"))
@@ -148,10 +148,10 @@ def _check_prefix(encoder: TextEncoder, text: TextBatch) -> None:
 
 
 def _check_attention(attention: Sequence[Tensor], encoder: TextEncoder, text: TextBatch) -> None:
-    require(len(attention) == encoder.layers, Message("attention-count", layers=encoder.layers, found=len(attention)))
+    require(len(attention) == encoder.num_layers, Message("attention-count", layers=encoder.num_layers, found=len(attention)))
     rows, positions = text.mask.shape
     for one in attention:
-        require_shape("an attention map", one, (rows, encoder.heads, positions, 5 + positions))
+        require_shape("an attention map", one, (rows, encoder.num_attention_heads, positions, 5 + positions))
         sums = one.sum(-1).transpose(1, 2)[text.mask]
         ones = torch.ones_like(sums)
         require_close(sums, ones, lambda off: Message("sum-not-one", output="a row of an attention map", difference=off))

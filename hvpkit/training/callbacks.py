@@ -9,7 +9,7 @@ from hvpkit.evaluation.metrics import Scores
 
 
 @dataclass(frozen=True)
-class EpochLine:
+class EpochResult:
     """One finished epoch: its number from 1, the mean training loss, the dev scores if it was evaluated, seconds it took."""
 
     epoch: int
@@ -21,7 +21,7 @@ class EpochLine:
 
 
 @dataclass(frozen=True)
-class Report:
+class TrainingCallbacks:
     """Where training's epochs are reported."""
 
-    epoch: Callable[[EpochLine], None] = lambda line: None
+    epoch: Callable[[EpochResult], None] = lambda line: None

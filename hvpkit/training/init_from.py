@@ -16,28 +16,28 @@ HEAD = "head."
 
 
 @dataclass(frozen=True)
-class TakenOver:
+class LoadReport:
     """What came from the other model: `taken`, tensors by part; `partly`, tensors with rows of their own (rows taken, rows);
     `left`, tensors that start anew, each with the reason; `unused`, how many of the other model's tensors have no place here, by part."""
 
-    taken: dict[str, int]
-    partly: dict[str, tuple[int, int]]
-    left: dict[str, Message]
+    loaded: dict[str, int]
+    partial: dict[str, tuple[int, int]]
+    initialized: dict[str, Message]
     unused: dict[str, int]
 
     def lines(self, model: Path) -> list[Message]:
         """Say it in words, a line each, about the model of this folder."""
-        parts = _counted(self.taken)
+        parts = _counted(self.loaded)
         said = [Message("tensors-loaded", model=model, parts=parts) if parts else Message("no-tensors-loaded", model=model)]
-        said += [Message("rows-loaded", model=model, tensor=name, loaded=taken, rows=rows) for name, (taken, rows) in self.partly.items()]
-        reasons = Counter((name.partition(".")[0], reason) for name, reason in self.left.items())
+        said += [Message("rows-loaded", model=model, tensor=name, loaded=taken, rows=rows) for name, (taken, rows) in self.partial.items()]
+        reasons = Counter((name.partition(".")[0], reason) for name, reason in self.initialized.items())
         for (part, reason), count in reasons.items():
             said.append(Message("tensors-initialized", model=model, count=count, part=part, reason=reason))
         return said + ([Message("tensors-unused", model=model, parts=_counted(self.unused))] if self.unused else [])
 
 
 @torch.no_grad()
-def take_over(model: Model, other: Model) -> TakenOver:
+def load_matching(model: Model, other: Model) -> LoadReport:
     """Copy every tensor that both models have, by name and shape, into `model`; of vocabularies the rows of what both know.
 
     The head is left alone. Vocabularies are matched by what their rows stand for, so tokenizers may differ, by added markers or altogether.
@@ -67,7 +67,7 @@ def take_over(model: Model, other: Model) -> TakenOver:
             taken[part] += 1
     model.load_state_dict(mine)
     unused = Counter(name.partition(".")[0] for name in theirs if name not in mine)
-    return TakenOver(dict(+taken), partly, left, dict(unused))
+    return LoadReport(dict(+taken), partly, left, dict(unused))
 
 
 def _vocabularies(model: Model) -> dict[str, Sequence[str | None]]:

@@ -9,10 +9,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from hvpkit.config.recipe import TrainSpec
 from hvpkit.training.acceleration.narrow_gradients import WideningAdamW, may_be_narrow
-from hvpkit.training.parameter_groups import Group
+from hvpkit.training.parameter_groups import ParameterGroup
 
 
-def make_optimizer(groups: Sequence[Group], train: TrainSpec) -> torch.optim.Optimizer:
+def build_optimizer(groups: Sequence[ParameterGroup], train: TrainSpec) -> torch.optim.Optimizer:
     """Make AdamW or SGD over our parameter groups, fused."""
     given = [dict(group) for group in groups]
     if train.optimizer == "sgd":
@@ -21,12 +21,12 @@ def make_optimizer(groups: Sequence[Group], train: TrainSpec) -> torch.optim.Opt
     return WideningAdamW(given) if narrow else torch.optim.AdamW(given, fused=True)
 
 
-def make_schedule(optimizer: torch.optim.Optimizer, train: TrainSpec, steps: int) -> LambdaLR:
+def build_schedule(optimizer: torch.optim.Optimizer, train: TrainSpec, steps: int) -> LambdaLR:
     """Make the schedule of a run of `steps` updates; it is asked once an update."""
-    return LambdaLR(optimizer, lambda step: share_of_rate(train, step, steps))
+    return LambdaLR(optimizer, lambda step: lr_multiplier(train, step, steps))
 
 
-def share_of_rate(train: TrainSpec, step: int, steps: int) -> float:
+def lr_multiplier(train: TrainSpec, step: int, steps: int) -> float:
     """Give the share 0..1 of its full rate that a group has after `step` of `steps` updates.
 
     It rises over the warm-up; then it falls to 0 with the updates (Chen et al. 2022, appendix B), or with the epochs e that are done as
@@ -36,4 +36,4 @@ def share_of_rate(train: TrainSpec, step: int, steps: int) -> float:
     risen = min(1.0, step / warm) if warm else 1.0
     if train.schedule == "linear":
         return risen if step < warm else (steps - step) / max(1, steps - warm)
-    return risen / (1 + train.rate_decay * (step * train.epochs // steps))
+    return risen / (1 + train.lr_decay * (step * train.epochs // steps))

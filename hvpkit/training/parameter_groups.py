@@ -12,7 +12,7 @@ from hvpkit.model.model import Model
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
-class Group(TypedDict):
+class ParameterGroup(TypedDict):
     """A parameter group as torch's optimizers take it, with a name for logs."""
 
     name: str
@@ -21,16 +21,16 @@ class Group(TypedDict):
     weight_decay: float
 
 
-def parameter_groups(model: Model, train: TrainSpec) -> list[Group]:
+def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
     """Group what is trained by part (text, vision, fusion, head) and by decay.
 
     Biases and norms are not decayed (Chen et al. 2022, appendix B), nor are other vectors (our own), unless `decay: all`; a frozen head is
     in no group. The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`; what is new in a pretrained text encoder counts as fusion.
     """
-    new = {id(parameter) for parameter in model.text.new_parameters()}
+    new = {id(parameter) for parameter in model.text.randomly_initialized_parameters()}
     rates = {"text": train.lr, "vision": train.vision_lr, "fusion": train.fusion_lr, "head": train.head_lr}
     plain = {id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
-    groups: dict[tuple[str, bool], Group] = {}
+    groups: dict[tuple[str, bool], ParameterGroup] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -40,6 +40,6 @@ def parameter_groups(model: Model, train: TrainSpec) -> list[Group]:
         decayed = train.decay == "all" or (parameter.dim() > 1 and id(parameter) not in plain)
         decay = train.weight_decay if decayed else 0.0
         rate = rates[part]
-        empty = Group(name=part, params=[], lr=train.lr if rate is None else rate, weight_decay=decay)
+        empty = ParameterGroup(name=part, params=[], lr=train.lr if rate is None else rate, weight_decay=decay)
         groups.setdefault((part, decayed), empty)["params"].append(parameter)
     return list(groups.values())

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from hvpkit.config.yaml_reader import differences
+from hvpkit.config.yaml_reader import diff_settings
 from hvpkit.errors import HvpkitError, InputError
 from hvpkit.messages import Message
 from hvpkit.saving.model_folder import METRICS, RECIPE
-from hvpkit.utils.file_lock import alone
+from hvpkit.utils.file_lock import exclusive_lock
 
 LOGS = "logs"
 UNREAD = ".unread-"  # what folders of weights that training does not read begin with
@@ -24,7 +24,7 @@ NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.js
 
 
 @dataclass(frozen=True)
-class Workspace:
+class RunDirectory:
     """The folder of an unfinished run; a finished one is renamed to `output`, whole."""
 
     output: Path
@@ -34,11 +34,11 @@ class Workspace:
         """Give the folder that holds checkpoints."""
         return self.output.with_name(f"{self.output.name}.training")
 
-    def alone(self) -> AbstractContextManager[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Keep other processes off; raises InputError when one is at it."""
-        return alone(self.folder.with_name(f".{self.folder.name}.lock"), InputError("output-locked", output=self.output))
+        return exclusive_lock(self.folder.with_name(f".{self.folder.name}.lock"), InputError("output-locked", output=self.output))
 
-    def look(self, identity: dict[str, str], resume: bool) -> Path | None:
+    def check_resumable(self, identity: dict[str, str], resume: bool) -> Path | None:
         """Check that a run of this identity may start, or with `resume` go on; gives the checkpoint to go on from.
 
         Nothing is written; what a run that was killed at its very end left is removed. Raises InputError when the output is there already,
@@ -59,7 +59,7 @@ class Workspace:
         ]
         if differing:
             raise InputError("unfinished-run-differs", folder=self.folder, differences=differing)
-        return self.newest_checkpoint()
+        return self.last_checkpoint()
 
     def _started(self) -> dict[str, str]:
         try:
@@ -76,7 +76,7 @@ class Workspace:
     def _end(self, identity: dict[str, str], resume: bool) -> None:
         """End a run that was killed between its model and the removal of this folder; raises InputError when there was one."""
         if resume and self._note.is_file() and self._started() == identity and self._is_model_of(identity):
-            self.leave()
+            self.remove()
             raise InputError("output-finished", output=self.output)
 
     def _is_model_of(self, identity: dict[str, str]) -> bool:
@@ -87,7 +87,7 @@ class Workspace:
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
-    def begin(self, identity: dict[str, str]) -> None:
+    def create(self, identity: dict[str, str]) -> None:
         """Note whose run this is."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
@@ -101,23 +101,23 @@ class Workspace:
     def _draft(self) -> Path:
         return self.folder / "run.draft"
 
-    def newest_checkpoint(self) -> Path | None:
+    def last_checkpoint(self) -> Path | None:
         """Find the last checkpoint that was written to its end (the trainer's state is written last)."""
         folders = sorted(self.folder.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
         return next((folder for folder in folders if _whole(folder)), None)
 
     @contextmanager
-    def given_up_without_checkpoint(self) -> Iterator[None]:
+    def cleanup_on_failure(self) -> Iterator[None]:
         """Remove the folder when the block fails before the run's first checkpoint: it would only be in the way."""
         try:
             yield
         except BaseException:
-            if self.newest_checkpoint() is None:
+            if self.last_checkpoint() is None:
                 shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
     @contextmanager
-    def full_disk_told(self) -> Iterator[None]:
+    def disk_full_errors(self) -> Iterator[None]:
         """Say where there was no room left, whichever library wrote; raises HvpkitError."""
         try:
             yield
@@ -126,7 +126,7 @@ class Workspace:
                 raise
             raise HvpkitError("disk-full-in-training", folder=self.folder, reason=str(error)) from error
 
-    def leave(self) -> None:
+    def remove(self) -> None:
         """Remove the folder of a run that is done; its logs go with the model."""
         if (self.folder / LOGS).is_dir():
             shutil.move(self.folder / LOGS, self.output / LOGS)
@@ -139,7 +139,7 @@ def _difference(key: str, started: str, now: str) -> Message:
     """Name what is another one; of recipes, the settings that differ."""
     if key != "recipe":
         return Message("part-differs", part=key, expected=started, found=now)
-    return Message("recipe-differs", settings=differences(started, now))
+    return Message("recipe-differs", settings=diff_settings(started, now))
 
 
 def _whole(folder: Path) -> bool:

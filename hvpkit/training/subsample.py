@@ -10,7 +10,7 @@ from hvpkit.config.recipe import TrainSpec
 from hvpkit.types import Example
 
 
-def sampled(examples: Sequence[Example], train: TrainSpec) -> list[Example]:
+def subsample(examples: Sequence[Example], train: TrainSpec) -> list[Example]:
     """Draw the recipe's share, or its shots of each class, by its seed: at least one example, in their order.
 
     The whole training set is taken as it is. Without replacement, the 5% of a seed lie inside its 10%, and one shot inside five.
@@ -19,10 +19,10 @@ def sampled(examples: Sequence[Example], train: TrainSpec) -> list[Example]:
 
 
 def _places(examples: Sequence[Example], train: TrainSpec) -> list[int]:
-    chance, count = random.Random(train.seed), max(1, round(train.share * len(examples)))
+    chance, count = random.Random(train.seed), max(1, round(train.fraction * len(examples)))
     if train.shots is not None:
-        return _shots(examples, train.shots, chance)
-    if train.share == 1.0:
+        return _few_shot(examples, train.shots, chance)
+    if train.fraction == 1.0:
         return list(range(len(examples)))
     if train.sampling == "with-replacement":
         return chance.choices(range(len(examples)), k=count)
@@ -46,7 +46,7 @@ def _stratified(examples: Sequence[Example], chance: random.Random) -> list[int]
     return [place for _, place in sorted(placed)]
 
 
-def _shots(examples: Sequence[Example], shots: int, chance: random.Random) -> list[int]:
+def _few_shot(examples: Sequence[Example], shots: int, chance: random.Random) -> list[int]:
     """Draw until each relation has `shots` examples, or each entity type `shots` entities, or there are no more.
 
     Rarest first, one shot a round, since a sentence brings all of its entities (after the greedy sampling of Yang and Katiyar 2020,

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 
-class Clock(TrainerCallback):
+class TrainingTimer(TrainerCallback):
     """Counts a run's seconds, from here on and before: each log holds them, and so each checkpoint."""
 
     def __init__(self) -> None:

@@ -17,23 +17,23 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import IntervalStrategy, set_seed
 
-from hvpkit.batching import Batcher, Items, LengthSampler, exactly, in_eights
+from hvpkit.batching import Batcher, EncodedDataset, LengthSampler, exact_length, round_up_to_8
 from hvpkit.config.recipe import Recipe, TrainSpec
 from hvpkit.errors import HvpkitError, InputError
 from hvpkit.evaluation.metrics import Scores
 from hvpkit.model.model import Model
 from hvpkit.model.text.partial_embedding import follow_decay
-from hvpkit.training.acceleration.cpu import products_by_onednn
-from hvpkit.training.acceleration.cuda_graphs import StepGraphs
+from hvpkit.training.acceleration.cpu import onednn_matmul
+from hvpkit.training.acceleration.cuda_graphs import CudaGraphRunner
 from hvpkit.training.acceleration.narrow_gradients import is_large_on_cpu, norm_of_rows
-from hvpkit.training.optimizer import make_optimizer, make_schedule
+from hvpkit.training.optimizer import build_optimizer, build_schedule
 from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.types import Example
 
 CLIP_EPS = 1e-6  # what torch's clip_grad_norm_ adds to the norm
 
 
-class EpochOfSampler(TrainerCallback):
+class SetSamplerEpoch(TrainerCallback):
     """Tells the sampler which epoch begins: a wrapped data loader does not always pass it on."""
 
     def __init__(self, sampler: LengthSampler) -> None:
@@ -44,7 +44,7 @@ class EpochOfSampler(TrainerCallback):
         self.sampler.epoch = round(state.epoch or 0)
 
 
-class Diverging(TrainerCallback):
+class StopOnNaN(TrainerCallback):
     """Ends a training whose weights are no numbers any more, before that epoch is scored and kept."""
 
     def on_epoch_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
@@ -58,7 +58,7 @@ class Diverging(TrainerCallback):
             raise HvpkitError("training-diverged", epoch=epoch)
 
 
-class BestCheckpoint(TrainerCallback):
+class RestoreBestCheckpoint(TrainerCallback):
     """Finds the best checkpoint of a run that goes on where it lies now: transformers would do without one that was moved."""
 
     def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
@@ -67,17 +67,17 @@ class BestCheckpoint(TrainerCallback):
             state.best_model_checkpoint = str(Path(args.output_dir or "") / f"checkpoint-{state.best_global_step}")
 
 
-class HvpTrainer(Trainer):
+class MultimodalTrainer(Trainer):
     """Trains a Model; `score_dev` gives the dev scores that pick the epoch (None: the last one is kept)."""
 
-    products: Callable[[], AbstractContextManager[None]] = staticmethod(products_by_onednn)  # what a step's matrices are multiplied by
+    products: Callable[[], AbstractContextManager[None]] = staticmethod(onednn_matmul)  # what a step's matrices are multiplied by
 
     def __init__(
         self,
         model: Model,
         recipe: Recipe,
         batcher: Batcher,
-        train: Items,
+        train: EncodedDataset,
         dev: Sequence[Example],
         arguments: TrainingArguments,
         score_dev: Callable[[], Scores] | None,
@@ -85,20 +85,20 @@ class HvpTrainer(Trainer):
     ) -> None:
         self.hvp_model = model
         self.recipe, self.score_dev, self.groups = recipe, score_dev, parameter_groups(model, recipe.train)
-        self.sampler = LengthSampler(train.lengths, recipe.train.batch_size * recipe.train.accumulate, recipe.train.seed)
-        few = in_eights(max(train.lengths))
+        self.sampler = LengthSampler(train.lengths, recipe.train.batch_size * recipe.train.gradient_accumulation_steps, recipe.train.seed)
+        few = round_up_to_8(max(train.lengths))
         super().__init__(
             model=model,
             args=arguments,
             train_dataset=train,
             eval_dataset=dev,
-            data_collator=lambda items: {"batch": batcher.collate(items, few if self.graphs else exactly)},
-            callbacks=[EpochOfSampler(self.sampler), Diverging(), BestCheckpoint(), *callbacks],
+            data_collator=lambda items: {"batch": batcher.collate(items, few if self.graphs else exact_length)},
+            callbacks=[SetSamplerEpoch(self.sampler), StopOnNaN(), RestoreBestCheckpoint(), *callbacks],
         )
         set_seed(arguments.seed + arguments.process_index)  # each process drops numbers of its own
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         alone = arguments.device.type == "cuda" and arguments.world_size == arguments.gradient_accumulation_steps == 1
-        self.graphs = StepGraphs(model) if alone and recipe.train.graphs else None
+        self.graphs = CudaGraphRunner(model) if alone and recipe.train.cuda_graphs else None
         self.remove_callback(PrinterCallback)  # our report speaks instead
         if score_dev is not None and recipe.train.patience is not None:
             self.add_callback(EarlyStoppingCallback(recipe.train.patience))
@@ -147,7 +147,7 @@ class HvpTrainer(Trainer):
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """Go forward and backward; on a GPU by a recording, where there is one."""
         plain = super().training_step
-        if self.graphs is not None and self.graphs.useless:
+        if self.graphs is not None and self.graphs.is_disabled:
             self._record_no_more()
         with self.products():
             if self.graphs is None:
@@ -173,14 +173,14 @@ class HvpTrainer(Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Make the recipe's optimizer over our parameter groups."""
         if self.optimizer is None:
-            self.optimizer = make_optimizer(self.groups, self.recipe.train)
+            self.optimizer = build_optimizer(self.groups, self.recipe.train)
             follow_decay(self.hvp_model, self.optimizer)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
         """Make the recipe's schedule."""
         if self.lr_scheduler is None:
-            self.lr_scheduler = make_schedule(optimizer or self.create_optimizer(), self.recipe.train, num_training_steps)
+            self.lr_scheduler = build_schedule(optimizer or self.create_optimizer(), self.recipe.train, num_training_steps)
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
@@ -205,23 +205,23 @@ def _epochs_to_do(checkpoint: Path, train: TrainSpec) -> int:
     return round(state.epoch or 0) if train.patience is not None and counted >= train.patience else train.epochs
 
 
-def training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unused: bool) -> TrainingArguments:
+def build_training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unused: bool) -> TrainingArguments:
     """Translate a recipe; checkpoints go to `folder`, one an epoch.
 
-    `unused` says that a batch may leave parameters without gradients (no pictures in it).
+    `unused` says that a batch may leave parameters without gradients (no images in it).
     """
     epochs = IntervalStrategy.EPOCH
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=train.epochs,
         per_device_train_batch_size=train.batch_size,
-        gradient_accumulation_steps=train.accumulate,
+        gradient_accumulation_steps=train.gradient_accumulation_steps,
         learning_rate=train.lr,
         max_grad_norm=train.max_grad_norm,
         bf16=uses_bf16(train),
         seed=train.seed,
         eval_strategy=epochs if evaluates else IntervalStrategy.NO,
-        eval_delay=train.evaluate_from if evaluates else 0,
+        eval_delay=train.first_eval_epoch if evaluates else 0,
         save_strategy=epochs,
         save_total_limit=2,  # the last and the best; with 1 the last goes before the run is scored
         load_best_model_at_end=evaluates,
@@ -242,9 +242,9 @@ def training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unuse
     return arguments
 
 
-def loggers(train: TrainSpec, folder: Path) -> list[TrainerCallback]:
+def logging_callbacks(train: TrainSpec, folder: Path) -> list[TrainerCallback]:
     """Give what logs to `folder`, if asked; raises InputError when TensorBoard is not installed."""
-    if train.log == "none":
+    if train.report_to == "none":
         return []
     try:
         from torch.utils.tensorboard import SummaryWriter

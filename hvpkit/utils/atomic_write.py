@@ -9,7 +9,7 @@ from pathlib import Path
 SPECIAL = 0o7000  # such as a folder's own group for all that is made in it
 
 
-def open_to_others(paths: Iterable[Path]) -> None:
+def apply_umask(paths: Iterable[Path]) -> None:
     """Give files and folders the permissions that plainly made ones have."""
     mask = os.umask(0)
     os.umask(mask)

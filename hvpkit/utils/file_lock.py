@@ -12,7 +12,7 @@ from hvpkit.errors import InputError
 
 
 @contextmanager
-def alone(lock: Path, refusal: InputError) -> Iterator[None]:
+def exclusive_lock(lock: Path, refusal: InputError) -> Iterator[None]:
     """Hold a lock file, which goes away in the end, with folders that were made for it and stayed empty.
 
     Raises `refusal` when another process holds it.

@@ -18,7 +18,7 @@ def looks_like_path(name: str) -> bool:
     return name.startswith((".", "/", "~")) or "\\" in name or name.count("/") > 1 or Path(name).is_dir()
 
 
-def open_pretrained(name: str, what: str, option: str, open_it: Callable[[str, bool], Opened]) -> Opened:
+def load_pretrained(name: str, what: str, option: str, open_it: Callable[[str, bool], Opened]) -> Opened:
     """Call `open_it(folder or id, local_files_only)`: a folder as it is, a hub id from the cache first, then from the hub.
 
     `what` names the thing in errors ("text encoder"), `option` the recipe key that takes a folder instead ("text.name"). Raises

@@ -30,7 +30,7 @@ Thing = TypeVar("Thing")
 Done = TypeVar("Done")
 
 
-class Workers(Generic[Thing, Done]):
+class WorkerPool(Generic[Thing, Done]):
     """Processes that start when `map` first meets more than `few` things, and stay until the block that they are opened in ends.
 
     `function` runs in one thread; in a daemonic process, which may have no children, it runs right there. With `fork` the processes are
@@ -43,7 +43,7 @@ class Workers(Generic[Thing, Done]):
         self._method = "fork" if fork and sys.platform == "linux" else "spawn"
         self._pool: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> Workers[Thing, Done]:
+    def __enter__(self) -> WorkerPool[Thing, Done]:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -51,7 +51,7 @@ class Workers(Generic[Thing, Done]):
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def map(self, things: Iterable[Thing]) -> Iterator[Done]:
+    def ordered_map(self, things: Iterable[Thing]) -> Iterator[Done]:
         """Apply the function to each; raises what it raises, and HvpkitError when a process dies."""
         remaining = iter(things)
         if current_process().daemon:  # it may have no children
@@ -92,10 +92,10 @@ class Workers(Generic[Thing, Done]):
 
 def worker_count() -> int:
     """Say how many processes are worth starting: the cores that are ours, shared between the processes of torchrun, at most `MOST`."""
-    return max(1, min(cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), MOST))
+    return max(1, min(available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), MOST))
 
 
-def cores() -> int:
+def available_cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

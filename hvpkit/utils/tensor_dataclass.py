@@ -10,31 +10,31 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-Moved = TypeVar("Moved", bound="Movable")
+T = TypeVar("T", bound="TensorDataclass")
 ALIGNED = 64  # bytes: where a tensor begins in a block
 
 
-class Movable:
+class TensorDataclass:
     """A dataclass of tensors that goes to a device, or into page-locked memory, as one."""
 
     def tensors(self) -> list[Tensor]:
         """List every tensor within, always in the same order."""
         found: list[Tensor] = []
-        self.each(lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
+        self.map_tensors(lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
         return found
 
-    def to(self: Moved, device: torch.device | str, non_blocking: bool = False) -> Moved:
+    def to(self: T, device: torch.device | str, non_blocking: bool = False) -> T:
         """Copy every tensor within to `device`."""
-        block = self.block()
+        block = self.storage()
         if block is None:
-            return self.each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+            return self.map_tensors(lambda tensor: tensor.to(device, non_blocking=non_blocking))
         return self._within(block.to(device, non_blocking=non_blocking))
 
-    def pin_memory(self: Moved) -> Moved:
+    def pin_memory(self: T) -> T:
         """Copy every tensor within to one block of page-locked memory, which a GPU fetches while it computes (data loaders call this)."""
-        return self.packed(lambda size: torch.empty(size, dtype=torch.uint8, pin_memory=True))
+        return self.consolidate(lambda size: torch.empty(size, dtype=torch.uint8, pin_memory=True))
 
-    def packed(self: Moved, new_block: Callable[[int], Tensor]) -> Moved:
+    def consolidate(self: T, new_block: Callable[[int], Tensor]) -> T:
         """Copy every tensor within to one block of bytes, that `new_block` makes of so many."""
         tensors = self.tensors()
         moved = self._within(new_block(_begins(tensors)[-1]))
@@ -42,11 +42,11 @@ class Movable:
             ours.copy_(theirs)
         return moved
 
-    def bytes_in_block(self) -> int:
+    def storage_size(self) -> int:
         """Say how many bytes `packed` needs."""
         return _begins(self.tensors())[-1]
 
-    def block(self) -> Tensor | None:
+    def storage(self) -> Tensor | None:
         """Give the block of bytes that is all that is within, as `packed` lays it out; None where tensors lie apart."""
         tensors = self.tensors()
         begins, storages = _begins(tensors), [tensor.untyped_storage() for tensor in tensors]
@@ -56,12 +56,12 @@ class Movable:
             return None
         return torch.empty(0, dtype=torch.uint8, device=tensors[0].device).set_(storages[0])
 
-    def each(self: Moved, move: Callable[[Tensor], Tensor]) -> Moved:
+    def map_tensors(self: T, move: Callable[[Tensor], Tensor]) -> T:
         """Put what `move` makes of every tensor within in its place."""
         moved = {f.name: _moved(getattr(self, f.name), move) for f in fields(self)}  # type: ignore[arg-type]
         return replace(self, **moved)  # type: ignore[type-var]
 
-    def _within(self: Moved, block: Tensor) -> Moved:
+    def _within(self: T, block: Tensor) -> T:
         """Give tensors of the same shapes and kinds in `block`."""
         begins = iter(_begins(self.tensors()))
 
@@ -69,7 +69,7 @@ class Movable:
             begin = next(begins)
             return block[begin : begin + tensor.nbytes].view(tensor.dtype).view(tensor.shape)
 
-        return self.each(laid)
+        return self.map_tensors(laid)
 
 
 def _begins(tensors: Sequence[Tensor]) -> list[int]:
@@ -80,8 +80,8 @@ def _begins(tensors: Sequence[Tensor]) -> list[int]:
 def _moved(value: Any, move: Callable[[Tensor], Tensor]) -> Any:  # noqa: ANN401 - any field of a dataclass
     if isinstance(value, Tensor):
         return move(value)
-    if isinstance(value, Movable):
-        return value.each(move)
+    if isinstance(value, TensorDataclass):
+        return value.map_tensors(move)
     if isinstance(value, dict):
         return {key: _moved(item, move) for key, item in value.items()}
     if isinstance(value, tuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from hvpkit.config.option_types import Count, Number, Share
+from hvpkit.config.option_types import NonNegativeInt, PositiveInt, UnitInterval
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def cnn_bilstm(
     context: TextContext,
     *,
     glove: str | None = None,
-    glove_words: Number = 50_000,
-    word_width: Count = 100,
-    character_width: Count = 30,
+    glove_words: NonNegativeInt = 50_000,
+    word_width: PositiveInt = 100,
+    character_width: PositiveInt = 30,
     character_layers: Literal[1, 2] = 1,
-    hidden: Count = 200,
-    projection: Count | None = None,
-    dropout: Share = 0.5,
-    singleton_unk: Share = 0.5,
+    hidden: PositiveInt = 200,
+    projection: PositiveInt | None = None,
+    dropout: UnitInterval = 0.5,
+    singleton_unk: UnitInterval = 0.5,
     zero_digits: bool = True,
 ) -> TextEncoder:
     """A BiLSTM over word vectors and a CNN of each word's characters, with vocabularies learnt from the training text (Ma & Hovy 2016).
@@ -47,9 +47,9 @@ def cnn_bilstm(
     """
     from pathlib import Path
 
-    from hvpkit.model.text.word_embedding import WordOptions
+    from hvpkit.model.text.word_embedding import WordEmbeddingConfig
 
-    from .encoder import Shape, build
+    from .encoder import CnnBilstmConfig, build
 
-    words = WordOptions(word_width, Path(glove) if glove else None, glove_words, singleton_unk, zero_digits)
-    return build(context, words, Shape(character_width, character_layers, hidden, projection, dropout))
+    words = WordEmbeddingConfig(word_width, Path(glove) if glove else None, glove_words, singleton_unk, zero_digits)
+    return build(context, words, CnnBilstmConfig(character_width, character_layers, hidden, projection, dropout))

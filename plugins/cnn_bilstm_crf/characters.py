@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hvpkit.model.text.word_embedding import uniform
+from hvpkit.model.text.word_embedding import init_uniform
 
 LONGEST = 50  # characters of a word that are read, so that a link does not make a batch as wide as it is (our own)
 
@@ -18,7 +18,7 @@ class CharacterCnn(nn.Module):
 
     def __init__(self, size: int, width: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.vectors = uniform(nn.Embedding(size, width, padding_idx=0))
+        self.vectors = init_uniform(nn.Embedding(size, width, padding_idx=0))
         self.dropout = nn.Dropout(dropout)
         widths = [width, *[4 * width] * (layers - 1), width]
         self.layers = nn.ModuleList(nn.Conv1d(before, after, 3, padding=1) for before, after in zip(widths, widths[1:], strict=False))

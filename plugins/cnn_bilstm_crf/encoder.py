@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from hvpkit.batching import pad
 from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
 from hvpkit.model.text.vocabulary import Vocabulary
-from hvpkit.model.text.word_embedding import WordEmbedding, WordOptions, open_words
+from hvpkit.model.text.word_embedding import WordEmbedding, WordEmbeddingConfig, build_word_embedding
 from hvpkit.types import Example
 
 from .characters import LONGEST, CharacterCnn
@@ -22,7 +22,7 @@ FILE = "characters.json"
 
 
 @dataclass(frozen=True)
-class Shape:
+class CnnBilstmConfig:
     """Width of character vectors and layers over them; width of one direction; width after it (None: both directions'); dropout."""
 
     characters: int
@@ -32,25 +32,25 @@ class Shape:
     dropout: float
 
 
-def build(context: TextContext, options: WordOptions, shape: Shape) -> CnnBilstm:
+def build(context: TextContext, options: WordEmbeddingConfig, shape: CnnBilstmConfig) -> CnnBilstm:
     """Learn the vocabularies from the training text, or read those of a saved model."""
-    words = open_words(context, options)
+    words = build_word_embedding(context, options)
     if context.folder is not None:
-        return CnnBilstm(words, Vocabulary.open(context.folder / FILE), shape)
+        return CnnBilstm(words, Vocabulary.load(context.folder / FILE), shape)
     counts = Counter(character for example in context.examples for word in example.words for character in word[:LONGEST])
-    return CnnBilstm(words, Vocabulary.learn(counts), shape)
+    return CnnBilstm(words, Vocabulary.from_examples(counts), shape)
 
 
 class CnnBilstm(TextEncoder):
     """Words [B, T], one position a word, with their characters [B, T, W], to states [B, T, 2 * hidden] (or the projection's width)."""
 
-    def __init__(self, words: WordEmbedding, characters: Vocabulary, shape: Shape) -> None:
+    def __init__(self, words: WordEmbedding, characters: Vocabulary, shape: CnnBilstmConfig) -> None:
         super().__init__()
         self.words, self.known_characters = words, characters
         self.characters = CharacterCnn(characters.size, shape.characters, shape.character_layers, shape.dropout)
         self.dropout = nn.Dropout(shape.dropout)
         self.lstm = nn.LSTM(words.embedding_dim + self.characters.width, shape.hidden, batch_first=True, bidirectional=True)
-        start(self.lstm)
+        init_lstm(self.lstm)
         both = 2 * shape.hidden
         self.width = shape.projection or both
         self.project = nn.Sequential(nn.Linear(both, self.width), nn.ELU()) if shape.projection else nn.Identity()
@@ -59,7 +59,7 @@ class CnnBilstm(TextEncoder):
         """Give word ids [T] and character ids [T, W]; for a pair the window is around both entities, which no marker shows."""
         encoded = self.words.encode(example, max_length)
         kept = example.words[encoded.first_word : encoded.first_word + len(encoded.word_starts)]
-        letters = [torch.tensor([self.known_characters.id_of(character) for character in word[:LONGEST]]) for word in kept]
+        letters = [torch.tensor([self.known_characters.index(character) for character in word[:LONGEST]]) for word in kept]
         return replace(encoded, features=encoded.features | {"characters": pad(letters)})
 
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
@@ -77,13 +77,13 @@ class CnnBilstm(TextEncoder):
         self.words.save(folder)
         self.known_characters.save(folder / FILE)
 
-    def remarks(self) -> list[str]:
+    def provenance_notes(self) -> list[str]:
         """Name random weights and the words with vectors from a file."""
         return self.words.remarks()
 
 
 @torch.no_grad()
-def start(lstm: nn.LSTM) -> None:
+def init_lstm(lstm: nn.LSTM) -> None:
     """Begin with Glorot's uniform weights, biases of 0, forget gates' of 1 (Ma & Hovy 2016, section 3.1 - recalled, not verified)."""
     for name, parameter in lstm.named_parameters():
         if "weight" in name:

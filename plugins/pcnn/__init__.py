@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from hvpkit.config.option_types import Count, Number, Share
+from hvpkit.config.option_types import NonNegativeInt, PositiveInt, UnitInterval
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def pcnn(
     context: TextContext,
     *,
     glove: str | None = None,
-    glove_words: Number = 50_000,
-    word_width: Count = 50,
-    position_width: Count = 5,
-    reach: Count = 128,
-    filters: Count = 230,
-    input_dropout: Share = 0.0,
-    singleton_unk: Share = 0.5,
+    glove_words: NonNegativeInt = 50_000,
+    word_width: PositiveInt = 50,
+    position_width: PositiveInt = 5,
+    reach: PositiveInt = 128,
+    filters: PositiveInt = 230,
+    input_dropout: UnitInterval = 0.0,
+    singleton_unk: UnitInterval = 0.5,
     zero_digits: bool = False,
 ) -> TextEncoder:
     """A convolution over word vectors and two distances, to the head's and the tail's first word (Zeng et al. 2015, as in OpenNRE).
@@ -49,15 +49,15 @@ def pcnn(
     """
     from pathlib import Path
 
-    from hvpkit.model.text.word_embedding import WordOptions, open_words
+    from hvpkit.model.text.word_embedding import WordEmbeddingConfig, build_word_embedding
 
-    from .encoder import Pcnn, Shape
+    from .encoder import Pcnn, PcnnConfig
 
-    words = WordOptions(word_width, Path(glove) if glove else None, glove_words, singleton_unk, zero_digits)
-    return Pcnn(open_words(context, words), Shape(position_width, reach, filters, input_dropout))
+    words = WordEmbeddingConfig(word_width, Path(glove) if glove else None, glove_words, singleton_unk, zero_digits)
+    return Pcnn(build_word_embedding(context, words), PcnnConfig(position_width, reach, filters, input_dropout))
 
 
-def piecewise_max(context: HeadContext, *, dropout: Share = 0.5, activation: Literal["relu", "tanh"] = "relu") -> Head:
+def piecewise_max(context: HeadContext, *, dropout: UnitInterval = 0.5, activation: Literal["relu", "tanh"] = "relu") -> Head:
     """A linear map of three maxima: up to the first entity's start, from there to the second's, and after it (Zeng et al. 2015).
 
     `relu` before the maxima is OpenNRE's, `tanh` after them the original's (recalled, not verified).

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextEncoder, TextStates, Trace
-from hvpkit.model.text.word_embedding import WordEmbedding, uniform
+from hvpkit.model.text.word_embedding import WordEmbedding, init_uniform
 from hvpkit.types import Example
 
 
 @dataclass(frozen=True)
-class Shape:
+class PcnnConfig:
     """Width of a distance's vector, the largest distance that is told apart, filters of the convolution, dropout of what it reads."""
 
     positions: int
@@ -26,10 +26,10 @@ class Shape:
 class Pcnn(TextEncoder):
     """Words [B, T], one position a word, with their distances to both entities, to the convolution's states [B, T, filters]."""
 
-    def __init__(self, words: WordEmbedding, shape: Shape) -> None:
+    def __init__(self, words: WordEmbedding, shape: PcnnConfig) -> None:
         super().__init__()
         self.words, self.reach, self.width = words, shape.reach, shape.filters
-        vectors = (uniform(nn.Embedding(2 * shape.reach, shape.positions, padding_idx=0)) for _ in range(2))
+        vectors = (init_uniform(nn.Embedding(2 * shape.reach, shape.positions, padding_idx=0)) for _ in range(2))
         self.head_distances, self.tail_distances = vectors
         self.dropout = nn.Dropout(shape.dropout)
         self.convolution = nn.Conv1d(words.embedding_dim + 2 * shape.positions, shape.filters, 3, padding=1)
@@ -40,12 +40,12 @@ class Pcnn(TextEncoder):
 
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
         """Give the convolution's values, before any activation; padding is 0 in its windows."""
-        if text.head_start is None or text.tail_start is None:
+        if text.head_position is None or text.tail_position is None:
             raise ValueError("pcnn reads where both entities start")
         inputs = [
             self.words(text.features["words"]),
-            self.head_distances(self.distances(text.head_start, text.mask)),
-            self.tail_distances(self.distances(text.tail_start, text.mask)),
+            self.head_distances(self.distances(text.head_position, text.mask)),
+            self.tail_distances(self.distances(text.tail_position, text.mask)),
         ]
         read = self.dropout(torch.cat(inputs, dim=-1))  # [B, T, width of a word and two distances]
         return TextStates(self.convolution(read.transpose(1, 2)).transpose(1, 2))
@@ -59,6 +59,6 @@ class Pcnn(TextEncoder):
         """Write the vocabulary."""
         self.words.save(folder)
 
-    def remarks(self) -> list[str]:
+    def provenance_notes(self) -> list[str]:
         """Name random weights and the words with vectors from a file."""
         return self.words.remarks()

@@ -24,11 +24,11 @@ class PiecewiseMaxHead(RelationHead):
         super().__init__(context, SEGMENTS * context.width, dropout)
         self.activation = activation
 
-    def summary(self, fused: Fused, text: TextBatch) -> Tensor:
+    def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
         """Take the maxima."""
         if fused.states is None:
             raise ValueError("piecewise-max reads states [B, T, w], and this fusion gives none")
-        parts = segments(text)
+        parts = piecewise_segments(text)
         maxima = [self._largest(fused.states, parts == number) for number in range(1, SEGMENTS + 1)]
         return torch.cat(maxima, dim=-1)
 
@@ -39,11 +39,11 @@ class PiecewiseMaxHead(RelationHead):
         return largest.masked_fill(~within.any(1, keepdim=True), 0).tanh()
 
 
-def segments(text: TextBatch) -> Tensor:
+def piecewise_segments(text: TextBatch) -> Tensor:
     """Number each position's segment, 1 to 3, [B, T]; padding's is 0."""
-    if text.head_start is None or text.tail_start is None:
+    if text.head_position is None or text.tail_position is None:
         raise ValueError("segments are cut by two entities, and this text has none")
     positions = torch.arange(text.mask.shape[1], device=text.mask.device)[None]
-    starts = torch.stack([text.head_start, text.tail_start])
+    starts = torch.stack([text.head_position, text.tail_position])
     first, second = starts.amin(0)[:, None], starts.amax(0)[:, None]
     return (1 + (positions > first).long() + (positions > second).long()) * text.mask

@@ -11,7 +11,7 @@ from hvpkit.errors import ComponentError
 from hvpkit.interfaces import EmissionMix, EncodedText, Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual, cell_width
 from hvpkit.types import Example
 
-from .layers import CrossLayer, CrossStack, initialise
+from .layers import CrossLayer, CrossStack, init_weights
 from .spans import SpanTagger, conversion_matrix, span_tags
 
 BETA = {"mner": 0.5, "mre": 0.0}
@@ -30,9 +30,9 @@ class UmtOptions:
 
 
 class UmtFusion(Fusion):
-    """Words read picture cells and cells read words, then a gate mixes both views of each word: states [B, T, 2d].
+    """Words read image cells and cells read words, then a gate mixes both views of each word: states [B, T, 2d].
 
-    The cells are those of the backbone's last level, or of all, of all pictures side by side. Without pictures there is nothing to read,
+    The cells are those of the backbone's last level, or of all, of all images side by side. Without images there is nothing to read,
     and words keep what they are. For entities the span tagger's emissions come through the fixed conversion matrix.
     """
 
@@ -55,9 +55,9 @@ class UmtFusion(Fusion):
         self.spans = SpanTagger(width, options.heads, options.dropout) if tags_spans else None
         if self.task == "mner":
             self.register_buffer("conversion", conversion_matrix(context.labels.names), persistent=False)
-        self.apply(initialise)
+        self.apply(init_weights)
 
-    def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
+    def build_inputs(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Give the span tags [n'], where there is a tagger for them."""
         return {"span_tags": span_tags(example, encoded)} if self.spans is not None else {}
 
@@ -78,9 +78,9 @@ class UmtFusion(Fusion):
         if trace is not None:
             looks = [*self.words_on_cells.attention(words, self.cells_read(cells), exists)]
             looks += self.words_on_read_cells.attention(words, read, exists)
-            trace.attention = [beside_text(attention) for attention in looks]
+            trace.attention = [prepend_image_attention(attention) for attention in looks]
             trace.cells = torch.arange(cells.shape[1]).expand(looks[0].shape[1], -1)
-            trace.named["visual gate"] = gate.detach().mean(-1)
+            trace.extra_tensors["visual gate"] = gate.detach().mean(-1)
         fused = Fused(torch.cat([image_aware, gate * word_aware], dim=-1))
         return fused if self.spans is None else self._with_spans(fused, self.spans(states, text), text, extras)
 
@@ -94,7 +94,7 @@ class UmtFusion(Fusion):
         return states.new_zeros(len(states), 0, self.channels), states.new_zeros(len(states), 0, dtype=torch.bool)
 
 
-def beside_text(attention: Tensor) -> Tensor:
+def prepend_image_attention(attention: Tensor) -> Tensor:
     """Put attention on cells [B, H, T, S] before the text's own [B, H, T, T]; where nothing is seen, a word stays with itself."""
     return torch.cat([attention, torch.diag_embed(1 - attention.sum(-1).round())], dim=-1)
 

@@ -11,7 +11,7 @@ SPREAD = 0.02  # the standard deviation of BERT's first weights
 EPSILON = 1e-12
 
 
-def initialise(module: nn.Module) -> None:
+def init_weights(module: nn.Module) -> None:
     """Draw a linear map's first weights as BERT's are."""
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=SPREAD)

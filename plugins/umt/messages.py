@@ -6,7 +6,7 @@ from hvpkit.messages import Template, add_templates
 
 add_templates(
     {
-        "umt-without-vision": Template("fusion 'umt' reads pictures: add a vision section"),
+        "umt-without-vision": Template("fusion 'umt' reads images: add a vision section"),
         "umt-width-not-divisible": Template(
             "fusion 'umt': the text's width {width} does not split into {heads} heads; give `heads` that divide it",
             {"width": 16, "heads": 3},

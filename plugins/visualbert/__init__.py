@@ -1,4 +1,4 @@
-"""VisualBERT: one BERT over the pieces of the text and the regions of the picture (Li et al. 2019), for entities and relations.
+"""VisualBERT: one BERT over the pieces of the text and the regions of the image (Li et al. 2019), for entities and relations.
 
 "VisualBERT: A Simple and Performant Baseline for Vision and Language". An encoder (`visualbert` opens a checkpoint,
 `visualbert-from-scratch` makes a small one), the fusion that hands it regions, and a backbone whose features are those of a detector's
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from hvpkit.config.option_types import Count, Share
+from hvpkit.config.option_types import PositiveInt, UnitInterval
 from hvpkit.hookspecs import Register, hookimpl
 
 from . import messages  # noqa: F401 - adds the templates
@@ -39,7 +39,7 @@ def register_text_encoders(register: Register) -> None:
 @hookimpl
 def register_fusions(register: Register) -> None:
     """Register the fusion, for encoders that read regions."""
-    register("visualbert", single_stream, needs={"pictures", "regions"}, provides={"states", "pooled"})
+    register("visualbert", single_stream, needs={"images", "regions"}, provides={"states", "pooled"})
 
 
 @hookimpl
@@ -54,7 +54,7 @@ def visualbert(
     name: str,
     tokenizer: str | None = None,
     weights: Literal["pretrained", "random"] = "pretrained",
-    region_width: Count | None = None,
+    region_width: PositiveInt | None = None,
     markers: bool = True,
 ) -> TextEncoder:
     """VisualBERT by hub id or folder, or started from a plain BERT with new region embeddings (Li et al. 2019).
@@ -63,21 +63,21 @@ def visualbert(
     region's features that a new projection takes (1024), where there is no VisualBERT checkpoint. Raises ModelFolderError when one of
     them cannot be found or opened.
     """
-    from .checkpoint import Checkpoint, open_visualbert
+    from .checkpoint import Checkpoint, load_visualbert
 
-    return open_visualbert(context, Checkpoint(name, tokenizer, weights == "random", region_width), markers)
+    return load_visualbert(context, Checkpoint(name, tokenizer, weights == "random", region_width), markers)
 
 
 def visualbert_from_scratch(
     context: TextContext,
     *,
-    width: Count = 128,
-    layers: Count = 4,
-    heads: Count = 4,
-    vocabulary: Count = 1000,
-    region_width: Count = 128,
-    disguised: Share = 0.5,
-    masked: Share = 0.2,
+    width: PositiveInt = 128,
+    layers: PositiveInt = 4,
+    heads: PositiveInt = 4,
+    vocabulary: PositiveInt = 1000,
+    region_width: PositiveInt = 128,
+    disguised: UnitInterval = 0.5,
+    masked: UnitInterval = 0.2,
     markers: bool = True,
 ) -> TextEncoder:
     """A small VisualBERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
@@ -85,12 +85,14 @@ def visualbert_from_scratch(
     In training it hides words as `bert-from-scratch` does; `region_width` is the width of a region's features. Raises ComponentError when
     the width does not split into the heads.
     """
-    from hvpkit.model.text.bert_from_scratch import BertShape
-    from hvpkit.model.text.word_masking import Hiding
+    from hvpkit.model.text.bert_from_scratch import SmallBertConfig
+    from hvpkit.model.text.word_masking import WordMaskingConfig
 
     from .from_scratch import build_visualbert
 
-    return build_visualbert(context, BertShape(width, layers, heads, vocabulary), region_width, Hiding(disguised, masked), markers)
+    return build_visualbert(
+        context, SmallBertConfig(width, layers, heads, vocabulary), region_width, WordMaskingConfig(disguised, masked), markers
+    )
 
 
 def single_stream(context: FusionContext, *, levels: Literal["last", "all"] = "last") -> Fusion:
@@ -105,11 +107,11 @@ def single_stream(context: FusionContext, *, levels: Literal["last", "all"] = "l
 
 
 def object_roi(context: VisionContext, *, weights: str = "coco", detector: Detector = "maskrcnn-resnet50-fpn") -> VisualBackbone:
-    """Each picture or crop as one region of a torchvision detector: the 1024 features of its box head.
+    """Each image or crop as one region of a torchvision detector: the 1024 features of its box head.
 
     `weights` are `coco`, `random`, or a state dict's file. The crop stands for the detected box, read by itself, so that no detector is
     needed once objects are found (our own). Raises ModelFolderError when the weights cannot be had.
     """
-    from .box_head import open_object_roi
+    from .box_head import load_object_roi
 
-    return open_object_roi(context, detector=detector, weights=weights)
+    return load_object_roi(context, detector=detector, weights=weights)

@@ -19,7 +19,7 @@ from hvpkit.model.vision.transforms import to_pixels
 WITHOUT_EPSILON = ("fasterrcnn-resnet50-fpn", "maskrcnn-resnet50-fpn")  # torchvision reads their COCO weights with norms that add none
 
 
-def open_object_roi(context: VisionContext, *, detector: str, weights: str) -> ObjectRoi:
+def load_object_roi(context: VisionContext, *, detector: str, weights: str) -> ObjectRoi:
     """Build the detector with `coco` weights, `random` ones, or those of a state dict's file.
 
     Raises ModelFolderError when the weights cannot be had or do not fit.
@@ -50,7 +50,7 @@ def _load(backbone: ObjectRoi, file: Path, detector: str) -> None:
 
 
 class ObjectRoi(VisualBackbone):
-    """A detector's feature pyramid, region pooling and box head, over a picture that is one region as a whole: tokens [K, 1024, 1]."""
+    """A detector's feature pyramid, region pooling and box head, over an image that is one region as a whole: tokens [K, 1024, 1]."""
 
     def __init__(self, detector: FasterRCNN, side: int) -> None:
         super().__init__()
@@ -66,12 +66,12 @@ class ObjectRoi(VisualBackbone):
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = 0.0
 
-    def transform(self, picture: Image.Image) -> Tensor:
+    def transform(self, image: Image.Image) -> Tensor:
         """Squash to a square, as other backbones do, and normalise as the detector's own transform does, to [3, side, side]."""
-        return to_pixels(picture, self.side)
+        return to_pixels(image, self.side)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Map [K, 3, side, side] to the box head's features of each whole picture, [K, 1024, 1]."""
+        """Map [K, 3, side, side] to the box head's features of each whole image, [K, 1024, 1]."""
         whole = pixels.new_tensor([[0.0, 0.0, self.side, self.side]])
         pooled = self.pool(self.backbone(pixels), [whole] * len(pixels), [(self.side, self.side)] * len(pixels))
         features: Tensor = self.box_head(pooled)

@@ -11,9 +11,9 @@ from transformers import AutoConfig, AutoModel, BertConfig, VisualBertConfig, Vi
 from hvpkit.errors import ModelFolderError
 from hvpkit.interfaces import TextContext
 from hvpkit.messages import Message
-from hvpkit.model.text.hugging_face import load_tokenizer, require_fitting
+from hvpkit.model.text.hugging_face import check_tokenizer_matches, load_tokenizer
 from hvpkit.model.text.input_layout import MARKERS
-from hvpkit.utils.hub import open_pretrained, require_weights
+from hvpkit.utils.hub import load_pretrained, require_weights
 
 from .encoder import Begun, VisualBertEncoder
 
@@ -36,14 +36,14 @@ class Checkpoint:
     region_width: int | None = None
 
 
-def open_visualbert(context: TextContext, what: Checkpoint, markers: bool) -> VisualBertEncoder:
+def load_visualbert(context: TextContext, what: Checkpoint, markers: bool) -> VisualBertEncoder:
     """Open the encoder, or from the folder it was saved in build it without weights; raises ModelFolderError when it cannot be had."""
     if context.folder is not None:
         what = Checkpoint(str(context.folder), random=True)
-    model, begun = open_pretrained(what.name, "text encoder", "text.name", lambda place, local: _open_model(place, local, what))
-    tokenizer = open_pretrained(what.tokenizer or what.name, "the tokenizer of", "text.tokenizer", load_tokenizer)
+    model, begun = load_pretrained(what.name, "text encoder", "text.name", lambda place, local: _open_model(place, local, what))
+    tokenizer = load_pretrained(what.tokenizer or what.name, "the tokenizer of", "text.tokenizer", load_tokenizer)
     try:
-        require_fitting(tokenizer, model.config)
+        check_tokenizer_matches(tokenizer, model.config)
     except ValueError as error:
         (reason,) = error.args
         raise ModelFolderError(
@@ -57,7 +57,7 @@ def _open_model(place: str, local: bool, what: Checkpoint) -> tuple[VisualBertMo
     config = AutoConfig.from_pretrained(place, **source)
     told: dict[str, Any] = {**source, "output_loading_info": True, "ignore_mismatched_sizes": True, "dtype": torch.float32}
     if isinstance(config, BertConfig):
-        model = empty(_of_bert(config, what.region_width or REGION_WIDTH))
+        model = build_random(_of_bert(config, what.region_width or REGION_WIDTH))
         if what.random:
             return model, "random"
         _take_over(model, *AutoModel.from_pretrained(place, config=config, **told))
@@ -68,23 +68,23 @@ def _open_model(place: str, local: bool, what: Checkpoint) -> tuple[VisualBertMo
         raise ValueError(Message("visualbert-region-width", found=config.visual_embedding_dim, expected=what.region_width))
     config.bypass_transformer = False  # regions go through every layer (Li et al. 2019)
     if what.random:
-        return empty(config), "random"
+        return build_random(config), "random"
     opened: Any = VisualBertModel.from_pretrained(place, config=config, attn_implementation="eager", **told)
     model, report = opened
     require_weights(report, optional="pooler.")
     return model, "visualbert"
 
 
-def empty(config: VisualBertConfig) -> VisualBertModel:
+def build_random(config: VisualBertConfig) -> VisualBertModel:
     """Make a VisualBERT with random weights, whose tables for regions begin as those for words."""
     config._attn_implementation = "eager"
     model = VisualBertModel(config)
-    copy_tables(model)
+    copy_embeddings(model)
     return model
 
 
 @torch.no_grad()
-def copy_tables(model: VisualBertModel) -> None:
+def copy_embeddings(model: VisualBertModel) -> None:
     """Begin the position and type embeddings of regions as those of words (Li et al. 2019)."""
     tables = model.embeddings
     tables.visual_position_embeddings.weight.copy_(tables.position_embeddings.weight)
@@ -103,4 +103,4 @@ def _take_over(model: VisualBertModel, bert: torch.nn.Module, report: dict[str, 
     lacking = [name for name in missing if not name.startswith((NEW_IN_VISUALBERT, "pooler."))]
     if lacking:
         raise ValueError(Message("visualbert-weights-incomplete", names=lacking[:3]))
-    copy_tables(model)
+    copy_embeddings(model)

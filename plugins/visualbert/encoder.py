@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerBase, VisualBertModel
 
 from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextStates, Trace
 from hvpkit.messages import Message
-from hvpkit.model.text.hugging_face import HuggingFaceEncoder, TextStyle
-from hvpkit.model.text.word_masking import HiddenWords, Hiding
+from hvpkit.model.text.hugging_face import HuggingFaceEncoder, TokenizationStyle
+from hvpkit.model.text.word_masking import WordMasking, WordMaskingConfig
 
 Begun = Literal["visualbert", "bert", "random"]  # whose weights it had before training
 
@@ -29,26 +29,26 @@ class VisualBertEncoder(HuggingFaceEncoder):
         tokenizer: PreTrainedTokenizerBase,
         markers: Sequence[str],
         begun: Begun,
-        hiding: Hiding | None = None,
+        hiding: WordMaskingConfig | None = None,
     ) -> None:
-        super().__init__(model, tokenizer, TextStyle(markers), random=begun == "random")
+        super().__init__(model, tokenizer, TokenizationStyle(markers), random=begun == "random")
         self.region_width: int = model.config.visual_embedding_dim
         self.begun = begun
-        self.hide = None if hiding is None else HiddenWords(tokenizer, hiding)
+        self.hide = None if hiding is None else WordMasking(tokenizer, hiding)
 
-    def new_parameters(self) -> Iterable[nn.Parameter]:
+    def randomly_initialized_parameters(self) -> Iterable[nn.Parameter]:
         """Give the projection of regions, where the rest was a plain BERT."""
         projection = self.model.get_submodule("embeddings.visual_projection")
         return projection.parameters() if self.begun == "bert" else ()
 
-    def train_rows_of(self, texts: Iterable[EncodedText]) -> None:
+    def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:
         """Train the rows of these texts' pieces; all, where words are hidden: in place of a hidden piece any other may stand."""
         if self.hide is None:
-            super().train_rows_of(texts)
+            super().restrict_vocabulary(texts)
 
-    def remarks(self) -> list[str]:
-        """Name weights that no pretraining on pictures has seen."""
-        return [*super().remarks(), *([Message("visualbert-started-from-bert")] if self.begun == "bert" else [])]
+    def provenance_notes(self) -> list[str]:
+        """Name weights that no pretraining on images has seen."""
+        return [*super().provenance_notes(), *([Message("visualbert-started-from-bert")] if self.begun == "bert" else [])]
 
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
         """Give states [B, T, d] and pooled [B, d] of text alone: one region stands beside it, which does not exist."""

@@ -6,26 +6,28 @@ from transformers import VisualBertConfig
 
 from hvpkit.errors import ComponentError
 from hvpkit.interfaces import TextContext
-from hvpkit.model.text.bert_from_scratch import POSITIONS, BertShape, learn_vocabulary
+from hvpkit.model.text.bert_from_scratch import POSITIONS, SmallBertConfig, train_wordpiece_vocabulary
 from hvpkit.model.text.hugging_face import load_tokenizer
 from hvpkit.model.text.input_layout import MARKERS
-from hvpkit.model.text.word_masking import Hiding
+from hvpkit.model.text.word_masking import WordMaskingConfig
 
-from .checkpoint import empty
+from .checkpoint import build_random
 from .encoder import VisualBertEncoder
 
 NAME = "visualbert-from-scratch"
 
 
-def build_visualbert(context: TextContext, shape: BertShape, region_width: int, hiding: Hiding, markers: bool) -> VisualBertEncoder:
+def build_visualbert(
+    context: TextContext, shape: SmallBertConfig, region_width: int, hiding: WordMaskingConfig, markers: bool
+) -> VisualBertEncoder:
     """Learn a vocabulary from `context.examples` and make the encoder; from a saved folder, read both there."""
     marks = MARKERS if markers and context.task == "mre" else ()
     if context.folder is not None:
-        model = empty(VisualBertConfig.from_pretrained(context.folder))
+        model = build_random(VisualBertConfig.from_pretrained(context.folder))
         return VisualBertEncoder(model, load_tokenizer(str(context.folder), True), marks, "random", hiding)
     if shape.width % shape.heads:
         raise ComponentError("visualbert-width-not-divisible", encoder=NAME, width=shape.width, heads=shape.heads)
-    tokenizer = learn_vocabulary(context, NAME, shape.vocabulary)
+    tokenizer = train_wordpiece_vocabulary(context, NAME, shape.vocabulary)
     config = VisualBertConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.width,
@@ -38,4 +40,4 @@ def build_visualbert(context: TextContext, shape: BertShape, region_width: int, 
         bos_token_id=tokenizer.cls_token_id,
         eos_token_id=tokenizer.sep_token_id,
     )
-    return VisualBertEncoder(empty(config), tokenizer, marks, "random", hiding)
+    return VisualBertEncoder(build_random(config), tokenizer, marks, "random", hiding)

@@ -34,5 +34,5 @@ class SingleStream(Fusion):
             regions, exists = visual.cells(self.every_level)  # [B, S, C], [B, S]
             read = cast(VisualBertEncoder, encoder).read(text, self.adapt(regions), exists, trace)
             if trace is not None:
-                trace.cells = torch.arange(regions.shape[1]).expand(encoder.heads, -1)
+                trace.cells = torch.arange(regions.shape[1]).expand(encoder.num_attention_heads, -1)
         return Fused(read.states, read.pooled)

@@ -6,7 +6,7 @@ from hvpkit.messages import Template, add_templates
 
 add_templates(
     {
-        "visualbert-without-vision": Template("fusion 'visualbert' reads pictures: add a vision section"),
+        "visualbert-without-vision": Template("fusion 'visualbert' reads images: add a vision section"),
         "visualbert-width-not-divisible": Template(
             "text encoder {encoder!r}: width {width} does not split into {heads} heads",
             {"encoder": "visualbert-from-scratch", "width": 16, "heads": 3},
@@ -22,7 +22,7 @@ add_templates(
         ),
         "visualbert-weights-incomplete": Template("its weights lack {names}", {"names": ["encoder.layer.0.output.dense.bias"]}),
         "visualbert-started-from-bert": Template(
-            "VisualBERT began as a plain BERT with new embeddings of regions: no pretraining on pictures"
+            "VisualBERT began as a plain BERT with new embeddings of regions: no pretraining on images"
         ),
         "visualbert-imagenet-weights": Template(
             "vision.weights: a detector has no `imagenet` weights; take `coco`, `random`, or a state dict's file"

@@ -40,7 +40,7 @@ def test_a_pair_of_relations_is_told_apart_by_their_labels(contrast):
 def test_a_model_that_learnt_nothing_is_said_to_tell_nothing_apart(contrast, tmp_path, capsys):
     generate(tmp_path / "data", size=96)
     data = open_prepared(tmp_path / "data")
-    model = tiny.save_tiny_model(tmp_path / "model", tiny.recipe(tmp_path, data.folder, "mner", pictures=False), data)
+    model = tiny.save_tiny_model(tmp_path / "model", tiny.recipe(tmp_path, data.folder, "mner", images=False), data)
     contrast.main(model)
     said = capsys.readouterr().out
     commands = [shlex.split(line)[1:] for line in said.splitlines() if line.startswith("$ ")]

@@ -34,7 +34,7 @@ def test_a_claim_holds_above_its_floor_beyond_two_standard_errors(controlled, po
 
 
 def scores(f1):
-    group = {"examples": 4, "gold": 4, "text_ceiling": 0.6, "f1": f1, "picture_ceiling": 0.8}
+    group = {"examples": 4, "gold": 4, "text_ceiling": 0.6, "f1": f1, "image_ceiling": 0.8}
     groups = dict.fromkeys(("all", "texture", "shape", "small", "scene", "none"), group)
     return {"groups": groups, "irrelevant": {share: group for share in ("0", "25", "50", "75", "100")}, "gates": {"none": [[0.25, 0.75]]}}
 
@@ -105,8 +105,8 @@ def test_all_systems_differ_from_the_recipe_in_what_they_are_named_for_alone(con
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_plugins_look_at_the_same_pictures_and_compose(controlled, tmp_path, task):
-    from hvpkit.config.compatibility import composition_problems
+def test_plugins_look_at_the_same_images_and_compose(controlled, tmp_path, task):
+    from hvpkit.config.compatibility import compatibility_problems
     from hvpkit.registry import load_registry
 
     bench = controlled.Bench(tmp_path, 24, 2)
@@ -116,7 +116,7 @@ def test_plugins_look_at_the_same_pictures_and_compose(controlled, tmp_path, tas
         assert (recipe.vision, recipe.head, recipe.text.options) == (full.vision, full.head, full.text.options)
         assert recipe.train.model_copy(update={"lr": full.train.lr}) == full.train  # but for the rate
         assert recipe.fusion.name == system
-        assert composition_problems(recipe, load_registry()) == []
+        assert compatibility_problems(recipe, load_registry()) == []
 
 
 def test_systems_without_pretraining_are_trained_by_their_own_recipes(controlled, tmp_path):

@@ -13,7 +13,7 @@ from turns import Spent
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("predict-speed")
-    subject = make_subject(folder, "mner", SHAPES["tiny"], size=32, pictures=2)
+    subject = make_subject(folder, "mner", SHAPES["tiny"], size=32, images=2)
     return folder, subject, predict_speed.save(subject, folder / "model")
 
 
@@ -50,7 +50,7 @@ def test_one_pair_and_a_file_of_pairs_are_set_beside_the_bare_networks(made):
     assert [(row[0], row[-1]) for row in rows[2:]] == [(one, predict_speed.TARGETS[one]), (f"8 {many}", predict_speed.TARGETS[many])]
 
 
-def test_the_bare_networks_read_every_text_and_every_picture(made):
+def test_the_bare_networks_read_every_text_and_every_image(made):
     import hvpkit
 
     _, subject, model = made

@@ -4,7 +4,7 @@ import pytest
 from raising import raises
 
 import scaling
-from hvpkit.errors import PictureMissingError
+from hvpkit.errors import MissingImageError
 from subject import SHAPES
 from turns import memory
 
@@ -45,5 +45,5 @@ def test_every_table_has_a_row_for_each_size(small, monkeypatch):
 
 def test_a_failed_prediction_ends_the_measurement(small, tmp_path):
     predictor, given, _ = small
-    with raises(PictureMissingError, "image-missing", file=tmp_path / "gone.jpg"):
+    with raises(MissingImageError, "image-missing", file=tmp_path / "gone.jpg"):
         scaling.consume(predictor.predict_many([given[0] | {"image": tmp_path / "gone.jpg"}]))

@@ -35,7 +35,7 @@ SMALL = ("train.precision=fp32", "train.batch_size=4")
 @pytest.fixture(scope="module", params=["mner", "mre"])
 def subject(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    return without_dropout(make_subject(folder, request.param, SHAPES["tiny"], size=80, pictures=3, settings=SMALL), folder / "fixed")
+    return without_dropout(make_subject(folder, request.param, SHAPES["tiny"], size=80, images=3, settings=SMALL), folder / "fixed")
 
 
 def losses(subject, setting, folder):
@@ -63,12 +63,12 @@ def test_the_setting_of_2022_pads_to_the_longest_and_keeps_no_pyramids(subject):
     assert wide.text.mask.shape == wide.text.word_mask.shape == (3, recipe.data.max_length)
     assert tight.text.mask.shape[1] < 60
     assert wide.text.mask.sum() == tight.text.mask.sum()
-    assert wide.pictures.features is None and wide.pictures.pixels.shape[0] == 12
+    assert wide.images.features is None and wide.images.pixels.shape[0] == 12
     assert float(model(wide).loss.detach()) == pytest.approx(float(model(tight).loss.detach()), rel=1e-5)
 
 
 def test_drawn_texts_are_as_long_as_tweets_and_keep_their_labels(tmp_path):
-    made = make_subject(tmp_path, "mner", SHAPES["tiny"], size=300, pictures=1)
+    made = make_subject(tmp_path, "mner", SHAPES["tiny"], size=300, images=1)
     examples: list[Example] = made.data.examples("train")
     assert 14 < sum(len(example.words) for example in examples) / 300 < 18
     assert all(len(example.tags or ()) == len(example.words) and len(example.objects) == 3 for example in examples)

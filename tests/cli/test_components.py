@@ -34,14 +34,14 @@ def test_every_component_is_listed_with_its_source(hvp):
     typed = hvp("components", "--json")
     assert (typed.code, typed.err) == (0, "")
     listed = [(c["kind"], c["name"], c["source"]) for c in json.loads(typed.out)]
-    assert listed == [(c.kind, c.name, c.source) for c in load_registry().all()]
+    assert listed == [(c.kind, c.name, c.source) for c in load_registry().components()]
     assert ("gate", "dynamic", f"hvpkit {version('hvpkit')}") in listed
 
 
 def test_the_table_holds_the_same(hvp):
     typed = hvp("components")
     assert (typed.code, typed.err) == (0, "")
-    for component in load_registry().all():
+    for component in load_registry().components():
         assert component.name in typed.out
         assert component.summary in typed.out
 

@@ -26,7 +26,7 @@ def demo_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     generate(folder / "data", size=48)
     data = open_prepared(folder / "data")
-    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, data.folder, "mner", pictures=False), data)
+    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, data.folder, "mner", images=False), data)
 
 
 def test_the_ceilings_stand_beside_the_score(hvp, demo_model):
@@ -37,13 +37,13 @@ def test_the_ceilings_stand_beside_the_score(hvp, demo_model):
     rows = table_rows(typed.out)[-len(groups) :]
     assert len({row[0] for row in rows}) == len(groups)
     for row, group in zip(rows, groups.values(), strict=True):
-        assert row[1:] == [str(group["examples"]), *(f"{100 * group[name]:.2f}" for name in ("text_ceiling", "f1", "picture_ceiling"))]
+        assert row[1:] == [str(group["examples"]), *(f"{100 * group[name]:.2f}" for name in ("text_ceiling", "f1", "image_ceiling"))]
 
 
 def test_json_holds_scores_and_ceilings_by_group(hvp, demo_model):
     found = json.loads(hvp("eval", str(demo_model), "--json").out)
-    assert set(found["groups"]["all"]) == {"examples", "gold", "text_ceiling", "f1", "picture_ceiling"}
-    assert found["groups"]["all"]["text_ceiling"] < found["groups"]["all"]["picture_ceiling"]
+    assert set(found["groups"]["all"]) == {"examples", "gold", "text_ceiling", "f1", "image_ceiling"}
+    assert found["groups"]["all"]["text_ceiling"] < found["groups"]["all"]["image_ceiling"]
 
 
 def test_data_without_ceilings_is_scored_as_it_is(hvp, mner_text_model):
@@ -69,7 +69,7 @@ def test_scores_come_by_type_with_the_fingerprint_of_their_data(hvp, mner_text_m
     assert [row[0] for row in table_rows("\n".join(rest))] == ["LOC", "PER", "all"]
 
 
-def test_data_whose_objects_or_pictures_are_other_ones_is_remarked(hvp, mner_model, mner_data, tmp_path):
+def test_data_whose_objects_or_images_are_other_ones_is_remarked(hvp, mner_model, mner_data, tmp_path):
     for name, change in (("bare", {"text_only": True}), ("found", {"objects": SALIENCY})):
         shutil.copytree(mner_data.folder, tmp_path / name)
         manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
@@ -83,7 +83,7 @@ def test_data_whose_objects_or_pictures_are_other_ones_is_remarked(hvp, mner_mod
     assert hvp("eval", str(mner_model)).notes == ["tag-accuracy"]
 
 
-def test_a_model_of_text_alone_has_nothing_to_remark_on_pictures(hvp, mner_text_model, mner_data, tmp_path):
+def test_a_model_of_text_alone_has_nothing_to_remark_on_images(hvp, mner_text_model, mner_data, tmp_path):
     shutil.copytree(mner_data.folder, tmp_path / "bare")
     manifest = json.loads((tmp_path / "bare" / "manifest.json").read_text(encoding="utf-8"))
     changed = json.dumps(manifest | {"text_only": True, "objects": SALIENCY})
@@ -92,7 +92,7 @@ def test_a_model_of_text_alone_has_nothing_to_remark_on_pictures(hvp, mner_text_
 
 
 def test_a_control_is_remarked_whatever_its_seed(hvp, mner_model):
-    typed = hvp("eval", str(mner_model), "--shuffle-pictures", "0")
+    typed = hvp("eval", str(mner_model), "--shuffle-images", "0")
     assert typed.notes == ["tag-accuracy", "images-shuffled"]
     assert typed.fields("images-shuffled") == {"seed": 0}
 
@@ -137,7 +137,7 @@ def test_predictions_replace_nothing_but_predictions(hvp, mner_text_model, tmp_p
 
 
 def test_data_of_the_same_name_that_is_other_data_is_remarked(hvp, mner_text_model, mner_data, tmp_path):
-    other = dict(name="tiny", task="mner", labels=mner_data.labels, pictures_root=mner_data.pictures_root, source="a test")
+    other = dict(name="tiny", task="mner", labels=mner_data.labels, images_root=mner_data.images_root, source="a test")
     examples = mner_data.examples("test")
     write_prepared(tmp_path / "other", splits={"test": examples[1:]}, **other)
     typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "other"))
@@ -150,7 +150,7 @@ def test_data_of_the_same_name_that_is_other_data_is_remarked(hvp, mner_text_mod
 
 def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model, mner_data, tmp_path):
     labels = tag_labels(["PER", "LOC", "SHIP"])
-    known = {"name": "wider", "task": "mner", "pictures_root": mner_data.pictures_root, "source": "a test"}
+    known = {"name": "wider", "task": "mner", "images_root": mner_data.images_root, "source": "a test"}
     renamed = [replace(e, tags=tuple(tag.replace("LOC", "SHIP") for tag in e.tags)) for e in mner_data.examples("test")]
     write_prepared(tmp_path / "wider", labels=labels, splits={"test": renamed}, **known)
     typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "wider"), "--json")
@@ -172,7 +172,7 @@ def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model
 
 def test_data_of_which_nothing_can_be_read_has_no_score(hvp, mner_model, mner_data, tmp_path):
     gone = [replace(example, image=tmp_path / "gone" / "x.png", objects=()) for example in mner_data.examples("test")]
-    known = {"name": "tiny", "task": "mner", "labels": mner_data.labels, "pictures_root": tmp_path / "gone", "source": "a test"}
+    known = {"name": "tiny", "task": "mner", "labels": mner_data.labels, "images_root": tmp_path / "gone", "source": "a test"}
     write_prepared(tmp_path / "moved", splits={"test": gone}, **known)
     typed = hvp("eval", str(mner_model), "--data", str(tmp_path / "moved"))
     assert (typed.code, typed.out) == (2, "")
@@ -185,7 +185,7 @@ def test_data_of_which_nothing_can_be_read_has_no_score(hvp, mner_model, mner_da
 
 
 def test_there_is_nothing_to_shuffle_for_a_model_of_text_alone(hvp, mner_text_model):
-    typed = hvp("eval", str(mner_text_model), "--shuffle-pictures", "3")
+    typed = hvp("eval", str(mner_text_model), "--shuffle-images", "3")
     assert (typed.code, typed.out) == (2, "")
     assert typed.errors == ["shuffle-without-images"]
     assert typed.fields("shuffle-without-images") == {"model": mner_text_model}

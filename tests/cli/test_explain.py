@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from hvpkit.explain.counterfactuals import other_picture
+from hvpkit.explain.counterfactuals import replacement_image
 from hvpkit.messages import Message
 
 TEXT = "Ada visits Oslo"
@@ -24,7 +24,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_one_text_with_its_picture(hvp, here, mner_model):
+def test_one_text_with_its_image(hvp, here, mner_model):
     typed = hvp("explain", "--model", str(mner_model), "--text", TEXT, "--image", "x.png", "--object", "crop.png", "--object", "5,5,40,30")
     assert typed.code == 0
     lines = typed.out.splitlines()
@@ -38,7 +38,7 @@ def test_one_text_with_its_picture(hvp, here, mner_model):
         assert sum(line.startswith(f"│ {change} ") for line in lines) == 1
     assert "layer 2" in typed.out
     [gates] = [line for line in lines if line.startswith("│ 2 ")]
-    assert len(re.findall(r"\d+", gates)) == 1 + 3 * 4  # the layer; 3 pictures on 4 levels
+    assert len(re.findall(r"\d+", gates)) == 1 + 3 * 4  # the layer; 3 images on 4 levels
     assert [message.fields["file"] for message in typed.printed if message.code == "image-explained"] == ["x.png", "crop.png", "x.png"]
     assert typed.notes[-1] == "attention-caution"
     assert typed.err == ""
@@ -50,7 +50,7 @@ def test_json_has_it_all_and_the_page_and_figures_are_written(hvp, here, mre_mod
     assert (typed.code, typed.err) == (0, "")
     said = json.loads(typed.out)
     assert said["prediction"]["relation"]["label"] == said["decisions"][0]["label"]
-    assert {"mentions", "changes", "looks", "gates", "pictures", "groups", "caution", "named", "remarks", "model"} <= set(said)
+    assert {"mentions", "changes", "looks", "gates", "images", "groups", "caution", "named", "remarks", "model"} <= set(said)
     assert said["written"] == ["out/page.html", "gates.png"]
     assert [mention["role"] for mention in said["mentions"]] == ["head", "tail"]
     for looks in said["looks"]:
@@ -80,7 +80,7 @@ def test_examples_of_the_model_s_own_data_and_a_summary(hvp, here, mner_model, m
     assert "answers-of-data" in typed.notes
     examples = mner_data.examples("test")
     for example in examples[:2]:
-        other = other_picture(examples, example, 0, "test of tiny")
+        other = replacement_image(examples, example, 0, "test of tiny")
         assert other is not None
         assert Message("change-other-image", name=other.name) in typed.out
     typed = hvp("explain", "--model", str(mner_model), "--data", str(mner_data.folder), "--split", "dev", "--summary", "--json")
@@ -92,14 +92,14 @@ def test_examples_of_the_model_s_own_data_and_a_summary(hvp, here, mner_model, m
     assert "PER" in typed.out
 
 
-def test_figures_of_the_first_examples_that_have_pictures(hvp, here, mner_model):
+def test_figures_of_the_first_examples_that_have_images(hvp, here, mner_model):
     typed = hvp("explain", "--model", str(mner_model), "--count", "3", "--figure", "gates.svg", "--figure", "attention.png")
     assert (typed.code, typed.notes) == (0, ["file-written", "file-written"])
     assert [message.fields["file"] for message in typed.printed] == [Path("gates.svg"), Path("attention.png")]
     assert typed.out.splitlines() == list(typed.printed)
 
 
-def test_one_bad_picture_among_many_is_told_and_left_out(hvp, here, mner_model, mner_data):
+def test_one_bad_image_among_many_is_told_and_left_out(hvp, here, mner_model, mner_data):
     shutil.copytree(mner_data.folder, here / "data")
     lines = (here / "data" / "test.jsonl").read_text(encoding="utf-8")
     (here / "data" / "test.jsonl").write_text(lines.replace("test1.png", "gone.png"), encoding="utf-8")
@@ -122,7 +122,7 @@ def test_one_bad_picture_among_many_is_told_and_left_out(hvp, here, mner_model, 
     assert typed.fields("image-missing")["file"].name == "gone.png"
 
 
-def test_data_without_pictures_is_told(hvp, here, mner_model, mner_data):
+def test_data_without_images_is_told(hvp, here, mner_model, mner_data):
     shutil.copytree(mner_data.folder, here / "data")
     records = [json.loads(line) for line in (here / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     bare = "".join(
@@ -189,20 +189,20 @@ def test_data_of_the_other_task_is_refused(hvp, here, mner_model, mre_data):
     assert typed.fields("model-task-mismatch") == {"data": mre_data.folder, "found": "mre", "expected": "mner"}
 
 
-def test_objects_of_a_new_picture_are_found_as_in_training(hvp, here, mner_data):
+def test_objects_of_a_new_image_are_found_as_in_training(hvp, here, mner_data):
     from PIL import Image, ImageDraw
 
-    picture = Image.new("RGB", (120, 90), "white")
-    ImageDraw.Draw(picture).ellipse((20, 20, 70, 70), fill="navy")
-    picture.save("disc.png")
+    image = Image.new("RGB", (120, 90), "white")
+    ImageDraw.Draw(image).ellipse((20, 20, 70, 70), fill="navy")
+    image.save("disc.png")
     recipe = tiny.recipe(here, mner_data.folder, "mner", overrides=("data.objects={proposer: saliency}",))
     model = tiny.save_tiny_model(here / "model", recipe, mner_data)
     asked = ("explain", "--model", str(model), "--text", TEXT, "--image", "disc.png")
-    [_, found] = json.loads(hvp(*asked, "--json").out)["pictures"]
+    [_, found] = json.loads(hvp(*asked, "--json").out)["images"]
     assert found["kind"] == "object"
     assert list(found["box"].values()) == pytest.approx([20, 20, 71, 71], abs=4)
     without = Message("change-no-object", number=1, phrase="")
     assert without in hvp(*asked).out
     assert without not in hvp(*asked, "--no-objects").out
-    [_, named] = json.loads(hvp(*asked, "--object", "5,5,40,30", "--json").out)["pictures"]
+    [_, named] = json.loads(hvp(*asked, "--object", "5,5,40,30", "--json").out)["images"]
     assert list(named["box"].values()) == [5, 5, 40, 30]

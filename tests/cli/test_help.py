@@ -12,7 +12,7 @@ import pytest
 
 from hvpkit import cli
 from hvpkit.cli import COMMANDS, app, load_command
-from hvpkit.errors import SHOW_TRACEBACK, DataError, HvpkitError
+from hvpkit.errors import TRACEBACK_HINT, DataError, HvpkitError
 from hvpkit.messages import Message
 
 HEAVY = ("torch", "torchvision", "transformers", "sklearn", "seqeval", "numpy", "accelerate", "tensorboard")
@@ -144,7 +144,7 @@ def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
     typed = hvp()
     assert (typed.code, typed.errors) == (1, ["unexpected-error"])
     fields = typed.fields("unexpected-error")
-    assert (fields["type"], fields["reason"], fields["hint"]) == ("RuntimeError", "first line", SHOW_TRACEBACK)
+    assert (fields["type"], fields["reason"], fields["hint"]) == ("RuntimeError", "first line", TRACEBACK_HINT)
     assert fields["location"].startswith(f"{__file__}:")
     assert "Traceback" not in typed.err
     monkeypatch.setenv("HVP_TRACEBACK", "1")

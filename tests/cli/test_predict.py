@@ -21,7 +21,7 @@ TEXT = "Taylor Hill visits Paris with 😂 Bob"
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
-    """Work in an empty folder with a picture, x.png."""
+    """Work in an empty folder with an image, x.png."""
     monkeypatch.chdir(tmp_path)
     return tiny.draw(tmp_path / "x.png", 3).parent
 
@@ -68,8 +68,8 @@ def test_json_is_one_document_and_nothing_else(hvp, here, mner_text_model):
     typed = hvp("predict", "--model", str(mner_text_model), "--text", TEXT, "--json")
     assert (typed.code, typed.err) == (0, "")
     said = json.loads(typed.out)
-    assert set(said) == {"model", "text", "entities", "picture", "remarks"}
-    assert (said["model"], said["text"], said["picture"]) == (str(mner_text_model), TEXT, False)
+    assert set(said) == {"model", "text", "entities", "image", "remarks"}
+    assert (said["model"], said["text"], said["image"]) == (str(mner_text_model), TEXT, False)
     assert said["remarks"] == [Message("model-without-images")]
 
 
@@ -139,7 +139,7 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
         ("mner", ["--text", " \n "], "text-blank", {}),
         ("mner", ["--text", "Ada", "--head", "Ada", "--tail", "Ada"], "pair-unexpected", {}),
         ("mner", ["--text", "Ada", "--image", "no.png"], "image-missing", {"file": Path("no.png")}),
-        ("mner", ["--text", "Ada", "--image", "text.png"], "not-image", {"file": Path("text.png"), "beginning": b"no picture"}),
+        ("mner", ["--text", "Ada", "--image", "text.png"], "not-image", {"file": Path("text.png"), "beginning": b"no image"}),
         ("mner", ["--text", "Ada", "--image", "cut.png"], "image-damaged", {"file": Path("cut.png")}),
         ("mner", ["--text", "Ada", "--image", "."], "image-not-file", {"file": Path()}),
         ("mner", ["--input", "no.jsonl", "--output", "o"], "input-missing", {"file": Path("no.jsonl")}),
@@ -161,7 +161,7 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
     ],
 )
 def test_bad_input_gets_one_message_and_exit_code_2(hvp, here, mner_model, mre_model, model, words, code, fields):
-    (here / "text.png").write_text("no picture", encoding="utf-8")
+    (here / "text.png").write_text("no image", encoding="utf-8")
     (here / "cut.png").write_bytes((here / "x.png").read_bytes()[:60])
     (here / "in.jsonl").write_text('{"text": "Ada"}\n', encoding="utf-8")
     typed = hvp("predict", "--model", str({"mner": mner_model, "mre": mre_model}[model]), *words)
@@ -262,7 +262,7 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     assert [(record["id"], record["line"], "error" in record) for record in written] == [
         ("a", 1, False), ("b", 2, True), (None, 3, False), ("d", 4, True), ("e", 5, True), ("f", 6, False)
     ]  # fmt: skip
-    assert [record["picture"] for record in written if "error" not in record] == [True, True, False]
+    assert [record["image"] for record in written if "error" not in record] == [True, True, False]
     assert [record["code"] for record in written if "error" in record] == ["text-blank", "image-missing", "image-outside-input"]
     assert "no.png" in written[3]["error"]
     assert written[5]["remarks"] == [Message("image-not-given")]

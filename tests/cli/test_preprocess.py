@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hvpkit.cli.preprocess import COUNTS, PICTURES
+from hvpkit.cli.preprocess import COUNTS, IMAGES
 from hvpkit.data.prepared import open_prepared
 from hvpkit.messages import Message
 
@@ -28,8 +28,8 @@ def test_the_table_tells_what_was_found_and_what_was_wrong(hvp):
     typed = hvp("preprocess", "twitter2017")
     assert (typed.code, typed.err) == (0, "")
     rows = {cells[0].strip(): cells[1].strip() for line in typed.out.splitlines() if len(cells := line.strip("│┃").split("│")) > 1}
-    title = {name: title for title, name in (*COUNTS, *PICTURES)}
-    assert [rows[title[name]] for name in ("examples", "pictures", "repaired_tags", "left_out", "words")] == ["1", "1", "1", "1", "2"]
+    title = {name: title for title, name in (*COUNTS, *IMAGES)}
+    assert [rows[title[name]] for name in ("examples", "images", "repaired_tags", "left_out", "words")] == ["1", "1", "1", "1", "2"]
     assert rows["PER"] == rows["LOC"] == "1"
     assert "line-without-tab" in rows
     assert f"train.txt:6: {Message('line-without-tab', text='broken line')}" in typed.out
@@ -47,14 +47,14 @@ def test_json_is_one_document(hvp):
     assert report["fingerprint"] == json.loads(Path("there/manifest.json").read_text())["fingerprint"]
 
 
-def test_text_only_shows_no_pictures(hvp, root):
+def test_text_only_shows_no_images(hvp, root):
     (root / "twitter2017" / "images" / "1.jpg").unlink()
     typed = hvp("preprocess", "twitter2017")
     assert (typed.code, typed.errors) == (2, ["no-image-found"])
     typed = hvp("preprocess", "twitter2017", "--text-only")
     assert (typed.code, typed.notes) == (0, ["splits-absent", "text-prepared"])
     assert COUNTS[0][0] in typed.out
-    assert not [title for title, _ in PICTURES if title in typed.out]
+    assert not [title for title, _ in IMAGES if title in typed.out]
 
 
 @pytest.mark.parametrize(

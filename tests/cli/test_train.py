@@ -12,7 +12,7 @@ import tiny
 from hvpkit.cli import output
 from hvpkit.cli.train import _say_epoch
 from hvpkit.messages import log_to
-from hvpkit.training.callbacks import EpochLine
+from hvpkit.training.callbacks import EpochResult
 
 GATE = """
 from hvpkit.model.gates import flat
@@ -28,7 +28,7 @@ def register_gates(register):
 def here(tmp_path, monkeypatch, mner_data) -> Path:
     """Work in an empty folder with a recipe, tiny.yaml."""
     monkeypatch.chdir(tmp_path)
-    tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False)
+    tiny.recipe(tmp_path, mner_data.folder, "mner", images=False)
     return tmp_path
 
 
@@ -183,7 +183,7 @@ def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
 def test_lines_of_epochs_are_aligned(capsys):
     with log_to(output.MessageHandler()):
         for epoch in (9, 10):
-            _say_epoch(EpochLine(epoch, 10, 0.5, None, 1.5, False))
+            _say_epoch(EpochResult(epoch, 10, 0.5, None, 1.5, False))
     first, second = capsys.readouterr().err.splitlines()
     assert len(first) == len(second)
     assert first.index("9/10") == second.index("0/10")
@@ -197,7 +197,7 @@ def test_a_run_goes_on_with_as_many_processes_as_it_began_with(hvp, here, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Run, "finish", interrupted)
+        patch.setattr(train.TrainingSession, "finish", interrupted)
         assert hvp("train", "tiny.yaml").code == 130
     monkeypatch.setenv("WORLD_SIZE", "2")
     typed = hvp("train", "tiny.yaml", "--resume")

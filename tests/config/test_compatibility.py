@@ -5,10 +5,10 @@ from typing import Any, Literal
 import pytest
 from raising import raises
 
-from hvpkit.config.compatibility import check_composition
+from hvpkit.config.compatibility import check_compatibility
 from hvpkit.config.loading import load_recipe
 from hvpkit.config.recipe import Recipe
-from hvpkit.errors import ComponentError, RecipeError, choices
+from hvpkit.errors import ComponentError, RecipeError, did_you_mean
 from hvpkit.messages import Message
 from hvpkit.registry import Component, Registry
 
@@ -49,8 +49,8 @@ def registry() -> Registry:
     add("gate", "dynamic", bare)
     add("gate", "flat", bare)
     add("fusion", "none", bare)
-    add("fusion", "visual-prefix", prefix, needs="prefix pictures")
-    add("fusion", "pooling", bare, needs="pictures pooled", provides="pooled")
+    add("fusion", "visual-prefix", prefix, needs="prefix images")
+    add("fusion", "pooling", bare, needs="images pooled", provides="pooled")
     add("head", "crf", bare, needs="states", tasks=("mner",))
     add("head", "cls", bare, needs="pooled", tasks=("mre",))
     add("head", "entity-start", bare, needs="states", tasks=("mre",))
@@ -73,13 +73,13 @@ def recipe(**changes: Any) -> Recipe:
 
 def problems(registry: Registry, **changes: Any) -> list[Message]:
     with raises(ComponentError, "components-do-not-fit") as caught:
-        check_composition(recipe(**changes), registry)
+        check_compatibility(recipe(**changes), registry)
     assert {problem.location for problem in caught.value.problems} == {"recipe"}
     return [problem.message for problem in caught.value.problems]
 
 
 def unknown(kind: str, name: str, *known: str) -> Message:
-    return Message("unknown-component", kind=kind, name=name, hint=choices(name, known))
+    return Message("unknown-component", kind=kind, name=name, hint=did_you_mean(name, known))
 
 
 def wrong_task(kind: str, name: str, dataset: str, fits: str) -> Message:
@@ -106,7 +106,7 @@ def head_needs(head: str, need: str, kind: str, name: str, gives: str, *, fittin
     ],
 )
 def test_what_composes_is_let_through(registry, changes):
-    check_composition(recipe(**changes), registry)
+    check_compatibility(recipe(**changes), registry)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_composes_is_let_through(registry, changes):
         ({"data": {"name": "mnre"}}, wrong_task("data", "mnre", "dataset", "twitter2017")),
         (
             {"text": {"name": "b", "case": True}},
-            Message("unknown-option", kind="text encoder", name="hugging-face", option="case", hint=choices("case", ["cased"])),
+            Message("unknown-option", kind="text encoder", name="hugging-face", option="case", hint=did_you_mean("case", ["cased"])),
         ),
         (
             {"text": {"name": "b", "cased": 1}},
@@ -176,7 +176,7 @@ def test_what_does_not_compose_is_refused_and_told_what_would_fit(registry, chan
 
 
 def test_what_fits_nowhere_is_told_so(registry):
-    registry.add(Component("fusion", "regions", bare, "test", frozenset({"pictures", "regions"}), frozenset({"states"})))
+    registry.add(Component("fusion", "regions", bare, "test", frozenset({"images", "regions"}), frozenset({"states"})))
     (found,) = problems(registry, fusion="regions")
     assert (found.code, found.fields["need"], found.fields["hint"].code) == ("fusion-needs", "regions", "nothing-fits")
     assert found.fields["hint"].fields == {"kind": "text encoder"}
@@ -225,7 +225,7 @@ def test_components_and_settings_are_checked_in_one_go(registry, tmp_path):
         load_recipe(file, ["fusion.gate=dynamik", "train.lr=x"], registry)
     assert [(problem.location, problem.message.code, problem.message.fields) for problem in caught.value.problems] == [
         ("--set train.lr=x", "wrong-type", {"key": "train.lr", "expected": "a valid number", "found": "'x'"}),
-        (f"{file}:7", "unknown-key", {"key": "train.epoch", "hint": choices("epoch", ["epochs"])}),
+        (f"{file}:7", "unknown-key", {"key": "train.epoch", "hint": did_you_mean("epoch", ["epochs"])}),
         (f"{file}:4", "unknown-component", unknown("visual backbone", "resnet", "resnet50").fields),
         ("--set fusion.gate=dynamik", "unknown-component", unknown("gate", "dynamik", "dynamic").fields),
         (f"{file}:6", "unknown-component", unknown("head", "crff", "crf").fields),

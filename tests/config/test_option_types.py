@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from hvpkit.config.option_types import Count, Number, Share, type_problem
+from hvpkit.config.option_types import NonNegativeInt, PositiveInt, UnitInterval, validate_option
 from hvpkit.messages import Message
 from hvpkit.registry import Component
 
@@ -17,10 +17,10 @@ Word = Annotated[str, Field(min_length=1)]
 
 def options(
     *,
-    count: Count = 1,
-    number: Number = 0,
-    share: Share = 0.5,
-    maybe: Count | None = None,
+    count: PositiveInt = 1,
+    number: NonNegativeInt = 0,
+    share: UnitInterval = 0.5,
+    maybe: PositiveInt | None = None,
     kind: Literal["a", "b"] = "a",
     even: Even = 2,
     word: Word = "a",
@@ -30,7 +30,7 @@ def options(
 
 def problem(name: str, value: object) -> Message | None:
     component = Component("gate", "mine", options, "a test")
-    return type_problem(component, component.options[name], value)
+    return validate_option(component, component.options[name], value)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from raising import raises
 
 from hvpkit.config.loading import load_recipe, shipped_recipes
-from hvpkit.config.overrides import Origin, explain
-from hvpkit.config.recipe import FusionSpec, Part, Recipe, TextSpec, TrainSpec
-from hvpkit.errors import RecipeError, choices
+from hvpkit.config.overrides import SourceLocations, format_validation_error
+from hvpkit.config.recipe import ComponentSpec, FusionSpec, Recipe, TextSpec, TrainSpec
+from hvpkit.errors import RecipeError, did_you_mean
 from hvpkit.messages import LocatedMessage, Message
 
 GOOD = """\
@@ -59,11 +59,11 @@ def test_a_recipe_becomes_typed_values(write):
     assert recipe.data.path == Path("data/twitter2017")
     assert (recipe.text.encoder, recipe.text.name, recipe.text.options) == ("hugging-face", "bert", {"cased": True})
     assert recipe.vision is not None
-    assert (recipe.vision.grid, recipe.vision.pictures, recipe.vision.options) == (3, 4, {"depth": 2})
-    assert recipe.fusion.projector == Part(name="stages")
-    assert recipe.fusion.gate == Part(name="dynamic", options={"slope": 0.1})
+    assert (recipe.vision.grid, recipe.vision.num_images, recipe.vision.options) == (3, 4, {"depth": 2})
+    assert recipe.fusion.projector == ComponentSpec(name="stages")
+    assert recipe.fusion.gate == ComponentSpec(name="dynamic", options={"slope": 0.1})
     assert recipe.fusion.options == {"heads": 4}
-    assert recipe.head == Part(name="crf")
+    assert recipe.head == ComponentSpec(name="crf")
     assert (recipe.train.epochs, recipe.train.lr, recipe.train.head_lr, recipe.train.seed) == (2, 1e-5, None, 1234)
 
 
@@ -105,7 +105,7 @@ task: mner
     assert [(found.location, found.message.code, found.message.fields) for found in problems(write(text))] == [
         ("r.yaml:9", "repeated-key", {"key": "task", "line": 1}),
         ("r.yaml:1", "unknown-choice", {"key": "task", "expected": "'mner' or 'mre'", "found": "'ner'"}),
-        ("r.yaml:2", "unknown-key", {"key": "data.max_lenth", "hint": choices("max_lenth", ["max_length"])}),
+        ("r.yaml:2", "unknown-key", {"key": "data.max_lenth", "hint": did_you_mean("max_lenth", ["max_length"])}),
         ("r.yaml:3", "wrong-type", {"key": "text.name", "expected": "a valid string", "found": "5"}),
         ("r.yaml:4", "wrong-type", {"key": "vision.whole", "expected": "true or false", "found": "1"}),
         ("r.yaml:4", "value-out-of-range", {"key": "vision.objects", "expected": "greater than or equal to 0", "found": "-1"}),
@@ -118,7 +118,7 @@ task: mner
         ("r.yaml:8", "wrong-type", {"key": "train.weight_decay", "expected": "a finite number", "found": "nan"}),
         ("r.yaml:8", "unknown-choice", {"key": "train.precision", "expected": "'auto', 'fp32' or 'bf16'", "found": "'fp8'"}),
         ("r.yaml:8", "wrong-type", {"key": "train.seed", "expected": "a valid integer", "found": "1.5"}),
-        ("r.yaml:7", "unknown-key", {"key": "trian", "hint": choices("trian", ["train"])}),
+        ("r.yaml:7", "unknown-key", {"key": "trian", "hint": did_you_mean("trian", ["train"])}),
     ]
 
 
@@ -212,7 +212,7 @@ def test_findings_of_other_kinds_keep_code_and_fields(values, location, code, fi
     with pytest.raises(ValidationError) as caught:
         Named.model_validate(values)
     (error,) = caught.value.errors()
-    found = explain(error, Origin({(): "r.yaml:1"}), Named)
+    found = format_validation_error(error, SourceLocations({(): "r.yaml:1"}), Named)
     assert (found.location, found.message.code, found.message.fields) == (location, code, fields)
 
 
@@ -226,10 +226,10 @@ def test_a_byte_order_mark_does_no_harm(write):
         ("train.lr=2e-5", lambda r: r.train.lr, 2e-5),
         ("train.head_lr=5e-3", lambda r: r.train.head_lr, 5e-3),
         ("vision=null", lambda r: r.vision, None),
-        ("fusion.gate=flat", lambda r: r.fusion.gate, Part(name="flat")),
+        ("fusion.gate=flat", lambda r: r.fusion.gate, ComponentSpec(name="flat")),
         ("fusion=none", lambda r: r.fusion, FusionSpec(name="none")),
-        ("fusion.gate.slope=2", lambda r: r.fusion.gate, Part(name="dynamic", options={"slope": 2})),
-        ("head.dropout=0.5", lambda r: r.head, Part(name="crf", options={"dropout": 0.5})),
+        ("fusion.gate.slope=2", lambda r: r.fusion.gate, ComponentSpec(name="dynamic", options={"slope": 2})),
+        ("head.dropout=0.5", lambda r: r.head, ComponentSpec(name="crf", options={"dropout": 0.5})),
         ("text={name: a b, encoder: own}", lambda r: r.text, TextSpec(encoder="own", name="a b")),
         ("data.name=a=b", lambda r: r.data.name, "a=b"),
     ],
@@ -245,8 +245,8 @@ def test_later_overrides_win(write):
 @pytest.mark.parametrize(
     ("override", "code", "fields"),
     [
-        ("train.lrr=1", "unknown-key", {"key": "train.lrr", "hint": choices("lrr", TrainSpec.model_fields)}),
-        ("trian.lr=1", "unknown-key", {"key": "trian", "hint": choices("trian", ["train"])}),
+        ("train.lrr=1", "unknown-key", {"key": "train.lrr", "hint": did_you_mean("lrr", TrainSpec.model_fields)}),
+        ("trian.lr=1", "unknown-key", {"key": "trian", "hint": did_you_mean("trian", ["train"])}),
         ("train.lr", "override-without-value", {}),
         ("=5", "override-without-value", {}),
         ("train..lr=5", "override-without-value", {}),
@@ -270,7 +270,7 @@ def test_all_wrong_overrides_are_named_at_once(write):
 
 def test_a_missing_recipe_names_the_nearest_shipped_one():
     for name, file in (("hvpnet_mnr", "hvpnet_mnr"), ("hvpnet_mner", "nowhere/hvpnet_mner.yml")):
-        hint = choices(name, shipped_recipes())
+        hint = did_you_mean(name, shipped_recipes())
         assert "hvpnet_mner" in hint
         with raises(RecipeError, "recipe-missing", file=file, hint=hint):
             load_recipe(file)

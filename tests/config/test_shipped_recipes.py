@@ -26,24 +26,24 @@ def test_a_shipped_recipe_composes_and_says_what_it_is(file):
 
 
 @pytest.mark.parametrize(
-    ("name", "gate", "pictures"),
+    ("name", "gate", "images"),
     [("hvpnet", "dynamic", 4), ("hvpnet_flat", "flat", 4), ("hvpnet_1t3", "1t3", 4), ("hvpnet_onlyobj", "dynamic", 3)],
 )
 @pytest.mark.parametrize(("task", "head"), [("mner", "crf"), ("mre", "entity-start")])
-def test_the_variants_differ_only_where_the_paper_says(name, gate, pictures, task, head):
+def test_the_variants_differ_only_where_the_paper_says(name, gate, images, task, head):
     recipe, full = load_recipe(f"{name}_{task}"), load_recipe(f"hvpnet_{task}")
     assert recipe.vision is not None
     assert recipe.fusion.gate is not None
-    assert (recipe.task, recipe.head.name, recipe.fusion.gate.name, recipe.vision.pictures) == (task, head, gate, pictures)
+    assert (recipe.task, recipe.head.name, recipe.fusion.gate.name, recipe.vision.num_images) == (task, head, gate, images)
     assert (recipe.data, recipe.text, recipe.train) == (full.data, full.text, full.train)
 
 
 @pytest.mark.parametrize(("name", "full"), [("bert_crf_mner", "hvpnet_mner"), ("bert_mre", "hvpnet_mre")])
-def test_the_baselines_are_hvpnet_without_its_pictures(name, full):
+def test_the_baselines_are_hvpnet_without_its_images(name, full):
     assert load_recipe(name) == load_recipe(full, ["vision=null", "fusion=none"])
 
 
-def test_pictures_that_a_head_mixes_cannot_be_masked():
+def test_images_that_a_head_mixes_cannot_be_masked():
     for settings in (["fusion.heads=rows", "vision.missing=zeros"], ["fusion.heads=split"]):
         load_recipe("hvpnet_mner", settings, load_registry())
     with raises(RecipeError, "recipe-invalid") as caught:

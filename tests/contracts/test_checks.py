@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hvpkit.data.readers.base import Dataset, ReaderContext
+from hvpkit.data.readers.base import DatasetSplits, ReaderContext
 from hvpkit.errors import InputError
 from hvpkit.interfaces import (
+    DetectorContext,
     Fused,
     Fusion,
     FusionContext,
@@ -21,10 +22,9 @@ from hvpkit.interfaces import (
     Head,
     HeadContext,
     LevelInfo,
-    ObjectProposer,
-    PrefixShape,
+    ObjectDetector,
+    PrefixConfig,
     Projector,
-    ProposerContext,
     TextBatch,
     TextContext,
     VisionContext,
@@ -35,18 +35,18 @@ from hvpkit.messages import Message
 from hvpkit.model.gates.dynamic import DynamicGate
 from hvpkit.model.heads.classifiers import ClsHead
 from hvpkit.model.heads.crf import CrfHead
-from hvpkit.model.projectors.per_level import StagesProjector
+from hvpkit.model.projectors.per_level import PerLevelProjector
 from hvpkit.model.text.hugging_face import HuggingFaceEncoder
 from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
 from hvpkit.registry import load_registry
 from hvpkit.testing import (
     CheckFailed,
     check_backbone,
+    check_detector,
     check_fusion,
     check_gate,
     check_head,
     check_projector,
-    check_proposer,
     check_reader,
     check_text_encoder,
 )
@@ -94,13 +94,13 @@ class OneForAll(DynamicGate):
 
 
 class Idle(DynamicGate):
-    def __init__(self, shape: PrefixShape) -> None:
+    def __init__(self, shape: PrefixConfig) -> None:
         super().__init__(shape)
         self.unused = nn.Linear(2, 2)
 
 
 class Forgets(DynamicGate):
-    def __init__(self, shape: PrefixShape) -> None:
+    def __init__(self, shape: PrefixConfig) -> None:
         super().__init__(shape)
         self.shift = torch.randn(len(shape.channels))  # neither a parameter nor a buffer
 
@@ -130,7 +130,7 @@ class EmptyIsNan(DynamicGate):
         (Idle, "no-gradient", {"names": ["unused.weight", "unused.bias"]}),
         (Forgets, "state-incomplete", {}),
         (CountsMissing, "missing-image-counts", {}),
-        (EmptyIsNan, "output-not-finite", {"output": "the penalty of a batch whose pictures are all masked"}),
+        (EmptyIsNan, "output-not-finite", {"output": "the penalty of a batch whose images are all masked"}),
     ],
 )
 def test_a_broken_gate(gate: type[Gate], code, fields):
@@ -147,23 +147,23 @@ def test_how_far_numbers_are_apart_is_told():
 
 
 # ---------------------------------------------------------------------------------------------------------------- projectors
-class Narrow(StagesProjector):
-    def __init__(self, shape: PrefixShape) -> None:
+class Narrow(PerLevelProjector):
+    def __init__(self, shape: PrefixConfig) -> None:
         super().__init__(replace(shape, width=3))
 
 
-class Centred(StagesProjector):
+class Centred(PerLevelProjector):
     def forward(self, visual: Visual) -> Tensor:
         levels = super().forward(visual)
         return levels - levels.mean(0, keepdim=True)
 
 
-class LastLevel(StagesProjector):
+class LastLevel(PerLevelProjector):
     def forward(self, visual: Visual) -> Tensor:
         return super().forward(visual)[:, :, -1:]
 
 
-class Fp32Alone(StagesProjector):
+class Fp32Alone(PerLevelProjector):
     def forward(self, visual: Visual) -> Tensor:
         levels = super().forward(visual)
         kept = torch.zeros(levels.shape)
@@ -203,7 +203,7 @@ class Adds(Fusion):
         return Fused(states + seen * self.map(visual.levels[0].mean((1, 3)))[:, None])
 
 
-class NeedsPictures(Adds):
+class NeedsImages(Adds):
     def forward(self, encoder, text, visual, extras, trace=None) -> Fused:
         return Fused(encoder(text).states + self.map(visual.levels[0].mean((1, 3)))[:, None]) if visual else Fused(encoder(text).states)
 
@@ -237,7 +237,7 @@ class TraceDisturbs(Adds):
 
 
 class Unsteady(Adds):
-    def prepare(self, example, encoded) -> dict[str, Tensor]:
+    def build_inputs(self, example, encoded) -> dict[str, Tensor]:
         return {"edges": torch.rand(2)}
 
 
@@ -261,7 +261,7 @@ def test_a_fusion_of_a_stranger_that_keeps_the_contract_passes():
 @pytest.mark.parametrize(
     ("fusion", "code", "fields"),
     [
-        (NeedsPictures, "masked-image-counts", {}),
+        (NeedsImages, "masked-image-counts", {}),
         (KeepsEncoder, "borrowed-module", {}),
         (SeesNeighbours, "batch-changes-output", {"output": "an example"}),
         (SaysNothing, "nothing-fused", {}),
@@ -282,7 +282,7 @@ def test_a_fusion_that_cannot_be_opened_again():
 
 # --------------------------------------------------------------------------------------------------------------------- heads
 class ReadsPadding(ClsHead):
-    def summary(self, fused: Fused, text: TextBatch) -> Tensor:
+    def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
         return fused.states.mean(1)
 
 
@@ -358,7 +358,7 @@ class OneSize(CnnFromScratch):
     [
         (WrongLevels, "output-shape", {"output": "a map"}),
         (Upended, "levels-unordered", {}),
-        (SeesTheBatch, "batch-changes-output", {"output": "a picture's maps"}),
+        (SeesTheBatch, "batch-changes-output", {"output": "an image's maps"}),
         (OneSize, "output-shape", {"output": "pixels", "expected": [3, 64, 64], "found": [3, 32, 32]}),
     ],
 )
@@ -385,8 +385,8 @@ class NoPadding(HuggingFaceEncoder):
 
 
 class IgnoresPrefix(HuggingFaceEncoder):
-    def accept_prefix(self) -> None:
-        super().accept_prefix()
+    def enable_prefix(self) -> None:
+        super().enable_prefix()
 
     def forward(self, text, prefix=None, trace=None):
         return super().forward(text, None, trace)
@@ -450,10 +450,10 @@ SEEN = replace(GOOD, image=Path("/data/a.jpg"))
 def reader_of(*examples: Example, root: str = "/data", labels: Labels = LABELS["mner"], forgetful: bool = False, blind: bool = True):
     times: list[int] = []
 
-    def read(context: ReaderContext) -> Dataset:
+    def read(context: ReaderContext) -> DatasetSplits:
         times.append(1)
         found = [replace(e, image=None) if context.text_only and blind else e for e in examples]
-        return Dataset(labels, {"train": found[len(times) - 1 :] if forgetful else found}, Path(root), "here")
+        return DatasetSplits(labels, {"train": found[len(times) - 1 :] if forgetful else found}, Path(root), "here")
 
     return read
 
@@ -493,15 +493,15 @@ def test_examples_that_do_not_hold_together(tags, code, fields):
 
 
 # ----------------------------------------------------------------------------------------------------------------- detectors
-class Annotated(ObjectProposer):
+class Annotated(ObjectDetector):
     """Finds what the example brings, one object an image."""
 
     version = "1"
 
-    def __init__(self, context: ProposerContext) -> None:
+    def __init__(self, context: DetectorContext) -> None:
         self.calls = 0
 
-    def propose(self, queries):
+    def detect(self, queries):
         self.calls += 1
         return [[VisualObject(box=query.example.objects[0].box, score=0.5)] for query in queries]
 
@@ -511,32 +511,32 @@ class Nameless(Annotated):
 
 
 class Skips(Annotated):
-    def propose(self, queries):
-        return super().propose(queries)[1:]
+    def detect(self, queries):
+        return super().detect(queries)[1:]
 
 
 class Counts(Annotated):
-    def propose(self, queries):
-        return [found * self.calls for found in super().propose(queries)]
+    def detect(self, queries):
+        return [found * self.calls for found in super().detect(queries)]
 
 
 class Boundless(Annotated):
-    def propose(self, queries):
-        return [[replace(item, score=1.5) for item in found] for found in super().propose(queries)]
+    def detect(self, queries):
+        return [[replace(item, score=1.5) for item in found] for found in super().detect(queries)]
 
 
 class Fixed(Annotated):
-    def propose(self, queries):
+    def detect(self, queries):
         return [[VisualObject(box=Box(1, 1, 9, 9), score=0.5)] for _ in queries]
 
 
 class Refuses(Annotated):
-    def propose(self, queries):
+    def detect(self, queries):
         return [InputError("os-error", reason="odd", file="") for _ in queries]
 
 
 def test_a_detector_of_a_stranger_that_keeps_the_contract_passes():
-    check_proposer(Annotated)
+    check_detector(Annotated)
 
 
 @pytest.mark.parametrize(
@@ -550,9 +550,9 @@ def test_a_detector_of_a_stranger_that_keeps_the_contract_passes():
         (Refuses, "detector-refuses-image", {"reason": Message("os-error", reason="odd", file="")}),
     ],
 )
-def test_a_broken_detector(detector: type[ObjectProposer], code, fields):
+def test_a_broken_detector(detector: type[ObjectDetector], code, fields):
     with fails(code, **fields):
-        check_proposer(detector)
+        check_detector(detector)
 
 
 def test_the_checks_leave_random_numbers_as_they_were():

@@ -15,18 +15,18 @@ from hvpkit.interfaces import TextContext, TextEncoder
 from hvpkit.registry import KINDS, Component, load_registry
 from hvpkit.testing import (
     check_backbone,
+    check_detector,
     check_fusion,
     check_gate,
     check_head,
     check_projector,
-    check_proposer,
     check_reader,
     check_text_encoder,
 )
 from hvpkit.testing.inputs import EXAMPLES
 from hvpkit.types import Task
 
-COMPONENTS = load_registry().all()
+COMPONENTS = load_registry().components()
 DETECTORS = ("grounding-dino", "mm-grounding-dino", "owlv2", "omdet-turbo")
 OPTIONS = {
     ("text encoder", "bert-from-scratch"): {"width": 16, "layers": 2, "heads": 2},
@@ -103,7 +103,7 @@ def test_fusion(component, task):
 
 def encoder_for(fusion: Component, task: Task) -> TextEncoder | None:
     """Make an encoder that gives all that a fusion needs, the first that is registered; None: the usual one does."""
-    needs = fusion.needs - {"pictures"}
+    needs = fusion.needs - {"images"}
     if needs <= load_registry().get("text encoder", "bert-from-scratch").provides:
         return None
     fitting = [c for c in COMPONENTS if c.kind == "text encoder" and needs <= c.provides and "name" not in options_of(c)]
@@ -123,8 +123,8 @@ def dataset_for(name: str, task: str, folder: Path) -> Path:
     if name == "mnre":
         for split in ("train", "val", "test"):
             write_pairs(folder / "mnre" / f"mnre_{split}.txt", [pair(), pair("b.jpg", "None")])
-        for picture in ("a.jpg", "b.jpg"):
-            draw(folder / "mnre" / "img_org" / picture)
+        for image in ("a.jpg", "b.jpg"):
+            draw(folder / "mnre" / "img_org" / image)
     elif name == "jsonl":
         spans = {"head": {"start": 0, "end": 1}, "tail": {"start": 2, "end": 3}, "relation": "peer"}
         labels = {"tags": ["B-PER", "O", "B-LOC"]} if task == "mner" else spans
@@ -147,4 +147,4 @@ def test_reader(component, task, tmp_path):
 def test_proposer(component, detector_folder):
     options = {"weights": str(detector_folder(component.name))} if component.name in DETECTORS else {}
     options |= {"weights": "random", "side": 64, "regions": 8} if "side" in component.options else {}
-    check_proposer(component.factory, reads_phrases="phrases" in component.needs, **options)
+    check_detector(component.factory, reads_phrases="phrases" in component.needs, **options)

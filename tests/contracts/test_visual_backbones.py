@@ -64,12 +64,12 @@ def test_pixels_are_normalised_and_sized_as_its_preprocessor_says(backbone_folde
     (folder / "preprocessor_config.json").write_text(json.dumps(said))
     backbone = hugging_face(VisionContext(), weights=str(folder))
     expected = torch.tensor([1.0, -1.0, 0.1])[:, None, None].expand(3, 96, 96)
-    picture = Image.new("RGB", (7, 9), (255, 0, 51))
-    torch.testing.assert_close(backbone.transform(picture), expected)
+    image = Image.new("RGB", (7, 9), (255, 0, 51))
+    torch.testing.assert_close(backbone.transform(image), expected)
     backbone.save(tmp_path / "saved")
     reopened = hugging_face(VisionContext(None, tmp_path / "saved"), weights="imagenet")
-    assert torch.equal(reopened.transform(picture), backbone.transform(picture))
-    assert hugging_face(VisionContext(64), weights=str(folder)).transform(picture).shape == (3, 64, 64)
+    assert torch.equal(reopened.transform(image), backbone.transform(image))
+    assert hugging_face(VisionContext(64), weights=str(folder)).transform(image).shape == (3, 64, 64)
 
 
 def test_a_preprocessor_that_does_not_normalise_is_followed(backbone_folder, tmp_path):

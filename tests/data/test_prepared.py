@@ -8,7 +8,7 @@ import shutil
 import pytest
 from raising import raises
 
-from hvpkit.data.prepared import open_prepared, staged, write_prepared, write_records
+from hvpkit.data.prepared import atomic_directory, open_prepared, write_prepared, write_records
 from hvpkit.errors import DataError
 from hvpkit.labels.inventory import MNRE_RELATIONS, relation_labels, tag_labels
 from hvpkit.types import Box, Example, Labels, Span, VisualObject
@@ -20,13 +20,13 @@ def examples(root):
     crop = VisualObject(root / "crops" / "c.png", Box(0, 1.5, 3, 4), "the tower", 0.25)
     return [
         Example("a", ("Ann", "sings"), ("B-PER", "O"), image=root / "p" / "ä b.jpg", objects=(crop, VisualObject(box=Box(0, 0, 2, 2)))),
-        Example("b", ("☂", "\u2028"), ("O", "O"), notes={"clue": "small"}),
+        Example("b", ("☂", "\u2028"), ("O", "O"), metadata={"clue": "small"}),
     ]
 
 
 def write(folder, root, splits=None, name="mine", labels=TAGS, **options):
     splits = {"train": examples(root)} if splits is None else splits
-    return write_prepared(folder, name=name, task=labels.task, labels=labels, splits=splits, pictures_root=root, source="a test", **options)
+    return write_prepared(folder, name=name, task=labels.task, labels=labels, splits=splits, images_root=root, source="a test", **options)
 
 
 def test_what_was_written_is_what_is_read(tmp_path):
@@ -47,20 +47,20 @@ def test_pairs_are_kept_with_their_spans(tmp_path):
     assert open_prepared(tmp_path / "out").examples("test") == [example]
 
 
-def test_a_folder_with_its_pictures_inside_can_be_moved(tmp_path):
-    with staged(tmp_path / "out", "made") as stage:
-        (stage / "pictures").mkdir()
-        (stage / "pictures" / "a.png").touch()
-        example = Example("a", ("x",), ("O",), image=stage / "pictures" / "a.png")
-        write_records(stage, name="made", task="mner", labels=TAGS, splits={"train": [example]}, pictures_root=stage, source="made")
+def test_a_folder_with_its_images_inside_can_be_moved(tmp_path):
+    with atomic_directory(tmp_path / "out", "made") as stage:
+        (stage / "images").mkdir()
+        (stage / "images" / "a.png").touch()
+        example = Example("a", ("x",), ("O",), image=stage / "images" / "a.png")
+        write_records(stage, name="made", task="mner", labels=TAGS, splits={"train": [example]}, images_root=stage, source="made")
     shutil.move(tmp_path / "out", tmp_path / "moved")
     [example] = open_prepared(tmp_path / "moved").examples("train")
-    assert example.image == tmp_path / "moved" / "pictures" / "a.png"
+    assert example.image == tmp_path / "moved" / "images" / "a.png"
     assert example.image.is_file()
 
 
-@pytest.mark.parametrize(("moved", "pictures"), [("new/data/out", "old/p"), ("new", "new/p")], ids=["alone", "with its pictures"])
-def test_pictures_are_found_when_a_folder_is_moved(tmp_path, moved, pictures):
+@pytest.mark.parametrize(("moved", "images"), [("new/data/out", "old/p"), ("new", "new/p")], ids=["alone", "with its images"])
+def test_images_are_found_when_a_folder_is_moved(tmp_path, moved, images):
     (tmp_path / "old" / "p").mkdir(parents=True)
     (tmp_path / "old" / "p" / "ä b.jpg").touch()
     (tmp_path / "old" / "data").mkdir()
@@ -68,11 +68,11 @@ def test_pictures_are_found_when_a_folder_is_moved(tmp_path, moved, pictures):
     (tmp_path / moved).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(tmp_path / "old" / ("data/out" if moved.endswith("out") else ""), tmp_path / moved)
     [first, _] = open_prepared(tmp_path / "new" / "data" / "out").examples("train")
-    assert first.image == tmp_path / pictures / "ä b.jpg"
+    assert first.image == tmp_path / images / "ä b.jpg"
     assert first.image.is_file()
 
 
-def test_pictures_where_another_user_lets_nobody_in_are_not_there(tmp_path, monkeypatch):
+def test_images_where_another_user_lets_nobody_in_are_not_there(tmp_path, monkeypatch):
     write(tmp_path / "out", tmp_path / "closed")
     data = open_prepared(tmp_path / "out")
 
@@ -81,10 +81,10 @@ def test_pictures_where_another_user_lets_nobody_in_are_not_there(tmp_path, monk
 
     with monkeypatch.context() as patched:
         patched.setattr("os.stat", stat)
-        assert data.pictures_root == tmp_path / "closed"
+        assert data.images_root == tmp_path / "closed"
 
 
-def test_a_folder_whose_pictures_are_gone_names_where_they_were(tmp_path):
+def test_a_folder_whose_images_are_gone_names_where_they_were(tmp_path):
     write(tmp_path / "out", tmp_path / "gone")
     assert open_prepared(tmp_path / "out").examples("train")[0].image == tmp_path / "gone" / "p" / "ä b.jpg"
 
@@ -97,7 +97,7 @@ def test_what_a_killed_process_left_goes_with_the_next_one_and_that_of_others_st
 
 
 def test_two_processes_do_not_write_one_folder(tmp_path):
-    with staged(tmp_path / "out", "made"), raises(DataError, "prepared-in-use", folder=tmp_path / "out"):
+    with atomic_directory(tmp_path / "out", "made"), raises(DataError, "prepared-in-use", folder=tmp_path / "out"):
         write(tmp_path / "out", tmp_path)
 
 
@@ -273,9 +273,9 @@ def test_an_example_that_does_not_fit_is_refused(tmp_path, example, code, fields
     assert not (tmp_path / "out").exists()
 
 
-def test_a_picture_outside_the_pictures_folder_is_refused(tmp_path):
-    with raises(DataError, "image-outside-folder", image=str(tmp_path / "x.png"), folder=tmp_path / "pictures"):
-        write(tmp_path / "out", tmp_path / "pictures", {"train": [Example("a", ("x",), ("O",), image=tmp_path / "x.png")]})
+def test_a_image_outside_the_images_folder_is_refused(tmp_path):
+    with raises(DataError, "image-outside-folder", image=str(tmp_path / "x.png"), folder=tmp_path / "images"):
+        write(tmp_path / "out", tmp_path / "images", {"train": [Example("a", ("x",), ("O",), image=tmp_path / "x.png")]})
 
 
 def test_a_pair_without_its_tail_is_refused(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from raising import raises
 
-from hvpkit.data.shuffle_images import shuffle_pictures
+from hvpkit.data.shuffle_images import shuffle_images
 from hvpkit.errors import DataError
 from hvpkit.types import Example, VisualObject
 
@@ -17,8 +17,8 @@ def example(number: int, image: str | None, objects: tuple[str, ...] = ()) -> Ex
 EXAMPLES = [example(i, f"{i}.jpg", (f"{i}_crop.jpg",)) for i in range(20)] + [example(20, None)]
 
 
-def test_every_example_gets_the_picture_and_objects_of_another_and_keeps_its_text():
-    found = shuffle_pictures(EXAMPLES, 1)
+def test_every_example_gets_the_image_and_objects_of_another_and_keeps_its_text():
+    found = shuffle_images(EXAMPLES, 1)
     for before, after in zip(EXAMPLES, found, strict=True):
         assert (after.id, after.words, after.tags) == (before.id, before.words, before.tags)
     for before, after in zip(EXAMPLES[:20], found, strict=False):
@@ -29,30 +29,30 @@ def test_every_example_gets_the_picture_and_objects_of_another_and_keeps_its_tex
 
 
 def test_the_seed_fixes_who_gets_what():
-    assert shuffle_pictures(EXAMPLES, 1) == shuffle_pictures(EXAMPLES, 1) != shuffle_pictures(EXAMPLES, 2)
+    assert shuffle_images(EXAMPLES, 1) == shuffle_images(EXAMPLES, 1) != shuffle_images(EXAMPLES, 2)
 
 
-def test_examples_that_share_a_picture_do_not_get_it_back():
+def test_examples_that_share_a_image_do_not_get_it_back():
     pairs = [example(i, "same.jpg" if i < 4 else f"{i}.jpg", (f"crop{i}.jpg",)) for i in range(7)]
     for seed in range(10):
-        found = shuffle_pictures(pairs, seed)
+        found = shuffle_images(pairs, seed)
         assert all(after.image != Path("same.jpg") for after in found[:4])
         assert len({after.image for after in found[:4]}) == 1
 
 
-def test_a_single_picture_cannot_be_exchanged():
+def test_a_single_image_cannot_be_exchanged():
     with raises(DataError, "only-one-image"):
-        shuffle_pictures([example(1, "a.jpg"), example(2, "a.jpg"), example(3, None)], 0)
+        shuffle_images([example(1, "a.jpg"), example(2, "a.jpg"), example(3, None)], 0)
 
 
-def test_objects_alone_are_shuffled_too_and_no_pictures_at_all_are_no_fault():
-    found = shuffle_pictures([example(1, None, ("a.jpg",)), example(2, None, ("b.jpg",))], 0)
+def test_objects_alone_are_shuffled_too_and_no_images_at_all_are_no_fault():
+    found = shuffle_images([example(1, None, ("a.jpg",)), example(2, None, ("b.jpg",))], 0)
     assert [each.objects[0].image for each in found] == [Path("b.jpg"), Path("a.jpg")]
-    assert shuffle_pictures([example(1, None)], 0) == [example(1, None)]
+    assert shuffle_images([example(1, None)], 0) == [example(1, None)]
 
 
 @pytest.mark.parametrize(("seed", "crops"), [(0, "c0 a0 c0 a1 b0 c0"), (1, "b0 c0 b1 c0 a0 b0")])
-def test_each_picture_passes_to_one_other_and_the_objects_of_its_examples_are_handed_on_in_turn(seed, crops):
+def test_each_image_passes_to_one_other_and_the_objects_of_its_examples_are_handed_on_in_turn(seed, crops):
     given = [example(i, f"{name[0]}.jpg", (f"{name}.jpg",)) for i, name in enumerate("a0 b0 a1 b1 c0 a2".split())]
-    found = [(after.image.stem, after.objects[0].image.stem) for after in shuffle_pictures(given, seed)]
+    found = [(after.image.stem, after.objects[0].image.stem) for after in shuffle_images(given, seed)]
     assert found == [(name[0], name) for name in crops.split()]

@@ -1,4 +1,4 @@
-"""Every kind of bad or odd picture goes through object finding: an error in its place, or an answer, and the others unharmed."""
+"""Every kind of bad or odd image goes through object finding: an error in its place, or an answer, and the others unharmed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pytest
 from PIL import Image, ImageDraw
 
 from hvpkit.config.recipe import ObjectsSpec
-from hvpkit.detection.pipeline import ObjectFinder
-from hvpkit.errors import PictureError
+from hvpkit.detection.pipeline import DetectionPipeline
+from hvpkit.errors import ImageError
 from hvpkit.registry import load_registry
 from hvpkit.types import Example
 
 
 def disc(mode="RGB", size=(120, 90)):
-    picture = Image.new("RGB", size, "white")
-    ImageDraw.Draw(picture).ellipse((20, 20, 70, 70), fill="navy")
-    return picture.convert(mode)
+    image = Image.new("RGB", size, "white")
+    ImageDraw.Draw(image).ellipse((20, 20, 70, 70), fill="navy")
+    return image.convert(mode)
 
 
 def bomb(file):
@@ -76,11 +76,11 @@ ODD = {
 
 def find(folder, names):
     settings = ObjectsSpec.model_validate({"proposer": "saliency", "threshold": 0.2})
-    finder = ObjectFinder.open(settings, load_registry(), batch_size=4)
-    return list(finder.find([(Example(name, ("a",), image=folder / name), None) for name in names]))
+    finder = DetectionPipeline.open(settings, load_registry(), batch_size=4)
+    return list(finder.detect([(Example(name, ("a",), image=folder / name), None) for name in names]))
 
 
-def test_each_bad_picture_gives_its_error_and_leaves_the_others_alone(tmp_path):
+def test_each_bad_image_gives_its_error_and_leaves_the_others_alone(tmp_path):
     disc().save(tmp_path / "sound.png")
     names = []
     for name, make in BAD.items():
@@ -88,21 +88,21 @@ def test_each_bad_picture_gives_its_error_and_leaves_the_others_alone(tmp_path):
         names += [name, "sound.png"]
     found = find(tmp_path, names)
     for name, answer in zip(names[::2], found[::2], strict=True):
-        assert isinstance(answer, PictureError), name
+        assert isinstance(answer, ImageError), name
         assert (answer.code, answer.fields["file"]) == (CODES[name], tmp_path / name)
     assert len(set(found[1::2])) == 1
     assert found[1][0].box
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_the_object_of_each_odd_picture_is_found_upright(tmp_path, name):
+def test_the_object_of_each_odd_image_is_found_upright(tmp_path, name):
     ODD[name](tmp_path / name)
     [[item]] = find(tmp_path, [name])
     edges = (item.box.left, item.box.top, item.box.right, item.box.bottom)
     assert edges == pytest.approx((20, 20, 71, 71), abs=4)
 
 
-def test_pictures_of_a_pixel_and_of_many_are_looked_at(tmp_path):
+def test_images_of_a_pixel_and_of_many_are_looked_at(tmp_path):
     Image.new("RGB", (1, 1), "red").save(tmp_path / "one.png")
     disc().resize((4800, 3600)).save(tmp_path / "large.jpg")
     one, large = find(tmp_path, ["one.png", "large.jpg"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hvpkit.config.recipe import ObjectsSpec
-from hvpkit.detection.nms import select
+from hvpkit.detection.nms import select_boxes
 from hvpkit.types import Box, VisualObject
 
 
@@ -32,25 +32,25 @@ def test_suppression_across_phrases_is_that_of_a_plain_loop():
     for candidate in sorted(boxes, key=lambda box: -box.score):
         if all(iou(candidate.box, kept.box) <= 0.4 for kept in expected):
             expected.append(candidate)
-    found = select(boxes, (100, 100), settings(overlap=0.4, most=100))
+    found = select_boxes(boxes, (100, 100), settings(overlap=0.4, most=100))
     assert [box.score for box in found] == [box.score for box in expected]
 
 
 def test_the_best_come_first_from_the_threshold_on():
     boxes = [item(0, 0, 9, 9, score=0.2), item(20, 0, 29, 9, score=0.9), item(40, 0, 49, 9, score=0.3), item(60, 0, 69, 9, score=0.5)]
-    assert [box.score for box in select(boxes, (99, 99), settings(threshold=0.3, most=2))] == [0.9, 0.5]
-    assert [box.score for box in select(boxes, (99, 99), settings(threshold=0.3))] == [0.9, 0.5, 0.3]
+    assert [box.score for box in select_boxes(boxes, (99, 99), settings(threshold=0.3, most=2))] == [0.9, 0.5]
+    assert [box.score for box in select_boxes(boxes, (99, 99), settings(threshold=0.3))] == [0.9, 0.5, 0.3]
 
 
 def test_boxes_are_clipped_and_small_or_broken_ones_dropped():
     boxes = [item(-9, 5, 50, 200), item(1, 1, 4, 50), item(120, 5, 150, 50), item(0, 0, float("nan"), 9), item(5, 5, 2, 9)]
-    [kept] = select(boxes, (100, 80), settings())
+    [kept] = select_boxes(boxes, (100, 80), settings())
     assert kept.box == Box(0, 5, 50, 80)
 
 
 def test_objects_without_a_score_are_certain_and_crop_files_stay(tmp_path):
     boxes = [item(0, 0, 9, 9, score=0.8), item(20, 0, 29, 9, score=None), VisualObject(tmp_path / "a.png")]
-    assert [box.score for box in select(boxes, (99, 99), settings(threshold=0.5))] == [None, None, 0.8]
+    assert [box.score for box in select_boxes(boxes, (99, 99), settings(threshold=0.5))] == [None, None, 0.8]
 
 
 @pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"most": 0}, {"overlap": -1}, {"smallest": 0}, {"phrases": "rules"}])

@@ -6,14 +6,14 @@ import pytest
 from raising import raises
 
 from hvpkit.detection.noun_phrases import clean, noun_phrases
-from hvpkit.detection.phrases import MOST, TYPES, check_phrases, default_phrases, extractor
-from hvpkit.errors import ComponentError, InputError, choices
-from hvpkit.labels.word_tokenizer import split_words
+from hvpkit.detection.phrases import MOST, TYPES, build_phrase_extractor, check_phrases, default_phrases
+from hvpkit.errors import ComponentError, InputError, did_you_mean
+from hvpkit.labels.word_tokenizer import tokenize
 from hvpkit.types import Example, Span
 
 
 def words(text):
-    return tuple(word.text for word in split_words(text))
+    return tuple(word.text for word in tokenize(text))
 
 
 PAIR = Example("1", ("Ann", "of", "#", "NewYork"), head=Span(0, 1), tail=Span(2, 4))
@@ -43,18 +43,18 @@ def test_tokens_are_cleaned(token, parts):
 
 
 def test_mentions_are_head_and_tail_without_marks():
-    assert extractor(["mentions"])(PAIR) == ("Ann", "NewYork")
+    assert build_phrase_extractor(["mentions"])(PAIR) == ("Ann", "NewYork")
 
 
 def test_two_pairs_of_one_tweet_have_phrases_of_their_own():
     other = Example("2", PAIR.words, head=Span(2, 4), tail=Span(0, 1))
-    assert extractor(["mentions"])(PAIR) != extractor(["mentions"])(other)
+    assert build_phrase_extractor(["mentions"])(PAIR) != build_phrase_extractor(["mentions"])(other)
 
 
 def test_kinds_add_up_and_a_phrase_stands_once():
-    assert extractor(["mentions", "types", "mentions"])(PAIR) == ("Ann", "NewYork", *TYPES)
+    assert build_phrase_extractor(["mentions", "types", "mentions"])(PAIR) == ("Ann", "NewYork", *TYPES)
     many = Example("3", tuple(word for i in range(40) for word in ("the", f"thing{chr(97 + i % 26)}{i}", ",")))
-    assert len(extractor(["rules"])(many)) == MOST
+    assert len(build_phrase_extractor(["rules"])(many)) == MOST
 
 
 def test_mentions_are_the_default_of_pairs_alone():
@@ -62,14 +62,14 @@ def test_mentions_are_the_default_of_pairs_alone():
     check_phrases(["mentions", "types"], "mre")
     with raises(InputError, "mentions-need-pairs"):
         check_phrases(["mentions"], "mner")
-    with raises(InputError, "unknown-phrases", name="rule", hint=choices("rule", ["rules"])):
+    with raises(InputError, "unknown-phrases", name="rule", hint=did_you_mean("rule", ["rules"])):
         check_phrases(["rule"], "mner")
 
 
 def test_a_pipeline_that_is_not_there_is_told_with_what_to_do(tmp_path):
     pytest.importorskip("spacy")
     with raises(ComponentError, "spacy-pipeline-unopenable", pipeline=str(tmp_path / "none"), default="en_core_web_sm"):
-        extractor([f"spacy:{tmp_path / 'none'}"])
+        build_phrase_extractor([f"spacy:{tmp_path / 'none'}"])
 
 
 def test_noun_chunks_of_a_pipeline_are_phrases_read_once(tmp_path, monkeypatch):
@@ -92,7 +92,7 @@ def test_noun_chunks_of_a_pipeline_are_phrases_read_once(tmp_path, monkeypatch):
     for _ in range(25):
         language.update([lesson], sgd=step)
     language.to_disk(tmp_path / "pipeline")
-    phrases, read = extractor([f"spacy:{tmp_path / 'pipeline'}"]), []
+    phrases, read = build_phrase_extractor([f"spacy:{tmp_path / 'pipeline'}"]), []
     monkeypatch.setattr(spacy.Language, "__call__", lambda self, text, call=spacy.Language.__call__: read.append(text) or call(self, text))
     for name in "12":
         assert phrases(Example(name, ("RT", "the", "cat", "sees", "a", "dog"))) == ("cat", "dog")

@@ -29,7 +29,7 @@ def ground(kind, width, height, rng):
 
 
 def drawn(seed):
-    """Draw one object at a random place; gives the picture and the object's box."""
+    """Draw one object at a random place; gives the image and the object's box."""
     rng = np.random.default_rng(seed)
     width, height = (int(side) for side in rng.integers(100, 400, 2))
     pixels, grounds = ground(GROUNDS[seed % len(GROUNDS)], width, height, rng)
@@ -38,8 +38,8 @@ def drawn(seed):
         colour = rng.integers(0, 256, 3)
     across, down = int(width * rng.uniform(0.2, 0.6)), int(height * rng.uniform(0.2, 0.6))
     left, top = int(rng.integers(0, width - across)), int(rng.integers(0, height - down))
-    picture = Image.fromarray(pixels)
-    pen, corners, fill = ImageDraw.Draw(picture), (left, top, left + across - 1, top + down - 1), tuple(map(int, colour))
+    image = Image.fromarray(pixels)
+    pen, corners, fill = ImageDraw.Draw(image), (left, top, left + across - 1, top + down - 1), tuple(map(int, colour))
     shape = SHAPES[seed // len(GROUNDS) % len(SHAPES)]
     if shape == "ellipse":
         pen.ellipse(corners, fill=fill)
@@ -47,7 +47,7 @@ def drawn(seed):
         pen.rectangle(corners, fill=fill)
     else:
         pen.polygon([(left, corners[3]), (corners[2], corners[3]), (left + across // 2, top)], fill=fill)
-    return picture, (left, top, left + across, top + down)
+    return image, (left, top, left + across, top + down)
 
 
 def overlap(box, other):
@@ -61,24 +61,24 @@ def overlap(box, other):
 def test_single_objects_on_plain_and_textured_ground_are_found():
     hits = []
     for seed in range(45):
-        picture, box = drawn(seed)
-        found = [item for item in salient(picture, picture.size) if item.score >= 0.2][:3]
+        image, box = drawn(seed)
+        found = [item for item in salient(image, image.size) if item.score >= 0.2][:3]
         hits.append(any(overlap(item.box, box) > 0.5 for item in found))
     assert np.mean(hits) >= 0.9
 
 
-def test_a_plain_picture_has_no_object():
+def test_a_plain_image_has_no_object():
     assert salient(Image.new("RGB", (90, 60), "teal"), (90, 60)) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (8, 6)])
-def test_pictures_of_a_few_pixels_are_looked_at(size):
+def test_images_of_a_few_pixels_are_looked_at(size):
     assert salient(Image.new("RGB", size, "red"), size) == []
 
 
-def test_boxes_are_in_pixels_of_the_whole_picture():
-    picture, _ = drawn(3)
-    small, large = salient(picture, picture.size)[0].box, salient(picture, (picture.width * 3, picture.height * 3))[0].box
+def test_boxes_are_in_pixels_of_the_whole_image():
+    image, _ = drawn(3)
+    small, large = salient(image, image.size)[0].box, salient(image, (image.width * 3, image.height * 3))[0].box
     assert (large.left, large.bottom) == pytest.approx((small.left * 3, small.bottom * 3))
 
 

@@ -11,7 +11,7 @@ from hvpkit.errors import DataError
 from hvpkit.evaluation.evaluate import evaluate, group_scores, score_predictions, write_predictions
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.synthetic.generate import generate
-from hvpkit.synthetic.upper_bounds import ceilings, groups
+from hvpkit.synthetic.upper_bounds import group_examples, upper_bounds
 from hvpkit.types import Entity, Relation, Span
 
 
@@ -25,7 +25,7 @@ def demo(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def demo_model(demo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    recipe = tiny.recipe(folder, demo.folder, demo.manifest.task, pictures=False)
+    recipe = tiny.recipe(folder, demo.folder, demo.manifest.task, images=False)
     return open_model_folder(tiny.save_tiny_model(folder / "model", recipe, demo))
 
 
@@ -46,7 +46,7 @@ def test_every_group_of_a_generated_split_is_scored_beside_its_ceilings(demo, de
     assert set(found.groups) == set(facts) >= {"all", "open", "settled", "none", "texture", "shape", "small", "scene"}
     for name, group in found.groups.items():
         assert (group.examples, group.gold) == (facts[name]["examples"], facts[name]["gold"])
-        assert (group.text_ceiling, group.picture_ceiling) == (facts[name]["text"], facts[name]["picture"])
+        assert (group.text_ceiling, group.image_ceiling) == (facts[name]["text"], facts[name]["image"])
         assert 0 <= group.f1 <= 1
     assert found.groups["all"].f1 == found.scores.overall.f1
 
@@ -69,16 +69,16 @@ def test_who_knows_all_answers_scores_one_in_every_group(demo):
 
 def test_groups_share_the_examples_out_by_openness_and_by_clue(demo):
     examples = demo.examples("test")
-    found = groups(examples)
+    found = group_examples(examples)
     assert found["all"] == examples
     assert len(found["open"]) + len(found["settled"]) == len(examples)
     assert sum(len(found[clue]) for clue in set(found) - {"all", "open", "settled"}) == len(examples)
-    assert list(ceilings(examples)) == list(found)
+    assert list(upper_bounds(examples)) == list(found)
 
 
 def test_groups_without_examples_are_left_out(demo):
     settled = [example for example in demo.examples("test") if example.notes["open"] == "no"]
-    assert "open" not in groups(settled)
+    assert "open" not in group_examples(settled)
 
 
 def test_a_split_without_known_ceilings_has_no_groups(demo_model):

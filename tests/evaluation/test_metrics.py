@@ -8,7 +8,7 @@ from seqeval.metrics import classification_report as entity_report
 from sklearn.metrics import classification_report as class_report
 
 from hvpkit.evaluation.metrics import Score, entity_scores, relation_scores
-from hvpkit.labels.bio import runs
+from hvpkit.labels.bio import decode_bio
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG")
 CLASSES = ("None", "/per/per/peer", "/per/loc/place_of_birth", "/org/org/subsidiary")
@@ -26,7 +26,7 @@ def counted(gold: list[list[str]], predicted: list[list[str]], kind: str | None 
     """Precision, recall and F1 over whole entities, counted by hand."""
 
     def found(rows: list[list[str]]) -> set[tuple[int, object]]:
-        return {(i, run) for i, row in enumerate(rows) for run in runs(row) if kind in (None, run.type)}
+        return {(i, run) for i, row in enumerate(rows) for run in decode_bio(row) if kind in (None, run.type)}
 
     right, said, there = len(found(gold) & found(predicted)), len(found(predicted)), len(found(gold))
     precision, recall = right / said if said else 0.0, right / there if there else 0.0
@@ -42,7 +42,7 @@ def test_entity_scores_are_counted_over_whole_entities(seed):
     gold, predicted = random_rows(seed, TAGS, noise=seed % 5 / 5)
     scores = entity_scores(gold, predicted)
     assert scores.overall == approximately(counted(gold, predicted))
-    types = {run.type for row in (*gold, *predicted) for run in runs(row)}
+    types = {run.type for row in (*gold, *predicted) for run in decode_bio(row)}
     assert scores.by_label == {kind: approximately(counted(gold, predicted, kind)) for kind in types}
     same = [a == b for one, other in zip(gold, predicted, strict=True) for a, b in zip(one, other, strict=True)]
     assert scores.accuracy == pytest.approx(sum(same) / len(same))

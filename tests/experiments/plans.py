@@ -9,7 +9,7 @@ import tiny
 
 from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.plan import Plan
-from hvpkit.experiments.results import Data, Outcomes, Result, Score
+from hvpkit.experiments.results import DataInfo, Outcomes, Result, RunScore
 
 PLAN = """title: Tiny
 systems:
@@ -45,8 +45,8 @@ def result(run: PlannedRun, found: list[tuple[int, int, int]], **fields: Any) ->
     """Make a result whose scores follow from what was found in each example."""
     correct, given, gold = (list(column) for column in zip(*found, strict=True))
     precision, recall = sum(correct) / max(1, sum(given)), sum(correct) / max(1, sum(gold))
-    score = Score(precision=precision, recall=recall, f1=2 * sum(correct) / max(1, sum(given) + sum(gold)))
-    data = Data(name=run.dataset, fingerprint="f" * 16, examples={"train": 12, "dev": 6, "test": len(correct)}, pictures={"test": 0})
+    score = RunScore(precision=precision, recall=recall, f1=2 * sum(correct) / max(1, sum(given) + sum(gold)))
+    data = DataInfo(name=run.dataset, fingerprint="f" * 16, examples={"train": 12, "dev": 6, "test": len(correct)}, images={"test": 0})
     base = {"run": run, "data": data, "encoder": "small", "dev": score, "test": score, "seconds": 3.0}
     return Result(**(base | {"outcomes": Outcomes(correct=correct, predicted=given, gold=gold)} | fields))
 

@@ -5,7 +5,7 @@ from experiments import plans
 from raising import raises
 
 from hvpkit.config.loading import recipe_from_text, shipped_recipes
-from hvpkit.errors import PlanError, choices
+from hvpkit.errors import PlanError, did_you_mean
 from hvpkit.experiments.expand import expand
 from hvpkit.experiments.plan import load_plan
 from hvpkit.messages import Message
@@ -22,7 +22,7 @@ def test_a_system_runs_on_the_datasets_of_its_tasks_with_every_seed_and_share(tm
     assert len({run.name for run in runs}) == len(runs)
     for run in runs:
         recipe = recipe_from_text(run.recipe)
-        assert (recipe.train.seed, recipe.train.share, recipe.train.shots) == (run.seed, run.share, run.shots)
+        assert (recipe.train.seed, recipe.train.fraction, recipe.train.shots) == (run.seed, run.share, run.shots)
         assert (recipe.vision is None) == (run.system == "alone")
         assert recipe.task == run.task == {"people": "mner", "pairs": "mre"}[run.dataset]
 
@@ -82,7 +82,7 @@ def refused(file, old, new) -> PlanError:
             "pairs: {",
             "twitter2071: {}\n  pairs: {",
             7,
-            ("dataset-unknown", {"name": "twitter2071", "hint": choices("twitter2071", ["twitter2017", "twitter2015"])}),
+            ("dataset-unknown", {"name": "twitter2071", "hint": did_you_mean("twitter2071", ["twitter2017", "twitter2015"])}),
         ),
         ("[mner.yaml, mre.yaml]", "[mner.yaml, mner.yaml]", 3, ("recipes-of-one-task", {"system": "with", "task": "mner"})),
         ("seeds: [1, 2]", "seeds: [1, 1]", 8, ("run-repeated", {"run": "with.people.seed1"})),
@@ -111,7 +111,7 @@ def test_what_cannot_be_run_is_told_with_its_line(tmp_path, mner_data, mre_data,
 def test_an_unknown_recipe_is_told_with_its_line_and_the_nearest(tmp_path, mner_data, mre_data):
     file = plans.write(tmp_path, mner_data, mre_data)
     [problem] = refused(file, "[mner.yaml, mre.yaml]", "[quickstrat, mre.yaml]").problems
-    hint = choices("quickstrat", shipped_recipes())
+    hint = did_you_mean("quickstrat", shipped_recipes())
     assert "quickstart" in hint
     assert (problem.location, problem.message.code) == (f"{file}:3", "recipe-missing")
     assert problem.message.fields == {"file": "quickstrat", "hint": hint}
@@ -145,4 +145,4 @@ def test_a_search_whose_settings_cannot_be_is_told_before_the_work(tmp_path, mne
     assert (problem.location, problem.message.code) == (f"{file}:9", "recipe-invalid")
     [unknown] = problem.message.fields["problems"]
     assert (unknown.location, unknown.message.code) == (f"--set {override}", "unknown-key")
-    assert unknown.message.fields == {"key": "train.lrr", "hint": choices("lrr", ["lr"])}
+    assert unknown.message.fields == {"key": "train.lrr", "hint": did_you_mean("lrr", ["lr"])}

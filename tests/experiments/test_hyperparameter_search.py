@@ -9,9 +9,9 @@ from raising import raises
 
 from hvpkit.experiments.expand import expand
 from hvpkit.experiments.plan import load_plan
-from hvpkit.experiments.processes import Ending, Processes, Setup
-from hvpkit.experiments.report import Report
-from hvpkit.experiments.results import Score, read_results
+from hvpkit.experiments.processes import Processes, Setup, Shutdown
+from hvpkit.experiments.report import ExperimentReport
+from hvpkit.experiments.results import RunScore, read_results
 from hvpkit.experiments.scheduler import execute
 from hvpkit.registry import load_registry
 
@@ -45,10 +45,10 @@ def tried(monkeypatch, mner_data):
         for epoch in (1, 2, 3):
             f1 = rate * 50 * (1 + epoch / 10)
             if not watch({"epoch": epoch, "epochs": 3, "dev": f1, "seconds": 1.0}):
-                from hvpkit.experiments.processes import Stopped
+                from hvpkit.experiments.processes import RunInterrupted
 
-                raise Stopped
-        done = plans.result(run, [(1, 1, 1)], dev=Score(precision=f1, recall=f1, f1=f1), test=None, outcomes=None)
+                raise RunInterrupted
+        done = plans.result(run, [(1, 1, 1)], dev=RunScore(precision=f1, recall=f1, f1=f1), test=None, outcomes=None)
         return done.model_copy(update={"data": done.data.model_copy(update={"fingerprint": mner_data.manifest.fingerprint})})
 
     monkeypatch.setattr(Processes, "result", result)
@@ -67,7 +67,7 @@ def test_a_search_finds_better_settings_and_stops_poor_trials_early(plan, tried,
     best = max((result for result in results if result.dev), key=lambda result: result.dev.f1)
     assert pruned and all(len(result.trial.epochs) < 3 for result in pruned)
     assert best.trial.settings["train.lr"] == max(result.trial.settings["train.lr"] for result in results)
-    (table, _) = Report.of(tmp_path / "out").tables()
+    (table, _) = ExperimentReport.from_folder(tmp_path / "out").tables()
     assert table.rows[0][-1].bold and table.rows[0][2].text == str(best.trial.number)
     assert table.rows[-1][-1].text.code == "table-pruned"
 
@@ -93,7 +93,7 @@ def test_trials_that_are_not_done_because_all_ends_have_not_failed(plan, tmp_pat
         return original(self, run, plan, watch)
 
     monkeypatch.setattr(Processes, "result", result)
-    with pytest.raises(Ending):
+    with pytest.raises(Shutdown):
         execute(plan, expand(plan, load_registry()), Setup(tmp_path / "out"))
     assert (len(begun), logged(logging.WARNING)) == (1, [])
 

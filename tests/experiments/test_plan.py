@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from raising import raises
 
 from hvpkit.config.loading import shipped_recipes
-from hvpkit.errors import PlanError, choices
+from hvpkit.errors import PlanError, did_you_mean
 from hvpkit.experiments.expand import expand
 from hvpkit.experiments.plan import load_plan, shipped_plans
 from hvpkit.registry import load_registry
@@ -26,8 +26,8 @@ def broken(tmp_path, mner_data, mre_data, more: str) -> PlanError:
     ("more", "code", "fields"),
     [
         ("shares: []\n", "plan-without-sizes", {}),
-        ("reference: without\n", "system-not-in-plan", {"name": "without", "hint": choices("without", ["with"])}),
-        ("transfers: [{from: people, to: paris}]\n", "dataset-not-in-plan", {"name": "paris", "hint": choices("paris", ["pairs"])}),
+        ("reference: without\n", "system-not-in-plan", {"name": "without", "hint": did_you_mean("without", ["with"])}),
+        ("transfers: [{from: people, to: paris}]\n", "dataset-not-in-plan", {"name": "paris", "hint": did_you_mean("paris", ["pairs"])}),
         ("search: {space: {train.lr: {low: 2, high: 1}}}\n", "axis-invalid", {"key": "search.space.train.lr"}),
         ("search: {space: {train.lr: {low: 0, high: 1, log: true}}}\n", "axis-log-low", {"key": "search.space.train.lr"}),
         ("transfers: [{from: people, to: pairs}]\nshots: [2]\n", "transfers-of-parts", {}),
@@ -44,10 +44,10 @@ def test_what_does_not_go_together_is_told_with_file_and_line(tmp_path, mner_dat
 @pytest.mark.parametrize(
     ("more", "code", "fields"),
     [
-        ("sedes: [1]\n", "unknown-key", {"key": "sedes", "hint": choices("sedes", ["seeds"])}),
+        ("sedes: [1]\n", "unknown-key", {"key": "sedes", "hint": did_you_mean("sedes", ["seeds"])}),
         ("shares: [0.5, 1.5]\n", "value-out-of-range", {"key": "shares.1", "expected": "less than or equal to 1", "found": "1.5"}),
         ("controls: [mirrored]\n", "unknown-choice", {"key": "controls.0", "found": "'mirrored'"}),
-        ("transfers: [{fron: people, to: pairs}]\n", "unknown-key", {"key": "transfers.0.fron", "hint": choices("fron", ["from"])}),
+        ("transfers: [{fron: people, to: pairs}]\n", "unknown-key", {"key": "transfers.0.fron", "hint": did_you_mean("fron", ["from"])}),
         ("seeds: [3]\n", "repeated-key", {"key": "seeds", "line": 8}),
     ],
 )
@@ -65,7 +65,7 @@ def test_a_grid_of_an_unknown_key_is_told_with_each_run_that_it_spoils(tmp_path,
     for message in found:
         [unknown] = message.fields["reason"].fields["problems"]
         assert (unknown.location, unknown.message.code) == (f"--set {override}", "unknown-key")
-        assert unknown.message.fields == {"key": "train.lrr", "hint": choices("lrr", ["lr"])}
+        assert unknown.message.fields == {"key": "train.lrr", "hint": did_you_mean("lrr", ["lr"])}
 
 
 def test_every_problem_is_told_at_once(tmp_path, mner_data, mre_data):
@@ -84,7 +84,7 @@ def test_overrides_win_and_are_named_in_messages(tmp_path, mner_data, mre_data):
 
 
 def test_an_unknown_plan_is_refused_with_the_nearest(tmp_path):
-    with raises(PlanError, "plan-not-found", file="tabel1", hint=choices("tabel1", ["table1"])):
+    with raises(PlanError, "plan-not-found", file="tabel1", hint=did_you_mean("tabel1", ["table1"])):
         load_plan("tabel1")
     with raises(PlanError, "plan-is-folder", file=tmp_path):
         load_plan(tmp_path)

@@ -7,32 +7,32 @@ from dataclasses import replace
 import pytest
 from experiments import plans
 
-from hvpkit.experiments.published_scores import TABLE_1, conditions, published
-from hvpkit.experiments.report import Report
-from hvpkit.experiments.results import Data, Header, Score
-from hvpkit.experiments.tables import Cell, Table, as_csv, latex, markdown, with_best
+from hvpkit.experiments.published_scores import TABLE_1, compare_conditions, find_published
+from hvpkit.experiments.report import ExperimentReport
+from hvpkit.experiments.results import DataInfo, Header, RunScore
+from hvpkit.experiments.tables import Cell, Table, as_csv, latex, mark_best, markdown
 from hvpkit.experiments.write_report import write_report
 
 GOOD, POOR = [(1, 1, 1)] * 8 + [(0, 1, 1)] * 2, [(1, 1, 1)] * 5 + [(0, 1, 1)] * 5
 
 
-def report(results, **fields) -> Report:
+def report(results, **fields) -> ExperimentReport:
     plan = plans.plan(**fields)
-    return Report(Header(plan, tuple(result.run.name for result in results)), {result.run.name: result for result in results})
+    return ExperimentReport(Header(plan, tuple(result.run.name for result in results)), {result.run.name: result for result in results})
 
 
 def texts(table: Table) -> list[list[str]]:
     return [[cell.text for cell in row] for row in table.rows]
 
 
-def table(made: Report, name: str) -> Table:
+def table(made: ExperimentReport, name: str) -> Table:
     return next(table for table in made.tables() if table.name == name)
 
 
 @pytest.fixture
-def two_systems() -> Report:
+def two_systems() -> ExperimentReport:
     twins = [plans.result(plans.planned("a", seed, name=f"twin{seed}", is_twin=True), POOR) for seed in (1, 2)]
-    shuffled = Score(precision=0.6, recall=0.6, f1=0.6)
+    shuffled = RunScore(precision=0.6, recall=0.6, f1=0.6)
     good = [plans.result(plans.planned("a", seed, twin=f"twin{seed}"), GOOD[seed:] + GOOD[:seed], shuffled=shuffled) for seed in (1, 2)]
     poor = [plans.result(plans.planned("b", seed), POOR) for seed in (1, 2)]
     return report([*twins, *good, *poor], controls=["text-only", "shuffled"], reference="b")
@@ -49,7 +49,7 @@ def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
 
 
 def test_runs_without_a_dev_split_say_that_their_last_epoch_counts():
-    data = Data(name="people", fingerprint="f", examples={"dev": 0, "test": 9}, pictures={})
+    data = DataInfo(name="people", fingerprint="f", examples={"dev": 0, "test": 9}, images={})
     without = report([plans.result(plans.planned("a", 1), GOOD, data=data), plans.result(plans.planned("a", 2), GOOD)])
     assert [note.code for note in without.notes()] == ["report-data", "report-last-epoch"]
     with_dev = report([plans.result(plans.planned("a", 1), GOOD)]).notes()
@@ -60,7 +60,7 @@ def test_runs_without_a_dev_split_say_that_their_last_epoch_counts():
 
 def test_no_control_is_the_best_one():
     runs = [
-        plans.result(plans.planned(name, 1), kind, shuffled=Score(precision=f1, recall=f1, f1=f1))
+        plans.result(plans.planned(name, 1), kind, shuffled=RunScore(precision=f1, recall=f1, f1=f1))
         for name, kind, f1 in (("a", GOOD, 0.6), ("b", POOR, 0.4))
     ]
     rows = table(report(runs, controls=["shuffled"]), "scores").rows
@@ -108,11 +108,11 @@ def test_a_transfer_stands_with_its_sign_beside_the_published_one():
 
 def test_published_scores_stand_beside_ours_with_the_conditions():
     run = plans.planned("HVPNeT", 1, dataset="twitter2017")
-    data = Data(name="twitter2017", fingerprint="edcc8b36a454ba25", examples={"dev": 723, "test": 723}, pictures={"test": 0})
+    data = DataInfo(name="twitter2017", fingerprint="edcc8b36a454ba25", examples={"dev": 723, "test": 723}, images={"test": 0})
     ours = plans.result(run, GOOD, data=data)
     (row,) = texts(table(report([ours], systems={"HVPNeT": "r"}, datasets=["twitter2017"], seeds=[1]), "published"))
     assert row[5:9] == ["85.84", "87.93", "86.87", "-6.87"]
-    found = conditions("HVPNeT", ours)
+    found = compare_conditions("HVPNeT", ours)
     assert row[9] == "; ".join(found)
     assert [(condition.code, condition.fields) for condition in found] == [
         ("published-data-same", {"fingerprint": "edcc8b36a454ba25"}),
@@ -122,30 +122,34 @@ def test_published_scores_stand_beside_ours_with_the_conditions():
 
 
 def test_what_is_not_known_of_a_published_system_is_said():
-    *_, pictures = conditions("AdapCoAtt-BERT-CRF", plans.result(plans.planned("a", 1, dataset="twitter2017"), GOOD))
-    assert (pictures.code, pictures.fields) == ("published-images-unknown", {"used": "none"})
+    *_, images = compare_conditions("AdapCoAtt-BERT-CRF", plans.result(plans.planned("a", 1, dataset="twitter2017"), GOOD))
+    assert (images.code, images.fields) == ("published-images-unknown", {"used": "none"})
     run = plans.planned("MTB", 1, dataset="mnre")
-    data = Data(name="mnre", fingerprint="f", examples={"dev": 1624, "test": 1614}, pictures={"test": 0})
+    data = DataInfo(name="mnre", fingerprint="f", examples={"dev": 1624, "test": 1614}, images={"test": 0})
     ours = plans.result(run, GOOD, data=data)
     (row,) = texts(table(report([ours], systems={"MTB": "r"}, datasets=["mnre"], seeds=[1]), "published"))
-    of_data, encoder, _ = found = conditions("MTB", ours)
+    of_data, encoder, _ = found = compare_conditions("MTB", ours)
     assert row[9] == "; ".join(found)
     assert (of_data.code, of_data.fields) == ("published-data-of-size", {"fingerprint": "f"})
     assert (encoder.code, encoder.fields) == ("published-encoder-unknown", {"used": "small"})
 
 
 def test_the_published_table_is_as_printed():
-    assert published("MEGA", "mnre").f1 == "66.41" and published("PCNN", "twitter2015") is None and published("mine", "mnre") is None
+    assert (
+        find_published("MEGA", "mnre").f1 == "66.41"
+        and find_published("PCNN", "twitter2015") is None
+        and find_published("mine", "mnre") is None
+    )
     for system in TABLE_1:
         for dataset in ("twitter2015", "twitter2017", "mnre"):
-            row = published(system, dataset)
+            row = find_published(system, dataset)
             if row is not None:
                 p, r, f1 = (float(value) for value in (row.precision, row.recall, row.f1))
                 assert abs(2 * p * r / (p + r) - f1) < 0.6  # means over seeds: near, not equal
 
 
 def test_runs_that_are_not_finished_are_named(two_systems):
-    made = Report(Header(two_systems.header.plan, (*two_systems.header.runs, "late")), two_systems.results)
+    made = ExperimentReport(Header(two_systems.header.plan, (*two_systems.header.runs, "late")), two_systems.results)
     [unfinished] = [note for note in made.notes() if note.code == "report-unfinished"]
     assert unfinished.fields == {"missing": 1, "runs": 7, "names": ["late"], "more": ""}
 
@@ -162,11 +166,11 @@ def test_tables_are_written_for_every_reader():
 
 
 def test_all_that_look_best_are_bold_and_a_lonely_value_is_not():
-    rows = with_best(
+    rows = mark_best(
         [[Cell("a"), Cell("1.0")], [Cell("b"), Cell("1.0")], [Cell("c"), Cell("-")]], [[1.01], [1.04], [None]], "{:.1f}".format
     )
     assert [row[1].bold for row in rows] == [True, True, False]
-    assert not with_best([[Cell("a"), Cell("1.0")]], [[1.0]], "{:.1f}".format)[0][1].bold
+    assert not mark_best([[Cell("a"), Cell("1.0")]], [[1.0]], "{:.1f}".format)[0][1].bold
 
 
 @pytest.mark.parametrize("fields", [{}, {"shares": [0.5, 1.0]}, {"shots": [1, 4]}])

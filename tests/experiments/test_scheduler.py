@@ -23,7 +23,7 @@ from hvpkit.evaluation.evaluate import evaluate
 from hvpkit.experiments.expand import expand
 from hvpkit.experiments.plan import load_plan
 from hvpkit.experiments.processes import Setup
-from hvpkit.experiments.report import Report
+from hvpkit.experiments.report import ExperimentReport
 from hvpkit.experiments.results import read_results
 from hvpkit.experiments.scheduler import execute
 from hvpkit.messages import Message, log_to
@@ -72,7 +72,7 @@ def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done)
     assert [(note.code, note.fields) for note in warned] == [("run-failed", {"run": "broken.people.seed7", "reason": reason})]
     found = {result.run.name for result in read_results(folder)[1]}
     assert found == {"with.people.seed7", "with.pairs.seed7", "with.people-to-pairs.seed7"}
-    assert Report.of(folder).missing == ["broken.people.seed7"]
+    assert ExperimentReport.from_folder(folder).missing == ["broken.people.seed7"]
 
 
 def test_what_a_run_logs_stands_in_its_file(done):

@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from hvpkit.experiments.results import Outcomes
-from hvpkit.experiments.seed_statistics import compare, over_seeds, paired_bootstrap
+from hvpkit.experiments.seed_statistics import compare, paired_bootstrap, seed_statistics
 
 
 def outcomes(seed: int, skill: float, n: int = 200) -> Outcomes:
@@ -75,15 +75,15 @@ def test_different_test_sets_cannot_be_paired():
 
 
 def test_intervals_over_seeds_are_students():
-    found = over_seeds([0.80, 0.82, 0.81, 0.83, 0.79])
+    found = seed_statistics([0.80, 0.82, 0.81, 0.83, 0.79])
     assert (found.mean, found.spread) == (pytest.approx(0.81), pytest.approx(0.0158114))
     assert (found.low, found.high) == (pytest.approx(0.81 - 2.7764451 * 0.0158114 / 5**0.5), pytest.approx(0.8296324))
-    alone = over_seeds([0.5])
+    alone = seed_statistics([0.5])
     assert (alone.mean, alone.spread, alone.low) == (0.5, None, None)
 
 
 def test_a_difference_smaller_than_the_seed_spread_is_warned_of():
-    small = compare(over_seeds([0.80, 0.84]), over_seeds([0.80, 0.81]), None)
+    small = compare(seed_statistics([0.80, 0.84]), seed_statistics([0.80, 0.81]), None)
     assert (small.warning.code, small.warning.fields) == ("difference-within-spread", {"spread": pytest.approx(2.83, abs=0.005)})
-    assert compare(over_seeds([0.90, 0.91]), over_seeds([0.80, 0.81]), None).warning is None
-    assert compare(over_seeds([0.9]), over_seeds([0.8]), None).warning.code == "difference-of-one-seed"
+    assert compare(seed_statistics([0.90, 0.91]), seed_statistics([0.80, 0.81]), None).warning is None
+    assert compare(seed_statistics([0.9]), seed_statistics([0.8]), None).warning.code == "difference-of-one-seed"

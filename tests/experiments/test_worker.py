@@ -1,4 +1,4 @@
-"""A run's own process: it waits on stdin for the end of whoever started it, and decodes pictures in processes of its own meanwhile."""
+"""A run's own process: it waits on stdin for the end of whoever started it, and decodes images in processes of its own meanwhile."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import tiny
 from raising import raises
 
 from hvpkit.errors import HvpkitError
-from hvpkit.experiments.worker import Job, _sweep, do
-from hvpkit.saving.model_folder import written_whole
+from hvpkit.experiments.worker import Job, _sweep, run_job
+from hvpkit.saving.model_folder import atomic_directory
 
 SCRIPT = """
 import sys, threading
@@ -56,7 +56,7 @@ def test_it_ends_with_whoever_started_it():
 
 def test_drafts_that_a_killed_process_left_go_and_those_of_other_runs_stay(tmp_path):
     for name in ("run", "run.text-only"):
-        with suppress(KeyboardInterrupt), written_whole(tmp_path / name) as draft:
+        with suppress(KeyboardInterrupt), atomic_directory(tmp_path / name) as draft:
             shutil.copytree(draft, tmp_path / "copy" / draft.name)
             raise KeyboardInterrupt
     _sweep(tmp_path / "copy" / "run")
@@ -80,7 +80,7 @@ def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_
 
     def result(plugin: Path) -> dict[str, object]:
         job = Job("run", str(tmp_path / "run.yaml"), str(model), str(tmp_path / "found.jsonl"), plugins=(str(plugin),))
-        return do(job, lambda fields: None)
+        return run_job(job, lambda fields: None)
 
     assert set(result(plugins[0])) >= {"dev", "test"}
     with raises(HvpkitError, "run-plugins-changed", model=model) as error:

@@ -11,9 +11,9 @@ import pytest
 import tiny
 
 import hvpkit
-from hvpkit.explain.explain import explain
-from hvpkit.explain.render.html_page import write_page
-from hvpkit.inference.inputs import PredictionInput, read_input
+from hvpkit.explain.explain import explain_example
+from hvpkit.explain.render.html_page import write_html
+from hvpkit.inference.inputs import PredictionInput, parse_input
 from hvpkit.types import Box, VisualObject
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not opened in a browser")
@@ -51,14 +51,14 @@ def browser():
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory, mner_model) -> Path:
-    """Explain a tweet full of markup, whose picture's name is markup too."""
+    """Explain a tweet full of markup, whose image's name is markup too."""
     folder = tmp_path_factory.mktemp("page")
     image = tiny.draw(folder / "<img src=x onerror=document.title='run'>.png", 3, (640, 420))
     crop = VisualObject(tiny.draw(folder / "crop.png", 5), Box(40, 60, 240, 300), "<b>a hat</b>", 0.9)
     objects = (crop, VisualObject(box=Box(360, 90, 600, 380), phrase="\"><svg onload=document.title='run'>"))
     predictor = hvpkit.load(mner_model, device="cpu")
-    explained = explain(predictor, read_input(PredictionInput(EVIL, image, objects=objects), predictor.folder.recipe))
-    write_page(folder / "page.html", explained, Path("runs/<b>first</b>"))
+    explained = explain_example(predictor, parse_input(PredictionInput(EVIL, image, objects=objects), predictor.folder.recipe))
+    write_html(folder / "page.html", explained, Path("runs/<b>first</b>"))
     return folder / "page.html"
 
 
@@ -111,7 +111,7 @@ def test_the_policy_forbids_what_would_be_loaded(opened):
     assert opened.complaints
 
 
-def test_pointing_at_a_word_lights_the_pictures_as_it_attends_to_them(opened):
+def test_pointing_at_a_word_lights_the_images_as_it_attends_to_them(opened):
     word = opened.page.locator(".word", has_text="Ada").first
     word.hover()
     *shares, _ = word.evaluate("one => JSON.parse(one.dataset.shares)[0]")
@@ -125,7 +125,7 @@ def test_pointing_at_a_word_lights_the_pictures_as_it_attends_to_them(opened):
     assert set(opened.heats(".crop")) == {-1}
 
 
-@pytest.mark.parametrize("selector", [".crop[data-picture='1']", ".box[data-picture='1'] .edge"])
+@pytest.mark.parametrize("selector", [".crop[data-image='1']", ".box[data-image='1'] .edge"])
 def test_pointing_at_an_object_lights_the_words_as_they_attend_to_it(opened, selector):
     opened.page.locator(selector).hover()
     shares = opened.page.eval_on_selector_all(".word", "all => all.map(one => JSON.parse(one.dataset.shares)[0][1])")
@@ -209,10 +209,10 @@ def test_it_is_light_and_dark_and_fits_the_window(browser, file, scheme, dark):
     found.page.close()
 
 
-def test_without_a_picture_the_page_is_quiet_too(browser, tmp_path, mner_model):
+def test_without_a_image_the_page_is_quiet_too(browser, tmp_path, mner_model):
     predictor = hvpkit.load(mner_model, device="cpu")
-    explained = explain(predictor, read_input(PredictionInput("Ada in Oslo"), predictor.folder.recipe))
-    write_page(tmp_path / "page.html", replace(explained, gold=("Ada: PER",)), Path("m"))
+    explained = explain_example(predictor, parse_input(PredictionInput("Ada in Oslo"), predictor.folder.recipe))
+    write_html(tmp_path / "page.html", replace(explained, gold=("Ada: PER",)), Path("m"))
     found = Opened(browser, tmp_path / "page.html")
     assert found.complaints == []
     assert found.page.locator("#no-changes").is_visible()

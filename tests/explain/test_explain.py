@@ -10,13 +10,13 @@ import torch
 from raising import raises
 
 import hvpkit
-from hvpkit.errors import DataError, PictureError
-from hvpkit.explain.counterfactuals import OtherPicture, drawn_picture, other_picture
-from hvpkit.explain.explain import explain
+from hvpkit.errors import DataError, ImageError
+from hvpkit.explain.counterfactuals import ReplacementImage, generated_image, replacement_image
+from hvpkit.explain.explain import explain_example
 from hvpkit.explain.explanation import layer_groups
-from hvpkit.images.decode import crop, open_picture
+from hvpkit.images.decode import crop, open_image
 from hvpkit.inference.engine import read_windows
-from hvpkit.inference.inputs import PredictionInput, read_example, read_input
+from hvpkit.inference.inputs import PredictionInput, parse_example, parse_input
 from hvpkit.interfaces import Trace
 from hvpkit.messages import Message
 from hvpkit.model.model import Model
@@ -36,7 +36,7 @@ def mre(mre_model):
 
 
 def reading_of(predictor, example: Example):
-    return read_example(example, predictor.folder.recipe)
+    return parse_example(example, predictor.folder.recipe)
 
 
 def long_of(example: Example, words: int = 70) -> Example:
@@ -61,7 +61,7 @@ def test_the_prediction_is_the_one_that_predict_gives(mner, mner_data, words):
         example = example if words is None else long_of(example, words)
         asked = PredictionInput(example.words, example.image, objects=example.objects)
         expected = mner.predict(asked.text, asked.image, objects=asked.objects)
-        assert explain(mner, reading_of(mner, example)).prediction == expected
+        assert explain_example(mner, reading_of(mner, example)).prediction == expected
         assert expected.entities
 
 
@@ -69,14 +69,14 @@ def test_the_relation_is_the_one_that_predict_gives(mre, mre_data):
     example = mre_data.examples("test")[0]
     reading = reading_of(mre, example)
     expected = mre.predict(example.words, example.image, reading.mentions.head.text, reading.mentions.tail.text, example.objects)
-    assert explain(mre, reading).prediction == expected
+    assert explain_example(mre, reading).prediction == expected
 
 
 # ----------------------------------------------------------------------------------------------------------------- attention
 @pytest.mark.parametrize("words", [None, 70])
-def test_each_word_s_attention_adds_up_to_1_over_pictures_and_text(mner, mner_data, words):
+def test_each_word_s_attention_adds_up_to_1_over_images_and_text(mner, mner_data, words):
     example = mner_data.examples("test")[0]
-    found = explain(mner, reading_of(mner, example if words is None else long_of(example, words)))
+    found = explain_example(mner, reading_of(mner, example if words is None else long_of(example, words)))
     assert len(found.looks) == len(found.words) == (words or len(example.words))
     for looks in found.looks:
         for cells, text in zip(looks.cells, looks.text, strict=True):
@@ -84,13 +84,13 @@ def test_each_word_s_attention_adds_up_to_1_over_pictures_and_text(mner, mner_da
 
 
 def test_a_word_s_attention_is_that_of_its_pieces_in_the_model(mner, mner_data):
-    """A forward pass by hand: mean over heads and pieces, cells of the pictures that are there."""
+    """A forward pass by hand: mean over heads and pieces, cells of the images that are there."""
     example = mner_data.examples("test")[0]
     [(_, item)] = read_windows(mner.batcher, example)
     trace = Trace()
     with torch.no_grad():
         Model.forward(mner.model, mner.batcher.collate([item]), trace)
-    found = explain(mner, reading_of(mner, example))
+    found = explain_example(mner, reading_of(mner, example))
     for word, looks in enumerate(found.looks):
         pieces = [i for i, of in enumerate(item.text.word_of.tolist()) if of == word]
         for layer, attention in enumerate(trace.attention):
@@ -100,23 +100,23 @@ def test_a_word_s_attention_is_that_of_its_pieces_in_the_model(mner, mner_data):
             assert looks.text[layer] == pytest.approx(float(by_hand[12:].sum()), abs=1e-6)
 
 
-def test_pictures_that_are_missing_are_not_among_those_seen(mner, mner_data):
+def test_images_that_are_missing_are_not_among_those_seen(mner, mner_data):
     example = next(e for e in mner_data.examples("test") if e.image is not None and not e.objects)
-    found = explain(mner, reading_of(mner, example))
-    assert [picture.kind for picture in found.pictures] == ["whole"]
+    found = explain_example(mner, reading_of(mner, example))
+    assert [image.kind for image in found.images] == ["whole"]
     assert len(found.gates.weights) == 1
     assert all(len(layer) == 1 for looks in found.looks for layer in looks.cells)
 
 
 def test_gates_add_up_to_1_over_levels(mre, mre_data):
-    found = explain(mre, reading_of(mre, mre_data.examples("test")[0]))
+    found = explain_example(mre, reading_of(mre, mre_data.examples("test")[0]))
     assert (len(found.gates.weights), len(found.gates.weights[0]), len(found.gates.weights[0][0])) == (3, 2, 4)
-    assert all(sum(row) == pytest.approx(1, abs=1e-5) for picture in found.gates.weights for row in picture)
+    assert all(sum(row) == pytest.approx(1, abs=1e-5) for image in found.gates.weights for row in image)
     assert found.gates.mean_levels(0)[0] == pytest.approx(sum(i * w for i, w in enumerate(found.gates.weights[0][0], 1)))
 
 
 def test_head_and_tail_look_as_their_words_do(mre, mre_data):
-    found = explain(mre, reading_of(mre, mre_data.examples("test")[0]))
+    found = explain_example(mre, reading_of(mre, mre_data.examples("test")[0]))
     head, tail = found.mentions
     assert (head.role, tail.role) == ("head", "tail")
     assert tail.looks == found.looks[tail.words.start] if tail.words.end - tail.words.start == 1 else tail.looks is not None
@@ -141,12 +141,12 @@ def test_layers_come_in_three_groups_of_like_size(layers, groups):
 
 # ------------------------------------------------------------------------------------------------------------------- changes
 def without_boxes(example: Example, folder) -> Example:
-    """Cut boxes out, as files: so objects can be had without the whole picture."""
+    """Cut boxes out, as files: so objects can be had without the whole image."""
     objects = []
     for number, thing in enumerate(example.objects):
         file = folder / f"{number}.png"
-        picture = open_picture(thing.image) if thing.image else crop(open_picture(example.image), thing.box)
-        picture.save(file)
+        image = open_image(thing.image) if thing.image else crop(open_image(example.image), thing.box)
+        image.save(file)
         objects.append(VisualObject(file))
     return replace(example, objects=tuple(objects))
 
@@ -159,21 +159,21 @@ def confidence(predictor, example: Example, entity) -> float | None:
 
 def test_each_change_gives_what_predict_would_say(mner, mner_data, tmp_path):
     example = without_boxes(mner_data.examples("test")[0], tmp_path)
-    other = OtherPicture("another", tiny.draw(tmp_path / "other.png", 77))
-    found = explain(mner, reading_of(mner, example), other)
+    other = ReplacementImage("another", tiny.draw(tmp_path / "other.png", 77))
+    found = explain_example(mner, reading_of(mner, example), other)
     changed = {
-        ("no pictures", None): replace(example, image=None, objects=()),
+        ("no images", None): replace(example, image=None, objects=()),
         ("no object", 1): replace(example, objects=example.objects[1:]),
         ("no object", 2): replace(example, objects=example.objects[:1]),
-        ("no whole picture", 0): replace(example, image=None),
-        ("other picture", None): replace(example, image=other.image, objects=()),
+        ("no whole image", 0): replace(example, image=None),
+        ("other image", None): replace(example, image=other.image, objects=()),
     }
-    assert [(change.kind, change.picture) for change in found.changes] == list(changed)
+    assert [(change.kind, change.image) for change in found.changes] == list(changed)
     assert found.changes[-1].name == Message("change-other-image", name="another")
     compared = 0
     for change in found.changes:
         for entity, effect in zip(found.prediction.entities, change.effects, strict=True):
-            expected = confidence(mner, changed[change.kind, change.picture], entity)
+            expected = confidence(mner, changed[change.kind, change.image], entity)
             assert effect.before == entity.confidence
             assert effect.flips == (expected is None)
             if expected is not None:
@@ -187,84 +187,84 @@ def test_each_change_gives_what_predict_would_say(mner, mner_data, tmp_path):
 def test_a_relation_s_changes_give_what_predict_would_say(mre, mre_data, tmp_path):
     example = without_boxes(mre_data.examples("test")[0], tmp_path)
     reading = reading_of(mre, example)
-    found = explain(mre, reading)
+    found = explain_example(mre, reading)
     label = found.prediction.relation.label
     for change, objects in zip(found.changes[:3], ((), example.objects[1:], example.objects[:1]), strict=True):
-        image = None if change.kind == "no pictures" else example.image
+        image = None if change.kind == "no images" else example.image
         said = mre.predict(example.words, image, reading.mentions.head.text, reading.mentions.tail.text, objects).relation
         [effect] = change.effects
         assert effect.after == pytest.approx(dict(said.probabilities)[label], abs=1e-4)
         assert (effect.becomes, effect.flips) == (said.label, said.label != label)
 
 
-def test_a_removed_object_says_which_picture_it_was(mner, mner_data):
-    found = explain(mner, reading_of(mner, mner_data.examples("test")[0]))
-    assert [(change.name.code, change.name.fields, change.picture) for change in found.changes] == [
+def test_a_removed_object_says_which_image_it_was(mner, mner_data):
+    found = explain_example(mner, reading_of(mner, mner_data.examples("test")[0]))
+    assert [(change.name.code, change.name.fields, change.image) for change in found.changes] == [
         ("change-no-images", {}, None),
-        ("change-no-object", {"number": 1, "phrase": f" ({found.pictures[1].phrase})"}, 1),
-        ("change-no-object", {"number": 2, "phrase": f" ({found.pictures[2].phrase})"}, 2),
+        ("change-no-object", {"number": 1, "phrase": f" ({found.images[1].phrase})"}, 1),
+        ("change-no-object", {"number": 2, "phrase": f" ({found.images[2].phrase})"}, 2),
         ("change-no-full-image", {}, 0),
     ]
 
 
-def test_boxes_are_still_cut_from_the_picture_when_it_is_removed_itself(mner, mner_data):
+def test_boxes_are_still_cut_from_the_image_when_it_is_removed_itself(mner, mner_data):
     """Or two things would change at once."""
     example = mner_data.examples("test")[0]
-    alone = next(c for c in explain(mner, reading_of(mner, example)).changes if c.kind == "no whole picture")
-    nothing = next(c for c in explain(mner, reading_of(mner, example)).changes if c.kind == "no pictures")
+    alone = next(c for c in explain_example(mner, reading_of(mner, example)).changes if c.kind == "no whole image")
+    nothing = next(c for c in explain_example(mner, reading_of(mner, example)).changes if c.kind == "no images")
     assert alone.effects[0].after != pytest.approx(nothing.effects[0].after, abs=1e-7)
 
 
-def test_a_text_without_pictures_has_no_changes(mner, mner_text_model, mner_data):
+def test_a_text_without_images_has_no_changes(mner, mner_text_model, mner_data):
     example = replace(mner_data.examples("test")[0], image=None, objects=())
-    found = explain(mner, reading_of(mner, example))
-    assert (found.changes, found.pictures, found.looks, found.gates) == ((), (), (), None)
+    found = explain_example(mner, reading_of(mner, example))
+    assert (found.changes, found.images, found.looks, found.gates) == ((), (), (), None)
     assert found.mentions[0].looks is None
     text_model = hvpkit.load(mner_text_model, device="cpu")
-    found = explain(text_model, reading_of(text_model, mner_data.examples("test")[0]))
-    assert (found.changes, found.pictures, found.looks, found.gates) == ((), (), (), None)
+    found = explain_example(text_model, reading_of(text_model, mner_data.examples("test")[0]))
+    assert (found.changes, found.images, found.looks, found.gates) == ((), (), (), None)
     assert [remark.code for remark in found.remarks] == ["model-without-images"]
 
 
 def test_what_appears_only_then_is_told(mner, mner_data, monkeypatch):
     example = mner_data.examples("test")[0]
-    found = explain(mner, reading_of(mner, example))
+    found = explain_example(mner, reading_of(mner, example))
     spans = {(e.start, e.end) for e in found.prediction.entities}
-    appearing = [e for change in found.changes for e in change.appears]
+    appearing = [e for change in found.changes for e in change.new_entities]
     assert all((e.start, e.end) not in spans for e in appearing)
     assert all(found.prediction.text[e.start : e.end] == e.text for e in appearing)
 
 
-# ------------------------------------------------------------------------------------------------------------ other pictures
-def test_another_text_s_picture_is_chosen_by_the_seed_alone(mner_data):
+# ------------------------------------------------------------------------------------------------------------ other images
+def test_another_text_s_image_is_chosen_by_the_seed_alone(mner_data):
     examples = mner_data.examples("test")
-    chosen = [other_picture(examples, examples[0], seed, "data/tiny") for seed in range(20)]
-    assert chosen == [other_picture(examples[::-1], examples[0], seed, "data/tiny") for seed in range(20)]
+    chosen = [replacement_image(examples, examples[0], seed, "data/tiny") for seed in range(20)]
+    assert chosen == [replacement_image(examples[::-1], examples[0], seed, "data/tiny") for seed in range(20)]
     assert all(other.image != examples[0].image for other in chosen)
     assert len({other.image for other in chosen}) > 1
     source = next(example for example in examples if example.image == chosen[3].image)
     assert chosen[3].name.code == "image-of-another"
     assert chosen[3].name.fields == {"image": chosen[3].image.name, "example": source.id, "data": "data/tiny", "seed": 3}
-    assert other_picture(examples[:1], examples[0], 0, "") is None
+    assert replacement_image(examples[:1], examples[0], 0, "") is None
 
 
-def test_another_picture_that_cannot_be_read_is_passed_over(mner_data, tmp_path):
+def test_another_image_that_cannot_be_read_is_passed_over(mner_data, tmp_path):
     examples = [example for example in mner_data.examples("test") if example.image is not None]
     (tmp_path / "cut.png").write_bytes(b"\x89PNG")
     bad = [replace(example, image=tmp_path / f"{number}.png") for number, example in enumerate(examples)]
     crop = VisualObject(image=tmp_path / "cut.png")
     sound = next(example for example in examples if example.image != examples[0].image)
     for seed in range(5):
-        assert other_picture([*bad, sound], examples[0], seed, "test").image == sound.image
-        assert other_picture([*bad, replace(sound, objects=(crop,))], examples[0], seed, "test") is None
+        assert replacement_image([*bad, sound], examples[0], seed, "test").image == sound.image
+        assert replacement_image([*bad, replace(sound, objects=(crop,))], examples[0], seed, "test") is None
 
 
-def test_where_there_is_no_other_picture_one_is_drawn(tmp_path, mner, mner_data):
-    drawn = drawn_picture(tmp_path, 5)
+def test_where_there_is_no_other_image_one_is_drawn(tmp_path, mner, mner_data):
+    drawn = generated_image(tmp_path, 5)
     assert (drawn.name.code, drawn.name.fields) == ("image-generated", {"seed": 5})
-    assert open_picture(drawn.image).size == (128, 128)
+    assert open_image(drawn.image).size == (128, 128)
     assert len(drawn.objects) in (2, 3)
-    found = explain(mner, reading_of(mner, mner_data.examples("test")[0]), drawn)
+    found = explain_example(mner, reading_of(mner, mner_data.examples("test")[0]), drawn)
     assert (found.changes[-1].name.code, found.changes[-1].name.fields) == ("change-other-image", {"name": drawn.name})
 
 
@@ -272,16 +272,16 @@ def test_where_there_is_no_other_picture_one_is_drawn(tmp_path, mner, mner_data)
 def test_what_cannot_be_read_is_an_error(mner, mner_data, tmp_path):
     example = mner_data.examples("test")[0]
     (tmp_path / "cut.png").write_bytes(b"\x89PNG")
-    with raises(PictureError, "not-image", file=tmp_path / "cut.png"):
-        explain(mner, reading_of(mner, replace(example, image=tmp_path / "cut.png")))
+    with raises(ImageError, "not-image", file=tmp_path / "cut.png"):
+        explain_example(mner, reading_of(mner, replace(example, image=tmp_path / "cut.png")))
     with raises(DataError, "text-blank"):
-        read_input(PredictionInput(" "), mner.folder.recipe)
+        parse_input(PredictionInput(" "), mner.folder.recipe)
 
 
 def test_words_that_were_not_read_look_nowhere(mre, mre_data):
     example = mre_data.examples("test")[0]
     long = replace(example, words=(*example.words, *["visits"] * 60))
-    found = explain(mre, reading_of(mre, long))
+    found = explain_example(mre, reading_of(mre, long))
     assert found.looks[0] is not None
     assert found.looks[-1] is None
     [cut] = [remark for remark in found.remarks if remark.code == "text-read-in-part"]
@@ -290,7 +290,7 @@ def test_words_that_were_not_read_look_nowhere(mre, mre_data):
 
 def test_what_is_right_is_told_where_it_is_known(mner, mre, mner_data, mre_data):
     example = mner_data.examples("test")[0]
-    assert explain(mner, reading_of(mner, example)).gold == tuple(f"{name}: {kind}" for name, kind in ENTITIES)
-    assert explain(mner, reading_of(mner, replace(example, tags=None))).gold == ()
+    assert explain_example(mner, reading_of(mner, example)).gold == tuple(f"{name}: {kind}" for name, kind in ENTITIES)
+    assert explain_example(mner, reading_of(mner, replace(example, tags=None))).gold == ()
     pair = mre_data.examples("test")[0]
-    assert explain(mre, reading_of(mre, pair)).gold == (pair.relation,)
+    assert explain_example(mre, reading_of(mre, pair)).gold == (pair.relation,)

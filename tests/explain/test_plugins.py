@@ -9,8 +9,8 @@ import tiny
 
 import hvpkit
 from hvpkit.config.loading import load_recipe
-from hvpkit.explain.explain import explain
-from hvpkit.inference.inputs import read_example
+from hvpkit.explain.explain import explain_example
+from hvpkit.inference.inputs import parse_example
 from hvpkit.registry import load_registry
 
 PLUGIN = '''
@@ -18,14 +18,14 @@ from hvpkit.hookspecs import hookimpl
 
 @hookimpl
 def register_fusions(register):
-    register("late", late, needs={"pictures"})
+    register("late", late, needs={"images"})
 
 @hookimpl
 def register_heads(register):
     register("forgetful", forgetful, needs={"states"}, tasks=("mner",))
 
 def late(context):
-    """Adds the pictures' mean to every state, and counts phrases."""
+    """Adds the images' mean to every state, and counts phrases."""
     import torch
     from hvpkit.interfaces import Fused, Fusion
 
@@ -78,16 +78,16 @@ def test_a_fusion_without_gate_and_prefix_has_its_changes_and_what_it_named(plug
     model, plugin = plugged
     predictor = hvpkit.load(model, [plugin], device="cpu")
     example = mner_data.examples("test")[0]
-    found = explain(predictor, read_example(example, predictor.folder.recipe))
+    found = explain_example(predictor, parse_example(example, predictor.folder.recipe))
     assert (found.gates, found.looks, found.groups) == (None, (), ())
-    assert [(change.name.code, change.picture) for change in found.changes] == [
+    assert [(change.name.code, change.image) for change in found.changes] == [
         ("change-no-images", None),
         ("change-no-object", 1),
         ("change-no-object", 2),
         ("change-no-full-image", 0),
     ]
     assert found.named == {"phrases": sum(len(thing.phrase) for thing in example.objects)}
-    assert len(found.pictures) == 3
+    assert len(found.images) == 3
     before = {(e.start, e.end, e.type) for e in found.prediction.entities}
     assert before
     for change in found.changes:
@@ -97,16 +97,16 @@ def test_a_fusion_without_gate_and_prefix_has_its_changes_and_what_it_named(plug
 
 def test_what_a_fusion_reads_of_an_object_goes_with_it(plugged, mner_data):
     from hvpkit.batching import Batcher
-    from hvpkit.explain.counterfactuals import variants
+    from hvpkit.explain.counterfactuals import counterfactuals
 
     model, plugin = plugged
     predictor = hvpkit.load(model, [plugin], device="cpu")
     example = mner_data.examples("test")[0]
     batcher = Batcher(predictor.model, predictor.folder.recipe)
-    found = variants(example, batcher, predictor.folder.recipe.vision, None)
-    without = {(variant.kind, variant.picture): variant.parts(batcher)[0][1] for variant in found}
+    found = counterfactuals(example, batcher, predictor.folder.recipe.vision, None)
+    without = {(variant.kind, variant.image): variant.parts(batcher)[0][1] for variant in found}
     first, second = (len(thing.phrase) for thing in example.objects)
-    assert without["no pictures", None].extras["phrases"].tolist() == [0]
+    assert without["no images", None].extras["phrases"].tolist() == [0]
     assert without["no object", 1].extras["phrases"].tolist() == [second]
     assert without["no object", 2].extras["phrases"].tolist() == [first]
     assert [view is None for view in without["no object", 1].views] == [False, True, False]

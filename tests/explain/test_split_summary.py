@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import spearmanr
 
 import hvpkit
-from hvpkit.explain.explain import explain
+from hvpkit.explain.explain import explain_example
 from hvpkit.explain.split_summary import depth_and_level, spearman, summarize
-from hvpkit.inference.inputs import read_example
+from hvpkit.inference.inputs import parse_example
 
 
 def test_spearman_is_scipy_s_ties_included():
@@ -54,10 +54,10 @@ def test_means_are_those_of_the_examples_one_by_one(predictor, mner_data, bars):
     found = summarize(predictor, examples, "test of tiny")
     [bar] = bars
     assert (bar.total, bar.done) == (len(examples), len(examples)) and found.examples == len(examples)
-    told = [explain(predictor, read_example(example, predictor.folder.recipe)) for example in examples]
-    with_pictures = [each for each in told if each.pictures]
-    assert found.with_pictures == len(with_pictures) == 5
-    gates = np.stack([np.array(each.gates.weights).mean(0) for each in with_pictures])  # [examples, N, C]
+    told = [explain_example(predictor, parse_example(example, predictor.folder.recipe)) for example in examples]
+    with_images = [each for each in told if each.images]
+    assert found.with_images == len(with_images) == 5
+    gates = np.stack([np.array(each.gates.weights).mean(0) for each in with_images])  # [examples, N, C]
     assert np.array(found.layer_levels) == pytest.approx(gates.mean(0), abs=1e-5)
     assert found.correlation.of_means.value == depth_and_level(gates @ np.arange(1, 5)).of_means.value
     everyone, *by_type = found.groups
@@ -74,9 +74,9 @@ def test_groups_are_made_of_gold_answers(predictor, mner_data):
     words = len(example.words)
     tagged = replace(example, tags=("B-PER", *["O"] * (words - 1)))
     found = summarize(predictor, [tagged], "one")
-    looks = explain(predictor, read_example(tagged, predictor.folder.recipe)).looks[0]
+    looks = explain_example(predictor, parse_example(tagged, predictor.folder.recipe)).looks[0]
     assert [group.name for group in found.groups] == ["all", "PER"]
-    assert found.groups[1].whole == pytest.approx(looks.on_pictures((0, 1))[0], abs=1e-5)
+    assert found.groups[1].whole == pytest.approx(looks.by_image((0, 1))[0], abs=1e-5)
     assert found.groups[1].text == pytest.approx(looks.on_text((0, 1)), abs=1e-5)
 
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_counted_and_left_out(predictor, mner_data, tmp_p
     examples = mner_data.examples("test")
     broken = [replace(examples[0], image=tmp_path / "missing.png"), *examples[1:]]
     found = summarize(predictor, broken, "broken")
-    assert (found.unread, found.with_pictures) == (1, 4)
+    assert (found.unread, found.with_images) == (1, 4)
     assert (found.first_error.code, found.first_error.fields) == ("image-missing", {"file": tmp_path / "missing.png"})
 
 
@@ -92,9 +92,9 @@ def test_relations_are_grouped_by_relation(mre_model, mre_data):
     predictor = hvpkit.load(mre_model, device="cpu")
     found = summarize(predictor, mre_data.examples("test"), "test of tiny")
     assert {group.name for group in found.groups} == {"all", *(e.relation for e in mre_data.examples("test") if e.image is not None)}
-    assert found.layer_pictures is not None
+    assert found.layer_images is not None
 
 
 def test_text_alone_has_nothing_to_sum_up(mner_text_model, mner_data):
     found = summarize(hvpkit.load(mner_text_model, device="cpu"), mner_data.examples("test"), "test of tiny")
-    assert (found.with_pictures, found.groups, found.correlation, found.layer_levels) == (0, (), None, None)
+    assert (found.with_images, found.groups, found.correlation, found.layer_levels) == (0, (), None, None)

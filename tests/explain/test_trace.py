@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hvpkit.explain.trace import fold
+from hvpkit.explain.trace import fold_attention
 from hvpkit.interfaces import Trace
 
 
@@ -15,7 +15,7 @@ def attention(batch: int = 2, heads: int = 2, words: int = 3, prefix: int = 4) -
 def test_each_head_s_positions_are_added_up_by_the_cell_that_they_carry():
     one, other = attention(), attention().flip(-1)
     cells = torch.tensor([[0, 0, 1, 1], [3, 2, 2, 0]])
-    folded = fold(Trace(attention=[one, other], cells=cells))
+    folded = fold_attention(Trace(attention=[one, other], cells=cells))
     assert folded.shape == (2, 2, 3, 5)
     for b in range(2):
         for layer, given in enumerate((one, other)):
@@ -27,6 +27,6 @@ def test_each_head_s_positions_are_added_up_by_the_cell_that_they_carry():
     torch.testing.assert_close(folded.sum(-1), torch.ones(2, 2, 3))
 
 
-def test_attention_that_reaches_no_pictures_says_nothing_of_them():
-    assert fold(Trace()) is None
-    assert fold(Trace(attention=[attention(prefix=0)])) is None
+def test_attention_that_reaches_no_images_says_nothing_of_them():
+    assert fold_attention(Trace()) is None
+    assert fold_attention(Trace(attention=[attention(prefix=0)])) is None

@@ -1,4 +1,4 @@
-"""The pyramids of pictures: computed once, whoever computes them and however often that is stopped, and the same as on the fly."""
+"""The pyramids of images: computed once, whoever computes them and however often that is stopped, and the same as on the fly."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 from raising import raises
 
-from hvpkit.errors import PictureError, PictureMissingError
+from hvpkit.errors import ImageError, MissingImageError
 from hvpkit.features import extract
-from hvpkit.features.cache import PyramidCache, fill_store, open_pyramids
-from hvpkit.features.extract import Decoder, Looker
-from hvpkit.features.fingerprint import open_store
-from hvpkit.images.regions import View
+from hvpkit.features.cache import FeatureCache, open_feature_cache, populate_store
+from hvpkit.features.extract import FeatureExtractor, RegionDecoder
+from hvpkit.features.fingerprint import open_feature_store
+from hvpkit.images.regions import ImageRegion
 from hvpkit.interfaces import VisionContext
 from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
 from hvpkit.model.vision.tower import VisualTower
@@ -33,19 +33,19 @@ def make_tower() -> VisualTower:
     return VisualTower(CnnFromScratch(VisionContext(size=32), 4), grid=2, frozen=True).eval()
 
 
-def draw_many(folder: Path, count: int, size=(48, 40)) -> list[View]:
+def draw_many(folder: Path, count: int, size=(48, 40)) -> list[ImageRegion]:
     folder.mkdir(parents=True, exist_ok=True)
     views = []
     for number in range(count):
         file = folder / f"{number}.jpg"
         Image.fromarray(np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)).save(file)
-        views.append(View(file))
+        views.append(ImageRegion(file))
     return views
 
 
-def on_the_fly(tower: VisualTower, view: View):
+def on_the_fly(tower: VisualTower, view: ImageRegion):
     with torch.no_grad():
-        return [level[0] for level in tower.pyramid(tower.look(view)[None])]
+        return [level[0] for level in tower.pyramid(tower.load_pixels(view)[None])]
 
 
 def same(found, wanted) -> bool:
@@ -58,14 +58,14 @@ def tower() -> VisualTower:
 
 
 @pytest.fixture
-def views(tmp_path) -> list[View]:
-    whole = draw_many(tmp_path / "pictures", 12)
-    return [view for one in whole for view in (one, View(one.file, Box(4, 4, 30, 30)), View(one.file, Box(0.5, 0, 20, 39)))]
+def views(tmp_path) -> list[ImageRegion]:
+    whole = draw_many(tmp_path / "images", 12)
+    return [view for one in whole for view in (one, ImageRegion(one.file, Box(4, 4, 30, 30)), ImageRegion(one.file, Box(0.5, 0, 20, 39)))]
 
 
 @pytest.fixture(params=["on disk", "in memory"])
-def cache(request, tower, tmp_path) -> PyramidCache:
-    return PyramidCache(tower, open_store(tower, tmp_path / "cache")[0] if request.param == "on disk" else None)
+def cache(request, tower, tmp_path) -> FeatureCache:
+    return FeatureCache(tower, open_feature_store(tower, tmp_path / "cache")[0] if request.param == "on disk" else None)
 
 
 # ------------------------------------------------------------------------------------------------------------ what is served
@@ -86,122 +86,122 @@ def test_many_are_served_at_once_and_are_what_each_would_be(cache, views):
 
 
 def test_of_many_the_one_that_cannot_be_read_is_told(cache, views, tmp_path):
-    with raises(PictureMissingError, "image-missing", file=tmp_path / "gone.jpg"):
-        cache.stacked([views[0], View(tmp_path / "gone.jpg")])
+    with raises(MissingImageError, "image-missing", file=tmp_path / "gone.jpg"):
+        cache.stacked([views[0], ImageRegion(tmp_path / "gone.jpg")])
 
 
 def test_worker_processes_give_the_same_features_in_the_same_order(tower, views, monkeypatch):
-    here = [one for batch in Looker(tower).batches(views) for one in batch]
+    here = [one for batch in FeatureExtractor(tower).batches(views) for one in batch]
     monkeypatch.setattr(extract, "FEW", 2)
-    with Looker(tower) as looker:
+    with FeatureExtractor(tower) as looker:
         there = [one for batch in looker.batches(views) for one in batch]
     assert [one.view for one in here] == [one.view for one in there] == views
     assert all(torch.equal(a, b) for one, other in zip(here, there, strict=True) for a, b in zip(one.levels, other.levels, strict=True))
 
 
 def test_a_second_run_computes_nothing_and_decodes_nothing(tower, views, tmp_path, monkeypatch, logged):
-    open_pyramids(tower, tmp_path / "cache").fill(views)
+    open_feature_cache(tower, tmp_path / "cache").populate(views)
     assert not logged()
-    monkeypatch.setattr(VisualTower, "transform", lambda tower, picture: pytest.fail("decoded again"))
+    monkeypatch.setattr(VisualTower, "transform", lambda tower, image: pytest.fail("decoded again"))
     store, _ = open_store_of_the_first(tmp_path / "cache", tower)
-    filled = PyramidCache(tower, store).fill(views)
+    filled = FeatureCache(tower, store).populate(views)
     assert (filled.computed, filled.kept) == (0, 36)
 
 
 def open_store_of_the_first(folder: Path, tower: VisualTower):
-    from hvpkit.features.store import FeatureStore, RowShape
+    from hvpkit.features.store import FeatureLayout, FeatureStore
 
     [place] = folder.iterdir()
-    return FeatureStore(place, RowShape((4, 8, 16, 32), (4, 4, 4, 4))), False
+    return FeatureStore(place, FeatureLayout((4, 8, 16, 32), (4, 4, 4, 4))), False
 
 
-def test_a_copy_of_a_picture_elsewhere_is_the_same_picture_and_a_changed_one_is_not(tower, views, tmp_path):
-    store, _ = open_store(tower, tmp_path / "cache")
-    fill_store(tower, store, views)
+def test_a_copy_of_a_image_elsewhere_is_the_same_image_and_a_changed_one_is_not(tower, views, tmp_path):
+    store, _ = open_feature_store(tower, tmp_path / "cache")
+    populate_store(tower, store, views)
     copy = tmp_path / "copy.jpg"
     copy.write_bytes(views[0].file.read_bytes())
-    assert fill_store(tower, store, [View(copy), View(copy, Box(4, 4, 30, 30))]).kept == 2
+    assert populate_store(tower, store, [ImageRegion(copy), ImageRegion(copy, Box(4, 4, 30, 30))]).kept == 2
     copy.write_bytes(views[3].file.read_bytes() + b"\0")
-    assert fill_store(tower, store, [View(copy)]).computed == 1
-    cache = PyramidCache(tower, store)
-    assert same(cache.of(View(copy)), on_the_fly(tower, View(copy)))
+    assert populate_store(tower, store, [ImageRegion(copy)]).computed == 1
+    cache = FeatureCache(tower, store)
+    assert same(cache.get(ImageRegion(copy)), on_the_fly(tower, ImageRegion(copy)))
 
 
-def test_a_bad_picture_fails_alone_and_is_counted(cache, tower, views, tmp_path, bars):
+def test_a_bad_image_fails_alone_and_is_counted(cache, tower, views, tmp_path, bars):
     cut, empty, missing = tmp_path / "cut.jpg", tmp_path / "empty.jpg", tmp_path / "missing.jpg"
     cut.write_bytes(views[0].file.read_bytes()[:300])
     empty.touch()
-    outside = View(views[0].file, Box(400, 400, 500, 500))
-    bad = [View(cut), View(empty), View(missing), View(cut, Box(0, 0, 5, 5)), outside]
+    outside = ImageRegion(views[0].file, Box(400, 400, 500, 500))
+    bad = [ImageRegion(cut), ImageRegion(empty), ImageRegion(missing), ImageRegion(cut, Box(0, 0, 5, 5)), outside]
     filled = cache.fill([bad[0], *views[:10], *bad[1:], *views[10:]])
     assert (filled.computed, filled.unreadable) == (36, 5)
     assert (filled.first_fault.code, filled.first_fault.fields["file"]) == ("image-damaged", cut)
     assert [(bar.total, bar.done, bar.closed) for bar in bars] == [(41, 41, True)]
     for view in bad:
-        with pytest.raises(PictureError):
+        with pytest.raises(ImageError):
             cache.of(view)
-        assert isinstance(cache.fault([None, views[0], view]), PictureError)
+        assert isinstance(cache.fault([None, views[0], view]), ImageError)
     assert cache.fault([*views, None]) is None
     assert same(cache.of(views[0]), on_the_fly(tower, views[0]))
 
 
 def test_in_memory_only_what_is_held_stays(tower, views):
-    cache = PyramidCache(tower)
-    cache.hold(views[:4])
-    first = cache.of(views[3])
-    cache.hold(views[3:6])
+    cache = FeatureCache(tower)
+    cache.prefetch(views[:4])
+    first = cache.get(views[3])
+    cache.prefetch(views[3:6])
     for view in views[:4]:
         view.file.unlink(missing_ok=True)
-    assert cache.of(views[3]) is first
-    with pytest.raises(PictureError):
-        cache.of(views[0])
+    assert cache.get(views[3]) is first
+    with pytest.raises(ImageError):
+        cache.get(views[0])
 
 
 # ------------------------------------------------------------------------------------------------------- damage, full disks
 def test_damaged_features_are_noticed_and_computed_anew(tower, views, tmp_path, logged):
-    store, _ = open_store(tower, tmp_path / "cache")
-    fill_store(tower, store, views)
+    store, _ = open_feature_store(tower, tmp_path / "cache")
+    populate_store(tower, store, views)
     rows = store.folder / "0000.rows"
     content = bytearray(rows.read_bytes())
     for place in (5, 11, 20):
         content[place * store.shape.dtype.itemsize + 100] ^= 64
     rows.write_bytes(content)
-    cache = open_pyramids(tower, tmp_path / "cache")
-    filled = cache.fill(views)
+    cache = open_feature_cache(tower, tmp_path / "cache")
+    filled = cache.populate(views)
     assert not logged()
     assert (filled.computed, filled.damaged, filled.kept) == (3, 3, 33)
-    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
 
 
 def test_features_damaged_while_they_are_in_use_are_computed_anew(tower, views, tmp_path, logged):
-    cache = open_pyramids(tower, tmp_path / "cache")
-    cache.fill(views)
+    cache = open_feature_cache(tower, tmp_path / "cache")
+    cache.populate(views)
     assert not logged()
     [folder] = (tmp_path / "cache").iterdir()
     with (folder / "0000.rows").open("r+b") as rows:
         rows.write(bytes((folder / "0000.rows").stat().st_size))
-    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
 
 
 def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, views, tmp_path, monkeypatch, logged):
-    cache = open_pyramids(tower, tmp_path / "cache")
-    cache.fill(views[:6])
+    cache = open_feature_cache(tower, tmp_path / "cache")
+    cache.populate(views[:6])
     monkeypatch.setattr("hvpkit.features.store._write_at", full)
-    assert cache.fill(views).computed == 30
+    assert cache.populate(views).computed == 30
     [warning] = logged(logging.WARNING)
     assert (warning.code, warning.fields["folder"].parent) == ("features-not-cached", tmp_path / "cache")
     assert warning.fields["reason"] == str(OSError(28, "No space left on device"))
-    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
 
 
 def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, views, tmp_path, monkeypatch):
-    open_pyramids(tower, tmp_path / "cache").fill(views[30:])
+    open_feature_cache(tower, tmp_path / "cache").populate(views[30:])
     monkeypatch.setattr("hvpkit.features.store._write_at", full)
-    cache = open_pyramids(tower, tmp_path / "cache")
-    cache.fill(views[:6])
-    cache.fill(views)
-    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
-    assert same([level[-1] for level in cache.stacked(views)], on_the_fly(tower, views[-1]))
+    cache = open_feature_cache(tower, tmp_path / "cache")
+    cache.populate(views[:6])
+    cache.populate(views)
+    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
+    assert same([level[-1] for level in cache.batch(views)], on_the_fly(tower, views[-1]))
 
 
 def full(*arguments):
@@ -210,11 +210,11 @@ def full(*arguments):
 
 def test_a_folder_that_cannot_be_made_is_told_and_memory_does(tower, views, tmp_path, logged):
     (tmp_path / "file").touch()
-    cache = open_pyramids(tower, tmp_path / "file" / "cache")
+    cache = open_feature_cache(tower, tmp_path / "file" / "cache")
     [warning] = logged(logging.WARNING)
     assert (warning.code, warning.fields["folder"]) == ("features-not-cached", tmp_path / "file" / "cache")
-    assert same(cache.of(views[0]), on_the_fly(tower, views[0]))
-    assert same(open_pyramids(tower, None).of(views[0]), on_the_fly(tower, views[0]))
+    assert same(cache.get(views[0]), on_the_fly(tower, views[0]))
+    assert same(open_feature_cache(tower, None).get(views[0]), on_the_fly(tower, views[0]))
     assert logged() == [warning]
 
 
@@ -227,8 +227,8 @@ sys.path[:0] = {tests!r}
 from test_features import draw_many, make_tower
 from hvpkit.utils.progress import set_backend
 from hvpkit.model.vision import looking
-from hvpkit.features.fingerprint import open_store
-from hvpkit.features.cache import fill_store
+from hvpkit.features.fingerprint import open_feature_store
+from hvpkit.features.cache import populate_store
 from hvpkit.images.regions import View
 looking.BATCH = 4
 tower = make_tower()
@@ -241,59 +241,57 @@ class Killer:
         if self.done >= {kill}:
             os.kill(os.getpid(), 9)
 set_backend(Killer())
-views = [View(file) for file in sorted(Path({pictures!r}).iterdir())]
-filled = fill_store(tower, open_store(tower, Path({cache!r}))[0], views)
+views = [View(file) for file in sorted(Path({images!r}).iterdir())]
+filled = populate_store(tower, open_feature_store(tower, Path({cache!r}))[0], views)
 print(filled.computed, filled.kept)
 """
 
 
-def start(pictures: Path, cache: Path, kill: int = 10**9) -> subprocess.Popen:
-    script = SCRIPT.format(
-        tests=[str(folder) for folder in Path(__file__).parents[:2]], pictures=str(pictures), cache=str(cache), kill=kill
-    )
+def start(images: Path, cache: Path, kill: int = 10**9) -> subprocess.Popen:
+    script = SCRIPT.format(tests=[str(folder) for folder in Path(__file__).parents[:2]], images=str(images), cache=str(cache), kill=kill)
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def test_a_killed_run_goes_on_without_losing_or_repeating_what_was_finished(tower, tmp_path):
-    views = draw_many(tmp_path / "pictures", 60)
-    killed = start(tmp_path / "pictures", tmp_path / "cache", kill=20)
+    views = draw_many(tmp_path / "images", 60)
+    killed = start(tmp_path / "images", tmp_path / "cache", kill=20)
     killed.communicate()
     assert killed.returncode == -9
-    store, stale = open_store(tower, tmp_path / "cache")
-    filled = fill_store(tower, store, views)
+    store, stale = open_feature_store(tower, tmp_path / "cache")
+    filled = populate_store(tower, store, views)
     assert not stale
     assert (filled.kept, filled.computed, filled.damaged) == (20, 40, 0)
-    cache = PyramidCache(tower, store)
-    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+    cache = FeatureCache(tower, store)
+    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
 
 
 def test_two_runs_at_once_do_no_harm(tower, tmp_path):
-    views = draw_many(tmp_path / "pictures", 60)
-    runs = [start(tmp_path / "pictures", tmp_path / "cache") for _ in range(2)]
+    views = draw_many(tmp_path / "images", 60)
+    runs = [start(tmp_path / "images", tmp_path / "cache") for _ in range(2)]
     counts = [[int(number) for number in run.communicate()[0].split()] for run in runs]
     assert all(run.returncode == 0 for run in runs)
     assert [sum(count) for count in counts] == [60, 60]
-    store, _ = open_store(tower, tmp_path / "cache")
+    store, _ = open_feature_store(tower, tmp_path / "cache")
     assert len(store) == 61  # the probe's too
-    filled = fill_store(tower, store, views)
+    filled = populate_store(tower, store, views)
     assert (filled.kept, filled.damaged) == (60, 0)
-    cache = PyramidCache(tower, store)
-    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
+    cache = FeatureCache(tower, store)
+    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
 
 
 def test_what_workers_do_can_be_sent_to_processes_that_start_afresh(tower, views, tmp_path):
-    decode = pickle.loads(pickle.dumps(Decoder(tower, open_store(tower, tmp_path / "cache")[0])))
+    decode = pickle.loads(pickle.dumps(RegionDecoder(tower, open_feature_store(tower, tmp_path / "cache")[0])))
     [found] = decode(views[:1])
     assert np.array_equal(found.pixels, tower.look(views[0]).numpy())
 
 
-def test_memory_does_not_grow_with_the_number_of_pictures(tower, tmp_path):
-    few = draw_many(tmp_path / "pictures", 40, size=(16, 16))
-    store, _ = open_store(tower, tmp_path / "cache")
+def test_memory_does_not_grow_with_the_number_of_images(tower, tmp_path):
+    few = draw_many(tmp_path / "images", 40, size=(16, 16))
+    store, _ = open_feature_store(tower, tmp_path / "cache")
 
     def peak(times: int) -> int:
         tracemalloc.start()
-        fill_store(tower, store, (View(view.file, Box(0, 0, 1 + i / 1000, 9)) for i in range(times) for view in few))
+        populate_store(tower, store, (ImageRegion(view.file, Box(0, 0, 1 + i / 1000, 9)) for i in range(times) for view in few))
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found

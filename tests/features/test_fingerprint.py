@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hvpkit.features.cache import open_pyramids
-from hvpkit.features.fingerprint import features_folder, identity, open_store, view_key
+from hvpkit.features.cache import open_feature_cache
+from hvpkit.features.fingerprint import feature_dir, feature_fingerprint, open_feature_store, region_key
 from hvpkit.interfaces import VisionContext
 from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
 from hvpkit.model.vision.tower import TowerOptions, VisualTower
@@ -21,10 +21,10 @@ class Doubled(CnnFromScratch):
 
 
 class Mirrored(CnnFromScratch):
-    """Transforms pictures in its own way."""
+    """Transforms images in its own way."""
 
-    def transform(self, picture):
-        return super().transform(picture).flip(-1)
+    def transform(self, image):
+        return super().transform(image).flip(-1)
 
 
 def tower(seed: int = 0, size: int = 32, grid: int = 2, kind=CnnFromScratch, **options) -> VisualTower:
@@ -63,66 +63,66 @@ def shifted(one: VisualTower) -> VisualTower:
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_whatever_changes_the_features_changes_the_folder(tmp_path, other):
-    store, stale = open_store(tower(), tmp_path)
-    own, own_stale = open_store(other(), tmp_path)
+    store, stale = open_feature_store(tower(), tmp_path)
+    own, own_stale = open_feature_store(other(), tmp_path)
     assert own.folder != store.folder
     assert not stale
     assert not own_stale
 
 
 def test_the_same_tower_finds_its_folder_again(tmp_path):
-    first, second = (open_store(tower(missing=missing), tmp_path) for missing in ("mask", "zeros"))
+    first, second = (open_feature_store(tower(missing=missing), tmp_path) for missing in ("mask", "zeros"))
     assert first[0].folder == second[0].folder
     assert len(second[0]) == 1
     assert not second[1]
-    assert identity(tower()) == identity(tower())
+    assert feature_fingerprint(tower()) == feature_fingerprint(tower())
 
 
 def test_changed_code_that_no_name_tells_of_empties_the_store(tmp_path, monkeypatch):
-    store, _ = open_store(tower(), tmp_path)
-    store.write({view_key(b"a", None): store.read(bytes(32))})
+    store, _ = open_feature_store(tower(), tmp_path)
+    store.write_many({region_key(b"a", None): store.read(bytes(32))})
     before = CnnFromScratch.forward
     monkeypatch.setattr(CnnFromScratch, "forward", lambda self, pixels: [2 * level for level in before(self, pixels)])
-    again, stale = open_store(tower(), tmp_path)
+    again, stale = open_feature_store(tower(), tmp_path)
     assert again.folder == store.folder
     assert stale
-    assert again.read(view_key(b"a", None)) is None
-    assert not open_store(tower(), tmp_path)[1]
+    assert again.read(region_key(b"a", None)) is None
+    assert not open_feature_store(tower(), tmp_path)[1]
 
 
 def test_an_emptied_store_is_warned_of(tmp_path, monkeypatch):
     said = []
-    open_pyramids(tower(), tmp_path, said.append)
+    open_feature_cache(tower(), tmp_path, said.append)
     before = CnnFromScratch.forward
     monkeypatch.setattr(CnnFromScratch, "forward", lambda self, pixels: [2 * level for level in before(self, pixels)])
-    open_pyramids(tower(), tmp_path, said.append)
+    open_feature_cache(tower(), tmp_path, said.append)
     [folder] = tmp_path.iterdir()
     assert [(warning.code, warning.fields) for warning in said] == [("features-stale", {"folder": folder})]
 
 
 def test_a_damaged_first_row_is_mended_and_costs_no_other(tmp_path):
-    store, _ = open_store(tower(), tmp_path)
-    store.write({view_key(b"a", None): store.read(bytes(32))})
+    store, _ = open_feature_store(tower(), tmp_path)
+    store.write_many({region_key(b"a", None): store.read(bytes(32))})
     rows = store.folder / "0000.rows"
     content = bytearray(rows.read_bytes())
     content[40] ^= 1
     rows.write_bytes(content)
-    again, stale = open_store(tower(), tmp_path)
+    again, stale = open_feature_store(tower(), tmp_path)
     assert not stale
     assert again.read(bytes(32)) is not None
-    assert again.read(view_key(b"a", None)) is not None
+    assert again.read(region_key(b"a", None)) is not None
 
 
 def test_keys_tell_contents_and_boxes_apart():
     boxes = (None, Box(0, 0, 1, 1), Box(0, 0, 1, 2), Box(0.5, 0, 1, 1))
-    assert len({view_key(content, box) for content in (b"a", b"b") for box in boxes}) == 8
-    assert view_key(b"a", Box(0, 0, 1, 1)) == view_key(b"a", Box(0.0, 0.0, 1.0, 1.0))
+    assert len({region_key(content, box) for content in (b"a", b"b") for box in boxes}) == 8
+    assert region_key(b"a", Box(0, 0, 1, 1)) == region_key(b"a", Box(0.0, 0.0, 1.0, 1.0))
 
 
 def test_features_lie_beside_prepared_data_or_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.delenv("HVPKIT_CACHE", raising=False)
-    assert features_folder(tmp_path / "data" / "mnre") == tmp_path / "data" / ".features"
+    assert feature_dir(tmp_path / "data" / "mnre") == tmp_path / "data" / ".features"
     monkeypatch.setenv("HVPKIT_CACHE", str(tmp_path / "cache"))
-    assert features_folder(tmp_path / "data" / "mnre") == tmp_path / "cache"
+    assert feature_dir(tmp_path / "data" / "mnre") == tmp_path / "cache"
     monkeypatch.setenv("HVPKIT_CACHE", "none")
-    assert features_folder(tmp_path / "data" / "mnre") is None
+    assert feature_dir(tmp_path / "data" / "mnre") is None

@@ -4,9 +4,9 @@ import pytest
 import tiny
 import torch
 
-from hvpkit.errors import PictureError
+from hvpkit.errors import ImageError
 from hvpkit.features.cache import PixelCache
-from hvpkit.images.regions import View
+from hvpkit.images.regions import ImageRegion
 from hvpkit.interfaces import VisionContext
 from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
 from hvpkit.model.vision.tower import VisualTower
@@ -21,25 +21,25 @@ def tower():
 
 @pytest.fixture
 def views(tmp_path):
-    return [View(tiny.draw(tmp_path / f"{number}.png", number)) for number in range(2)]
+    return [ImageRegion(tiny.draw(tmp_path / f"{number}.png", number)) for number in range(2)]
 
 
 def test_a_view_gives_the_same_pixels_from_memory_as_from_its_file(tower, views):
     cache = PixelCache(tower)
-    first = cache.of(views[0])
+    first = cache.get(views[0])
     views[0].file.unlink()
-    assert torch.equal(cache.of(views[0]), first)
-    assert torch.equal(cache.of(views[1]), tower.transform(views[1].open()))
+    assert torch.equal(cache.get(views[0]), first)
+    assert torch.equal(cache.get(views[1]), tower.transform(views[1].open()))
 
 
 def test_what_has_no_room_is_decoded_each_time(tower, views):
     cache = PixelCache(tower, most=BYTES)
     for view in views:
-        cache.of(view)
+        cache.get(view)
         view.file.unlink()
-    assert cache.of(views[0]).shape == (3, 32, 32)
-    with pytest.raises(PictureError):
-        cache.of(views[1])
+    assert cache.get(views[0]).shape == (3, 32, 32)
+    with pytest.raises(ImageError):
+        cache.get(views[1])
 
 
 def test_levels_of_the_small_backbone_are_zero_on_average_from_the_start(tower):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hvpkit.features import store as store_module
-from hvpkit.features.store import RECORD, FeatureStore, RowShape
+from hvpkit.features.store import RECORD, FeatureLayout, FeatureStore
 
-SHAPE = RowShape((3, 5), (4, 4))
+SHAPE = FeatureLayout((3, 5), (4, 4))
 ROW = SHAPE.dtype.itemsize
 
 
@@ -25,7 +25,7 @@ def levels(number: int, size: float = 1.0) -> tuple[np.ndarray, ...]:
 
 
 def put(store: FeatureStore, *numbers: int) -> FeatureStore:
-    store.write({key(number): levels(number) for number in numbers})
+    store.write_many({key(number): levels(number) for number in numbers})
     return store
 
 
@@ -53,7 +53,7 @@ def test_what_was_written_is_read_again_here_and_by_others(tmp_path):
 @pytest.mark.parametrize("size", [1e-12, 1e-5, 1.0, 1e5, 1e12])
 def test_numbers_of_any_size_keep_float16_s_precision(tmp_path, size):
     store, wanted = FeatureStore(tmp_path, SHAPE), levels(1, size)
-    store.write({key(1): wanted})
+    store.write_many({key(1): wanted})
     for one, other in zip(store.read(key(1)), wanted, strict=True):
         assert np.abs(one - other).max() <= 1e-3 * np.abs(other).max()
         assert np.allclose(one, other, rtol=1e-3, atol=1e-8 * size)
@@ -63,7 +63,7 @@ def test_zeros_and_what_is_no_number_come_back_as_they_are(tmp_path):
     store, odd = FeatureStore(tmp_path, SHAPE), levels(1)
     odd[0][0] = [np.inf, -np.inf, np.nan, 1]
     odd[1][:] = 0
-    store.write({key(1): odd})
+    store.write_many({key(1): odd})
     found = store.read(key(1))
     assert np.array_equal(found[0][0], odd[0][0], equal_nan=True)
     assert not found[1].any()
@@ -132,7 +132,7 @@ def test_one_changed_byte_loses_its_row_alone(tmp_path, place):
     (tmp_path / "0000.rows").write_bytes(rows)
     store = FeatureStore(tmp_path, SHAPE)
     assert [store.read(key(number)) is None for number in range(3)] == [False, True, False]
-    assert [store.damaged(key(number)) for number in range(4)] == [False, True, False, False]
+    assert [store.is_corrupt(key(number)) for number in range(4)] == [False, True, False, False]
     assert len(put(store, 0, 1, 2)) == 3
     assert holds(store, 0, 1, 2)
 

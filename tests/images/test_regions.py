@@ -4,8 +4,8 @@ import pytest
 from raising import raises
 from tiny import draw
 
-from hvpkit.errors import PictureMissingError
-from hvpkit.images.regions import WHOLE, View, views
+from hvpkit.errors import MissingImageError
+from hvpkit.images.regions import FULL_BOX, ImageRegion, image_regions
 from hvpkit.types import Box, Example, VisualObject
 
 
@@ -23,9 +23,9 @@ def example_of(image=None, *objects: VisualObject) -> Example:
     return Example("1", ("a",), image=image, objects=objects)
 
 
-def test_the_whole_picture_comes_first_then_objects_in_their_order(image, crop):
-    found = views(example_of(image, VisualObject(crop), VisualObject(box=Box(10, 5, 30, 20))), whole=True, objects=2)
-    assert found == (View(image), View(crop), View(image, Box(10, 5, 30, 20), (0.25, 0.25, 0.75, 1.0)))
+def test_the_whole_image_comes_first_then_objects_in_their_order(image, crop):
+    found = image_regions(example_of(image, VisualObject(crop), VisualObject(box=Box(10, 5, 30, 20))), whole=True, objects=2)
+    assert found == (ImageRegion(image), ImageRegion(crop), ImageRegion(image, Box(10, 5, 30, 20), (0.25, 0.25, 0.75, 1.0)))
     assert [view.open().size for view in found] == [(40, 20), (8, 6), (20, 15)]
 
 
@@ -33,38 +33,38 @@ def test_the_whole_picture_comes_first_then_objects_in_their_order(image, crop):
 def test_there_are_as_many_views_as_asked_for(image, crop, wanted):
     example = example_of(image, VisualObject(crop), VisualObject(crop))
     for whole in (True, False):
-        found = views(example, whole=whole, objects=wanted)
-        assert found == (*[View(image)] * whole, *[View(crop)] * min(wanted, 2), *[None] * max(wanted - 2, 0))
+        found = image_regions(example, whole=whole, objects=wanted)
+        assert found == (*[ImageRegion(image)] * whole, *[ImageRegion(crop)] * min(wanted, 2), *[None] * max(wanted - 2, 0))
 
 
-def test_without_a_picture_there_is_none():
-    assert views(example_of(), whole=True, objects=2) == (None, None, None)
+def test_without_a_image_there_is_none():
+    assert image_regions(example_of(), whole=True, objects=2) == (None, None, None)
 
 
-def test_crops_can_be_there_without_the_whole_picture(crop):
+def test_crops_can_be_there_without_the_whole_image(crop):
     boxed = VisualObject(crop, Box(0, 0, 4, 4))
-    assert views(example_of(None, boxed), whole=True, objects=1) == (None, View(crop, None, WHOLE))
+    assert image_regions(example_of(None, boxed), whole=True, objects=1) == (None, ImageRegion(crop, None, FULL_BOX))
 
 
 def test_a_crop_that_tells_its_box_says_where_it_was(image, crop):
-    (found,) = views(example_of(image, VisualObject(crop, Box(0, 10, 20, 20))), whole=False, objects=1)
-    assert found == View(crop, None, (0.0, 0.5, 0.5, 1.0))
+    (found,) = image_regions(example_of(image, VisualObject(crop, Box(0, 10, 20, 20))), whole=False, objects=1)
+    assert found == ImageRegion(crop, None, (0.0, 0.5, 0.5, 1.0))
     assert found.open().size == (8, 6)
 
 
-def test_a_box_that_stands_out_of_the_picture_is_placed_within_it(image):
-    (found,) = views(example_of(image, VisualObject(box=Box(-5, 10, 60, 30))), whole=False, objects=1)
-    assert found.place == (0.0, 0.5, 1.0, 1.0)
+def test_a_box_that_stands_out_of_the_image_is_placed_within_it(image):
+    (found,) = image_regions(example_of(image, VisualObject(box=Box(-5, 10, 60, 30))), whole=False, objects=1)
+    assert found.normalized_box == (0.0, 0.5, 1.0, 1.0)
     assert found.open().size == (40, 10)
 
 
 def test_an_object_that_cannot_be_seen_leaves_its_place_empty(crop):
     example = example_of(None, VisualObject(box=Box(0, 0, 4, 4)), VisualObject(crop), VisualObject(phrase="a dog"))
-    assert views(example, whole=False, objects=3) == (None, View(crop), None)
+    assert image_regions(example, whole=False, objects=3) == (None, ImageRegion(crop), None)
 
 
-def test_a_whole_picture_that_cannot_be_read_is_named_where_a_box_needs_it(tmp_path):
+def test_a_whole_image_that_cannot_be_read_is_named_where_a_box_needs_it(tmp_path):
     missing = tmp_path / "gone.png"
-    with raises(PictureMissingError, "image-missing", file=missing):
-        views(example_of(missing, VisualObject(box=Box(0, 0, 4, 4))), whole=True, objects=1)
-    assert views(example_of(missing), whole=True, objects=1) == (View(missing), None)
+    with raises(MissingImageError, "image-missing", file=missing):
+        image_regions(example_of(missing, VisualObject(box=Box(0, 0, 4, 4))), whole=True, objects=1)
+    assert image_regions(example_of(missing), whole=True, objects=1) == (ImageRegion(missing), None)

@@ -13,7 +13,7 @@ from raising import raises
 
 from hvpkit.errors import HvpkitError, InputError
 from hvpkit.inference import bulk
-from hvpkit.inference.bulk import Line, Progress, fingerprint, open_prediction_file, read_lines, require_some
+from hvpkit.inference.bulk import BulkStatus, InputLine, input_fingerprint, open_prediction_file, read_lines, require_any_success
 from hvpkit.messages import render
 from hvpkit.saving.model_folder import ModelFolder, open_model_folder
 from hvpkit.types import EntityPrediction
@@ -53,7 +53,7 @@ def source(tmp_path) -> Path:
     return file
 
 
-def predict(source: Path, target: Path, model: ModelFolder, echo: Echo | None = None) -> Progress:
+def predict(source: Path, target: Path, model: ModelFolder, echo: Echo | None = None) -> BulkStatus:
     return open_prediction_file(source, target, model).run(echo or Echo())  # type: ignore[arg-type]
 
 
@@ -96,7 +96,7 @@ def test_a_line_too_long_for_memory_is_refused_and_skipped(tmp_path, model, monk
 
 def test_the_last_line_needs_no_end(tmp_path):
     (tmp_path / "in.jsonl").write_bytes(b'\n  \n{"text": "a"}')
-    assert list(read_lines(tmp_path / "in.jsonl")) == [Line(3, b'{"text": "a"}')]
+    assert list(read_lines(tmp_path / "in.jsonl")) == [InputLine(3, b'{"text": "a"}')]
 
 
 def test_no_more_lines_are_held_than_the_predictor_reads_ahead(source, tmp_path, model):
@@ -180,14 +180,14 @@ def test_the_output_of_another_model_is_refused(source, tmp_path, model, mner_te
     weights[-1] ^= 1
     (tmp_path / "other/weights.safetensors").write_bytes(weights)
     other = open_model_folder(tmp_path / "other")
-    assert fingerprint(other) != fingerprint(model)
+    assert input_fingerprint(other) != input_fingerprint(model)
     with raises(InputError, "output-of-other-input", file=tmp_path / "out.jsonl", line=1):
         open_prediction_file(source, tmp_path / "out.jsonl", other)
 
 
 def test_a_model_that_was_moved_is_the_same(model, mner_text_model, tmp_path):
     shutil.copytree(mner_text_model, tmp_path / "moved")
-    assert fingerprint(open_model_folder(tmp_path / "moved")) == fingerprint(model)
+    assert input_fingerprint(open_model_folder(tmp_path / "moved")) == input_fingerprint(model)
 
 
 @pytest.mark.parametrize("content", [b"my notes", b"my notes\nmore\n", b"{", b'{"id": "a1"', b"\n"])
@@ -239,8 +239,8 @@ def test_an_output_that_another_command_has_written_meanwhile_is_left_alone(sour
 
 def test_only_a_run_in_which_all_failed_has_failed(source, tmp_path, model):
     file = open_prediction_file(source, tmp_path / "out.jsonl", model)
-    require_some(Progress(3, 2, "line 1: x"), file)
-    require_some(Progress(), file)
+    require_any_success(BulkStatus(3, 2, "line 1: x"), file)
+    require_any_success(BulkStatus(), file)
     with raises(HvpkitError, "all-lines-failed", count=3, file=source, reason="line 1: x") as error:
-        require_some(Progress(3, 3, "line 1: x"), file)
+        require_any_success(BulkStatus(3, 3, "line 1: x"), file)
     assert error.value.exit_code == 1

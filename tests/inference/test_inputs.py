@@ -11,7 +11,7 @@ import tiny
 from raising import raises
 
 from hvpkit.errors import DataError, InputError
-from hvpkit.inference.inputs import PredictionInput, as_input, read_input
+from hvpkit.inference.inputs import PredictionInput, parse_input, to_prediction_input
 from hvpkit.messages import Message
 from hvpkit.types import Box, Span, VisualObject
 
@@ -20,22 +20,20 @@ FAMILY = "👨\u200d👩\u200d👧"
 
 @pytest.fixture
 def recipe(tmp_path):
-    """Give the tiny recipe of a task; with `pictures` or without, with overrides."""
-    return lambda task="mner", pictures=True, *overrides: tiny.recipe(
-        tmp_path, tmp_path / "data", task, pictures=pictures, overrides=overrides
-    )
+    """Give the tiny recipe of a task; with `images` or without, with overrides."""
+    return lambda task="mner", images=True, *overrides: tiny.recipe(tmp_path, tmp_path / "data", task, images=images, overrides=overrides)
 
 
 @pytest.mark.parametrize("text", ["Ada in 東京, #ok", f"{FAMILY}Ada 🇩🇪!", "שלום, Ada עולם", "Zoe\u0301\n\tin\u3000Oslo "])
 def test_words_stand_where_the_text_says(recipe, text):
-    reading = read_input(PredictionInput(text), recipe())
+    reading = parse_input(PredictionInput(text), recipe())
     assert reading.text == text
     assert tuple(text[word.start : word.end] for word in reading.words) == reading.example.words
     assert "".join(reading.example.words) == "".join(text.split())
 
 
 def test_tokens_are_joined_by_blanks_and_blanks_around_them_dropped(recipe):
-    reading = read_input(PredictionInput(["Ada ", "in", "New York"]), recipe())
+    reading = parse_input(PredictionInput(["Ada ", "in", "New York"]), recipe())
     assert (reading.text, reading.example.words) == ("Ada in New York", ("Ada", "in", "New York"))
     assert [(word.start, word.end) for word in reading.words] == [(0, 3), (4, 6), (7, 15)]
 
@@ -54,11 +52,11 @@ def test_tokens_are_joined_by_blanks_and_blanks_around_them_dropped(recipe):
 )
 def test_a_text_without_words_is_refused(recipe, text, code, fields):
     with raises(DataError, code, **fields):
-        read_input(PredictionInput(text), recipe())
+        parse_input(PredictionInput(text), recipe())
 
 
 def test_head_and_tail_become_whole_words(recipe):
-    reading = read_input(PredictionInput("#AdaLovelace's Paris", head="Ada", tail="Paris"), recipe("mre"))
+    reading = parse_input(PredictionInput("#AdaLovelace's Paris", head="Ada", tail="Paris"), recipe("mre"))
     assert reading.example.words == ("#", "Ada", "Lovelace", "'s", "Paris")
     assert (reading.example.head, reading.example.tail) == (Span(1, 2), Span(4, 5))
 
@@ -78,13 +76,13 @@ def test_head_and_tail_become_whole_words(recipe):
 )
 def test_a_pair_belongs_to_relations_and_to_them_alone(recipe, task, given, error, code, fields):
     with raises(error, code, **fields):
-        read_input(PredictionInput("Ada in Oslo", **given), recipe(task))
+        parse_input(PredictionInput("Ada in Oslo", **given), recipe(task))
 
 
-# --------------------------------------------------------------------------------------------------------------- pictures
-def test_pictures_reach_the_example(recipe):
+# --------------------------------------------------------------------------------------------------------------- images
+def test_images_reach_the_example(recipe):
     box = VisualObject(box=Box(1, 2, 3, 4))
-    reading = read_input(PredictionInput("Ada", image="a.jpg", objects=["b.jpg", Path("c.jpg"), box]), recipe())
+    reading = parse_input(PredictionInput("Ada", image="a.jpg", objects=["b.jpg", Path("c.jpg"), box]), recipe())
     assert reading.example.image == Path("a.jpg")
     assert reading.example.objects == (VisualObject(Path("b.jpg")), VisualObject(Path("c.jpg")), box)
     [remark] = reading.remarks
@@ -106,7 +104,7 @@ def test_pictures_reach_the_example(recipe):
 )
 def test_remarks_say_what_was_not_looked_at(recipe, settings, given, codes):
     before = Message("custom", text="before")
-    reading = read_input(PredictionInput("Ada", **given, remarks=(before,)), recipe("mner", *settings))
+    reading = parse_input(PredictionInput("Ada", **given, remarks=(before,)), recipe("mner", *settings))
     assert reading.remarks[0] is before
     assert [remark.code for remark in reading.remarks[1:]] == codes
     if "model-without-images" in codes:
@@ -114,7 +112,7 @@ def test_remarks_say_what_was_not_looked_at(recipe, settings, given, codes):
 
 
 def test_objects_that_a_model_has_no_use_for_are_counted(recipe):
-    [remark] = read_input(PredictionInput("Ada", image="a.jpg", objects=["a.jpg"]), recipe("mner", True, "vision.objects=0")).remarks
+    [remark] = parse_input(PredictionInput("Ada", image="a.jpg", objects=["a.jpg"]), recipe("mner", True, "vision.objects=0")).remarks
     assert (remark.code, remark.fields) == ("objects-not-read", {"count": 1})
 
 
@@ -131,14 +129,14 @@ def test_objects_that_a_model_has_no_use_for_are_counted(recipe):
         ({"image": "a.jpg", "objects": [VisualObject()]}, "box-without-image", {}),
     ],
 )
-def test_pictures_of_another_kind_are_refused(recipe, given, code, fields):
+def test_images_of_another_kind_are_refused(recipe, given, code, fields):
     with raises(DataError, code, **fields):
-        read_input(PredictionInput("Ada", **given), recipe())
+        parse_input(PredictionInput("Ada", **given), recipe())
 
 
 def test_objects_are_mappings_too(recipe):
     given = [{"box": (0, 1, 2, 3), "phrase": "a cat", "score": 0.5}, {"image": "b.jpg"}]
-    reading = read_input(PredictionInput("Ada", "a.jpg", objects=given), recipe())
+    reading = parse_input(PredictionInput("Ada", "a.jpg", objects=given), recipe())
     assert reading.example.objects == (VisualObject(None, Box(0, 1, 2, 3), "a cat", 0.5), VisualObject(Path("b.jpg")))
 
 
@@ -146,7 +144,7 @@ def test_objects_are_mappings_too(recipe):
     "box", [Box(0, 1, 2, 3), np.array([0, 1, 2, 3], np.float32), np.array([0, 1, 2, 3]), list(np.float32([0, 1, 2, 3]))]
 )
 def test_a_box_may_come_as_detectors_give_it(recipe, box):
-    [found] = read_input(PredictionInput("Ada", "a.jpg", objects=[{"box": box}]), recipe()).example.objects
+    [found] = parse_input(PredictionInput("Ada", "a.jpg", objects=[{"box": box}]), recipe()).example.objects
     assert found.box == Box(0, 1, 2, 3)
     assert all(type(edge) in (int, float) for edge in astuple(found.box))
 
@@ -154,13 +152,13 @@ def test_a_box_may_come_as_detectors_give_it(recipe, box):
 # ------------------------------------------------------------------------------------------------------------ other forms
 def test_a_text_and_a_mapping_are_inputs_too():
     given = PredictionInput("Ada", image="a.jpg")
-    assert as_input(given) is given
-    assert as_input("Ada") == PredictionInput("Ada")
-    assert as_input({"text": "Ada", "image": "a.jpg"}) == given
+    assert to_prediction_input(given) is given
+    assert to_prediction_input("Ada") == PredictionInput("Ada")
+    assert to_prediction_input({"text": "Ada", "image": "a.jpg"}) == given
 
 
 @pytest.mark.parametrize("given", [{"txt": "Ada"}, {"image": "a.jpg"}, 5, None])
 def test_anything_else_is_refused_with_what_is_expected(given):
     with raises(InputError, "input-invalid", found=given) as error:
-        as_input(given)
+        to_prediction_input(given)
     assert error.value.fields["names"][:4] == ["text", "image", "head", "tail"]

@@ -9,31 +9,31 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import DataError
-from hvpkit.inference.prediction_json import FORM, input_from, prediction_record, read_object
+from hvpkit.inference.prediction_json import FORM, input_from_json, parse_json_object, prediction_to_json
 from hvpkit.messages import Message
 from hvpkit.types import Box, EntityPrediction, Relation, RelationPrediction, TextEntity, TextSpan, VisualObject
 
 
 def test_entities_are_written_as_in_own_data():
     found = EntityPrediction("Ada 😂", (TextEntity("Ada", "PER", 0, 3, 0.5),), True, (Message("custom", text="note"),))
-    assert prediction_record(found) == {
+    assert prediction_to_json(found) == {
         "text": "Ada 😂",
         "entities": [{"text": "Ada", "type": "PER", "start": 0, "end": 3, "confidence": 0.5}],
-        "picture": True,
+        "image": True,
         "remarks": ["note"],
     }
 
 
 def test_a_relation_is_written_as_in_own_data():
     found = RelationPrediction("A B", TextSpan("A", 0, 1), TextSpan("B", 2, 3), Relation("x", 0.7, (("x", 0.7), ("None", 0.3))), False)
-    assert prediction_record(found) == {
+    assert prediction_to_json(found) == {
         "text": "A B",
         "head": {"text": "A", "start": 0, "end": 1},
         "tail": {"text": "B", "start": 2, "end": 3},
         "relation": "x",
         "confidence": 0.7,
         "probabilities": {"x": 0.7, "None": 0.3},
-        "picture": False,
+        "image": False,
         "remarks": [],
     }
 
@@ -50,14 +50,14 @@ def test_a_relation_is_written_as_in_own_data():
 )
 def test_a_line_that_is_no_object_is_refused(content, code, fields):
     with raises(DataError, code, expected=FORM, **fields):
-        read_object(content)
+        parse_json_object(content)
 
 
 def test_all_of_a_line_is_read(tmp_path):
     line = {
         "id": "a1",
         "text": "Ada in Oslo",
-        "image": "pictures/a.jpg",
+        "image": "images/a.jpg",
         "objects": ["b.jpg", {"box": [1, 2.5, 3, 4], "phrase": "Ada", "score": 0.5}, {"image": "c.jpg", "box": [0, 0, 9, 9]}],
         "head": {"text": "Ada", "start": 0, "end": 3},
         "tail": "Oslo",
@@ -65,8 +65,8 @@ def test_all_of_a_line_is_read(tmp_path):
         "tags": ["O"],
         "created_at": "2017",
     }
-    given = input_from(read_object(json.dumps(line).encode()), tmp_path)
-    assert (given.text, given.id, given.image, given.head, given.tail) == ("Ada in Oslo", "a1", tmp_path / "pictures/a.jpg", (0, 3), "Oslo")
+    given = input_from_json(parse_json_object(json.dumps(line).encode()), tmp_path)
+    assert (given.text, given.id, given.image, given.head, given.tail) == ("Ada in Oslo", "a1", tmp_path / "images/a.jpg", (0, 3), "Oslo")
     assert given.objects == [
         VisualObject(tmp_path / "b.jpg"),
         VisualObject(box=Box(1, 2.5, 3, 4), phrase="Ada", score=0.5),
@@ -76,17 +76,17 @@ def test_all_of_a_line_is_read(tmp_path):
 
 
 def test_nothing_but_a_text_is_needed(tmp_path):
-    given = input_from({"text": "", "image": None, "head": None, "objects": None}, tmp_path)
+    given = input_from_json({"text": "", "image": None, "head": None, "objects": None}, tmp_path)
     assert (given.text, given.image, given.head, given.objects, given.id) == ("", None, None, None, None)
 
 
 def test_places_in_tokens_are_counted_in_tokens(tmp_path):
-    given = input_from({"tokens": ["Ada", "loves ", "New York"], "head": {"start": 0, "end": 1}, "tail": [2, 3]}, tmp_path)
+    given = input_from_json({"tokens": ["Ada", "loves ", "New York"], "head": {"start": 0, "end": 1}, "tail": [2, 3]}, tmp_path)
     assert (given.text, given.head, given.tail) == (["Ada", "loves ", "New York"], (0, 3), (10, 18))
 
 
 def test_a_misspelt_key_is_remarked(tmp_path):
-    [remark] = input_from({"text": "a", "imgae": "a.jpg"}, tmp_path).remarks
+    [remark] = input_from_json({"text": "a", "imgae": "a.jpg"}, tmp_path).remarks
     assert (remark.code, remark.fields) == ("key-misspelled", {"key": "imgae", "nearest": "image"})
 
 
@@ -122,22 +122,22 @@ def test_a_misspelt_key_is_remarked(tmp_path):
 )
 def test_values_of_another_kind_are_refused(record, code, fields, tmp_path):
     with raises(DataError, code, **fields):
-        input_from(record, tmp_path)
+        input_from_json(record, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../a.jpg", "/etc/passwd", "in/../../a.jpg", "in/../a.jpg", "out/a.jpg", "link.jpg"])
 @pytest.mark.parametrize("key", ["image", "objects"])
-def test_pictures_never_leave_the_folder_of_the_input(key, name, tmp_path):
+def test_images_never_leave_the_folder_of_the_input(key, name, tmp_path):
     folder = tmp_path / "data"
     (folder / "in").mkdir(parents=True)
     (tmp_path / "a.jpg").write_bytes(b"secret")
     os.symlink(tmp_path, folder / "out")
     os.symlink(tmp_path / "a.jpg", folder / "link.jpg")
     with raises(DataError, "image-outside-folder", image=name, folder=str(folder)):
-        input_from({"text": "a", key: name if key == "image" else [name]}, folder)
+        input_from_json({"text": "a", key: name if key == "image" else [name]}, folder)
 
 
 def test_a_link_within_the_folder_may_be_followed(tmp_path):
-    (tmp_path / "pictures").mkdir()
-    os.symlink(tmp_path / "pictures", tmp_path / "images")
-    assert input_from({"text": "a", "image": "images/a.jpg"}, tmp_path).image == tmp_path / "images/a.jpg"
+    (tmp_path / "images").mkdir()
+    os.symlink(tmp_path / "images", tmp_path / "images")
+    assert input_from_json({"text": "a", "image": "images/a.jpg"}, tmp_path).image == tmp_path / "images/a.jpg"

@@ -13,7 +13,7 @@ from PIL import Image
 from raising import raises
 
 import hvpkit
-from hvpkit.errors import DataError, InputError, ModelFolderError, PictureError, PictureMissingError
+from hvpkit.errors import DataError, ImageError, InputError, MissingImageError, ModelFolderError
 from hvpkit.inference.inputs import PredictionInput
 from hvpkit.types import Box, EntityPrediction, RelationPrediction, TextSpan, VisualObject
 
@@ -34,7 +34,7 @@ def text_only(mner_text_model):
 
 
 @pytest.fixture
-def picture(tmp_path) -> Path:
+def image(tmp_path) -> Path:
     return tiny.draw(tmp_path / "a.png", 5, (48, 40))
 
 
@@ -80,11 +80,11 @@ def test_a_plugin_file_may_be_named_at_any_time(mner, mner_text_model, tmp_path)
         "x",
     ],
 )
-def test_entities_stand_at_their_characters(mner, text, picture):
-    found = mner.predict(text, image=picture)
+def test_entities_stand_at_their_characters(mner, text, image):
+    found = mner.predict(text, image=image)
     assert isinstance(found, EntityPrediction)
-    assert (found.text, found.picture) == (text, True)
-    assert [remark.code for remark in found.remarks] == ["objects-not-given"]
+    assert (found.text, found.image_used) == (text, True)
+    assert [remark.code for remark in found.notes] == ["objects-not-given"]
     for entity in found.entities:
         assert text[entity.start : entity.end] == entity.text == entity.text.strip()
         assert entity.type in {"PER", "LOC"}
@@ -103,9 +103,9 @@ def test_tokens_give_the_same_as_their_text(mner):
     assert tokens == mner.predict("Ada visits New York !")
 
 
-def test_ten_thousand_words_work(mner, picture):
+def test_ten_thousand_words_work(mner, image):
     text = "Ada visits New York and 😂 loves Bob. " * 1112
-    found = mner.predict(text, picture)
+    found = mner.predict(text, image)
     assert found.entities[-1].end > len(text) - 200
     assert all(text[e.start : e.end] == e.text for e in found.entities)
     assert all(one.end <= other.start for one, other in zip(found.entities, found.entities[1:], strict=False))
@@ -123,11 +123,11 @@ def test_a_pair_is_not_for_entities(mner):
 
 
 # ---------------------------------------------------------------------------------------------------------------- relations
-def test_a_relation_comes_with_its_mentions_and_all_classes(mre, picture):
-    found = mre.predict("Taylor Hill holding Jun's GQ", picture, head="Taylor Hill", tail="20:23")
+def test_a_relation_comes_with_its_mentions_and_all_classes(mre, image):
+    found = mre.predict("Taylor Hill holding Jun's GQ", image, head="Taylor Hill", tail="20:23")
     assert isinstance(found, RelationPrediction)
     assert (found.head, found.tail) == (TextSpan("Taylor Hill", 0, 11), TextSpan("Jun", 20, 23))
-    assert found.picture
+    assert found.image_used
     names, shares = zip(*found.relation.probabilities, strict=True)
     assert len(names) == len(set(names)) == 23
     assert sum(shares) == pytest.approx(1)
@@ -167,27 +167,27 @@ def test_a_pair_too_far_apart_is_refused(mre):
     assert refused.value.fields["wordpieces"] >= 502
 
 
-# ----------------------------------------------------------------------------------------------------------------- pictures
-def test_the_picture_matters(mner, picture, tmp_path):
+# ----------------------------------------------------------------------------------------------------------------- images
+def test_the_image_matters(mner, opened_image, tmp_path):
     text, other = "Ada visits New York !", tiny.draw(tmp_path / "b.png", 9)
-    seen = {tuple(confidences(mner.predict(text, image))) for image in (None, picture, other)}
+    seen = {tuple(confidences(mner.predict(text, image))) for image in (None, opened_image, other)}
     assert len(seen) == 3
 
 
-def test_without_a_picture_that_is_said(mner):
+def test_without_a_image_that_is_said(mner):
     found = mner.predict("Ada visits New York !")
-    assert not found.picture
+    assert not found.image
     assert [remark.code for remark in found.remarks] == ["image-not-given"]
 
 
-def test_a_model_without_pictures_says_so_and_opens_none(text_only, tmp_path):
+def test_a_model_without_images_says_so_and_opens_none(text_only, tmp_path):
     found = text_only.predict("Ada visits New York !", tmp_path / "missing.png")
-    assert not found.picture
+    assert not found.image
     assert [remark.code for remark in found.remarks] == ["model-without-images"]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1", "I;16"])
-def test_an_opened_picture_is_read_as_its_file_is(mner, mode, tmp_path):
+def test_an_opened_image_is_read_as_its_file_is(mner, mode, tmp_path):
     drawn = Image.open(tiny.draw(tmp_path / "a.png", 5, (48, 40)))
     turned = drawn.convert("L").convert(mode) if mode == "I;16" else drawn.convert(mode)
     file = tmp_path / ("b.tif" if mode == "CMYK" else "b.png")
@@ -205,47 +205,47 @@ def test_an_opened_photo_is_turned_upright_as_its_file_is(mner, tmp_path):
     assert mner.predict("Ada visits Oslo", drawn) != mner.predict("Ada visits Oslo", tmp_path / "b.png")
 
 
-def test_objects_may_be_crops_boxes_or_opened_pictures(mner, picture):
-    whole = Image.open(picture)
+def test_objects_may_be_crops_boxes_or_opened_images(mner, image):
+    whole = Image.open(image)
     cut = whole.crop((4, 6, 30, 34))
-    cut.save(picture.with_name("cut.png"))
-    given = [[VisualObject(box=Box(4, 6, 30, 34))], [picture.with_name("cut.png")], [cut], [VisualObject(picture.with_name("cut.png"))]]
-    given += [[{"box": [4, 6, 30, 34]}], [{"image": cut}], [{"image": picture.with_name("cut.png")}]]
-    found = [mner.predict("Ada visits Oslo", picture, objects=objects) for objects in given]
+    cut.save(image.with_name("cut.png"))
+    given = [[VisualObject(box=Box(4, 6, 30, 34))], [image.with_name("cut.png")], [cut], [VisualObject(image.with_name("cut.png"))]]
+    given += [[{"box": [4, 6, 30, 34]}], [{"image": cut}], [{"image": image.with_name("cut.png")}]]
+    found = [mner.predict("Ada visits Oslo", image, objects=objects) for objects in given]
     assert all(confidences(one) == confidences(found[1]) for one in found)
-    assert confidences(found[0]) != confidences(mner.predict("Ada visits Oslo", picture))
+    assert confidences(found[0]) != confidences(mner.predict("Ada visits Oslo", image))
 
 
-def test_a_picture_that_cannot_be_read_is_refused(mner, tmp_path):
-    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
+def test_a_image_that_cannot_be_read_is_refused(mner, tmp_path):
+    (tmp_path / "text.png").write_text("no image", encoding="utf-8")
     for image, error, code in (
-        (tmp_path / "missing.png", PictureMissingError, "image-missing"),
-        (tmp_path / "text.png", PictureError, "not-image"),
-        (tmp_path, PictureError, "image-not-file"),
+        (tmp_path / "missing.png", MissingImageError, "image-missing"),
+        (tmp_path / "text.png", ImageError, "not-image"),
+        (tmp_path, ImageError, "image-not-file"),
     ):
         with raises(error, code, file=image):
             mner.predict("Ada", image)
-    with raises(PictureError, "pil-image-size", width=0, height=0):
+    with raises(ImageError, "pil-image-size", width=0, height=0):
         mner.predict("Ada", Image.new("RGB", (0, 0)))
 
 
-def test_an_opened_picture_that_breaks_off_is_refused(mner, picture):
-    picture.write_bytes(picture.read_bytes()[:60])
-    with Image.open(picture) as broken, raises(PictureError, "pil-image-damaged"):
+def test_an_opened_image_that_breaks_off_is_refused(mner, image):
+    image.write_bytes(image.read_bytes()[:60])
+    with Image.open(image) as broken, raises(ImageError, "pil-image-damaged"):
         mner.predict("Ada", broken)
 
 
 # --------------------------------------------------------------------------------------------------------------------- many
-def test_many_come_in_order_and_a_bad_one_gives_its_error(mner, picture):
+def test_many_come_in_order_and_a_bad_one_gives_its_error(mner, image):
     bad = DataError("text-blank")
-    given = ["Ada visits Oslo", "", bad, {"text": "Bob"}, {"txt": "Bob"}, PredictionInput("Jun", image=picture), {"text": "A", "image": 3}]
+    given = ["Ada visits Oslo", "", bad, {"text": "Bob"}, {"txt": "Bob"}, PredictionInput("Jun", image=image), {"text": "A", "image": 3}]
     found = list(mner.predict_many(given, batch_size=1))
     assert [getattr(one, "text", type(one).__name__) for one in found] == [
         "Ada visits Oslo", "DataError", "DataError", "Bob", "InputError", "Jun", "DataError"
     ]  # fmt: skip
     assert [one.code for one in found if isinstance(one, InputError)] == ["text-empty", "text-blank", "input-invalid", "image-invalid"]
     assert found[2] is bad
-    assert found[5].picture
+    assert found[5].image
 
 
 def test_whatever_is_no_input_gives_its_error_and_the_others_are_predicted(mner):
@@ -280,10 +280,10 @@ def test_errors_alone_do_not_pile_up(mner):
     assert len(taken) <= 64
 
 
-def test_opened_pictures_leave_no_files_behind(mner, picture, tmp_path, monkeypatch):
+def test_opened_images_leave_no_files_behind(mner, image, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    opened = Image.open(picture)
+    opened = Image.open(image)
     texts = ({"text": "Ada", "image": opened} for _ in range(40))
     for _ in mner.predict_many(texts, batch_size=1):
         assert len(list((tmp_path / "temporary").iterdir())) <= 1

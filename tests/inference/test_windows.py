@@ -8,7 +8,7 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import DataError
-from hvpkit.inference.windows import Window, merge, part, windows
+from hvpkit.inference.windows import Window, merge_predictions, slice_example, sliding_windows
 from hvpkit.types import Entity, Example
 
 
@@ -31,13 +31,13 @@ def reader(room: int, seen: list[tuple[str, ...]]):
 
 def read(words, room, most=1000):
     seen: list[tuple[str, ...]] = []
-    return windows(Example("a", tuple(words)), reader(room, seen), len, most), seen
+    return sliding_windows(Example("a", tuple(words)), reader(room, seen), len, most), seen
 
 
 def test_a_text_that_fits_is_read_once_and_as_it_is():
     example = Example("a", ("aa", "b"), tags=("O", "O"))
     given: list[Example] = []
-    found = windows(example, lambda one: given.append(one) or one, lambda one: len(one.words), 2)
+    found = sliding_windows(example, lambda one: given.append(one) or one, lambda one: len(one.words), 2)
     assert [window for window, _ in found] == [Window(0, 2)]
     assert given[0] is example
 
@@ -79,28 +79,30 @@ def test_a_word_of_which_nothing_fits_is_an_error_not_a_loop():
     with raises(DataError, "custom", text="a does not fit"):
         read(["a"], room=0)
     with raises(DataError, "word-not-encoded", example="a", position=1, word="a"):
-        windows(Example("a", ("a", "b")), lambda one: one, lambda one: 0, 5)
+        sliding_windows(Example("a", ("a", "b")), lambda one: one, lambda one: 0, 5)
 
 
 def test_a_part_keeps_its_tags():
-    assert part(Example("a", ("x", "y", "z"), tags=("O", "B-PER", "I-PER")), 1, 3) == Example("a", ("y", "z"), tags=("B-PER", "I-PER"))
+    assert slice_example(Example("a", ("x", "y", "z"), tags=("O", "B-PER", "I-PER")), 1, 3) == Example(
+        "a", ("y", "z"), tags=("B-PER", "I-PER")
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------- merging
 def test_each_half_of_an_overlap_belongs_to_the_nearer_window():
     first = [Entity(5, 6, "early", 1.0), Entity(7, 8, "late", 1.0)]  # words 6..9 are shared
     second = [Entity(0, 1, "early", 1.0), Entity(2, 3, "late", 1.0)]
-    merged = merge([(Window(0, 10), first), (Window(6, 14), second)])
+    merged = merge_predictions([(Window(0, 10), first), (Window(6, 14), second)])
     assert [(e.start, e.end, e.type) for e in merged] == [(5, 6, "early"), (7, 8, "late"), (8, 9, "late")]
 
 
 def test_an_entity_across_the_border_is_kept_once():
     across = (Window(0, 10), [Entity(7, 9, "PER", 0.6)]), (Window(6, 14), [Entity(1, 3, "PER", 0.7), Entity(2, 4, "LOC", 0.9)])
-    assert merge(across) == [Entity(7, 9, "PER", 0.6)]
+    assert merge_predictions(across) == [Entity(7, 9, "PER", 0.6)]
 
 
 def test_nothing_merges_to_nothing():
-    assert merge([(Window(0, 3), [])]) == []
+    assert merge_predictions([(Window(0, 3), [])]) == []
 
 
 def owners(spans: list[Window], words: int) -> list[int]:
@@ -126,7 +128,7 @@ def test_merging_agrees_with_a_plain_loop(seed):
             if owner[places[0]] == number and not taken & set(places):
                 expected.append(Entity(places[0], places[-1] + 1, entity.type, entity.confidence))
                 taken |= set(places)
-    merged = merge(parts)
+    merged = merge_predictions(parts)
     assert merged == expected
     assert merged == sorted(merged, key=lambda entity: entity.start)
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from hvpkit.labels.word_tokenizer import split_words
+from hvpkit.labels.word_tokenizer import tokenize
 
 FAMILY, RAINBOW, THUMB = "👨\u200d👩\u200d👧", "🏳\ufe0f\u200d🌈", "👍🏽"
 ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
@@ -39,7 +39,7 @@ PIECES = (
 
 
 def words(text):
-    return [word.text for word in split_words(text)]
+    return [word.text for word in tokenize(text)]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_words_are_in_order_apart_and_cover_every_character_but_blanks(seed):
     for _ in range(50):
         text = "".join(rng.choices(PIECES, k=rng.randint(1, 30)))
         end = 0
-        for word in split_words(text):
+        for word in tokenize(text):
             assert text[end : word.start].strip() == ""
             assert word.start < word.end
             assert text[word.start : word.end] == word.text

@@ -16,7 +16,7 @@ from hvpkit.registry import load_registry
 ROOT = Path(__file__).parents[2]
 RENDERED = Path(__file__).with_name("rendered.txt")
 ERRORS = {"Message", "CheckFailed"}
-NOT_FIELDS = {"RecordError": {"line"}, "BadRecord": {"line"}}  # arguments of a class of its own
+NOT_FIELDS = {"RecordError": {"line"}}  # arguments of a class of its own
 GENERAL = {"custom"}  # used by HvpkitError itself
 
 

@@ -9,9 +9,9 @@ import torch
 from raising import raises
 
 from hvpkit.batching import Batcher
-from hvpkit.errors import ComponentError, choices
+from hvpkit.errors import ComponentError, did_you_mean
 from hvpkit.interfaces import Batch, Trace
-from hvpkit.model.model import Model, Saved, build_model
+from hvpkit.model.model import ComponentFolders, Model, build_model
 from hvpkit.registry import load_registry
 
 GATES = ("dynamic", "flat", "1t3")
@@ -27,8 +27,8 @@ def data(task, mner_data, mre_data):
     return {"mner": mner_data, "mre": mre_data}[task]
 
 
-def built(data, folder, task, *, pictures: bool = True, overrides: tuple[str, ...] = ()) -> tuple[Model, Batcher]:
-    recipe = tiny.recipe(folder, data.folder, task, pictures=pictures, overrides=overrides)
+def built(data, folder, task, *, images: bool = True, overrides: tuple[str, ...] = ()) -> tuple[Model, Batcher]:
+    recipe = tiny.recipe(folder, data.folder, task, images=images, overrides=overrides)
     torch.manual_seed(3)
     model = build_model(recipe, load_registry(), data.labels, data.examples("train")).eval()
     return model, Batcher(model, recipe)
@@ -39,16 +39,16 @@ def batch_of(batcher: Batcher, data, labelled: bool = True) -> Batch:
 
 
 def with_noise(batch: Batch, seed: int) -> Batch:
-    """Other pictures in the same places."""
-    pixels = torch.randn(batch.pictures.pixels.shape, generator=torch.Generator().manual_seed(seed))
-    return replace(batch, pictures=replace(batch.pictures, pixels=pixels))
+    """Other images in the same places."""
+    pixels = torch.randn(batch.images.pixels.shape, generator=torch.Generator().manual_seed(seed))
+    return replace(batch, images=replace(batch.images, pixels=pixels))
 
 
 @torch.no_grad()
-def test_the_flow_is_pictures_to_pyramid_to_fusion_to_head(task, data, tmp_path):
+def test_the_flow_is_images_to_pyramid_to_fusion_to_head(task, data, tmp_path):
     model, batcher = built(data, tmp_path, task)
     batch = batch_of(batcher, data)
-    fused = model.fusion(model.text, batch.text, model.vision(batch.pictures), batch.extras)
+    fused = model.fusion(model.text, batch.text, model.vision(batch.images), batch.extras)
     scores = model.head(fused, batch.text)
     output = model(batch)
     assert torch.equal(output.scores, scores)
@@ -57,42 +57,42 @@ def test_the_flow_is_pictures_to_pyramid_to_fusion_to_head(task, data, tmp_path)
 
 
 @torch.no_grad()
-def test_without_pictures_it_is_the_text_model_bit_for_bit(task, data, tmp_path):
-    """The same weights, once with a visual prefix and no pictures, once without fusion."""
-    pictured, batcher = built(data, tmp_path / "pictures", task)
-    text_only, text_batcher = built(data, tmp_path / "text", task, pictures=False)
+def test_without_images_it_is_the_text_model_bit_for_bit(task, data, tmp_path):
+    """The same weights, once with a visual prefix and no images, once without fusion."""
+    imaged, batcher = built(data, tmp_path / "images", task)
+    text_only, text_batcher = built(data, tmp_path / "text", task, images=False)
     for part in ("text", "head"):
-        getattr(text_only, part).load_state_dict(getattr(pictured, part).state_dict())
+        getattr(text_only, part).load_state_dict(getattr(imaged, part).state_dict())
     batch, plain = batch_of(batcher, data), batch_of(text_batcher, data)
-    assert batch.pictures is not None and plain.pictures is None
-    bare, expected = pictured(replace(batch, pictures=None)), text_only(plain)
+    assert batch.images is not None and plain.images is None
+    bare, expected = imaged(replace(batch, images=None)), text_only(plain)
     assert torch.equal(bare.scores, expected.scores)
     assert torch.equal(bare.loss, expected.loss)
-    assert not torch.equal(pictured(batch).scores, expected.scores)
-    assert pictured.head.decode(bare.scores, batch.text) == text_only.head.decode(expected.scores, plain.text)
+    assert not torch.equal(imaged(batch).scores, expected.scores)
+    assert imaged.head.decode(bare.scores, batch.text) == text_only.head.decode(expected.scores, plain.text)
 
 
 @pytest.mark.parametrize("gate", GATES)
 @torch.no_grad()
-def test_pictures_move_the_scores_of_their_own_example_alone(task, data, tmp_path, gate):
+def test_images_move_the_scores_of_their_own_example_alone(task, data, tmp_path, gate):
     model, batcher = built(data, tmp_path, task, overrides=(f"fusion.gate={gate}",))
     batch = batch_of(batcher, data)
-    seen = batch.pictures.mask.any(1).tolist()
+    seen = batch.images.mask.any(1).tolist()
     assert seen == [True, True, True, False]
     moved = (model(batch).scores - model(with_noise(batch, 1)).scores).flatten(1).abs().amax(1)
     assert [float(value) > 1e-6 for value in moved] == seen
-    blind = model(replace(batch, pictures=None)).scores
+    blind = model(replace(batch, images=None)).scores
     torch.testing.assert_close(model(batch).scores[3], blind[3], atol=1e-6, rtol=0)
 
 
 @torch.no_grad()
-def test_a_picture_that_is_masked_is_as_one_that_never_was(task, data, tmp_path):
+def test_a_image_that_is_masked_is_as_one_that_never_was(task, data, tmp_path):
     model, batcher = built(data, tmp_path, task)
     batch = batch_of(batcher, data)
-    gone = batch.pictures.mask.clone()
+    gone = batch.images.mask.clone()
     gone[0, 1:] = False
-    kept = gone[batch.pictures.mask]
-    masked = replace(batch, pictures=replace(batch.pictures, mask=gone, pixels=batch.pictures.pixels[kept]))
+    kept = gone[batch.images.mask]
+    masked = replace(batch, images=replace(batch.images, mask=gone, pixels=batch.images.pixels[kept]))
     examples = list(data.examples("train"))[:4]
     assert examples[0].objects
     items = [batcher.encode(replace(e, objects=()) if i == 0 else e, labelled=True) for i, e in enumerate(examples)]
@@ -146,7 +146,7 @@ def test_weights_are_kept_once(task, data, tmp_path):
 def test_objects_alone_can_be_looked_at(task, data, tmp_path):
     model, batcher = built(data, tmp_path, task, overrides=("vision.whole=false", "vision.objects=1"))
     batch = batch_of(batcher, data)
-    assert batch.pictures.mask.tolist() == [[True], [False], [False], [False]]
+    assert batch.images.mask.tolist() == [[True], [False], [False], [False]]
     assert model(batch).loss.isfinite()
 
 
@@ -154,13 +154,13 @@ def test_the_recipe_s_options_reach_their_components(task, data, tmp_path):
     model, _ = built(data, tmp_path, task, overrides=("fusion.gate={name: dynamic, slope: 0.2}", "vision.grid=3", "vision.size=48"))
     assert model.fusion.gate.slope == 0.2
     assert (model.vision.grid, model.vision.backbone.side) == (3, 48)
-    with raises(ComponentError, "unknown-option", kind="gate", name="dynamic", option="slop", hint=choices("slop", ["slope"])):
+    with raises(ComponentError, "unknown-option", kind="gate", name="dynamic", option="slop", hint=did_you_mean("slop", ["slope"])):
         built(data, tmp_path, task, overrides=("fusion.gate={name: dynamic, slop: 0.2}",))
 
 
 def test_each_part_of_a_saved_model_has_its_folder(tmp_path):
-    assert Saved(tmp_path).of("text") == tmp_path / "text"
-    assert Saved().of("text") is None
+    assert ComponentFolders(tmp_path).component_dir("text") == tmp_path / "text"
+    assert ComponentFolders().component_dir("text") is None
 
 
 def test_a_training_step_asks_for_no_value(task, data, tmp_path, monkeypatch):
@@ -168,7 +168,7 @@ def test_a_training_step_asks_for_no_value(task, data, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *given, **named: nullcontext())  # it knows no meta device
     model, batcher = built(data, tmp_path, task)
     batch = batch_of(batcher, data)
-    model.text.train_rows_of([batcher.encode(example, labelled=False).text for example in data.examples("train")])
+    model.text.restrict_vocabulary([batcher.encode(example, labelled=False).text for example in data.examples("train")])
     loss = model.to("meta").train()(batch.to("meta")).loss
     loss.backward()
     assert loss.is_meta and all(p.grad is not None for p in model.parameters() if p.requires_grad)

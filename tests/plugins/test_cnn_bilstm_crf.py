@@ -83,8 +83,8 @@ def test_the_states_are_the_written_out_bilstm_s(options):
     text = batch_of(encoder, *EXAMPLES["mner"])
     states = encoder(text).states
     for row, example in enumerate(EXAMPLES["mner"]):
-        words = [encoder.words.weight[encoder.words.vocabulary.id_of(word)] for word in example.words]
-        letters = [torch.tensor([[encoder.known_characters.id_of(letter) for letter in word]]) for word in example.words]
+        words = [encoder.words.weight[encoder.words.vocabulary.index(word)] for word in example.words]
+        letters = [torch.tensor([[encoder.known_characters.index(letter) for letter in word]]) for word in example.words]
         inputs = [torch.cat([word, encoder.characters(spelling)[0]]) for word, spelling in zip(words, letters, strict=True)]
         onward, back = one_way(encoder.lstm, inputs, ""), one_way(encoder.lstm, inputs[::-1], "_reverse")[::-1]
         both = torch.stack([torch.cat(pair) for pair in zip(onward, back, strict=True)])
@@ -128,7 +128,7 @@ def test_a_glove_file_s_coverage_is_logged_when_training_begins_and_stands_in_th
     glove = tmp_path / "glove.txt"
     glove.write_text("paris 1 2 3 4 5\nbob 1 1 1 1 1\nunseen 2 2 2 2 2\n", encoding="utf-8")
     text = f"text={{encoder: cnn-bilstm, hidden: 6, word_width: 5, glove: {glove}}}"
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=(text,))
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=(text,))
     finished = train(recipe, load_registry(), tmp_path / "model")
     coverage = logged()[0]
     assert (coverage.code, coverage.fields["file"], coverage.fields["found"]) == ("word-vectors-coverage", "glove.txt", 2)
@@ -139,7 +139,7 @@ def test_a_glove_file_s_coverage_is_logged_when_training_begins_and_stands_in_th
 
 
 def test_a_glove_file_that_is_not_there_is_refused_before_anything_is_written(mner_data, tmp_path):
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=("text={encoder: cnn-bilstm, glove: none.txt}",))
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=("text={encoder: cnn-bilstm, glove: none.txt}",))
     with raises(ModelFolderError, "word-vectors-unreadable", file=Path("none.txt"), reason="No such file or directory"):
         train(recipe, load_registry(), tmp_path / "model")
     assert not list(tmp_path.glob("model*"))
@@ -161,7 +161,7 @@ def test_a_model_folder_without_its_vocabulary_is_refused(tmp_path):
 def test_the_recipe_holds_the_paper_s_settings_and_the_common_one_stops_early():
     paper, common = load_recipe("cnn_bilstm_crf_mner", registry=load_registry()), load_recipe("cnn_bilstm_crf_common_mner")
     settings = paper.train
-    assert (settings.optimizer, settings.lr, settings.momentum, settings.rate_decay) == ("sgd", 0.015, 0.9, 0.05)
+    assert (settings.optimizer, settings.lr, settings.momentum, settings.lr_decay) == ("sgd", 0.015, 0.9, 0.05)
     assert (settings.epochs, settings.batch_size, settings.max_grad_norm, settings.warmup) == (50, 10, 5, 0)
     assert paper.head.options == {"dropout": 0.5}
     assert common == load_recipe("cnn_bilstm_crf_mner", ["train.patience=10"])
@@ -179,6 +179,6 @@ def test_the_later_release_s_recipe_builds_its_layers():
 def test_it_learns_what_the_sentences_hold(mner_data, tmp_path):
     overrides = ("text={encoder: cnn-bilstm, hidden: 16, word_width: 16, character_width: 8}", "train.epochs=25", "train.lr=1e-2")
     finished = train(
-        tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=overrides), load_registry(), tmp_path / "model"
+        tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=overrides), load_registry(), tmp_path / "model"
     )
     assert finished.test.overall.f1 > 0.8

@@ -16,13 +16,13 @@ from raising import raises
 import hvpkit_plugins
 from hvpkit.batching import Batcher
 from hvpkit.errors import ComponentError
-from hvpkit.interfaces import PrefixShape
+from hvpkit.interfaces import PrefixConfig
 from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_gate
 
 FILE = Path(hvpkit_plugins.__path__[0]) / "entropy_gate.py"
-SHAPE = PrefixShape((8, 8, 8), 4, 16, 5)
+SHAPE = PrefixConfig((8, 8, 8), 4, 16, 5)
 
 
 def gate_of(**options: float):
@@ -31,16 +31,16 @@ def gate_of(**options: float):
 
 
 def written_out(weights: torch.Tensor, mask: torch.Tensor) -> float:
-    """The mean entropy over layers and existing pictures."""
+    """The mean entropy over layers and existing images."""
     entropies = []
-    for picture, exists in zip(weights.flatten(0, 1).tolist(), mask.flatten().tolist(), strict=True):
+    for image, exists in zip(weights.flatten(0, 1).tolist(), mask.flatten().tolist(), strict=True):
         if exists:
-            entropies += [-sum(w * math.log(w) for w in layer if w > 0) for layer in picture]
+            entropies += [-sum(w * math.log(w) for w in layer if w > 0) for layer in image]
     return sum(entropies) / len(entropies)
 
 
 @pytest.mark.parametrize("weight", [0.01, 1.0, -0.5])
-def test_the_penalty_is_the_weighted_mean_entropy_over_existing_pictures(weight):
+def test_the_penalty_is_the_weighted_mean_entropy_over_existing_images(weight):
     gate = gate_of(weight=weight)
     weights = gate(3 * torch.randn(2, 3, 3, 4, 16))
     mask = torch.tensor([[True, False, True], [False, True, False]])
@@ -116,8 +116,8 @@ def trained(mner_data, folder: Path, weight: float, steps: int) -> list[tuple[fl
         optimizer.zero_grad()
         loss = model(batch).loss
         loss.backward()
-        weights = model.fusion.gate(model.fusion.projector(model.vision(batch.pictures)))
-        told.append((float(loss.detach()), written_out(weights, batch.pictures.mask)))
+        weights = model.fusion.gate(model.fusion.projector(model.vision(batch.images)))
+        told.append((float(loss.detach()), written_out(weights, batch.images.mask)))
         optimizer.step()
     return told
 

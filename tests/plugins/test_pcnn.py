@@ -69,10 +69,10 @@ def test_its_module_comes_without_torch():
 @pytest.mark.parametrize("part", ["text.encoder=pcnn", "head=piecewise-max"])
 def test_it_is_for_relations_alone(tmp_path, part):
     with raises(ComponentError, "components-do-not-fit") as refused:
-        from hvpkit.config.compatibility import check_composition
+        from hvpkit.config.compatibility import check_compatibility
 
-        check_composition(
-            tiny.recipe(tmp_path, tmp_path, "mner", pictures=False, overrides=("text={encoder: cnn-bilstm}", part)), load_registry()
+        check_compatibility(
+            tiny.recipe(tmp_path, tmp_path, "mner", images=False, overrides=("text={encoder: cnn-bilstm}", part)), load_registry()
         )
     name = part.partition("=")[2]
     [problem] = [problem.message for problem in refused.value.problems if problem.message.fields.get("name") == name]
@@ -91,8 +91,8 @@ def test_distances_count_from_each_entity_s_start_and_end_at_the_reach():
     encoder = encoder_of(reach=3)
     text = batch_of(encoder, pair("a b c d e f g h", 2, 6), pair("a b", 1, 0))
     expected = [[1, 2, 3, 4, 5, 5, 5, 5], [2, 3, 0, 0, 0, 0, 0, 0]]  # 3 is the start itself, padding 0
-    assert encoder.distances(text.head_start, text.mask).tolist() == expected
-    assert encoder.distances(text.tail_start, text.mask).tolist() == [[1, 1, 1, 1, 1, 2, 3, 4], [3, 4, 0, 0, 0, 0, 0, 0]]
+    assert encoder.distances(text.head_position, text.mask).tolist() == expected
+    assert encoder.distances(text.tail_position, text.mask).tolist() == [[1, 1, 1, 1, 1, 2, 3, 4], [3, 4, 0, 0, 0, 0, 0, 0]]
 
 
 def test_the_states_are_the_written_out_convolution_s():
@@ -102,7 +102,7 @@ def test_the_states_are_the_written_out_convolution_s():
         vectors = [
             torch.cat(
                 [
-                    encoder.words.weight[encoder.words.vocabulary.id_of(word)],
+                    encoder.words.weight[encoder.words.vocabulary.index(word)],
                     encoder.head_distances.weight[i - example.head.start + 128],
                     encoder.tail_distances.weight[i - example.tail.start + 128],
                 ]
@@ -211,6 +211,6 @@ def test_the_recipe_holds_opennre_s_settings_and_the_common_one_learns_its_vecto
 )
 def test_the_head_is_trained_over_its_own_encoder_and_over_a_bert(mre_data, tmp_path, text):
     overrides = (text, "head=piecewise-max", "train.epochs=3", "train.lr=1e-2")
-    recipe = tiny.recipe(tmp_path, mre_data.folder, "mre", pictures=False, overrides=overrides)
+    recipe = tiny.recipe(tmp_path, mre_data.folder, "mre", images=False, overrides=overrides)
     finished = train(recipe, load_registry(), tmp_path / "model")
     assert evaluate(open_model_folder(finished.folder), "test").scores == finished.test

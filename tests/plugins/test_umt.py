@@ -13,12 +13,12 @@ from hvpkit.batching import Batcher, pad
 from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError, RecipeError
 from hvpkit.interfaces import Fused, HeadContext, Trace
-from hvpkit.labels.bio import runs
+from hvpkit.labels.bio import decode_bio
 from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_fusion
 from hvpkit.testing.fusions import _context
-from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, small_bert, stack, text_batch, without_pictures
+from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, small_bert, stack, text_batch, without_images
 from hvpkit.types import Example, Span
 from hvpkit_plugins.umt.layers import CrossLayer
 from hvpkit_plugins.umt.spans import conversion_matrix, span_tags
@@ -83,7 +83,7 @@ def test_a_pair_s_entities_are_the_spans_of_a_relation_also_where_its_window_beg
     assert encoded.first_word > 0
     letters = ["?OBI"[tag] for tag in span_tags(example, encoded)]
     tags = [letter if letter == "O" else f"{letter}-X" for letter in letters]
-    found = [(run.start + encoded.first_word, run.end + encoded.first_word) for run in runs(tags)]
+    found = [(run.start + encoded.first_word, run.end + encoded.first_word) for run in decode_bio(tags)]
     assert found == [(30, 33), (33, 34)]
 
 
@@ -154,7 +154,7 @@ def test_with_alpha_one_emissions_ignore_the_span_tagger():
 
 
 @torch.no_grad()
-def test_with_alpha_zero_pictures_have_no_say():
+def test_with_alpha_zero_images_have_no_say():
     fusion, encoder, text, visual, extras = built(alpha=0.0)
     seen, blind = (emissions(fusion, encoder, text, given, extras)[0] for given in (visual, None))
     torch.testing.assert_close(seen, blind)
@@ -174,14 +174,14 @@ def layer_written_out(layer: CrossLayer, queries: Tensor, seen: Tensor) -> Tenso
 
 
 @torch.no_grad()
-def test_states_are_the_written_out_streams_of_existing_pictures_and_real_positions():
+def test_states_are_the_written_out_streams_of_existing_images_and_real_positions():
     fusion, encoder, text, visual, extras = built()
     states = fusion(encoder, text, visual, extras).states
     read, cells, names = encoder(text).states, visual.levels[-1], ("words_on_cells", "cells_on_words", "words_on_read_cells")
     words_on_cells, cells_on_words, words_on_read_cells = (getattr(fusion, name).layers[0] for name in names)
     for row in (0, 1):
         s = read[row, text.mask[row]]
-        v = torch.cat([cells[row, picture].T for picture in range(3) if visual.mask[row, picture]])
+        v = torch.cat([cells[row, image].T for image in range(3) if visual.mask[row, image]])
         m = layer_written_out(fusion.text_layer, s, s)
         q = layer_written_out(words_on_cells, m, fusion.cells_read(v))
         p = layer_written_out(cells_on_words, fusion.cells_reading(v), m)
@@ -203,7 +203,7 @@ def test_what_stands_in_the_padding_of_the_text_changes_nothing():
 
 
 @torch.no_grad()
-def test_pictures_move_the_states_and_their_order_does_not():
+def test_images_move_the_states_and_their_order_does_not():
     fusion, encoder, text, visual, extras = built()
     seen, blind = (fusion(encoder, text, given, extras).states for given in (visual, None))
     assert [bool((seen - blind)[row].abs().max() > 1e-4) for row in range(3)] == [True, True, False]
@@ -211,14 +211,14 @@ def test_pictures_move_the_states_and_their_order_does_not():
     turned = replace(
         visual,
         levels=tuple(level[:, order] for level in visual.levels),
-        pictures=replace(visual.pictures, mask=visual.mask[:, order], boxes=visual.pictures.boxes[:, order]),
+        images=replace(visual.images, mask=visual.mask[:, order], boxes=visual.images.boxes[:, order]),
     )
     torch.testing.assert_close(fusion(encoder, text, turned, extras).states, seen, atol=1e-5, rtol=1e-5)
 
 
-def test_gradients_are_finite_where_no_picture_exists():
+def test_gradients_are_finite_where_no_image_exists():
     fusion, encoder, text, visual, extras = built()
-    fusion(encoder, text, without_pictures(visual), extras).states.sum().backward()
+    fusion(encoder, text, without_images(visual), extras).states.sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in fusion.parameters() if parameter.grad is not None)
 
 
@@ -234,8 +234,8 @@ def test_a_trace_shows_where_words_look_and_how_far_the_gate_is_open():
         assert attention.shape == (3, 2, text.mask.shape[1], 12 + text.mask.shape[1])
         assert not attention[..., :12].permute(0, 3, 1, 2)[~exists].any()
         torch.testing.assert_close(attention[:2, ..., :12].sum(-1), torch.ones(2, 2, text.mask.shape[1]))
-        assert torch.equal(attention[2, 0, :, 12:], torch.eye(text.mask.shape[1]))  # the third example has no picture
-    gate = trace.named["visual gate"]
+        assert torch.equal(attention[2, 0, :, 12:], torch.eye(text.mask.shape[1]))  # the third example has no image
+    gate = trace.extra_tensors["visual gate"]
     assert gate.shape == text.mask.shape
     assert ((gate > 0) & (gate < 1)).all()
 

@@ -22,7 +22,7 @@ from hvpkit.model.text.input_layout import MARKERS
 from hvpkit.registry import load_registry
 from hvpkit.testing import check_fusion, check_text_encoder
 from hvpkit.testing.fusions import _context
-from hvpkit.testing.inputs import EXAMPLES, encode, random_visual, text_batch, without_pictures
+from hvpkit.testing.inputs import EXAMPLES, encode, random_visual, text_batch, without_images
 from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.types import Example
 
@@ -94,7 +94,7 @@ def test_with_every_region_masked_it_is_bert_on_the_text(bert):
     plain = AutoModel.from_pretrained(bert).eval()
     text = batch_of(encoder)
     expected = plain(**text.features, attention_mask=text.mask.long()).last_hidden_state
-    visual = without_pictures(random_visual((3, 3), 4))
+    visual = without_images(random_visual((3, 3), 4))
     for given in (visual, None):
         states = single_stream(_context("mner", encoder))(encoder, text, given, {}).states
         torch.testing.assert_close(states[text.mask], expected[text.mask], atol=1e-5, rtol=1e-5)
@@ -111,8 +111,8 @@ def test_regions_move_the_states_wherever_they_stand_and_missing_ones_do_not():
     noisy = replace(visual, levels=tuple(level + 100 * missing for level in visual.levels))
     torch.testing.assert_close(fusion(encoder, text, noisy, {}).states, seen)
     order = torch.tensor([2, 0, 1])
-    pictures = replace(visual.pictures, mask=visual.mask[:, order], boxes=visual.pictures.boxes[:, order])
-    turned = replace(visual, levels=tuple(level[:, order] for level in visual.levels), pictures=pictures)
+    images = replace(visual.images, mask=visual.mask[:, order], boxes=visual.images.boxes[:, order])
+    turned = replace(visual, levels=tuple(level[:, order] for level in visual.levels), images=images)
     torch.testing.assert_close(fusion(encoder, text, turned, {}).states, seen, atol=1e-5, rtol=1e-5)
 
 
@@ -206,7 +206,7 @@ def test_the_new_projection_learns_at_the_fusion_s_rate_and_a_checkpoint_s_at_th
     assert rates(f"text={{encoder: visualbert, name: {checkpoint}, tokenizer: {tokenizer}}}") == [1e-5, 1e-5]
 
 
-def test_a_score_names_weights_that_no_pretraining_on_pictures_has_seen(checkpoint, tokenizer, bert):
+def test_a_score_names_weights_that_no_pretraining_on_images_has_seen(checkpoint, tokenizer, bert):
     context, names = TextContext("mner"), {"name": str(checkpoint), "tokenizer": str(tokenizer)}
     assert visualbert(context, **names).remarks() == []
     random, started = visualbert(context, **names, weights="random"), visualbert(context, name=str(bert))
@@ -258,14 +258,14 @@ def detector():
 
 
 @torch.no_grad()
-def test_features_are_the_detector_s_own_of_a_box_over_the_whole_picture(detector):
+def test_features_are_the_detector_s_own_of_a_box_over_the_whole_image(detector):
     from torchvision.models import get_model
 
     torch.manual_seed(0)
     whole = get_model(DETECTOR.replace("-", "_"), weights=None, weights_backbone=None).eval()
     seen: list[torch.Tensor] = []
     whole.roi_heads.box_head.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    pixels = torch.stack([detector.transform(tiny_picture(shade)) for shade in (0, 150)])
+    pixels = torch.stack([detector.transform(tiny_image(shade)) for shade in (0, 150)])
     features = whole.backbone(pixels)
     whole.roi_heads(features, [torch.tensor([[0.0, 0.0, 64.0, 64.0]])] * 2, [(64, 64)] * 2)
     (found,) = detector(pixels)
@@ -273,7 +273,7 @@ def test_features_are_the_detector_s_own_of_a_box_over_the_whole_picture(detecto
     torch.testing.assert_close(found[..., 0], seen[0])
 
 
-def tiny_picture(shade: int) -> Image.Image:
+def tiny_image(shade: int) -> Image.Image:
     return Image.effect_noise((50, 70), 60).convert("RGB").point(lambda value: (value + shade) % 256)
 
 
@@ -313,17 +313,17 @@ def test_weights_that_detectors_do_not_have_are_refused():
 
 # ------------------------------------------------------------------------------------------------------------ as a whole
 def test_what_cannot_compose_is_refused_with_what_would_fit(mner_data, tmp_path):
-    from hvpkit.config.compatibility import composition_problems
+    from hvpkit.config.compatibility import compatibility_problems
 
     wrong = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion={name: visualbert}",))
-    ((_, problem),) = composition_problems(wrong, REGISTRY)
+    ((_, problem),) = compatibility_problems(wrong, REGISTRY)
     fitting = Message("fitting-components", kind="text encoder", names=["visualbert", "visualbert-from-scratch"])
     assert problem.code == "fusion-needs"
     assert problem.fields == {"fusion": "visualbert", "need": "regions", "encoder": "bert-from-scratch", "hint": fitting}
     alone = load_recipe("visualbert_mner", ["vision=null", "fusion=none"])
-    assert composition_problems(alone, REGISTRY) == []
+    assert compatibility_problems(alone, REGISTRY) == []
     prefix = load_recipe("visualbert_mner", ["fusion={name: visual-prefix, projector: stages, gate: dynamic}"])
-    problem = composition_problems(prefix, REGISTRY)[0][1]
+    problem = compatibility_problems(prefix, REGISTRY)[0][1]
     assert (problem.code, problem.fields["need"], problem.fields["encoder"]) == ("fusion-needs", "prefix", "visualbert")
 
 

@@ -1,4 +1,4 @@
-"""Objects of a dataset while it is prepared: boxes, files to keep, bad pictures, stopping and going on, settings that travel."""
+"""Objects of a dataset while it is prepared: boxes, files to keep, bad images, stopping and going on, settings that travel."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from sklearn.datasets import load_sample_images
 
 from hvpkit.config.loading import load_recipe
 from hvpkit.data.prepared import open_prepared
-from hvpkit.detection.pipeline import ObjectFinder
-from hvpkit.detection.saliency import Saliency
-from hvpkit.errors import ComponentError, DataError, InputError, ModelFolderError, PictureError, PictureMissingError, choices
+from hvpkit.detection.pipeline import DetectionPipeline
+from hvpkit.detection.saliency import SaliencyDetector
+from hvpkit.errors import ComponentError, DataError, ImageError, InputError, MissingImageError, ModelFolderError, did_you_mean
 from hvpkit.inference.predictor import Predictor
-from hvpkit.preprocessing.detection_request import ObjectRequest
+from hvpkit.preprocessing.detection_request import DetectionRequest
 from hvpkit.preprocessing.preprocess import preprocess
 from hvpkit.registry import load_registry
 from hvpkit.saving.model_folder import open_model_folder
-from hvpkit.training.train import with_objects_of
+from hvpkit.training.train import with_detection_settings
 
-SALIENCY = ObjectRequest("saliency")
+SALIENCY = DetectionRequest("saliency")
 
 
 def disc(file, left=20, size=(120, 90)):
-    picture = Image.new("RGB", size, "white")
-    ImageDraw.Draw(picture).ellipse((left, 20, left + 50, 70), fill="navy")
-    picture.save(file)
+    image = Image.new("RGB", size, "white")
+    ImageDraw.Draw(image).ellipse((left, 20, left + 50, 70), fill="navy")
+    image.save(file)
 
 
 @pytest.fixture
 def mine(tmp_path):
-    """Six sentences: three discs of which two are one file, a photograph, a picture without an object, none at all."""
+    """Six sentences: three discs of which two are one file, a photograph, an image without an object, none at all."""
     folder = tmp_path / "mine"
     folder.mkdir()
     disc(folder / "a.png")
@@ -76,7 +76,7 @@ def test_boxes_go_into_the_examples_and_are_kept_with_crops(mine):
     assert (report.splits["train"].objects, report.splits["train"].without_object) == (sum(len(e.objects) for e in examples), 1)
     first = lines(data)[0]
     assert set(first) == {"example", "split", "image", "phrase", "box", "score", "crop", "proposer", "version"}
-    assert (first["example"], first["image"], first["proposer"], first["version"]) == ("0", "a.png", "saliency", Saliency.version)
+    assert (first["example"], first["image"], first["proposer"], first["version"]) == ("0", "a.png", "saliency", SaliencyDetector.version)
     box = examples[0].objects[0].box
     assert first["box"] == [box.left, box.top, box.right, box.bottom]
     with Image.open(data.folder / first["crop"]) as crop:
@@ -84,33 +84,33 @@ def test_boxes_go_into_the_examples_and_are_kept_with_crops(mine):
 
 
 def test_saliency_is_what_data_without_objects_gets_offline(mine):
-    assert prepared(mine, ObjectRequest())[1].objects.proposer.name == "saliency"
-    assert prepared(mine, ObjectRequest("none"), "left")[1].objects is None
+    assert prepared(mine, DetectionRequest())[1].objects.detector.name == "saliency"
+    assert prepared(mine, DetectionRequest("none"), "left")[1].objects is None
 
 
 def test_objects_of_the_data_stay_unless_a_proposer_is_named(mine):
     write_lines(mine / "train.jsonl", [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}])
-    _, data = prepared(mine, ObjectRequest())
+    _, data = prepared(mine, DetectionRequest())
     assert (data.objects, data.examples("train")[0].objects[0].box.right) == (None, 30)
     assert prepared(mine)[1].examples("train")[0].objects[0].score is not None
 
 
-def test_a_bad_picture_among_many_is_reported_and_has_no_object(mine):
+def test_a_bad_image_among_many_is_reported_and_has_no_object(mine):
     write(mine / "b.png", "<!DOCTYPE html>")
     write(mine / "flower.jpg", (mine / "flower.jpg").read_bytes()[:3000])
     report, data = prepared(mine)
     assert [len(example.objects) for example in data.examples("train")] == [1, 0, 1, 0, 0, 0]
-    assert report.splits["train"].pictures_unreadable == 2
+    assert report.splits["train"].images_unreadable == 2
 
 
-def test_a_picture_whose_crops_are_gone_is_reported_and_has_no_object(mine):
+def test_a_image_whose_crops_are_gone_is_reported_and_has_no_object(mine):
     crops = draw(mine.parent / "crops" / "a_0.png").parent
     source = mine.parent / "train_dict.pth"
     write_crop_list(source, {"a.png": ["a_0.png"], "b.png": ["b_0.png"]})
-    report, data = prepared(mine, ObjectRequest("given", {"source": str(source), "crops": str(crops)}))
+    report, data = prepared(mine, DetectionRequest("given", {"source": str(source), "crops": str(crops)}))
     assert [len(example.objects) for example in data.examples("train")] == [1, 0, 1, 0, 0, 0]
     [problem] = report.problems
-    assert (problem.split, problem.kind, problem.left_out, problem.count) == ("train", "detection-failed", False, 1)
+    assert (problem.split, problem.code, problem.skipped, problem.count) == ("train", "detection-failed", False, 1)
     reason = problem.messages[0].fields["reason"]
     assert (reason.code, reason.fields) == ("crops-missing", {"example": "1", "names": ["b_0.png"]})
     assert problem.places == problem.messages
@@ -118,7 +118,7 @@ def test_a_picture_whose_crops_are_gone_is_reported_and_has_no_object(mine):
 
 def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch):
     looked = []
-    propose = Saliency.propose
+    propose = SaliencyDetector.detect
 
     def stopped(self, queries):
         if len(looked) == 2:
@@ -126,8 +126,8 @@ def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch)
         looked.extend(query.example.id for query in queries)
         return propose(self, queries)
 
-    request = ObjectRequest("saliency", batch_size=1)
-    monkeypatch.setattr(Saliency, "propose", stopped)
+    request = DetectionRequest("saliency", batch_size=1)
+    monkeypatch.setattr(SaliencyDetector, "propose", stopped)
     with pytest.raises(KeyboardInterrupt):
         prepared(mine, request)
     [journal] = mine.parent.glob(".data-objects-*.jsonl")
@@ -138,11 +138,11 @@ def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch)
         looked.extend(query.example.id for query in queries)
         return propose(self, queries)
 
-    monkeypatch.setattr(Saliency, "propose", counted)
+    monkeypatch.setattr(SaliencyDetector, "propose", counted)
     _, data = prepared(mine, request)
-    assert sorted(looked) == ["1", "2", "3", "4"]  # 0 and 2 share one picture
+    assert sorted(looked) == ["1", "2", "3", "4"]  # 0 and 2 share one image
     assert not list(mine.parent.glob(".data-objects-*"))
-    monkeypatch.setattr(Saliency, "propose", propose)
+    monkeypatch.setattr(SaliencyDetector, "propose", propose)
     assert data.examples("train") == prepared(mine, name="whole")[1].examples("train")
 
 
@@ -151,7 +151,7 @@ def test_the_contact_sheet_shows_boxes_and_what_was_not_found_and_runs_nothing(m
         mine / "train.jsonl",
         [{"id": f"<script>{i}", "tokens": ["<b>Ann"], "tags": ["B-PER"], "image": image} for i, image in enumerate(("a.png", "plain.png"))],
     )
-    report, data = prepared(mine, ObjectRequest("saliency", preview=5))
+    report, data = prepared(mine, DetectionRequest("saliency", preview=5))
     page = report.preview.read_text()
     assert page.count("<figure>") == 2
     assert page.count("<rect") == len(lines(data)) == 1
@@ -163,25 +163,30 @@ def test_the_contact_sheet_shows_boxes_and_what_was_not_found_and_runs_nothing(m
 
 def test_phrases_are_looked_for_one_by_one_by_a_detector(mine, detector_folder):
     options = {"weights": str(detector_folder("owlv2"))}
-    request = ObjectRequest("owlv2", options, phrases=("rules", "types"), threshold=0.0, overlap=1.0, smallest=1, most=20)
+    request = DetectionRequest("owlv2", options, phrases=("rules", "types"), threshold=0.0, overlap=1.0, smallest=1, most=20)
     _, data = prepared(mine, request)
     found = {line["phrase"] for line in lines(data) if line["example"] == "0"}
     assert found
     assert found <= {"Ann", "person", "location", "organization", "miscellaneous"}
     assert data.objects.phrases == ["rules", "types"]
-    assert data.objects.proposer.options == options
+    assert data.objects.detector.options == options
     assert len(data.objects.version) == 16
 
 
 @pytest.mark.parametrize(
     ("request_", "error", "code", "fields"),
     [
-        (ObjectRequest("salency"), ComponentError, "unknown-component", {"name": "salency", "hint": choices("salency", ["saliency"])}),
-        (ObjectRequest("saliency", {"size": 3}), ComponentError, "unknown-option", {"name": "saliency", "option": "size"}),
-        (ObjectRequest("owlv2", {"weights": 3}), ComponentError, "option-wrong-type", {"name": "owlv2", "option": "weights"}),
-        (ObjectRequest("saliency", phrases=("rules",)), InputError, "detector-ignores-phrases", {"detector": "saliency"}),
-        (ObjectRequest("owlv2", phrases=("mentions",)), InputError, "mentions-need-pairs", {}),
-        (ObjectRequest(threshold=0.3), InputError, "detector-not-named", {"options": ["--threshold"], "detector": "saliency"}),
+        (
+            DetectionRequest("salency"),
+            ComponentError,
+            "unknown-component",
+            {"name": "salency", "hint": did_you_mean("salency", ["saliency"])},
+        ),
+        (DetectionRequest("saliency", {"size": 3}), ComponentError, "unknown-option", {"name": "saliency", "option": "size"}),
+        (DetectionRequest("owlv2", {"weights": 3}), ComponentError, "option-wrong-type", {"name": "owlv2", "option": "weights"}),
+        (DetectionRequest("saliency", phrases=("rules",)), InputError, "detector-ignores-phrases", {"detector": "saliency"}),
+        (DetectionRequest("owlv2", phrases=("mentions",)), InputError, "mentions-need-pairs", {}),
+        (DetectionRequest(threshold=0.3), InputError, "detector-not-named", {"options": ["--threshold"], "detector": "saliency"}),
     ],
 )
 def test_what_cannot_be_found_with_is_refused_and_nothing_is_left(mine, request_, error, code, fields):
@@ -192,51 +197,51 @@ def test_what_cannot_be_found_with_is_refused_and_nothing_is_left(mine, request_
 
 def test_a_detector_without_its_weights_is_refused_and_nothing_is_left(mine):
     with raises(ModelFolderError, "pretrained-folder-missing", folder="./none"):
-        prepared(mine, ObjectRequest("owlv2", {"weights": "./none"}))
+        prepared(mine, DetectionRequest("owlv2", {"weights": "./none"}))
     assert sorted(path.name for path in mine.parent.iterdir()) == ["mine"]
 
 
 # ------------------------------------------------------------------------------------------------- into the recipe, and predict
 def model_of(data, folder, *overrides):
     written = tiny.recipe(folder, data.folder, "mner", overrides=("vision.backbone=cnn-from-scratch", *overrides))
-    return tiny.save_tiny_model(folder / "model", with_objects_of(data, written), data)
+    return tiny.save_tiny_model(folder / "model", with_detection_settings(data, written), data)
 
 
 def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
-    _, data = prepared(mine, ObjectRequest("saliency", threshold=0.3, most=2))
+    _, data = prepared(mine, DetectionRequest("saliency", threshold=0.3, most=2))
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     assert predictor.folder.recipe.data.objects == data.objects
     example = data.examples("train")[3]
     assert predictor.predict(list(example.words), example.image).objects == example.objects[:2]
     assert predictor.predict(list(example.words), example.image, objects=[]).objects == ()
     assert Predictor(predictor.folder, find_objects=False).predict(list(example.words), example.image).objects == ()
-    [remark] = predictor.predict("Ann", mine / "plain.png").remarks
+    [remark] = predictor.predict("Ann", mine / "plain.png").notes
     assert (remark.code, remark.fields) == ("no-object-detected", {"detector": "saliency", "threshold": 0.3})
     missing = next(predictor.predict_many([{"text": "Ann", "image": mine / "none.png"}]))
-    assert (type(missing), missing.code, missing.fields["file"]) == (PictureMissingError, "image-missing", mine / "none.png")
+    assert (type(missing), missing.code, missing.fields["file"]) == (MissingImageError, "image-missing", mine / "none.png")
 
 
-def test_pairs_that_share_a_picture_look_once(mine, tmp_path, monkeypatch):
+def test_pairs_that_share_a_image_look_once(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
-    predictor, looked, propose = Predictor.open(model_of(data, tmp_path / "m")), [], Saliency.propose
+    predictor, looked, propose = Predictor.open(model_of(data, tmp_path / "m")), [], SaliencyDetector.detect
 
     def watched(self, queries):
         looked.extend(query.example.image.name for query in queries)
         return propose(self, queries)
 
-    monkeypatch.setattr(Saliency, "propose", watched)
+    monkeypatch.setattr(SaliencyDetector, "propose", watched)
     asked = [
         {"text": text, "image": mine / name} for text, name in (("Ann", "a.png"), ("Ada", "plain.png"), ("Bob", "a.png"), ("Ida", "a.png"))
     ]
     ann, ada, bob, ida = predictor.predict_many(asked)
     assert sorted(looked) == ["a.png", "plain.png"]
     assert ann.objects == bob.objects == ida.objects != ada.objects
-    assert [remark.code for remark in ada.remarks] == ["no-object-detected"] and ann.objects
+    assert [remark.code for remark in ada.notes] == ["no-object-detected"] and ann.objects
 
 
-def test_a_shared_picture_is_looked_at_for_each_text_s_own_phrases(mine, tmp_path, detector_folder):
+def test_a_shared_image_is_looked_at_for_each_text_s_own_phrases(mine, tmp_path, detector_folder):
     options = {"weights": str(detector_folder("owlv2"))}
-    _, data = prepared(mine, ObjectRequest("owlv2", options, phrases=("rules",), threshold=0.0, overlap=1.0, smallest=1, most=3))
+    _, data = prepared(mine, DetectionRequest("owlv2", options, phrases=("rules",), threshold=0.0, overlap=1.0, smallest=1, most=3))
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     asked = [{"text": f"{name} sings", "image": mine / "a.png"} for name in ("Ann", "Bob")]
     found = [{thing.phrase for thing in one.objects} for one in predictor.predict_many(asked)]
@@ -246,18 +251,18 @@ def test_a_shared_picture_is_looked_at_for_each_text_s_own_phrases(mine, tmp_pat
 def test_another_version_of_the_proposer_is_told(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
-    monkeypatch.setattr(Saliency, "version", "later")
-    [remark] = predictor.predict("Ann", mine / "a.png").remarks
+    monkeypatch.setattr(SaliencyDetector, "version", "later")
+    [remark] = predictor.predict("Ann", mine / "a.png").notes
     assert remark.code == "detector-version-changed"
     assert remark.fields == {"detector": "saliency", "found": "later", "expected": "1"}
 
 
 def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
     write_lines(mine / "train.jsonl", [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}])
-    _, data = prepared(mine, ObjectRequest("given"))
+    _, data = prepared(mine, DetectionRequest("given"))
     found = Predictor.open(model_of(data, tmp_path / "m")).predict("Ann", mine / "a.png")
     assert found.objects == ()
-    assert [remark.code for remark in found.remarks] == ["objects-not-given"]
+    assert [remark.code for remark in found.notes] == ["objects-not-given"]
 
 
 @pytest.mark.parametrize(("trained_with", "remarks"), [(3, 1), (0, 0), (None, 1)])
@@ -267,11 +272,11 @@ def test_a_model_that_does_not_know_how_its_objects_were_found_says_so_unless_th
     known = {"training": {} if trained_with is None else {"with_objects": trained_with}}
     example = next(example for example in mner_data.examples("train") if example.image)
     found = Predictor(replace(folder, metrics=folder.metrics | known)).predict(list(example.words), example.image)
-    assert [remark.code for remark in found.remarks] == ["objects-not-given"] * remarks
+    assert [remark.code for remark in found.notes] == ["objects-not-given"] * remarks
 
 
 def test_a_detector_that_is_gone_is_told_with_the_way_out(mine, tmp_path, detector_folder):
-    _, data = prepared(mine, ObjectRequest("owlv2", {"weights": str(detector_folder("owlv2"))}, threshold=0.0))
+    _, data = prepared(mine, DetectionRequest("owlv2", {"weights": str(detector_folder("owlv2"))}, threshold=0.0))
     model = model_of(data, tmp_path / "m")
     text = (model / "recipe.yaml").read_text()
     (model / "recipe.yaml").write_text(text.replace(str(detector_folder("owlv2")), str(tmp_path / "gone")))
@@ -284,16 +289,16 @@ def test_a_recipe_that_says_otherwise_than_its_data_is_refused(mine, tmp_path):
     file = tmp_path / "m" / "tiny.yaml"
     tiny.recipe(tmp_path / "m", data.folder, "mner")
     with raises(DataError, "objects-mismatch", data=data.folder, location="--set data.objects={proposer: saliency, threshold: 0.9}"):
-        with_objects_of(data, load_recipe(file, ["data.objects={proposer: saliency, threshold: 0.9}"]))
+        with_detection_settings(data, load_recipe(file, ["data.objects={proposer: saliency, threshold: 0.9}"]))
     text_only = load_recipe(file, ["data.text_only=true"])
-    assert with_objects_of(data, text_only) == text_only
+    assert with_detection_settings(data, text_only) == text_only
 
 
-def test_a_finder_gives_the_error_of_a_picture_in_its_place(mine):
+def test_a_finder_gives_the_error_of_a_image_in_its_place(mine):
     _, data = prepared(mine)
     examples = data.examples("train")[:3]
     write(mine / "b.png", "")
-    finder = ObjectFinder.open(data.objects, load_registry())
-    found = list(finder.find([(example, None) for example in examples]))
-    assert (type(found[1]), found[1].code, found[1].fields["file"].name) == (PictureError, "image-empty", "b.png")
+    finder = DetectionPipeline.open(data.objects, load_registry())
+    found = list(finder.detect([(example, None) for example in examples]))
+    assert (type(found[1]), found[1].code, found[1].fields["file"].name) == (ImageError, "image-empty", "b.png")
     assert (found[0], found[2]) == (examples[0].objects, examples[2].objects)

@@ -1,4 +1,4 @@
-"""Pictures that cannot be decoded are found, here or in worker processes, and taken away from examples."""
+"""Images that cannot be decoded are found, here or in worker processes, and taken away from examples."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 from fabricate import draw
 
 from hvpkit.preprocessing import image_check
-from hvpkit.preprocessing.image_check import pictures_of, unreadable, without
+from hvpkit.preprocessing.image_check import drop_images, find_unreadable, image_paths
 from hvpkit.types import Box, Example, VisualObject
 from hvpkit.utils.progress import track
 
 
-def pictures(tmp_path):
+def images(tmp_path):
     good = [draw(tmp_path / f"{i}.png") for i in range(30)]
     bad = [tmp_path / f"bad{i}.png" for i in range(3)]
     for path in bad:
@@ -22,30 +22,30 @@ def pictures(tmp_path):
 
 
 @pytest.mark.parametrize("few", [0, 100])
-def test_faults_are_found_and_every_picture_counted(tmp_path, monkeypatch, few, bars):
+def test_faults_are_found_and_every_image_counted(tmp_path, monkeypatch, few, bars):
     monkeypatch.setattr(image_check, "FEW", few)
-    good, bad = pictures(tmp_path)
+    good, bad = images(tmp_path)
     examples = [Example(str(number), ("x",), image=path) for number, path in enumerate([*good, *bad])]
-    faults = unreadable(track(examples, "pictures"), workers=2)
+    faults = find_unreadable(track(examples, "images"), workers=2)
     assert set(faults) == set(bad)
     assert all(str(path) in fault for path, fault in faults.items())
     assert [(bar.total, bar.done) for bar in bars] == [(33, 33)]
 
 
-def test_bad_pictures_are_taken_away_with_the_boxes_that_need_them(tmp_path):
+def test_bad_images_are_taken_away_with_the_boxes_that_need_them(tmp_path):
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     box = Box(0, 0, 1, 1)
     things = (VisualObject(good), VisualObject(bad), VisualObject(box=box), VisualObject(bad, box), VisualObject(good, box))
     example = Example("a", ("x",), image=good, objects=things)
-    [kept] = without([example], {bad: "damaged"})
+    [kept] = drop_images([example], {bad: "damaged"})
     assert kept.image == good
     assert kept.objects == (things[0], things[2], VisualObject(box=box), things[4])
-    [kept] = without([replace(example, image=bad)], {bad: "damaged"})
+    [kept] = drop_images([replace(example, image=bad)], {bad: "damaged"})
     assert kept.image is None
     assert kept.objects == (things[0], things[4])
-    assert list(without([example], {})) == [example]
+    assert list(drop_images([example], {})) == [example]
 
 
 def test_every_file_is_listed_once():
     example = Example("a", ("x",), image="a.png", objects=(VisualObject("b.png"), VisualObject("a.png"), VisualObject(box=Box(0, 0, 1, 1))))
-    assert list(pictures_of([example, example, Example("b", ("x",))])) == ["a.png", "b.png"]
+    assert list(image_paths([example, example, Example("b", ("x",))])) == ["a.png", "b.png"]

@@ -1,4 +1,4 @@
-"""Preparing: names and paths, counts, pictures that are missing or bad, and nothing left behind when it fails."""
+"""Preparing: names and paths, counts, images that are missing or bad, and nothing left behind when it fails."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from fabricate import TWEETS, draw, pair, write, write_lines, write_pairs, write_tweets
 from raising import raises
 
-from hvpkit.data.prepared import OWN_SOURCE, open_prepared
-from hvpkit.data.readers.base import Dataset
-from hvpkit.errors import ComponentError, DataError, InputError, choices
+from hvpkit.data.prepared import JSONL_SOURCE, open_prepared
+from hvpkit.data.readers.base import DatasetSplits
+from hvpkit.errors import ComponentError, DataError, InputError, did_you_mean
 from hvpkit.labels.inventory import tag_labels
-from hvpkit.preprocessing.preprocess import locate, preprocess
+from hvpkit.preprocessing.preprocess import locate_dataset, preprocess
 from hvpkit.registry import Component, Registry, load_registry
 from hvpkit.types import Example, VisualObject
 
@@ -26,9 +26,9 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def twitter(root, *pictures):
+def twitter(root, *images):
     write_tweets(root / "twitter2017")
-    for name in pictures:
+    for name in images:
         draw(root / "twitter2017_images" / name)
 
 
@@ -38,32 +38,32 @@ def test_prepared_tweets_hold_what_the_report_says(tmp_path, bars):
     report = preprocess("twitter2017", root=tmp_path / "root")
     assert report.folder == Path("data/twitter2017")
     objects = [("objects of train", 2, 2), ("objects of dev", 1, 1), ("objects of test", 1, 1)]
-    assert [(bar.description, bar.total, bar.done) for bar in bars] == [("pictures", 4, 4), *objects]
+    assert [(bar.description, bar.total, bar.done) for bar in bars] == [("images", 4, 4), *objects]
     data = open_prepared(report.folder)
     assert (data.manifest.name, data.manifest.fingerprint, data.manifest.text_only) == ("twitter2017", report.fingerprint, False)
     assert [example.image and example.image.name for example in data.examples("train")] == ["10.jpg", None]
     assert all(example.image is None or example.image.is_file() for split in ("train", "dev", "test") for example in data.examples(split))
     train = report.splits["train"]
     assert (train.examples, train.words, train.labels) == (2, 4, {"PER": 1, "LOC": 1, "ORG": 0, "MISC": 0})
-    assert (train.pictures, train.pictures_missing, train.pictures_unreadable, train.without_picture) == (1, 0, 1, 1)
+    assert (train.images, train.images_missing, train.images_unreadable, train.without_image) == (1, 0, 1, 1)
     unreadable, unlearnt = report.problems
-    assert (unreadable.kind, unreadable.split, unreadable.count) == ("image-unreadable", "train", 1)
+    assert (unreadable.code, unreadable.split, unreadable.count) == ("image-unreadable", "train", 1)
     reason = unreadable.messages[0].fields["reason"]
     assert (reason.code, reason.fields["file"].name) == ("not-image", "11.jpg")
     assert unreadable.places == [unreadable.messages[0]]
-    assert (unlearnt.kind, unlearnt.split, unlearnt.left_out) == ("label-not-in-training", "test", False)
+    assert (unlearnt.code, unlearnt.split, unlearnt.skipped) == ("label-not-in-training", "test", False)
     [label] = [f"{name}: {count}" for name, count in report.splits["test"].labels.items() if count and not train.labels[name]]
     assert unlearnt.places == [label]
-    assert data.manifest.facts == {"problems": [{"split": p.split, "kind": p.kind, "count": 1} for p in (unreadable, unlearnt)]}
+    assert data.manifest.facts == {"problems": [{"split": p.split, "kind": p.code, "count": 1} for p in (unreadable, unlearnt)]}
 
 
-def test_pictures_are_counted_by_file_and_relations_all_listed(tmp_path):
+def test_images_are_counted_by_file_and_relations_all_listed(tmp_path):
     write_pairs(tmp_path / "mnre" / "mnre_train.txt", [pair("a.jpg"), pair("a.jpg", "None"), pair("no.jpg"), pair("no.jpg"), {}])
     draw(tmp_path / "mnre" / "img_org" / "a.jpg")
     report = preprocess("mnre")
     [(split, train)] = report.splits.items()
     assert (split, train.examples, train.left_out) == ("train", 4, 1)
-    assert (train.pictures, train.pictures_missing, train.without_picture) == (1, 1, 2)
+    assert (train.images, train.images_missing, train.without_image) == (1, 1, 2)
     assert len(train.labels) == 23
     assert (sum(train.labels.values()), train.labels["None"], train.labels["/per/loc/place_of_residence"]) == (4, 1, 3)
 
@@ -77,18 +77,18 @@ def test_repaired_tags_are_counted(tmp_path):
 def test_objects_are_counted_and_bad_crops_taken_away(tmp_path):
     draw(tmp_path / "mine" / "a.png")
     draw(tmp_path / "mine" / "good.png")
-    write(tmp_path / "mine" / "bad.png", "no picture")
+    write(tmp_path / "mine" / "bad.png", "no image")
     write_lines(tmp_path / "mine" / "train.jsonl", [{**MNER, "objects": ["good.png", "bad.png", "none.png", {"box": [0, 0, 2, 2]}]}])
     report = preprocess("mine")
     train = report.splits["train"]
     assert (train.objects, train.crops_missing, train.crops_unreadable) == (2, 1, 1)
-    assert {problem.kind for problem in report.problems} == {"crop-missing", "crop-unreadable"}
+    assert {problem.code for problem in report.problems} == {"crop-missing", "crop-unreadable"}
     [example] = open_prepared(Path("data/mine")).examples("train")
     assert example.objects[0] == VisualObject(tmp_path / "mine" / "good.png")
 
 
-# ----------------------------------------------------------------------------------------------------------- without pictures
-def test_all_pictures_missing_is_an_error_that_names_the_folders_and_the_way_out(tmp_path):
+# ----------------------------------------------------------------------------------------------------------- without images
+def test_all_images_missing_is_an_error_that_names_the_folders_and_the_way_out(tmp_path):
     twitter(tmp_path / "root")
     (tmp_path / "root" / "images").mkdir()
     with raises(DataError, "no-image-found", count=4) as caught:
@@ -99,7 +99,7 @@ def test_all_pictures_missing_is_an_error_that_names_the_folders_and_the_way_out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["root"]
 
 
-def test_all_pictures_bad_is_an_error_too(tmp_path):
+def test_all_images_bad_is_an_error_too(tmp_path):
     twitter(tmp_path / "root")
     (tmp_path / "root" / "twitter2017" / "10.jpg").touch()
     with raises(DataError, "no-image-readable") as caught:
@@ -108,20 +108,20 @@ def test_all_pictures_bad_is_an_error_too(tmp_path):
     assert (reason.code, reason.fields["file"].name) == ("image-empty", "10.jpg")
 
 
-def test_own_data_that_names_no_picture_is_an_error_too(tmp_path):
+def test_own_data_that_names_no_image_is_an_error_too(tmp_path):
     write_lines(tmp_path / "mine.jsonl", [{**MNER, "image": None}])
     with raises(DataError, "no-image-named"):
         preprocess("mine.jsonl")
 
 
-def test_text_alone_goes_on_without_pictures(tmp_path):
+def test_text_alone_goes_on_without_images(tmp_path):
     twitter(tmp_path / "root")
     report = preprocess("twitter2017", root=tmp_path / "root", text_only=True)
     data = open_prepared(report.folder)
-    assert (data.manifest.text_only, data.pictures_root, data.manifest.counts) == (True, None, {"train": 2, "dev": 1, "test": 1})
+    assert (data.manifest.text_only, data.images_root, data.manifest.counts) == (True, None, {"train": 2, "dev": 1, "test": 1})
 
 
-def test_text_is_the_same_data_with_and_without_pictures(tmp_path):
+def test_text_is_the_same_data_with_and_without_images(tmp_path):
     twitter(tmp_path, "10.jpg")
     prints = {preprocess("twitter2017", text_only=alone).fingerprint for alone in (False, True)}
     assert len(prints) == 1
@@ -138,9 +138,9 @@ def test_own_data_is_named_by_its_path(tmp_path, path):
 
 def test_a_datasets_name_wins_over_a_folder_of_that_name(tmp_path):
     (tmp_path / "mnre").mkdir()
-    assert locate("mnre", None, load_registry()) == ("mnre", Path(), "mnre")
-    assert locate("./mnre", None, load_registry()) == ("jsonl", Path("mnre"), "mnre")
-    assert locate("jsonl", Path("x/mine.jsonl"), load_registry())[:2] == ("jsonl", Path("x/mine.jsonl"))
+    assert locate_dataset("mnre", None, load_registry()) == ("mnre", Path(), "mnre")
+    assert locate_dataset("./mnre", None, load_registry()) == ("jsonl", Path("mnre"), "mnre")
+    assert locate_dataset("jsonl", Path("x/mine.jsonl"), load_registry())[:2] == ("jsonl", Path("x/mine.jsonl"))
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
@@ -197,8 +197,8 @@ def test_a_public_dataset_does_not_replace_own_data_of_its_name(tmp_path):
     twitter(tmp_path / "root", "10.jpg")
     with raises(DataError, "output-holds-other-source", folder=Path("data/twitter2017")) as caught:
         preprocess("twitter2017", root=tmp_path / "root")
-    assert caught.value.fields["found"].startswith(OWN_SOURCE)
-    assert not caught.value.fields["expected"].startswith(OWN_SOURCE)
+    assert caught.value.fields["found"].startswith(JSONL_SOURCE)
+    assert not caught.value.fields["expected"].startswith(JSONL_SOURCE)
     assert json.loads((tmp_path / "data" / "twitter2017" / "manifest.json").read_text())["counts"]["train"] == 1
 
 
@@ -213,7 +213,7 @@ def test_own_data_may_have_no_training_examples(tmp_path):
     assert preprocess("mine", text_only=True).problems == []
 
 
-def test_an_interruption_while_pictures_are_checked_leaves_nothing(tmp_path, bars, monkeypatch):
+def test_an_interruption_while_images_are_checked_leaves_nothing(tmp_path, bars, monkeypatch):
     twitter(tmp_path / "root", "10.jpg")
     monkeypatch.setattr(bars, "start", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -224,13 +224,13 @@ def test_an_interruption_while_pictures_are_checked_leaves_nothing(tmp_path, bar
 # ------------------------------------------------------------------------------------------------------------ plugin readers
 def made(context, *, size=1):
     """Draw a dataset."""
-    (context.stage / "pictures").mkdir()
+    (context.stage / "images").mkdir()
 
     def stream():
         for i in range(size):
-            yield Example(f"{i}", ("x",), ("O",), image=draw(context.stage / "pictures" / f"{i}.png"))
+            yield Example(f"{i}", ("x",), ("O",), image=draw(context.stage / "images" / f"{i}.png"))
 
-    return Dataset(tag_labels(), {"train": stream()}, context.stage, "drawn", {"ceilings": {"text": 50.0}})
+    return DatasetSplits(tag_labels(), {"train": stream()}, context.stage, "drawn", {"ceilings": {"text": 50.0}})
 
 
 def registry_with(factory):
@@ -239,17 +239,17 @@ def registry_with(factory):
     return registry
 
 
-def test_a_reader_may_draw_its_pictures_into_the_prepared_folder():
+def test_a_reader_may_draw_its_images_into_the_prepared_folder():
     report = preprocess("made", options={"size": 3}, registry=registry_with(made))
     data = open_prepared(report.folder)
     assert [example.image.is_file() for example in data.examples("train")] == [True] * 3
     assert data.examples("train")[0].image.is_relative_to(report.folder)
-    assert (report.splits["train"].pictures, data.manifest.facts["ceilings"]) == (3, {"text": 50.0})
-    assert json.loads((report.folder / "manifest.json").read_text())["pictures_root"] == "."
+    assert (report.splits["train"].images, data.manifest.facts["ceilings"]) == (3, {"text": 50.0})
+    assert json.loads((report.folder / "manifest.json").read_text())["images_root"] == "."
 
 
 def test_a_readers_unknown_option_is_refused():
-    with raises(ComponentError, "unknown-option", kind="reader", name="made", option="sise", hint=choices("sise", ["size"])):
+    with raises(ComponentError, "unknown-option", kind="reader", name="made", option="sise", hint=did_you_mean("sise", ["size"])):
         preprocess("made", options={"sise": 3}, registry=registry_with(made))
     assert not Path("data").exists()
 

@@ -8,14 +8,14 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import DataError
-from hvpkit.labels.word_tokenizer import split_words
-from hvpkit.records.mentions import cut_words, find_mentions, words_of
+from hvpkit.labels.word_tokenizer import tokenize
+from hvpkit.records.mentions import covered_words, locate_mentions, split_words_at
 
 TWEET = "Taylor Hill holding Jun's GQ japan lol."
 
 
 def found(text, head, tail):
-    mentions = find_mentions(text, split_words(text), head, tail)
+    mentions = locate_mentions(text, tokenize(text), head, tail)
     return [(span.text, span.start, span.end) for span in (mentions.head, mentions.tail)], mentions.remarks
 
 
@@ -137,10 +137,10 @@ def test_a_long_text_is_not_repeated_whole_in_the_message():
 
 def test_words_are_cut_at_the_borders_of_mentions():
     text = "#TaylorHill's dogs"
-    mentions = find_mentions(text, split_words(text), "Hill", "dogs")
-    cut = cut_words(split_words(text), (mentions.head, mentions.tail))
+    mentions = locate_mentions(text, tokenize(text), "Hill", "dogs")
+    cut = split_words_at(tokenize(text), (mentions.head, mentions.tail))
     assert [word.text for word in cut] == ["#", "Taylor", "Hill", "'s", "dogs"]
-    assert (words_of(mentions.head, cut).start, words_of(mentions.head, cut).end) == (2, 3)
+    assert (covered_words(mentions.head, cut).start, covered_words(mentions.head, cut).end) == (2, 3)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -152,10 +152,10 @@ def test_a_mention_is_always_exactly_whole_words(seed):
         head, tail = (places[0], places[1]), (places[2], places[3])
         if not text[slice(*head)].strip() or not text[slice(*tail)].strip():
             continue
-        mentions = find_mentions(text, split_words(text), head, tail)
-        cut = cut_words(split_words(text), (mentions.head, mentions.tail))
+        mentions = locate_mentions(text, tokenize(text), head, tail)
+        cut = split_words_at(tokenize(text), (mentions.head, mentions.tail))
         for mention in (mentions.head, mentions.tail):
-            span = words_of(mention, cut)
+            span = covered_words(mention, cut)
             assert (cut[span.start].start, cut[span.end - 1].end) == (mention.start, mention.end)
             assert text[mention.start : mention.end] == mention.text
         assert "".join(word.text for word in cut) == "".join(text.split())

@@ -35,7 +35,7 @@ def fill(name: str, tensor: Tensor, seed: int) -> Tensor:
 
 
 def inputs(seed: int, side: int = 224, vocabulary: tuple[int, int] = (1000, 30000), specials: tuple[int, int] = (101, 102)) -> tuple:
-    """Give ids [2, 12], their mask, whole pictures and crops; the last crop is missing, so zeros."""
+    """Give ids [2, 12], their mask, whole images and crops; the last crop is missing, so zeros."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(*vocabulary, (2, 12), generator=generator)
     ids[:, 0], ids[0, 11], ids[1, 8], ids[1, 9:] = specials[0], specials[1], specials[1], 0
@@ -104,15 +104,15 @@ def save_tokenizer(folder: Path) -> int:
 @torch.no_grad()
 def plain_states(t: Mapping[str, Tensor], ids: Tensor, mask: Tensor, whole: Tensor, crops: Tensor) -> Tensor:
     """Give the last hidden states [B, T, d], one example and one head at a time."""
-    pictures = torch.cat([whole[:, None], crops], 1)
-    return torch.stack([_example(t, ids[b], mask[b], [_blocks(t, picture) for picture in pictures[b]]) for b in range(len(ids))])
+    images = torch.cat([whole[:, None], crops], 1)
+    return torch.stack([_example(t, ids[b], mask[b], [_blocks(t, image) for image in images[b]]) for b in range(len(ids))])
 
 
-def _blocks(t: Mapping[str, Tensor], picture: Tensor) -> list[Tensor]:
-    """Give a picture's four blocks [4, 2d]."""
+def _blocks(t: Mapping[str, Tensor], image: Tensor) -> list[Tensor]:
+    """Give an image's four blocks [4, 2d]."""
     net = resnet18().eval()
     net.load_state_dict({name.removeprefix("image_model.resnet."): value for name, value in t.items() if name.startswith("image_model.")})
-    x = net.maxpool(net.relu(net.bn1(net.conv1(picture[None]))))
+    x = net.maxpool(net.relu(net.bn1(net.conv1(image[None]))))
     stages = []
     for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
         x = stage(x)
@@ -123,20 +123,20 @@ def _blocks(t: Mapping[str, Tensor], picture: Tensor) -> list[Tensor]:
     return list(out.split(2 * WIDTH, dim=1))
 
 
-def _example(t: Mapping[str, Tensor], ids: Tensor, mask: Tensor, pictures: list[list[Tensor]]) -> Tensor:
+def _example(t: Mapping[str, Tensor], ids: Tensor, mask: Tensor, images: list[list[Tensor]]) -> Tensor:
     position = t["bert.embeddings.position_embeddings.weight"][: len(ids)]
     x = t["bert.embeddings.word_embeddings.weight"][ids] + position + t["bert.embeddings.token_type_embeddings.weight"][0]
     x = _norm(t, "bert.embeddings.LayerNorm", x)
     for layer in range(LAYERS):
         at = f"bert.encoder.layer.{layer}."
-        x = _norm(t, at + "attention.output.LayerNorm", x + _linear(t, at + "attention.output.dense", _attend(t, layer, x, mask, pictures)))
+        x = _norm(t, at + "attention.output.LayerNorm", x + _linear(t, at + "attention.output.dense", _attend(t, layer, x, mask, images)))
         x = _norm(t, at + "output.LayerNorm", x + _linear(t, at + "output.dense", gelu(_linear(t, at + "intermediate.dense", x))))
     return x
 
 
-def _attend(t: Mapping[str, Tensor], layer: int, x: Tensor, mask: Tensor, pictures: list[list[Tensor]]) -> Tensor:
+def _attend(t: Mapping[str, Tensor], layer: int, x: Tensor, mask: Tensor, images: list[list[Tensor]]) -> Tensor:
     mixed = []
-    for blocks in pictures:
+    for blocks in images:
         gate = leaky_relu(_linear(t, f"gates.{layer}", (sum(blocks) / 4).flatten())).softmax(0)
         mixed.append(sum(gate[i] * blocks[i] for i in range(4)))
     prefix = torch.cat(mixed)  # [16, 2d]

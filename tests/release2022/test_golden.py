@@ -13,10 +13,10 @@ from transformers import BertConfig, BertTokenizer
 
 from hvpkit import release2022
 from hvpkit.config.loading import load_recipe
-from hvpkit.interfaces import Pictures, Prefix
-from hvpkit.model.model import Model, Saved, build_model
+from hvpkit.interfaces import ImageBatch, Prefix
+from hvpkit.model.model import ComponentFolders, Model, build_model
 from hvpkit.registry import load_registry
-from hvpkit.release2022.names import TAGS, released
+from hvpkit.release2022.names import TAGS, to_release_name
 from hvpkit.types import Labels, Task
 
 GOLDEN = json.loads((Path(__file__).parent / "release_7.json").read_text(encoding="utf-8"))
@@ -33,8 +33,8 @@ def full_size(folder: Path, task: Task) -> Model:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(PIECES - 5))]
     BertTokenizer(vocab={word: i for i, word in enumerate(words)}).save_pretrained(folder / "text")
     BertConfig(vocab_size=PIECES + 4 * (task == "mre")).save_pretrained(folder / "text")
-    model = build_model(load_recipe(f"release_{task}"), load_registry(), LABELS[task], saved=Saved(folder)).eval()
-    model.load_state_dict({name: fill(str(released(name, task)), tensor, 7) for name, tensor in model.state_dict().items()})
+    model = build_model(load_recipe(f"release_{task}"), load_registry(), LABELS[task], saved=ComponentFolders(folder)).eval()
+    model.load_state_dict({name: fill(str(to_release_name(name, task)), tensor, 7) for name, tensor in model.state_dict().items()})
     return model
 
 
@@ -57,7 +57,7 @@ def test_entities_have_the_released_emissions_loss_and_paths(entities):
 def test_the_prefix_is_the_released_one(entities):
     _, _, whole, crops = inputs(7)
     pixels = torch.cat([whole[:, None], crops], 1).flatten(0, 1)
-    visual = entities.vision(Pictures(torch.ones(2, 4, dtype=torch.bool), torch.zeros(2, 4, 4), pixels=pixels))
+    visual = entities.vision(ImageBatch(torch.ones(2, 4, dtype=torch.bool), torch.zeros(2, 4, 4), pixels=pixels))
     levels = entities.fusion.projector(visual)
     prefix: Prefix = entities.fusion.prefix(levels, entities.fusion.gate(levels), visual.mask)
     key, value = (tensor.view(2, 16, 12, 64).transpose(1, 2) for tensor in (prefix.keys[0], prefix.values[11]))

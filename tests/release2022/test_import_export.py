@@ -212,13 +212,13 @@ def test_an_imported_folder_is_evaluated_and_predicts_like_any_other(tmp_path, t
     assert result["scores"]["examples"] == len(mner_data.examples("test"))
     assert result["unread"] == 0
     found = load(tmp_path / "model", device="cpu").predict("Ada Lovelace visits New York", image=tiny.draw(tmp_path / "x.png"))
-    assert found.picture
+    assert found.image_used
     assert all(found.text[entity.start : entity.end] == entity.text for entity in found.entities)
 
 
 def test_an_imported_folder_is_explained_in_slices(tmp_path, tokenizer, pieces, relations, monkeypatch, capsys):
-    picture, page = tiny.draw(tmp_path / "x.png"), tmp_path / "page.html"
-    text = ["--text", "Ada Lovelace visits New York", "--image", str(picture), "--object", "4,4,20,20"]
+    image, page = tiny.draw(tmp_path / "x.png"), tmp_path / "page.html"
+    text = ["--text", "Ada Lovelace visits New York", "--image", str(image), "--object", "4,4,20,20"]
     for task, more in (("mner", []), ("mre", ["--head", "Ada Lovelace", "--tail", "New York"])):
         file = save(small_checkpoint(task, 3, pieces, classes=3), tmp_path / f"{task}.pth")
         release2022.import_release(
@@ -229,7 +229,7 @@ def test_an_imported_folder_is_explained_in_slices(tmp_path, tokenizer, pieces, 
             main()
         assert not ended.value.code
         kinds = {change["kind"] for change in json.loads(capsys.readouterr().out)["changes"]}
-        assert {"no pictures", "no object"} <= kinds
+        assert {"no images", "no object"} <= kinds
         written = page.read_text(encoding="utf-8")
         assert "slice" in written and "level" not in written.lower()
 

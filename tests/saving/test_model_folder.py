@@ -15,9 +15,9 @@ from raising import raises
 
 from hvpkit.batching import Batcher
 from hvpkit.errors import ModelFolderError, RecipeError
-from hvpkit.inference.engine import decode
+from hvpkit.inference.engine import predict_stream
 from hvpkit.registry import load_registry
-from hvpkit.saving.model_folder import newest_model, open_model_folder, written_whole
+from hvpkit.saving.model_folder import atomic_directory, latest_model_folder, open_model_folder
 from hvpkit.saving.weights import load_model, save_model
 
 GATE = '''
@@ -89,7 +89,9 @@ def test_a_saved_model_gives_the_same_output_bit_for_bit(kind, request, tmp_path
     again = open_model_folder(saved(what, model, tmp_path / "again"))
     reloaded = load_model(again, "cpu")
     examples = data.examples("test")
-    assert list(decode(model, Batcher(model, what.recipe), examples)) == list(decode(reloaded, Batcher(reloaded, again.recipe), examples))
+    assert list(predict_stream(model, Batcher(model, what.recipe), examples)) == list(
+        predict_stream(reloaded, Batcher(reloaded, again.recipe), examples)
+    )
     assert all(torch.equal(tensor, reloaded.state_dict()[name]) for name, tensor in model.state_dict().items())
     assert (again.recipe, again.labels, again.metrics) == (what.recipe, what.labels, what.metrics)
 
@@ -119,7 +121,7 @@ def test_a_folder_that_cannot_be_written_to_its_end_is_not_there(mner_text_model
 
 def test_a_folder_that_is_there_is_never_replaced(folder):
     before = (folder / "model.json").read_bytes()
-    with pytest.raises(OSError), written_whole(folder) as draft:
+    with pytest.raises(OSError), atomic_directory(folder) as draft:
         (draft / "model.json").write_text("{}", encoding="utf-8")
     assert (folder / "model.json").read_bytes() == before
     assert [entry.name for entry in folder.parent.iterdir()] == ["model"]
@@ -275,14 +277,14 @@ def test_the_newest_model_is_the_one_written_last_however_deep(tmp_path):
         file = tmp_path / name / "model.json"
         file.write_text("{}", encoding="utf-8")
         os.utime(file, (1000 - age, 1000 - age))
-    assert newest_model(tmp_path) == tmp_path / "c"
+    assert latest_model_folder(tmp_path) == tmp_path / "c"
     os.utime(tmp_path / "group/a/model.json", (2000, 2000))
     os.utime(tmp_path / ".b.draft/model.json", (3000, 3000))
-    assert newest_model(tmp_path) == tmp_path / "group/a"
+    assert latest_model_folder(tmp_path) == tmp_path / "group/a"
 
 
 @pytest.mark.parametrize("name", ["empty", "absent"])
 def test_no_model_at_all_says_how_to_get_one(tmp_path, name):
     (tmp_path / "empty").mkdir()
     with raises(ModelFolderError, "no-models", folder=tmp_path / name):
-        newest_model(tmp_path / name)
+        latest_model_folder(tmp_path / name)

@@ -10,9 +10,9 @@ from raising import raises
 
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError, InputError
-from hvpkit.synthetic.generate import contrast_pairs, dataset_name, demo_dataset, generate
-from hvpkit.synthetic.scenarios import SMALLEST, Settings
-from hvpkit.synthetic.upper_bounds import ceilings
+from hvpkit.synthetic.generate import contrast_pairs, dataset_name, generate, generate_demo
+from hvpkit.synthetic.scenarios import SMALLEST, SyntheticSettings
+from hvpkit.synthetic.upper_bounds import upper_bounds
 from hvpkit.types import SPLITS
 
 SMALL = {"size": 40, "seed": 3}
@@ -36,7 +36,7 @@ def digests(folder):
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def without_pictures(examples):
+def without_images(examples):
     return [replace(example, image=None, objects=(), notes={}) for example in examples]
 
 
@@ -45,17 +45,17 @@ def test_a_prepared_folder_is_written_with_every_split(made):
     assert manifest == data.manifest
     assert manifest.counts == {"train": 40, "dev": 24, "test": 24}
     assert manifest.name == dataset_name(manifest.task)
-    assert manifest.pictures_root == "."
+    assert manifest.images_root == "."
 
 
-def test_every_picture_and_crop_is_there_and_no_other_file(made):
+def test_every_image_and_crop_is_there_and_no_other_file(made):
     _, data = made
     named = {path for split in SPLITS for e in data.examples(split) for path in (e.image, *(item.image for item in e.objects))}
     lying = {path for path in data.folder.rglob("*") if path.is_file()}
     assert lying - named == {data.folder / "manifest.json", *(data.folder / f"{split}.jsonl" for split in SPLITS)}
     for path in named:
-        with Image.open(path) as picture:
-            assert picture.format == "PNG" and picture.mode == "RGB"
+        with Image.open(path) as image:
+            assert image.format == "PNG" and image.mode == "RGB"
 
 
 def test_notes_tell_the_truth_of_each_example(made):
@@ -72,7 +72,7 @@ def test_notes_tell_the_truth_of_each_example(made):
             assert 0 <= int(notes["deciding_object"]) < len(example.objects)
 
 
-def test_open_examples_share_an_irrelevant_picture_and_never_a_relevant_one(made):
+def test_open_examples_share_an_irrelevant_image_and_never_a_relevant_one(made):
     _, data = made
     told = {}
     for example in data.examples("train"):
@@ -80,17 +80,17 @@ def test_open_examples_share_an_irrelevant_picture_and_never_a_relevant_one(made
             told.setdefault(example.id.rpartition("-")[0], []).append(example)
     assert {same[0].notes["relevant"] for same in told.values()} == {"yes", "no"}
     for same in told.values():
-        pictures = {example.image for example in same}
-        assert len(pictures) == (len(same) if same[0].notes["relevant"] == "yes" else 1)
+        images = {example.image for example in same}
+        assert len(images) == (len(same) if same[0].notes["relevant"] == "yes" else 1)
 
 
 def test_facts_hold_settings_shares_and_ceilings(made):
     manifest, data = made
     assert manifest.facts["settings"]["seed"] == 3
     for split in ("dev", "test"):
-        assert manifest.facts["ceilings"][split] == ceilings(data.examples(split))
+        assert manifest.facts["ceilings"][split] == upper_bounds(data.examples(split))
         best = manifest.facts["ceilings"][split]["all"]
-        assert 0 < best["text"] < best["picture"] < 1
+        assert 0 < best["text"] < best["image"] < 1
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
@@ -104,30 +104,30 @@ def test_the_same_seed_writes_the_same_bytes_in_another_process_and_hash_seed(ta
     assert one == digests(tmp_path / "two" / "data")
 
 
-def test_another_seed_writes_other_texts_and_pictures(mner, tmp_path):
+def test_another_seed_writes_other_texts_and_images(mner, tmp_path):
     generate(tmp_path / "data", **SMALL | {"seed": 4})
     other = open_prepared(tmp_path / "data")
     assert other.manifest.fingerprint != mner.manifest.fingerprint
-    pictures = {path.read_bytes() for path in (tmp_path / "data" / "pictures").iterdir()}
-    assert not pictures & {path.read_bytes() for path in (mner.folder / "pictures").iterdir()}
+    images = {path.read_bytes() for path in (tmp_path / "data" / "images").iterdir()}
+    assert not images & {path.read_bytes() for path in (mner.folder / "images").iterdir()}
 
 
-def test_another_share_of_irrelevant_test_pictures_changes_nothing_but_these_pictures(mner, tmp_path):
+def test_another_share_of_irrelevant_test_images_changes_nothing_but_these_images(mner, tmp_path):
     generate(tmp_path / "data", **SMALL, test_irrelevant=1.0)
     other = open_prepared(tmp_path / "data")
     assert other.manifest.fingerprint == mner.manifest.fingerprint
     for split in ("train", "dev"):
         assert (other.folder / f"{split}.jsonl").read_bytes() == (mner.folder / f"{split}.jsonl").read_bytes()
-    assert without_pictures(other.examples("test")) == without_pictures(mner.examples("test"))
-    assert {example.notes["relevant"] for example in other.examples("test")} == {"no"}
+    assert without_images(other.examples("test")) == without_images(mner.examples("test"))
+    assert {example.metadata["relevant"] for example in other.examples("test")} == {"no"}
     best = other.manifest.facts["ceilings"]["test"]["all"]
-    assert best["text"] == best["picture"]
+    assert best["text"] == best["image"]
 
 
-def test_pictures_that_stay_relevant_stay_the_same(mner, tmp_path):
+def test_images_that_stay_relevant_stay_the_same(mner, tmp_path):
     generate(tmp_path / "data", **SMALL, test_irrelevant=0.7)
     before = {example.id: example for example in mner.examples("test")}
-    stayed = [example for example in open_prepared(tmp_path / "data").examples("test") if example.notes["relevant"] == "yes"]
+    stayed = [example for example in open_prepared(tmp_path / "data").examples("test") if example.metadata["relevant"] == "yes"]
     assert stayed
     for example in stayed:
         assert example.image.read_bytes() == before[example.id].image.read_bytes()
@@ -163,20 +163,20 @@ def test_an_older_demo_is_replaced_whole(tmp_path):
     assert digests(tmp_path / "data") == digests(tmp_path / "fresh")
 
 
-def test_contrast_pairs_are_one_sentence_with_two_pictures_and_two_answers(made):
+def test_contrast_pairs_are_one_sentence_with_two_images_and_two_answers(made):
     _, data = made
     pairs = contrast_pairs(data.examples("test"))
     assert pairs
     for one, other in pairs:
         assert one.words == other.words and (one.head, one.tail) == (other.head, other.tail)
-        assert one.notes["type"] != other.notes["type"]
+        assert one.metadata["type"] != other.metadata["type"]
         assert one.image.read_bytes() != other.image.read_bytes()
     ids = [example.id for pair in pairs for example in pair]
     assert len(set(ids)) == len(ids)
 
 
 def test_text_only_draws_nothing(tmp_path):
-    dataset = demo_dataset(Settings(size=24), tmp_path, text_only=True)
+    dataset = generate_demo(SyntheticSettings(size=24), tmp_path, text_only=True)
     assert {example.image for examples in dataset.splits.values() for example in examples} == {None}
-    assert dataset.pictures_root is None
+    assert dataset.images_root is None
     assert not list(tmp_path.iterdir())

@@ -4,15 +4,15 @@ from random import Random
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from hvpkit.synthetic.images import CROP, LARGE, SHOWN, SIDE, SMALL, draw_picture
+from hvpkit.synthetic.images import CROP, LARGE, SHOWN, SIDE, SMALL, render_image
 from hvpkit.synthetic.scenarios import CLUES
 
 KINDS = ("PER", "LOC", "ORG", "MISC", "None")
 
 
 @cache
-def picture(seed, clue=None, answer=None):
-    return draw_picture(Random(f"{seed} {clue} {answer}"), clue, answer)
+def image(seed, clue=None, answer=None):
+    return render_image(Random(f"{seed} {clue} {answer}"), clue, answer)
 
 
 def deciding_crop(drawn):
@@ -20,7 +20,7 @@ def deciding_crop(drawn):
 
 
 def looks(image, mode, side):
-    """A picture as a short list of numbers, its brightness evened out."""
+    """An image as a short list of numbers, its brightness evened out."""
     values = list(image.convert(mode).resize((side, side), Image.Resampling.BOX).tobytes())
     mean = sum(values) / len(values)
     spread = max(1.0, (sum((v - mean) ** 2 for v in values) / len(values)) ** 0.5)
@@ -35,20 +35,20 @@ def hues(image):
 
 
 def share_told(clue, look, known=24, asked=8):
-    """Give how often the nearest of pictures with known answers has the right answer."""
-    memory = [(look(picture(i, clue, kind)), kind) for kind in KINDS for i in range(known)]
+    """Give how often the nearest of images with known answers has the right answer."""
+    memory = [(look(image(i, clue, kind)), kind) for kind in KINDS for i in range(known)]
     right = 0
     for kind in KINDS:
         for i in range(known, known + asked):
-            seen = look(picture(i, clue, kind))
+            seen = look(image(i, clue, kind))
             right += min(memory, key=lambda one: sum((a - b) ** 2 for a, b in zip(one[0], seen, strict=True)))[1] == kind
     return right / (asked * len(KINDS))
 
 
 @pytest.mark.parametrize("clue", [*CLUES, None])
-def test_pictures_and_crops_have_their_sizes_and_boxes_lie_apart_inside(clue):
+def test_images_and_crops_have_their_sizes_and_boxes_lie_apart_inside(clue):
     for seed in range(8):
-        drawn = picture(seed, clue, "ORG")
+        drawn = image(seed, clue, "ORG")
         assert drawn.image.size == (SIDE, SIDE) and drawn.image.mode == "RGB"
         assert 2 <= len(drawn.objects) <= 3
         for item in drawn.objects:
@@ -63,7 +63,7 @@ def test_pictures_and_crops_have_their_sizes_and_boxes_lie_apart_inside(clue):
 @pytest.mark.parametrize("clue", CLUES)
 def test_a_crop_shows_what_is_in_its_box(clue):
     for seed in range(4):
-        drawn = picture(seed, clue, "LOC")
+        drawn = image(seed, clue, "LOC")
         for item in drawn.objects:
             box = tuple(int(edge) for edge in (item.box.left, item.box.top, item.box.right, item.box.bottom))
             inside = drawn.image.crop(box)
@@ -72,39 +72,39 @@ def test_a_crop_shows_what_is_in_its_box(clue):
 
 
 def test_objects_come_best_first_and_the_deciding_one_stands_anywhere():
-    made = [picture(seed, "shape", "PER") for seed in range(24)]
+    made = [image(seed, "shape", "PER") for seed in range(24)]
     for drawn in made:
         scores = [item.score for item in drawn.objects]
         assert scores == sorted(scores, reverse=True) and 0 < min(scores) and max(scores) < 1
     assert {drawn.deciding for drawn in made} == {0, 1, 2}
 
 
-def test_scenes_and_irrelevant_pictures_have_no_deciding_object():
-    assert picture(1, "scene", "PER").deciding is None
-    assert picture(1).deciding is None
+def test_scenes_and_irrelevant_images_have_no_deciding_object():
+    assert image(1, "scene", "PER").deciding is None
+    assert image(1).deciding is None
 
 
 def test_the_deciding_small_thing_is_small_and_the_others_are_large():
     for seed in range(8):
         for clue, (least, most) in (("small", SMALL), ("texture", LARGE), ("shape", LARGE)):
-            drawn = picture(seed, clue, "MISC")
+            drawn = image(seed, clue, "MISC")
             box = drawn.objects[drawn.deciding].box
             assert least <= box.right - box.left <= most
 
 
 def test_the_same_seed_draws_the_same_pixels_and_another_does_not():
-    one, again, other = (draw_picture(Random(seed), "texture", "PER") for seed in ("a", "a", "b"))
+    one, again, other = (render_image(Random(seed), "texture", "PER") for seed in ("a", "a", "b"))
     assert one.image.tobytes() == again.image.tobytes() != other.image.tobytes()
     assert [item.crop.tobytes() for item in one.objects] == [item.crop.tobytes() for item in again.objects]
 
 
-def test_an_irrelevant_picture_is_drawn_without_knowing_the_answer():
-    assert draw_picture(Random(3), None, "PER").image.tobytes() == draw_picture(Random(3), None, "LOC").image.tobytes()
+def test_an_irrelevant_image_is_drawn_without_knowing_the_answer():
+    assert render_image(Random(3), None, "PER").image.tobytes() == render_image(Random(3), None, "LOC").image.tobytes()
 
 
 @pytest.mark.parametrize("clue", CLUES)
-def test_pictures_of_one_answer_vary(clue):
-    made = {picture(seed, clue, "ORG").image.tobytes() for seed in range(8)}
+def test_images_of_one_answer_vary(clue):
+    made = {image(seed, clue, "ORG").image.tobytes() for seed in range(8)}
     assert len(made) == 8
 
 
@@ -119,10 +119,10 @@ def test_texture_and_shape_and_small_things_are_told_by_the_deciding_crop():
     assert share_told("small", lambda drawn: looks(deciding_crop(drawn), "L", 10)) > 0.7
 
 
-def test_the_scene_is_told_by_the_whole_picture_and_not_by_crops():
+def test_the_scene_is_told_by_the_whole_image_and_not_by_crops():
     assert share_told("scene", lambda drawn: looks(drawn.image, "RGB", 8)) > 0.85
     assert share_told("scene", lambda drawn: looks(drawn.objects[0].crop, "RGB", 8)) < 0.45
 
 
-def test_a_small_thing_is_hardly_told_by_the_whole_picture():
+def test_a_small_thing_is_hardly_told_by_the_whole_image():
     assert share_told("small", lambda drawn: looks(drawn.image, "L", 16)) < 0.45

@@ -8,7 +8,7 @@ from raising import raises
 
 from hvpkit.errors import InputError
 from hvpkit.synthetic.lexicon import OPEN, OPEN_ANSWERS, SETTLED, SETTLED_PAIRS
-from hvpkit.synthetic.scenarios import CLUES, SMALLEST, Settings, deal, plan
+from hvpkit.synthetic.scenarios import CLUES, SMALLEST, SyntheticSettings, assign, plan_scenarios
 from hvpkit.types import SPLITS
 
 
@@ -31,38 +31,38 @@ def told(stories):
 )
 def test_settings_that_cannot_be_are_refused(wrong, code, fields):
     with raises(InputError, code, **fields):
-        Settings(**wrong)
+        SyntheticSettings(**wrong)
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("ambiguity", [0.0, 0.01, 0.3, 0.6, 0.95, 1.0])
 def test_the_smallest_size_holds_every_answer_in_every_split(task, ambiguity):
-    settings = Settings(task, SMALLEST, ambiguity=ambiguity)
+    settings = SyntheticSettings(task, SMALLEST, ambiguity=ambiguity)
     wanted = set(SETTLED) if task == "mner" else set(SETTLED_PAIRS if ambiguity < 1 else OPEN_ANSWERS)
     for split in SPLITS:
-        assert wanted <= {answer for _, answer in told(plan(settings, split))}
+        assert wanted <= {answer for _, answer in told(plan_scenarios(settings, split))}
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("ambiguity", [0.0, 0.25, 0.6, 1.0])
 @pytest.mark.parametrize("irrelevant", [0.0, 0.3, 1.0])
 def test_shares_come_out_as_asked(task, ambiguity, irrelevant):
-    settings = Settings(task, 2000, ambiguity=ambiguity, irrelevant=irrelevant)
+    settings = SyntheticSettings(task, 2000, ambiguity=ambiguity, irrelevant=irrelevant)
     for split in SPLITS:
-        named = [(story, answer) for story, answer in told(plan(settings, split)) if answer != "none"]
+        named = [(story, answer) for story, answer in told(plan_scenarios(settings, split)) if answer != "none"]
         names = len(named) + sum(story.second is not None for story, _ in named)
-        assert sum(story.open for story, _ in named) / names == pytest.approx(ambiguity, abs=0.006)
+        assert sum(story.is_ambiguous for story, _ in named) / names == pytest.approx(ambiguity, abs=0.006)
         assert sum(not story.relevant for story, _ in named) / len(named) == pytest.approx(irrelevant, abs=0.006)
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_sizes_are_those_asked_for_and_a_quarter(task):
-    counts = [len(told(plan(Settings(task, 1000), split))) for split in SPLITS]
+    counts = [len(told(plan_scenarios(SyntheticSettings(task, 1000), split))) for split in SPLITS]
     assert counts == [1000, 250, 250]
 
 
 def test_open_names_have_each_type_equally_often_under_every_clue_and_relevance():
-    stories = [story for story in plan(Settings(size=4000), "train") if story.open]
+    stories = [story for story in plan_scenarios(SyntheticSettings(size=4000), "train") if story.is_ambiguous]
     for relevant in (True, False):
         cells = Counter((answer, story.clue) for story, answer in told(stories) if story.relevant is relevant)
         assert set(cells) == {(type_, clue) for type_ in SETTLED for clue in CLUES}
@@ -70,22 +70,24 @@ def test_open_names_have_each_type_equally_often_under_every_clue_and_relevance(
 
 
 def test_open_pairs_are_told_with_none_twice_as_often_as_with_each_other_relation():
-    counts = Counter(answer for story, answer in told(plan(Settings("mre", ambiguity=1.0, size=600), "train")) if story.open)
+    counts = Counter(
+        answer for story, answer in told(plan_scenarios(SyntheticSettings("mre", ambiguity=1.0, size=600), "train")) if story.is_ambiguous
+    )
     assert counts == {"None": 200, **dict.fromkeys(set(OPEN_ANSWERS) - {"None"}, 100)}
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_more_irrelevant_pictures_change_nothing_else_and_only_add_to_the_irrelevant_ones(task):
-    settings = Settings(task, 400, irrelevant=0.3)
-    some, more = (plan(replace(settings, test_irrelevant=share), "test") for share in (0.3, 0.6))
+def test_more_irrelevant_images_change_nothing_else_and_only_add_to_the_irrelevant_ones(task):
+    settings = SyntheticSettings(task, 400, irrelevant=0.3)
+    some, more = (plan_scenarios(replace(settings, test_irrelevant=share), "test") for share in (0.3, 0.6))
     assert [replace(story, relevant=True) for story in some] == [replace(story, relevant=True) for story in more]
     assert all(one.relevant or not other.relevant for one, other in zip(some, more, strict=True))
-    assert plan(replace(settings, test_irrelevant=0.6), "train") == plan(settings, "train")
+    assert plan_scenarios(replace(settings, test_irrelevant=0.6), "train") == plan_scenarios(settings, "train")
 
 
 @pytest.mark.parametrize("answers", [list(SETTLED), list(OPEN), list(SETTLED_PAIRS), ["one"]])
 def test_a_deal_gives_each_answer_each_clue_once_a_round_and_spreads_both(answers):
-    cells = deal(answers, CLUES, len(answers) * len(CLUES), Random(1))
+    cells = assign(answers, CLUES, len(answers) * len(CLUES), Random(1))
     assert len(set(cells)) == len(cells)
     first = cells[: len(answers)]
     assert {answer for answer, _ in first} == set(answers)

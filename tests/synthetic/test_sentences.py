@@ -4,9 +4,9 @@ from random import Random
 import pytest
 
 from hvpkit.synthetic import lexicon
-from hvpkit.synthetic.scenarios import Settings
+from hvpkit.synthetic.scenarios import SyntheticSettings
 from hvpkit.synthetic.sentences import split_names
-from hvpkit.synthetic.tweets import Tweets
+from hvpkit.synthetic.tweets import TweetStream
 from hvpkit.types import SPLITS, Span
 
 TEMPLATES = [
@@ -24,7 +24,7 @@ KNOWN = FRAME | {word for line in (*TEMPLATES, *lexicon.OPENERS, *lexicon.CLOSER
 
 
 def examples(tmp_path, task, split="test", **settings):
-    return [told.example for told in Tweets(Settings(task, 400, **settings), split, tmp_path).told]
+    return [told.example for told in TweetStream(SyntheticSettings(task, 400, **settings), split, tmp_path).told]
 
 
 def spans_of(example):
@@ -69,7 +69,7 @@ def test_who_knows_the_sentences_finds_every_unseen_name(tmp_path, task):
 def test_an_open_sentence_is_told_word_for_word_with_each_answer(tmp_path, task):
     told = {}
     for example in examples(tmp_path, task):
-        if example.notes["open"] == "yes":
+        if example.metadata["open"] == "yes":
             told.setdefault(example.id.rpartition("-")[0], []).append(example)
     wanted = {frozenset(pair) for pair in lexicon.OPEN} if task == "mner" else {frozenset(lexicon.OPEN_ANSWERS)}
     assert {frozenset(example.notes["type"] for example in same) for same in told.values()} == wanted
@@ -92,12 +92,12 @@ def _without(line):
 
 def test_what_stands_around_a_sentence_says_nothing_of_its_answer(tmp_path):
     # the frame is drawn before anything of the answer is known: two settled stories differ in nothing else than their template
-    from hvpkit.synthetic.scenarios import Story
+    from hvpkit.synthetic.scenarios import Scenario
     from hvpkit.synthetic.sentences import entity_sentence
 
     frames = []
     for type_ in lexicon.SETTLED:
-        story = Story(0, (type_,), (type_,), "shape", True)
+        story = Scenario(0, (type_,), (type_,), "shape", True)
         sentence = entity_sentence(story, ("Atlas", "Titan"), Random(7))
         frames.append([word for word in sentence.words if word in FRAME])
     assert all(frame == frames[0] for frame in frames)

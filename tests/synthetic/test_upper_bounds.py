@@ -3,11 +3,11 @@ from random import Random
 
 import pytest
 
-from hvpkit.labels.gold import answers_of
+from hvpkit.labels.gold import gold_labels
 from hvpkit.synthetic.lexicon import OPEN, SETTLED, lines
-from hvpkit.synthetic.scenarios import Settings
-from hvpkit.synthetic.tweets import Tweets
-from hvpkit.synthetic.upper_bounds import best_f1, ceiling, ceilings
+from hvpkit.synthetic.scenarios import SyntheticSettings
+from hvpkit.synthetic.tweets import TweetStream
+from hvpkit.synthetic.upper_bounds import optimal_f1, upper_bound, upper_bounds
 from hvpkit.types import Example, Span
 
 
@@ -26,7 +26,7 @@ def brute_force(questions, nothing):
 
 
 def examples(tmp_path, task, **settings):
-    return [told.example for told in Tweets(Settings(task, 400, **settings), "test", tmp_path).told]
+    return [told.example for told in TweetStream(SyntheticSettings(task, 400, **settings), "test", tmp_path).told]
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -35,27 +35,27 @@ def test_the_best_f1_is_that_of_the_best_of_all_rules(seed, nothing):
     rng = Random(seed)
     answers = ["a", "b", "c"] + ([nothing] if nothing else [])
     questions = [(rng.randint(0, 4), rng.choice(answers)) for _ in range(rng.randint(1, 12))]
-    assert best_f1(questions, nothing) == pytest.approx(brute_force(questions, nothing))
+    assert optimal_f1(questions, nothing) == pytest.approx(brute_force(questions, nothing))
 
 
 def test_silence_on_what_is_too_uncertain_beats_a_guess():
     questions = [("sure", "a")] * 8 + [(f"open {i}", answer) for i in range(2) for answer in "abcd"]
-    assert best_f1(questions) == pytest.approx(2 * 8 / (8 + 16))
-    assert best_f1(questions) > (8 + 2) / 16
+    assert optimal_f1(questions) == pytest.approx(2 * 8 / (8 + 16))
+    assert optimal_f1(questions) > (8 + 2) / 16
 
 
 def test_nothing_to_find_gives_zero():
-    assert best_f1([("x", "None")], "None") == 0.0
-    assert best_f1([]) == 0.0
+    assert optimal_f1([("x", "None")], "None") == 0.0
+    assert optimal_f1([]) == 0.0
 
 
 def test_answers_of_an_example_are_its_entities_or_its_relation():
     tagged = Example("1", ("a", "b", "c", "d"), tags=("B-PER", "I-PER", "B-LOC", "O"))
-    assert answers_of(tagged) == [((Span(0, 2),), "PER"), ((Span(2, 3),), "LOC")]
-    assert answers_of(Example("2", ("a",), tags=("B-ORG",))) == [((Span(0, 1),), "ORG")]
-    assert answers_of(Example("2", ("a",), tags=("I-ORG",))) == [((Span(0, 1),), "ORG")]  # as it is scored
+    assert gold_labels(tagged) == [((Span(0, 2),), "PER"), ((Span(2, 3),), "LOC")]
+    assert gold_labels(Example("2", ("a",), tags=("B-ORG",))) == [((Span(0, 1),), "ORG")]
+    assert gold_labels(Example("2", ("a",), tags=("I-ORG",))) == [((Span(0, 1),), "ORG")]  # as it is scored
     pair = Example("3", ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation="None")
-    assert answers_of(pair) == [((Span(0, 1), Span(1, 2)), "None")]
+    assert gold_labels(pair) == [((Span(0, 1), Span(1, 2)), "None")]
 
 
 # ---------------------------------------------------------------------------------------------------- of generated examples
@@ -72,34 +72,34 @@ def left_open(example, spans):
     return []
 
 
-def oracle(example, picture):
-    """Answer as well as can be: what is open by the picture if it shows it, else by the first answer that the sentence admits."""
-    shown = picture and example.notes["relevant"] == "yes"
-    asked = [(left_open(example, spans), answer) for spans, answer in answers_of(example)]
+def oracle(example, image):
+    """Answer as well as can be: what is open by the image if it shows it, else by the first answer that the sentence admits."""
+    shown = image and example.notes["relevant"] == "yes"
+    asked = [(left_open(example, spans), answer) for spans, answer in gold_labels(example)]
     return [answer if shown or not admitted else admitted[0] for admitted, answer in asked]
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-@pytest.mark.parametrize("picture", [False, True])
-def test_who_knows_the_generator_reaches_the_ceiling(tmp_path, task, picture):
+@pytest.mark.parametrize("image", [False, True])
+def test_who_knows_the_generator_reaches_the_ceiling(tmp_path, task, image):
     made = examples(tmp_path, task)
-    gold = [answer for example in made for _, answer in answers_of(example)]
-    said = [answer for example in made for answer in oracle(example, picture)]
-    best = ceiling(made)
-    assert micro_f1(gold, said, "None") == pytest.approx(best.picture if picture else best.text, abs=1e-6)
+    gold = [answer for example in made for _, answer in gold_labels(example)]
+    said = [answer for example in made for answer in oracle(example, image)]
+    best = upper_bound(made)
+    assert micro_f1(gold, said, "None") == pytest.approx(best.image if image else best.text, abs=1e-6)
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_no_rule_from_text_beats_the_ceiling_of_text(tmp_path, task):
     made = examples(tmp_path, task)
-    gold = [answer for example in made for _, answer in answers_of(example)]
-    best = ceiling(made).text
+    gold = [answer for example in made for _, answer in gold_labels(example)]
+    best = upper_bound(made).text
     for seed in range(30):  # what is settled is right, what is open is any fixed function of the sentence, at times silence
         options = sorted(set(gold)) + ["None"] * (seed % 2)
         said = []
         for example in made:
             guess = Random(f"{seed} {example.words}").choice(options)
-            said += [guess if left_open(example, spans) else answer for spans, answer in answers_of(example)]
+            said += [guess if left_open(example, spans) else answer for spans, answer in gold_labels(example)]
         assert micro_f1(gold, said, "None") <= best + 1e-6
 
 
@@ -108,42 +108,43 @@ def test_a_bag_of_words_fitted_to_the_train_split_knows_no_more_of_open_names_th
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    settings = Settings("mner", 800)
+    settings = SyntheticSettings("mner", 800)
     train, test = (
-        [t.example for t in Tweets(settings, split, tmp_path).told if t.example.notes["open"] == "yes"] for split in ("train", "test")
+        [t.example for t in TweetStream(settings, split, tmp_path).told if t.example.metadata["open"] == "yes"]
+        for split in ("train", "test")
     )
     model = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=500))
-    model.fit([" ".join(example.words) for example in train], [example.notes["type"] for example in train])
+    model.fit([" ".join(example.words) for example in train], [example.metadata["type"] for example in train])
     said = model.predict([" ".join(example.words) for example in test])
-    right = sum(a == example.notes["type"] for a, example in zip(said, test, strict=True))
+    right = sum(a == example.metadata["type"] for a, example in zip(said, test, strict=True))
     assert 0.3 < right / len(test) <= 0.5
 
 
 def test_ceilings_follow_the_shares(tmp_path):
-    settled = ceiling(examples(tmp_path, "mner", ambiguity=0.0))
-    assert (settled.text, settled.picture) == (1.0, 1.0)
-    clear = ceiling(examples(tmp_path, "mner", irrelevant=0.0))
-    assert clear.text < clear.picture == 1.0
-    mute = ceiling(examples(tmp_path, "mner", test_irrelevant=1.0))
-    assert mute.text == mute.picture == clear.text
-    all_open = ceiling(examples(tmp_path, "mner", ambiguity=1.0, irrelevant=0.0))
-    assert (all_open.text, all_open.picture) == (0.5, 1.0)
+    settled = upper_bound(examples(tmp_path, "mner", ambiguity=0.0))
+    assert (settled.text, settled.image) == (1.0, 1.0)
+    clear = upper_bound(examples(tmp_path, "mner", irrelevant=0.0))
+    assert clear.text < clear.image == 1.0
+    mute = upper_bound(examples(tmp_path, "mner", test_irrelevant=1.0))
+    assert mute.text == mute.image == clear.text
+    all_open = upper_bound(examples(tmp_path, "mner", ambiguity=1.0, irrelevant=0.0))
+    assert (all_open.text, all_open.image) == (0.5, 1.0)
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_ceilings_are_given_for_all_for_open_and_settled_and_for_every_kind_of_clue(tmp_path, task):
-    made = ceilings(examples(tmp_path, task))
+    made = upper_bounds(examples(tmp_path, task))
     assert set(made) == {"all", "open", "settled", "none", "scene", "shape", "small", "texture"}
     assert made["settled"]["text"] == 1.0
     for clue in ("scene", "shape", "small", "texture"):
-        assert made[clue]["text"] < made[clue]["picture"] == 1.0
-    assert made["none"]["text"] == made["none"]["picture"] < 1.0
+        assert made[clue]["text"] < made[clue]["image"] == 1.0
+    assert made["none"]["text"] == made["none"]["image"] < 1.0
     assert made["all"]["examples"] == sum(made[part]["examples"] for part in ("open", "settled"))
 
 
 def test_the_ceiling_of_text_is_the_count_of_settled_names_and_half_the_open_ones(tmp_path):
     made = examples(tmp_path, "mner")
-    names = sum(len(answers_of(example)) for example in made)
-    unsettled = sum(example.notes["open"] == "yes" for example in made)
-    assert ceiling(made).text == pytest.approx((names - unsettled / 2) / names, abs=1e-6)
+    names = sum(len(gold_labels(example)) for example in made)
+    unsettled = sum(example.metadata["open"] == "yes" for example in made)
+    assert upper_bound(made).text == pytest.approx((names - unsettled / 2) / names, abs=1e-6)
     assert {type_ for pair in OPEN for type_ in pair} == set(SETTLED)

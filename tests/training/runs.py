@@ -14,7 +14,7 @@ LEARNS = ("vision={backbone: cnn-from-scratch, weights: random, width: 8, size: 
 
 
 def write_recipe(folder: Path, data: Path) -> Path:
-    """Write a recipe that trains every part, pictures too."""
+    """Write a recipe that trains every part, images too."""
     recipe = tiny.recipe(folder, data, "mner", overrides=LEARNS)
     file = folder / "small.yaml"
     file.write_text(recipe.to_yaml(), encoding="utf-8")

@@ -9,8 +9,8 @@ from training import runs
 
 from hvpkit.data.prepared import write_prepared
 from hvpkit.registry import load_registry
-from hvpkit.training.callbacks import Report
-from hvpkit.training.train import Run
+from hvpkit.training.callbacks import TrainingCallbacks
+from hvpkit.training.train import TrainingSession
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -31,19 +31,19 @@ def test_two_processes_train_one_model(tmp_path, mner_data):
     assert runs.weights(tmp_path / "run")
 
 
-def test_processes_may_meet_batches_without_pictures(tmp_path, mner_data):
+def test_processes_may_meet_batches_without_images(tmp_path, mner_data):
     splits = {split: mner_data.examples(split) for split in ("train", "dev", "test")}
     splits["train"] = [splits["train"][0], *(replace(example, image=None, objects=()) for example in splits["train"][1:])]
-    known = {"name": "one picture", "task": "mner", "labels": mner_data.labels, "source": "drawn for tests"}
-    write_prepared(tmp_path / "data", splits=splits, pictures_root=mner_data.pictures_root, **known)
+    known = {"name": "one image", "task": "mner", "labels": mner_data.labels, "source": "drawn for tests"}
+    write_prepared(tmp_path / "data", splits=splits, images_root=mner_data.images_root, **known)
     recipe = runs.write_recipe(tmp_path, tmp_path / "data")
     runs.finish(runs.start(recipe, tmp_path / "run", "--set", "train.epochs=2", launcher=TORCHRUN))
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["data"]["pictures"]["train"] == 1
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["data"]["images"]["train"] == 1
 
 
 @pytest.mark.parametrize("process", [0, 1])
 def test_each_process_begins_with_random_numbers_of_its_own(tmp_path, mner_data, monkeypatch, process):
     monkeypatch.setattr("transformers.TrainingArguments.process_index", process)
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False)
-    Run(recipe, load_registry(), mner_data, Report()).trainer(tmp_path / "run")
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False)
+    TrainingSession(recipe, load_registry(), mner_data, TrainingCallbacks()).trainer(tmp_path / "run")
     assert torch.initial_seed() == recipe.train.seed + process

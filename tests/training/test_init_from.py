@@ -11,7 +11,7 @@ from raising import raises
 from hvpkit.errors import ModelFolderError
 from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
-from hvpkit.training.init_from import take_over
+from hvpkit.training.init_from import load_matching
 from hvpkit.training.train import train
 
 TABLE = "text.model.embeddings.tok_embeddings.weight"
@@ -32,37 +32,39 @@ def _rows(model) -> dict[str, torch.Tensor]:
 def test_every_tensor_but_the_heads_is_the_other_models(tmp_path, mner_data):
     one, other = (_model(tmp_path, mner_data, seed=seed) for seed in (1, 2))
     before = {name: tensor.clone() for name, tensor in one.state_dict().items()}
-    found = take_over(one, other)
+    found = load_matching(one, other)
     for name, tensor in one.state_dict().items():
         assert torch.equal(tensor, before[name] if name.startswith("head.") else other.state_dict()[name]), name
-    assert sum(found.taken.values()) + len(found.left) == len(before)
-    assert {name.partition(".")[0] for name in found.left} == {"head"}
-    assert (found.partly, found.unused) == ({}, {})
+    assert sum(found.loaded.values()) + len(found.initialized) == len(before)
+    assert {name.partition(".")[0] for name in found.initialized} == {"head"}
+    assert (found.partial, found.unused) == ({}, {})
 
 
 def test_another_tasks_labels_and_pieces_and_added_markers_are_no_hindrance(tmp_path, mner_data, mre_data):
     here, there = _model(tmp_path, mre_data, seed=1), _model(tmp_path, mner_data, "text.vocabulary=90", seed=2)
     before = {piece: row.clone() for piece, row in _rows(here).items()}
-    found = take_over(here, there)
+    found = load_matching(here, there)
     after, source = _rows(here), _rows(there)
     shared = set(after) & set(source)
     assert "<head>" in set(after) - shared
     assert here.text.tokenizer.get_vocab() != there.text.tokenizer.get_vocab()
     assert all(torch.equal(after[piece], source[piece]) for piece in shared)
     assert all(torch.equal(after[piece], before[piece]) for piece in set(after) - shared)
-    assert found.partly[TABLE] == (len(shared), len(here.state_dict()[TABLE]))
+    assert found.partial[TABLE] == (len(shared), len(here.state_dict()[TABLE]))
     [rows] = [line.fields for line in found.lines(tmp_path) if line.code == "rows-loaded" and line.fields["tensor"] == TABLE]
     assert (rows["loaded"], rows["rows"]) == (len(shared), len(here.state_dict()[TABLE]))
 
 
 def test_what_has_another_shape_or_is_not_there_is_listed_with_the_reason(tmp_path, mner_data):
     full = _model(tmp_path, mner_data)
-    text = _model(tmp_path, mner_data, pictures=False)
-    narrow = _model(tmp_path, mner_data, "text.width=16", pictures=False)
-    assert {reason.code for name, reason in take_over(full, text).left.items() if not name.startswith("head")} == {"tensor-not-there"}
-    assert take_over(text, full).unused["fusion"] > 0
-    shaped = take_over(text, narrow)
-    reason = shaped.left["text.model.final_norm.weight"]
+    text = _model(tmp_path, mner_data, images=False)
+    narrow = _model(tmp_path, mner_data, "text.width=16", images=False)
+    assert {reason.code for name, reason in load_matching(full, text).initialized.items() if not name.startswith("head")} == {
+        "tensor-not-there"
+    }
+    assert load_matching(text, full).unused["fusion"] > 0
+    shaped = load_matching(text, narrow)
+    reason = shaped.initialized["text.model.final_norm.weight"]
     assert (reason.code, reason.fields) == ("tensor-shapes-differ", {"expected": "32", "found": "16"})
 
 
@@ -88,7 +90,7 @@ def test_a_start_that_is_not_there_is_refused_before_anything_is_written(tmp_pat
 
 
 def test_the_drawn_examples_are_kept_by_id(tmp_path, mner_data):
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=("train.share=0.5",))
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=("train.share=0.5",))
     finished = train(recipe, load_registry(), tmp_path / "run", test=False)
     sample = json.loads((finished.folder / "sample.json").read_text())
     known = [example.id for example in mner_data.examples("train")]

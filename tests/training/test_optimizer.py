@@ -9,20 +9,20 @@ from torch import nn
 from hvpkit.config.recipe import TrainSpec
 from hvpkit.errors import RecipeError
 from hvpkit.registry import load_registry
-from hvpkit.training.callbacks import Report
-from hvpkit.training.optimizer import make_optimizer, make_schedule
-from hvpkit.training.parameter_groups import Group
+from hvpkit.training.callbacks import TrainingCallbacks
+from hvpkit.training.optimizer import build_optimizer, build_schedule
+from hvpkit.training.parameter_groups import ParameterGroup
 from hvpkit.training.train import train
 
 
-def groups(*rates: float) -> list[Group]:
-    return [Group(name="text", params=[nn.Parameter(torch.ones(2, 2))], lr=rate, weight_decay=0.0) for rate in rates]
+def groups(*rates: float) -> list[ParameterGroup]:
+    return [ParameterGroup(name="text", params=[nn.Parameter(torch.ones(2, 2))], lr=rate, weight_decay=0.0) for rate in rates]
 
 
 def rates_of(train: TrainSpec, steps: int) -> list[float]:
     """Give the rate before each step."""
-    optimizer = make_optimizer(groups(train.lr), train)
-    schedule, found = make_schedule(optimizer, train, steps), []
+    optimizer = build_optimizer(groups(train.lr), train)
+    schedule, found = build_schedule(optimizer, train, steps), []
     for _ in range(steps):
         found.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
@@ -33,7 +33,7 @@ def rates_of(train: TrainSpec, steps: int) -> list[float]:
 def test_sgd_with_momentum_steps_as_written_out():
     spec = TrainSpec(optimizer="sgd", momentum=0.9, lr=0.1)
     one = groups(0.1)
-    parameter, optimizer = one[0]["params"][0], make_optimizer(one, spec)
+    parameter, optimizer = one[0]["params"][0], build_optimizer(one, spec)
     expected, velocity = 1.0, 0.0
     for gradient in (1.0, 2.0, -1.0):
         parameter.grad = torch.full((2, 2), gradient)
@@ -45,14 +45,14 @@ def test_sgd_with_momentum_steps_as_written_out():
 
 def test_every_group_keeps_its_own_rate_under_both_optimizers():
     for name in ("adamw", "sgd"):
-        optimizer = make_optimizer(groups(0.1, 0.3), TrainSpec(optimizer=name))
-        make_schedule(optimizer, TrainSpec(optimizer=name, warmup=0.5), 8)
+        optimizer = build_optimizer(groups(0.1, 0.3), TrainSpec(optimizer=name))
+        build_schedule(optimizer, TrainSpec(optimizer=name, warmup=0.5), 8)
         assert [group["initial_lr"] for group in optimizer.param_groups] == [0.1, 0.3]
         assert type(optimizer) is {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[name]
 
 
 def test_rates_fall_with_the_epochs_that_are_done():
-    spec = TrainSpec(epochs=3, lr=0.015, schedule="epochs", rate_decay=0.05, warmup=0.0)
+    spec = TrainSpec(epochs=3, lr=0.015, schedule="epochs", lr_decay=0.05, warmup=0.0)
     assert rates_of(spec, 6) == pytest.approx([0.015 / (1 + 0.05 * epoch) for epoch in (0, 0, 1, 1, 2, 2)])
 
 
@@ -85,8 +85,8 @@ def test_settings_without_effect_or_sense_are_refused(tmp_path, override, code, 
 
 def trained(tmp_path, mner_data, *overrides, name="run", **options):
     lines = []
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=("train.epochs=6", *overrides))
-    finished = train(recipe, load_registry(), tmp_path / name, report=Report(epoch=lines.append), **options)
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=("train.epochs=6", *overrides))
+    finished = train(recipe, load_registry(), tmp_path / name, report=TrainingCallbacks(epoch=lines.append), **options)
     return finished, lines
 
 
@@ -116,12 +116,12 @@ def test_a_run_that_goes_on_has_not_forgotten_how_long_it_has_been_waiting(tmp_p
             raise Stopped
 
     recipe = tiny.recipe(
-        tmp_path, mner_data.folder, "mner", pictures=False, overrides=("train.epochs=6", "train.lr=1e-9", "train.patience=2")
+        tmp_path, mner_data.folder, "mner", images=False, overrides=("train.epochs=6", "train.lr=1e-9", "train.patience=2")
     )
     with pytest.raises(Stopped):
-        train(recipe, load_registry(), tmp_path / "run", report=Report(epoch=stop))
+        train(recipe, load_registry(), tmp_path / "run", report=TrainingCallbacks(epoch=stop))
     lines = []
-    train(recipe, load_registry(), tmp_path / "run", resume=True, report=Report(epoch=lines.append))
+    train(recipe, load_registry(), tmp_path / "run", resume=True, report=TrainingCallbacks(epoch=lines.append))
     assert [line.epoch for line in lines] == [3]
 
 

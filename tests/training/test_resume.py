@@ -10,10 +10,10 @@ from training import runs
 
 from hvpkit.errors import InputError
 from hvpkit.registry import load_registry
-from hvpkit.training.callbacks import Report
-from hvpkit.training.run_directory import Workspace
-from hvpkit.training.train import Run, train
-from hvpkit.training.trainer import HvpTrainer
+from hvpkit.training.callbacks import TrainingCallbacks
+from hvpkit.training.run_directory import RunDirectory
+from hvpkit.training.train import TrainingSession, train
+from hvpkit.training.trainer import MultimodalTrainer
 
 
 def _kill_when(process, happens):
@@ -48,7 +48,7 @@ def test_a_run_killed_at_any_moment_and_resumed_ends_with_the_same_weights(tmp_p
     recipe, expected = undisturbed
     _kill_when(runs.start(recipe, tmp_path / "run"), (tmp_path / "run.training" / moment).exists)
     assert not (tmp_path / "run").exists()
-    slowly = _say_that_it_took(1000.0, Workspace(tmp_path / "run").newest_checkpoint())
+    slowly = _say_that_it_took(1000.0, RunDirectory(tmp_path / "run").last_checkpoint())
     runs.finish(runs.start(recipe, tmp_path / "run", "--resume"))
     assert runs.weights(tmp_path / "run") == expected
     assert (json.loads((tmp_path / "run/metrics.json").read_text())["seconds"] > 1000) == slowly
@@ -70,19 +70,19 @@ def _killed_in(monkeypatch, owner, method, recipe, output):
 
 def _resumed(recipe, output):
     epochs = []
-    finished = train(recipe, load_registry(), output, resume=True, report=Report(epoch=epochs.append))
+    finished = train(recipe, load_registry(), output, resume=True, report=TrainingCallbacks(epoch=epochs.append))
     return finished, [line.epoch for line in epochs]
 
 
 def _text_recipe(folder, data, *overrides):
-    return tiny.recipe(folder, data.folder, "mner", pictures=False, overrides=overrides)
+    return tiny.recipe(folder, data.folder, "mner", images=False, overrides=overrides)
 
 
 def test_a_run_that_was_moved_before_its_best_weights_were_loaded_ends_with_them(tmp_path, mner_data, monkeypatch):
     recipe = _text_recipe(tmp_path, mner_data, "train.epochs=8", "train.lr=1e-1")  # the first epoch is the best
     undisturbed = train(recipe, load_registry(), tmp_path / "undisturbed")
     assert undisturbed.best_epoch < 8
-    _killed_in(monkeypatch, HvpTrainer, "_load_best_model", recipe, tmp_path / "run")
+    _killed_in(monkeypatch, MultimodalTrainer, "_load_best_model", recipe, tmp_path / "run")
     (tmp_path / "run.training").rename(tmp_path / "moved.training")
     finished, epochs = _resumed(recipe, tmp_path / "moved")
     assert (finished.best_epoch, epochs) == (undisturbed.best_epoch, [])
@@ -91,7 +91,7 @@ def test_a_run_that_was_moved_before_its_best_weights_were_loaded_ends_with_them
 
 def test_a_run_that_was_killed_while_it_was_scored_trains_no_epoch_again(tmp_path, mner_data, monkeypatch):
     recipe = _text_recipe(tmp_path, mner_data, "train.epochs=4", "train.lr=1e-9")
-    _killed_in(monkeypatch, Run, "finish", recipe, tmp_path / "run")
+    _killed_in(monkeypatch, TrainingSession, "finish", recipe, tmp_path / "run")
     finished, epochs = _resumed(recipe, tmp_path / "run")
     assert (finished.best_epoch, epochs) == (1, [])
 
@@ -99,7 +99,7 @@ def test_a_run_that_was_killed_while_it_was_scored_trains_no_epoch_again(tmp_pat
 def test_a_run_that_was_out_of_patience_does_not_go_on(tmp_path, mner_data, monkeypatch):
     recipe = _text_recipe(tmp_path, mner_data, "train.epochs=8", "train.lr=1e-9", "train.patience=3")
     undisturbed = train(recipe, load_registry(), tmp_path / "undisturbed")
-    _killed_in(monkeypatch, Run, "finish", recipe, tmp_path / "run")
+    _killed_in(monkeypatch, TrainingSession, "finish", recipe, tmp_path / "run")
     finished, epochs = _resumed(recipe, tmp_path / "run")
     assert (finished.best_epoch, epochs) == (undisturbed.best_epoch, []) == (1, [])
     assert runs.weights(finished.folder) == runs.weights(undisturbed.folder)
@@ -107,7 +107,7 @@ def test_a_run_that_was_out_of_patience_does_not_go_on(tmp_path, mner_data, monk
 
 def test_a_run_does_not_go_on_with_other_data(tmp_path, mner_data, monkeypatch):
     recipe = _text_recipe(tmp_path, mner_data)
-    _killed_in(monkeypatch, Run, "finish", recipe, tmp_path / "run")
+    _killed_in(monkeypatch, TrainingSession, "finish", recipe, tmp_path / "run")
     other = replace(mner_data, manifest=replace(mner_data.manifest, fingerprint="f" * 16))
     monkeypatch.setattr("hvpkit.training.train.open_prepared", lambda folder: other)
     with raises(InputError, "unfinished-run-differs", folder=tmp_path / "run.training") as caught:

@@ -16,13 +16,13 @@ from hvpkit.training.trainer import CLIP_EPS
 
 @pytest.fixture
 def trained(tmp_path, mner_data, monkeypatch):
-    """Train with pictures left out and give the trainer."""
+    """Train with images left out and give the trainer."""
     made = []
-    original = training_run.Run.trainer
-    monkeypatch.setattr(training_run.Run, "trainer", lambda self, folder: made.append(original(self, folder)) or made[-1])
+    original = training_run.TrainingSession.trainer
+    monkeypatch.setattr(training_run.TrainingSession, "trainer", lambda self, folder: made.append(original(self, folder)) or made[-1])
 
     def run(*overrides):
-        recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=overrides)
+        recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=overrides)
         train(recipe, load_registry(), tmp_path / f"run{len(made)}")
         return made[-1]
 

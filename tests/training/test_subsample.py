@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from raising import raises
 
 from hvpkit.config.recipe import TrainSpec
-from hvpkit.errors import RecipeError, choices
-from hvpkit.training.subsample import sampled
+from hvpkit.errors import RecipeError, did_you_mean
+from hvpkit.training.subsample import subsample
 from hvpkit.types import Example, Span
 
 EXAMPLES = [Example(str(i), ("a",)) for i in range(40)]
@@ -31,11 +31,11 @@ def _sentences() -> list[Example]:
 
 
 def drawn(**settings) -> list[int]:
-    return [int(example.id) for example in sampled(EXAMPLES, TrainSpec(**settings))]
+    return [int(example.id) for example in subsample(EXAMPLES, TrainSpec(**settings))]
 
 
 def ids(examples, **settings) -> set[str]:
-    return {example.id for example in sampled(examples, TrainSpec(**settings))}
+    return {example.id for example in subsample(examples, TrainSpec(**settings))}
 
 
 def entities(examples) -> Counter[str]:
@@ -69,7 +69,7 @@ def test_a_share_holds_each_relation_by_its_share_up_to_two_examples(seed):
     examples = _relations()
     whole = Counter(example.relation for example in examples)
     for share in SHARES:
-        part = Counter(example.relation for example in sampled(examples, TrainSpec(share=share, seed=seed)))
+        part = Counter(example.relation for example in subsample(examples, TrainSpec(fraction=share, seed=seed)))
         assert all(abs(part[name] - share * count) <= 2 for name, count in whole.items())
 
 
@@ -81,7 +81,7 @@ def test_a_share_holds_each_set_of_entity_types_by_its_share_up_to_two_sentences
         return Counter(frozenset(entities([example])) for example in part)
 
     for share in SHARES:
-        part = count(sampled(examples, TrainSpec(share=share, seed=seed)))
+        part = count(subsample(examples, TrainSpec(fraction=share, seed=seed)))
         assert all(abs(part[kind] - share * n) <= 2 for kind, n in count(examples).items())
 
 
@@ -94,7 +94,7 @@ def test_a_rare_class_is_in_a_small_share_as_often_as_the_share_says():
 @pytest.mark.parametrize("shots", [1, 3, 8, 20])
 def test_shots_of_relations_are_that_many_of_each_or_all_there_are(shots):
     examples = _relations()
-    part = Counter(example.relation for example in sampled(examples, TrainSpec(shots=shots)))
+    part = Counter(example.relation for example in subsample(examples, TrainSpec(shots=shots)))
     assert part == {name: min(shots, count) for name, count in Counter(e.relation for e in examples).items()}
 
 
@@ -103,7 +103,7 @@ def test_shots_of_entities_reach_each_type_and_every_sentence_was_needed(seed):
     examples = _sentences()
     whole = entities(examples)
     for shots in (1, 5, 10):
-        part = sampled(examples, TrainSpec(shots=shots, seed=seed))
+        part = subsample(examples, TrainSpec(shots=shots, seed=seed))
         found = entities(part)
         assert all(found[name] >= min(shots, count) for name, count in whole.items())
         assert all(set(entities([example])) for example in part)
@@ -139,7 +139,7 @@ def test_a_recipe_says_where_it_starts_from_and_is_told_of_a_misspelt_key(tmp_pa
     from hvpkit.config.loading import load_recipe
 
     recipe = load_recipe("quickstart", ["train.from=runs/other"])
-    assert str(recipe.train.start) == "runs/other"
+    assert str(recipe.train.init_from) == "runs/other"
     file = tmp_path / "again.yaml"
     file.write_text(recipe.to_yaml(), encoding="utf-8")
     assert load_recipe(file) == recipe
@@ -147,4 +147,4 @@ def test_a_recipe_says_where_it_starts_from_and_is_told_of_a_misspelt_key(tmp_pa
         load_recipe("quickstart", ["train.frm=runs/other"])
     [problem] = refused.value.problems
     assert (problem.location, problem.message.code) == ("--set train.frm=runs/other", "unknown-key")
-    assert problem.message.fields == {"key": "train.frm", "hint": choices("frm", ["from"])}
+    assert problem.message.fields == {"key": "train.frm", "hint": did_you_mean("frm", ["from"])}

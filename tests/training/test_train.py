@@ -17,10 +17,10 @@ from hvpkit.model.vision.tower import VisualTower
 from hvpkit.registry import load_registry
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.training import train as training_run
-from hvpkit.training.callbacks import Report
-from hvpkit.training.run_directory import Workspace
+from hvpkit.training.callbacks import TrainingCallbacks
+from hvpkit.training.run_directory import RunDirectory
 from hvpkit.training.train import train
-from hvpkit.training.trainer import HvpTrainer
+from hvpkit.training.trainer import MultimodalTrainer
 
 
 def _train(tmp_path, data, task="mner", *overrides, name="run", **options):
@@ -36,8 +36,8 @@ def _split(tmp_path, data, **splits):
     """Prepare the data again with some splits replaced."""
     folder = tmp_path / "changed"
     kept = {split: splits.get(split, data.examples(split)) for split in ("train", "dev", "test")}
-    root = data.pictures_root
-    write_prepared(folder, name="tiny", task=data.manifest.task, labels=data.labels, splits=kept, pictures_root=root, source="test")
+    root = data.images_root
+    write_prepared(folder, name="tiny", task=data.manifest.task, labels=data.labels, splits=kept, images_root=root, source="test")
     return folder
 
 
@@ -58,9 +58,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path, 
 
 def test_the_epoch_best_on_dev_is_kept_and_test_is_scored_once(tmp_path, mner_data, monkeypatch):
     lines, scored = [], []
-    original = training_run.Run.score
-    monkeypatch.setattr(training_run.Run, "score", lambda self, split, *rest: scored.append(split) or original(self, split, *rest))
-    finished = _train(tmp_path, mner_data.folder, "mner", "train.epochs=6", "train.lr=5e-3", report=Report(epoch=lines.append))
+    original = training_run.TrainingSession.score
+    monkeypatch.setattr(
+        training_run.TrainingSession, "score", lambda self, split, *rest: scored.append(split) or original(self, split, *rest)
+    )
+    finished = _train(tmp_path, mner_data.folder, "mner", "train.epochs=6", "train.lr=5e-3", report=TrainingCallbacks(epoch=lines.append))
     best = max(lines, key=lambda line: (line.dev.overall.f1, -line.epoch))
     assert (finished.best_epoch, finished.dev) == (best.epoch, best.dev)
     assert scored.count("test") == 1
@@ -69,7 +71,7 @@ def test_the_epoch_best_on_dev_is_kept_and_test_is_scored_once(tmp_path, mner_da
 def test_dev_is_not_scored_before_the_epoch_asked_for(tmp_path, mner_data):
     lines = []
     overrides = ("train.epochs=3", "train.evaluate_from=2")
-    _train(tmp_path, mner_data.folder, "mner", *overrides, report=Report(epoch=lines.append))
+    _train(tmp_path, mner_data.folder, "mner", *overrides, report=TrainingCallbacks(epoch=lines.append))
     assert [line.dev is not None for line in lines] == [False, True, True]
 
 
@@ -83,7 +85,7 @@ def test_without_dev_the_last_epoch_is_kept(tmp_path, mner_data, logged):
     assert re.findall(r"^\| (\w+) \|", card, re.MULTILINE) == ["split", "test"]
 
 
-def test_a_model_of_pictures_that_saw_none_says_so(tmp_path, mner_data, logged):
+def test_a_model_of_images_that_saw_none_says_so(tmp_path, mner_data, logged):
     splits = ("train", "dev", "test")
     bare = _split(tmp_path, mner_data, **{s: [replace(e, image=None, objects=()) for e in mner_data.examples(s)] for s in splits})
     finished = _train(tmp_path, bare)
@@ -94,9 +96,9 @@ def test_a_model_of_pictures_that_saw_none_says_so(tmp_path, mner_data, logged):
     assert code not in _codes(_train(tmp_path, mner_data.folder, name="seen").metrics["remarks"])
 
 
-def test_text_only_leaves_the_pictures_out(tmp_path, mner_data):
+def test_text_only_leaves_the_images_out(tmp_path, mner_data):
     finished = _train(tmp_path, mner_data.folder, "mner", "data.text_only=true")
-    assert set(finished.metrics["data"]["pictures"].values()) == {0}
+    assert set(finished.metrics["data"]["images"].values()) == {0}
 
 
 def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_path, mner_data, logged):
@@ -106,7 +108,7 @@ def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_p
     examples = [gone, long, *mner_data.examples("train")[2:]]
     splits = {"train": examples, "dev": [], "test": []}
     write_prepared(
-        changed, name="tiny", task="mner", labels=mner_data.labels, splits=splits, pictures_root=tmp_path.parent.parent, source="t"
+        changed, name="tiny", task="mner", labels=mner_data.labels, splits=splits, images_root=tmp_path.parent.parent, source="t"
     )
     finished = _train(tmp_path, changed, "mner", "train.epochs=1")
     assert finished.folder.is_dir()
@@ -117,7 +119,7 @@ def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_p
 
 
 @pytest.mark.parametrize("frozen", ["true", "false"])
-def test_what_cannot_be_read_is_counted_in_every_split_however_pictures_are_seen(tmp_path, mner_data, frozen, logged):
+def test_what_cannot_be_read_is_counted_in_every_split_however_images_are_seen(tmp_path, mner_data, frozen, logged):
     torn = tiny.draw(tmp_path / "torn.png")
     torn.write_bytes(torn.read_bytes()[:60])
     splits = {}
@@ -125,7 +127,7 @@ def test_what_cannot_be_read_is_counted_in_every_split_however_pictures_are_seen
         examples = mner_data.examples(split)
         splits[split] = [*(replace(example, image=torn, objects=()) for example in examples[:bad]), *examples[bad:]]
     write_prepared(
-        tmp_path / "bad", name="tiny", task="mner", labels=mner_data.labels, splits=splits, pictures_root=tmp_path.parent.parent, source="t"
+        tmp_path / "bad", name="tiny", task="mner", labels=mner_data.labels, splits=splits, images_root=tmp_path.parent.parent, source="t"
     )
     finished = _train(tmp_path, tmp_path / "bad", "mner", f"vision.frozen={frozen}")
     assert finished.metrics["unread"] == {"train": 3, "dev": 2, "test": 6}
@@ -152,14 +154,14 @@ def test_shots_of_data_without_entities_are_told(tmp_path, mner_data):
 
 def test_each_epoch_has_its_own_batches_and_the_best_is_marked(tmp_path, mner_data, monkeypatch):
     seen, lines = [], []
-    original = HvpTrainer.compute_loss
+    original = MultimodalTrainer.compute_loss
 
     def watched(self, model, inputs, *others, **named):
         seen.append(inputs["batch"].text.features["input_ids"].tolist())
         return original(self, model, inputs, *others, **named)
 
-    monkeypatch.setattr(HvpTrainer, "compute_loss", watched)
-    _train(tmp_path, mner_data.folder, "mner", "train.epochs=4", report=Report(epoch=lines.append))
+    monkeypatch.setattr(MultimodalTrainer, "compute_loss", watched)
+    _train(tmp_path, mner_data.folder, "mner", "train.epochs=4", report=TrainingCallbacks(epoch=lines.append))
     epochs = [seen[i : i + 3] for i in range(0, 12, 3)]
     assert all(one != other for one, other in zip(epochs, epochs[1:], strict=False))
     dev = [line.dev.overall.f1 for line in lines]
@@ -167,7 +169,7 @@ def test_each_epoch_has_its_own_batches_and_the_best_is_marked(tmp_path, mner_da
 
 
 @pytest.mark.parametrize("cache", ["none", "disk"])
-def test_a_frozen_backbone_sees_each_picture_once_a_run_wherever_features_are_kept(tmp_path, mner_data, monkeypatch, cache):
+def test_a_frozen_backbone_sees_each_image_once_a_run_wherever_features_are_kept(tmp_path, mner_data, monkeypatch, cache):
     monkeypatch.setenv("HVPKIT_CACHE", "none" if cache == "none" else str(tmp_path / "cache"))
     seen, pyramid = [], VisualTower.pyramid
     monkeypatch.setattr(VisualTower, "pyramid", lambda self, pixels: seen.append(len(pixels)) or pyramid(self, pixels))
@@ -199,13 +201,13 @@ def test_a_part_that_cannot_be_had_leaves_nothing_in_the_way(tmp_path, mner_data
 @pytest.mark.parametrize("end", [RuntimeError, KeyboardInterrupt])
 def test_a_run_that_ends_before_its_first_epoch_is_not_in_the_way_of_another(tmp_path, mner_data, monkeypatch, end):
     with monkeypatch.context() as patched, pytest.raises(end):
-        patched.setattr(HvpTrainer, "compute_loss", Mock(side_effect=end))
+        patched.setattr(MultimodalTrainer, "compute_loss", Mock(side_effect=end))
         _train(tmp_path, mner_data.folder)
     assert not list(tmp_path.glob("run*"))
     assert _train(tmp_path, mner_data.folder, "mner", "train.seed=9").folder.is_dir()
 
 
-@pytest.mark.parametrize("writer", ["hvpkit.training.train.save_model", "hvpkit.training.trainer.HvpTrainer.train"])
+@pytest.mark.parametrize("writer", ["hvpkit.training.train.save_model", "hvpkit.training.trainer.MultimodalTrainer.train"])
 def test_a_full_disk_is_told_whenever_training_meets_it(tmp_path, mner_data, monkeypatch, writer):
     monkeypatch.setattr(writer, Mock(side_effect=OSError(28, "No space left on device")))
     with raises(HvpkitError, "disk-full-in-training", folder=tmp_path / "run.training"):
@@ -247,7 +249,7 @@ def test_a_model_names_data_seed_encoder_and_random_parts(tmp_path, mner_data):
 
 
 def test_nobody_trains_into_a_folder_that_is_being_trained(tmp_path, mner_data):
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False)
-    with Workspace(tmp_path / "run").alone(), raises(InputError, "output-locked", output=tmp_path / "run"):
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False)
+    with RunDirectory(tmp_path / "run").lock(), raises(InputError, "output-locked", output=tmp_path / "run"):
         train(recipe, load_registry(), tmp_path / "run")
     assert not list(tmp_path.glob("run*"))

@@ -10,7 +10,7 @@ from small_models import no_network
 
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.messages import Message
-from hvpkit.utils.hub import TIMEOUT_SECONDS, looks_like_path, open_pretrained, require_weights
+from hvpkit.utils.hub import TIMEOUT_SECONDS, load_pretrained, looks_like_path, require_weights
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def opener(*answers: object):
 
 
 def opened(name: str, open_it) -> object:
-    return open_pretrained(name, "text encoder", "text.name", open_it)
+    return load_pretrained(name, "text encoder", "text.name", open_it)
 
 
 @pytest.mark.parametrize("name", ["./x", "../x", "/x", "~/x", "a/b/c", r"C:\x", "."])

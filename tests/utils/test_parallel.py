@@ -14,7 +14,7 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import HvpkitError
-from hvpkit.utils.parallel import AHEAD, CHUNK, Workers
+from hvpkit.utils.parallel import AHEAD, CHUNK, WorkerPool
 
 
 def where(thing: int) -> tuple[int, int]:
@@ -34,10 +34,10 @@ def die_at_seven(thing: int) -> int:
 
 
 def test_few_things_are_done_here_and_many_elsewhere_in_the_order_given():
-    with Workers(where, few=20, count=2, fork=True) as workers:
-        assert list(workers.map(range(20))) == [(thing, os.getpid()) for thing in range(20)]
-        found = list(workers.map(range(50)))
-        again = list(workers.map([3]))
+    with WorkerPool(where, few=20, count=2, fork=True) as workers:
+        assert list(workers.ordered_map(range(20))) == [(thing, os.getpid()) for thing in range(20)]
+        found = list(workers.ordered_map(range(50)))
+        again = list(workers.ordered_map([3]))
     assert [thing for thing, _ in found] == list(range(50))
     processes = {process for _, process in found}
     assert os.getpid() not in processes
@@ -47,8 +47,8 @@ def test_few_things_are_done_here_and_many_elsewhere_in_the_order_given():
 
 def test_a_process_that_may_have_no_children_does_everything_itself(monkeypatch):
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
-    with Workers(where, few=2, count=2, fork=True) as workers:
-        assert list(workers.map(range(20))) == [(thing, os.getpid()) for thing in range(20)]
+    with WorkerPool(where, few=2, count=2, fork=True) as workers:
+        assert list(workers.ordered_map(range(20))) == [(thing, os.getpid()) for thing in range(20)]
 
 
 def is_gone(process: int) -> bool:
@@ -62,21 +62,21 @@ def is_gone(process: int) -> bool:
 def test_an_endless_stream_is_read_a_bounded_number_of_things_ahead():
     taken = []
     stream = (taken.append(thing) or thing for thing in count())
-    with Workers(where, few=3, count=2, fork=True) as workers:
-        found = workers.map(stream)
+    with WorkerPool(where, few=3, count=2, fork=True) as workers:
+        found = workers.ordered_map(stream)
         assert [thing for thing, _ in islice(found, 10)] == list(range(10))
         assert len(taken) <= 10 + (AHEAD * 2 + 1) * CHUNK
         found.close()
 
 
 def test_what_the_function_raises_is_raised_here():
-    with Workers(fail_at_seven, few=0, count=2, fork=True) as workers, pytest.raises(ValueError, match="seven"):
-        list(workers.map(range(20)))
+    with WorkerPool(fail_at_seven, few=0, count=2, fork=True) as workers, pytest.raises(ValueError, match="seven"):
+        list(workers.ordered_map(range(20)))
 
 
 def test_a_dead_worker_is_an_error_and_not_a_missing_result():
-    with Workers(die_at_seven, few=0, count=2, fork=True) as workers, raises(HvpkitError, "worker-died"):
-        list(workers.map(range(20)))
+    with WorkerPool(die_at_seven, few=0, count=2, fork=True) as workers, raises(HvpkitError, "worker-died"):
+        list(workers.ordered_map(range(20)))
 
 
 SCRIPT = """

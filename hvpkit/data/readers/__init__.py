@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hvpkit.data.readers.base import Dataset, ReaderContext
+from hvpkit.data.readers.base import DatasetSplits, ReaderContext
 
 
-def build_twitter2015(context: ReaderContext) -> Dataset:
+def build_twitter2015(context: ReaderContext) -> DatasetSplits:
     """Twitter-2015 as its authors publish it, in any usual layout; its type OTHER is MISC."""
     from hvpkit.data.readers.find_files import TWITTER2015
     from hvpkit.data.readers.public import read_public
@@ -14,7 +14,7 @@ def build_twitter2015(context: ReaderContext) -> Dataset:
     return read_public(TWITTER2015, tag_labels(), context)
 
 
-def build_twitter2017(context: ReaderContext) -> Dataset:
+def build_twitter2017(context: ReaderContext) -> DatasetSplits:
     """Twitter-2017 as its authors publish it, in any usual layout."""
     from hvpkit.data.readers.find_files import TWITTER2017
     from hvpkit.data.readers.public import read_public
@@ -23,7 +23,7 @@ def build_twitter2017(context: ReaderContext) -> Dataset:
     return read_public(TWITTER2017, tag_labels(), context)
 
 
-def build_mnre(context: ReaderContext) -> Dataset:
+def build_mnre(context: ReaderContext) -> DatasetSplits:
     """MNRE (v2) as its authors publish it, in any usual layout, with its 23 relations."""
     from hvpkit.data.readers.find_files import MNRE
     from hvpkit.data.readers.public import read_public
@@ -32,8 +32,8 @@ def build_mnre(context: ReaderContext) -> Dataset:
     return read_public(MNRE, relation_labels(), context)
 
 
-def build_jsonl(context: ReaderContext) -> Dataset:
+def build_jsonl(context: ReaderContext) -> DatasetSplits:
     """Your own data: a file of JSON lines, or a folder of {train,dev,test}.jsonl."""
-    from hvpkit.data.readers.jsonl import read_own
+    from hvpkit.data.readers.jsonl import read_jsonl
 
-    return read_own(context)
+    return read_jsonl(context)

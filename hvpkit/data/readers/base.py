@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hvpkit.messages import Message
-from hvpkit.records.issues import Problems
+from hvpkit.records.issues import IssueLog
 from hvpkit.types import Example, Labels, Split
 
 
@@ -17,18 +17,18 @@ class ReaderContext:
     """What a reader is built from, before its own options.
 
     `root`: the folder or file that the user named; `stage`: an empty folder that becomes the prepared one, where a generated dataset draws
-    its pictures (in `stage / "pictures"`); `text_only`: no pictures are looked for; `problems`: where faults are counted.
+    its images (in `stage / "images"`); `text_only`: no images are looked for; `problems`: where faults are counted.
     """
 
     root: Path
     stage: Path
     text_only: bool = False
-    problems: Problems = field(default_factory=Problems)
+    issues: IssueLog = field(default_factory=IssueLog)
 
 
 @dataclass(frozen=True)
-class PictureSearch:
-    """How the search for pictures went: the folders looked in, and by split the files that were named and are not there, each once."""
+class ImageSearch:
+    """How the search for images went: the folders looked in, and by split the files that were named and are not there, each once."""
 
     folders: tuple[Path, ...] = ()
     missing: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class PictureSearch:
 
 
 @dataclass(frozen=True)
-class Stream:
+class ExampleStream:
     """Examples that are made anew each time they are gone through, never held: how many there are, and how to begin."""
 
     length: int
@@ -51,17 +51,17 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class DatasetSplits:
     """What a reader gives.
 
-    `splits` are gone through once where pictures were made, else several times (lists, `Stream`s); `pictures_root` lies above every
-    picture (`stage` for generated ones); `source` says in a line where the data came from; `facts` are kept in the manifest; `search` is
-    None where pictures were made, so need no check.
+    `splits` are gone through once where images were made, else several times (lists, `Stream`s); `images_root` lies above every
+    image (`stage` for generated ones); `source` says in a line where the data came from; `facts` are kept in the manifest; `search` is
+    None where images were made, so need no check.
     """
 
     labels: Labels
     splits: Mapping[Split, Iterable[Example]]
-    pictures_root: Path | None
+    images_root: Path | None
     source: str
     facts: dict[str, Any] = field(default_factory=dict)
-    search: PictureSearch | None = None
+    search: ImageSearch | None = None

@@ -16,7 +16,7 @@ class CropListError(DataError):
 
 
 def read_crop_list(file: Path) -> CropLists:
-    """Read a `_dict.pth`: picture file name (MNER) or line, from 0 (MRE), to at most three crop file names, best first.
+    """Read a `_dict.pth`: image file name (MNER) or line, from 0 (MRE), to at most three crop file names, best first.
 
     Raises CropListError. Nothing in the file is executed.
     """

@@ -1,4 +1,4 @@
-"""Pictures and crops by file name, over many folders (no torch)."""
+"""Images and crops by file name, over many folders (no torch)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from hvpkit.data.readers.find_files import split_of
+from hvpkit.data.readers.find_files import split_from_name
 from hvpkit.types import Split
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
@@ -18,8 +18,8 @@ CROP = re.compile(r"(.+?)(?:\.(?:jpe?g|png))?_(?:pred_yolo_)?crop_?(\d+)", re.IG
 _Place = tuple[Split | None, Path]
 
 
-class PictureIndex:
-    """Picture files of some folders and of the folders within; a folder called after a split serves that split first.
+class ImageIndex:
+    """Image files of some folders and of the folders within; a folder called after a split serves that split first.
 
     Names are looked up, never joined to a path, so no name can lead outside.
     """
@@ -33,13 +33,13 @@ class PictureIndex:
             self._add(folder, _split_in(folder), 3)
 
     def find(self, name: str, split: Split) -> Path | None:
-        """Find a picture by its file name, or else by its name with another ending, in the split's own folders first."""
+        """Find an image by its file name, or else by its name with another ending, in the split's own folders first."""
         return _best(self._by_name.get(name) or self._by_stem.get(os.path.splitext(name)[0]) or (), split)
 
-    def crops(self, picture: str, split: Split) -> list[Path]:
-        """List a picture's crops, `<its name>_crop_<number>`, by number."""
+    def crops(self, image: str, split: Split) -> list[Path]:
+        """List an image's crops, `<its name>_crop_<number>`, by number."""
         found: dict[int, list[_Place]] = defaultdict(list)
-        for number, place in self._crops.get(os.path.splitext(picture)[0], ()):
+        for number, place in self._crops.get(os.path.splitext(image)[0], ()):
             found[number].append(place)
         return [path for number in sorted(found) if (path := _best(found[number], split))]
 
@@ -61,8 +61,10 @@ class PictureIndex:
             if suffix.lower() in SUFFIXES:
                 self._by_name[entry.name].append((split, path))
                 self._by_stem[stem].append((split, path))
-            elif depth and entry.is_dir() and not entry.name.startswith(".") and (folder != self._splits_only or split_of(entry.name)):
-                self._add(path, split_of(entry.name) or split, depth - 1)
+            elif (
+                depth and entry.is_dir() and not entry.name.startswith(".") and (folder != self._splits_only or split_from_name(entry.name))
+            ):
+                self._add(path, split_from_name(entry.name) or split, depth - 1)
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -74,7 +76,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _split_in(folder: Path) -> Split | None:
-    return next((split for part in reversed(folder.parts[-2:]) if (split := split_of(part))), None)
+    return next((split for part in reversed(folder.parts[-2:]) if (split := split_from_name(part))), None)
 
 
 def _best(places: Iterable[_Place], split: Split) -> Path | None:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from hvpkit.data.readers.unlinked import Draft, unique_id
+from hvpkit.data.readers.unlinked import UnlinkedExample, unique_id
 from hvpkit.labels.inventory import ENTITY_TYPES
 from hvpkit.messages import Message
-from hvpkit.records.bio_repair import read_tag, repair, repaired
-from hvpkit.records.issues import BadRecord, Source
-from hvpkit.records.lines import TextFile, utf8
+from hvpkit.records.bio_repair import parse_tag, repair_bio, repaired
+from hvpkit.records.issues import ReadingContext, RecordError
+from hvpkit.records.lines import TextFile, decode_utf8
 from hvpkit.types import Example
 
 START = "IMGID:"
@@ -26,29 +26,31 @@ class _Tweet:
     ended: bool = False
 
     @property
-    def picture(self) -> str:
-        """Give its picture's name, which is the tweet's, without the ending."""
+    def image(self) -> str:
+        """Give its image's name, which is the tweet's, without the ending."""
         name = self.first.strip()[len(START) :].strip()
         return name[:-4] if PurePath(name).suffix.lower() in (".jpg", ".png") else name
 
 
-def read_tweets(source: Source) -> list[Draft]:
+def read_tweets(source: ReadingContext) -> list[UnlinkedExample]:
     """Read one split; raises DataError when the file cannot be read or holds no tweet that can be used."""
     file, drafts, ids = TextFile(source), [], dict[str, int]()
     for tweet in _tweets(file.lines(), source):
         try:
             example = _example(tweet, source)
-        except BadRecord as fault:
-            source.leave_out(file.judge(fault, tweet.line), tweet.line)
+        except RecordError as fault:
+            source.skip(file.classify_truncation(fault, tweet.line), tweet.line)
             continue
         named = unique_id(example.id, ids, source, tweet.line)
-        drafts.append(Draft(Example(named, example.words, example.tags), tweet.line, f"{tweet.picture}.jpg" if tweet.picture else None))
-        source.keep()
-    source.require(len(drafts))
+        drafts.append(
+            UnlinkedExample(Example(named, example.words, example.tags), tweet.line, f"{tweet.image}.jpg" if tweet.image else None)
+        )
+        source.count_kept()
+    source.require_examples(len(drafts))
     return drafts
 
 
-def _tweets(lines: Iterable[str], source: Source) -> Iterator[_Tweet]:
+def _tweets(lines: Iterable[str], source: ReadingContext) -> Iterator[_Tweet]:
     tweet: _Tweet | None = None
     lost = False  # in a tweet that does not say which it is
     for number, line in enumerate(lines, 1):
@@ -62,51 +64,51 @@ def _tweets(lines: Iterable[str], source: Source) -> Iterator[_Tweet]:
                 tweet.ended = True
         elif tweet is None:
             if not lost:
-                source.leave_out(BadRecord("words-before-first-tweet", text=line.strip()), number)
+                source.skip(RecordError("words-before-first-tweet", text=line.strip()), number)
             lost = True
         else:
             if tweet.ended:
-                source.note(Message("empty-line-in-tweet", tweet=tweet.picture), number - 1)
+                source.warn(Message("empty-line-in-tweet", tweet=tweet.image), number - 1)
                 tweet.ended = False
             tweet.lines.append((number, line))
     if tweet:
         yield tweet
 
 
-def _example(tweet: _Tweet, source: Source) -> Example:
+def _example(tweet: _Tweet, source: ReadingContext) -> Example:
     words, tags, lines = [], [], []
-    utf8(tweet.first)
+    decode_utf8(tweet.first)
     for number, line in tweet.lines:
-        word, tag = _word_and_tag(number, utf8(line, number), source)
+        word, tag = _word_and_tag(number, decode_utf8(line, number), source)
         if word:
             words.append(word)
             tags.append(tag)
             lines.append(number)
     if not words:
-        raise BadRecord("tweet-without-words", tweet=tweet.picture)
-    legal, changed = repair(tags)
+        raise RecordError("tweet-without-words", tweet=tweet.image)
+    legal, changed = repair_bio(tags)
     for i in changed:
-        source.note(repaired(tags, words, i), lines[i])
-    if not tweet.picture:
-        source.note(Message("tweet-without-image-name"), tweet.line)
-    return Example(tweet.picture or f"{source.split}-{tweet.line}", tuple(words), legal)
+        source.warn(repaired(tags, words, i), lines[i])
+    if not tweet.image:
+        source.warn(Message("tweet-without-image-name"), tweet.line)
+    return Example(tweet.image or f"{source.split}-{tweet.line}", tuple(words), legal)
 
 
-def _word_and_tag(number: int, line: str, source: Source) -> tuple[str, str]:
+def _word_and_tag(number: int, line: str, source: ReadingContext) -> tuple[str, str]:
     fields = line.rstrip("\t").split("\t") if line.count("\t") > 1 else line.split("\t")
     if len(fields) < 2:
-        raise BadRecord("line-without-tab", text=line, line=number)
+        raise RecordError("line-without-tab", text=line, line=number)
     if len(fields) > 2:
-        raise BadRecord("line-with-extra-tabs", text=line, line=number)
+        raise RecordError("line-with-extra-tabs", text=line, line=number)
     word, tag = (part.strip() for part in fields)
     if not word:
-        source.note(Message("blank-token", text=line), number)
+        source.warn(Message("blank-token", text=line), number)
         return word, "O"
     if [word, tag] != fields:
-        source.note(Message("blanks-removed", text=line), number)
+        source.warn(Message("blanks-removed", text=line), number)
     if tag in OTHER:
-        source.note(Message("other-as-misc", word=word), number)
+        source.warn(Message("other-as-misc", word=word), number)
     try:
-        return word, read_tag(OTHER.get(tag, tag), ENTITY_TYPES)
-    except BadRecord as fault:
-        raise BadRecord(fault.message, line=number) from None
+        return word, parse_tag(OTHER.get(tag, tag), ENTITY_TYPES)
+    except RecordError as fault:
+        raise RecordError(fault.message, line=number) from None

@@ -10,8 +10,8 @@ from typing import Any
 
 from hvpkit.errors import InputError
 from hvpkit.explain.example_source import figure_kind
-from hvpkit.explain.explanation import Explanation, SeenPicture, mean
-from hvpkit.images.regions import View
+from hvpkit.explain.explanation import Explanation, ModelImage, mean
+from hvpkit.images.regions import ImageRegion
 
 COLUMNS = 4  # maps a row of Figure 4
 INCH = 1.3  # the side of a crop in Table 2
@@ -31,7 +31,7 @@ def write_figure(file: Path, explanations: Sequence[Explanation]) -> None:
 
 
 def gates_figure(explanations: Sequence[Explanation]) -> Any:  # noqa: ANN401 - matplotlib comes late
-    """Draw one small map a text layer: rows are examples, columns levels, mean over an example's pictures (Chen et al. 2022, figure 4)."""
+    """Draw one small map a text layer: rows are examples, columns levels, mean over an example's images (Chen et al. 2022, figure 4)."""
     shown = [e for e in explanations if e.gates is not None]
     if not shown:
         raise InputError("figure-without-gates")
@@ -45,7 +45,7 @@ def gates_figure(explanations: Sequence[Explanation]) -> Any:  # noqa: ANN401 - 
         if number >= layers:
             axis.set_visible(False)
             continue
-        weights = [[mean([picture[number][level] for picture in each.weights]) for level in range(levels)] for each in gates]
+        weights = [[mean([image[number][level] for image in each.weights]) for level in range(levels)] for each in gates]
         drawn = axis.imshow(weights, vmin=0, vmax=1, cmap="Blues", aspect="auto")
         axis.set_title(f"layer {number + 1}", fontsize=8)
         axis.set_xticks(range(levels), [str(level + 1) for level in range(levels)], fontsize=7)
@@ -53,41 +53,41 @@ def gates_figure(explanations: Sequence[Explanation]) -> Any:  # noqa: ANN401 - 
     figure.supxlabel(f"{name} of the pyramid (1: finest)" if name == "level" else f"{name} of the release's map", fontsize=8)
     figure.supylabel("example", fontsize=8)
     bar = figure.colorbar(drawn, ax=axes, fraction=0.04, pad=0.02)
-    bar.set_label("weight, mean over pictures", fontsize=7)
+    bar.set_label("weight, mean over images", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     return figure
 
 
 def attention_figure(explanations: Sequence[Explanation]) -> Any:  # noqa: ANN401 - matplotlib comes late
-    """Draw where entities look: rows are entities (or head and tail), columns the pictures' cells (Chen et al. 2022, table 2)."""
+    """Draw where entities look: rows are entities (or head and tail), columns the images' cells (Chen et al. 2022, table 2)."""
     shown = [e for e in explanations if any(mention.looks for mention in e.mentions)]
     if not shown:
         raise InputError("figure-without-attention")
     mentions = [[m for m in e.mentions if m.looks is not None] for e in shown]
-    pictures = max(len(e.pictures) for e in shown)
+    images = max(len(e.images) for e in shown)
     heights = [1.05 * INCH + 0.3 * len(own) + 0.75 for own in mentions]
-    figure = _figure(1.9 + INCH * pictures, sum(heights))
+    figure = _figure(1.9 + INCH * images, sum(heights))
     parts = figure.subfigures(len(shown), 1, height_ratios=heights, squeeze=False)[:, 0]
-    top = max(share for own in mentions for m in own if m.looks for cells in m.looks.on_cells(range(len(m.looks.text))) for share in cells)
+    top = max(share for own in mentions for m in own if m.looks for cells in m.looks.by_cell(range(len(m.looks.text))) for share in cells)
     for explained, own, part in zip(shown, mentions, parts, strict=True):
-        _attention_part(part, explained, own, pictures, top)
+        _attention_part(part, explained, own, images, top)
     return figure
 
 
-def _attention_part(part: Any, explained: Explanation, mentions: Sequence[Any], pictures: int, top: float) -> None:  # noqa: ANN401
-    """Draw one example: its sentence, its pictures, and below each what the mentions' attention on its cells is."""
-    part.suptitle(_caption(explained, 22 * (pictures + 1)), fontsize=8, x=0.02, ha="left", parse_math=False)
-    axes = part.subplots(2, pictures, squeeze=False, height_ratios=[INCH, 0.3 * len(mentions)])
-    for number in range(pictures):
+def _attention_part(part: Any, explained: Explanation, mentions: Sequence[Any], images: int, top: float) -> None:  # noqa: ANN401
+    """Draw one example: its sentence, its images, and below each what the mentions' attention on its cells is."""
+    part.suptitle(_caption(explained, 22 * (images + 1)), fontsize=8, x=0.02, ha="left", parse_math=False)
+    axes = part.subplots(2, images, squeeze=False, height_ratios=[INCH, 0.3 * len(mentions)])
+    for number in range(images):
         above, below = axes[:, number]
         above.axis("off")
-        if number >= len(explained.pictures):
+        if number >= len(explained.images):
             below.axis("off")
             continue
-        picture = explained.pictures[number]
-        above.imshow(_thumbnail(picture))
-        above.set_title(picture.title, fontsize=7, parse_math=False)
-        cells = [m.looks.on_cells(explained.layers)[number] for m in mentions]
+        image = explained.images[number]
+        above.imshow(_thumbnail(image))
+        above.set_title(image.title, fontsize=7, parse_math=False)
+        cells = [m.looks.by_cell(explained.layers)[number] for m in mentions]
         below.imshow(cells, vmin=0, vmax=top, cmap="Oranges", aspect="auto")
         for row, shares in enumerate(cells):
             for column, share in enumerate(shares):
@@ -110,10 +110,10 @@ def _caption(explained: Explanation, width: int) -> str:
     return "\n".join(fill(line, width) for line in lines)
 
 
-def _thumbnail(picture: SeenPicture) -> Any:  # noqa: ANN401 - matplotlib takes pictures of Pillow
+def _thumbnail(image: ModelImage) -> Any:  # noqa: ANN401 - matplotlib takes images of Pillow
     from PIL import Image
 
-    opened = Image.new("RGB", (8, 8), "grey") if picture.file is None else View(picture.file, picture.box).open()
+    opened = Image.new("RGB", (8, 8), "grey") if image.file is None else ImageRegion(image.file, image.box).open()
     return opened.resize((160, 160))
 
 

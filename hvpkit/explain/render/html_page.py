@@ -16,27 +16,37 @@ from markupsafe import Markup
 from PIL import Image
 
 from hvpkit.explain.example_source import GENERATOR
-from hvpkit.explain.explanation import ALL, Change, Effect, Explanation, LayerGroup, Looks, Mentioned, SeenPicture, lacking
-from hvpkit.explain.render.format import STEPS, percent, points, step
-from hvpkit.images.decode import open_picture
-from hvpkit.images.regions import View
+from hvpkit.explain.explanation import (
+    ALL,
+    AttentionShares,
+    CounterfactualEffect,
+    CounterfactualResult,
+    Explanation,
+    LayerGroup,
+    MentionAttention,
+    ModelImage,
+    missing_reasons,
+)
+from hvpkit.explain.render.format import STEPS, opacity_step, percent, percentage_points
+from hvpkit.images.decode import open_image
+from hvpkit.images.regions import ImageRegion
 from hvpkit.types import EntityPrediction
 
-LARGE, SMALL = 960, 240  # sides of pictures in the page, in pixels, at most
+LARGE, SMALL = 960, 240  # sides of images in the page, in pixels, at most
 STRONG = 0.55  # shares above it are written in the colour that stands out from theirs
 NOTABLE = 0.005  # a change of confidence that is pointed out
 HERE = Path(__file__).parent
 
 
-def write_page(file: Path, explained: Explanation, model: Path) -> None:
-    """Write the page of an explanation; raises PictureError when a picture is no longer there."""
+def write_html(file: Path, explained: Explanation, model: Path) -> None:
+    """Write the page of an explanation; raises ImageError when an image is no longer there."""
     text = render(explained, model)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 
 
 def render(explained: Explanation, model: Path) -> str:
-    """Give the page as HTML: style, script and pictures are inside, and its policy forbids everything else."""
+    """Give the page as HTML: style, script and images are inside, and its policy forbids everything else."""
     style, script = _read("page.css") + _heat_rules(), _read("page.js")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(_read("page.html"))
     return page.render(
@@ -48,19 +58,19 @@ def render(explained: Explanation, model: Path) -> str:
         policy=_policy(style, script),
         whole=_whole(explained),
         pieces=list(_pieces(explained)),
-        crops=[_crop(picture) for picture in explained.pictures],
+        crops=[_crop(image) for image in explained.images],
         groups=_groups(explained),
         tables=list(_attention(explained)),
         maps=list(_maps(explained)),
         gates=list(_gates(explained)),
         changes=[_change(explained, change) for change in explained.changes],
-        notes=[*explained.remarks, *lacking(explained)],
+        notes=[*explained.remarks, *missing_reasons(explained)],
         percent=percent,
-        points=points,
+        points=percentage_points,
         notable=NOTABLE,
         top=max((share for _, rows in _attention(explained) for row in rows for share in row.shares), default=1.0),
         strong=STRONG,
-        step=step,
+        step=opacity_step,
         is_entities=isinstance(explained.prediction, EntityPrediction),
     )
 
@@ -70,7 +80,7 @@ def _read(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Allow this style, this script and pictures that are inside, and nothing else."""
+    """Allow this style, this script and images that are inside, and nothing else."""
     inside = f"img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     return f"default-src 'none'; {inside}; base-uri 'none'; form-action 'none'"
 
@@ -88,60 +98,60 @@ def _heat_rules() -> str:
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------- pictures
+# ---------------------------------------------------------------------------------------------------------------- images
 @dataclass(frozen=True)
-class PagePicture:
-    """A picture as a data URI, and its size in pixels."""
+class PageImage:
+    """An image as a data URI, and its size in pixels."""
 
     source: str
     width: int
     height: int
 
 
-def _encoded(picture: Image.Image, side: int) -> PagePicture:
-    """Encode a picture anew, smaller: nothing of its file but the pixels gets into the page."""
-    picture = picture.copy()
-    picture.thumbnail((side, side))
+def _encoded(image: Image.Image, side: int) -> PageImage:
+    """Encode an image anew, smaller: nothing of its file but the pixels gets into the page."""
+    image = image.copy()
+    image.thumbnail((side, side))
     kept = io.BytesIO()
-    picture.save(kept, "JPEG", quality=88)
-    return PagePicture(f"data:image/jpeg;base64,{base64.b64encode(kept.getvalue()).decode()}", *picture.size)
+    image.save(kept, "JPEG", quality=88)
+    return PageImage(f"data:image/jpeg;base64,{base64.b64encode(kept.getvalue()).decode()}", *image.size)
 
 
-def _whole(explained: Explanation) -> PagePicture | None:
-    if explained.image is None or not explained.pictures:
+def _whole(explained: Explanation) -> PageImage | None:
+    if explained.image is None or not explained.images:
         return None
-    return _encoded(open_picture(explained.image), LARGE)
+    return _encoded(open_image(explained.image), LARGE)
 
 
-def _crop(picture: SeenPicture) -> PagePicture:
-    if picture.file is None:
+def _crop(image: ModelImage) -> PageImage:
+    if image.file is None:
         return _encoded(Image.new("RGB", (8, 8), "grey"), SMALL)
-    return _encoded(View(picture.file, picture.box).open(), SMALL)
+    return _encoded(ImageRegion(image.file, image.box).open(), SMALL)
 
 
 # -------------------------------------------------------------------------------------------------------------------- text
 @dataclass(frozen=True)
-class Piece:
+class TextFragment:
     """A piece of the text: between words (`word` None), or a word, with its mention (None: none) and its shares by layer group."""
 
     text: str
     word: int | None = None
-    mention: Mentioned | None = None
+    mention: MentionAttention | None = None
     first: bool = False
     last: bool = False
     shares: str = ""
     said: str = ""
 
 
-def _pieces(explained: Explanation) -> Iterator[Piece]:
+def _pieces(explained: Explanation) -> Iterator[TextFragment]:
     """Cut the text into its words and what stands between them."""
     text, done = explained.prediction.text, 0
     for number, word in enumerate(explained.words):
         if word.start > done:
-            yield Piece(text[done : word.start])
+            yield TextFragment(text[done : word.start])
         mention = next((m for m in explained.mentions if m.words.start <= number < m.words.end), None)
         looks = explained.looks[number] if explained.looks else None
-        yield Piece(
+        yield TextFragment(
             text=text[word.start : word.end],
             word=number,
             mention=mention,
@@ -152,7 +162,7 @@ def _pieces(explained: Explanation) -> Iterator[Piece]:
         )
         done = word.end
     if done < len(text):
-        yield Piece(text[done:])
+        yield TextFragment(text[done:])
 
 
 def _groups(explained: Explanation) -> list[LayerGroup]:
@@ -162,20 +172,20 @@ def _groups(explained: Explanation) -> list[LayerGroup]:
     return [LayerGroup(ALL, explained.layers), *(explained.groups if len(explained.groups) > 1 else ())]
 
 
-def _shares(looks: Looks, group: LayerGroup) -> list[float]:
-    return [round(share, 5) for share in (*looks.on_pictures(group.layers), looks.on_text(group.layers))]
+def _shares(looks: AttentionShares, group: LayerGroup) -> list[float]:
+    return [round(share, 5) for share in (*looks.by_image(group.layers), looks.on_text(group.layers))]
 
 
-def _said(explained: Explanation, looks: Looks) -> str:
-    shares = looks.on_pictures(explained.layers)
-    told = [f"{picture.title} {percent(share)}" for picture, share in zip(explained.pictures, shares, strict=True)]
+def _said(explained: Explanation, looks: AttentionShares) -> str:
+    shares = looks.by_image(explained.layers)
+    told = [f"{image.title} {percent(share)}" for image, share in zip(explained.images, shares, strict=True)]
     return f"looks at {', '.join(told)}, the text {percent(looks.on_text(explained.layers))}"
 
 
 # --------------------------------------------------------------------------------------------------------------- attention
 @dataclass(frozen=True)
 class AttentionRow:
-    """One mention's shares in one layer group: on each picture, and on the text; `most` is the largest of the pictures."""
+    """One mention's shares in one layer group: on each image, and on the text; `most` is the largest of the images."""
 
     group: LayerGroup
     shares: tuple[float, ...]
@@ -183,33 +193,33 @@ class AttentionRow:
     most: int
 
 
-def _attention(explained: Explanation) -> Iterator[tuple[Mentioned, list[AttentionRow]]]:
+def _attention(explained: Explanation) -> Iterator[tuple[MentionAttention, list[AttentionRow]]]:
     for mention in explained.mentions:
         if mention.looks is not None:
             rows = [_attention_row(mention.looks, group) for group in _groups(explained)]
             yield mention, rows
 
 
-def _attention_row(looks: Looks, group: LayerGroup) -> AttentionRow:
-    shares = looks.on_pictures(group.layers)
+def _attention_row(looks: AttentionShares, group: LayerGroup) -> AttentionRow:
+    shares = looks.by_image(group.layers)
     return AttentionRow(group, shares, looks.on_text(group.layers), max(range(len(shares)), key=shares.__getitem__))
 
 
 @dataclass(frozen=True)
 class CellMap:
-    """One mention's shares on the cells of each picture, row by row of the grid; `top` is the largest of all mentions'."""
+    """One mention's shares on the cells of each image, row by row of the grid; `top` is the largest of all mentions'."""
 
-    mention: Mentioned
-    pictures: list[list[list[float]]]
+    mention: MentionAttention
+    images: list[list[list[float]]]
     top: float
 
 
 def _maps(explained: Explanation) -> Iterator[CellMap]:
-    shown = [(m, m.looks.on_cells(explained.layers)) for m in explained.mentions if m.looks is not None]
-    top = max((share for _, pictures in shown for cells in pictures for share in cells), default=1.0)
-    for mention, pictures in shown:
-        width = explained.grid if explained.cells_are_places else len(pictures[0])
-        yield CellMap(mention, [_rows(cells, width) for cells in pictures], top)
+    shown = [(m, m.looks.by_cell(explained.layers)) for m in explained.mentions if m.looks is not None]
+    top = max((share for _, images in shown for cells in images for share in cells), default=1.0)
+    for mention, images in shown:
+        width = explained.grid if explained.cells_are_places else len(images[0])
+        yield CellMap(mention, [_rows(cells, width) for cells in images], top)
 
 
 def _rows(cells: Sequence[float], width: int) -> list[list[float]]:
@@ -217,28 +227,28 @@ def _rows(cells: Sequence[float], width: int) -> list[list[float]]:
 
 
 # ------------------------------------------------------------------------------------------------------- gates and changes
-def _gates(explained: Explanation) -> Iterator[tuple[SeenPicture, list[tuple[int, tuple[float, ...], float]]]]:
-    """Give each picture its rows: a layer's number, weights and mean level."""
+def _gates(explained: Explanation) -> Iterator[tuple[ModelImage, list[tuple[int, tuple[float, ...], float]]]]:
+    """Give each image its rows: a layer's number, weights and mean level."""
     if explained.gates is not None:
-        for number, picture in enumerate(explained.pictures):
+        for number, image in enumerate(explained.images):
             means = explained.gates.mean_levels(number)
-            yield picture, [(layer + 1, explained.gates.weights[number][layer], means[layer]) for layer in explained.layers]
+            yield image, [(layer + 1, explained.gates.weights[number][layer], means[layer]) for layer in explained.layers]
 
 
 @dataclass(frozen=True)
-class ChangeRow:
-    """One change, its effects, and of which decisions it makes the largest drop among the pictures that are removed alone."""
+class CounterfactualRow:
+    """One change, its effects, and of which decisions it makes the largest drop among the images that are removed alone."""
 
-    change: Change
-    effects: list[tuple[Effect, bool]]
-
-
-def _change(explained: Explanation, change: Change) -> ChangeRow:
-    return ChangeRow(change, [(effect, _is_largest(explained, change, number)) for number, effect in enumerate(change.effects)])
+    change: CounterfactualResult
+    effects: list[tuple[CounterfactualEffect, bool]]
 
 
-def _is_largest(explained: Explanation, change: Change, number: int) -> bool:
-    alone = [other.effects[number].drop for other in explained.changes if other.picture is not None]
+def _change(explained: Explanation, change: CounterfactualResult) -> CounterfactualRow:
+    return CounterfactualRow(change, [(effect, _is_largest(explained, change, number)) for number, effect in enumerate(change.effects)])
+
+
+def _is_largest(explained: Explanation, change: CounterfactualResult, number: int) -> bool:
+    alone = [other.effects[number].drop for other in explained.changes if other.image is not None]
     drops = [drop for drop in alone if drop is not None]
     own = change.effects[number].drop
-    return change.picture is not None and own is not None and own > NOTABLE and own == max(drops) and drops.count(own) == 1
+    return change.image is not None and own is not None and own > NOTABLE and own == max(drops) and drops.count(own) == 1

@@ -3,7 +3,7 @@
   const STEPS = 50;
   const words = [...document.querySelectorAll(".word")];
   const crops = [...document.querySelectorAll(".crop")];
-  const pictures = [...document.querySelectorAll("[data-picture]")];
+  const images = [...document.querySelectorAll("[data-image]")];
   const radios = [...document.querySelectorAll("input[name=layers]")];
   const readout = document.getElementById("readout");
   const bars = [...document.querySelectorAll("#bars tr")];
@@ -14,12 +14,12 @@
   const percent = (share) => `${(100 * share).toFixed(1)}%`;
   const step = (share, top) => (top > 0 ? Math.round((STEPS * share) / top) : 0);
   const nameOf = (crop) => crop.querySelector(".name").textContent;
-  const number = (element) => Number(element.dataset.picture);
+  const number = (element) => Number(element.dataset.image);
   let pinned = null;
 
   function clear() {
     document.body.classList.remove("lit");
-    for (const element of [...words, ...pictures]) {
+    for (const element of [...words, ...images]) {
       delete element.dataset.heat;
       element.classList.remove("active");
     }
@@ -34,7 +34,7 @@
     const own = shares.get(word)[group()];
     const top = Math.max(...own.slice(0, -1));
     word.classList.add("active");
-    for (const element of pictures) element.dataset.heat = step(own[number(element)], top);
+    for (const element of images) element.dataset.heat = step(own[number(element)], top);
     bars.forEach((row, i) => {
       row.querySelector(".bar").dataset.fill = step(own[i], 1);
       row.querySelector(".number").textContent = percent(own[i]);
@@ -43,11 +43,11 @@
     readout.textContent = `“${word.textContent}” looks at ${told.join(", ")}, the text ${percent(own[own.length - 1])}.`;
   }
 
-  function showPicture(element) {
+  function showImage(element) {
     const place = number(element);
     const on = words.map((word) => shares.get(word)[group()][place]);
     const top = Math.max(...on);
-    for (const other of pictures) if (number(other) === place) other.classList.add("active");
+    for (const other of images) if (number(other) === place) other.classList.add("active");
     words.forEach((word, i) => { word.dataset.heat = step(on[i], top); });
     const best = words.map((word, i) => [on[i], word.textContent]).sort((a, b) => b[0] - a[0]).slice(0, 3);
     const told = best.map(([share, text]) => `“${text}” ${percent(share)}`);
@@ -59,7 +59,7 @@
     if (!element) return;
     document.body.classList.add("lit");
     if (shares.has(element)) showWord(element);
-    else showPicture(element);
+    else showImage(element);
   }
 
   function pin(element) {
@@ -68,10 +68,10 @@
     light(element);
   }
 
-  for (const element of [...words, ...pictures]) {
+  for (const element of [...words, ...images]) {
     element.addEventListener("pointerenter", () => light(element));
     element.addEventListener("pointerleave", (event) => {
-      const outer = event.relatedTarget && event.relatedTarget.closest ? event.relatedTarget.closest("[data-picture]") : null;
+      const outer = event.relatedTarget && event.relatedTarget.closest ? event.relatedTarget.closest("[data-image]") : null;
       light(outer || pinned);
     });
     element.addEventListener("focus", () => light(element));

@@ -1,10 +1,10 @@
-"""Fusions: how pictures enter the text."""
+"""Fusions: how images enter the text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from hvpkit.config.recipe import Part
+from hvpkit.config.recipe import ComponentSpec
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 @hookimpl
 def register_fusions(register: Register) -> None:
     """Register the paper's fusion and its absence."""
-    register("visual-prefix", FACTORIES["visual-prefix"], needs={"prefix", "pictures"})
+    register("visual-prefix", FACTORIES["visual-prefix"], needs={"prefix", "images"})
     register("none", FACTORIES["none"])
 
 
 def visual_prefix(
     context: FusionContext,
     *,
-    projector: Part = Part(name="stages"),  # noqa: B008 - frozen
-    gate: Part = Part(name="dynamic"),  # noqa: B008 - frozen
+    projector: ComponentSpec = ComponentSpec(name="stages"),  # noqa: B008 - frozen
+    gate: ComponentSpec = ComponentSpec(name="dynamic"),  # noqa: B008 - frozen
     heads: Literal["split", "rows"] = "split",
 ) -> Fusion:
-    """Gated pictures as keys and values before the text's own, in every layer (Chen et al. 2022, eq. 5-9).
+    """Gated images as keys and values before the text's own, in every layer (Chen et al. 2022, eq. 5-9).
 
     `heads: rows` cuts each layer's keys and values into heads row by row (release of Chen et al. 2022): a head then reads some positions
-    whole instead of its share of each, so pictures cannot be masked one by one: it goes with `vision.missing: zeros` alone.
+    whole instead of its share of each, so images cannot be masked one by one: it goes with `vision.missing: zeros` alone.
     """
     from hvpkit.model.fusions.visual_prefix import VisualPrefix
 

@@ -17,6 +17,6 @@ class TextOnly(Fusion):
     def forward(
         self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
     ) -> Fused:
-        """Give states [B, T, d] and pooled [B, d]; pictures are not looked at."""
+        """Give states [B, T, d] and pooled [B, d]; images are not looked at."""
         read = encoder(text, trace=trace)
         return Fused(read.states, read.pooled)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
-    from hvpkit.interfaces import Gate, PrefixShape
+    from hvpkit.interfaces import Gate, PrefixConfig
 
 
 @hookimpl
@@ -17,28 +17,28 @@ def register_gates(register: Register) -> None:
         register(name, factory)
 
 
-def dynamic(shape: PrefixShape, *, slope: float = 0.01) -> Gate:
-    """Softmax over levels, computed from the pictures for each text layer (Chen et al. 2022, eq. 3-4)."""
+def dynamic(shape: PrefixConfig, *, slope: float = 0.01) -> Gate:
+    """Softmax over levels, computed from the images for each text layer (Chen et al. 2022, eq. 3-4)."""
     from hvpkit.model.gates.dynamic import DynamicGate
 
     return DynamicGate(shape, slope)
 
 
-def flattened(shape: PrefixShape, *, slope: float = 0.01) -> Gate:
+def flattened(shape: PrefixConfig, *, slope: float = 0.01) -> Gate:
     """The dynamic gate over cells side by side instead of averaged (release of Chen et al. 2022)."""
     from hvpkit.model.gates.flattened import FlattenedGate
 
     return FlattenedGate(shape, slope)
 
 
-def flat(shape: PrefixShape) -> Gate:
+def flat(shape: PrefixConfig) -> Gate:
     """The last level alone feeds every layer (HVPNeT-Flat)."""
     from hvpkit.model.gates.fixed import FixedGate
 
     return FixedGate([len(shape.channels) - 1] * shape.layers, len(shape.channels))
 
 
-def one_to_three(shape: PrefixShape) -> Gate:
+def one_to_three(shape: PrefixConfig) -> Gate:
     """Layer l takes level floor(l*C/N): three layers a level in BERT-base (HVPNeT-1T3)."""
     from hvpkit.model.gates.fixed import FixedGate
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from hvpkit.interfaces import Gate, PrefixShape
+from hvpkit.interfaces import Gate, PrefixConfig
 
 
 class DynamicGate(Gate):
     """`softmax(LeakyReLU(W_l mean_i GAP(V_i)))` for all N layers in one linear map (Chen et al. 2022, eq. 3-4)."""
 
-    def __init__(self, shape: PrefixShape, slope: float = 0.01) -> None:
+    def __init__(self, shape: PrefixConfig, slope: float = 0.01) -> None:
         super().__init__()
         self.layers, self.levels, self.slope = shape.layers, len(shape.channels), slope
         self.linear = nn.Linear(shape.width, shape.layers * len(shape.channels))
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Map [B, V, C, P, d] to [B, V, N, C]: every picture has its own weights from the same W_l."""
+        """Map [B, V, C, P, d] to [B, V, N, C]: every image has its own weights from the same W_l."""
         summary = levels.mean(dim=(2, 3))  # [B, V, d]
         scores: Tensor = self.linear(summary).unflatten(-1, (self.layers, self.levels))
         return leaky_relu(scores, self.slope).softmax(-1)

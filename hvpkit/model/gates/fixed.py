@@ -12,7 +12,7 @@ from hvpkit.interfaces import Gate
 
 
 class FixedGate(Gate):
-    """Layer l takes level `choice[l]` alone, whatever the pictures show."""
+    """Layer l takes level `choice[l]` alone, whatever the images show."""
 
     weights: Tensor
 
@@ -21,5 +21,5 @@ class FixedGate(Gate):
         self.register_buffer("weights", one_hot(torch.tensor(choice), levels).float(), persistent=False)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Map [B, V, C, P, d] to the same one-hot rows [B, V, N, C] for every picture."""
+        """Map [B, V, C, P, d] to the same one-hot rows [B, V, N, C] for every image."""
         return self.weights.to(levels.dtype).expand(*levels.shape[:2], -1, -1)

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from hvpkit.interfaces import Gate, PrefixShape
+from hvpkit.interfaces import Gate, PrefixConfig
 
 
 class FlattenedGate(Gate):
     """`softmax(LeakyReLU(W_l flatten(mean_i V_i)))`: cells side by side instead of averaged (release of Chen et al. 2022)."""
 
-    def __init__(self, shape: PrefixShape, slope: float) -> None:
+    def __init__(self, shape: PrefixConfig, slope: float) -> None:
         super().__init__()
         self.slope = slope
         self.maps = nn.ModuleList(nn.Linear(shape.cells * shape.width, len(shape.channels)) for _ in range(shape.layers))

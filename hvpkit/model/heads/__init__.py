@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from hvpkit.config.option_types import Share
+from hvpkit.config.option_types import UnitInterval
 from hvpkit.errors import ComponentError
 from hvpkit.hookspecs import Register, hookimpl
 
@@ -23,7 +23,7 @@ def register_heads(register: Register) -> None:
 def crf(
     context: HeadContext,
     *,
-    dropout: Share = 0.1,
+    dropout: UnitInterval = 0.1,
     labels: Literal["words", "pieces"] = "words",
     transitions: Literal["free", "bio"] = "free",
 ) -> Head:
@@ -33,23 +33,23 @@ def crf(
     rules out paths that are no BIO tags, such as O before I-PER (our own; for words). Raises ComponentError for both at once.
     """
     from hvpkit.model.heads.crf import CrfHead
-    from hvpkit.model.heads.wordpiece_crf import PieceCrfHead
+    from hvpkit.model.heads.wordpiece_crf import WordpieceCrfHead
 
     if labels == "words":
-        return CrfHead(context, dropout, bio=transitions == "bio")
+        return CrfHead(context, dropout, constrained=transitions == "bio")
     if transitions == "bio":
         raise ComponentError("bio-transitions-of-words")
-    return PieceCrfHead(context, dropout)
+    return WordpieceCrfHead(context, dropout)
 
 
-def entity_start(context: HeadContext, *, dropout: Share = 0.1) -> Head:
+def entity_start(context: HeadContext, *, dropout: UnitInterval = 0.1) -> Head:
     """A linear map of the two entities' start states, side by side (what the published MNRE numbers come from)."""
     from hvpkit.model.heads.classifiers import EntityStartHead
 
     return EntityStartHead(context, dropout)
 
 
-def cls(context: HeadContext, *, dropout: Share = 0.1) -> Head:
+def cls(context: HeadContext, *, dropout: UnitInterval = 0.1) -> Head:
     """A linear map of the pooled [CLS] state (Chen et al. 2022, eq. 11)."""
     from hvpkit.model.heads.classifiers import ClsHead
 

@@ -22,16 +22,16 @@ class RelationHead(Head):
         self.linear = nn.Linear(width, len(self.labels.names))
 
     @abstractmethod
-    def summary(self, fused: Fused, text: TextBatch) -> Tensor:
+    def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
         """Give what the class is read from, [B, w']."""
 
-    def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
+    def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Give the gold class, a scalar."""
         return {"relation": torch.tensor(self.labels.index(str(example.relation)))}
 
     def forward(self, fused: Fused, text: TextBatch) -> Tensor:
         """Give logits [B, classes] in fp32."""
-        logits: Tensor = self.linear(self.dropout(self.summary(fused, text)))
+        logits: Tensor = self.linear(self.dropout(self.relation_features(fused, text)))
         return logits.float()
 
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
@@ -55,11 +55,11 @@ class EntityStartHead(RelationHead):
     def __init__(self, context: HeadContext, dropout: float) -> None:
         super().__init__(context, 2 * context.width, dropout)
 
-    def summary(self, fused: Fused, text: TextBatch) -> Tensor:
+    def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
         """Gather both start states."""
-        if fused.states is None or text.head_start is None or text.tail_start is None:
+        if fused.states is None or text.head_position is None or text.tail_position is None:
             raise ValueError("entity-start reads states [B, T, w] and both entities' positions")
-        starts = torch.stack([text.head_start, text.tail_start], dim=1)  # [B, 2]
+        starts = torch.stack([text.head_position, text.tail_position], dim=1)  # [B, 2]
         return fused.states.gather(1, starts[..., None].expand(-1, -1, fused.states.shape[-1])).flatten(1)
 
 
@@ -69,7 +69,7 @@ class ClsHead(RelationHead):
     def __init__(self, context: HeadContext, dropout: float) -> None:
         super().__init__(context, context.width, dropout)
 
-    def summary(self, fused: Fused, text: TextBatch) -> Tensor:
+    def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
         """Take the pooled state."""
         if fused.pooled is None:
             raise ValueError("cls reads a pooled state [B, w], and this fusion gives none")

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torchcrf import CRF
 
 from hvpkit.interfaces import EncodedText, Fused, Head, HeadContext, TextBatch
-from hvpkit.labels.bio import Run, runs
+from hvpkit.labels.bio import TaggedSpan, decode_bio
 from hvpkit.model.heads.crf_likelihood import log_likelihoods
-from hvpkit.model.heads.forward_backward import Chart, forward_backward, run_probability
+from hvpkit.model.heads.forward_backward import ForwardBackwardTables, forward_backward, span_marginal
 from hvpkit.types import Entity, Example
 
 FORBIDDEN = -10_000.0  # its paths have probability 0 in fp32, so it gets no gradient
 
 
-def no_bio(names: Sequence[str]) -> tuple[Tensor, Tensor]:
+def illegal_transitions(names: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Say what no BIO tags are: beginning with a tag, [L] bool, and stepping from one to another, [L, L] bool."""
     inside = torch.tensor([name.startswith("I-") for name in names])
     follows = torch.tensor([[to == f"I-{before[2:]}" for to in names] for before in names])
@@ -26,7 +26,7 @@ def no_bio(names: Sequence[str]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def forbid(crf: CRF, first: Tensor, steps: Tensor) -> None:
+def mask_transitions(crf: CRF, first: Tensor, steps: Tensor) -> None:
     """Rule out beginnings [L] and steps [L, L]."""
     crf.start_transitions.masked_fill_(first, FORBIDDEN)
     crf.transitions.masked_fill_(steps, FORBIDDEN)
@@ -42,19 +42,19 @@ class CrfHead(Head):
     no_first: Tensor
     no_steps: Tensor
 
-    def __init__(self, context: HeadContext, dropout: float, bio: bool = False) -> None:
+    def __init__(self, context: HeadContext, dropout: float, constrained: bool = False) -> None:
         super().__init__()
         self.labels = context.labels
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(context.width, len(self.labels.names))
         self.crf = CRF(len(self.labels.names), batch_first=True)
-        self.bio = bio
-        for name, ruled_out in zip(("no_first", "no_steps"), no_bio(self.labels.names), strict=True):
+        self.bio = constrained
+        for name, ruled_out in zip(("no_first", "no_steps"), illegal_transitions(self.labels.names), strict=True):
             self.register_buffer(name, ruled_out, persistent=False)
-        if bio:
-            forbid(self.crf, self.no_first, self.no_steps)
+        if constrained:
+            mask_transitions(self.crf, self.no_first, self.no_steps)
 
-    def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
+    def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Give the gold tags [n'] of the kept words."""
         kept = (example.tags or ())[encoded.first_word : encoded.first_word + len(encoded.word_starts)]
         return {"tags": torch.tensor([self.labels.index(tag) for tag in kept])}
@@ -73,17 +73,17 @@ class CrfHead(Head):
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
         """Give the negative log likelihood of the gold tags [B, n], mean over the batch."""
         if self.bio:
-            forbid(self.crf, self.no_first, self.no_steps)  # weight decay has made it smaller
+            mask_transitions(self.crf, self.no_first, self.no_steps)  # weight decay has made it smaller
         with torch.autocast(scores.device.type, enabled=False):
             return -log_likelihoods(self.crf, scores, targets["tags"], text.word_mask).mean()
 
     @torch.no_grad()
     def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]]:
         """Give the entities on each row's best path, with their exact probabilities."""
-        scores, mask, crf = scores.cpu(), text.word_mask.cpu(), on_cpu(self.crf)
+        scores, mask, crf = scores.cpu(), text.word_mask.cpu(), copy_to_cpu(self.crf)
         paths: list[list[int]] = crf.decode(scores, mask)
         chart = forward_backward(crf, scores, mask)
-        found = [runs([self.labels.names[tag] for tag in path]) for path in paths]
+        found = [decode_bio([self.labels.names[tag] for tag in path]) for path in paths]
         return [
             [Entity(run.start, run.end, run.type, self._probability(crf, chart, scores, row, run, len(paths[row]))) for run in own]
             for row, own in enumerate(found)
@@ -92,11 +92,13 @@ class CrfHead(Head):
     @torch.no_grad()
     def confidences(self, scores: Tensor, text: TextBatch, asked: Sequence[Sequence[Entity]]) -> list[list[float | None]]:
         """Give the exact probability of each row's entities."""
-        scores, mask, crf = scores.cpu(), text.word_mask.cpu(), on_cpu(self.crf)
+        scores, mask, crf = scores.cpu(), text.word_mask.cpu(), copy_to_cpu(self.crf)
         chart, lengths = forward_backward(crf, scores, mask), mask.sum(1).tolist()
         return [[self._probability(crf, chart, scores, row, e, lengths[row]) for e in own] for row, own in enumerate(asked)]
 
-    def _probability(self, crf: CRF, chart: Chart, scores: Tensor, row: int, run: Run | Entity, length: int) -> float:
+    def _probability(
+        self, crf: CRF, chart: ForwardBackwardTables, scores: Tensor, row: int, run: TaggedSpan | Entity, length: int
+    ) -> float:
         """Sum up the ways to say this span and type: it begins with B-, or with an I- that continues nothing."""
         names = self.labels.names
         begin, inside = f"B-{run.type}", f"I-{run.type}"
@@ -105,11 +107,11 @@ class CrfHead(Head):
         for first in {begin, inside} & set(names):
             before = [i for i, name in enumerate(names) if first == begin or name not in (begin, inside)]
             tags = [names.index(tag) for tag in [first] + [inside] * (run.end - run.start - 1)]
-            probability += run_probability(crf, chart, scores, row, run.start, tags, before, after, length)
+            probability += span_marginal(crf, chart, scores, row, run.start, tags, before, after, length)
         return min(probability, 1.0)
 
 
-def on_cpu(crf: CRF) -> CRF:
+def copy_to_cpu(crf: CRF) -> CRF:
     """Copy the few transition scores to where paths are walked: step by step, a CPU is faster."""
     if crf.transitions.device.type == "cpu":
         return crf

@@ -10,7 +10,7 @@ from torchcrf import CRF
 
 
 @dataclass(frozen=True)
-class Chart:
+class ForwardBackwardTables:
     """Log sums over paths: `forward` [B, n, L] up to and with a tag, `backward` [B, n, L] after it, `partition` [B] over whole ones."""
 
     forward: Tensor
@@ -19,7 +19,7 @@ class Chart:
 
 
 @torch.no_grad()
-def forward_backward(crf: CRF, emissions: Tensor, mask: Tensor) -> Chart:
+def forward_backward(crf: CRF, emissions: Tensor, mask: Tensor) -> ForwardBackwardTables:
     """Fill the chart of a batch: emissions [B, n, L], mask [B, n] bool, true up to each sequence's end and at least at its start."""
     transitions = crf.transitions  # [from, to]
     steps = emissions.shape[1]
@@ -32,12 +32,20 @@ def forward_backward(crf: CRF, emissions: Tensor, mask: Tensor) -> Chart:
         grown = torch.logsumexp(transitions + (emissions[:, i] + backward[-1])[:, None, :], dim=2)
         backward.append(torch.where(mask[:, i, None], grown, backward[-1]))
     partition = torch.logsumexp(forward[-1] + crf.end_transitions, dim=1)
-    return Chart(torch.stack(forward, 1), torch.stack(backward[::-1], 1), partition)
+    return ForwardBackwardTables(torch.stack(forward, 1), torch.stack(backward[::-1], 1), partition)
 
 
 @torch.no_grad()
-def run_probability(
-    crf: CRF, chart: Chart, emissions: Tensor, row: int, start: int, tags: list[int], before: list[int], after: list[int], length: int
+def span_marginal(
+    crf: CRF,
+    chart: ForwardBackwardTables,
+    emissions: Tensor,
+    row: int,
+    start: int,
+    tags: list[int],
+    before: list[int],
+    after: list[int],
+    length: int,
 ) -> float:
     """Give the probability that the path of `row` has exactly `tags` from position `start` on, as a run of its own.
 

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from torchcrf import CRF
 
 from hvpkit.interfaces import EncodedText, Fused, Head, HeadContext, TextBatch
-from hvpkit.labels.bio import Run, runs
-from hvpkit.model.heads.crf import on_cpu
+from hvpkit.labels.bio import TaggedSpan, decode_bio
+from hvpkit.model.heads.crf import copy_to_cpu
 from hvpkit.model.heads.crf_likelihood import log_likelihoods
 from hvpkit.model.heads.forward_backward import forward_backward
 from hvpkit.types import Entity, Example
 
-PAD, LATER, FIRST, LAST = "PAD", "X", "[CLS]", "[SEP]"
+PAD, CONTINUATION, CLS, SEP = "PAD", "X", "[CLS]", "[SEP]"
 
 
-class PieceCrfHead(Head):
+class WordpieceCrfHead(Head):
     """Emissions [B, T, L] at every position, scored by a CRF over all of them (release of Chen et al. 2022).
 
     The tags are PAD, those of the labels, X for a word's later pieces, [CLS] and [SEP]. A word has the tag of its first piece.
@@ -28,18 +28,18 @@ class PieceCrfHead(Head):
     def __init__(self, context: HeadContext, dropout: float) -> None:
         super().__init__()
         self.labels = context.labels
-        self.tags = (PAD, *self.labels.names, LATER, FIRST, LAST)
+        self.tags = (PAD, *self.labels.names, CONTINUATION, CLS, SEP)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(context.width, len(self.tags))
         self.crf = CRF(len(self.tags), batch_first=True)
 
-    def prepare(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
+    def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Give the gold tags [T] of all positions; padding is PAD."""
         gold = (example.tags or ())[encoded.first_word :]
-        starts = set(first_pieces(encoded.word_of.tolist()))
+        starts = set(first_wordpieces(encoded.word_of.tolist()))
         last = len(encoded.word_of) - 1
         names = [
-            gold[word] if position in starts else LATER if word >= 0 else LAST if position == last else FIRST
+            gold[word] if position in starts else CONTINUATION if word >= 0 else SEP if position == last else CLS
             for position, word in enumerate(encoded.word_of.tolist())
         ]
         return {"tags": torch.tensor([self.tags.index(name) for name in names])}
@@ -57,16 +57,16 @@ class PieceCrfHead(Head):
             return -log_likelihoods(self.crf, scores, targets["tags"], text.mask).mean()
 
     @torch.no_grad()
-    def paths(self, scores: Tensor, text: TextBatch) -> list[list[int]]:
+    def viterbi_paths(self, scores: Tensor, text: TextBatch) -> list[list[int]]:
         """Give the best tags of each row's positions."""
-        found: list[list[int]] = on_cpu(self.crf).decode(scores.cpu(), text.mask.cpu())
+        found: list[list[int]] = copy_to_cpu(self.crf).decode(scores.cpu(), text.mask.cpu())
         return found
 
     @torch.no_grad()
     def word_tags(self, scores: Tensor, text: TextBatch) -> list[dict[int, str]]:
         """Give the best tag at the first piece of each word that has pieces, whatever it is (PAD, X, [CLS] and [SEP] among them)."""
-        rows = zip(self.paths(scores, text), text.word_of.tolist(), strict=True)
-        return [{word_of[i]: self.tags[path[i]] for i in first_pieces(word_of)} for path, word_of in rows]
+        rows = zip(self.viterbi_paths(scores, text), text.word_of.tolist(), strict=True)
+        return [{word_of[i]: self.tags[path[i]] for i in first_wordpieces(word_of)} for path, word_of in rows]
 
     @torch.no_grad()
     def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]]:
@@ -76,8 +76,8 @@ class PieceCrfHead(Head):
         return [self._entities(tags, word_of, row[:length]) for tags, word_of, row, length in rows]
 
     def _entities(self, tags: dict[int, str], word_of: Sequence[int], scores: Tensor) -> list[Entity]:
-        words, places = list(tags), first_pieces(word_of)
-        found = runs([tag if tag in self.labels.names else "O" for tag in tags.values()])
+        words, places = list(tags), first_wordpieces(word_of)
+        found = decode_bio([tag if tag in self.labels.names else "O" for tag in tags.values()])
         sure = self._probabilities(found, places, scores)
         return [Entity(words[run.start], words[run.end - 1] + 1, run.type, p) for run, p in zip(found, sure, strict=True)]
 
@@ -89,18 +89,18 @@ class PieceCrfHead(Head):
         return [self._known(own, word_of, row[:length]) for own, word_of, row, length in rows]
 
     def _known(self, asked: Sequence[Entity], word_of: Sequence[int], scores: Tensor) -> list[float | None]:
-        places = first_pieces(word_of)
+        places = first_wordpieces(word_of)
         at = {word_of[place]: i for i, place in enumerate(places)}
-        found = [Run(at[e.start], at[e.end - 1] + 1, e.type) if {e.start, e.end - 1} <= set(at) else None for e in asked]
+        found = [TaggedSpan(at[e.start], at[e.end - 1] + 1, e.type) if {e.start, e.end - 1} <= set(at) else None for e in asked]
         sure = iter(self._probabilities([run for run in found if run is not None], places, scores))
         return [None if run is None else next(sure) for run in found]
 
-    def _probabilities(self, found: Sequence[Run], places: Sequence[int], scores: Tensor) -> list[float]:
-        crf = on_cpu(self.crf)
+    def _probabilities(self, found: Sequence[TaggedSpan], places: Sequence[int], scores: Tensor) -> list[float]:
+        crf = copy_to_cpu(self.crf)
         total = log_sum(crf, scores)
         return [min(1.0, sum(float((log_sum(crf, part) - total).exp()) for part in self._ways(run, places, scores))) for run in found]
 
-    def _ways(self, run: Run, places: Sequence[int], scores: Tensor) -> Iterator[Tensor]:
+    def _ways(self, run: TaggedSpan, places: Sequence[int], scores: Tensor) -> Iterator[Tensor]:
         """Give the scores [T, L] of the paths that say this span and type, whatever they say of other pieces.
 
         It begins with B-, or with an I- that continues nothing; the word after it is no I- of the type.
@@ -124,6 +124,6 @@ def log_sum(crf: CRF, scores: Tensor) -> Tensor:
     return forward_backward(crf, scores[None], torch.ones(1, len(scores), dtype=torch.bool)).partition
 
 
-def first_pieces(word_of: Sequence[int]) -> list[int]:
+def first_wordpieces(word_of: Sequence[int]) -> list[int]:
     """List the positions where a word begins."""
     return [i for i, (before, word) in enumerate(pairwise([-1, *word_of])) if word >= 0 and word != before]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hvpkit.interfaces import PrefixShape, Projector, Visual
+from hvpkit.interfaces import PrefixConfig, Projector, Visual
 
 
 class JointProjector(Projector):
@@ -18,7 +18,7 @@ class JointProjector(Projector):
     level_name = "slice"
     cells_are_places = False
 
-    def __init__(self, shape: PrefixShape, hidden: int) -> None:
+    def __init__(self, shape: PrefixConfig, hidden: int) -> None:
         super().__init__()
         self.levels, self.width = len(shape.channels), 2 * shape.width
         self.map = nn.Sequential(nn.Linear(sum(shape.channels), hidden), nn.Tanh(), nn.Linear(hidden, self.levels * self.width))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hvpkit.interfaces import PrefixShape, Projector, Visual
+from hvpkit.interfaces import PrefixConfig, Projector, Visual
 
 
-class StagesProjector(Projector):
+class PerLevelProjector(Projector):
     """One 1x1 convolution a level, from its channels to the text's width (Chen et al. 2022, eq. 2)."""
 
-    def __init__(self, shape: PrefixShape) -> None:
+    def __init__(self, shape: PrefixConfig) -> None:
         super().__init__()
         self.width = shape.width
         self.maps = nn.ModuleList(nn.Linear(channels, shape.width) for channels in shape.channels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from hvpkit.config.option_types import Count, Share
+from hvpkit.config.option_types import PositiveInt, UnitInterval
 from hvpkit.hookspecs import Register, hookimpl
 from hvpkit.model.text.input_layout import MARKERS, RELEASED_MARKERS
 
@@ -36,20 +36,20 @@ def hugging_face(
     release of Chen et al. 2022. `layout: pieces` lays text out as the release does (hvpkit/model/text/input_layout.py). Raises
     ModelFolderError when the encoder cannot be found or opened.
     """
-    from hvpkit.model.text.hugging_face import TextStyle, open_hugging_face
+    from hvpkit.model.text.hugging_face import TokenizationStyle, load_encoder
 
-    return open_hugging_face(context, name=name, random=weights == "random", style=TextStyle(MARKER_TOKENS[markers], layout == "pieces"))
+    return load_encoder(context, name=name, random=weights == "random", style=TokenizationStyle(MARKER_TOKENS[markers], layout == "pieces"))
 
 
 def bert_from_scratch(
     context: TextContext,
     *,
-    width: Count = 128,
-    layers: Count = 4,
-    heads: Count = 4,
-    vocabulary: Count = 1000,
-    disguised: Share = 0.5,
-    masked: Share = 0.2,
+    width: PositiveInt = 128,
+    layers: PositiveInt = 4,
+    heads: PositiveInt = 4,
+    vocabulary: PositiveInt = 1000,
+    disguised: UnitInterval = 0.5,
+    masked: UnitInterval = 0.2,
     markers: bool = True,
 ) -> TextEncoder:
     """A small BERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
@@ -57,10 +57,10 @@ def bert_from_scratch(
     In training a share `disguised` of the words with a capital look like names that were never seen, and up to a share `masked` of a
     sentence's words is hidden. Raises ComponentError when the width does not split into the heads.
     """
-    from hvpkit.model.text.bert_from_scratch import BertShape, build_bert
-    from hvpkit.model.text.word_masking import Hiding
+    from hvpkit.model.text.bert_from_scratch import SmallBertConfig, build_bert
+    from hvpkit.model.text.word_masking import WordMaskingConfig
 
-    return build_bert(context, BertShape(width, layers, heads, vocabulary), Hiding(disguised, masked), markers)
+    return build_bert(context, SmallBertConfig(width, layers, heads, vocabulary), WordMaskingConfig(disguised, masked), markers)
 
 
 # Bound here, while the names are the functions': importing a submodule of the same name would hide them.

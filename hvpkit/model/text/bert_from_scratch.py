@@ -17,10 +17,10 @@ from transformers import AutoModel, BertTokenizer, ModernBertConfig, PreTrainedM
 
 from hvpkit.errors import ComponentError
 from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextStates, Trace
-from hvpkit.model.text.hugging_face import HuggingFaceEncoder, TextStyle, open_hugging_face
+from hvpkit.model.text.hugging_face import HuggingFaceEncoder, TokenizationStyle, load_encoder
 from hvpkit.model.text.input_layout import MARKERS
 from hvpkit.model.text.prefix_attention import NAME as PREFIX_ATTENTION
-from hvpkit.model.text.word_masking import HiddenWords, Hiding
+from hvpkit.model.text.word_masking import WordMasking, WordMaskingConfig
 
 POSITIONS = 512
 DROPOUT = 0.1
@@ -29,7 +29,7 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True)
-class BertShape:
+class SmallBertConfig:
     """Width d, layers N, heads H, pieces in the vocabulary at most."""
 
     width: int
@@ -41,11 +41,13 @@ class BertShape:
 class BertFromScratch(HuggingFaceEncoder):
     """The encoder; in training it hides words (hvpkit/model/text/word_masking.py)."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle, hiding: Hiding) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TokenizationStyle, hiding: WordMaskingConfig
+    ) -> None:
         super().__init__(model, tokenizer, style, random=True)
-        self.hide = HiddenWords(tokenizer, hiding)
+        self.hide = WordMasking(tokenizer, hiding)
 
-    def train_rows_of(self, texts: Iterable[EncodedText]) -> None:
+    def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:
         """Train all rows: in place of a hidden piece any other may stand."""
 
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
@@ -53,20 +55,20 @@ class BertFromScratch(HuggingFaceEncoder):
         return super().forward(self.hide(text), prefix, trace)
 
 
-def build_bert(context: TextContext, shape: BertShape, hiding: Hiding, markers: bool) -> HuggingFaceEncoder:
+def build_bert(context: TextContext, shape: SmallBertConfig, hiding: WordMaskingConfig, markers: bool) -> HuggingFaceEncoder:
     """Learn a WordPiece vocabulary from `context.examples` and make the encoder; from a saved folder, read both there.
 
     The architecture is ModernBERT's (Warner et al. 2024), which learns from few examples much sooner than BERT's: norms before each
     block, rotary positions. Raises ComponentError when the width does not split into the heads or there is no training text.
     """
-    style = TextStyle(MARKERS if markers and context.task == "mre" else ())
+    style = TokenizationStyle(MARKERS if markers and context.task == "mre" else ())
     if context.folder is not None:
-        return open_hugging_face(context, name=str(context.folder), random=True, style=style)
+        return load_encoder(context, name=str(context.folder), random=True, style=style)
     if shape.width % (2 * shape.heads):
         raise ComponentError(
             "width-not-divisible", encoder="bert-from-scratch", width=shape.width, heads=shape.heads, multiple=2 * shape.heads
         )
-    tokenizer = learn_vocabulary(context, "bert-from-scratch", shape.vocabulary)
+    tokenizer = train_wordpiece_vocabulary(context, "bert-from-scratch", shape.vocabulary)
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
     config = ModernBertConfig(
         vocab_size=len(tokenizer),
@@ -89,14 +91,14 @@ def build_bert(context: TextContext, shape: BertShape, hiding: Hiding, markers: 
     return BertFromScratch(model, tokenizer, style, hiding)
 
 
-def learn_vocabulary(context: TextContext, encoder: str, size: int) -> BertTokenizer:
+def train_wordpiece_vocabulary(context: TextContext, encoder: str, size: int) -> BertTokenizer:
     """Learn the vocabulary of the training examples for the encoder so named; raises ComponentError when there are none."""
     if not context.examples:
         raise ComponentError("vocabulary-without-examples", encoder=f"text encoder {encoder!r}")
-    return learn_tokenizer([" ".join(example.words) for example in context.examples], size)
+    return train_tokenizer([" ".join(example.words) for example in context.examples], size)
 
 
-def learn_tokenizer(texts: Sequence[str], size: int) -> BertTokenizer:
+def train_tokenizer(texts: Sequence[str], size: int) -> BertTokenizer:
     """Learn a WordPiece vocabulary of at most `size` pieces from texts, always the same from the same texts.
 
     Words with a capital count once each, so that none becomes a piece by itself: names fall into pieces, known or not. Any word of

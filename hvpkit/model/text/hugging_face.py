@@ -15,37 +15,37 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig,
 from hvpkit.errors import ComponentError
 from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
 from hvpkit.messages import Message
-from hvpkit.model.text.input_layout import lay_out, lay_out_released
-from hvpkit.model.text.partial_embedding import TrainedRows
+from hvpkit.model.text.input_layout import build_inputs, build_inputs_2022
+from hvpkit.model.text.partial_embedding import PartialEmbedding
 from hvpkit.model.text.prefix_attention import NAME as PREFIX_ATTENTION
 from hvpkit.types import Example
-from hvpkit.utils.hub import open_pretrained, require_weights
+from hvpkit.utils.hub import load_pretrained, require_weights
 
 
 @dataclass(frozen=True)
-class TextStyle:
+class TokenizationStyle:
     """How words are laid out: marker tokens (head's start and end, tail's start and end; or none), and whether as the release does."""
 
     markers: Sequence[str] = ()
-    released: bool = False
+    layout_2022: bool = False
 
 
-def open_hugging_face(context: TextContext, *, name: str, random: bool, style: TextStyle) -> HuggingFaceEncoder:
+def load_encoder(context: TextContext, *, name: str, random: bool, style: TokenizationStyle) -> HuggingFaceEncoder:
     """Open an encoder by hub id or folder, or from the folder it was saved in (then without weights).
 
     Raises ModelFolderError when it cannot be found, lacks its tokenizer or weights, or is no encoder.
     """
     style = style if context.task == "mre" else replace(style, markers=())
     if context.folder is not None:
-        return open_pretrained(str(context.folder), "text encoder", "text.name", lambda place, local: _open(place, local, True, style))
-    return open_pretrained(name, "text encoder", "text.name", lambda place, local: _open(place, local, random, style))
+        return load_pretrained(str(context.folder), "text encoder", "text.name", lambda place, local: _open(place, local, True, style))
+    return load_pretrained(name, "text encoder", "text.name", lambda place, local: _open(place, local, random, style))
 
 
-def _open(place: str, local: bool, random: bool, style: TextStyle) -> HuggingFaceEncoder:
+def _open(place: str, local: bool, random: bool, style: TokenizationStyle) -> HuggingFaceEncoder:
     source: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
     config = AutoConfig.from_pretrained(place, **source)
     tokenizer = load_tokenizer(place, local)
-    require_fitting(tokenizer, config)
+    check_tokenizer_matches(tokenizer, config)
     if config.is_encoder_decoder:
         raise ValueError(Message("encoder-with-decoder", type=config.model_type))
     build: dict[str, Any] = {"attn_implementation": PREFIX_ATTENTION, "dtype": torch.float32}
@@ -67,7 +67,7 @@ def load_tokenizer(place: str, local: bool) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def require_fitting(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
+def check_tokenizer_matches(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
     """Refuse a tokenizer with more pieces than the model knows; raises ValueError."""
     if len(tokenizer) > config.vocab_size:
         raise ValueError(Message("tokenizer-too-large", found=len(tokenizer), expected=config.vocab_size))
@@ -79,7 +79,9 @@ class HuggingFaceEncoder(TextEncoder):
     `accept_prefix` must be called once before a prefix is given.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TextStyle, *, random: bool = False) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TokenizationStyle, *, random: bool = False
+    ) -> None:
         super().__init__()
         self.model, self.tokenizer, self.style, self.random = model, tokenizer, style, random
         self._byte_level = tokenizer.is_fast and "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)  # blanks are part of words
@@ -88,8 +90,8 @@ class HuggingFaceEncoder(TextEncoder):
         if style.markers and tokenizer.add_tokens(list(style.markers), special_tokens=True):
             model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size), mean_resizing=False)
         self.width = model.config.hidden_size
-        self.layers = model.config.num_hidden_layers
-        self.heads = model.config.num_attention_heads
+        self.num_layers = model.config.num_hidden_layers
+        self.num_attention_heads = model.config.num_attention_heads
         if not self._calls_ours():
             model.config._attn_implementation = "eager"  # attention of its own reads other masks than our function does
 
@@ -97,7 +99,7 @@ class HuggingFaceEncoder(TextEncoder):
     def encode(self, example: Example, max_length: int) -> EncodedText:
         """Cut words into pieces, each word alone; [CLS] and [SEP] (or their like) stand around, markers around head and tail."""
         start, end = self._specials()
-        place = lay_out_released if self.style.released else lay_out
+        place = build_inputs_2022 if self.style.layout_2022 else build_inputs
         layout = place(self._pieces(example.words), example, min(max_length, self._longest()) - len(start) - len(end), self.marker_ids())
         return EncodedText(
             features={"input_ids": torch.tensor([*start, *layout.ids, *end])},
@@ -105,15 +107,15 @@ class HuggingFaceEncoder(TextEncoder):
             word_of=torch.tensor([*[-1] * len(start), *layout.word_of, *[-1] * len(end)]),
             words_cut=layout.words_cut,
             first_word=layout.first_word,
-            head_start=None if layout.head_start is None else layout.head_start + len(start),
-            tail_start=None if layout.tail_start is None else layout.tail_start + len(start),
+            head_position=None if layout.head_position is None else layout.head_position + len(start),
+            tail_position=None if layout.tail_position is None else layout.tail_position + len(start),
         )
 
     def _pieces(self, words: tuple[str, ...]) -> list[list[int]]:
         """Give the piece ids of each word; one of which nothing is left becomes the unknown token, or stays without as in the release."""
         texts = [f" {word}" for word in words] if self._byte_level else list(words)
         plain: dict[str, Any] = {"add_special_tokens": False, "truncation": False, "verbose": False}
-        plain["split_special_tokens"] = not self.style.released  # whoever writes "[SEP]" has not ended a sentence
+        plain["split_special_tokens"] = not self.style.layout_2022  # whoever writes "[SEP]" has not ended a sentence
         if self.tokenizer.is_fast:
             pieces: list[list[int]] = [[] for _ in words]
             encoded = self.tokenizer(texts, is_split_into_words=True, **plain)
@@ -121,7 +123,7 @@ class HuggingFaceEncoder(TextEncoder):
                 pieces[word].append(piece)
         else:
             pieces = [self.tokenizer(text, **plain)["input_ids"] for text in texts]
-        if self.style.released:
+        if self.style.layout_2022:
             return pieces
         unknown = self.tokenizer.unk_token_id
         return [ids or [self.tokenizer.pad_token_id if unknown is None else unknown] for ids in pieces]
@@ -155,13 +157,13 @@ class HuggingFaceEncoder(TextEncoder):
             pieces[row] = piece
         return {name: pieces for name, parameter in self.named_parameters() if parameter is table}
 
-    def train_rows_of(self, texts: Iterable[EncodedText]) -> None:
+    def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:
         """Train the vectors of these texts' pieces and of padding alone, where the model's table is a plain one."""
         table = self.model.get_input_embeddings()
         pieces = torch.cat([*(text.features["input_ids"] for text in texts), torch.tensor([*self.pad_values().values()])])
         used = torch.tensor(sorted(set(pieces.tolist())))
         if type(table) is nn.Embedding and len(used) < table.num_embeddings:
-            self.model.set_input_embeddings(TrainedRows(table, used))
+            self.model.set_input_embeddings(PartialEmbedding(table, used))
 
     # ----------------------------------------------------------------------------------------------------- pieces to states
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
@@ -172,17 +174,17 @@ class HuggingFaceEncoder(TextEncoder):
         states: Tensor = self.model(**text.features, attention_mask=text.mask.long(), **extras).last_hidden_state
         return TextStates(states, states[:, 0])
 
-    def remarks(self) -> list[str]:
+    def provenance_notes(self) -> list[str]:
         """Name random weights."""
         return [Message("text-encoder-random")] if self.random else []
 
-    def accept_prefix(self) -> None:
+    def enable_prefix(self) -> None:
         """Number the attention modules and try a prefix on a few tokens.
 
         Raises ComponentError for an encoder that would ignore it, or that a masked one would change.
         """
         modules = self._attention_modules()
-        if len(modules) != self.layers or len(set(modules)) != self.layers:
+        if len(modules) != self.num_layers or len(set(modules)) != self.num_layers:
             raise self._refusal()
         for layer, module in enumerate(modules):
             module.hvp_layer = layer  # type: ignore[assignment]
@@ -209,7 +211,7 @@ class HuggingFaceEncoder(TextEncoder):
         parameter = next(self.model.parameters())
         ones = parameter.new_ones(1, 1, self.width)
         mask = torch.full((1, 1), seen, device=parameter.device)
-        return Prefix([ones] * self.layers, [ones] * self.layers, mask)
+        return Prefix([ones] * self.num_layers, [ones] * self.num_layers, mask)
 
     @torch.no_grad()
     def _try(self, **extras: object) -> Tensor:

@@ -14,7 +14,7 @@ RELEASED_MARKERS = ("<s>", "</s>", "<o>", "</o>")
 
 
 @dataclass(frozen=True)
-class Layout:
+class EncodedLayout:
     """Piece ids of the words that fit, with markers; positions count from the first of them.
 
     `word_starts` has one position a kept word, `word_of` a kept word (or -1) a position, kept words begin at `first_word`;
@@ -26,11 +26,11 @@ class Layout:
     word_of: list[int]
     first_word: int
     words_cut: int
-    head_start: int | None = None
-    tail_start: int | None = None
+    head_position: int | None = None
+    tail_position: int | None = None
 
 
-def lay_out(pieces: Sequence[Sequence[int]], example: Example, room: int, markers: Sequence[int] | None) -> Layout:
+def build_inputs(pieces: Sequence[Sequence[int]], example: Example, room: int, markers: Sequence[int] | None) -> EncodedLayout:
     """Place as many words as fit into `room` positions; with a pair, the window is around both of its entities.
 
     `markers`: the ids of <head>, </head>, <tail>, </tail>, or None. Raises DataError when a pair, or the first word, does not fit.
@@ -40,13 +40,13 @@ def lay_out(pieces: Sequence[Sequence[int]], example: Example, room: int, marker
     if spans:
         first, last = window_around(costs, spans, room - (len(markers) if markers else 0), example.id)
     else:
-        first, last = 0, fitting(costs, room)
+        first, last = 0, count_fitting_words(costs, room)
         if last == 0:
             raise DataError("first-word-too-long", example=example.id, wordpieces=costs[0], limit=room)
     return _place(pieces, example, first, last, markers)
 
 
-def lay_out_released(pieces: Sequence[Sequence[int]], example: Example, room: int, markers: Sequence[int] | None) -> Layout:
+def build_inputs_2022(pieces: Sequence[Sequence[int]], example: Example, room: int, markers: Sequence[int] | None) -> EncodedLayout:
     """Lay words out as the release of Chen et al. 2022 does: from the first on, the last one cut in two where `room` positions end.
 
     A word of no pieces takes no position; it starts where the next piece stands. Markers stand before words, so an entity that ends the
@@ -69,10 +69,10 @@ def lay_out_released(pieces: Sequence[Sequence[int]], example: Example, room: in
         if at.get(number, 0) >= room:
             raise DataError("entity-cut-off", example=example.id, role=role, position=at[number] + 1, limit=room)
     kept = [start for start in word_starts if start < room]
-    return Layout(ids[:room], kept, word_of[:room], 0, len(pieces) - len(kept), at.get(0), at.get(2))
+    return EncodedLayout(ids[:room], kept, word_of[:room], 0, len(pieces) - len(kept), at.get(0), at.get(2))
 
 
-def fitting(costs: Sequence[int], room: int) -> int:
+def count_fitting_words(costs: Sequence[int], room: int) -> int:
     """Count the leading words whose pieces fit together into `room`."""
     return sum(used <= room for used in accumulate(costs))
 
@@ -93,7 +93,7 @@ def window_around(costs: Sequence[int], spans: Sequence[Span], room: int, identi
     return first, last
 
 
-def _place(pieces: Sequence[Sequence[int]], example: Example, first: int, last: int, markers: Sequence[int] | None) -> Layout:
+def _place(pieces: Sequence[Sequence[int]], example: Example, first: int, last: int, markers: Sequence[int] | None) -> EncodedLayout:
     ids: list[int] = []
     word_starts: list[int] = []
     starts: dict[str, int] = {}
@@ -111,4 +111,4 @@ def _place(pieces: Sequence[Sequence[int]], example: Example, first: int, last: 
     word_of = [-1] * len(ids)
     for word, start in enumerate(word_starts):
         word_of[start : start + len(pieces[first + word])] = [word] * len(pieces[first + word])
-    return Layout(ids, word_starts, word_of, first, len(pieces) - (last - first), starts.get("head"), starts.get("tail"))
+    return EncodedLayout(ids, word_starts, word_of, first, len(pieces) - (last - first), starts.get("head"), starts.get("tail"))

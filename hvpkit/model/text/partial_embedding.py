@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 
-class TrainedRows(nn.Module):
+class PartialEmbedding(nn.Module):
     """Stands in for an `nn.Embedding` [V, d] of which `rows` [R] are trained, by an AdamW that `follow_decay` is told of.
 
     Its state dict holds `weight` [V, d], as the embedding's does, and loads it.
@@ -57,9 +57,9 @@ class TrainedRows(nn.Module):
 
 
 def follow_decay(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Let every TrainedRows of a model hear what an AdamW does in each step to weights without gradients."""
+    """Let every PartialEmbedding of a model hear what an AdamW does in each step to weights without gradients."""
     for module in model.modules():
-        if isinstance(module, TrainedRows):
+        if isinstance(module, PartialEmbedding):
             groups = enumerate(optimizer.param_groups)
             place = next(place for place, group in groups if any(module.trained is parameter for parameter in group["params"]))
             optimizer.register_step_pre_hook(_Decaying(module, place))
@@ -69,7 +69,7 @@ def follow_decay(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 class _Decaying:
     """Tells a module what its group, the one at a place, is about to decay: an optimizer's groups are others once a state was loaded."""
 
-    module: TrainedRows
+    module: PartialEmbedding
     place: int
 
     def __call__(self, optimizer: torch.optim.Optimizer, *given: object) -> None:

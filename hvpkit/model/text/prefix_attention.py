@@ -42,10 +42,10 @@ def prefix_attention(
     if hvp_probe is not None:
         hvp_probe.append(module)
     if hvp_prefix is not None:
-        keys, values = hvp_prefix.at(module.hvp_layer, key, value)  # type: ignore[arg-type]
+        keys, values = hvp_prefix.for_layer(module.hvp_layer, key, value)  # type: ignore[arg-type]
         key = torch.cat([split_heads(keys, key), key], dim=2)  # [B, H, S+T, d/H]
         value = torch.cat([split_heads(values, value), value], dim=2)
-        attention_mask = extend_mask(hvp_prefix, attention_mask, query.shape[2])
+        attention_mask = prepend_mask(hvp_prefix, attention_mask, query.shape[2])
     if hvp_trace is not None:
         hvp_trace.attention.append(attention_weights(query, key, attention_mask, scaling))
     if hvp_prefix is None:
@@ -74,23 +74,23 @@ def split_heads(prefix: Tensor, like: Tensor) -> Tensor:
     return prefix.to(like.dtype).view(batch, length, like.shape[1], like.shape[3]).transpose(1, 2)
 
 
-def extend_mask(prefix: Prefix, text: Tensor | None, queries: int) -> Tensor:
+def prepend_mask(prefix: Prefix, text: Tensor | None, queries: int) -> Tensor:
     """Put the prefix mask [B, S] before the text's [B, 1, T, T] (None: nothing is masked), once for all layers that see the same text mask.
 
     Gives [B, 1, T, S+T], of bool or numbers as the text's is.
     """
     key = id(text), queries
-    if key not in prefix.extended:
+    if key not in prefix.mask_cache:
         ahead = prefix.mask[:, None, None, :].expand(-1, 1, queries, -1)
         own = ahead.new_ones(len(ahead), 1, queries, queries) if text is None else text.expand(len(ahead), 1, queries, -1)
-        made = torch.cat([ahead if own.dtype == torch.bool else added_to_scores(ahead, own.dtype), own], dim=-1)
-        prefix.extended[key] = text, made  # the text's mask too, so that no other one gets its id
+        made = torch.cat([ahead if own.dtype == torch.bool else additive_mask(ahead, own.dtype), own], dim=-1)
+        prefix.mask_cache[key] = text, made  # the text's mask too, so that no other one gets its id
     extended: Tensor
-    _, extended = prefix.extended[key]
+    _, extended = prefix.mask_cache[key]
     return extended
 
 
-def added_to_scores(mask: Tensor, dtype: torch.dtype) -> Tensor:
+def additive_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """Give the numbers that hide what a mask hides, of any shape."""
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, MASKED)
 
@@ -122,7 +122,7 @@ def padding_mask(
     mask: Tensor | None = sdpa_mask(dtype=dtype, allow_is_bidirectional_skip=looks, **wanted)
     if mask is None or mask.device.type == "cpu":
         return mask
-    return added_to_scores(mask | ~mask.any(-1, keepdim=True), _dtype_of_scores(mask.device.type, dtype))
+    return additive_mask(mask | ~mask.any(-1, keepdim=True), _dtype_of_scores(mask.device.type, dtype))
 
 
 def _dtype_of_scores(kind: str, usual: torch.dtype) -> torch.dtype:

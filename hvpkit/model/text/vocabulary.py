@@ -28,13 +28,13 @@ class Vocabulary:
     zeros: bool = False
 
     @classmethod
-    def learn(cls, counts: Counter[str], *, zeros: bool = False) -> Vocabulary:
+    def from_examples(cls, counts: Counter[str], *, zeros: bool = False) -> Vocabulary:
         """Take all that was counted, the most frequent first; with `zeros` the digits of what was counted are 0 already."""
         ordered = sorted(counts, key=lambda item: (-counts[item], item))
         return cls(tuple(ordered), sum(count > 1 for count in counts.values()), zeros)
 
     @classmethod
-    def open(cls, file: Path) -> Vocabulary:
+    def load(cls, file: Path) -> Vocabulary:
         """Read one that was saved; raises ModelFolderError for a file that is missing or holds something else."""
         try:
             told = json.loads(file.read_text(encoding="utf-8"))
@@ -50,7 +50,7 @@ class Vocabulary:
         """Write it as JSON."""
         file.write_text(json.dumps(asdict(self), indent=0), encoding="utf-8")
 
-    def and_also(self, items: Iterable[str]) -> Vocabulary:
+    def extend(self, items: Iterable[str]) -> Vocabulary:
         """Append items that training text does not hold."""
         return replace(self, items=tuple(dict.fromkeys((*self.items, *items))))
 
@@ -60,13 +60,13 @@ class Vocabulary:
         return len(self.items) + 2
 
     @property
-    def first_rare(self) -> int:
+    def first_singleton(self) -> int:
         """Give the first id of an item that training text does not hold more than once."""
         return self.repeated + 2
 
-    def id_of(self, item: str) -> int:
+    def index(self, item: str) -> int:
         """Find an item's id."""
-        read = with_zeros(item) if self.zeros else item
+        read = replace_digits(item) if self.zeros else item
         known = self._ids.get(read)
         return self._ids.get(read.lower(), UNKNOWN) if known is None else known
 
@@ -75,6 +75,6 @@ class Vocabulary:
         return {item: number for number, item in enumerate(self.items, 2)}
 
 
-def with_zeros(item: str) -> str:
+def replace_digits(item: str) -> str:
     """Write every digit as 0 (Ma & Hovy's release - recalled, not verified)."""
     return DIGIT.sub("0", item)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from hvpkit.errors import ComponentError
 from hvpkit.interfaces import EncodedText, TextContext
 from hvpkit.messages import Message
-from hvpkit.model.text.input_layout import lay_out
-from hvpkit.model.text.vocabulary import PADDING, UNKNOWN, Vocabulary, with_zeros
-from hvpkit.model.text.word_vectors import WordVectors, read_vectors
+from hvpkit.model.text.input_layout import build_inputs
+from hvpkit.model.text.vocabulary import PADDING, UNKNOWN, Vocabulary, replace_digits
+from hvpkit.model.text.word_vectors import WordVectors, load_vectors
 from hvpkit.types import Example
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ FILE = "words.json"
 
 
 @dataclass(frozen=True)
-class WordOptions:
+class WordEmbeddingConfig:
     """Width of a vector; a file of vectors and how many of its first words are known beyond those of the training text; the chance that a
     word seen once is hidden in training; whether digits are read as 0."""
 
@@ -42,11 +42,11 @@ class WordEmbedding(nn.Embedding):
     (Lample et al. 2016).
     """
 
-    def __init__(self, vocabulary: Vocabulary, options: WordOptions, vectors: WordVectors | None = None) -> None:
+    def __init__(self, vocabulary: Vocabulary, options: WordEmbeddingConfig, vectors: WordVectors | None = None) -> None:
         super().__init__(vocabulary.size, options.width, padding_idx=PADDING)
         self.vocabulary, self.singleton_unk = vocabulary, options.singleton_unk
         self.coverage: Message | None = None
-        uniform(self)
+        init_uniform(self)
         if vectors is not None:
             self._take(vectors)
 
@@ -59,7 +59,7 @@ class WordEmbedding(nn.Embedding):
     @torch.no_grad()
     def _take(self, vectors: WordVectors) -> None:
         for number, word in enumerate(self.vocabulary.items, UNKNOWN + 1):
-            vector = vectors.of(word)
+            vector = vectors.vector(word)
             if vector is not None:
                 self.weight[number] = torch.from_numpy(vector)
 
@@ -68,30 +68,30 @@ class WordEmbedding(nn.Embedding):
 
         Raises DataError when they do not fit.
         """
-        layout = lay_out([[self.vocabulary.id_of(word)] for word in example.words], example, max_length, None)
+        layout = build_inputs([[self.vocabulary.index(word)] for word in example.words], example, max_length, None)
         return EncodedText(
             features={"words": torch.tensor(layout.ids)},
             word_starts=torch.tensor(layout.word_starts),
             word_of=torch.tensor(layout.word_of),
             words_cut=layout.words_cut,
             first_word=layout.first_word,
-            head_start=layout.head_start,
-            tail_start=layout.tail_start,
+            head_position=layout.head_position,
+            tail_position=layout.tail_position,
         )
 
     def forward(self, ids: Tensor) -> Tensor:
         """Look up ids [B, T]: [B, T, d]."""
         if self.training and self.singleton_unk:
-            hidden = (ids >= self.vocabulary.first_rare) & (torch.rand(ids.shape, device=ids.device) < self.singleton_unk)
+            hidden = (ids >= self.vocabulary.first_singleton) & (torch.rand(ids.shape, device=ids.device) < self.singleton_unk)
             ids = ids.masked_fill(hidden, UNKNOWN)
         return super().forward(ids)
 
     def save(self, folder: Path) -> None:
-        """Write the vocabulary for `open_words`."""
+        """Write the vocabulary for `build_word_embedding`."""
         self.vocabulary.save(folder / FILE)
 
 
-def uniform(embedding: nn.Embedding) -> nn.Embedding:
+def init_uniform(embedding: nn.Embedding) -> nn.Embedding:
     """Draw vectors from ±sqrt(3/d), padding's 0 (Ma & Hovy 2016, section 3.1 - recalled, not verified)."""
     bound = math.sqrt(3 / embedding.embedding_dim)
     nn.init.uniform_(embedding.weight, -bound, bound)
@@ -100,21 +100,21 @@ def uniform(embedding: nn.Embedding) -> nn.Embedding:
     return embedding
 
 
-def open_words(context: TextContext, options: WordOptions) -> WordEmbedding:
+def build_word_embedding(context: TextContext, options: WordEmbeddingConfig) -> WordEmbedding:
     """Learn the vocabulary of the training text, and take the vectors of a file if there is one; or read what a saved model knew.
 
     The coverage of a file is logged. Raises ComponentError when there is no training text, ModelFolderError for what cannot be read.
     """
     if context.folder is not None:
-        return WordEmbedding(Vocabulary.open(context.folder / FILE), options)
-    counts = Counter(with_zeros(word) if options.zeros else word for example in context.examples for word in example.words)
+        return WordEmbedding(Vocabulary.load(context.folder / FILE), options)
+    counts = Counter(replace_digits(word) if options.zeros else word for example in context.examples for word in example.words)
     if not counts:
         raise ComponentError("vocabulary-without-examples", encoder="a text encoder with a vocabulary of its own")
-    vocabulary = Vocabulary.learn(counts, zeros=options.zeros)
+    vocabulary = Vocabulary.from_examples(counts, zeros=options.zeros)
     if options.file is None:
         return WordEmbedding(vocabulary, options)
-    vectors = read_vectors(options.file, width=options.width, words=vocabulary.items, first=options.file_words)
-    embedding = WordEmbedding(vocabulary.and_also(vectors.rows), options, vectors)
+    vectors = load_vectors(options.file, width=options.width, words=vocabulary.items, first=options.file_words)
+    embedding = WordEmbedding(vocabulary.extend(vectors.rows), options, vectors)
     embedding.coverage = vectors.coverage(counts)
     log.info(embedding.coverage)
     return embedding

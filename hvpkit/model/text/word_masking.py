@@ -1,4 +1,4 @@
-"""Hiding words in training, so that an encoder learns from what stands around them, and looks at pictures (our own)."""
+"""Hiding words in training, so that an encoder learns from what stands around them, and looks at images (our own)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hvpkit.interfaces import TextBatch
 
 
 @dataclass(frozen=True)
-class Hiding:
+class WordMaskingConfig:
     """The shares of names to disguise and of words to mask."""
 
     disguised: float
     masked: float
 
 
-class HiddenWords(nn.Module):
+class WordMasking(nn.Module):
     """Disguises names and masks words of a text, in training alone.
 
     A share of the words with a capital, which are mostly names, is disguised: each piece becomes a random one of its kind, as in a name
@@ -32,7 +32,7 @@ class HiddenWords(nn.Module):
     is_capital: Tensor
     is_inside: Tensor
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, shares: Hiding) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, shares: WordMaskingConfig) -> None:
         super().__init__()
         self.shares, self.mask = shares, int(tokenizer.mask_token_id)
         pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
@@ -44,9 +44,9 @@ class HiddenWords(nn.Module):
 
     def forward(self, text: TextBatch) -> TextBatch:
         """Give the text with its pieces hidden, in training; otherwise as it is."""
-        return replace(text, features={**text.features, "input_ids": self.hidden(text)}) if self.training else text
+        return replace(text, features={**text.features, "input_ids": self.mask_ids(text)}) if self.training else text
 
-    def hidden(self, text: TextBatch) -> Tensor:
+    def mask_ids(self, text: TextBatch) -> Tensor:
         """Give the pieces [B, T] with names disguised and words masked."""
         ids = text.features["input_ids"]
         chance = torch.rand(2, *text.word_starts.shape, device=ids.device)  # [2, B, n]

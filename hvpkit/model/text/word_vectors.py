@@ -21,14 +21,14 @@ class WordVectors:
     file: Path
     rows: Mapping[str, NDArray[numpy.float32]]
 
-    def of(self, word: str) -> NDArray[numpy.float32] | None:
+    def vector(self, word: str) -> NDArray[numpy.float32] | None:
         """Give a word's vector: as it is written, else in lower case, else none (our own rule)."""
         found = self.rows.get(word)
         return self.rows.get(word.lower()) if found is None else found
 
     def coverage(self, counts: Counter[str]) -> Message:
         """Say how many of the counted words, at least one, have a vector."""
-        exact, found = sum(word in self.rows for word in counts), [word for word in counts if self.of(word) is not None]
+        exact, found = sum(word in self.rows for word in counts), [word for word in counts if self.vector(word) is not None]
         running = sum(counts[word] for word in found) / sum(counts.values())
         return Message(
             "word-vectors-coverage",
@@ -42,7 +42,7 @@ class WordVectors:
         )
 
 
-def read_vectors(file: Path, *, width: int, words: Iterable[str], first: int) -> WordVectors:
+def load_vectors(file: Path, *, width: int, words: Iterable[str], first: int) -> WordVectors:
     """Read the vectors of `words` (also in lower case) and of the file's `first` words; a line that counts words and numbers is skipped.
 
     Raises ModelFolderError, with the line, for a file that is absent or holds something else than a word and `width` numbers a line.

@@ -1,15 +1,15 @@
-"""Visual backbones, projectors, and the tower that makes pyramids of pictures."""
+"""Visual backbones, projectors, and the tower that makes pyramids of images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from hvpkit.config.option_types import Count
+from hvpkit.config.option_types import PositiveInt
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
-    from hvpkit.interfaces import PrefixShape, Projector, VisionContext, VisualBackbone
+    from hvpkit.interfaces import PrefixConfig, Projector, VisionContext, VisualBackbone
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 CONVNEXTS = ("convnext-tiny", "convnext-small", "convnext-base", "convnext-large")
@@ -34,13 +34,13 @@ def register_projectors(register: Register) -> None:
 
 def _torchvision(name: str) -> Callable[..., VisualBackbone]:
     def build(context: VisionContext, *, weights: str = "imagenet", resize: Literal["whole", "centre-crop"] = "whole") -> VisualBackbone:
-        from hvpkit.model.vision.torchvision_backbone import open_torchvision
+        from hvpkit.model.vision.torchvision_backbone import load_torchvision_backbone
 
-        return open_torchvision(name, context, weights=weights, resize=resize)
+        return load_torchvision_backbone(name, context, weights=weights, resize=resize)
 
     build.__doc__ = (
         f"torchvision's {name}; weights `imagenet`, `random`, or a state dict's file.\n\n"
-        "`resize: centre-crop` shows the middle of a picture whose shorter side was rescaled (release of Chen et al. 2022)."
+        "`resize: centre-crop` shows the middle of an image whose shorter side was rescaled (release of Chen et al. 2022)."
     )
     return build
 
@@ -50,33 +50,33 @@ def hugging_face(context: VisionContext, *, weights: str, name: str | None = Non
 
     `weights` is the id or folder, or `random` for the architecture of `name` alone.
     """
-    from hvpkit.model.vision.hugging_face_backbone import open_hugging_face
+    from hvpkit.model.vision.hugging_face_backbone import load_hugging_face_backbone
 
-    return open_hugging_face(context, weights=weights, name=name)
+    return load_hugging_face_backbone(context, weights=weights, name=name)
 
 
-def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: Count = 16) -> VisualBackbone:
+def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: PositiveInt = 16) -> VisualBackbone:
     """A small convolutional pyramid with random weights, to be trained with the rest (our own; offline)."""
     from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
 
     return CnnFromScratch(context, width)
 
 
-def scattering(context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: Count = 8) -> VisualBackbone:
-    """A pyramid of wavelets that are fixed and know nothing of any picture (Bruna and Mallat 2013; offline)."""
+def scattering(context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: PositiveInt = 8) -> VisualBackbone:
+    """A pyramid of wavelets that are fixed and know nothing of any image (Bruna and Mallat 2013; offline)."""
     from hvpkit.model.vision.scattering import Scattering
 
     return Scattering(context, orientations)
 
 
-def stages(shape: PrefixShape) -> Projector:
+def stages(shape: PrefixConfig) -> Projector:
     """A 1x1 convolution of its own for each level of the pyramid (Chen et al. 2022, eq. 2)."""
-    from hvpkit.model.projectors.per_level import StagesProjector
+    from hvpkit.model.projectors.per_level import PerLevelProjector
 
-    return StagesProjector(shape)
+    return PerLevelProjector(shape)
 
 
-def joint(shape: PrefixShape, *, hidden: Count = 800) -> Projector:
+def joint(shape: PrefixConfig, *, hidden: PositiveInt = 800) -> Projector:
     """One MLP over all stages, its output's slices taken as levels that are keys and values (release of Chen et al. 2022)."""
     from hvpkit.model.projectors.joint import JointProjector
 

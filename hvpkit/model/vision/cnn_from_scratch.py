@@ -15,23 +15,23 @@ LEVELS = 4
 class CnnFromScratch(VisualBackbone):
     """Four stages of 3x3 convolutions, each half as large and twice as wide as the one before; random weights.
 
-    A batch norm follows each ReLU, so that a level is zero on average: once pooled it tells pictures apart from the first step on, instead
+    A batch norm follows each ReLU, so that a level is zero on average: once pooled it tells images apart from the first step on, instead
     of saying the same of all of them.
     """
 
     def __init__(self, context: VisionContext, width: int) -> None:
         super().__init__()
         self.side = context.size or SIDE
-        self.ample = 2 * self.side
+        self.min_decode_size = 2 * self.side
         widths = [width * 2**i for i in range(LEVELS)]
         self.levels = tuple(LevelInfo(channels, 2 ** (i + 1)) for i, channels in enumerate(widths))
         stages = [_block(3, width, 2)]
         stages += [nn.Sequential(_block(before, 2 * before, 2), _block(2 * before, 2 * before, 1)) for before in widths[:-1]]
         self.stages = nn.ModuleList(stages)
 
-    def transform(self, picture: Image.Image) -> Tensor:
+    def transform(self, image: Image.Image) -> Tensor:
         """Rescale and normalise: [3, side, side]."""
-        return to_pixels(picture, self.side)
+        return to_pixels(image, self.side)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Map [K, 3, side, side] to four maps, fine to coarse."""

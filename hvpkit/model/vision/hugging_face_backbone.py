@@ -15,25 +15,25 @@ from hvpkit.errors import ModelFolderError
 from hvpkit.interfaces import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.messages import Message
 from hvpkit.model.vision.transforms import IMAGENET_MEAN, IMAGENET_STD, to_pixels
-from hvpkit.utils.hub import open_pretrained, require_weights
+from hvpkit.utils.hub import load_pretrained, require_weights
 
 SIDE = 224
 NORMALISATION = "normalisation.json"
 
 
-def open_hugging_face(context: VisionContext, *, weights: str, name: str | None) -> HuggingFaceBackbone:
+def load_hugging_face_backbone(context: VisionContext, *, weights: str, name: str | None) -> HuggingFaceBackbone:
     """Open a backbone by hub id or folder with all its stages; `weights: random` builds `name`'s architecture.
 
     Raises ModelFolderError when it cannot be found or has no backbone form.
     """
     if context.folder is not None:
-        return open_pretrained(
+        return load_pretrained(
             str(context.folder), "visual backbone", "vision.weights", lambda where, local: _open(where, local, True, context.size)
         )
     random, place = weights == "random", name or weights
     if place in {"random", "imagenet"}:
         raise ModelFolderError("hugging-face-without-weights")
-    return open_pretrained(place, "visual backbone", "vision.weights", lambda where, local: _open(where, local, random, context.size))
+    return load_pretrained(place, "visual backbone", "vision.weights", lambda where, local: _open(where, local, random, context.size))
 
 
 def _open(place: str, local: bool, random: bool, size: int | None) -> HuggingFaceBackbone:
@@ -75,14 +75,14 @@ class HuggingFaceBackbone(VisualBackbone):
     def __init__(self, model: PreTrainedModel, side: int, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
         super().__init__()
         self.model, self.side, self.mean, self.deviation = model, side, mean, deviation
-        self.ample = 2 * side
+        self.min_decode_size = 2 * side
         with torch.no_grad():
             maps = self.model.eval()(torch.zeros(1, 3, side, side)).feature_maps
         self.levels = tuple(LevelInfo(level.shape[1], round(side / level.shape[-1])) for level in maps)
 
-    def transform(self, picture: Image.Image) -> Tensor:
-        """Rescale the whole picture to the preprocessor's side (our own), normalise by its mean and deviation: [3, side, side]."""
-        return to_pixels(picture, self.side, self.mean, self.deviation)
+    def transform(self, image: Image.Image) -> Tensor:
+        """Rescale the whole image to the preprocessor's side (our own), normalise by its mean and deviation: [3, side, side]."""
+        return to_pixels(image, self.side, self.mean, self.deviation)
 
     def save(self, folder: Path) -> None:
         """Write the architecture and the normalisation."""

@@ -1,4 +1,4 @@
-"""A pyramid of wavelets: fixed filters that tell textures, shapes and colours of small pictures apart without having seen any."""
+"""A pyramid of wavelets: fixed filters that tell textures, shapes and colours of small images apart without having seen any."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ STRIDE = 2 ** (LEVELS + 1)
 KERNEL = 7
 HUES = 12
 OPPONENTS = ((1 / 3, 1 / 3, 1 / 3), (1.0, -1.0, 0.0), (0.5, 0.5, -1.0))  # grey, red-green, yellow-blue
-CALIBRATION = 48  # pictures
+CALIBRATION = 48  # images
 
 
 class Scattering(VisualBackbone):
     """The scattering transform of two orders (Bruna and Mallat 2013, "Invariant scattering convolution networks"), one level a scale.
 
     A level holds the local mean strength of `orientations` wavelets at its scale in three colours, and of those of the next scale within
-    the grey ones; the finest one also the colours themselves. Strengths are logarithms; all are standardised by what pictures of dead
+    the grey ones; the finest one also the colours themselves. Strengths are logarithms; all are standardised by what images of dead
     leaves give (Lee, Mumford and Huang 2001, "Occlusion models for natural images"), so nothing is learnt from data. The wavelets are
-    parameters, for those who want to train them. Raises ComponentError for pictures whose side is no multiple of 32.
+    parameters, for those who want to train them. Raises ComponentError for images whose side is no multiple of 32.
     """
 
     opponents: Tensor
@@ -50,15 +50,15 @@ class Scattering(VisualBackbone):
         if context.folder is None:
             self._calibrate()
 
-    def transform(self, picture: Image.Image) -> Tensor:
+    def transform(self, image: Image.Image) -> Tensor:
         """Rescale to values in 0..1: [3, side, side]."""
-        return to_pixels(picture, self.side, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        return to_pixels(image, self.side, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Map [K, 3, side, side] to four maps [K, C_i, side / 32, side / 32], of the finest wavelets first."""
         return [(level - self.get_buffer(f"mean_{i}")) / self.get_buffer(f"deviation_{i}") for i, level in enumerate(self._raw(pixels))]
 
-    def remarks(self) -> list[str]:
+    def provenance_notes(self) -> list[str]:
         """Say that nothing was learnt, if so."""
         return [] if self.wavelets.requires_grad else [Message("wavelets-untrained")]
 
@@ -76,9 +76,9 @@ class Scattering(VisualBackbone):
     def _strength(self, maps: Tensor) -> Tensor:
         """Give the modulus of each wavelet's answer to each map: [K, C, s, s] to [K, C * orientations, s, s]."""
         edge = KERNEL // 2
-        pictures, channels, height, width = maps.shape
+        images, channels, height, width = maps.shape
         answers = conv2d(pad(maps.reshape(-1, 1, height, width), [edge] * 4, mode="replicate"), self.wavelets)
-        power = answers.square().reshape(pictures, channels * self.orientations, 2, height, width).sum(2)
+        power = answers.square().reshape(images, channels * self.orientations, 2, height, width).sum(2)
         return (power + 1e-8).sqrt()  # the root's slope at 0 is endless
 
     @torch.no_grad()
@@ -118,10 +118,10 @@ def _hues(pixels: Tensor) -> Tensor:
 
 
 def dead_leaves(side: int, chance: Random) -> Image.Image:
-    """Draw discs of all sizes and colours over each other, a simple model of what natural pictures have in common."""
-    picture = Image.new("RGB", (side, side), tuple(chance.randrange(256) for _ in range(3)))
-    draw = ImageDraw.Draw(picture)
+    """Draw discs of all sizes and colours over each other, a simple model of what natural images have in common."""
+    image = Image.new("RGB", (side, side), tuple(chance.randrange(256) for _ in range(3)))
+    draw = ImageDraw.Draw(image)
     for _ in range(150):
         x, y, radius = chance.uniform(0, side), chance.uniform(0, side), side * 0.03 / max(chance.random(), 0.06)
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), tuple(chance.randrange(256) for _ in range(3)))
-    return picture
+    return image

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from hvpkit.errors import ModelFolderError, choices
+from hvpkit.errors import ModelFolderError, did_you_mean
 from hvpkit.interfaces import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.messages import Message
-from hvpkit.model.vision.transforms import centre, to_pixels
+from hvpkit.model.vision.transforms import center_crop, to_pixels
 from hvpkit.utils.hub import TIMEOUT_SECONDS
 
 SIDE = 224
@@ -26,7 +26,7 @@ CONVNEXT_STAGES = {"features.1": 4, "features.3": 8, "features.5": 16, "features
 VGG_STAGES = {"features.9": 4, "features.16": 8, "features.23": 16, "features.30": 32}  # the max-pools after blocks 2 to 5
 
 
-def open_torchvision(name: str, context: VisionContext, *, weights: str, resize: str = "whole") -> TorchvisionBackbone:
+def load_torchvision_backbone(name: str, context: VisionContext, *, weights: str, resize: str = "whole") -> TorchvisionBackbone:
     """Build a backbone with `imagenet` weights, `random` ones, or those of a state dict's file (.pth, .safetensors).
 
     Raises ModelFolderError when the weights cannot be had or do not fit.
@@ -65,7 +65,7 @@ def _load(model: nn.Module, file: Path, name: str) -> None:
     if file.is_dir():
         raise ModelFolderError("backbone-weights-folder", folder=file, backbone=name)
     if not file.is_file():
-        raise ModelFolderError("backbone-weights-missing", file=file, hint=choices(str(file), ["imagenet", "random"]), backbone=name)
+        raise ModelFolderError("backbone-weights-missing", file=file, hint=did_you_mean(str(file), ["imagenet", "random"]), backbone=name)
     state = read_state_dict(file)
     expected = model.state_dict()
     missing = [key for key in expected if key not in state and not key.startswith(("fc.", "classifier.")) and "num_batches" not in key]
@@ -119,14 +119,14 @@ class TorchvisionBackbone(VisualBackbone):
         names = {node: str(i) for i, node in enumerate(stages)}
         self.body = create_feature_extractor(model, return_nodes=names)
         self.side, self.centred = side, centred
-        self.ample = None if centred else 2 * side  # the release decodes pictures in full
+        self.min_decode_size = None if centred else 2 * side  # the release decodes images in full
         with torch.no_grad():
             maps = self.body.eval()(torch.zeros(1, 3, 64, 64))
         self.levels = tuple(LevelInfo(maps[str(i)].shape[1], stride) for i, stride in enumerate(stages.values()))
 
-    def transform(self, picture: Image.Image) -> Tensor:
+    def transform(self, image: Image.Image) -> Tensor:
         """Rescale and normalise as ImageNet models expect: [3, side, side]."""
-        return to_pixels(centre(picture, self.side) if self.centred else picture, self.side)
+        return to_pixels(center_crop(image, self.side) if self.centred else image, self.side)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Map [K, 3, side, side] to one map a stage, fine to coarse."""

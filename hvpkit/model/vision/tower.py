@@ -1,4 +1,4 @@
-"""The visual tower: pictures to a pyramid on one grid (Chen et al. 2022, eq. 1)."""
+"""The visual tower: images to a pyramid on one grid (Chen et al. 2022, eq. 1)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from hvpkit.errors import ComponentError
-from hvpkit.images.regions import View
-from hvpkit.interfaces import Pictures, Visual, VisualBackbone
+from hvpkit.images.regions import ImageRegion
+from hvpkit.interfaces import ImageBatch, Visual, VisualBackbone
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class TowerOptions:
     """How a tower differs from the paper's, as the release of Chen et al. 2022 does.
 
     `pooling: floor` pools with kernel = stride = side // grid, which leaves cells at the edge out where that does not come out even.
-    `missing: zeros` shows zeros (the mean picture) in place of missing pictures where an example has any picture, instead of masking them.
+    `missing: zeros` shows zeros (the mean image) in place of missing images where an example has any image, instead of masking them.
     `drifting` lets the running statistics of a frozen backbone go on in training.
     """
 
     pooling: Literal["adaptive", "floor"] = "adaptive"
     missing: Literal["mask", "zeros"] = "mask"
-    drifting: bool = False
+    update_batchnorm_stats: bool = False
 
 
 class VisualTower(nn.Module):
@@ -42,28 +42,28 @@ class VisualTower(nn.Module):
         self.train()
 
     @property
-    def constant(self) -> bool:
-        """Say whether a picture's pyramid stays the same in training, so that it can be kept."""
-        return self.frozen and not self.options.drifting
+    def is_frozen(self) -> bool:
+        """Say whether an image's pyramid stays the same in training, so that it can be kept."""
+        return self.frozen and not self.options.update_batchnorm_stats
 
     @property
     def device(self) -> torch.device:
         """Say where its weights are; the CPU where it has none."""
         return next((tensor.device for tensor in chain(self.parameters(), self.buffers())), torch.device("cpu"))
 
-    def forward(self, pictures: Pictures) -> Visual:
-        """Give C levels [B, V, C_i, P], zero where a picture is missing."""
+    def forward(self, images: ImageBatch) -> Visual:
+        """Give C levels [B, V, C_i, P], zero where an image is missing."""
         zeros = self.options.missing == "zeros"
-        if zeros and pictures.features is None:
-            pictures = self._with_blanks(pictures)
-        levels = pictures.features or self.pyramid(pictures.pixels)
-        visual = Visual(spread(levels, pictures.mask), pictures)
-        return self._with_blank_levels(visual) if zeros and pictures.features is not None else visual
+        if zeros and images.features is None:
+            images = self._zero_fill_missing(images)
+        levels = images.features or self.pyramid(images.pixels)
+        visual = Visual(scatter_by_mask(levels, images.mask), images)
+        return self._with_blank_levels(visual) if zeros and images.features is not None else visual
 
     def pyramid(self, pixels: Tensor | None) -> tuple[Tensor, ...]:
         """Map pixels [K, 3, side, side] to C pooled levels [K, C_i, P]; raises ComponentError for a map of too few cells."""
         if pixels is None:
-            raise ValueError("pictures hold neither pixels nor features")
+            raise ValueError("images hold neither pixels nor features")
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return tuple(level if level.dim() == 3 else self._pooled(level).flatten(2) for level in self.backbone(pixels))
 
@@ -75,26 +75,26 @@ class VisualTower(nn.Module):
             raise ComponentError("grid-too-fine", grid=self.grid, height=level.shape[2], width=level.shape[3])
         return avg_pool2d(level, (height, width))[:, :, : self.grid, : self.grid]
 
-    def _with_blanks(self, pictures: Pictures) -> Pictures:
-        """Put zeros in the place of missing pictures in rows that have any."""
-        filled = _filled(pictures.mask)
-        pixels = None if pictures.pixels is None else spread([pictures.pixels], pictures.mask)[0][filled]
-        return replace(pictures, mask=filled, pixels=pixels)
+    def _zero_fill_missing(self, images: ImageBatch) -> ImageBatch:
+        """Put zeros in the place of missing images in rows that have any."""
+        filled = _filled(images.mask)
+        pixels = None if images.pixels is None else scatter_by_mask([images.pixels], images.mask)[0][filled]
+        return replace(images, mask=filled, pixels=pixels)
 
     def _with_blank_levels(self, visual: Visual) -> Visual:
-        """Put what the network makes of zeros in the place of missing pictures in rows that have any."""
+        """Put what the network makes of zeros in the place of missing images in rows that have any."""
         mask, filled = visual.mask, _filled(visual.mask)
         pairs = zip(visual.levels, self._blank(visual.levels[0].device), strict=True)
         levels = (torch.where(_over(mask, own), level, own * _over(filled, own)) for level, own in pairs)
-        return Visual(tuple(levels), replace(visual.pictures, mask=filled))
+        return Visual(tuple(levels), replace(visual.images, mask=filled))
 
     def _blank(self, device: torch.device) -> tuple[Tensor, ...]:
-        """Give the pyramid of zeros, which is kept as those of pictures are where they are: in float32."""
+        """Give the pyramid of zeros, which is kept as those of images are where they are: in float32."""
         if device not in self._blanks:
             learns = torch.is_grad_enabled()
             with torch.inference_mode(False), torch.set_grad_enabled(learns), torch.autocast(device.type, enabled=False):
                 blank = self.pyramid(torch.zeros(1, *self.transform(Image.new("RGB", (8, 8))).shape, device=device))
-            if not self.constant:
+            if not self.is_frozen:
                 return blank
             self._blanks[device] = blank
         return self._blanks[device]
@@ -103,22 +103,22 @@ class VisualTower(nn.Module):
         super()._load_from_state_dict(*given)
         self._blanks.clear()
 
-    def look(self, view: View) -> Tensor:
-        """Decode a view to the backbone's pixels [3, side, side]; raises PictureError."""
-        return self.transform(view.open(self.backbone.ample))
+    def load_pixels(self, view: ImageRegion) -> Tensor:
+        """Decode a view to the backbone's pixels [3, side, side]; raises ImageError."""
+        return self.transform(view.open(self.backbone.min_decode_size))
 
-    def transform(self, picture: Image.Image) -> Tensor:
-        """Turn an upright RGB picture into the backbone's pixels [3, side, side]."""
-        return self.backbone.transform(picture)
+    def transform(self, image: Image.Image) -> Tensor:
+        """Turn an upright RGB image into the backbone's pixels [3, side, side]."""
+        return self.backbone.transform(image)
 
     def train(self, mode: bool = True) -> VisualTower:
         """Enter training mode, except for a frozen backbone: its running statistics must not drift."""
-        super().train(mode and not self.constant)
+        super().train(mode and not self.is_frozen)
         return self
 
 
-def spread(levels: Sequence[Tensor], mask: Tensor) -> tuple[Tensor, ...]:
-    """Put the K existing pictures' rows [K, ...] of each level at their places in [B, V, ...]; rows after them are not read.
+def scatter_by_mask(levels: Sequence[Tensor], mask: Tensor) -> tuple[Tensor, ...]:
+    """Put the K existing images' rows [K, ...] of each level at their places in [B, V, ...]; rows after them are not read.
 
     A GPU is not asked how many there are: that would be to wait for it.
     """
@@ -128,7 +128,7 @@ def spread(levels: Sequence[Tensor], mask: Tensor) -> tuple[Tensor, ...]:
 
 
 def _filled(mask: Tensor) -> Tensor:
-    """Give [B, V]: whole rows of those that have any picture."""
+    """Give [B, V]: whole rows of those that have any image."""
     return mask.any(1, keepdim=True).expand_as(mask)
 
 

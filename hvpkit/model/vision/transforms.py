@@ -1,4 +1,4 @@
-"""From an upright RGB picture to a backbone's pixels."""
+"""From an upright RGB image to a backbone's pixels."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def centre(picture: Image.Image, side: int) -> Image.Image:
+def center_crop(image: Image.Image, side: int) -> Image.Image:
     """Rescale the shorter side to 8/7 of `side`, and cut `side` x `side` out of the middle: 256 and 224 for ImageNet's classifiers."""
-    whole = functional.resize(picture, [side * 8 // 7], antialias=True)
+    whole = functional.resize(image, [side * 8 // 7], antialias=True)
     cut: Image.Image = functional.center_crop(whole, [side, side])
     return cut
 
 
 def to_pixels(
-    picture: Image.Image, side: int, mean: tuple[float, ...] = IMAGENET_MEAN, deviation: tuple[float, ...] = IMAGENET_STD
+    image: Image.Image, side: int, mean: tuple[float, ...] = IMAGENET_MEAN, deviation: tuple[float, ...] = IMAGENET_STD
 ) -> Tensor:
-    """Rescale to `side` x `side` (the whole picture, not a part: paper, section 3.1) and normalise: [3, side, side]."""
-    resized = picture.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    """Rescale to `side` x `side` (the whole image, not a part: paper, section 3.1) and normalise: [3, side, side]."""
+    resized = image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
     pixels: Tensor = functional.to_dtype(functional.pil_to_tensor(resized), scale=True)
     normalised: Tensor = functional.normalize(pixels, list(mean), list(deviation))
     return normalised

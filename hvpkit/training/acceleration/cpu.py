@@ -15,7 +15,7 @@ FREED = 2**31 - 1  # bytes that may lie free at the end of the heap
 BLOCK = 32 * 2**20  # bytes; larger blocks are given back at once, as always
 
 
-def keep_freed_memory() -> None:
+def retain_freed_memory() -> None:
     """Let the C library keep what a step frees for the next step, which else fetches it again page by page; glibc alone can."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -24,7 +24,7 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def products_by_onednn() -> Iterator[None]:
+def onednn_matmul() -> Iterator[None]:
     """Have oneDNN multiply float32 matrices, on processors where it does so in full precision; elsewhere nothing changes.
 
     torch leaves float32 products to MKL unless they may be taken in bfloat16. Without AMX, oneDNN has no such kernels: allowed bfloat16,

@@ -24,12 +24,12 @@ from hvpkit.training.acceleration.working_copies import Maps, WorkingCopies, map
 
 Step = Callable[[Batch], Tensor]
 Shapes = tuple[tuple[torch.Size, torch.dtype], ...]
-MOST = 64  # shapes that are recorded: a recording keeps some megabytes of kernels, activations are shared
-CHANCES = 16  # steps that may turn out not to be recordable before no further one is looked at
+MAX_GRAPHS = 64  # shapes that are recorded: a recording keeps some megabytes of kernels, activations are shared
+MAX_FAILED_CAPTURES = 16  # steps that may turn out not to be recordable before no further one is looked at
 
 
 @dataclass(frozen=True)
-class Recording:
+class CapturedStep:
     """A step's kernels: they read `batch`, which lies in `block`, fill the gradients of `reached`, and write the loss and their norm."""
 
     batch: Batch
@@ -37,11 +37,11 @@ class Recording:
     graph: torch.cuda.CUDAGraph
     loss: Tensor
     norm: Tensor
-    reached: Sequence[nn.Parameter]
+    used_parameters: Sequence[nn.Parameter]
 
     def replay(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Give loss and norm for a batch of the same shapes."""
-        block = batch.block()
+        block = batch.storage()
         pairs = zip(self.batch.tensors(), batch.tensors(), strict=True) if block is None else [(self.block, block)]
         for own, other in pairs:
             own.copy_(other, non_blocking=True)
@@ -50,33 +50,33 @@ class Recording:
 
 
 @dataclass
-class Seen:
+class ProbeResult:
     """What a step as usual showed: which parameters it gives gradients to, which maps it does in bfloat16, whether it can be recorded.
 
     One that waits for the GPU or draws random numbers elsewhere cannot: a recording would repeat what came out once.
     """
 
-    reached: Sequence[nn.Parameter] = ()
+    used_parameters: Sequence[nn.Parameter] = ()
     narrow: Sequence[Maps] = ()
     recordable: bool = False
 
 
-class StepGraphs:
+class CudaGraphRunner:
     """Does the steps of a model on a GPU; a shape of batch is looked at when it is met first, and recorded when it comes again."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self.recordings: dict[Shapes, Recording] = {}
+        self.recordings: dict[Shapes, CapturedStep] = {}
         self._gradients = {p: torch.zeros_like(p) for p in model.parameters() if p.requires_grad}  # all steps fill these
         self._copies = WorkingCopies()
         self._block = torch.empty(0, dtype=torch.uint8, device=next(model.parameters()).device)  # recordings read their batches here
-        self._seen: dict[Shapes, Seen] = {}
+        self._seen: dict[Shapes, ProbeResult] = {}
         self._pool = torch.cuda.graph_pool_handle()
-        self._chances = CHANCES
+        self._chances = MAX_FAILED_CAPTURES
         self._told: dict[Any, int] = {}
 
     @property
-    def useless(self) -> bool:
+    def is_disabled(self) -> bool:
         """Say whether nothing is recorded and nothing will be."""
         return not self._chances and not self.recordings
 
@@ -88,11 +88,11 @@ class StepGraphs:
         shapes = tuple((tensor.shape, tensor.dtype) for tensor in batch.tensors())
         if shapes in self._seen and self._chances:
             self.recordings[shapes] = self._record(batch, step, self._seen.pop(shapes))
-            self._chances = 0 if len(self.recordings) == MOST else self._chances
+            self._chances = 0 if len(self.recordings) == MAX_GRAPHS else self._chances
         if shapes not in self.recordings:
             return self._first(batch, step, shapes) if self._chances else self._as_usual(batch, step)
         recording = self.recordings[shapes]
-        self._lay_out(recording.reached)
+        self._lay_out(recording.used_parameters)
         return recording.replay(batch)
 
     def forget(self, set_to_none: bool = True) -> None:
@@ -118,35 +118,35 @@ class StepGraphs:
                 before.put_back()  # what one product gives several maps lies apart, which not every model takes
                 seen.narrow = [(each,) for maps in seen.narrow for each in maps]
                 loss, norm = self._as_recorded(batch, step, seen)
-        self._lay_out(seen.reached)
+        self._lay_out(seen.used_parameters)
         return loss, norm
 
-    def _as_usual(self, batch: Batch, step: Step, seen: Seen | None = None) -> tuple[Tensor, Tensor]:
+    def _as_usual(self, batch: Batch, step: Step, seen: ProbeResult | None = None) -> tuple[Tensor, Tensor]:
         self._lay_out(self._gradients)
         torch._foreach_zero_([*self._gradients.values()])
         with _reached(self._gradients) as reached:
             loss = step(batch)
         self._lay_out(reached)
         if seen is not None:
-            seen.reached = reached
+            seen.used_parameters = reached
         return loss, get_total_norm([self._gradients[parameter] for parameter in reached])
 
-    def _as_recorded(self, batch: Batch, step: Step, seen: Seen) -> tuple[Tensor, Tensor]:
+    def _as_recorded(self, batch: Batch, step: Step, seen: ProbeResult) -> tuple[Tensor, Tensor]:
         self._copies.prepare(seen.narrow)
         self.forget()
         with self._copies.in_place(seen.narrow) as gradient_of:
             loss = step(batch)
-            pairs = [(self._gradients[parameter], gradient_of(parameter)) for parameter in seen.reached]
+            pairs = [(self._gradients[parameter], gradient_of(parameter)) for parameter in seen.used_parameters]
             for dtype in {given.dtype for _, given in pairs}:  # where they differ, torch goes from tensor to tensor
                 alike = [pair for pair in pairs if pair[1].dtype == dtype]
                 torch._foreach_copy_([own for own, _ in alike], [given for _, given in alike])
             return loss, get_total_norm([own for own, _ in pairs])
 
-    def _record(self, batch: Batch, step: Step, seen: Seen) -> Recording:
-        ours, graph = batch.packed(self._room), torch.cuda.CUDAGraph()
+    def _record(self, batch: Batch, step: Step, seen: ProbeResult) -> CapturedStep:
+        ours, graph = batch.consolidate(self._room), torch.cuda.CUDAGraph()
         with _refusals(), torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             loss, norm = self._as_recorded(ours, step, seen)
-        return Recording(ours, self._block[: batch.bytes_in_block()], graph, loss, norm, seen.reached)
+        return CapturedStep(ours, self._block[: batch.storage_size()], graph, loss, norm, seen.used_parameters)
 
     def _room(self, size: int) -> Tensor:
         if size > len(self._block):
@@ -202,9 +202,9 @@ def _reached(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]
 
 
 @contextmanager
-def watched(model: nn.Module, told: dict[Any, int]) -> Iterator[Seen]:
+def watched(model: nn.Module, told: dict[Any, int]) -> Iterator[ProbeResult]:
     """Find out about the step within the block, all but what it reaches; `told` remembers which warnings were passed on."""
-    seen, drawn, mode = Seen(), _random_states(), torch.cuda.get_sync_debug_mode()
+    seen, drawn, mode = ProbeResult(), _random_states(), torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings(record=True) as heard, maps_in_bfloat16(model) as narrow:
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")

@@ -1,4 +1,4 @@
-"""A user's own JSON lines: words or characters, entities or pairs, pictures beside the data."""
+"""A user's own JSON lines: words or characters, entities or pairs, images beside the data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import tiny
 from fabricate import context, draw, kinds, some, write, write_lines
 from raising import raises
 
-from hvpkit.data.readers.jsonl import FORM, dataset_name, read_own
-from hvpkit.errors import DataError, choices
+from hvpkit.data.readers.jsonl import FORM, dataset_name, read_jsonl
+from hvpkit.errors import DataError, did_you_mean
 from hvpkit.messages import Message
 from hvpkit.records.sentence import KEYS
 from hvpkit.types import Box, Span, VisualObject
@@ -23,7 +23,7 @@ TEXT = "Ann Lee's in New York"
 
 def read(tmp_path, *records, **options):
     ask = context(write_lines(tmp_path / "mine" / "train.jsonl", records), tmp_path, **options)
-    return read_own(ask), ask.problems
+    return read_jsonl(ask), ask.issues
 
 
 def first(dataset):
@@ -46,7 +46,7 @@ def test_tokens_with_tags(tmp_path):
     assert (first.id, first.words, first.tags) == ("1", ("Ann", "sings"), ("B-PER", "O"))
     assert (second.id, second.tags) == ("2", ("O", "B-animal"))
     assert dataset.labels.names == ("O", "B-PER", "I-PER", "B-animal", "I-animal")
-    assert problems.all() == []
+    assert problems.issues() == []
 
 
 def test_text_with_entities_in_characters(tmp_path):
@@ -69,15 +69,15 @@ def test_emoji_count_as_code_points(tmp_path):
 def test_an_entity_inside_a_word_takes_the_whole_word(tmp_path):
     dataset, problems = read(tmp_path, {"text": "pro-Trump talk", "entities": [entity(4, 9)]})
     assert first(dataset).tags == ("B-PER", "O")
-    [problem] = problems.all()
-    assert (problem.kind, problem.left_out) == ("span-inside-word", False)
+    [problem] = problems.issues()
+    assert (problem.code, problem.skipped) == ("span-inside-word", False)
     assert problem.messages[0].fields == {"name": "entity 1", "text": "Trump", "widened": "pro-Trump"}
 
 
 def test_blanks_at_an_entitys_ends_do_not_matter(tmp_path):
     dataset, problems = read(tmp_path, {"text": "so Ann sings", "entities": [entity(2, 7)]})
     assert first(dataset).tags == ("O", "B-PER", "O")
-    assert problems.all() == []
+    assert problems.issues() == []
 
 
 def test_pairs_in_words(tmp_path):
@@ -86,7 +86,7 @@ def test_pairs_in_words(tmp_path):
     assert (first.head, first.tail, first.relation) == (Span(0, 1), Span(2, 3), "lives in")
     assert second.relation == "None"
     assert dataset.labels.names == ("None", "lives in")
-    assert problems.all() == []
+    assert problems.issues() == []
 
 
 def test_pairs_in_characters(tmp_path):
@@ -119,7 +119,7 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
         (
             {"token": ["x"], "tags": ["O"]},
             "no-tokens-or-text",
-            {"found": Message("record-keys-unknown", keys=["token", "tags"], key="token", hint=choices("token", KEYS))},
+            {"found": Message("record-keys-unknown", keys=["token", "tags"], key="token", hint=did_you_mean("token", KEYS))},
         ),
         ({}, "no-tokens-or-text", {"found": Message("record-empty")}),
         ({**MNER, "text": "Ann sings"}, "tokens-and-text", {}),
@@ -152,8 +152,8 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
 def test_a_bad_record_is_left_out_and_placed(tmp_path, record, code, fields):
     dataset, problems = read(tmp_path, MNER, record, {**MNER, "id": "3"})
     assert [example.id for example in dataset.splits["train"]] == ["1", "3"]
-    [problem] = problems.all()
-    assert (problem.kind, problem.left_out, problem.count) == (code, True, 1)
+    [problem] = problems.issues()
+    assert (problem.code, problem.skipped, problem.count) == (code, True, 1)
     assert problem.places == [f"{tmp_path / 'mine' / 'train.jsonl'}:2: {problem.messages[0]}"]
     assert some(problem.messages[0], fields) == fields
 
@@ -177,17 +177,17 @@ def test_a_bad_pair_is_left_out(tmp_path, change, code):
 def test_what_is_not_json_is_left_out(tmp_path):
     write(tmp_path / "mine.jsonl", f"{json.dumps(MNER)}\n{MNER!r}\n\n{json.dumps(MNER)[:-9]}")
     ask = context(tmp_path / "mine.jsonl", tmp_path)
-    assert len(read_own(ask).splits["train"]) == 1
-    assert kinds(ask.problems) == {"line-not-json": 1, "file-truncated": 1}
+    assert len(read_jsonl(ask).splits["train"]) == 1
+    assert kinds(ask.issues) == {"line-not-json": 1, "file-truncated": 1}
 
 
 def test_a_line_that_is_not_utf8_is_left_out(tmp_path):
     line = json.dumps(MNER).encode()
     write(tmp_path / "mine.jsonl", line + b"\n" + line.replace(b"Ann", b"\xc4nn") + b"\n")
     ask = context(tmp_path / "mine.jsonl", tmp_path)
-    assert len(read_own(ask).splits["train"]) == 1
-    [problem] = ask.problems.all()
-    assert (problem.kind, problem.left_out, problem.messages[0].fields) == ("line-not-utf8", True, {"byte": line.index(b"Ann") + 1})
+    assert len(read_jsonl(ask).splits["train"]) == 1
+    [problem] = ask.issues.issues()
+    assert (problem.code, problem.skipped, problem.messages[0].fields) == ("line-not-utf8", True, {"byte": line.index(b"Ann") + 1})
     assert problem.places == [f"{tmp_path / 'mine.jsonl'}:2: {problem.messages[0]}"]
 
 
@@ -211,10 +211,10 @@ def test_a_later_reading_knows_what_the_first_found_out(tmp_path):
     write_lines(tmp_path / "mine" / "train.jsonl", [MNER, MNER])
     write_lines(tmp_path / "mine" / "dev.jsonl", [MRE, MNER])
     ask = context(tmp_path / "mine", tmp_path)
-    dataset = read_own(ask)
+    dataset = read_jsonl(ask)
     for _ in range(2):
         assert [[example.id for example in split] for split in dataset.splits.values()] == [["1", "1#2"], ["1"]]
-    assert [(problem.split, problem.kind, problem.count) for problem in ask.problems.all()] == [
+    assert [(problem.split, problem.code, problem.count) for problem in ask.issues.issues()] == [
         ("train", "id-repeated", 1),
         ("dev", "record-of-other-task", 1),
     ]
@@ -225,7 +225,7 @@ def test_a_later_reading_knows_what_the_first_found_out(tmp_path):
 def test_a_folder_holds_a_file_a_split(tmp_path, dev):
     for name in ("train", dev, "test"):
         write_lines(tmp_path / "mine" / f"{name}.jsonl", [{**MNER, "id": name}])
-    dataset = read_own(context(tmp_path / "mine", tmp_path))
+    dataset = read_jsonl(context(tmp_path / "mine", tmp_path))
     assert [(split, next(iter(found)).id) for split, found in dataset.splits.items()] == [
         ("train", "train"),
         ("dev", dev),
@@ -236,7 +236,7 @@ def test_a_folder_holds_a_file_a_split(tmp_path, dev):
 def test_a_single_file_is_the_train_split_unless_it_says_otherwise(tmp_path):
     for name, split in (("tweets", "train"), ("valid", "dev"), ("test", "test")):
         write_lines(tmp_path / "mine" / f"{name}.jsonl", [MNER])
-        assert list(read_own(context(tmp_path / "mine" / f"{name}.jsonl", tmp_path)).splits) == [split]
+        assert list(read_jsonl(context(tmp_path / "mine" / f"{name}.jsonl", tmp_path)).splits) == [split]
 
 
 def test_a_dataset_is_called_after_its_folder_or_file(tmp_path):
@@ -251,24 +251,24 @@ def test_two_files_for_one_split_are_refused(tmp_path):
         write_lines(tmp_path / "mine" / f"{name}.jsonl", [MNER])
     files = {"first": tmp_path / "mine" / "dev.jsonl", "second": tmp_path / "mine" / "valid.jsonl"}
     with raises(DataError, "split-twice", **files, split="dev"):
-        read_own(context(tmp_path / "mine", tmp_path))
+        read_jsonl(context(tmp_path / "mine", tmp_path))
 
 
 def test_a_folder_of_other_files_tells_what_to_do(tmp_path):
     write(tmp_path / "mine" / "train.txt", "IMGID:1\n")
     with raises(DataError, "no-split-files", folder=tmp_path / "mine"):
-        read_own(context(tmp_path / "mine", tmp_path))
+        read_jsonl(context(tmp_path / "mine", tmp_path))
 
 
 def test_prepared_data_is_not_prepared_again(tmp_path):
     write(tmp_path / "mine" / "manifest.json", "{}")
     with raises(DataError, "data-already-prepared", folder=tmp_path / "mine"):
-        read_own(context(tmp_path / "mine", tmp_path))
+        read_jsonl(context(tmp_path / "mine", tmp_path))
 
 
 def test_a_missing_path_is_named(tmp_path):
     with raises(DataError, "data-path-missing", path=tmp_path / "none"):
-        read_own(context(tmp_path / "none", tmp_path))
+        read_jsonl(context(tmp_path / "none", tmp_path))
 
 
 def test_data_without_any_entity_is_refused(tmp_path):
@@ -281,13 +281,13 @@ def test_data_without_any_relation_is_refused(tmp_path):
         read(tmp_path, {**MRE, "relation": "None"})
 
 
-# ------------------------------------------------------------------------------------------------------------------ pictures
-def test_pictures_and_objects_lie_beside_the_data(tmp_path):
+# ------------------------------------------------------------------------------------------------------------------ images
+def test_images_and_objects_lie_beside_the_data(tmp_path):
     folder = tmp_path / "mine"
-    picture, crop = draw(folder / "img" / "a.jpg"), draw(folder / "a_1.png")
+    image, crop = draw(folder / "img" / "a.jpg"), draw(folder / "a_1.png")
     objects = ["a_1.png", {"box": [0, 1, 3.5, 4], "phrase": "the tower", "score": 0.5}, {"image": "a_1.png", "box": [1, 1, 2, 2]}]
     [example] = examples(tmp_path, {**MNER, "image": "img/a.jpg", "objects": objects})
-    assert example.image == picture
+    assert example.image == image
     assert example.objects == (
         VisualObject(crop),
         VisualObject(None, Box(0, 1, 3.5, 4), "the tower", 0.5),
@@ -295,7 +295,7 @@ def test_pictures_and_objects_lie_beside_the_data(tmp_path):
     )
 
 
-def test_missing_pictures_and_crops_are_counted_once_each(tmp_path):
+def test_missing_images_and_crops_are_counted_once_each(tmp_path):
     record = {**MNER, "image": "no.jpg", "objects": ["no_1.jpg", {"box": [0, 0, 1, 1]}]}
     dataset, problems = read(tmp_path, record, record, {**MNER, "image": "no\0.jpg"}, MNER, {**MNER, "image": ""})
     assert [(example.image, example.objects) for example in dataset.splits["train"]] == [(None, ())] * 5
@@ -350,21 +350,21 @@ def test_a_box_that_cannot_be_cut_is_left_out_with_its_line(tmp_path, box, code)
     tiny.draw(tmp_path / "mine" / "a.jpg")
     dataset, problems = read(tmp_path, {**MNER, "image": "a.jpg", "objects": [{"box": box}, {"box": [-3, -3, 40, 40]}]})
     assert [thing.box.left for thing in first(dataset).objects] == [-3]
-    [problem] = problems.all()
-    assert problem.kind == code
+    [problem] = problems.issues()
+    assert problem.code == code
     assert problem.places == [f"{tmp_path / 'mine' / 'train.jsonl'}:1: {problem.messages[0]}"]
     assert problem.messages[0].fields == {"box": tuple(box), "width": 32, "height": 32}
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "a/" * 3000 + "b"], ids=["name", "path"])
-def test_a_picture_whose_name_no_file_can_have_is_missing(tmp_path, name):
+def test_a_image_whose_name_no_file_can_have_is_missing(tmp_path, name):
     dataset, _ = read(tmp_path, {**MNER, "image": name, "objects": [{"image": name, "score": 10**400}]})
     assert (first(dataset).image, first(dataset).objects) == (None, ())
     assert [len(found) for found in (dataset.search.missing["train"], dataset.search.missing_crops["train"])] == [1, 1]
 
 
 @pytest.mark.parametrize("name", [5, ["a.jpg"], {"file": "a.jpg"}])
-def test_a_picture_that_is_no_file_name_is_told(tmp_path, name):
+def test_a_image_that_is_no_file_name_is_told(tmp_path, name):
     dataset, problems = read(tmp_path, {**MNER, "image": name})
     assert (first(dataset).image, dataset.search.missing) == (None, {})
     assert kinds(problems) == {"image-not-file-name": 1}
@@ -382,8 +382,8 @@ def test_types_and_relations_that_look_like_something_else_are_told(tmp_path):
 
 def test_keys_that_are_not_known_are_told_with_what_may_be_meant(tmp_path):
     _, problems = read(tmp_path, {**MNER, "img": "a.jpg", "likes": 7})
-    [problem] = problems.all()
-    assert (problem.kind, problem.left_out) == ("unknown-keys", False)
+    [problem] = problems.issues()
+    assert (problem.code, problem.skipped) == ("unknown-keys", False)
     img, likes = problem.messages[0].fields["keys"]
     assert (img.code, img.fields["key"], likes.fields["key"]) == ("unknown-record-key", "img", "likes")
     assert "image" in img.fields["hint"] and "tokens" not in img.fields["hint"]
@@ -394,7 +394,7 @@ def test_objects_that_are_no_list_are_left_out(tmp_path):
     assert kinds(problems) == {"objects-not-list": 1}
 
 
-def test_text_alone_looks_for_no_pictures(tmp_path):
+def test_text_alone_looks_for_no_images(tmp_path):
     dataset, problems = read(tmp_path, {**MNER, "image": "../no.jpg"}, text_only=True)
     assert first(dataset).image is None
-    assert (dataset.search, dataset.pictures_root, problems.all()) == (None, None, [])
+    assert (dataset.search, dataset.images_root, problems.issues()) == (None, None, [])

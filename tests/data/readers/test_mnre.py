@@ -9,9 +9,9 @@ from fabricate import RESIDENCE, kinds, pair, some, write, write_pairs
 from raising import raises
 
 from hvpkit.data.readers.mnre import read_pairs
-from hvpkit.errors import DataError, choices
+from hvpkit.errors import DataError, did_you_mean
 from hvpkit.labels.inventory import MNRE_RELATIONS
-from hvpkit.records.issues import Problems, Source
+from hvpkit.records.issues import IssueLog, ReadingContext
 from hvpkit.types import Span
 
 
@@ -21,8 +21,8 @@ def read(tmp_path, content):
         write_pairs(file, content)
     else:
         write(file, content)
-    problems = Problems()
-    return read_pairs(Source(file, "train", problems)), problems
+    problems = IssueLog()
+    return read_pairs(ReadingContext(file, "train", problems)), problems
 
 
 def ids(drafts):
@@ -32,18 +32,18 @@ def ids(drafts):
 @pytest.mark.parametrize("as_json", [False, True])
 def test_literals_and_json_lines_read_alike(tmp_path, as_json):
     write_pairs(tmp_path / "train.txt", [pair(), pair(relation="None", token=["Ann", "'s", 'say "Rome"'])], as_json)
-    drafts = read_pairs(Source(tmp_path / "train.txt", "train", Problems()))
+    drafts = read_pairs(ReadingContext(tmp_path / "train.txt", "train", IssueLog()))
     first, second = (draft.example for draft in drafts)
     assert (first.words, first.head, first.tail, first.relation) == (("Ann", "of", "Rome"), Span(0, 1), Span(2, 3), RESIDENCE)
     assert (second.words, second.relation) == (("Ann", "'s", 'say "Rome"'), "None")
-    assert drafts[0].picture == "a.jpg"
+    assert drafts[0].image == "a.jpg"
 
 
-def test_pairs_of_one_picture_have_ids_of_their_own(tmp_path):
+def test_pairs_of_one_image_have_ids_of_their_own(tmp_path):
     drafts, problems = read(tmp_path, [pair(), pair(), pair("b.jpg")])
     assert ids(drafts) == ["a:1", "a:2", "b:3"]
     assert [draft.line for draft in drafts] == [1, 2, 3]
-    assert problems.all() == []
+    assert problems.issues() == []
 
 
 def test_code_is_not_run_but_reported_and_skipped(tmp_path):
@@ -51,8 +51,8 @@ def test_code_is_not_run_but_reported_and_skipped(tmp_path):
     drafts, problems = read(tmp_path, f"{evil}\n{pair()!r}\n{{'token': {evil}}}\n")
     assert ids(drafts) == ["a:2"]
     assert not (tmp_path / "pwned").exists()
-    [problem] = problems.all()
-    assert (problem.kind, problem.count, problem.left_out) == ("line-not-literal", 2, True)
+    [problem] = problems.issues()
+    assert (problem.code, problem.count, problem.skipped) == ("line-not-literal", 2, True)
     assert problem.messages[0].fields == {"text": evil[:60]}
     assert problem.places[0] == f"{tmp_path / 'train.txt'}:1: {problem.messages[0]}"
 
@@ -64,7 +64,7 @@ DEEP = '{"a": ' * 900 + "1" + "}" * 900
 def test_hostile_lines_are_skipped(tmp_path, line):
     drafts, problems = read(tmp_path, f"{line}\n{pair()!r}\n")
     assert len(drafts) == 1
-    assert sum(problem.count for problem in problems.all()) == 1
+    assert sum(problem.count for problem in problems.issues()) == 1
 
 
 def at(*place, key="h"):
@@ -85,7 +85,7 @@ def at(*place, key="h"):
         (
             pair(relation="/per/per/peers"),
             "unknown-relation",
-            {"relation": "/per/per/peers", "hint": choices("/per/per/peers", MNRE_RELATIONS)},
+            {"relation": "/per/per/peers", "hint": did_you_mean("/per/per/peers", MNRE_RELATIONS)},
         ),
         (pair(relation=None), "unknown-relation", {"relation": None}),
         (pair(relation=["None"]), "unknown-relation", {"relation": ["None"]}),
@@ -99,8 +99,8 @@ def at(*place, key="h"):
 def test_a_bad_pair_is_left_out_and_placed(tmp_path, record, code, fields):
     drafts, problems = read(tmp_path, [pair(), record])
     assert ids(drafts) == ["a:1"]
-    [problem] = problems.all()
-    assert (problem.kind, problem.left_out) == (code, True)
+    [problem] = problems.issues()
+    assert (problem.code, problem.skipped) == (code, True)
     assert problem.places == [f"{tmp_path / 'train.txt'}:2: {problem.messages[0]}"]
     assert some(problem.messages[0], fields) == fields
 
@@ -113,7 +113,7 @@ def test_an_entity_within_another_stays_and_is_counted(tmp_path):
 
 def test_neighbouring_entities_share_nothing(tmp_path):
     _, problems = read(tmp_path, [pair(h={"name": "Ann of", "pos": [0, 2]})])
-    assert problems.all() == []
+    assert problems.issues() == []
 
 
 def test_a_name_that_is_not_at_its_place_is_counted(tmp_path):
@@ -135,9 +135,9 @@ def test_a_span_of_blanks_alone_is_empty(tmp_path):
 
 
 @pytest.mark.parametrize("image", [None, "", 7])
-def test_a_pair_without_a_pictures_name_stays(tmp_path, image):
+def test_a_pair_without_a_images_name_stays(tmp_path, image):
     drafts, problems = read(tmp_path, [pair(image)])
-    assert (ids(drafts), drafts[0].picture) == (["train:1"], None)
+    assert (ids(drafts), drafts[0].image) == (["train:1"], None)
     assert kinds(problems) == {"pair-without-image-name": 1}
 
 

@@ -1,4 +1,4 @@
-"""The public datasets are found, with pictures and crops, in every layout that people have."""
+"""The public datasets are found, with images and crops, in every layout that people have."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def test_tweets_are_found_in_every_layout(tmp_path, layout):
     assert tmp_path / folder in dataset.search.folders
     assert dataset.search.missing == {}
     assert not any("2015" in str(path) for path in dataset.search.folders)
-    assert ask.problems.all() == []
+    assert ask.issues.issues() == []
 
 
 @pytest.mark.parametrize("nested", ["images/{split}", "{split}"])
-def test_pictures_in_folders_called_after_splits_are_found(tmp_path, nested):
+def test_images_in_folders_called_after_splits_are_found(tmp_path, nested):
     root = tmp_path / "twitter2017"
     write_tweets(root)
     for split, ids in IDS.items():
@@ -93,7 +93,7 @@ def test_the_datasets_own_folder_is_a_root_with_its_released_neighbours(tmp_path
     dataset = build_twitter2017(context(tmp_path / "NER_data" / "twitter2017", tmp_path))
     assert images(dataset, tmp_path)["10"] == "NER_data/twitter2017_images/10.jpg"
     assert [len(example.objects) for example in all_examples(dataset)] == [3] * 4
-    assert all(example.image.is_relative_to(dataset.pictures_root) for example in all_examples(dataset))
+    assert all(example.image.is_relative_to(dataset.images_root) for example in all_examples(dataset))
 
 
 def test_a_folder_of_any_name_is_a_root(tmp_path):
@@ -112,13 +112,13 @@ def test_the_folder_of_the_other_year_is_not_taken_for_this_one(tmp_path):
     assert len(build_twitter2015(context(tmp_path, tmp_path)).splits) == 3
 
 
-def test_pictures_with_another_ending_are_found(tmp_path):
+def test_images_with_another_ending_are_found(tmp_path):
     write_tweets(tmp_path / "twitter2017")
     draw(tmp_path / "twitter2017_images" / "10.png")
     assert images(build_twitter2017(context(tmp_path, tmp_path)), tmp_path)["10"] == "twitter2017_images/10.png"
 
 
-def test_linked_picture_folders_are_followed(tmp_path):
+def test_linked_image_folders_are_followed(tmp_path):
     draw(tmp_path / "disk" / "10.jpg")
     write_tweets(tmp_path / "root" / "twitter2017")
     (tmp_path / "root" / "twitter2017_images").symlink_to(tmp_path / "disk")
@@ -167,7 +167,7 @@ def test_two_files_for_one_split_are_refused(tmp_path):
         build_twitter2017(context(tmp_path, tmp_path))
 
 
-def test_text_alone_looks_for_no_pictures(tmp_path):
+def test_text_alone_looks_for_no_images(tmp_path):
     released_tweets(tmp_path)
     dataset = build_twitter2017(context(tmp_path, tmp_path, text_only=True))
     assert {(example.image, example.objects) for example in all_examples(dataset)} == {(None, ())}
@@ -307,6 +307,6 @@ def test_a_list_that_cannot_be_used_is_reported_and_never_run(tmp_path, table, c
     ask = context(tmp_path, tmp_path)
     dataset = build_twitter2017(ask)
     assert not (tmp_path / "pwned").exists()
-    assert kinds(ask.problems) == {code: 1}
-    assert ask.problems.all()[0].messages[0].fields["file"] == file
+    assert kinds(ask.issues) == {code: 1}
+    assert ask.issues.issues()[0].messages[0].fields["file"] == file
     assert names(dataset.splits["train"][0]) == [f"10_pred_yolo_crop_{i}.png" for i in (0, 1, 2)]

@@ -7,17 +7,17 @@ from fabricate import kinds, some, write
 from raising import raises
 
 from hvpkit.data.readers.twitter import read_tweets
-from hvpkit.errors import DataError, choices
+from hvpkit.errors import DataError, did_you_mean
 from hvpkit.labels.inventory import tag_labels
-from hvpkit.records.bio_repair import repair
-from hvpkit.records.issues import Problems, Source
+from hvpkit.records.bio_repair import repair_bio
+from hvpkit.records.issues import IssueLog, ReadingContext
 
 GOOD = "IMGID:1\nAnn\tB-PER\nsings\tO\n\n"
 
 
 def read(tmp_path, text):
-    problems = Problems()
-    drafts = read_tweets(Source(write(tmp_path / "train.txt", text), "train", problems))
+    problems = IssueLog()
+    drafts = read_tweets(ReadingContext(write(tmp_path / "train.txt", text), "train", problems))
     return drafts, problems
 
 
@@ -26,13 +26,13 @@ def only_problem(problems):
     return problem
 
 
-def test_tweets_come_in_order_with_their_pictures(tmp_path):
+def test_tweets_come_in_order_with_their_images(tmp_path):
     drafts, problems = read(tmp_path, GOOD + "IMGID:O_2\nRome\tB-LOC\n.\tO\n")
-    assert [(d.example.id, d.example.words, d.example.tags, d.picture, d.line) for d in drafts] == [
+    assert [(d.example.id, d.example.words, d.example.tags, d.image, d.line) for d in drafts] == [
         ("1", ("Ann", "sings"), ("B-PER", "O"), "1.jpg", 1),
         ("O_2", ("Rome", "."), ("B-LOC", "O"), "O_2.jpg", 5),
     ]
-    assert problems.all() == []
+    assert problems.issues() == []
 
 
 def test_words_that_look_odd_stay_as_they_are(tmp_path):
@@ -46,7 +46,7 @@ def test_words_that_look_odd_stay_as_they_are(tmp_path):
     [
         ("Ann B-PER", "line-without-tab", {"text": "Ann B-PER"}),
         ("Ann\tx\tB-PER", "line-with-extra-tabs", {"text": "Ann\tx\tB-PER"}),
-        ("Ann\tB-PERS", "unknown-tag", {"tag": "B-PERS", "hint": choices("B-PERS", tag_labels().names)}),
+        ("Ann\tB-PERS", "unknown-tag", {"tag": "B-PERS", "hint": did_you_mean("B-PERS", tag_labels().names)}),
         ("Ann\t", "unknown-tag", {"tag": ""}),
         ("Ann\tPER", "unknown-tag", {"tag": "PER"}),
         ("Ann\tb-PER", "unknown-tag", {"tag": "b-PER"}),
@@ -56,7 +56,7 @@ def test_a_tweet_with_a_bad_line_is_left_out_and_placed(tmp_path, line, code, fi
     drafts, problems = read(tmp_path, f"IMGID:0\nx\tO\n{line}\ny\tO\n\n" + GOOD)
     assert [draft.example.id for draft in drafts] == ["1"]
     problem = only_problem(problems)
-    assert (problem.kind, problem.count, problem.left_out, problem.split) == (code, 1, True, "train")
+    assert (problem.code, problem.count, problem.skipped, problem.split) == (code, 1, True, "train")
     assert problem.places == [f"{tmp_path / 'train.txt'}:3: {problem.messages[0]}"]
     assert some(problem.messages[0], fields) == fields
 
@@ -65,7 +65,7 @@ def test_illegal_tags_are_repaired_and_counted(tmp_path):
     drafts, problems = read(tmp_path, GOOD + "IMGID:2\na\tI-PER\nb\tI-PER\nc\tI-LOC\nd\tO\ne\tI-ORG\nf\tB-LOC\ng\tI-LOC\n")
     assert drafts[1].example.tags == ("B-PER", "I-PER", "B-LOC", "O", "B-ORG", "B-LOC", "I-LOC")
     problem = only_problem(problems)
-    assert (problem.kind, problem.count, problem.left_out) == ("tag-repaired", 3, False)
+    assert (problem.code, problem.count, problem.skipped) == ("tag-repaired", 3, False)
     assert problem.places[0] == f"{tmp_path / 'train.txt'}:6: {problem.messages[0]}"
     assert [some(message, ("tag", "word")) for message in problem.messages[:2]] == [
         {"tag": "I-PER", "word": "a"},
@@ -79,7 +79,7 @@ def test_repaired_tags_are_legal_and_legal_ones_stay(length):
     from itertools import product
 
     for tags in product(("O", "B-A", "I-A", "B-B", "I-B"), repeat=length):
-        legal, changed = repair(tags)
+        legal, changed = repair_bio(tags)
         for i, tag in enumerate(legal):
             assert tag[0] != "I" or (i > 0 and legal[i - 1] in (f"B{tag[1:]}", f"I{tag[1:]}"))
             assert (tag != tags[i]) == (i in changed)
@@ -98,7 +98,7 @@ def test_a_tweet_without_words_is_left_out(tmp_path):
     drafts, problems = read(tmp_path, "IMGID:0\n\n" + GOOD + "IMGID:9\n")
     assert len(drafts) == 1
     assert kinds(problems) == {"tweet-without-words": 2}
-    assert only_problem(problems).left_out
+    assert only_problem(problems).skipped
 
 
 def test_blanks_are_removed_and_words_of_blanks_dropped(tmp_path):
@@ -123,7 +123,7 @@ def test_an_empty_line_inside_a_tweet_loses_no_words(tmp_path):
     drafts, problems = read(tmp_path, "IMGID:1\n\nAnn\tB-PER\n\nLee\tI-PER\n\n\n")
     assert drafts[0].example.words == ("Ann", "Lee")
     problem = only_problem(problems)
-    assert (problem.kind, problem.messages[0].fields) == ("empty-line-in-tweet", {"tweet": "1"})
+    assert (problem.code, problem.messages[0].fields) == ("empty-line-in-tweet", {"tweet": "1"})
     assert problem.places == [f"{tmp_path / 'train.txt'}:4: {problem.messages[0]}"]
 
 
@@ -138,7 +138,7 @@ def test_a_tweet_that_is_not_utf8_is_left_out_with_line_and_byte(tmp_path, text,
     drafts, problems = read(tmp_path, GOOD.encode() + text.encode().replace("\u00e9".encode(), b"\xe9") + b"\nIMGID:3\ny\tO\n")
     assert len(drafts) == 2
     problem = only_problem(problems)
-    assert (problem.kind, problem.messages[0].fields) == ("line-not-utf8", {"byte": 8 if place == 5 else 4})
+    assert (problem.code, problem.messages[0].fields) == ("line-not-utf8", {"byte": 8 if place == 5 else 4})
     assert problem.places == [f"{tmp_path / 'train.txt'}:{place}: {problem.messages[0]}"]
 
 
@@ -175,7 +175,7 @@ def test_a_file_with_nothing_usable_is_refused_with_its_first_faults(tmp_path):
 def test_an_id_used_twice_is_made_unique(tmp_path):
     drafts, problems = read(tmp_path, GOOD + GOOD + "IMGID:1#2\nx\tO\n\n" + GOOD)
     assert [draft.example.id for draft in drafts] == ["1", "1#2", "1#2#2", "1#3"]
-    assert {draft.picture for draft in drafts} == {"1.jpg", "1#2.jpg"}
+    assert {draft.image for draft in drafts} == {"1.jpg", "1#2.jpg"}
     assert kinds(problems) == {"id-repeated": 3}
 
 
@@ -192,7 +192,7 @@ def test_a_last_line_cut_short_is_called_that(tmp_path, rest, reason):
 def test_a_sound_last_line_needs_no_end(tmp_path):
     drafts, problems = read(tmp_path, GOOD + "IMGID:2\nRome\tB-LOC")
     assert len(drafts) == 2
-    assert problems.all() == []
+    assert problems.issues() == []
 
 
 def test_faults_of_a_tweet_that_is_left_out_anyway_are_not_counted(tmp_path):

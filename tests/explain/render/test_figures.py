@@ -10,10 +10,10 @@ from raising import raises
 
 import hvpkit
 from hvpkit.errors import DataError, InputError
-from hvpkit.explain.example_source import check_figures, figure_kind, read_object
-from hvpkit.explain.explain import explain
+from hvpkit.explain.example_source import check_figures, figure_kind, parse_crop
+from hvpkit.explain.explain import explain_example
 from hvpkit.explain.render.figures import gates_figure, write_figure
-from hvpkit.inference.inputs import read_example
+from hvpkit.inference.inputs import parse_example
 from hvpkit.types import Box, VisualObject
 
 pytest.importorskip("matplotlib", reason="figures are drawn with matplotlib, which is not installed")
@@ -22,7 +22,7 @@ pytest.importorskip("matplotlib", reason="figures are drawn with matplotlib, whi
 @pytest.fixture(scope="module")
 def explained(mner_model, mner_data):
     predictor = hvpkit.load(mner_model, device="cpu")
-    return [explain(predictor, read_example(example, predictor.folder.recipe)) for example in mner_data.examples("test")[:3]]
+    return [explain_example(predictor, parse_example(example, predictor.folder.recipe)) for example in mner_data.examples("test")[:3]]
 
 
 @pytest.mark.parametrize("name", ["gates.png", "gates-test.pdf", "attention.svg", "attention.png"])
@@ -43,7 +43,7 @@ def test_figure_4_has_a_map_a_layer_with_examples_by_levels(explained):
         shown = axis.images[0].get_array()
         assert shown.shape == (3, 4)
         for row, each in enumerate(explained):
-            expected = [sum(picture[layer][level] for picture in each.gates.weights) / len(each.pictures) for level in range(4)]
+            expected = [sum(image[layer][level] for image in each.gates.weights) / len(each.images) for level in range(4)]
             assert shown[row].tolist() == pytest.approx(expected)
 
 
@@ -80,8 +80,8 @@ def test_names_say_what_to_draw(tmp_path, monkeypatch):
 
 
 def test_objects_are_crops_or_boxes(tmp_path):
-    assert read_object("a.png") == VisualObject(tmp_path.__class__("a.png"))
-    assert read_object("1,2.5,30,40") == VisualObject(box=Box(1, 2.5, 30, 40))
+    assert parse_crop("a.png") == VisualObject(tmp_path.__class__("a.png"))
+    assert parse_crop("1,2.5,30,40") == VisualObject(box=Box(1, 2.5, 30, 40))
     for wrong, code in (("1,2,3,x", "crop-malformed"), ("10,2,3,4", "crop-inverted")):
         with raises(DataError, code, given=wrong):
-            read_object(wrong)
+            parse_crop(wrong)

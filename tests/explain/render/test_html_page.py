@@ -14,18 +14,18 @@ from PIL import Image
 from raising import raises
 
 import hvpkit
-from hvpkit.errors import PictureMissingError
-from hvpkit.explain.explain import explain
-from hvpkit.explain.explanation import Gates, lacking
-from hvpkit.explain.render.format import STEPS, percent, points, step
-from hvpkit.explain.render.html_page import render, write_page
-from hvpkit.inference.inputs import read_example
+from hvpkit.errors import MissingImageError
+from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explanation import GateWeights, missing_reasons
+from hvpkit.explain.render.format import STEPS, opacity_step, percent, percentage_points
+from hvpkit.explain.render.html_page import render, write_html
+from hvpkit.inference.inputs import parse_example
 
 
 @pytest.fixture(scope="module")
 def explained(mner_model, mner_data):
     predictor = hvpkit.load(mner_model, device="cpu")
-    return explain(predictor, read_example(mner_data.examples("test")[0], predictor.folder.recipe))
+    return explain_example(predictor, parse_example(mner_data.examples("test")[0], predictor.folder.recipe))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_it_says_that_attention_need_not_be_explanation(page, explained):
     assert page.count(str(escape(explained.caution))) == 1
 
 
-def test_words_pictures_and_tables_are_there(page, explained):
+def test_words_images_and_tables_are_there(page, explained):
     assert having(page, "button", "word") == len(explained.words)
     assert having(page, "button", "crop") == 3
     assert having(page, "table", "gates") == 3
@@ -75,7 +75,7 @@ def test_markup_in_texts_and_names_stays_text(explained, evil):
         words=(word,),
         looks=explained.looks[:1],
         mentions=(mention, *explained.mentions[1:]),
-        pictures=tuple(replace(picture, phrase=evil) for picture in explained.pictures),
+        images=tuple(replace(image, phrase=evil) for image in explained.images),
         changes=tuple(replace(change, name=evil) for change in explained.changes),
         gold=(evil,),
         remarks=(evil,),
@@ -88,41 +88,41 @@ def test_markup_in_texts_and_names_stays_text(explained, evil):
 
 
 def test_slices_are_never_called_levels_nor_their_parts_places(explained):
-    released = replace(explained, gates=Gates(explained.gates.weights, "slice"), cells_are_places=False)
+    released = replace(explained, gates=GateWeights(explained.gates.weights, "slice"), cells_are_places=False)
     made = re.sub(r"<style>.*?</style>|<script>.*?</script>", "", render(released, Path("m")), flags=re.DOTALL)
     assert "slice" in made
     assert "level" not in made
     assert 'data-cells="parts"' in made
     assert having(made, "figure", "map") and not having(made, "figure", "map", "over")
-    notes = list(lacking(released))
+    notes = list(missing_reasons(released))
     assert [note.code for note in notes] == ["slices-are-no-levels", "parts-are-no-places"]
     assert all(str(escape(note)) in made for note in notes)
 
 
-def test_parts_that_are_places_lie_over_the_picture(page, explained):
+def test_parts_that_are_places_lie_over_the_image(page, explained):
     assert 'data-cells="places"' in page
     assert having(page, "figure", "map", "over") == having(page, "figure", "map") > 0
-    assert list(lacking(explained)) == []
+    assert list(missing_reasons(explained)) == []
 
 
 def test_what_a_model_has_not_got_is_told(explained):
     bare = replace(explained, looks=(), gates=None)
-    assert [note.code for note in lacking(bare)] == ["attention-without-images", "gates-missing"]
+    assert [note.code for note in missing_reasons(bare)] == ["attention-without-images", "gates-missing"]
 
 
-def test_pictures_are_encoded_anew_without_what_their_files_say(explained, tmp_path):
+def test_images_are_encoded_anew_without_what_their_files_say(explained, tmp_path):
     secret = Image.new("RGB", (40, 30), "red")
     exif = Image.Exif()
     exif[0x010E] = "SECRETPLACE"
     secret.save(tmp_path / "x.jpg", exif=exif)
-    pictures = (replace(explained.pictures[0], file=tmp_path / "x.jpg"), *explained.pictures[1:])
-    made = render(replace(explained, image=tmp_path / "x.jpg", pictures=pictures), Path("m"))
+    images = (replace(explained.images[0], file=tmp_path / "x.jpg"), *explained.images[1:])
+    made = render(replace(explained, image=tmp_path / "x.jpg", images=images), Path("m"))
     for found in re.findall(r"base64,([^\"]+)", made):
         assert b"SECRETPLACE" not in base64.b64decode(found)
 
 
-def test_a_text_without_pictures_has_a_page_too(explained):
-    bare = replace(explained, pictures=(), looks=(), gates=None, changes=(), groups=(), image=None)
+def test_a_text_without_images_has_a_page_too(explained):
+    bare = replace(explained, images=(), looks=(), gates=None, changes=(), groups=(), image=None)
     bare = replace(bare, mentions=tuple(replace(mention, looks=None) for mention in bare.mentions))
     made = render(bare, Path("m"))
     assert 'id="no-changes"' in made
@@ -130,14 +130,14 @@ def test_a_text_without_pictures_has_a_page_too(explained):
     assert "<img" not in made
 
 
-def test_a_picture_that_is_gone_is_an_error_and_nothing_is_written(explained, tmp_path):
-    with raises(PictureMissingError, "image-missing", file=tmp_path / "gone.png"):
-        write_page(tmp_path / "page.html", replace(explained, image=tmp_path / "gone.png"), Path("m"))
+def test_a_image_that_is_gone_is_an_error_and_nothing_is_written(explained, tmp_path):
+    with raises(MissingImageError, "image-missing", file=tmp_path / "gone.png"):
+        write_html(tmp_path / "page.html", replace(explained, image=tmp_path / "gone.png"), Path("m"))
     assert not (tmp_path / "page.html").exists()
 
 
 def test_scales():
-    assert [step(share) for share in (0, 0.5, 1, 2, -1)] == [0, STEPS // 2, STEPS, STEPS, 0]
-    assert step(0.1, 0.2) == STEPS // 2
-    assert step(0.1, 0.0) == 0
-    assert [points(change) for change in (0.123, -0.5, 0.0001)] == ["+12.3", "\u221250.0", "0.0"]
+    assert [opacity_step(share) for share in (0, 0.5, 1, 2, -1)] == [0, STEPS // 2, STEPS, STEPS, 0]
+    assert opacity_step(0.1, 0.2) == STEPS // 2
+    assert opacity_step(0.1, 0.0) == 0
+    assert [percentage_points(change) for change in (0.123, -0.5, 0.0001)] == ["+12.3", "\u221250.0", "0.0"]

@@ -7,13 +7,13 @@ import torch
 from raising import raises
 from torch import Tensor, nn
 
-from hvpkit.config.recipe import Part
-from hvpkit.errors import ComponentError, choices
-from hvpkit.interfaces import EncodedText, FusionContext, Gate, Prefix, PrefixShape, Projector, Trace, Visual
-from hvpkit.model.fusions.visual_prefix import cut_by_rows
+from hvpkit.config.recipe import ComponentSpec
+from hvpkit.errors import ComponentError, did_you_mean
+from hvpkit.interfaces import EncodedText, FusionContext, Gate, Prefix, PrefixConfig, Projector, Trace, Visual
+from hvpkit.model.fusions.visual_prefix import release_head_layout
 from hvpkit.registry import load_registry
-from hvpkit.testing.fusions import Averages
-from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, row_of, small_bert, text_batch, without_pictures
+from hvpkit.testing.fusions import AveragePoolBackbone
+from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, select_row, small_bert, text_batch, without_images
 from hvpkit.types import Example
 
 REGISTRY = load_registry()
@@ -34,14 +34,14 @@ def text(encoder):
 @pytest.fixture
 def visual():
     torch.manual_seed(5)
-    return random_visual([level.channels for level in Averages.levels], CELLS)
+    return random_visual([level.channels for level in AveragePoolBackbone.levels], CELLS)
 
 
 def context_of(encoder, build=REGISTRY.build) -> FusionContext:
-    def make(kind: str, part: Part, inner: object) -> object:
+    def make(kind: str, part: ComponentSpec, inner: object) -> object:
         return build(kind, part.name, inner, part.options)
 
-    return FusionContext(LABELS["mner"], encoder, Averages(), CELLS, True, 2, make)
+    return FusionContext(LABELS["mner"], encoder, AveragePoolBackbone(), CELLS, True, 2, make)
 
 
 def fusion_of(encoder, name: str = "visual-prefix", **options: object) -> nn.Module:
@@ -59,7 +59,7 @@ def written_out(fusion, visual: Visual) -> list[tuple[Tensor, Tensor]]:
         for b in range(len(levels)):
             for v in range(3):
                 for p in range(CELLS):
-                    mixed = sum(weights[b, v, layer, c] * levels[b, v, c, p] for c in range(len(Averages.levels)))
+                    mixed = sum(weights[b, v, layer, c] * levels[b, v, c, p] for c in range(len(AveragePoolBackbone.levels)))
                     both = linear.weight @ mixed + linear.bias
                     keys[b, v * CELLS + p], values[b, v * CELLS + p] = both[:WIDTH], both[WIDTH:]
         found.append((keys, values))
@@ -69,7 +69,7 @@ def written_out(fusion, visual: Visual) -> list[tuple[Tensor, Tensor]]:
 @pytest.mark.parametrize("gate", ["dynamic", "flat", "1t3"])
 @torch.no_grad()
 def test_the_prefix_is_that_of_equations_5_to_7(encoder, visual, gate):
-    fusion = fusion_of(encoder, gate=Part(name=gate))
+    fusion = fusion_of(encoder, gate=ComponentSpec(name=gate))
     levels = fusion.projector(visual)
     prefix = fusion.prefix(levels, fusion.gate(levels), visual.mask)
     expected = written_out(fusion, visual)
@@ -92,7 +92,7 @@ def test_the_text_encoder_reads_the_text_with_that_prefix(encoder, text, visual)
 
 
 @torch.no_grad()
-def test_without_pictures_it_is_the_text_encoder_bit_for_bit(encoder, text):
+def test_without_images_it_is_the_text_encoder_bit_for_bit(encoder, text):
     alone, prefixed = (fusion_of(encoder, name)(encoder, text, None, {}) for name in ("none", "visual-prefix"))
     plain = encoder(text)
     for fused in (alone, prefixed):
@@ -102,35 +102,35 @@ def test_without_pictures_it_is_the_text_encoder_bit_for_bit(encoder, text):
 
 
 @torch.no_grad()
-def test_with_every_picture_masked_it_is_the_text_encoder(encoder, text, visual):
-    fused = fusion_of(encoder)(encoder, text, without_pictures(visual), {})
+def test_with_every_image_masked_it_is_the_text_encoder(encoder, text, visual):
+    fused = fusion_of(encoder)(encoder, text, without_images(visual), {})
     torch.testing.assert_close(fused.states, encoder(text).states, atol=1e-6, rtol=0)
 
 
 @torch.no_grad()
-def test_a_missing_picture_changes_nothing_whatever_its_features_are(encoder, text, visual):
+def test_a_missing_image_changes_nothing_whatever_its_features_are(encoder, text, visual):
     fusion = fusion_of(encoder)
     missing = ~visual.mask[..., None, None]
     assert missing.any()
     noisy = tuple(torch.where(missing, 100 * torch.randn_like(level), level) for level in visual.levels)
-    clean, noise = (fusion(encoder, text, seen, {}) for seen in (visual, Visual(noisy, visual.pictures)))
+    clean, noise = (fusion(encoder, text, seen, {}) for seen in (visual, Visual(noisy, visual.images)))
     assert torch.equal(clean.states, noise.states)
 
 
 @torch.no_grad()
-def test_every_picture_that_exists_counts(encoder, text, visual):
+def test_every_image_that_exists_counts(encoder, text, visual):
     fusion = fusion_of(encoder)
     whole = fusion(encoder, text, visual, {}).states
-    for row, picture in visual.mask.nonzero().tolist():
+    for row, image in visual.mask.nonzero().tolist():
         changed = tuple(level.clone() for level in visual.levels)
         for level in changed:
-            level[row, picture] += 1
-        moved = (fusion(encoder, text, Visual(changed, visual.pictures), {}).states - whole).abs().amax((1, 2))
+            level[row, image] += 1
+        moved = (fusion(encoder, text, Visual(changed, visual.images), {}).states - whole).abs().amax((1, 2))
         assert [float(value) > 0 for value in moved] == [other == row for other in range(3)]
 
 
 @torch.no_grad()
-def test_an_example_without_pictures_in_a_batch_with_pictures_is_read_as_text_alone(encoder, text, visual):
+def test_an_example_without_images_in_a_batch_with_images_is_read_as_text_alone(encoder, text, visual):
     fused = fusion_of(encoder)(encoder, text, visual, {})
     torch.testing.assert_close(fused.states[2], encoder(text).states[2], atol=1e-6, rtol=0)
 
@@ -150,7 +150,7 @@ def test_a_trace_shows_gates_and_attention_and_changes_nothing(encoder, text, vi
 
 def test_levels_that_are_keys_and_values_already_are_taken_as_they_are(encoder, text, visual):
     class KeysAndValues(Projector):
-        def __init__(self, shape: PrefixShape) -> None:
+        def __init__(self, shape: PrefixConfig) -> None:
             super().__init__()
             self.width = 2 * shape.width
             self.maps = nn.ModuleList(nn.Linear(channels, self.width) for channels in shape.channels)
@@ -158,16 +158,16 @@ def test_levels_that_are_keys_and_values_already_are_taken_as_they_are(encoder, 
         def forward(self, visual: Visual) -> Tensor:
             return torch.stack([linear(level.transpose(-1, -2)) for linear, level in zip(self.maps, visual.levels, strict=True)], dim=2)
 
-    seen: list[PrefixShape] = []
+    seen: list[PrefixConfig] = []
 
-    def build(kind: str, name: str, inner: PrefixShape, options: dict) -> object:
+    def build(kind: str, name: str, inner: PrefixConfig, options: dict) -> object:
         if kind == "projector":
             return KeysAndValues(inner)
         seen.append(inner)
         return REGISTRY.build(kind, name, inner, options)
 
     fusion = REGISTRY.build("fusion", "visual-prefix", context_of(encoder, build), {})
-    assert seen == [PrefixShape((3, 3), CELLS, 2 * WIDTH, LAYERS)]
+    assert seen == [PrefixConfig((3, 3), CELLS, 2 * WIDTH, LAYERS)]
     assert not list(fusion.key_value.parameters())
     levels = fusion.projector(visual)
     weights = torch.zeros(3, 3, LAYERS, 2)
@@ -180,7 +180,7 @@ def test_levels_that_are_keys_and_values_already_are_taken_as_they_are(encoder, 
 
 def test_a_gate_s_penalty_becomes_a_loss(encoder, text, visual):
     class Penalised(Gate):
-        def __init__(self, shape: PrefixShape) -> None:
+        def __init__(self, shape: PrefixConfig) -> None:
             super().__init__()
             self.shape = shape
 
@@ -190,7 +190,7 @@ def test_a_gate_s_penalty_becomes_a_loss(encoder, text, visual):
         def penalty(self, weights: Tensor, mask: Tensor) -> Tensor:
             return weights.sum() + mask.sum()
 
-    def build(kind: str, name: str, inner: PrefixShape, options: dict) -> object:
+    def build(kind: str, name: str, inner: PrefixConfig, options: dict) -> object:
         return Penalised(inner) if kind == "gate" else REGISTRY.build(kind, name, inner, options)
 
     fusion = REGISTRY.build("fusion", "visual-prefix", context_of(encoder, build), {})
@@ -198,12 +198,12 @@ def test_a_gate_s_penalty_becomes_a_loss(encoder, text, visual):
     assert not fusion_of(encoder)(encoder, text, visual, {}).losses
 
 
-def test_one_example_alone_sees_its_own_pictures(encoder, visual):
+def test_one_example_alone_sees_its_own_images(encoder, visual):
     fusion = fusion_of(encoder)
     encoded: list[EncodedText] = encode(encoder, EXAMPLES["mner"])
     together = fusion(encoder, text_batch(encoder, encoded), visual, {}).states
     for row, one in enumerate(encoded):
-        alone = fusion(encoder, text_batch(encoder, [one]), row_of(visual, row), {}).states[0]
+        alone = fusion(encoder, text_batch(encoder, [one]), select_row(visual, row), {}).states[0]
         torch.testing.assert_close(alone, together[row, : len(one.word_of)], atol=1e-5, rtol=0)
 
 
@@ -218,9 +218,9 @@ def test_an_encoder_that_takes_no_prefix_is_refused(encoder):
 
 
 def test_gate_and_projector_take_their_options(encoder):
-    assert fusion_of(encoder, gate=Part(name="dynamic", options={"slope": 0.25})).gate.slope == 0.25
-    with raises(ComponentError, "unknown-option", kind="gate", name="dynamic", option="slop", hint=choices("slop", ["slope"])):
-        fusion_of(encoder, gate=Part(name="dynamic", options={"slop": 0.25}))
+    assert fusion_of(encoder, gate=ComponentSpec(name="dynamic", options={"slope": 0.25})).gate.slope == 0.25
+    with raises(ComponentError, "unknown-option", kind="gate", name="dynamic", option="slop", hint=did_you_mean("slop", ["slope"])):
+        fusion_of(encoder, gate=ComponentSpec(name="dynamic", options={"slop": 0.25}))
 
 
 def test_it_keeps_neither_encoder_nor_backbone(encoder):
@@ -228,7 +228,7 @@ def test_it_keeps_neither_encoder_nor_backbone(encoder):
     assert {name.partition(".")[0] for name in names} == {"projector", "gate", "key_value"}
 
 
-def test_gradients_reach_fusion_and_text_but_not_the_missing_pictures(encoder, text, visual):
+def test_gradients_reach_fusion_and_text_but_not_the_missing_images(encoder, text, visual):
     fusion = fusion_of(encoder)
     levels = tuple(level.clone().requires_grad_() for level in visual.levels)
     states = fusion(encoder, text, replace(visual, levels=levels), {}).states
@@ -243,14 +243,14 @@ def test_gradients_reach_fusion_and_text_but_not_the_missing_pictures(encoder, t
 def test_texts_of_any_length_take_the_same_prefix(encoder, visual):
     fusion = fusion_of(encoder)
     one = encoder.encode(Example("1", ("a",) * 40), 64)
-    assert fusion(encoder, text_batch(encoder, [one]), row_of(visual, 0), {}).states.shape == (1, len(one.word_of), WIDTH)
+    assert fusion(encoder, text_batch(encoder, [one]), select_row(visual, 0), {}).states.shape == (1, len(one.word_of), WIDTH)
 
 
-def test_a_trace_says_which_picture_s_cell_each_prefix_position_carries(encoder, text, visual):
+def test_a_trace_says_which_image_s_cell_each_prefix_position_carries(encoder, text, visual):
     trace = Trace()
-    fusion_of(encoder, projector=Part(name="stages"))(encoder, text, visual, {}, trace)
+    fusion_of(encoder, projector=ComponentSpec(name="stages"))(encoder, text, visual, {}, trace)
     assert trace.cells.tolist() == [list(range(3 * CELLS))] * encoder.heads
-    assert (trace.level_name, trace.cells_are_places) == ("level", True)
+    assert (trace.level_name, trace.cells_are_spatial) == ("level", True)
 
 
 def test_heads_that_are_cut_by_rows_are_traced_to_the_cells_that_they_read(encoder):
@@ -258,7 +258,9 @@ def test_heads_that_are_cut_by_rows_are_traced_to_the_cells_that_they_read(encod
     fusion = fusion_of(encoder, heads="rows")
     length = 3 * CELLS
     numbers = torch.arange(length).float()[None, :, None].expand(1, length, WIDTH)
-    split = cut_by_rows(numbers, encoder.heads).view(1, length, encoder.heads, WIDTH // encoder.heads).transpose(1, 2)  # [1, H, S, d/H]
+    split = (
+        release_head_layout(numbers, encoder.heads).view(1, length, encoder.heads, WIDTH // encoder.heads).transpose(1, 2)
+    )  # [1, H, S, d/H]
     cells = fusion.cells(length, encoder.heads)
     torch.testing.assert_close(split[0], cells[..., None].expand_as(split[0]).float())
     assert sorted(cells.flatten().tolist()) == sorted(list(range(length)) * encoder.heads)
@@ -266,5 +268,5 @@ def test_heads_that_are_cut_by_rows_are_traced_to_the_cells_that_they_read(encod
 
 def test_the_joint_projector_speaks_of_slices_that_are_no_places(encoder, text, visual):
     trace = Trace()
-    fusion_of(encoder, projector=Part(name="joint", options={"hidden": 8}))(encoder, text, visual, {}, trace)
-    assert (trace.level_name, trace.cells_are_places) == ("slice", False)
+    fusion_of(encoder, projector=ComponentSpec(name="joint", options={"hidden": 8}))(encoder, text, visual, {}, trace)
+    assert (trace.level_name, trace.cells_are_spatial) == ("slice", False)

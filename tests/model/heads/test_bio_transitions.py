@@ -11,7 +11,7 @@ from torchcrf import CRF
 
 from hvpkit.errors import ComponentError
 from hvpkit.interfaces import Fused, HeadContext, TextBatch
-from hvpkit.model.heads.crf import FORBIDDEN, CrfHead, forbid, no_bio
+from hvpkit.model.heads.crf import FORBIDDEN, CrfHead, illegal_transitions, mask_transitions
 from hvpkit.registry import load_registry
 from hvpkit.types import Labels
 
@@ -26,7 +26,7 @@ def _is_bio(path) -> bool:
 @pytest.fixture
 def crf() -> CRF:
     made = paths.random_crf(len(TAGS), seed=5)
-    forbid(made, *no_bio(TAGS))
+    mask_transitions(made, *illegal_transitions(TAGS))
     return made
 
 
@@ -64,19 +64,19 @@ def test_training_does_not_move_what_is_forbidden(crf):
 def test_weight_decay_frees_nothing_however_long_training_is():
     yes = torch.ones(1, 3, dtype=torch.bool)
     text = TextBatch({}, yes, torch.arange(3)[None], yes, torch.arange(3)[None])
-    head = CrfHead(HeadContext(Labels("mner", TAGS), 6), dropout=0.0, bio=True)
+    head = CrfHead(HeadContext(Labels("mner", TAGS), 6), dropout=0.0, constrained=True)
     optimizer = torch.optim.AdamW(head.parameters(), lr=1.0, weight_decay=0.9)
     for _ in range(30):
         optimizer.zero_grad()
         head.loss(head(Fused(torch.ones(1, 3, 6)), text), text, {"tags": torch.tensor([[1, 2, 0]])}).backward()
         optimizer.step()
-    first, steps = no_bio(TAGS)
+    first, steps = illegal_transitions(TAGS)
     assert (head.crf.start_transitions[first] < 0.05 * FORBIDDEN).all()
     assert (head.crf.transitions[steps] < 0.05 * FORBIDDEN).all()
 
 
 def test_what_is_forbidden_is_no_part_of_the_weights():
-    made = [CrfHead(HeadContext(Labels("mner", TAGS), 6), dropout=0.0, bio=bio).state_dict() for bio in (False, True)]
+    made = [CrfHead(HeadContext(Labels("mner", TAGS), 6), dropout=0.0, constrained=bio).state_dict() for bio in (False, True)]
     assert list(made[0]) == list(made[1])
 
 

@@ -32,7 +32,7 @@ def test_entity_start_reads_both_start_states_side_by_side():
 
 def test_head_and_tail_are_not_the_same():
     head = head_of("entity-start")
-    turned = replace(TEXT, head_start=TEXT.tail_start, tail_start=TEXT.head_start)
+    turned = replace(TEXT, head_start=TEXT.tail_position, tail_start=TEXT.head_position)
     assert not torch.allclose(head(FUSED, TEXT), head(FUSED, turned))
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hvpkit.interfaces import EmissionMix, EncodedText, Fused, Head, HeadContext, TextBatch
-from hvpkit.labels.bio import Run, runs
+from hvpkit.labels.bio import TaggedSpan, decode_bio
 from hvpkit.registry import load_registry
 from hvpkit.types import Entity, Example, Labels
 
@@ -82,10 +82,10 @@ def test_decoding_gives_the_best_of_all_paths_with_the_probability_of_each_span_
         for row, entities in enumerate(head.decode(emissions, text_of())):
             every = paths.all_paths(head.crf, emissions[row], LENGTHS[row])
             best = [TAGS[tag] for tag in max(every, key=every.__getitem__)]
-            expected = runs(best)
+            expected = decode_bio(best)
             assert [(e.start, e.end, e.type) for e in entities] == [(run.start, run.end, run.type) for run in expected]
             for entity, run in zip(entities, expected, strict=True):
-                holds = paths.probability(every, lambda path, run=run: run in runs([TAGS[tag] for tag in path]))
+                holds = paths.probability(every, lambda path, run=run: run in decode_bio([TAGS[tag] for tag in path]))
                 assert entity.confidence == pytest.approx(holds, abs=1e-5)
                 seen.add(best[run.start])
     assert seen == {"B-PER", "I-PER", "I-LOC"}
@@ -110,8 +110,8 @@ def test_any_entity_s_confidence_is_its_share_of_all_paths_whether_decoded_or_no
     for row, known in enumerate(head.confidences(emissions, text_of(), asked)):
         every = paths.all_paths(head.crf, emissions[row], LENGTHS[row])
         for entity, confidence in zip(asked[row], known, strict=True):
-            run = Run(entity.start, entity.end, entity.type)
-            holds = paths.probability(every, lambda path, run=run: run in runs([TAGS[tag] for tag in path]))
+            run = TaggedSpan(entity.start, entity.end, entity.type)
+            holds = paths.probability(every, lambda path, run=run: run in decode_bio([TAGS[tag] for tag in path]))
             assert confidence == pytest.approx(holds, abs=1e-5)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchcrf import CRF
 
-from hvpkit.model.heads.crf import forbid, no_bio
+from hvpkit.model.heads.crf import illegal_transitions, mask_transitions
 from hvpkit.model.heads.crf_likelihood import gold_scores, log_likelihoods, log_partition
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -23,7 +23,7 @@ def crf(seed, bio=False):
     for offset, parameter in enumerate(made.parameters()):
         parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(100 * seed + offset))
     if bio:
-        forbid(made, *no_bio(TAGS))
+        mask_transitions(made, *illegal_transitions(TAGS))
     return made
 
 

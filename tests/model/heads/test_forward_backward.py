@@ -4,7 +4,7 @@ import crf_paths as paths
 import pytest
 import torch
 
-from hvpkit.model.heads.forward_backward import forward_backward, run_probability
+from hvpkit.model.heads.forward_backward import forward_backward, span_marginal
 
 LENGTHS = (5, 1, 3)
 MASK = torch.arange(5)[None, :] < torch.tensor(LENGTHS)[:, None]
@@ -58,7 +58,7 @@ def test_a_run_s_probability_adds_up_the_paths_that_hold_it(start, run):
             return list(path[start:end]) == run and free
 
         expected = paths.probability(paths.all_paths(crf, emissions[row], length), holds)
-        found = run_probability(crf, chart, emissions, row, start, run, before, after, length)
+        found = span_marginal(crf, chart, emissions, row, start, run, before, after, length)
         assert found == pytest.approx(expected, abs=1e-6)
         checked += 1
     assert checked == sum(start + len(run) <= length for length in LENGTHS)

@@ -7,19 +7,19 @@ import torch
 
 from hvpkit.batching import pad_texts
 from hvpkit.interfaces import EncodedText, Fused, HeadContext, TextBatch
-from hvpkit.labels.bio import Run, runs
+from hvpkit.labels.bio import TaggedSpan, decode_bio
 from hvpkit.model.heads import FACTORIES
-from hvpkit.model.heads.wordpiece_crf import PieceCrfHead, first_pieces
+from hvpkit.model.heads.wordpiece_crf import WordpieceCrfHead, first_wordpieces
 from hvpkit.testing.inputs import LABELS
 from hvpkit.types import Entity, Example, Labels
 
 WORD_OF = [-1, 0, 0, 1, 3, -1]  # a word of two pieces, word 2 has none
 
 
-def head_of(labels: Labels = LABELS["mner"]) -> PieceCrfHead:
+def head_of(labels: Labels = LABELS["mner"]) -> WordpieceCrfHead:
     torch.manual_seed(5)
     head = FACTORIES["crf"](HeadContext(labels, 6), labels="pieces").eval()
-    assert isinstance(head, PieceCrfHead)
+    assert isinstance(head, WordpieceCrfHead)
     return head
 
 
@@ -33,14 +33,14 @@ def batch_of(*texts: EncodedText) -> TextBatch:
 
 def test_each_position_has_its_tag():
     head = head_of()
-    gold = head.prepare(Example("1", ("a", "b", "\u200b", "c"), tags=("B-PER", "I-PER", "O", "B-LOC")), encoded())["tags"]
+    gold = head.build_targets(Example("1", ("a", "b", "\u200b", "c"), tags=("B-PER", "I-PER", "O", "B-LOC")), encoded())["tags"]
     assert [head.tags[tag] for tag in gold] == ["[CLS]", "B-PER", "X", "I-PER", "B-LOC", "[SEP]"]
     assert head.tags[0] == "PAD"
 
 
 def test_first_pieces_are_where_a_word_begins():
-    assert first_pieces(WORD_OF) == [1, 3, 4]
-    assert first_pieces([-1, 0, -1, 1, 1, -1]) == [1, 3]
+    assert first_wordpieces(WORD_OF) == [1, 3, 4]
+    assert first_wordpieces([-1, 0, -1, 1, 1, -1]) == [1, 3]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -54,10 +54,10 @@ def test_entities_and_their_probabilities_are_those_of_all_paths(seed):
     weights = start[paths[:, 0]] + end[paths[:, -1]] + sum(scores[0, i, paths[:, i]] for i in range(len(WORD_OF)))
     weights = weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_OF)))
     shares = weights.softmax(0)
-    assert head.paths(scores, text) == [paths[weights.argmax()].tolist()]
+    assert head.viterbi_paths(scores, text) == [paths[weights.argmax()].tolist()]
     words, said = [0, 1, 3], {}
     for path, share in zip(paths[:, [1, 3, 4]].tolist(), shares.tolist(), strict=True):
-        for run in runs([head.tags[tag] if head.tags[tag] in head.labels.names else "O" for tag in path]):
+        for run in decode_bio([head.tags[tag] if head.tags[tag] in head.labels.names else "O" for tag in path]):
             said[run.start, run.end] = said.get((run.start, run.end), 0.0) + share
     for entity in head.decode(scores, text)[0]:
         place = words.index(entity.start), words.index(entity.end - 1) + 1
@@ -71,7 +71,7 @@ def test_padding_changes_nothing():
     both, alone = batch_of(short, long), batch_of(short)
     targets = {"tags": torch.randint(1, 5, (2, 9))}
     scores = head(Fused(states), both)
-    assert head.paths(scores, both)[0] == head.paths(scores[:1, :6], alone)[0]
+    assert head.viterbi_paths(scores, both)[0] == head.viterbi_paths(scores[:1, :6], alone)[0]
     assert head.decode(scores, both)[0] == head.decode(scores[:1, :6], alone)[0]
     own = [
         head.loss(scores[:1, :6], alone, {"tags": targets["tags"][:1, :6]}),
@@ -109,5 +109,5 @@ def test_an_entity_asked_for_has_the_probability_that_decoding_would_give_it(see
     shares = (weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_OF)))).softmax(0).tolist()
     names = [[head.tags[tag] if head.tags[tag] in head.labels.names else "O" for tag in path] for path in paths[:, [1, 3, 4]].tolist()]
     for entity, confidence in zip(asked[:-1], known, strict=False):
-        run = Run([0, 1, 3].index(entity.start), [0, 1, 3].index(entity.end - 1) + 1, "PER")
-        assert confidence == pytest.approx(sum(s for s, tags in zip(shares, names, strict=True) if run in runs(tags)), abs=1e-4)
+        run = TaggedSpan([0, 1, 3].index(entity.start), [0, 1, 3].index(entity.end - 1) + 1, "PER")
+        assert confidence == pytest.approx(sum(s for s, tags in zip(shares, names, strict=True) if run in decode_bio(tags)), abs=1e-4)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from hvpkit.interfaces import Pictures, PrefixShape, Visual
+from hvpkit.interfaces import ImageBatch, PrefixConfig, Visual
 from hvpkit.registry import load_registry
 
 CHANNELS, GRID, WIDTH = (3, 5, 8), 2, 6
@@ -11,9 +11,9 @@ CHANNELS, GRID, WIDTH = (3, 5, 8), 2, 6
 
 def test_each_level_has_its_own_1x1_convolution():
     torch.manual_seed(0)
-    projector = load_registry().build("projector", "stages", PrefixShape(CHANNELS, GRID**2, WIDTH, 4), {})
+    projector = load_registry().build("projector", "stages", PrefixConfig(CHANNELS, GRID**2, WIDTH, 4), {})
     mask = torch.tensor([[True, False], [True, True]])
-    visual = Visual(tuple(torch.randn(2, 2, channels, GRID**2) for channels in CHANNELS), Pictures(mask, torch.zeros(2, 2, 4)))
+    visual = Visual(tuple(torch.randn(2, 2, channels, GRID**2) for channels in CHANNELS), ImageBatch(mask, torch.zeros(2, 2, 4)))
     levels = projector(visual)
     assert levels.shape == (2, 2, len(CHANNELS), GRID**2, WIDTH)
     for i, (channels, linear) in enumerate(zip(CHANNELS, projector.maps, strict=True)):
@@ -24,4 +24,4 @@ def test_each_level_has_its_own_1x1_convolution():
 
 
 def test_its_width_is_the_text_s():
-    assert load_registry().build("projector", "stages", PrefixShape(CHANNELS, 4, WIDTH, 4), {}).width == WIDTH
+    assert load_registry().build("projector", "stages", PrefixConfig(CHANNELS, 4, WIDTH, 4), {}).width == WIDTH

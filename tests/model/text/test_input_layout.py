@@ -6,7 +6,7 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import DataError
-from hvpkit.model.text.input_layout import MARKERS, fitting, lay_out, window_around
+from hvpkit.model.text.input_layout import MARKERS, build_inputs, count_fitting_words, window_around
 from hvpkit.types import Example, Span
 
 IDS = (101, 102, 103, 104)
@@ -27,11 +27,11 @@ def written(layout) -> str:
 
 
 def test_every_word_starts_at_its_first_piece():
-    layout = lay_out(pieces_of([1, 3, 2]), example_of(3), 10, None)
+    layout = build_inputs(pieces_of([1, 3, 2]), example_of(3), 10, None)
     assert layout.ids == [0, 10, 11, 12, 20, 21]
     assert layout.word_starts == [0, 1, 4]
     assert layout.word_of == [0, 1, 1, 1, 2, 2]
-    assert (layout.first_word, layout.words_cut, layout.head_start, layout.tail_start) == (0, 0, None, None)
+    assert (layout.first_word, layout.words_cut, layout.head_position, layout.tail_position) == (0, 0, None, None)
 
 
 @pytest.mark.parametrize(
@@ -45,21 +45,21 @@ def test_every_word_starts_at_its_first_piece():
     ],
 )
 def test_markers_stand_around_head_and_tail(head, tail, expected):
-    layout = lay_out(pieces_of([1, 1, 1]), example_of(3, head, tail), 10, IDS)
+    layout = build_inputs(pieces_of([1, 1, 1]), example_of(3, head, tail), 10, IDS)
     assert written(layout) == expected
-    assert (layout.ids[layout.head_start], layout.ids[layout.tail_start]) == (101, 103)
+    assert (layout.ids[layout.head_position], layout.ids[layout.tail_position]) == (101, 103)
     assert [layout.ids[start] for start in layout.word_starts] == [0, 10, 20]
     assert [word for word in layout.word_of if word >= 0] == [0, 1, 2]
 
 
 def test_without_markers_a_pair_stands_at_its_first_pieces():
-    layout = lay_out(pieces_of([2, 2, 2]), example_of(3, Span(1, 3), Span(0, 1)), 10, None)
-    assert (layout.head_start, layout.tail_start) == (2, 0)
+    layout = build_inputs(pieces_of([2, 2, 2]), example_of(3, Span(1, 3), Span(0, 1)), 10, None)
+    assert (layout.head_position, layout.tail_position) == (2, 0)
     assert layout.ids == [0, 1, 10, 11, 20, 21]
 
 
 def test_words_that_do_not_fit_are_cut_whole():
-    layout = lay_out(pieces_of([2, 2, 3, 1]), example_of(4), 6, None)
+    layout = build_inputs(pieces_of([2, 2, 3, 1]), example_of(4), 6, None)
     assert layout.ids == [0, 1, 10, 11]  # the third would be cut in two, and what follows it is cut as well
     assert layout.words_cut == 2
 
@@ -75,9 +75,9 @@ def test_the_window_around_a_pair_is_as_wide_as_fits(seed):
     needed = sum(costs[starts[0] : starts[1] + 1]) + 4
     if needed > room:
         with raises(DataError, "pair-too-far-apart", example="7", wordpieces=needed - 4, limit=room - 4):
-            lay_out(pieces_of(costs), example_of(len(costs), *spans), room, IDS)
+            build_inputs(pieces_of(costs), example_of(len(costs), *spans), room, IDS)
         return
-    layout = lay_out(pieces_of(costs), example_of(len(costs), *spans), room, IDS)
+    layout = build_inputs(pieces_of(costs), example_of(len(costs), *spans), room, IDS)
     first, last = layout.first_word, layout.first_word + len(layout.word_starts)
     assert first <= starts[0] < starts[1] < last
     assert len(layout.ids) == sum(costs[first:last]) + 4 <= room
@@ -85,8 +85,8 @@ def test_the_window_around_a_pair_is_as_wide_as_fits(seed):
     assert first == 0 or costs[first - 1] > spare
     assert last == len(costs) or costs[last] > spare
     assert layout.words_cut == len(costs) - (last - first)
-    assert layout.ids[layout.head_start + 1] == 10 * spans[0].start
-    assert layout.ids[layout.tail_start + 1] == 10 * spans[1].start
+    assert layout.ids[layout.head_position + 1] == 10 * spans[0].start
+    assert layout.ids[layout.tail_position + 1] == 10 * spans[1].start
 
 
 def test_the_window_grows_on_both_sides():
@@ -97,8 +97,8 @@ def test_the_window_grows_on_both_sides():
 
 def test_a_first_word_that_does_not_fit_is_told():
     with raises(DataError, "first-word-too-long", example="7", wordpieces=5, limit=3):
-        lay_out(pieces_of([5, 1]), example_of(2), 3, None)
+        build_inputs(pieces_of([5, 1]), example_of(2), 3, None)
 
 
 def test_fitting_counts_leading_words():
-    assert [fitting([2, 1, 3], room) for room in range(8)] == [0, 0, 1, 2, 2, 2, 3, 3]
+    assert [count_fitting_words([2, 1, 3], room) for room in range(8)] == [0, 0, 1, 2, 2, 2, 3, 3]

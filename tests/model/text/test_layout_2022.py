@@ -4,7 +4,7 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import DataError
-from hvpkit.model.text.input_layout import RELEASED_MARKERS, lay_out_released
+from hvpkit.model.text.input_layout import RELEASED_MARKERS, build_inputs_2022
 from hvpkit.types import Example, Span
 
 IDS = (101, 102, 103, 104)
@@ -13,7 +13,7 @@ NAMES = dict(zip(IDS, RELEASED_MARKERS, strict=True))
 
 def laid_out(costs: list[int], head: Span | None = None, tail: Span | None = None, room: int = 50, markers: tuple[int, ...] | None = IDS):
     pieces = [[10 * word + i for i in range(cost)] for word, cost in enumerate(costs)]
-    return lay_out_released(pieces, Example("7", tuple(f"w{i}" for i in range(len(costs))), head=head, tail=tail), room, markers)
+    return build_inputs_2022(pieces, Example("7", tuple(f"w{i}" for i in range(len(costs))), head=head, tail=tail), room, markers)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def laid_out(costs: list[int], head: Span | None = None, tail: Span | None = Non
 def test_markers_stand_before_words_and_none_at_the_end(head, tail, expected):
     layout = laid_out([1, 1, 1], head, tail)
     assert " ".join(NAMES.get(i, str(i)) for i in layout.ids) == expected
-    assert (layout.ids[layout.head_start], layout.ids[layout.tail_start]) == (101, 103)
+    assert (layout.ids[layout.head_position], layout.ids[layout.tail_position]) == (101, 103)
 
 
 def test_the_last_word_is_cut_in_two():
@@ -45,5 +45,5 @@ def test_a_start_that_is_cut_off_is_told_with_its_example():
     with raises(DataError, "entity-cut-off", example="7", role="tail", position=7, limit=6):
         laid_out([1, 1, 1, 1, 1], Span(0, 1), Span(4, 5), room=6)
     kept = laid_out([1, 1, 1, 1, 1], Span(0, 1), Span(4, 5), room=7)
-    assert kept.tail_start == 6
+    assert kept.tail_position == 6
     assert kept.words_cut == 1

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from hvpkit.model.text.bert_from_scratch import SPECIALS, learn_tokenizer
+from hvpkit.model.text.bert_from_scratch import SPECIALS, train_tokenizer
 
 TEXTS = ["Ada Lovelace visits New York !", "Bob loves Paris , don't you ?", "Taylor Hill leaves Oslo", "Jun visits Oslo 😀"] * 3
 PROGRAM = """
 import json
-from hvpkit.model.text.bert_from_scratch import learn_tokenizer
-print(json.dumps(sorted(learn_tokenizer(json.loads(input()), 150).get_vocab().items())))
+from hvpkit.model.text.bert_from_scratch import train_tokenizer
+print(json.dumps(sorted(train_tokenizer(json.loads(input()), 150).get_vocab().items())))
 """
 
 
@@ -21,11 +21,11 @@ def test_the_same_texts_give_the_same_vocabulary_in_every_process():
     done = subprocess.run([sys.executable, "-c", PROGRAM], input=json.dumps(TEXTS), capture_output=True, text=True, check=True)
     theirs = {piece: number for piece, number in json.loads(done.stdout)}
     for _ in range(3):
-        assert learn_tokenizer(TEXTS, 150).get_vocab() == theirs
+        assert train_tokenizer(TEXTS, 150).get_vocab() == theirs
 
 
 def test_names_and_new_words_of_known_characters_fall_into_pieces():
-    tokenizer = learn_tokenizer(TEXTS, 4000)
+    tokenizer = train_tokenizer(TEXTS, 4000)
     assert tokenizer.tokenize("visits loves leaves !") == ["visits", "loves", "leaves", "!"]
     for word in ("visitor", "Oslo", "Osada", "Yord", "Israel", "XQz"):
         pieces = tokenizer.tokenize(word)
@@ -34,7 +34,7 @@ def test_names_and_new_words_of_known_characters_fall_into_pieces():
 
 
 def test_special_tokens_come_first_and_numbers_have_no_gaps():
-    vocabulary = learn_tokenizer(TEXTS, 4000).get_vocab()
+    vocabulary = train_tokenizer(TEXTS, 4000).get_vocab()
     assert [piece for piece, _ in sorted(vocabulary.items(), key=lambda item: item[1])][: len(SPECIALS)] == list(SPECIALS)
     assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
 
@@ -42,4 +42,4 @@ def test_special_tokens_come_first_and_numbers_have_no_gaps():
 @pytest.mark.parametrize("most", [200, 4000])
 def test_it_has_at_most_as_many_pieces_as_asked_for(most):
     rare = [*TEXTS, "".join(chr(0x4E00 + i) for i in range(500))]
-    assert len(learn_tokenizer(rare, most)) <= most
+    assert len(train_tokenizer(rare, most)) <= most

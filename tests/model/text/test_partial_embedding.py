@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from small_models import save_encoder
 from torch import nn
 
-from hvpkit.model.text.partial_embedding import TrainedRows, follow_decay
+from hvpkit.model.text.partial_embedding import PartialEmbedding, follow_decay
 from hvpkit.registry import load_registry
 from hvpkit.training.acceleration.on_disk import leave_on_disk
-from hvpkit.training.train import Run, train
+from hvpkit.training.train import TrainingSession, train
 
 ROWS = torch.tensor([0, 2, 3, 7])
 TEXTS = torch.tensor([[2, 3, 0], [7, 2, 2]])  # 0 is padding
@@ -31,7 +31,7 @@ class Small(nn.Module):
 
 def narrowed(model):
     other = copy.deepcopy(model)
-    other.table = TrainedRows(other.table, ROWS)
+    other.table = PartialEmbedding(other.table, ROWS)
     return other
 
 
@@ -117,7 +117,7 @@ def test_a_table_that_is_left_on_disk_takes_memory_when_it_is_read_and_not_befor
                 sizes += int(line.split()[1])
         return sizes
 
-    table = TrainedRows(nn.Embedding(4096, 256), torch.arange(0, 4096, 4))  # 4 MB, of which a row of each page is trained
+    table = PartialEmbedding(nn.Embedding(4096, 256), torch.arange(0, 4096, 4))  # 4 MB, of which a row of each page is trained
     gc.collect()  # maps of other tests
     before = resident()
     leave_on_disk(table, tmp_path)
@@ -136,12 +136,12 @@ def test_a_whole_training_ends_with_the_table_that_training_all_rows_ends_with(t
         "train.lr=1e-2",
         "train.weight_decay=0.5",
     )
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", pictures=False, overrides=wished)
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=wished)
 
     def table(name):
         train(recipe, load_registry(), tmp_path / name)
         return load_file(tmp_path / name / "weights.safetensors")["text.model.embeddings.word_embeddings.weight"]
 
     few = table("few")
-    monkeypatch.setattr(Run, "leave_rows_out", lambda run, items: None)
+    monkeypatch.setattr(TrainingSession, "leave_rows_out", lambda run, items: None)
     assert torch.allclose(few, table("every"), atol=1e-6)

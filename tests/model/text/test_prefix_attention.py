@@ -14,12 +14,12 @@ from transformers.masking_utils import bidirectional_mask_function
 
 from hvpkit.interfaces import Prefix, TextBatch, TextContext, Trace
 from hvpkit.model.text.prefix_attention import (
-    added_to_scores,
+    additive_mask,
     attend,
     attention_weights,
-    extend_mask,
     padding_mask,
     prefix_attention,
+    prepend_mask,
     split_heads,
 )
 from hvpkit.registry import load_registry
@@ -218,18 +218,18 @@ def test_early_versions_of_transformers_name_no_device_for_the_mask(monkeypatch)
 def test_the_mask_of_a_prefix_and_a_text_is_made_once_for_all_layers():
     prefix = prefix_of(2)
     text, other = torch.rand(2, B, 1, T, T, generator=torch.Generator().manual_seed(1)) < 0.8
-    made = extend_mask(prefix, text, T)
+    made = prepend_mask(prefix, text, T)
     assert torch.equal(made, torch.cat([MASK[:, None, None].expand(B, 1, T, S), text], dim=-1))
-    assert extend_mask(prefix, text, T) is made
-    assert torch.equal(extend_mask(prefix, other, T)[..., S:], other)  # an encoder of two kinds of layers has two masks
-    assert extend_mask(prefix, None, T)[..., S:].all()
+    assert prepend_mask(prefix, text, T) is made
+    assert torch.equal(prepend_mask(prefix, other, T)[..., S:], other)  # an encoder of two kinds of layers has two masks
+    assert prepend_mask(prefix, None, T)[..., S:].all()
 
 
 def test_a_mask_of_numbers_hides_what_one_of_bool_hides():
     query, key, value = heads_of(1)
     text = torch.ones(B, 1, T, T, dtype=torch.bool)
     text[0, :, :, 2:] = text[1, :, 1, 0] = False
-    mask, numbers = (extend_mask(prefix_of(1), given, T) for given in (text, added_to_scores(text, torch.float)))
+    mask, numbers = (prepend_mask(prefix_of(1), given, T) for given in (text, additive_mask(text, torch.float)))
     assert numbers.dtype == torch.float
     key, value = (
         torch.cat([split_heads(part[0], key), own], dim=2) for part, own in ((prefix_of(1).keys, key), (prefix_of(1).values, value))
@@ -250,5 +250,5 @@ def as_on_a_gpu(monkeypatch, mask):
 
 def test_on_a_gpu_padding_that_may_look_at_nothing_looks_at_all(monkeypatch):
     mask = torch.tensor([[True, False], [False, False]])[None, None]
-    low = added_to_scores(torch.tensor(False), torch.float)
+    low = additive_mask(torch.tensor(False), torch.float)
     assert torch.equal(as_on_a_gpu(monkeypatch, mask), torch.stack([torch.stack([torch.zeros(()), low]), torch.zeros(2)])[None, None])

@@ -7,45 +7,45 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import ModelFolderError
-from hvpkit.model.text.vocabulary import PADDING, UNKNOWN, Vocabulary, with_zeros
+from hvpkit.model.text.vocabulary import PADDING, UNKNOWN, Vocabulary, replace_digits
 
 COUNTS = Counter({"the": 3, "Paris": 2, "paris": 1, "Rome": 1, "é": 1})
 
 
 def test_the_most_frequent_come_first_and_ids_begin_after_padding_and_the_unknown():
-    vocabulary = Vocabulary.learn(COUNTS)
-    assert [vocabulary.id_of(word) for word in ("the", "Paris", "Rome", "paris", "é")] == [2, 3, 4, 5, 6]
+    vocabulary = Vocabulary.from_examples(COUNTS)
+    assert [vocabulary.index(word) for word in ("the", "Paris", "Rome", "paris", "é")] == [2, 3, 4, 5, 6]
     assert (PADDING, UNKNOWN, vocabulary.size) == (0, 1, 7)
 
 
 def test_the_order_of_counting_does_not_matter():
-    assert Vocabulary.learn(Counter(dict(reversed(COUNTS.items())))) == Vocabulary.learn(COUNTS)
+    assert Vocabulary.from_examples(Counter(dict(reversed(COUNTS.items())))) == Vocabulary.from_examples(COUNTS)
 
 
 def test_what_is_not_known_as_written_is_looked_up_in_lower_case_and_else_unknown():
-    vocabulary = Vocabulary.learn(COUNTS)
-    assert vocabulary.id_of("THE") == vocabulary.id_of("the")
-    assert vocabulary.id_of("rome") == vocabulary.id_of("London") == UNKNOWN
+    vocabulary = Vocabulary.from_examples(COUNTS)
+    assert vocabulary.index("THE") == vocabulary.index("the")
+    assert vocabulary.index("rome") == vocabulary.index("London") == UNKNOWN
 
 
 def test_ids_from_the_first_rare_one_on_are_of_words_seen_once_or_never():
-    vocabulary = Vocabulary.learn(COUNTS).and_also(["Oslo", "the"])
+    vocabulary = Vocabulary.from_examples(COUNTS).extend(["Oslo", "the"])
     assert vocabulary.items == ("the", "Paris", "Rome", "paris", "é", "Oslo")
-    assert [word for word in vocabulary.items if vocabulary.id_of(word) >= vocabulary.first_rare] == ["Rome", "paris", "é", "Oslo"]
+    assert [word for word in vocabulary.items if vocabulary.index(word) >= vocabulary.first_singleton] == ["Rome", "paris", "é", "Oslo"]
 
 
 def test_digits_are_zeros_if_asked_for():
-    assert with_zeros("£1,234 in ２0２6") == "£0,000 in 0000"
-    learnt = Vocabulary.learn(Counter({"0000": 2}), zeros=True)
-    assert learnt.id_of("1984") == learnt.id_of("2026") == 2
-    assert Vocabulary.learn(Counter({"0000": 2})).id_of("1984") == UNKNOWN
+    assert replace_digits("£1,234 in ２0２6") == "£0,000 in 0000"
+    learnt = Vocabulary.from_examples(Counter({"0000": 2}), zeros=True)
+    assert learnt.index("1984") == learnt.index("2026") == 2
+    assert Vocabulary.from_examples(Counter({"0000": 2})).index("1984") == UNKNOWN
 
 
 @pytest.mark.parametrize("zeros", [True, False])
 def test_a_saved_one_is_the_same(tmp_path, zeros):
-    vocabulary = Vocabulary.learn(Counter({**COUNTS, "\u200b": 1, "\ud800": 4, 'a"\n': 1}), zeros=zeros).and_also(["Oslo"])
+    vocabulary = Vocabulary.from_examples(Counter({**COUNTS, "\u200b": 1, "\ud800": 4, 'a"\n': 1}), zeros=zeros).extend(["Oslo"])
     vocabulary.save(tmp_path / "words.json")
-    assert Vocabulary.open(tmp_path / "words.json") == vocabulary
+    assert Vocabulary.load(tmp_path / "words.json") == vocabulary
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_what_is_no_vocabulary_is_refused_with_its_file(tmp_path, text, code):
     if text is not None:
         file.write_text(text, encoding="utf-8")
     with raises(ModelFolderError, code, file=file):
-        Vocabulary.open(file)
+        Vocabulary.load(file)
 
 
 def test_repeated_must_be_a_number(tmp_path):
     (tmp_path / "words.json").write_text(json.dumps({"items": ["a"], "repeated": "1", "zeros": False}), encoding="utf-8")
     with raises(ModelFolderError, "vocabulary-without-items", file=tmp_path / "words.json"):
-        Vocabulary.open(tmp_path / "words.json")
+        Vocabulary.load(tmp_path / "words.json")

@@ -11,7 +11,7 @@ from raising import raises
 from hvpkit.errors import ComponentError
 from hvpkit.interfaces import TextContext
 from hvpkit.model.text.vocabulary import UNKNOWN
-from hvpkit.model.text.word_embedding import WordOptions, open_words
+from hvpkit.model.text.word_embedding import WordEmbeddingConfig, build_word_embedding
 from hvpkit.types import Example, Span
 
 EXAMPLES = (Example("1", ("Ada", "visits", "Paris", "in", "1843")), Example("2", ("Bob", "visits", "Rome", "in", "2026")))
@@ -26,7 +26,7 @@ def glove(tmp_path) -> Path:
 
 def words_of(**options):
     torch.manual_seed(0)
-    return open_words(TextContext("mner", EXAMPLES), WordOptions(**{"width": 3} | options))
+    return build_word_embedding(TextContext("mner", EXAMPLES), WordEmbeddingConfig(**{"width": 3} | options))
 
 
 def test_vectors_begin_uniform_within_their_bound_and_padding_is_zero():
@@ -40,11 +40,11 @@ def test_vectors_begin_uniform_within_their_bound_and_padding_is_zero():
 
 def test_a_file_s_vectors_stand_where_its_words_are_and_its_first_words_are_known_too(glove):
     words = words_of(file=glove, file_words=1)
-    assert words.weight[words.vocabulary.id_of("Paris")].tolist() == [1, 2, 3]
-    assert words.weight[words.vocabulary.id_of("visits")].tolist() == [4, 5, 6]
-    assert words.weight[words.vocabulary.id_of("the")].tolist() == [9, 9, 9]
-    assert words.vocabulary.id_of("london") == UNKNOWN
-    assert float(words.weight[words.vocabulary.id_of("Ada")].detach().abs().max()) <= 1
+    assert words.weight[words.vocabulary.index("Paris")].tolist() == [1, 2, 3]
+    assert words.weight[words.vocabulary.index("visits")].tolist() == [4, 5, 6]
+    assert words.weight[words.vocabulary.index("the")].tolist() == [9, 9, 9]
+    assert words.vocabulary.index("london") == UNKNOWN
+    assert float(words.weight[words.vocabulary.index("Ada")].detach().abs().max()) <= 1
 
 
 def test_the_coverage_of_a_file_is_logged_and_remarked(glove, logged):
@@ -71,7 +71,7 @@ def test_padding_stays_zero_in_training():
 
 def test_words_seen_once_are_unknown_with_the_chance_given_in_training_alone():
     words = words_of(singleton_unk=0.3)
-    ids = torch.tensor([[words.vocabulary.id_of(word) for word in ("visits", "Ada")]] * 10_000)
+    ids = torch.tensor([[words.vocabulary.index(word) for word in ("visits", "Ada")]] * 10_000)
     unknown = words.weight[UNKNOWN]
     torch.manual_seed(1)
     hidden = (words.train()(ids) == unknown).all(-1).float().mean(0)
@@ -82,8 +82,8 @@ def test_words_seen_once_are_unknown_with_the_chance_given_in_training_alone():
 
 def test_digits_are_read_as_zeros_if_asked_for():
     plain, zeros = words_of(), words_of(zeros=True)
-    assert plain.vocabulary.id_of("1815") == UNKNOWN
-    assert zeros.vocabulary.id_of("1815") == zeros.vocabulary.id_of("1843") != UNKNOWN
+    assert plain.vocabulary.index("1815") == UNKNOWN
+    assert zeros.vocabulary.index("1815") == zeros.vocabulary.index("1843") != UNKNOWN
 
 
 def test_one_position_a_word_in_a_window_around_the_pair():
@@ -92,18 +92,18 @@ def test_one_position_a_word_in_a_window_around_the_pair():
     kept = len(encoded.word_starts)
     assert (kept, encoded.words_cut) == (8, 22)
     assert encoded.word_starts.tolist() == encoded.word_of.tolist() == [*range(8)]
-    assert (encoded.head_start, encoded.tail_start) == (20 - encoded.first_word, 17 - encoded.first_word)
+    assert (encoded.head_position, encoded.tail_position) == (20 - encoded.first_word, 17 - encoded.first_word)
 
 
 def test_a_saved_folder_needs_neither_examples_nor_the_file(glove, tmp_path):
     words = words_of(file=glove, zeros=True)
     words.save(tmp_path)
     glove.unlink()
-    again = open_words(TextContext("mner", folder=tmp_path), WordOptions(3, glove, zeros=True))
+    again = build_word_embedding(TextContext("mner", folder=tmp_path), WordEmbeddingConfig(3, glove, zeros=True))
     assert again.vocabulary == words.vocabulary
     again.load_state_dict(words.state_dict())
 
 
 def test_without_training_text_there_is_no_vocabulary():
     with raises(ComponentError, "vocabulary-without-examples"):
-        open_words(TextContext("mner"), WordOptions(3))
+        build_word_embedding(TextContext("mner"), WordEmbeddingConfig(3))

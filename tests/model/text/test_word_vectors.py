@@ -7,7 +7,7 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import ModelFolderError
-from hvpkit.model.text.word_vectors import WordVectors, read_vectors
+from hvpkit.model.text.word_vectors import WordVectors, load_vectors
 
 LINES = ["the 0.1 0.2", "Paris 1 2", "paris 3 4", "rome 5 6", "oslo 7 8", "oslo 9 9"]
 
@@ -23,12 +23,12 @@ def write(tmp_path):
 
 
 def read(file: Path, *words: str, width: int = 2, first: int = 0) -> WordVectors:
-    return read_vectors(file, width=width, words=words, first=first)
+    return load_vectors(file, width=width, words=words, first=first)
 
 
 def test_a_word_is_matched_as_it_is_written_else_in_lower_case_else_not(write):
     vectors = read(write(LINES), "Paris", "Rome", "Berlin")
-    assert [None if found is None else found.tolist() for found in map(vectors.of, ("Paris", "paris", "Rome", "PARIS", "Berlin"))] == [
+    assert [None if found is None else found.tolist() for found in map(vectors.vector, ("Paris", "paris", "Rome", "PARIS", "Berlin"))] == [
         [1, 2],
         [3, 4],
         [5, 6],
@@ -43,7 +43,7 @@ def test_only_the_words_asked_for_and_the_first_ones_are_kept_in_the_file_s_orde
 
 
 def test_of_a_word_given_twice_the_first_vector_counts(write):
-    assert read(write(LINES), "oslo").of("oslo").tolist() == [7, 8]
+    assert read(write(LINES), "oslo").vector("oslo").tolist() == [7, 8]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", " \n"])
@@ -53,7 +53,7 @@ def test_a_header_that_counts_words_and_numbers_is_skipped(write, end):
 
 
 def test_words_that_are_no_utf8_stand_in_nobody_s_way(write):
-    assert read(write(["caf\udce9 1 2", "the 3 4"]), "the", first=9).of("the").tolist() == [3, 4]
+    assert read(write(["caf\udce9 1 2", "the 3 4"]), "the", first=9).vector("the").tolist() == [3, 4]
 
 
 def test_words_with_blanks_in_them_stand_in_nobody_s_way(write):

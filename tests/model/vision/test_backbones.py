@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from small_models import no_network
 from torchvision import models, transforms
 
-from hvpkit.errors import ModelFolderError, choices
-from hvpkit.images.regions import View
+from hvpkit.errors import ModelFolderError, did_you_mean
+from hvpkit.images.regions import ImageRegion
 from hvpkit.interfaces import LevelInfo, VisionContext
 from hvpkit.model.vision import torchvision_backbone
 from hvpkit.model.vision.tower import VisualTower
@@ -55,13 +55,13 @@ def test_levels_are_the_four_stages_of_known_width_and_stride(name, channels):
     assert [tuple(level.shape) for level in maps] == [(1, c, 224 // s, 224 // s) for c, s in zip(channels, STRIDES, strict=True)]
 
 
-def test_pixels_are_the_whole_picture_normalised_as_imagenet_s():
+def test_pixels_are_the_whole_image_normalised_as_imagenet_s():
     pixels = build("resnet18", "random", 32).transform(Image.new("RGB", (30, 70), (255, 0, 51)))
     expected = [(1.0 - 0.485) / 0.229, (0.0 - 0.456) / 0.224, (0.2 - 0.406) / 0.225]
     for channel, value in zip(pixels, expected, strict=True):
         torch.testing.assert_close(channel, torch.full((32, 32), value))
     halves = Image.new("RGB", (4, 90), "black")
-    halves.paste("white", (0, 45, 4, 90))  # it lies at the long picture's end
+    halves.paste("white", (0, 45, 4, 90))  # it lies at the long image's end
     bright = build("resnet18", "random", 32).transform(halves)[0].mean(1)
     assert (bright[:14] < 0).all()
     assert (bright[18:] > 0).all()
@@ -173,7 +173,7 @@ def test_weights_of_another_backbone_are_refused(resnet):
 
 def test_a_missing_file_brings_the_nearest_word():
     for file in ("imagnet", "/nowhere/w.pth"):
-        hint = choices(file, ["imagenet", "random"])
+        hint = did_you_mean(file, ["imagenet", "random"])
         with raises(ModelFolderError, "backbone-weights-missing", file=Path(file), hint=hint, backbone="resnet18"):
             build("resnet18", file)
 
@@ -259,4 +259,4 @@ def test_the_release_s_pixels_are_those_of_its_own_transforms(tmp_path, size):
     normalise = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     released = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), normalise])
     wanted = released(Image.open(tmp_path / "x.jpg").convert("RGB"))
-    torch.testing.assert_close(tower.look(View(tmp_path / "x.jpg")), wanted)
+    torch.testing.assert_close(tower.load_pixels(ImageRegion(tmp_path / "x.jpg")), wanted)

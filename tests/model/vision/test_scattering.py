@@ -16,15 +16,15 @@ def backbone():
 
 
 def stripes(horizontal: bool, step: int) -> Image.Image:
-    picture = Image.new("RGB", (64, 64), "white")
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (64, 64), "white")
+    draw = ImageDraw.Draw(image)
     for i in range(0, 64, 2 * step):
         draw.rectangle((0, i, 64, i + step - 1) if horizontal else (i, 0, i + step - 1, 64), "black")
-    return picture
+    return image
 
 
-def maps_of(backbone, picture):
-    return [level[0] for level in backbone(backbone.transform(picture)[None])]
+def maps_of(backbone, image):
+    return [level[0] for level in backbone(backbone.transform(image)[None])]
 
 
 def test_the_strongest_wavelet_is_that_across_the_stripes(backbone):
@@ -46,7 +46,7 @@ def test_colours_stand_in_the_finest_level_alone(backbone):
     assert all(torch.allclose(one, other, atol=1e-3) for one, other in zip(red[1:], blue[1:], strict=True))
 
 
-def test_pictures_of_its_calibration_have_mean_zero_and_deviation_one(backbone):
+def test_images_of_its_calibration_have_mean_zero_and_deviation_one(backbone):
     chance = Random(0)
     pixels = torch.stack([backbone.transform(dead_leaves(64, chance)) for _ in range(48)])
     for level in backbone(pixels):

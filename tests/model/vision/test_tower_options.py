@@ -1,4 +1,4 @@
-"""What the release does otherwise with pictures."""
+"""What the release does otherwise with images."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from raising import raises
 from torch import Tensor, nn
 
 from hvpkit.errors import ComponentError
-from hvpkit.interfaces import LevelInfo, Pictures, VisualBackbone
+from hvpkit.interfaces import ImageBatch, LevelInfo, VisualBackbone
 from hvpkit.model.vision.tower import TowerOptions, VisualTower
-from hvpkit.model.vision.transforms import centre
+from hvpkit.model.vision.transforms import center_crop
 
 
 class Norms(VisualBackbone):
-    """The picture itself, through one batch norm."""
+    """The image itself, through one batch norm."""
 
     levels = (LevelInfo(3, 1),)
 
@@ -23,7 +23,7 @@ class Norms(VisualBackbone):
         self.norm = nn.BatchNorm2d(3)
         nn.init.ones_(self.norm.bias)
 
-    def transform(self, picture: Image.Image) -> Tensor:
+    def transform(self, image: Image.Image) -> Tensor:
         return torch.ones(3, 7, 7)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
@@ -34,9 +34,9 @@ def tower(**options) -> VisualTower:
     return VisualTower(Norms(), grid=2, frozen=True, options=TowerOptions(**options))
 
 
-def pictures(mask: list[list[bool]]) -> Pictures:
+def images(mask: list[list[bool]]) -> ImageBatch:
     seen = torch.tensor(mask)
-    return Pictures(seen, torch.zeros(*seen.shape, 4), pixels=torch.randn(int(seen.sum()), 3, 7, 7))
+    return ImageBatch(seen, torch.zeros(*seen.shape, 4), pixels=torch.randn(int(seen.sum()), 3, 7, 7))
 
 
 def test_floor_leaves_the_edge_of_an_odd_map_out():
@@ -51,11 +51,11 @@ def test_floor_leaves_the_edge_of_an_odd_map_out():
         tower(pooling="floor").eval().pyramid(torch.zeros(1, 3, 1, 1))
 
 
-def test_zeros_stand_for_missing_pictures_and_go_through_the_network():
-    given = pictures([[True, False], [False, False], [True, True]])
+def test_zeros_stand_for_missing_images_and_go_through_the_network():
+    given = images([[True, False], [False, False], [True, True]])
     masked, shown = tower().eval()(given), tower(missing="zeros").eval()(given)
     assert masked.mask.tolist() == [[True, False], [False, False], [True, True]]
-    assert shown.mask.tolist() == [[True, True], [False, False], [True, True]]  # an example without pictures is text alone
+    assert shown.mask.tolist() == [[True, True], [False, False], [True, True]]  # an example without images is text alone
     torch.testing.assert_close(shown.levels[0][0, 1], torch.ones(3, 4))  # zeros, and the norm's bias
     torch.testing.assert_close(shown.levels[0][given.mask], masked.levels[0][given.mask])
     assert not shown.levels[0][1].any()
@@ -63,8 +63,8 @@ def test_zeros_stand_for_missing_pictures_and_go_through_the_network():
 
 def test_zeros_are_the_same_beside_kept_pyramids():
     own = tower(missing="zeros").eval()
-    given = pictures([[False, True], [True, True]])
-    kept = Pictures(given.mask, given.boxes, features=own.pyramid(given.pixels))
+    given = images([[False, True], [True, True]])
+    kept = ImageBatch(given.mask, given.boxes, features=own.pyramid(given.pixels))
     torch.testing.assert_close(own(kept).levels[0], own(given).levels[0])
     assert torch.equal(own(kept).mask, own(given).mask)
 
@@ -73,16 +73,16 @@ def test_statistics_of_a_frozen_backbone_drift_only_if_asked():
     for drifting in (False, True):
         own = tower(drifting=drifting).train()
         before = own.backbone.norm.running_mean.clone()
-        own(pictures([[True, True]]))
+        own(images([[True, True]]))
         assert torch.equal(before, own.backbone.norm.running_mean) != drifting
-        assert own.constant != drifting
+        assert own.is_frozen != drifting
         assert not any(parameter.requires_grad for parameter in own.parameters())
 
 
-def test_the_middle_of_a_picture_is_cut_out():
+def test_the_middle_of_a_image_is_cut_out():
     wide = Image.new("RGB", (64, 32), "red")
     wide.paste((0, 0, 255), (16, 0, 48, 32))
-    cut = centre(wide, 28)
+    cut = center_crop(wide, 28)
     assert cut.size == (28, 28)
     assert cut.getpixel((14, 14)) == (0, 0, 255)
     assert cut.getcolors() == [(28 * 28, (0, 0, 255))]

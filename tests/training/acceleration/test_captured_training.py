@@ -14,12 +14,12 @@ from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import InputError
 from hvpkit.model.heads import crf_likelihood
 from hvpkit.model.text import prefix_attention
-from hvpkit.model.text.word_masking import HiddenWords
+from hvpkit.model.text.word_masking import WordMasking
 from hvpkit.registry import load_registry
-from hvpkit.training.acceleration.cuda_graphs import CHANCES, Recording, StepGraphs
-from hvpkit.training.callbacks import Report
-from hvpkit.training.train import Run
-from hvpkit.training.trainer import training_arguments
+from hvpkit.training.acceleration.cuda_graphs import MAX_FAILED_CAPTURES, CapturedStep, CudaGraphRunner
+from hvpkit.training.callbacks import TrainingCallbacks
+from hvpkit.training.train import TrainingSession
+from hvpkit.training.trainer import build_training_arguments
 
 GPU = torch.cuda.is_available()
 EPOCHS, STEPS = 8, 3
@@ -28,7 +28,7 @@ EPOCHS, STEPS = 8, 3
 @pytest.fixture(autouse=True)
 def _as_on_a_gpu(monkeypatch):
     """Let a step without dropout do on a CPU what it does on a GPU: ask for no value, draw no random number."""
-    monkeypatch.setattr(HiddenWords, "forward", lambda self, text: text)
+    monkeypatch.setattr(WordMasking, "forward", lambda self, text: text)
     if not GPU:
         stand_for_cuda(monkeypatch)
         monkeypatch.setattr("hvpkit.model.heads.crf.log_likelihoods", joined)
@@ -41,13 +41,13 @@ def joined(crf, emissions, tags, mask):
 
 def trained(folder, data, recorded, *overrides):
     recipe = tiny.recipe(folder, data, "mner", overrides=(f"train.epochs={EPOCHS}", "train.precision=fp32", *overrides))
-    run = Run(recipe, load_registry(), open_prepared(data), Report())
+    run = TrainingSession(recipe, load_registry(), open_prepared(data), TrainingCallbacks())
     for module in run.model.modules():
         for name in ("p", "attention_dropout"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
     trainer = run.trainer(folder / "training")
-    trainer.graphs = StepGraphs(trainer.model) if recorded else None
+    trainer.graphs = CudaGraphRunner(trainer.model) if recorded else None
     graphs = trainer.graphs
     trainer.train()
     return run, graphs, trainer
@@ -55,8 +55,8 @@ def trained(folder, data, recorded, *overrides):
 
 @pytest.fixture
 def replays(monkeypatch):
-    found, replay = [], Recording.replay
-    monkeypatch.setattr(Recording, "replay", lambda self, batch: found.append(batch.text.mask.shape) or replay(self, batch))
+    found, replay = [], CapturedStep.replay
+    monkeypatch.setattr(CapturedStep, "replay", lambda self, batch: found.append(batch.text.mask.shape) or replay(self, batch))
     return found
 
 
@@ -75,24 +75,24 @@ def test_recorded_steps_train_the_same_model(tmp_path, mner_data, replays, preci
 
 
 def test_gradients_are_clipped_by_the_norm_that_comes_with_a_step(tmp_path, mner_data, monkeypatch):
-    replay = Recording.replay
-    monkeypatch.setattr(Recording, "replay", lambda self, batch: (replay(self, batch)[0], torch.tensor(float("inf"))))
+    replay = CapturedStep.replay
+    monkeypatch.setattr(CapturedStep, "replay", lambda self, batch: (replay(self, batch)[0], torch.tensor(float("inf"))))
     _, _, trainer = trained(tmp_path, mner_data.folder, True)
     assert torch.isinf(trainer.optimizer.optimizer.grad_scale)
 
 
 def test_what_can_record_nothing_is_left(tmp_path, mner_data, monkeypatch):
     monkeypatch.setattr("hvpkit.model.heads.crf.log_likelihoods", lambda *given: joined(*given) + 0 * joined(*given).sum().item())
-    steps, step = [], StepGraphs.step
-    monkeypatch.setattr(StepGraphs, "step", lambda self, *given: steps.append(self) or step(self, *given))
+    steps, step = [], CudaGraphRunner.step
+    monkeypatch.setattr(CudaGraphRunner, "step", lambda self, *given: steps.append(self) or step(self, *given))
     _, graphs, _ = trained(tmp_path, mner_data.folder, True)
-    assert graphs.useless and len(steps) == CHANCES < EPOCHS * STEPS
+    assert graphs.is_disabled and len(steps) == MAX_FAILED_CAPTURES < EPOCHS * STEPS
 
 
 def test_a_recipe_may_want_no_recordings(tmp_path, mner_data):
     for wanted in ("true", "false"):
         recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=(f"train.graphs={wanted}",))
-        trainer = Run(recipe, load_registry(), open_prepared(mner_data.folder), Report()).trainer(tmp_path / wanted)
+        trainer = TrainingSession(recipe, load_registry(), open_prepared(mner_data.folder), TrainingCallbacks()).trainer(tmp_path / wanted)
         assert (trainer.graphs is not None) == (GPU and wanted == "true")
 
 
@@ -113,4 +113,4 @@ def test_of_several_gpus_one_is_used(tmp_path, mner_data, monkeypatch):
 
     monkeypatch.setattr(TrainingArguments, "_setup_devices", property(four))
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner")
-    assert training_arguments(recipe.train, tmp_path, evaluates=False, unused=False).n_gpu == 1
+    assert build_training_arguments(recipe.train, tmp_path, evaluates=False, unused=False).n_gpu == 1

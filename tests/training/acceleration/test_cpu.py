@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from hvpkit.training.acceleration import cpu
-from hvpkit.training.acceleration.cpu import products_by_onednn
+from hvpkit.training.acceleration.cpu import onednn_matmul
 
 FAULTS = """
 import resource, sys, torch
-from hvpkit.training.acceleration.cpu import keep_freed_memory
+from hvpkit.training.acceleration.cpu import retain_freed_memory
 if sys.argv[1] == "kept":
-    keep_freed_memory()
+    retain_freed_memory()
 for _ in range(3):
     [torch.ones(2**20) for _ in range(40)]  # 4 MB each
 begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -32,7 +32,7 @@ def test_products_by_onednn_keep_the_precision_of_float32_in_every_direction():
     generator = torch.Generator().manual_seed(0)
     for rows, inner, columns in ((8, 16, 8), (136, 768, 3072), (256, 3072, 768)):
         a, b = (torch.randn(shape, generator=generator).requires_grad_() for shape in ((rows, inner), (inner, columns)))
-        with products_by_onednn():
+        with onednn_matmul():
             product = a @ b
             product.backward(torch.ones_like(product))
         exact = a.detach().double() @ b.detach().double()
@@ -43,9 +43,9 @@ def test_products_by_onednn_keep_the_precision_of_float32_in_every_direction():
 
 def test_the_setting_is_as_it_was_after_products_by_onednn_even_after_an_error():
     before = precision()
-    with products_by_onednn():
+    with onednn_matmul():
         assert (precision() == "bf16") == cpu.onednn_is_exact()
-    with pytest.raises(ZeroDivisionError), products_by_onednn():
+    with pytest.raises(ZeroDivisionError), onednn_matmul():
         _ = 1 / 0
     assert precision() == before
 
@@ -53,7 +53,7 @@ def test_the_setting_is_as_it_was_after_products_by_onednn_even_after_an_error()
 def test_where_onednn_would_round_nothing_is_changed(monkeypatch):
     monkeypatch.setattr(cpu, "onednn_is_exact", lambda: False)
     before = precision()
-    with products_by_onednn():
+    with onednn_matmul():
         assert precision() == before
 
 

@@ -13,7 +13,7 @@ from training.recorder import stand_for_cuda
 
 from hvpkit.errors import InputError
 from hvpkit.interfaces import Batch, TextBatch
-from hvpkit.training.acceleration.cuda_graphs import CHANCES, StepGraphs
+from hvpkit.training.acceleration.cuda_graphs import MAX_FAILED_CAPTURES, CudaGraphRunner
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 with_a_gpu = pytest.mark.skipif(DEVICE == "cpu", reason="a CPU's random numbers are drawn where those of a recording must not be")
@@ -101,7 +101,7 @@ def test_recorded_steps_train_as_plain_ones_do_whatever_the_shapes(model):
     other = copy.deepcopy(model)
     batches = [batch_of(seed, 4 + seed % 3) for seed in range(12)]
     batches += [batch_of(seed, second=torch.ones(1)) for seed in range(4)]
-    graphs = StepGraphs(model)
+    graphs = CudaGraphRunner(model)
     ours = trained(model, batches, lambda batch: graphs.step(batch, backward(model)))
     assert ours == pytest.approx(trained(other, batches, plainly(other)), rel=1e-5)
     assert len(graphs.recordings) == 4
@@ -125,7 +125,7 @@ def test_in_bfloat16_recorded_steps_train_as_autocast_does(kind):
         return step
 
     batches = [batch_of(seed, second=torch.ones(1)) for seed in range(6)]
-    graphs = StepGraphs(model)
+    graphs = CudaGraphRunner(model)
     ours = trained(model, batches, lambda batch: graphs.step(batch, narrowed(model)))
     step = narrowed(other)
     theirs = trained(other, batches, lambda batch: (step(batch), torch.nn.utils.get_total_norm([p.grad for p in other.parameters()])))
@@ -149,7 +149,7 @@ def failing(model, call, error):
 
 @pytest.mark.parametrize("call", [2, 3])
 def test_a_step_that_cannot_be_recorded_after_all_says_what_to_do(model, call):
-    graphs, step = StepGraphs(model), failing(model, call, RuntimeError("not within a recording"))
+    graphs, step = CudaGraphRunner(model), failing(model, call, RuntimeError("not within a recording"))
     with raises(InputError, "cuda-graph-failed", reason="not within a recording"):
         for _ in range(2):
             graphs.step(batch_of(0), step)
@@ -157,7 +157,7 @@ def test_a_step_that_cannot_be_recorded_after_all_says_what_to_do(model, call):
 
 @pytest.mark.parametrize("call", [1, 2, 3])
 def test_too_little_memory_is_told_as_such(model, call):
-    graphs, step = StepGraphs(model), failing(model, call, torch.OutOfMemoryError("tried to allocate 2 GiB"))
+    graphs, step = CudaGraphRunner(model), failing(model, call, torch.OutOfMemoryError("tried to allocate 2 GiB"))
     with pytest.raises(torch.OutOfMemoryError, match="2 GiB"):
         for seed in range(2):
             graphs.step(batch_of(seed), step)
@@ -171,7 +171,7 @@ def test_too_little_memory_in_a_recording_is_told_though_that_cannot_be_ended(mo
         finally:
             raise RuntimeError("operation failed due to a previous error during capture")
 
-    graphs, step = StepGraphs(model), failing(model, 3, torch.OutOfMemoryError("tried to allocate 2 GiB"))
+    graphs, step = CudaGraphRunner(model), failing(model, 3, torch.OutOfMemoryError("tried to allocate 2 GiB"))
     graphs.step(batch_of(0), step)
     monkeypatch.setattr(torch.cuda, "graph", record)
     with pytest.raises(torch.OutOfMemoryError, match="2 GiB"):
@@ -182,7 +182,7 @@ def test_a_step_that_is_done_twice_changes_what_it_changes_once(model):
     model.norm = nn.BatchNorm1d(4, device=DEVICE)
     inner, other = model.forward, copy.deepcopy(model)
     model.forward = lambda batch: inner(batch) + model.norm(batch.text.features["numbers"][0, :4].expand(2, 4) * 1.0).sum()
-    graphs = StepGraphs(model)
+    graphs = CudaGraphRunner(model)
     graphs.step(batch_of(0), backward(model))
     assert int(model.norm.num_batches_tracked) == 1
     other.norm(batch_of(0).text.features["numbers"][0, :4].expand(2, 4))
@@ -190,7 +190,7 @@ def test_a_step_that_is_done_twice_changes_what_it_changes_once(model):
 
 
 def test_parameters_that_a_shape_does_not_reach_get_no_gradients(model):
-    graphs = StepGraphs(model)
+    graphs = CudaGraphRunner(model)
     for seed in range(3):
         graphs.step(batch_of(seed), backward(model))
         assert model.plain.weight.grad is not None and model.second.weight.grad is None
@@ -200,7 +200,7 @@ def test_parameters_that_a_shape_does_not_reach_get_no_gradients(model):
 @with_a_gpu
 def test_every_replay_draws_its_own_dropout():
     model = Scorer(dropout=0.5).to(DEVICE)
-    graphs, losses = StepGraphs(model), []
+    graphs, losses = CudaGraphRunner(model), []
     for _ in range(6):
         losses.append(float(graphs.step(batch_of(0), backward(model))[0]))
     assert len(graphs.recordings) == 1 and len(set(losses)) == 6
@@ -215,14 +215,14 @@ def test_what_waits_or_draws_elsewhere_is_never_recorded(model, unfit):
         unfit(loss)
         return loss
 
-    graphs = StepGraphs(model)
-    for seed in range(CHANCES + 3):
+    graphs = CudaGraphRunner(model)
+    for seed in range(MAX_FAILED_CAPTURES + 3):
         assert float(graphs.step(batch_of(seed), step)[0]) == pytest.approx(float(model(batch_of(seed)).detach()))
-    assert not graphs.recordings and graphs.useless
+    assert not graphs.recordings and graphs.is_disabled
 
 
 def test_losses_stay_what_they_were_when_the_next_step_is_done(model):
-    graphs = StepGraphs(model)
+    graphs = CudaGraphRunner(model)
     losses = []
     for seed in range(4):
         losses.append(graphs.step(batch_of(seed), backward(model))[0])
@@ -230,15 +230,15 @@ def test_losses_stay_what_they_were_when_the_next_step_is_done(model):
 
 
 def test_batches_in_one_block_are_taken_as_they_are(model):
-    graphs, losses = StepGraphs(model), []
+    graphs, losses = CudaGraphRunner(model), []
     for seed in range(4):
-        in_block = batch_of(seed).packed(lambda size: torch.empty(size, dtype=torch.uint8, device=DEVICE))
+        in_block = batch_of(seed).consolidate(lambda size: torch.empty(size, dtype=torch.uint8, device=DEVICE))
         losses.append(graphs.step(in_block, backward(model))[0])
     assert [float(loss) for loss in losses] == pytest.approx([float(model(batch_of(seed)).detach()) for seed in range(4)])
 
 
 def test_all_shapes_of_batches_are_read_in_one_place(model):
-    graphs = StepGraphs(model)
+    graphs = CudaGraphRunner(model)
     lengths = (3, 9, 5, 9, 3, 5) * 2
     losses = [float(graphs.step(batch_of(seed, length), backward(model))[0]) for seed, length in enumerate(lengths)]
     assert losses == pytest.approx([float(model(batch_of(seed, length)).detach()) for seed, length in enumerate(lengths)])
@@ -246,7 +246,7 @@ def test_all_shapes_of_batches_are_read_in_one_place(model):
 
 
 def test_no_gradients_are_left_when_they_are_forgotten(model):
-    graphs = StepGraphs(model)
+    graphs = CudaGraphRunner(model)
     graphs.step(batch_of(0), backward(model))
     graphs.forget()
     assert all(parameter.grad is None for parameter in model.parameters())

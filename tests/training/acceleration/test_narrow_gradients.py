@@ -11,13 +11,13 @@ from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
 from transformers import AutoModel
 
-from hvpkit.batching import Items
+from hvpkit.batching import EncodedDataset
 from hvpkit.data.prepared import open_prepared
 from hvpkit.registry import load_registry
 from hvpkit.training.acceleration import narrow_gradients
 from hvpkit.training.acceleration.narrow_gradients import NarrowLinear, WideningAdamW, keep_gradients_narrow, may_be_narrow, norm_of_rows
-from hvpkit.training.callbacks import Report
-from hvpkit.training.train import Run, train
+from hvpkit.training.callbacks import TrainingCallbacks
+from hvpkit.training.train import TrainingSession, train
 
 pytestmark = pytest.mark.skipif(not hasattr(nn.Parameter, "grad_dtype"), reason="this torch widens every gradient")
 
@@ -151,9 +151,9 @@ def test_a_closure_is_called_and_its_loss_given(small_too):
 def weights_of(folder, data, monkeypatch, *overrides, narrow=True):
     """Train a tiny model and give the trainer with its norms of gradients, and the weights."""
     made = []
-    original = Run.trainer
+    original = TrainingSession.trainer
     with monkeypatch.context() as patched:
-        patched.setattr(Run, "trainer", lambda self, place: made.append(original(self, place)) or made[0])
+        patched.setattr(TrainingSession, "trainer", lambda self, place: made.append(original(self, place)) or made[0])
         if not narrow:
             patched.setattr("hvpkit.training.train.keep_gradients_narrow", lambda model, forward: None)
         recipe = tiny.recipe(folder, data.folder, "mner", overrides=("train.precision=bf16", "train.epochs=3", *overrides))
@@ -181,8 +181,8 @@ def test_gradients_are_wide_where_they_are_or_add_up(small_too, tmp_path, mner_d
 @pytest.mark.parametrize(("processes", "narrow"), [("1", True), ("2", False)])
 def test_gradients_are_wide_where_processes_add_them_up(small_too, tmp_path, mner_data, monkeypatch, processes, narrow):
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("train.precision=bf16",))
-    run = Run(recipe, load_registry(), open_prepared(mner_data.folder), Report())
-    items = Items([run.batcher.encode(example, labelled=True) for example in run.examples["train"]])
+    run = TrainingSession(recipe, load_registry(), open_prepared(mner_data.folder), TrainingCallbacks())
+    items = EncodedDataset([run.batcher.encode(example, labelled=True) for example in run.examples["train"]])
     monkeypatch.setenv("WORLD_SIZE", processes)
     run.tell_processor(items)
     assert any(may_be_narrow(parameter) for parameter in run.model.parameters()) == narrow

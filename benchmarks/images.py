@@ -1,11 +1,11 @@
 """Measure feature extraction from photographs against the bare forward pass of the same backbone on prepared pixels.
 
-    python benchmarks/pictures.py [--pictures 1000] [--backbone resnet50] [--turns 10] [--output benchmarks/pictures.json]
+    python benchmarks/images.py [--images 1000] [--backbone resnet50] [--turns 10] [--output benchmarks/images.json]
 
 Generates JPEGs of 900 x 600 (crops of two photographs of scikit-learn, mirrored, with noise) and writes their features to an empty
 cache: reading, hashing, decoding in worker processes, transforming, the backbone, pooling, float16, disk. Both sides alternate, a part of
 the images at a time, so that other work on the machine slows both; the workers of a part start and end within its time. Weights are
-random. Writes pictures.json and a part of results/images.md.
+random. Writes images.json and a part of results/images.md.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 import report
-from hvpkit.features.cache import fill_store
+from hvpkit.features.cache import populate_store
 from hvpkit.features.extract import BATCH
-from hvpkit.features.fingerprint import open_store
-from hvpkit.images.regions import View
+from hvpkit.features.fingerprint import open_feature_store
+from hvpkit.images.regions import ImageRegion
 from hvpkit.interfaces import VisionContext
 from hvpkit.model.vision.tower import VisualTower
 from hvpkit.registry import load_registry
@@ -47,7 +47,7 @@ class Result:
     `processor_ratio` is that of processor seconds, workers included; other work on the machine affects it least.
     """
 
-    pictures: int
+    images: int
     backbone: str
     threads: int
     machine: str
@@ -60,7 +60,7 @@ class Result:
     largest_difference: float
 
 
-def draw(folder: Path, count: int) -> list[View]:
+def draw(folder: Path, count: int) -> list[ImageRegion]:
     """Write JPEGs of quality 90 that all differ."""
     photographs = [Image.fromarray(pixels) for pixels in load_sample_images().images]
     views = []
@@ -72,7 +72,7 @@ def draw(folder: Path, count: int) -> list[View]:
         part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if number % 3 == 0 else part
         noisy = np.asarray(part) + chance.normal(0, 3, (SIZE[1], SIZE[0], 1))
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=90)
-        views.append(View(folder / f"{number}.jpg"))
+        views.append(ImageRegion(folder / f"{number}.jpg"))
     return views
 
 
@@ -98,10 +98,10 @@ def forward(tower: VisualTower, pixels: torch.Tensor, count: int) -> None:
         tower.backbone(pixels[: min(BATCH, count - start)])
 
 
-def measure(tower: VisualTower, backbone: str, views: Sequence[View], turns: int, cache: Path) -> Result:
+def measure(tower: VisualTower, backbone: str, views: Sequence[ImageRegion], turns: int, cache: Path) -> Result:
     """Alternate both sides over the images."""
-    store, _ = open_store(tower, cache)
-    pixels = torch.stack([tower.look(view) for view in views[:BATCH]])
+    store, _ = open_feature_store(tower, cache)
+    pixels = torch.stack([tower.load_pixels(view) for view in views[:BATCH]])
     forward(tower, pixels, BATCH)
     bare, made = [], []
     for turn in range(turns):
@@ -110,11 +110,11 @@ def measure(tower: VisualTower, backbone: str, views: Sequence[View], turns: int
             if side:
                 bare.append(seconds(lambda part=part: forward(tower, pixels, len(part))))
             else:
-                made.append(seconds(lambda part=part: fill_store(tower, store, part)))
-    again = seconds(lambda: fill_store(tower, store, views)).wall
+                made.append(seconds(lambda part=part: populate_store(tower, store, part)))
+    again = seconds(lambda: populate_store(tower, store, views)).wall
     bare_wall, made_wall = (sum(turn.wall for turn in side) for side in (bare, made))
     return Result(
-        pictures=len(views),
+        images=len(views),
         backbone=backbone,
         threads=torch.get_num_threads(),
         machine=f"{platform.processor() or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
@@ -129,22 +129,22 @@ def measure(tower: VisualTower, backbone: str, views: Sequence[View], turns: int
 
 
 @torch.no_grad()
-def difference(tower: VisualTower, cache: Path, views: Sequence[View]) -> float:
+def difference(tower: VisualTower, cache: Path, views: Sequence[ImageRegion]) -> float:
     """Return the largest difference between cached and computed features, as a fraction of a level's largest value."""
-    from hvpkit.features.cache import open_pyramids
+    from hvpkit.features.cache import open_feature_cache
 
-    pyramids = open_pyramids(tower, cache)
-    pyramids.fill(views)
+    pyramids = open_feature_cache(tower, cache)
+    pyramids.populate(views)
     return max(
         float((kept - own[0]).abs().max() / own[0].abs().max())
         for view in views
-        for kept, own in zip(pyramids.of(view), tower.pyramid(tower.look(view)[None]), strict=True)
+        for kept, own in zip(pyramids.get(view), tower.pyramid(tower.load_pixels(view)[None]), strict=True)
     )
 
 
 def section(found: dict[str, Any]) -> str:
     """Format the generated part of results/images.md."""
-    about = f"{found['pictures']} JPEGs of {SIZE[0]} x {SIZE[1]}, {found['backbone']}, {found['threads']} threads, {found['machine']}."
+    about = f"{found['images']} JPEGs of {SIZE[0]} x {SIZE[1]}, {found['backbone']}, {found['threads']} threads, {found['machine']}."
     rows = [
         ("bare forward pass", f"{found['forward_rate']:.2f}", "1.000", ""),
         ("features, from files", f"{found['features_rate']:.2f}", f"{found['ratio']:.3f}", f"{found['median_ratio']:.3f}"),
@@ -162,17 +162,17 @@ def section(found: dict[str, Any]) -> str:
 def main() -> None:
     """Measure, print and write."""
     options = argparse.ArgumentParser(description="Measure feature extraction from photographs.")
-    options.add_argument("--pictures", type=int, default=1000)
+    options.add_argument("--images", type=int, default=1000)
     options.add_argument("--backbone", default="resnet50")
     options.add_argument("--turns", type=int, default=10)
-    options.add_argument("--output", type=Path, default=Path("benchmarks/pictures.json"))
+    options.add_argument("--output", type=Path, default=Path("benchmarks/images.json"))
     given = options.parse_args()
     torch.manual_seed(0)
     backbone = load_registry().build("visual backbone", given.backbone, VisionContext(), {"weights": "random"})
     tower = VisualTower(backbone, grid=2, frozen=True).eval()
     with tempfile.TemporaryDirectory() as folder:
-        views = draw(Path(folder), given.pictures)
-        result = measure(tower, given.backbone, views, min(given.turns, given.pictures), Path(folder) / "cache")
+        views = draw(Path(folder), given.images)
+        result = measure(tower, given.backbone, views, min(given.turns, given.images), Path(folder) / "cache")
     found = asdict(result)
     given.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     report.update_page(given.output.parent, "images", "images", section(found))

@@ -109,7 +109,7 @@ class Bench:
         file = folder / "test.jsonl"
         if not file.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            tweets = TweetStream(SyntheticSettings(task, self.size, 0, test_irrelevant=share), "test", folder)  # type: ignore[arg-type]
+            tweets = TweetStream(SyntheticSettings(task, self.size, 0, test_uninformative=share), "test", folder)  # type: ignore[arg-type]
             lines = "".join(json.dumps(example_to_json(example, folder)) + "\n" for example in tweets)
             file.write_text(lines, encoding="utf-8")
         return [example_from_json(json.loads(line), folder) for line in file.read_text(encoding="utf-8").splitlines()]
@@ -139,7 +139,7 @@ class Bench:
         change: dict[str, Any] = {
             "data": recipe.data.model_copy(update={"folder": self.data(job.task)}),
             "train": recipe.train.model_copy(
-                update={"seed": job.seed, "epochs": epochs, "evaluate_from": max(1, int(judged_from * epochs))}
+                update={"seed": job.seed, "epochs": epochs, "first_eval_epoch": max(1, int(judged_from * epochs))}
             ),
         }
         if job.system == "text":
@@ -237,7 +237,7 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     data = open_prepared(bench.data(job.task))
     found: dict[str, Any] = {"fingerprint": data.manifest.fingerprint, "groups": scored(data.examples("test"))}
     if job.fraction == 1 and job.start is None and job.system in ("text", "hvpnet"):
-        found["irrelevant"] = {f"{100 * share:g}": scored(bench.test_with(job.task, share))["all"] for share in SHARES}
+        found["uninformative"] = {f"{100 * share:g}": scored(bench.test_with(job.task, share))["all"] for share in SHARES}
     if job.system == "hvpnet":
         found["gates"] = gates(model, batcher, data.examples("test"))
     return found
@@ -341,7 +341,7 @@ class Results:
         found = self.found.get(job)
         if found is None:
             return None
-        scores = found["groups"][group] if share is None else found["irrelevant"][f"{100 * share:g}"]
+        scores = found["groups"][group] if share is None else found["uninformative"][f"{100 * share:g}"]
         return 100 * float(scores["f1"])
 
     def less(
@@ -485,7 +485,7 @@ def charts(results: Results, out: Path) -> None:
     from matplotlib import pyplot
 
     kinds = {
-        "irrelevant": (
+        "uninformative": (
             "uninformative images at test (%)",
             SHARES,
             lambda task, system, seed, x: results.f1(Job(task, system, seed), share=x),

@@ -76,7 +76,7 @@ def make_subject(
     write_prepared(folder / name, name=name, task=task, labels=dataset.labels, splits=splits, images_root=folder, source=dataset.source)
     write_encoder(folder / "encoder", shape, [" ".join(example.words) for example in examples])
     changed = [f"data.folder={folder / name}", f"text.name={folder / 'encoder'}", "text.weights=random"]
-    changed += [f"vision.backbone={shape.backbone}", "vision.weights=random", f"vision.size={shape.side}", *settings]
+    changed += [f"vision.backbone={shape.backbone}", "vision.weights=random", f"vision.image_size={shape.side}", *settings]
     return Subject(load_recipe(f"hvpnet_{task}", changed), open_prepared(folder / name))
 
 

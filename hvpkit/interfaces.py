@@ -244,7 +244,7 @@ class HeadContext:
 
 @dataclass(frozen=True)
 class DetectorContext:
-    """What an object proposer is built from: the device it runs on (None: a GPU if there is one), how many queries it takes at once."""
+    """What an object detector is built from: the device it runs on (None: a GPU if there is one), how many queries it takes at once."""
 
     device: str | None = None
     batch_size: int = 8

@@ -28,12 +28,13 @@ KINDS = {
     "fusion": "register_fusions",
     "head": "register_heads",
     "reader": "register_readers",
-    "proposer": "register_proposers",
+    "detector": "register_detectors",
 }
 INTERFACES_MODULE = "hvpkit.interfaces"
 BUILT_IN_MODULES = (
     "hvpkit.model.text",
     "hvpkit.model.vision",
+    "hvpkit.model.projectors",
     "hvpkit.model.gates",
     "hvpkit.model.fusions",
     "hvpkit.model.heads",

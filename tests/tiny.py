@@ -21,13 +21,13 @@ RELATIONS = ("/per/loc/place_of_residence", "/per/loc/place_of_birth", "None")
 MODEL = """
 task: {task}
 data: {{name: tiny, folder: {folder}, max_length: 32}}
-text: {{encoder: bert-from-scratch, width: 32, layers: 2, heads: 2}}
+text: {{encoder: bert-from-scratch, width: 32, num_layers: 2, num_attention_heads: 2}}
 {vision}
 head: {head}
 train: {{epochs: 1, batch_size: 4, lr: 1e-3, seed: 7}}
 """
-VISION = """vision: {backbone: resnet18, weights: random, objects: 2, size: 32}
-fusion: {name: visual-prefix, projector: stages, gate: dynamic}"""
+VISION = """vision: {backbone: resnet18, weights: random, max_objects: 2, image_size: 32}
+fusion: {name: visual-prefix, projector: per-level, gate: dynamic}"""
 
 
 def draw(file: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Path:

@@ -97,7 +97,7 @@ def show_runs(expansion: Expansion, estimated: TimeEstimate, json: bool) -> None
     for known in expansion.datasets.values():
         if not known.is_prepared:
             name = known.name
-            output.print_message(Message("dataset-to-draw", name=name) if known.drawn else Message("dataset-to-prepare", name=name))
+            output.print_message(Message("dataset-to-draw", name=name) if known.synthetic else Message("dataset-to-prepare", name=name))
     return output.print_message(_estimated(estimated))
 
 

@@ -35,11 +35,11 @@ def command(
     model: Annotated[Path | None, typer.Option(metavar="DIR", help="A model folder (the newest under runs/).", show_default=False)] = None,
     text: Annotated[str | None, typer.Option(help="The text to explain.")] = None,
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="Its image.")] = None,
-    objects: Annotated[
-        list[str] | None, typer.Option("--object", metavar="CROP", help="A crop's file, or a box left,top,right,bottom in pixels.")
+    crops: Annotated[
+        list[str] | None, typer.Option("--crop", metavar="CROP", help="A crop's file, or a box left,top,right,bottom in pixels.")
     ] = None,
-    find: Annotated[
-        bool, typer.Option("--objects/--no-objects", help="Find objects in the image as in training; --object names them.")
+    detect: Annotated[
+        bool, typer.Option("--detect/--no-detect", help="Find objects in the image as in training; --crop names them.")
     ] = True,
     head: Annotated[str | None, typer.Option(help="First entity of a pair: words of the text, or characters START:END.")] = None,
     tail: Annotated[str | None, typer.Option(help="Second entity of a pair.")] = None,
@@ -52,7 +52,7 @@ def command(
     figures: Annotated[
         list[Path] | None, typer.Option("--figure", metavar="FILE", help="Draw gates.pdf or attention.pdf (also .png, .svg).")
     ] = None,
-    other: Annotated[
+    replacement: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Another image to try (one of the data, or a drawn one).", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses the other image, and what is resampled.")] = 0,
@@ -66,13 +66,13 @@ def command(
     Examples of prepared data: `hvp explain --data twitter2017 --split test --count 8 --figure gates.pdf`, or `--summary` of all of them.
     """
     ask = ExplainRequest(text, tuple(examples or ()), count, summary, html, tuple(figures or ()))
-    check(ask, {"--image": image, "--object": objects or None, "--head": head, "--tail": tail})
+    check(ask, {"--image": image, "--crop": crops or None, "--head": head, "--tail": tail})
     folder = open_model(model, plugins or [])
     source = open_example_source(folder, data_folder(data), split) if text is None or data is not None else None
-    named = [parse_crop(item) for item in objects or ()]
-    given = None if text is None else PredictionInput(text, image, head, tail, named if named or not find else None)
+    named = [parse_crop(item) for item in crops or ()]
+    given = None if text is None else PredictionInput(text, image, head, tail, named if named or not detect else None)
     readings = choose(ask, given, source, folder)
-    found = run(ask, readings, ReplacementImages(source, other, seed), folder)
+    found = run(ask, readings, ReplacementImages(source, replacement, seed), folder)
     if json:
         return output.print_json({"model": folder.folder} | found.record(one=text is not None))
     return show(found, ask)

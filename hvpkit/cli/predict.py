@@ -34,7 +34,7 @@ def command(
     source: Annotated[Path | None, typer.Option("--input", metavar="FILE", help="Many texts, one JSON object a line.")] = None,
     target: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Where their predictions go, a line each.")] = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
-    objects: Annotated[bool, typer.Option(help="Find objects in the image as in training, where none are given.")] = True,
+    detect: Annotated[bool, typer.Option(help="Find objects in the image as in training, where none are given.")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Predict the entities of a text, or the relation of a head and a tail in it; of many texts, go on where it stopped.
@@ -47,8 +47,8 @@ def command(
     _check(one, source, target)
     folder = open_model(model, plugins or [])
     if source is not None and target is not None:
-        return _many(open_prediction_file(source, target, folder, objects), folder, json, objects)
-    return _one(PredictionInput(text or "", image, head, tail, None if objects else ()), folder, json)
+        return _many(open_prediction_file(source, target, folder, detect), folder, json, detect)
+    return _one(PredictionInput(text or "", image, head, tail, None if detect else ()), folder, json)
 
 
 def _check(one: Mapping[str, object], source: Path | None, target: Path | None) -> None:
@@ -107,13 +107,13 @@ def _box(item: VisualObject) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------------ many
-def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) -> None:
+def _many(file: PredictionFile, folder: ModelFolder, json: bool, detect: bool) -> None:
     if file.kept.lines:
         log.info(Message("predictions-kept", file=file.target, kept=file.kept.lines, lines=file.total))
     if not file.total:
         log.warning(Message("input-without-lines", file=file.source))
     unfinished = file.kept.lines < file.total or not file.target.exists()
-    done = _run(file, folder, objects) if unfinished else file.kept
+    done = _run(file, folder, detect) if unfinished else file.kept
     require_any_success(done, file)
     if json:
         output.print_json(
@@ -124,10 +124,10 @@ def _many(file: PredictionFile, folder: ModelFolder, json: bool, objects: bool) 
         log.warning(Message("lines-failed", failed=done.failed, lines=done.lines, file=file.target, reason=done.first_error))
 
 
-def _run(file: PredictionFile, folder: ModelFolder, objects: bool) -> BulkStatus:
+def _run(file: PredictionFile, folder: ModelFolder, detect: bool) -> BulkStatus:
     from hvpkit.inference.predictor import Predictor
 
-    predictor, begun = Predictor(folder, find_objects=objects), monotonic()
+    predictor, begun = Predictor(folder, find_objects=detect), monotonic()
     try:
         with output.interruptible(Message("predict-stopped", file=file.target)):
             done = file.run(predictor)

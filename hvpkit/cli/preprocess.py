@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 
 PANEL = "Objects in images"
 OBJECTS = (
-    "Who finds objects (`hvp components proposer`); none: those of the data stay as they are. "
+    "Who finds objects (`hvp components detector`); none: those of the data stay as they are. "
     "[default: those of the data, or saliency where it has none]"
 )
-SETTINGS = "An option of the proposer: weights=FOLDER; with --features also a setting of the recipe: vision.weights=FILE."
+SETTINGS = "An option of the detector: weights=FOLDER; with --features also a setting of the recipe: vision.weights=FILE."
 PHRASES = "What is looked for, added up: rules, types, mentions, spacy[:PIPELINE]. [default: rules; pairs: mentions]"
 COUNTS = (
     ("examples", "examples"),
@@ -65,23 +65,23 @@ def command(
     task: Annotated[Literal["mner", "mre"] | None, typer.Option(help="demo: what to tell. [default: mner]")] = None,
     size: Annotated[int | None, typer.Option(help="demo: training examples; dev and test a quarter each. [default: 2000]")] = None,
     seed: Annotated[int | None, typer.Option(help="demo: the same seed draws the same data. [default: 0]")] = None,
-    irrelevant: Annotated[float | None, typer.Option(help="demo: share of images that say nothing. [default: 0.3]")] = None,
-    test_irrelevant: Annotated[float | None, typer.Option(help="demo: the same of the test split alone.")] = None,
-    ambiguity: Annotated[float | None, typer.Option(help="demo: share of names that the text leaves open. [default: 0.6]")] = None,
-    objects: Annotated[str | None, typer.Option(metavar="PROPOSER", help=OBJECTS, rich_help_panel=PANEL)] = None,
+    uninformative: Annotated[float | None, typer.Option(help="demo: share of images that say nothing. [default: 0.3]")] = None,
+    test_uninformative: Annotated[float | None, typer.Option(help="demo: the same of the test split alone.")] = None,
+    ambiguous: Annotated[float | None, typer.Option(help="demo: share of names that the text leaves open. [default: 0.6]")] = None,
+    detector: Annotated[str | None, typer.Option(metavar="NAME", help=OBJECTS, rich_help_panel=PANEL)] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help=SETTINGS, rich_help_panel=PANEL),
     ] = None,
     phrases: Annotated[str | None, typer.Option(metavar="KIND,..", help=PHRASES, rich_help_panel=PANEL)] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least score. [default: the proposer's]", rich_help_panel=PANEL)
+        float | None, typer.Option(min=0, max=1, help="Least score. [default: the detector's]", rich_help_panel=PANEL)
     ] = None,
-    overlap: Annotated[
+    nms_iou: Annotated[
         float | None, typer.Option(min=0, max=1, help="IoU above which the better box stays alone. [default: 0.5]", rich_help_panel=PANEL)
     ] = None,
-    smallest: Annotated[int | None, typer.Option(min=1, help="Least side in pixels. [default: 16]", rich_help_panel=PANEL)] = None,
-    most: Annotated[
+    min_size: Annotated[int | None, typer.Option(min=1, help="Least side in pixels. [default: 16]", rich_help_panel=PANEL)] = None,
+    max_objects: Annotated[
         int | None, typer.Option(min=1, help="Objects of an example, the best first. [default: 3]", rich_help_panel=PANEL)
     ] = None,
     crops: Annotated[bool, typer.Option(help="Write the crops as files too.", rich_help_panel=PANEL)] = True,
@@ -95,21 +95,21 @@ def command(
 
     Example: `hvp preprocess twitter2017 --root ~/datasets`, or `hvp preprocess demo`
 
-    Objects: `hvp preprocess ./mine --objects owlv2 --phrases rules,types --preview 40`; the same command goes on where it was stopped.
+    Objects: `hvp preprocess ./mine --detector owlv2 --phrases rules,types --preview 40`; the same command goes on where it was stopped.
     """
     from hvpkit.preprocessing.preprocess import preprocess
 
-    drawing = {"size": size, "seed": seed, "irrelevant": irrelevant, "test_irrelevant": test_irrelevant, "ambiguity": ambiguity}
+    drawing = {"size": size, "seed": seed, "uninformative": uninformative, "test_uninformative": test_uninformative, "ambiguous": ambiguous}
     options = {key: value for key, value in drawing.items() if value is not None}
     of_recipe = [setting for setting in settings or () if features is not None and _section(setting) in Recipe.model_fields]
     request = DetectionRequest(
-        proposer=objects,
+        detector=detector,
         options=detection_settings(setting for setting in settings or () if setting not in of_recipe),
         phrases=None if phrases is None else tuple(name.strip() for name in phrases.split(",")),
         threshold=threshold,
-        overlap=overlap,
-        smallest=smallest,
-        most=most,
+        nms_iou=nms_iou,
+        min_size=min_size,
+        max_objects=max_objects,
         crops=crops,
         preview=preview,
         device=device,

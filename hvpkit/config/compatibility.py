@@ -52,7 +52,7 @@ def named_components(recipe: Recipe) -> list[tuple[str, str]]:
     vision, fusion = recipe.vision, recipe.fusion
     found = [("text encoder", recipe.text.encoder), ("fusion", fusion.name), ("head", recipe.head.name)]
     found += [("visual backbone", vision.backbone)] if vision else []
-    found += [("proposer", recipe.data.objects.detector.name)] if recipe.data.objects else []
+    found += [("detector", recipe.data.objects.detector.name)] if recipe.data.objects else []
     return found + [(kind, part.name) for kind, part in (("projector", fusion.projector), ("gate", fusion.gate)) if part]
 
 
@@ -80,8 +80,8 @@ def _uses(recipe: Recipe, registry: Registry) -> Iterator[_Use]:
         yield use(kind, part.name, ("fusion", kind), "name", part.options)
     yield use("head", recipe.head.name, ("head",), "name", recipe.head.options)
     if recipe.data.objects:
-        proposer = recipe.data.objects.detector
-        yield use("proposer", proposer.name, ("data", "objects", "proposer"), "name", proposer.options)
+        detector = recipe.data.objects.detector
+        yield use("detector", detector.name, ("data", "objects", "detector"), "name", detector.options)
 
 
 def _part_problems(use: _Use, recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:

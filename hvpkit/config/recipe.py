@@ -49,7 +49,7 @@ class ComponentSpec(_WithOptions):
 
 
 class ObjectsSpec(_Spec):
-    """How objects are found in images: the proposer (with its `version`), the phrases it looks for, and which boxes are kept.
+    """How objects are found in images: the detector (with its `version`), the phrases it looks for, and which boxes are kept.
 
     Boxes are kept from the score `threshold` on, without better ones that they `overlap` by more (IoU), with sides of `smallest` pixels at
     least, the best `most` of them.
@@ -145,13 +145,13 @@ class FusionSpec(ComponentSpec):
 class TrainSpec(_Spec):
     """How to train; the rates of head, fusion and vision are those of the text (`lr`) unless given, `max_grad_norm` 0 clips nothing.
 
-    After the warm-up rates fall to 0 (`schedule: linear`), or are divided by 1 + `rate_decay` times the epochs that are done (`schedule:
-    epochs`; an `rate_decay` of 0 keeps them). `momentum` is SGD's. `patience` stops after so many epochs without a better dev score. A
+    After the warm-up rates fall to 0 (`schedule: linear`), or are divided by 1 + `lr_decay` times the epochs that are done (`schedule:
+    epochs`; an `lr_decay` of 0 keeps them). `momentum` is SGD's. `patience` stops after so many epochs without a better dev score. A
     `share` of the training set, or `shots` examples of each class, is drawn by the seed (hvpkit/training/subsample.py); `from` is a model
     folder whose weights, all but the head's, are taken over. With `graphs` steps on a GPU are recorded
     (hvpkit/training/acceleration/cuda_graphs.py), sooner and, but for rounding, to the same end. Oddities of the release (docs/release.md),
-    for those who reproduce its numbers: `head: frozen` leaves the head at its random start, `backbone_mode: train` lets a frozen backbone's
-    running statistics drift, `decay: all` decays biases and norms too, `sampling: with-replacement` may draw an example twice.
+    for those who reproduce its numbers: `freeze_head: true` leaves the head at its random start, `backbone_mode: train` lets a frozen backbone's
+    running statistics drift, `decay_biases: true` decays biases and norms too, `sampling: with-replacement` may draw an example twice.
     """
 
     epochs: PositiveInt = 30
@@ -164,7 +164,7 @@ class TrainSpec(_Spec):
     vision_lr: LearningRate | None = None
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
     warmup: UnitInterval = 0.1
-    schedule: Literal["linear", "epochs"] = "linear"
+    schedule: Literal["linear", "inverse-time"] = "linear"
     lr_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
     first_eval_epoch: PositiveInt = 1
@@ -173,12 +173,12 @@ class TrainSpec(_Spec):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1234
     gradient_accumulation_steps: PositiveInt = 1
     cuda_graphs: bool = True
-    head: Literal["trained", "frozen"] = "trained"
+    freeze_head: bool = False
     backbone_mode: Literal["eval", "train"] = "eval"
-    decay: Literal["matrices", "all"] = "matrices"
+    decay_biases: bool = False
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     shots: PositiveInt | None = None
-    init_from: Annotated[Path | None, Field(strict=False, alias="from")] = None
+    init_from: Annotated[Path | None, Field(strict=False)] = None
     sampling: Literal["without-replacement", "with-replacement"] = "without-replacement"
     report_to: Literal["none", "tensorboard"] = "none"
 
@@ -190,14 +190,14 @@ class TrainSpec(_Spec):
     @model_validator(mode="after")
     def _evaluates(self) -> TrainSpec:
         if self.first_eval_epoch > self.epochs:
-            raise ValueError(Message("evaluation-too-late", evaluate_from=self.first_eval_epoch, epochs=self.epochs))
+            raise ValueError(Message("evaluation-too-late", first_eval_epoch=self.first_eval_epoch, epochs=self.epochs))
         return self
 
     @model_validator(mode="after")
     def _uses_what_it_says(self) -> TrainSpec:
         for key, value, needs in (
             ("momentum", self.momentum, self.optimizer == "sgd" or "optimizer: sgd"),
-            ("rate_decay", self.lr_decay, self.schedule == "epochs" or "schedule: epochs"),
+            ("lr_decay", self.lr_decay, self.schedule == "inverse-time" or "schedule: inverse-time"),
         ):
             if value and needs is not True:
                 raise ValueError(Message("setting-unused", key=key, value=value, user=needs))
@@ -215,7 +215,7 @@ class TrainSpec(_Spec):
 class Recipe(_Spec):
     """A whole experiment, checked but for its components (hvpkit/config/compatibility.py does those).
 
-    `scoring: pieces` scores entities as the release does (hvpkit/evaluation/wordpiece.py).
+    `scoring: wordpieces` scores entities as the release does (hvpkit/evaluation/wordpiece.py).
     """
 
     task: Task
@@ -225,12 +225,12 @@ class Recipe(_Spec):
     fusion: FusionSpec = FusionSpec(name="none")
     head: ComponentSpec
     train: TrainSpec = TrainSpec()
-    scoring: Literal["texts", "pieces"] = "texts"
+    scoring: Literal["words", "wordpieces"] = "words"
     _origin: SourceLocations = PrivateAttr(default_factory=SourceLocations)
 
     @model_validator(mode="after")
     def _scores_what_it_reads(self) -> Recipe:
-        if self.scoring == "pieces" and not self.tags_wordpieces:
+        if self.scoring == "wordpieces" and not self.tags_wordpieces:
             raise ValueError(Message("wordpiece-scores-of-words"))
         return self
 
@@ -247,12 +247,12 @@ class Recipe(_Spec):
     @property
     def tags_wordpieces(self) -> bool:
         """Say whether entities are tagged piece by piece, as in the release."""
-        return (self.head.name, self.head.options.get("labels")) == ("crf", "pieces")
+        return (self.head.name, self.head.options.get("labels")) == ("crf", "wordpieces")
 
     @property
     def mixes_images_in_heads(self) -> bool:
         """Say whether a head of the prefix reads positions of several images, as in the release."""
-        return (self.fusion.name, self.fusion.options.get("heads")) == ("visual-prefix", "rows")
+        return (self.fusion.name, self.fusion.options.get("head_layout")) == ("visual-prefix", "release")
 
     @property
     def source_locations(self) -> SourceLocations:

@@ -1,4 +1,4 @@
-"""Objects of images: phrases to look for, proposers that find boxes for them, and what is kept of it."""
+"""Objects of images: phrases to look for, detectors that find boxes for them, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CLOSED_SET = ("fasterrcnn", "maskrcnn")
 
 
 @hookimpl
-def register_proposers(register: Register) -> None:
-    """Register the built-in proposers."""
+def register_detectors(register: Register) -> None:
+    """Register the built-in detectors."""
     for name, weights in ZERO_SHOT.items():
         register(name, _zero_shot(name, weights), needs={"phrases"})
     for name in CLOSED_SET:
         register(name, _closed_set(name))
-    register("saliency", FACTORIES["saliency"])
-    register("given", FACTORIES["given"], needs={"dataset"})
+    register("saliency", build_saliency)
+    register("annotated", build_annotated, needs={"dataset"})
 
 
 def _zero_shot(name: str, published: str) -> Callable[..., ObjectDetector]:
@@ -54,22 +54,18 @@ def _closed_set(name: str) -> Callable[..., ObjectDetector]:
     return build
 
 
-def saliency(context: DetectorContext) -> ObjectDetector:
+def build_saliency(context: DetectorContext) -> ObjectDetector:
     """What differs in colour from the image's border: no weights, no phrases read (boundary prior of Wei et al. 2012)."""
     from hvpkit.detection.saliency import SaliencyDetector
 
     return SaliencyDetector()
 
 
-def given(context: DetectorContext, *, source: str | None = None, crops: str | None = None) -> ObjectDetector:
+def build_annotated(context: DetectorContext, *, source: str | None = None, crops: str | None = None) -> ObjectDetector:
     """Objects that are known: those of the dataset, or of `source`: PASCAL-VOC files by image, or a released `_dict.pth` with `crops`.
 
     `source` is a folder of `<image>.xml`, a `_dict.pth`, or a folder of `*_{train,val,test}_dict.pth`; `crops` the folder of the crops.
     """
-    from hvpkit.detection.annotated import build_annotated
+    from hvpkit.detection.annotated import load_annotated
 
-    return build_annotated(source, crops)
-
-
-# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
-FACTORIES = {"saliency": saliency, "given": given}
+    return load_annotated(source, crops)

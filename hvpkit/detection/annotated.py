@@ -21,7 +21,7 @@ Lookup = Callable[[DetectionQuery], list[VisualObject]]
 class AnnotatedDetector(ObjectDetector):
     """Looks objects up; finds none where nobody has looked."""
 
-    version = "given"
+    version = "annotated"
 
     def __init__(self, look: Lookup) -> None:
         self._look = look
@@ -37,7 +37,7 @@ class AnnotatedDetector(ObjectDetector):
             return error
 
 
-def build_annotated(source: str | None, crops: str | None) -> AnnotatedDetector:
+def load_annotated(source: str | None, crops: str | None) -> AnnotatedDetector:
     """Open a source of known objects (hvpkit/detection/__init__.py says which); raises DataError when it is not one."""
     if source is None:
         if crops is not None:

@@ -45,7 +45,7 @@ Row = tuple[DetectionQuery, tuple[str, ...]]
 
 def load_open_vocabulary(name: str, context: DetectorContext, weights: str) -> OpenVocabularyDetector:
     """Open a detector by hub id or folder; raises ModelFolderError when it cannot be had or is of another family."""
-    return load_pretrained(weights, f"object proposer {name}", "weights", lambda place, local: _open(name, context, place, local))
+    return load_pretrained(weights, f"object detector {name}", "weights", lambda place, local: _open(name, context, place, local))
 
 
 def _open(name: str, context: DetectorContext, place: str, local: bool) -> OpenVocabularyDetector:

@@ -17,40 +17,40 @@ from hvpkit.interfaces import DetectionQuery, DetectorContext, ObjectDetector
 from hvpkit.registry import Registry
 from hvpkit.types import Example, Split, VisualObject
 
-LONGEST = 1600  # pixels of the longer side that proposers see: more than any of them keeps
+LONGEST = 1600  # pixels of the longer side that detectors see: more than any of them keeps
 
 Found = tuple[VisualObject, ...] | InputError
 Wanted = tuple[Example, Split | None]  # None: it is of no split
 
 
 class DetectionPipeline:
-    """A proposer with the settings it is used by; `settings` name its version.
+    """A detector with the settings it is used by; `settings` name its version.
 
     `reads_phrases`: it looks for phrases; `knows_dataset`: it knows the objects of one dataset, and finds none in other images.
     """
 
-    def __init__(self, settings: ObjectsSpec, proposer: ObjectDetector, needs: frozenset[str], batch_size: int) -> None:
-        self.proposer, self.batch_size = proposer, batch_size
+    def __init__(self, settings: ObjectsSpec, detector: ObjectDetector, needs: frozenset[str], batch_size: int) -> None:
+        self.detector, self.batch_size = detector, batch_size
         self.reads_phrases, self.knows_dataset = "phrases" in needs, "dataset" in needs
-        self.settings = settings.model_copy(update={"version": proposer.version})
+        self.settings = settings.model_copy(update={"version": detector.version})
         self._phrases = build_phrase_extractor(settings.phrases)
 
     @classmethod
     def open(cls, settings: ObjectsSpec, registry: Registry, device: str | None = None, batch_size: int | None = None) -> DetectionPipeline:
-        """Build the proposer that the settings name; raises ComponentError or ModelFolderError when it cannot be had."""
+        """Build the detector that the settings name; raises ComponentError or ModelFolderError when it cannot be had."""
         size = batch_size or (8 if torch.cuda.is_available() else 2)
         part = settings.detector
-        proposer = registry.build("proposer", part.name, DetectorContext(device, size), part.options)
-        return cls(settings, proposer, registry.get("proposer", part.name).needs, size)
+        detector = registry.build("detector", part.name, DetectorContext(device, size), part.options)
+        return cls(settings, detector, registry.get("detector", part.name).needs, size)
 
     def phrases(self, example: Example) -> tuple[str, ...]:
-        """Give what is looked for in an example's image; nothing for a proposer that reads no phrases."""
+        """Give what is looked for in an example's image; nothing for a detector that reads no phrases."""
         return tuple(self._phrases(example)) if self.reads_phrases else ()
 
     def detect(self, wanted: Sequence[Wanted]) -> Iterator[Found]:
         """Give each example's objects, best first, or what is wrong with its image; in order, with two batches of images in memory."""
         batches: list[Sequence[Wanted]] = [wanted[start : start + self.batch_size] for start in range(0, len(wanted), self.batch_size)]
-        with ThreadPoolExecutor(1) as readers:  # decodes while the proposer works; Pillow's warnings are silenced for one thread at a time
+        with ThreadPoolExecutor(1) as readers:  # decodes while the detector works; Pillow's warnings are silenced for one thread at a time
             coming = [readers.submit(_queries, self, batch) for batch in batches[:1]]
             for number in range(len(batches)):
                 queries = coming.pop().result()
@@ -71,7 +71,7 @@ class DetectionPipeline:
         if not queries:
             return ()
         try:
-            answers = self.proposer.detect(queries)
+            answers = self.detector.detect(queries)
         except torch.OutOfMemoryError as error:
             raise HvpkitError("detector-out-of-memory", batch_size=self.batch_size) from error
         if len(answers) != len(queries):

@@ -92,7 +92,7 @@ def evaluate(
     model = load_model(folder)
     with _batcher(model, folder.recipe, data) as batcher:
         answers = list(track(predict_stream(model, batcher, examples), "examples", len(examples)))
-        pieces = wordpiece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "pieces" else None
+        pieces = wordpiece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "wordpieces" else None
     if predictions is not None:
         write_predictions(predictions, examples, answers)
     errors = [answer for answer in answers if isinstance(answer, InputError)]
@@ -132,7 +132,7 @@ def unknown_labels(data: PreparedData, folder: ModelFolder) -> set[str]:
     """
     there, known = (set(label_kinds(what)) - {"None"} for what in (data.labels, folder.labels))
     unknown = there - known
-    if unknown and (not there & known or folder.recipe.scoring == "pieces"):
+    if unknown and (not there & known or folder.recipe.scoring == "wordpieces"):
         raise DataError("labels-unknown", data=data.folder, names=sorted(unknown), known=sorted(known))
     return unknown
 

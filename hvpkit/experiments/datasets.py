@@ -25,7 +25,7 @@ class KnownDataset:
     folder: Path
     examples: int
     classes: int
-    drawn: SyntheticSpec | None = None
+    synthetic: SyntheticSpec | None = None
 
     @property
     def is_prepared(self) -> bool:
@@ -42,9 +42,9 @@ def known_dataset(name: str, given: DatasetSpec, registry: Registry) -> KnownDat
         except DataError as error:
             raise PlanError(error.message) from error
         kinds = len({label[2:] if manifest.task == "mner" else label for label in manifest.labels} - {""})
-        return KnownDataset(name, manifest.task, folder, manifest.counts["train"], kinds, given.drawn)
-    if given.drawn is not None:
-        return KnownDataset(name, given.drawn.task, folder, given.drawn.size, CLASSES[given.drawn.task], given.drawn)
+        return KnownDataset(name, manifest.task, folder, manifest.counts["train"], kinds, given.synthetic)
+    if given.synthetic is not None:
+        return KnownDataset(name, given.synthetic.task, folder, given.synthetic.size, CLASSES[given.synthetic.task], given.synthetic)
     readers = registry.names("reader")
     if name in readers and len(registry.get("reader", name).tasks) == 1:
         task: Task = "mre" if "mre" in registry.get("reader", name).tasks else "mner"
@@ -54,17 +54,17 @@ def known_dataset(name: str, given: DatasetSpec, registry: Registry) -> KnownDat
 
 def generate_dataset(known: KnownDataset) -> None:
     """Draw a demo dataset where it is not there; raises DataError where what is there was drawn otherwise."""
-    if known.drawn is None:
+    if known.synthetic is None:
         return
-    settings = known.drawn.model_dump(exclude={"task"})
+    settings = known.synthetic.model_dump(exclude={"task"})
     if known.is_prepared:
         held = json.loads((known.folder / MANIFEST).read_text(encoding="utf-8")).get("facts", {}).get("settings", {})
-        if held != known.drawn.model_dump():
+        if held != known.synthetic.model_dump():
             raise DataError("dataset-differs", folder=known.folder, name=known.name)
         return
     from hvpkit.synthetic.generate import generate
 
-    generate(known.folder, task=known.drawn.task, **settings)
+    generate(known.folder, task=known.synthetic.task, **settings)
 
 
 def require_prepared(datasets: list[KnownDataset]) -> None:

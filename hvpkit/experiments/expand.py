@@ -79,7 +79,7 @@ class _Point:
     settings: Mapping[str, Any]
 
     def overrides(self) -> list[str]:
-        part = [] if self.share == 1.0 else [f"train.share={self.share}"]
+        part = [] if self.share == 1.0 else [f"train.fraction={self.share}"]
         part += [] if self.shots is None else [f"train.shots={self.shots}"]
         return [f"train.seed={self.seed}", *part, *overrides_of(self.settings)]
 
@@ -260,7 +260,7 @@ class _Expander:
 
     def _repeated(self) -> tuple[str, ...]:
         """Find the list of the plan that says something twice."""
-        lists: dict[tuple[str, ...], list[Any]] = {(key,): getattr(self.plan, key) for key in ("seeds", "shares", "shots", "transfers")}
+        lists: dict[tuple[str, ...], list[Any]] = {(key,): getattr(self.plan, key) for key in ("seeds", "fractions", "shots", "transfers")}
         lists |= {("grid", key): values for key, values in self.plan.grid.items()}
         return next(
             (keys for keys, values in lists.items() if len({_name(_written(_plain(v))) for v in values}) < len(values)), ("systems",)

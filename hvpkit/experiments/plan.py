@@ -22,7 +22,7 @@ Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Overrides = Annotated[list[str], Field(alias="set")]
-Control = Literal["text-only", "shuffled"]
+Control = Literal["text-only", "shuffled-images"]
 
 
 class _Spec(BaseModel):
@@ -53,16 +53,16 @@ class SyntheticSpec(_Spec):
     task: Task = "mner"
     size: PositiveInt = 2000
     seed: Seed = 0
-    irrelevant: Annotated[float, Field(ge=0, le=1)] = 0.3
-    ambiguity: Annotated[float, Field(ge=0, le=1)] = 0.6
-    test_irrelevant: Annotated[float | None, Field(ge=0, le=1)] = None
+    uninformative: Annotated[float, Field(ge=0, le=1)] = 0.3
+    ambiguous: Annotated[float, Field(ge=0, le=1)] = 0.6
+    test_uninformative: Annotated[float | None, Field(ge=0, le=1)] = None
 
 
 class DatasetSpec(_Spec):
     """Prepared data: its folder (`data/<name>` unless given), and for a demo how it is drawn."""
 
     folder: Annotated[Path | None, Field(strict=False)] = None
-    drawn: SyntheticSpec | None = None
+    synthetic: SyntheticSpec | None = None
 
 
 class Transfer(_Spec):
@@ -129,7 +129,7 @@ class Plan(_Spec):
             return given
         datasets, systems = given.get("datasets"), given.get("systems")
         changed = {"datasets": _named(datasets, lambda name: {}), "systems": _named(systems, lambda name: {"recipes": [name]})}
-        shares: dict[str, object] = {"shares": []} if given.get("shots") and "shares" not in given else {}
+        shares: dict[str, object] = {"fractions": []} if given.get("shots") and "fractions" not in given else {}
         return given | {key: value for key, value in changed.items() if key in given} | shares
 
     @property
@@ -163,7 +163,7 @@ def _misfits(plan: Plan) -> list[tuple[tuple[str | int, ...], Message]]:
         ]
     whole = (plan.fractions, plan.shots) == ([1.0], [])
     if not plan.fractions and not plan.shots:
-        found.append((("shares",), Message("plan-without-sizes")))
+        found.append((("fractions",), Message("plan-without-sizes")))
     if plan.transfers and not whole:
         found.append((("transfers",), Message("transfers-of-parts")))
     if plan.reference is not None and plan.reference not in plan.systems:

@@ -80,7 +80,7 @@ class Processes:
             model=str(folder / MODELS / run.name),
             predictions=str(folder / PREDICTIONS / f"{run.name}.jsonl"),
             test=plan.score_split == "test" and plan.search is None,
-            shuffled="shuffled" in plan.controls and not run.is_twin,
+            shuffled="shuffled-images" in plan.controls and not run.is_twin,
             start=str(folder / MODELS / run.start) if run.start else None,
             plugins=tuple(map(str, self.setup.plugins)),
         )

@@ -154,7 +154,7 @@ def _scores_table(report: ExperimentReport) -> Table:
     notes = [Message("table-scores", split=plan.score_split)]
     if "text-only" in plan.controls:
         notes.append(Message("table-text-only"))
-    if "shuffled" in plan.controls:
+    if "shuffled-images" in plan.controls:
         notes.append(Message("table-shuffled"))
     return Table("scores", f"{plan.title}: scores", (*_row_columns(report), *map(" ".join, names)), made, notes)
 
@@ -175,7 +175,7 @@ class _Columns:
         def shuffled(row: ReportRow) -> SeedStatistics | None:
             return _over([result.shuffled.f1 for result in self.report.of_row(row, dataset) if result.shuffled])
 
-        controls = {"text-only": ("text-only F1", twin), "shuffled": ("shuffled F1", shuffled)}
+        controls = {"text-only": ("text-only F1", twin), "shuffled-images": ("shuffled F1", shuffled)}
         asked = [controls[name] for name in dict.fromkeys(self.report.header.plan.controls)]
         return [*zip(NAMES, map(metric, METRICS), strict=True), *asked]
 

@@ -73,7 +73,7 @@ def run_job(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     from hvpkit.training.train import train
 
     model, registry = Path(job.model), load_registry([Path(plugin) for plugin in job.plugins])
-    recipe = load_recipe(job.recipe, [f"train.from={json.dumps(job.start)}"] if job.start else [])
+    recipe = load_recipe(job.recipe, [f"train.init_from={json.dumps(job.start)}"] if job.start else [])
 
     def epoch(line: EpochResult) -> None:
         f1 = None if line.dev is None else line.dev.overall.f1
@@ -118,7 +118,7 @@ def score_run(job: Job) -> dict[str, Any]:
         return fields
     file = Path(job.predictions)
     fields["test"] = overall(asdict(evaluate(folder, "test", predictions=file).scores))
-    if folder.recipe.scoring == "texts":  # the release scores positions, not examples
+    if folder.recipe.scoring == "words":  # the release scores positions, not examples
         fields["outcomes"] = outcomes(json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
     if job.shuffled and vision is not None:
         try:

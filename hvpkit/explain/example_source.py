@@ -55,7 +55,7 @@ def open_example_source(folder: ModelFolder, data: Path | None, split: Split) ->
 
 
 def parse_crop(given: str) -> VisualObject:
-    """Read `--object`: a crop's file, or a box as left,top,right,bottom in pixels of the image; raises DataError."""
+    """Read `--crop`: a crop's file, or a box as left,top,right,bottom in pixels of the image; raises DataError."""
     file = Path(given)
     edges = given.split(",")
     if file.exists() or len(edges) != 4:

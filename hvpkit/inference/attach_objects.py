@@ -16,7 +16,7 @@ Looked = ParsedInput | InputError
 
 
 class ObjectAttacher:
-    """Gives readings their objects where nobody said which there are; the proposer is built when it is first needed."""
+    """Gives readings their objects where nobody said which there are; the detector is built when it is first needed."""
 
     def __init__(self, folder: ModelFolder, device: str | None = None) -> None:
         self._folder, self._device = folder, device
@@ -25,7 +25,7 @@ class ObjectAttacher:
     def attach(self, readings: Sequence[Looked]) -> list[Looked]:
         """Look for the objects of the readings that lack them; an image that cannot be read gives its error instead.
 
-        Raises ModelFolderError when the proposer cannot be had.
+        Raises ModelFolderError when the detector cannot be had.
         """
         settings = self._folder.recipe.data.objects
         given = list(readings)
@@ -33,7 +33,7 @@ class ObjectAttacher:
         trained_without = self._folder.metrics.get("training", {}).get("with_objects") == 0  # an imported model does not know
         if not lacking or (settings is None and trained_without):
             return given
-        if settings is None or "dataset" in self._folder.registry.get("proposer", settings.detector.name).needs:
+        if settings is None or "dataset" in self._folder.registry.get("detector", settings.detector.name).needs:
             answers: Iterable[Looked] = map(_remarked, lacking.values())
         else:
             answers = self._found(list(lacking.values()), self._opened(settings))

@@ -100,7 +100,7 @@ class Predictor:
     def attach_objects(self, readings: Sequence[ParsedInput | InputError]) -> Sequence[ParsedInput | InputError]:
         """Give readings the objects of their images, found with the model's own settings, where none were given.
 
-        Raises ModelFolderError when the proposer cannot be had.
+        Raises ModelFolderError when the detector cannot be had.
         """
         return readings if self.objects is None else self.objects.attach(readings)
 

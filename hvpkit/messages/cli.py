@@ -20,7 +20,7 @@ TEMPLATES: dict[str, Template] = {
     ),
     "splits-absent": Template("There is no split {splits}.", {"splits": ["dev", "test"]}),
     "images-without-objects": Template(
-        "The data brings objects, but none for {count} images; `--objects saliency` would look in all of them.", {"count": 3}
+        "The data brings objects, but none for {count} images; `--detector saliency` would look in all of them.", {"count": 3}
     ),
     "preview-written": Template("Look at the objects before you trust them: {file}", {"file": "data/mnre/preview.html"}),
     "data-prepared": Template("fingerprint {fingerprint}, in {folder}", {"fingerprint": "0123456789abcdef", "folder": "data/mnre"}),

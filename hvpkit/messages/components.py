@@ -110,9 +110,9 @@ TEMPLATES: dict[str, Template] = {
         {"head": "crf", "need": "states", "kind": "fusion", "name": "pooling", "found": ["pooled"], "hint": "; a head that fits: cls"},
     ),
     "missing-images-unmasked": Template(
-        "`heads: rows` gives a head positions of several images, so a missing one cannot be masked: set vision.missing to zeros"
+        "`head_layout: release` gives a head positions of several images, so a missing one cannot be masked: set vision.missing to zeros"
     ),
     "emissions-of-words": Template(
-        "fusion {fusion!r} has its say on the tags of words, the head tags pieces: leave `labels: pieces` out", {"fusion": "mine"}
+        "fusion {fusion!r} has its say on the tags of words, the head tags pieces: leave `labels: wordpieces` out", {"fusion": "mine"}
     ),
 }

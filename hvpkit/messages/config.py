@@ -52,8 +52,8 @@ TEMPLATES: dict[str, Template] = {
     # ------------------------------------------------------------------------------------------------------------- recipes
     "vision-without-images": Template("it must see something: whole must be true, or objects at least 1"),
     "evaluation-too-late": Template(
-        "evaluate_from is {evaluate_from}, after the last epoch; take {epochs} or less (--set train.evaluate_from=1)",
-        {"evaluate_from": 3, "epochs": 2},
+        "first_eval_epoch is {first_eval_epoch}, after the last epoch; take {epochs} or less (--set train.first_eval_epoch=1)",
+        {"first_eval_epoch": 3, "epochs": 2},
     ),
     "setting-unused": Template(
         "{key} is {value}, which only {user} uses; set that too, or leave {key} out",
@@ -62,6 +62,6 @@ TEMPLATES: dict[str, Template] = {
     "fraction-and-shots": Template("share and shots are two ways to draw training examples; leave one of them out"),
     "shots-with-replacement": Template("shots are drawn without replacement; leave sampling out, or give a share"),
     "wordpiece-scores-of-words": Template(
-        "scoring: pieces is for the head {{name: crf, labels: pieces}}; leave scoring out, or take that head"
+        "scoring: wordpieces is for the head {{name: crf, labels: wordpieces}}; leave scoring out, or take that head"
     ),
 }

@@ -7,11 +7,11 @@ from hvpkit.messages import Template
 TEMPLATES: dict[str, Template] = {
     # Settings
     "detector-not-named": Template(
-        "{options}: say who finds objects too, for example --objects {detector}",
+        "{options}: say who finds objects too, for example --detector {detector}",
         {"options": ["--phrases", "--threshold"], "detector": "saliency"},
     ),
     "detector-ignores-phrases": Template(
-        "the proposer {detector!r} reads no phrases: leave --phrases out, or take one that does ({detectors})",
+        "the detector {detector!r} reads no phrases: leave --phrases out, or take one that does ({detectors})",
         {"detector": "saliency", "detectors": ["grounding-dino", "owlv2"]},
     ),
     "objects-of-data": Template("objects: those that came with the data"),
@@ -61,15 +61,15 @@ TEMPLATES: dict[str, Template] = {
         "memory ran out while objects were looked for in {batch_size} images at once; fewer: --batch-size 1", {"batch_size": 8}
     ),
     "detector-answers-mismatch": Template(
-        "the proposer {detector!r} gave {found} answers to {expected} queries", {"detector": "mine", "found": 1, "expected": 2}
+        "the detector {detector!r} gave {found} answers to {expected} queries", {"detector": "mine", "found": 1, "expected": 2}
     ),
     "example-without-image": Template("example {example!r} has no image to look at", {"example": "17"}),
     "detection-failed": Template("{reason}", {"reason": "none of the crops of '17' is there (17_0.png, 17_1.png)"}),
     # Objects of models
     "model-detector-unavailable": Template(
         "this model looks at objects, found by {detector!r}, which cannot be had: {reason}\n"
-        "What to do: mend that, give each image's objects, or go on with whole images alone: --no-objects",
-        {"detector": "owlv2", "reason": "object proposer owlv2: there is no folder weights"},
+        "What to do: mend that, give each image's objects, or go on with whole images alone: --no-detect",
+        {"detector": "owlv2", "reason": "object detector owlv2: there is no folder weights"},
     ),
     "detector-version-changed": Template(
         "objects were found by {detector} {found}, in training by {expected}", {"detector": "saliency", "found": "2", "expected": "1"}

@@ -10,9 +10,9 @@ TEMPLATES: dict[str, Template] = {
         "{data} has no example {example!r}{hint}", {"data": "test of tiny", "example": "test-9", "hint": "; did you mean test-1?"}
     ),
     "crop-malformed": Template(
-        "--object {given}: expected a crop's file, or four numbers left,top,right,bottom in pixels", {"given": "1,2,3,x"}
+        "--crop {given}: expected a crop's file, or four numbers left,top,right,bottom in pixels", {"given": "1,2,3,x"}
     ),
-    "crop-inverted": Template("--object {given}: expected left < right and top < bottom", {"given": "10,2,3,4"}),
+    "crop-inverted": Template("--crop {given}: expected left < right and top < bottom", {"given": "10,2,3,4"}),
     "figure-name": Template(
         "--figure {file}: expected a file named gates... or attention..., that ends in {formats}",
         {"file": "figure4.pdf", "formats": [".pdf", ".png", ".svg"]},

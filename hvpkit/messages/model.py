@@ -5,5 +5,5 @@ from __future__ import annotations
 from hvpkit.messages import Template
 
 TEMPLATES: dict[str, Template] = {
-    "bio-transitions-of-words": Template("head 'crf': `transitions: bio` is for words; leave it out, or take `labels: words`"),
+    "bio-transitions-of-words": Template("head 'crf': `constrained: true` is for words; leave it out, or take `labels: words`"),
 }

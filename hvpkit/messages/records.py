@@ -180,7 +180,7 @@ TEMPLATES: dict[str, Template] = {
     # --------------------------------------------------------------------------------------------------------------- demo data
     "demo-task-unknown": Template("--task {task}: expected mner or mre", {"task": "ner"}),
     "demo-fraction-invalid": Template(
-        "--{option} {value}: a share lies between 0 and 1, for example 0.3 for three in ten", {"option": "irrelevant", "value": 30.0}
+        "--{option} {value}: a share lies between 0 and 1, for example 0.3 for three in ten", {"option": "uninformative", "value": 30.0}
     ),
     "demo-seed-negative": Template("--seed {seed}: expected a whole number of at least 0", {"seed": -1}),
     "demo-too-small": Template(

@@ -38,7 +38,7 @@ _TRAINING: dict[str, Template] = {
     "backbone-random": Template("the visual backbone was trained from random weights"),
     "frozen-backbone-random": Template("the visual backbone keeps its random weights"),
     "no-tensors-in-common": Template(
-        "{model}: none of its weights has a place in this model; leave train.from out, or name another", {"model": "runs/other"}
+        "{model}: none of its weights has a place in this model; leave train.init_from out, or name another", {"model": "runs/other"}
     ),
     "tensors-loaded": Template(
         "{model}, taken over: {parts}", {"model": "runs/other", "parts": ["180 tensors of text", "6 tensors of fusion"]}
@@ -75,14 +75,16 @@ _TRAINING: dict[str, Template] = {
         "the GPU's memory does not suffice ({reason}); take a smaller train.batch_size", {"reason": "tried to allocate 2 GiB"}
     ),
     "out-of-gpu-memory-with-graphs": Template(
-        "the GPU's memory does not suffice ({reason}); take a smaller train.batch_size, or record no steps: --set train.graphs=false",
+        "the GPU's memory does not suffice ({reason}); take a smaller train.batch_size, or record no steps: --set train.cuda_graphs=false",
         {"reason": "tried to allocate 2 GiB"},
     ),
     "cuda-graph-failed": Template(
-        "a training step could not be recorded as a CUDA graph ({reason}); record none: --set train.graphs=false",
+        "a training step could not be recorded as a CUDA graph ({reason}); record none: --set train.cuda_graphs=false",
         {"reason": "operation not permitted when stream is capturing"},
     ),
-    "no-tensorboard": Template("train.log: tensorboard is not installed; run `pip install tensorboard`, or set train.log to none"),
+    "no-tensorboard": Template(
+        "train.report_to: tensorboard is not installed; run `pip install tensorboard`, or set train.report_to to none"
+    ),
     # the folder of a run
     "output-exists": Template("{output} is there already; give another --output or remove it", {"output": "runs/model"}),
     "output-finished": Template(

@@ -45,7 +45,7 @@ class DetectionFile:
             "box": box,
             "score": item.score,
             "crop": crop_file or (item.image.name if item.image else None),
-            "proposer": self._settings.detector.name,
+            "detector": self._settings.detector.name,
             "version": self._settings.version,
         }
 

@@ -18,18 +18,18 @@ OFFLINE, LEAVE = "saliency", "none"
 
 @dataclass(frozen=True)
 class DetectionRequest:
-    """`proposer`: a name, `none` for the objects that the data has already, None for these or, where it has none at all, `saliency`.
+    """`detector`: a name, `none` for the objects that the data has already, None for these or, where it has none at all, `saliency`.
 
-    What is None among the rest is as the proposer and the task would have it; `preview` is how many examples the contact sheet shows.
+    What is None among the rest is as the detector and the task would have it; `preview` is how many examples the contact sheet shows.
     """
 
-    proposer: str | None = None
+    detector: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     phrases: tuple[str, ...] | None = None
     threshold: float | None = None
-    overlap: float | None = None
-    smallest: int | None = None
-    most: int | None = None
+    nms_iou: float | None = None
+    min_size: int | None = None
+    max_objects: int | None = None
     crops: bool = True
     preview: int = 0
     device: str | None = None
@@ -37,44 +37,44 @@ class DetectionRequest:
 
     def check(self, registry: Registry) -> None:
         """Raise ComponentError or InputError for what can be told to be wrong before data is read."""
-        name = self.proposer
+        name = self.detector
         if name is None or name == LEAVE:
             if given := self._told():
                 raise InputError("detector-not-named", options=given, detector=OFFLINE)
             return
-        if name not in registry.names("proposer"):
+        if name not in registry.names("detector"):
             raise ComponentError(
-                "unknown-component", kind="proposer", name=name, hint=did_you_mean(name, [*registry.names("proposer"), LEAVE])
+                "unknown-component", kind="detector", name=name, hint=did_you_mean(name, [*registry.names("detector"), LEAVE])
             )
-        component = registry.get("proposer", name)
+        component = registry.get("detector", name)
         _check_options(component, self.options)
         if self.phrases is not None and "phrases" not in component.needs:
-            readers = [other for other in registry.names("proposer") if "phrases" in registry.get("proposer", other).needs]
+            readers = [other for other in registry.names("detector") if "phrases" in registry.get("detector", other).needs]
             raise InputError("detector-ignores-phrases", detector=name, detectors=readers)
 
     def _told(self) -> list[str]:
-        """List the command line's words for what the user said of a proposer."""
-        told = {"set": self.options or None, "phrases": self.phrases, "threshold": self.threshold, "overlap": self.overlap}
-        told |= {"smallest": self.smallest, "most": self.most}
+        """List the command line's words for what the user said of a detector."""
+        told = {"set": self.options or None, "phrases": self.phrases, "threshold": self.threshold, "nms-iou": self.nms_iou}
+        told |= {"min-size": self.min_size, "max-objects": self.max_objects}
         return [f"--{word}" for word, value in told.items() if value is not None]
 
     def settings(self, registry: Registry, task: Task, threshold: float) -> ObjectsSpec:
-        """Give the settings for a proposer whose own threshold is `threshold`; raises InputError for phrases that the task has not."""
-        name = self.proposer or OFFLINE
-        reads = "phrases" in registry.get("proposer", name).needs
+        """Give the settings for a detector whose own threshold is `threshold`; raises InputError for phrases that the task has not."""
+        name = self.detector or OFFLINE
+        reads = "phrases" in registry.get("detector", name).needs
         phrases = list(self.phrases) if self.phrases is not None else default_phrases(task) if reads else []
         check_phrases(phrases, task)
-        told = {"overlap": self.overlap, "smallest": self.smallest, "most": self.most}
+        told = {"nms_iou": self.nms_iou, "min_size": self.min_size, "max_objects": self.max_objects}
         given = {key: value for key, value in told.items() if value is not None}
         part = ComponentSpec(name=name, options=dict(self.options))
         least = threshold if self.threshold is None else self.threshold
-        return ObjectsSpec.model_validate({"proposer": part, "phrases": phrases, "threshold": least, **given})
+        return ObjectsSpec.model_validate({"detector": part, "phrases": phrases, "threshold": least, **given})
 
 
 def _check_options(component: Component, options: Mapping[str, Any]) -> None:
     for option, value in options.items():
         if option not in component.options:
             hint = did_you_mean(option, component.options) if component.options else ": it has none at all"
-            raise ComponentError("unknown-option", kind="proposer", name=component.name, option=option, hint=hint)
+            raise ComponentError("unknown-option", kind="detector", name=component.name, option=option, hint=hint)
         if wrong := validate_option(component, component.options[option], value):
             raise ComponentError(wrong)

@@ -136,12 +136,12 @@ def attach_detections(
     place: OutputFolders,
     problems: IssueLog,
 ) -> DetectedSplits:
-    """Find objects as the user asks; those that come with the data stay unless a proposer was named.
+    """Find objects as the user asks; those that come with the data stay unless a detector was named.
 
-    Raises InputError, as ComponentError or ModelFolderError, when the proposer cannot be had, before anything is looked at.
+    Raises InputError, as ComponentError or ModelFolderError, when the detector cannot be had, before anything is looked at.
     """
     sample = SheetSample(request.preview)
-    if request.proposer == LEAVE or (request.proposer is None and not _lacks_objects(dataset, splits)):
+    if request.detector == LEAVE or (request.detector is None and not _lacks_objects(dataset, splits)):
         return DetectedSplits(_watched(splits, sample), dataset.images_root, None, sample)
     finder = open_pipeline(request, registry, dataset.labels.task)
     journal = None if finder.knows_dataset else place.closing.enter_context(DetectionCache(place.folder, finder.settings))
@@ -155,12 +155,12 @@ def attach_detections(
 
 
 def open_pipeline(request: DetectionRequest, registry: Registry, task: Task) -> DetectionPipeline:
-    """Build what the user asks for, with the proposer's own threshold unless there is another."""
+    """Build what the user asks for, with the detector's own threshold unless there is another."""
     from hvpkit.detection.pipeline import DetectionPipeline
 
     finder = DetectionPipeline.open(request.settings(registry, task, 0.0), registry, request.device, request.batch_size)
     if request.threshold is None:
-        finder.settings = finder.settings.model_copy(update={"threshold": finder.proposer.threshold})
+        finder.settings = finder.settings.model_copy(update={"threshold": finder.detector.threshold})
     return finder
 
 

@@ -25,17 +25,17 @@ def generate(
     task: Task = "mner",
     size: int = 2000,
     seed: int = 0,
-    irrelevant: float = 0.3,
-    ambiguity: float = 0.6,
-    test_irrelevant: float | None = None,
+    uninformative: float = 0.3,
+    ambiguous: float = 0.6,
+    test_uninformative: float | None = None,
 ) -> Manifest:
     """Write tweets with images whose truth is known into a prepared folder; the same settings give the same bytes.
 
-    The share of irrelevant images changes neither texts nor labels, nor the images that stay relevant. The manifest's facts hold the
+    The share of uninformative images changes neither texts nor labels, nor the images that stay relevant. The manifest's facts hold the
     settings, the shares as they came out, and the ceilings of dev and test (see hvpkit/synthetic/upper_bounds.py). Raises InputError for
     settings that cannot be, DataError when `folder` holds anything else than such data.
     """
-    settings = SyntheticSettings(task, size, seed, irrelevant, ambiguity, test_irrelevant)
+    settings = SyntheticSettings(task, size, seed, uninformative, ambiguous, test_uninformative)
     with atomic_directory(folder, dataset_name(task)) as stage:
         made = generate_demo(settings, stage)
         return write_records(
@@ -80,12 +80,12 @@ def _facts(settings: SyntheticSettings, splits: Mapping[Split, Sequence[Example]
 
 
 def _shares(examples: Sequence[Example]) -> dict[str, float]:
-    """Give the shares that came out: open ones of all names or pairs, irrelevant ones of the images of examples that have any."""
+    """Give the shares that came out: open ones of all names or pairs, uninformative ones of the images of examples that have any."""
     asked = [example for example in examples if example.metadata["type"] != "none"]
     names = sum(len(gold_labels(example)) for example in asked)
     return {
-        "ambiguity": round(sum(example.metadata["open"] == "yes" for example in asked) / names, 4),
-        "irrelevant": round(sum(example.metadata["relevant"] == "no" for example in asked) / len(asked), 4),
+        "ambiguous": round(sum(example.metadata["open"] == "yes" for example in asked) / names, 4),
+        "uninformative": round(sum(example.metadata["relevant"] == "no" for example in asked) / len(asked), 4),
     }
 
 

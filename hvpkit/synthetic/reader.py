@@ -14,15 +14,15 @@ def demo(
     *,
     size: int = 2000,
     seed: int = 0,
-    irrelevant: float = 0.3,
-    ambiguity: float = 0.6,
-    test_irrelevant: float | None = None,
+    uninformative: float = 0.3,
+    ambiguous: float = 0.6,
+    test_uninformative: float | None = None,
 ) -> DatasetSplits:
     """Tweets with drawn images, and names whose type the text settles or the image decides; nothing is read.
 
-    `size` training examples; shares of `irrelevant` images (of the test split's: `test_irrelevant`) and of names left open.
+    `size` training examples; shares of `uninformative` images (of the test split's: `test_uninformative`) and of names left open.
     """
-    return _drawn(SyntheticSettings("mner", size, seed, irrelevant, ambiguity, test_irrelevant), context)
+    return _drawn(SyntheticSettings("mner", size, seed, uninformative, ambiguous, test_uninformative), context)
 
 
 def demo_mre(
@@ -30,15 +30,15 @@ def demo_mre(
     *,
     size: int = 2000,
     seed: int = 0,
-    irrelevant: float = 0.3,
-    ambiguity: float = 0.6,
-    test_irrelevant: float | None = None,
+    uninformative: float = 0.3,
+    ambiguous: float = 0.6,
+    test_uninformative: float | None = None,
 ) -> DatasetSplits:
     """Tweets with drawn images, and pairs whose relation the text settles or the image decides; nothing is read.
 
-    `size` training examples; shares of `irrelevant` images (of the test split's: `test_irrelevant`) and of pairs left open.
+    `size` training examples; shares of `uninformative` images (of the test split's: `test_uninformative`) and of pairs left open.
     """
-    return _drawn(SyntheticSettings("mre", size, seed, irrelevant, ambiguity, test_irrelevant), context)
+    return _drawn(SyntheticSettings("mre", size, seed, uninformative, ambiguous, test_uninformative), context)
 
 
 def _drawn(settings: SyntheticSettings, context: ReaderContext) -> DatasetSplits:

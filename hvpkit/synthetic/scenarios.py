@@ -1,7 +1,7 @@
 """What is true of a demo dataset before a word is written or an image drawn (our own; no torch).
 
 Each open sentence is told once for every answer that it leaves open, word for word the same, with an image for each. So nothing in the
-text, learnt by heart or not, can tell those examples apart; and where the image is irrelevant they share that image too.
+text, learnt by heart or not, can tell those examples apart; and where the image is uninformative they share that image too.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ T = TypeVar("T")
 class SyntheticSettings:
     """What a user may choose; raises InputError for a share outside 0..1 or a size that cannot hold every answer.
 
-    `size`: training examples; `irrelevant`: share of images that say nothing; `test_irrelevant`: the same of the test split
+    `size`: training examples; `uninformative`: share of images that say nothing; `test_uninformative`: the same of the test split
     (None: as the others); `ambiguity`: share of names (MNER) or pairs (MRE) that the sentence leaves open.
     """
 
     task: Task = "mner"
     size: int = 2000
     seed: int = 0
-    irrelevant: float = 0.3
-    ambiguity: float = 0.6
-    test_irrelevant: float | None = None
+    uninformative: float = 0.3
+    ambiguous: float = 0.6
+    test_uninformative: float | None = None
 
     def __post_init__(self) -> None:
         if self.task not in ("mner", "mre"):
             raise InputError("demo-task-unknown", task=self.task)
-        shares = {"irrelevant": self.irrelevant, "ambiguity": self.ambiguity, "test-irrelevant": self.test_irrelevant}
+        shares = {"uninformative": self.uninformative, "ambiguous": self.ambiguous, "test-uninformative": self.test_uninformative}
         for name, share in shares.items():
             if share is not None and not 0 <= share <= 1:
                 raise InputError("demo-fraction-invalid", option=name, value=share)
@@ -58,7 +58,7 @@ class SyntheticSettings:
 
     def uninformative_fraction(self, split: Split) -> float:
         """Give the share of a split's images that say nothing."""
-        return self.irrelevant if split != "test" or self.test_irrelevant is None else self.test_irrelevant
+        return self.uninformative if split != "test" or self.test_uninformative is None else self.test_uninformative
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,14 @@ class Scenario:
 
 
 def plan_scenarios(settings: SyntheticSettings, split: Split) -> list[Scenario]:
-    """Give the stories of a split; its texts and truths do not depend on the shares of irrelevant images."""
-    counts = _counts(settings.task, settings.examples(split), settings.ambiguity)
+    """Give the stories of a split; its texts and truths do not depend on the shares of uninformative images."""
+    counts = _counts(settings.task, settings.examples(split), settings.ambiguous)
     rng = Random(f"{settings.seed} {settings.task} {split} plan")
-    irrelevant = settings.uninformative_fraction(split)
+    uninformative = settings.uninformative_fraction(split)
     stories: list[Scenario] = []
     for answers, count in _kinds(settings.task, counts):
         cells = assign(answers, CLUES, count, rng)
-        mute = round(irrelevant * count)  # the first ones: every answer and clue has its part, and a larger share only adds to them
+        mute = round(uninformative * count)  # the first ones: every answer and clue has its part, and a larger share only adds to them
         seconds = _seconds(count, counts.second, rng) if answers != _NOTHING else [None] * count
         for place, ((said, clue), second) in enumerate(zip(cells, seconds, strict=True)):
             shown = said if said != ("none",) else (rng.choice(list(SETTLED)),)
@@ -118,15 +118,15 @@ class _Counts:
 _NOTHING: list[tuple[str, ...]] = [("none",)]
 
 
-def _counts(task: Task, examples: int, ambiguity: float) -> _Counts:
+def _counts(task: Task, examples: int, ambiguous: float) -> _Counts:
     """Share out a split's examples; as long as anything is to be settled, every answer is settled at least once."""
     if task == "mre":
-        groups = _groups(ambiguity * examples, len(OPEN_ANSWERS), examples, 0 if ambiguity == 1 else len(SETTLED_PAIRS))
+        groups = _groups(ambiguous * examples, len(OPEN_ANSWERS), examples, 0 if ambiguous == 1 else len(SETTLED_PAIRS))
         return _Counts(groups, examples - groups * len(OPEN_ANSWERS))
     empty = round(EMPTY_SHARE * examples)
     named = examples - empty
-    second = min(SECOND_SHARE, (1 - ambiguity) / ambiguity) if ambiguity else SECOND_SHARE
-    groups = _groups(ambiguity * named * (1 + second), 2, named, 0 if ambiguity == 1 else len(SETTLED))
+    second = min(SECOND_SHARE, (1 - ambiguous) / ambiguous) if ambiguous else SECOND_SHARE
+    groups = _groups(ambiguous * named * (1 + second), 2, named, 0 if ambiguous == 1 else len(SETTLED))
     return _Counts(groups, named - 2 * groups, empty, second)
 
 

@@ -56,7 +56,7 @@ DrawnObjects = tuple[tuple[VisualObject, ...], int | None]  # an image's objects
 
 
 def _tell(story: Scenario, sentence: GeneratedSentence, name: str, key: str, images: Path) -> Iterator[PlannedTweet]:
-    """Give a story's examples, one an answer, word for word the same; irrelevant images are the same too."""
+    """Give a story's examples, one an answer, word for word the same; uninformative images are the same too."""
     for part, (answer, shown) in enumerate(zip(story.answers, story.shown, strict=True)):
         decides = story.relevant and answer != "none"
         notes = {

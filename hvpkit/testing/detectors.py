@@ -1,4 +1,4 @@
-"""The contract of object proposers."""
+"""The contract of object detectors."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ SIZE = (96, 64)
 
 
 def check_detector(factory: Callable[..., ObjectDetector], *, reads_phrases: bool = False, **options: Any) -> None:  # noqa: ANN401 - its own
-    """Check what a proposer finds in two drawn images.
+    """Check what a detector finds in two drawn images.
 
     It has a version and a threshold; answers every query, none for none; gives finite boxes and scores 0..1 in pixels of the size asked
     for; says the same when asked again, and scores alike alone and in a batch; and, if it `reads_phrases`, names the phrase of each object
     and finds nothing without phrases, and the same for a phrase whatever else is asked. Raises AssertionError for what is broken.
     """
-    proposer = build_checked(factory, DetectorContext("cpu", batch_size=2), **options)
-    require(isinstance(proposer.version, str) and bool(proposer.version), Message("detector-without-version"))
-    require(0 <= proposer.threshold <= 1, Message("detector-threshold", threshold=proposer.threshold))
-    require(not list(proposer.detect([])), Message("detector-unasked"))
+    detector = build_checked(factory, DetectorContext("cpu", batch_size=2), **options)
+    require(isinstance(detector.version, str) and bool(detector.version), Message("detector-without-version"))
+    require(0 <= detector.threshold <= 1, Message("detector-threshold", threshold=detector.threshold))
+    require(not list(detector.detect([])), Message("detector-unasked"))
     queries = [_query("red", 1), _query("blue", 1), _query("red", 2)]
-    answers = [_answer(proposer, found) for found in _asked(proposer, queries)]
+    answers = [_answer(detector, found) for found in _asked(detector, queries)]
     for query, found in zip(queries, answers, strict=True):
         _check_found(query, found, reads_phrases)
-    alone = [_answer(proposer, _asked(proposer, [query])[0]) for query in queries]
+    alone = [_answer(detector, _asked(detector, [query])[0]) for query in queries]
     for found, single in zip(answers, alone, strict=True):  # near ties may change places there: the best score may not
         scores = Message("batch-changes-score", alone=_best(single), together=_best(found))
         require(_near(_best(single), _best(found), 1e-3), scores)
-    for first, again in zip(answers, _asked(proposer, queries), strict=True):
-        _require_same(first, _answer(proposer, again), lambda what: Message("detector-not-deterministic", difference=what))
+    for first, again in zip(answers, _asked(detector, queries), strict=True):
+        _require_same(first, _answer(detector, again), lambda what: Message("detector-not-deterministic", difference=what))
     halved = [_halved(item) for item in alone[2]]
     _require_same(halved, alone[0], lambda what: Message("size-changes-objects", difference=what))
     if reads_phrases:
         without = DetectionQuery(queries[0].image, SIZE, (), queries[0].example)
-        require(not _answer(proposer, _asked(proposer, [without])[0]), Message("phrases-not-needed"))
+        require(not _answer(detector, _asked(detector, [without])[0]), Message("phrases-not-needed"))
         one = DetectionQuery(queries[0].image, SIZE, queries[0].phrases[:1], queries[0].example)
         among = [item for item in alone[0] if item.phrase == one.phrases[0]]
         require(bool(among), Message("phrase-without-objects"))
-        best, by_itself = _best(among), _best(_answer(proposer, _asked(proposer, [one])[0]))
+        best, by_itself = _best(among), _best(_answer(detector, _asked(detector, [one])[0]))
         require(_near(best, by_itself, 1e-3), Message("phrases-interact", alone=by_itself, together=best))
 
 
@@ -58,13 +58,13 @@ def _query(colour: str, times: int) -> DetectionQuery:
     return DetectionQuery(image, (SIZE[0] * times, SIZE[1] * times), (f"a {colour} thing", "the cat"), example)
 
 
-def _asked(proposer: ObjectDetector, queries: Sequence[DetectionQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
-    answers = proposer.detect(queries)
+def _asked(detector: ObjectDetector, queries: Sequence[DetectionQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
+    answers = detector.detect(queries)
     require(len(answers) == len(queries), Message("detector-answer-count", found=len(answers), expected=len(queries)))
     return answers
 
 
-def _answer(proposer: ObjectDetector, found: Sequence[VisualObject] | InputError) -> Sequence[VisualObject]:
+def _answer(detector: ObjectDetector, found: Sequence[VisualObject] | InputError) -> Sequence[VisualObject]:
     if isinstance(found, InputError):
         raise CheckFailed(Message("detector-refuses-image", reason=found.message))
     return found

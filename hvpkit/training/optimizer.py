@@ -30,7 +30,7 @@ def lr_multiplier(train: TrainSpec, step: int, steps: int) -> float:
     """Give the share 0..1 of its full rate that a group has after `step` of `steps` updates.
 
     It rises over the warm-up; then it falls to 0 with the updates (Chen et al. 2022, appendix B), or with the epochs e that are done as
-    1 / (1 + rate_decay * e) (Ma & Hovy 2016, section 3.2 - recalled, not verified).
+    1 / (1 + lr_decay * e) (Ma & Hovy 2016, section 3.2 - recalled, not verified).
     """
     warm = round(train.warmup * steps)
     risen = min(1.0, step / warm) if warm else 1.0

@@ -24,7 +24,7 @@ class ParameterGroup(TypedDict):
 def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
     """Group what is trained by part (text, vision, fusion, head) and by decay.
 
-    Biases and norms are not decayed (Chen et al. 2022, appendix B), nor are other vectors (our own), unless `decay: all`; a frozen head is
+    Biases and norms are not decayed (Chen et al. 2022, appendix B), nor are other vectors (our own), unless `decay_biases: true`; a frozen head is
     in no group. The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`; what is new in a pretrained text encoder counts as fusion.
     """
     new = {id(parameter) for parameter in model.text.randomly_initialized_parameters()}
@@ -35,9 +35,9 @@ def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
         if not parameter.requires_grad:
             continue
         part = "fusion" if id(parameter) in new else name.partition(".")[0]
-        if part == "head" and train.head == "frozen":
+        if part == "head" and train.freeze_head:
             continue
-        decayed = train.decay == "all" or (parameter.dim() > 1 and id(parameter) not in plain)
+        decayed = train.decay_biases or (parameter.dim() > 1 and id(parameter) not in plain)
         decay = train.weight_decay if decayed else 0.0
         rate = rates[part]
         empty = ParameterGroup(name=part, params=[], lr=train.lr if rate is None else rate, weight_decay=decay)

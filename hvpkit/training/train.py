@@ -223,7 +223,7 @@ class TrainingSession:
         return scores
 
     def _scored(self, examples: Sequence[Example]) -> tuple[Scores, list[InputError]]:
-        if self.recipe.scoring == "pieces":
+        if self.recipe.scoring == "wordpieces":
             return wordpiece_scores(self.model, self.batcher, examples)
         answers = list(predict_stream(self.model, self.batcher, examples))
         return score_predictions(examples, answers), [answer for answer in answers if isinstance(answer, InputError)]

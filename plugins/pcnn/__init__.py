@@ -34,7 +34,7 @@ def pcnn(
     glove_words: NonNegativeInt = 50_000,
     word_width: PositiveInt = 50,
     position_width: PositiveInt = 5,
-    reach: PositiveInt = 128,
+    max_distance: PositiveInt = 128,
     filters: PositiveInt = 230,
     input_dropout: UnitInterval = 0.0,
     singleton_unk: UnitInterval = 0.5,
@@ -42,7 +42,7 @@ def pcnn(
 ) -> TextEncoder:
     """A convolution over word vectors and two distances, to the head's and the tail's first word (Zeng et al. 2015, as in OpenNRE).
 
-    Distances from `reach` words on count as `reach`. `glove` is a text file of word vectors, whose `glove_words` first words are known
+    Distances of `max_distance` words and more count as `max_distance`. `glove` is a text file of word vectors, whose `glove_words` first words are known
     beyond those of the training text; without it vectors are learnt. Our own: `singleton_unk` hides words that training text holds once,
     `input_dropout` drops numbers that the convolution reads, vectors of distances begin as small as those of words. `zero_digits` reads
     digits as 0. Raises ComponentError without training text, ModelFolderError when the file cannot be read.
@@ -54,7 +54,7 @@ def pcnn(
     from .encoder import Pcnn, PcnnConfig
 
     words = WordEmbeddingConfig(word_width, Path(glove) if glove else None, glove_words, singleton_unk, zero_digits)
-    return Pcnn(build_word_embedding(context, words), PcnnConfig(position_width, reach, filters, input_dropout))
+    return Pcnn(build_word_embedding(context, words), PcnnConfig(position_width, max_distance, filters, input_dropout))
 
 
 def piecewise_max(context: HeadContext, *, dropout: UnitInterval = 0.5, activation: Literal["relu", "tanh"] = "relu") -> Head:

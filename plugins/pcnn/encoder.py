@@ -18,7 +18,7 @@ class PcnnConfig:
     """Width of a distance's vector, the largest distance that is told apart, filters of the convolution, dropout of what it reads."""
 
     positions: int
-    reach: int
+    max_distance: int
     filters: int
     dropout: float
 
@@ -28,8 +28,8 @@ class Pcnn(TextEncoder):
 
     def __init__(self, words: WordEmbedding, shape: PcnnConfig) -> None:
         super().__init__()
-        self.words, self.reach, self.width = words, shape.reach, shape.filters
-        vectors = (init_uniform(nn.Embedding(2 * shape.reach, shape.positions, padding_idx=0)) for _ in range(2))
+        self.words, self.max_distance, self.width = words, shape.max_distance, shape.filters
+        vectors = (init_uniform(nn.Embedding(2 * shape.max_distance, shape.positions, padding_idx=0)) for _ in range(2))
         self.head_distances, self.tail_distances = vectors
         self.dropout = nn.Dropout(shape.dropout)
         self.convolution = nn.Conv1d(words.embedding_dim + 2 * shape.positions, shape.filters, 3, padding=1)
@@ -51,9 +51,9 @@ class Pcnn(TextEncoder):
         return TextStates(self.convolution(read.transpose(1, 2)).transpose(1, 2))
 
     def distances(self, starts: Tensor, mask: Tensor) -> Tensor:
-        """Give how far each position [B, T] is from `starts` [B], as ids from 1 on around `reach`; padding's is 0."""
-        ids = torch.arange(mask.shape[1], device=mask.device) - starts[:, None] + self.reach
-        return ids.clamp(1, 2 * self.reach - 1) * mask
+        """Give how far each position [B, T] is from `starts` [B], as ids from 1 on around `max_distance`; padding's is 0."""
+        ids = torch.arange(mask.shape[1], device=mask.device) - starts[:, None] + self.max_distance
+        return ids.clamp(1, 2 * self.max_distance - 1) * mask
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary."""

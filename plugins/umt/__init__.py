@@ -31,8 +31,8 @@ def umt(
     *,
     alpha: UnitInterval = 0.5,
     beta: float | None = None,
-    heads: PositiveInt | None = None,
-    layers: PositiveInt = 1,
+    num_attention_heads: PositiveInt | None = None,
+    num_layers: PositiveInt = 1,
     dropout: UnitInterval = 0.1,
     levels: Literal["last", "all"] = "last",
 ) -> Fusion:
@@ -40,9 +40,11 @@ def umt(
 
     `alpha` is the share of the main emissions, the rest is the span tagger's. `beta` weighs the tagger's loss: 0.5 for entities; for
     relations 0, which leaves the tagger out, or more to tag the spans of head and tail (our own). Each of the three cross-modal stacks is
-    `layers` deep and has `heads` heads (unless given, the text encoder's). `levels: all` reads the channels of
+    `num_layers` deep and has `num_attention_heads` heads (unless given, the text encoder's). `levels: all` reads the channels of
     every level of the backbone (our own). Raises ComponentError for heads that do not fit and shares outside 0..1.
     """
     from .fusion import UmtFusion, UmtOptions
 
-    return UmtFusion(context, UmtOptions(alpha, beta, heads or context.text.num_attention_heads, layers, dropout, levels == "all"))
+    return UmtFusion(
+        context, UmtOptions(alpha, beta, num_attention_heads or context.text.num_attention_heads, num_layers, dropout, levels == "all")
+    )

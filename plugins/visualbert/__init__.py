@@ -72,12 +72,12 @@ def visualbert_from_scratch(
     context: TextContext,
     *,
     width: PositiveInt = 128,
-    layers: PositiveInt = 4,
-    heads: PositiveInt = 4,
-    vocabulary: PositiveInt = 1000,
+    num_layers: PositiveInt = 4,
+    num_attention_heads: PositiveInt = 4,
+    vocab_size: PositiveInt = 1000,
     region_width: PositiveInt = 128,
-    disguised: UnitInterval = 0.5,
-    masked: UnitInterval = 0.2,
+    name_replacement: UnitInterval = 0.5,
+    word_dropout: UnitInterval = 0.2,
     markers: bool = True,
 ) -> TextEncoder:
     """A small VisualBERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
@@ -91,7 +91,11 @@ def visualbert_from_scratch(
     from .from_scratch import build_visualbert
 
     return build_visualbert(
-        context, SmallBertConfig(width, layers, heads, vocabulary), region_width, WordMaskingConfig(disguised, masked), markers
+        context,
+        SmallBertConfig(width, num_layers, num_attention_heads, vocab_size),
+        region_width,
+        WordMaskingConfig(name_replacement, word_dropout),
+        markers,
     )
 
 

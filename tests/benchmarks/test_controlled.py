@@ -36,7 +36,11 @@ def test_a_claim_holds_above_its_floor_beyond_two_standard_errors(controlled, po
 def scores(f1):
     group = {"examples": 4, "gold": 4, "text_ceiling": 0.6, "f1": f1, "image_ceiling": 0.8}
     groups = dict.fromkeys(("all", "texture", "shape", "small", "scene", "none"), group)
-    return {"groups": groups, "irrelevant": {share: group for share in ("0", "25", "50", "75", "100")}, "gates": {"none": [[0.25, 0.75]]}}
+    return {
+        "groups": groups,
+        "uninformative": {share: group for share in ("0", "25", "50", "75", "100")},
+        "gates": {"none": [[0.25, 0.75]]},
+    }
 
 
 @pytest.fixture
@@ -100,7 +104,7 @@ def test_all_systems_differ_from_the_recipe_in_what_they_are_named_for_alone(con
     recipes = {system: bench.recipe(controlled.Job("mner", system, 3)) for system in controlled.SYSTEMS}
     assert recipes["text"].vision is None and recipes["text"].fusion.name == "none"
     assert [recipes[system].fusion.gate.name for system in ("hvpnet", "flat", "1t3", "onlyobj")] == ["dynamic", "flat", "1t3", "dynamic"]
-    assert [recipes[system].vision.whole for system in ("hvpnet", "flat", "1t3", "onlyobj")] == [True, True, True, False]
+    assert [recipes[system].vision.full_image for system in ("hvpnet", "flat", "1t3", "onlyobj")] == [True, True, True, False]
     assert {recipe.train.seed for recipe in recipes.values()} == {3} and {recipe.train.epochs for recipe in recipes.values()} == {2}
 
 
@@ -134,7 +138,7 @@ def test_a_run_is_trained_once_measured_and_can_start_another_task(controlled, t
     job = controlled.Job("mre", "hvpnet", 1, start=controlled.Job("mner", "hvpnet", 1))
     controlled.run(job, bench)
     started = json.loads(bench.result(job.start).read_text())
-    assert set(started["irrelevant"]) == {"0", "25", "50", "75", "100"}
+    assert set(started["uninformative"]) == {"0", "25", "50", "75", "100"}
     assert all(sum(layer) == pytest.approx(1) for layers in started["gates"].values() for layer in layers)
     assert set(json.loads(bench.result(job).read_text())["groups"]) >= {"all", "open", "settled"}
     before = bench.result(job).stat().st_mtime_ns

@@ -13,7 +13,7 @@ from hvpkit.labels.inventory import tag_labels
 from hvpkit.messages import Message
 from hvpkit.synthetic.generate import generate
 
-SALIENCY = {"proposer": "saliency", "version": "1", "phrases": [], "threshold": 0.0, "overlap": 0.5, "smallest": 16, "most": 3}
+SALIENCY = {"detector": "saliency", "version": "1", "phrases": [], "threshold": 0.0, "overlap": 0.5, "smallest": 16, "most": 3}
 
 
 def table_rows(out: str) -> list[list[str]]:

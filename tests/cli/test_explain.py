@@ -25,7 +25,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_one_text_with_its_image(hvp, here, mner_model):
-    typed = hvp("explain", "--model", str(mner_model), "--text", TEXT, "--image", "x.png", "--object", "crop.png", "--object", "5,5,40,30")
+    typed = hvp("explain", "--model", str(mner_model), "--text", TEXT, "--image", "x.png", "--crop", "crop.png", "--crop", "5,5,40,30")
     assert typed.code == 0
     lines = typed.out.splitlines()
     assert lines[0].startswith("[Ada")
@@ -166,7 +166,7 @@ def test_options_that_do_not_go_together_are_refused(hvp, here, mner_model, word
         (["--text", "Ada", "--html", "."], "page-is-folder", {"file": Path()}),
         (["--text", "Ada", "--figure", "x.pdf"], "figure-name", {"file": Path("x.pdf")}),
         (["--text", "Ada", "--image", "no.png"], "image-missing", {"file": Path("no.png")}),
-        (["--text", "Ada", "--object", "1,2,3,x"], "crop-malformed", {"given": "1,2,3,x"}),
+        (["--text", "Ada", "--crop", "1,2,3,x"], "crop-malformed", {"given": "1,2,3,x"}),
         (["--example", "test-9"], "example-unknown", {"data": "test of tiny", "example": "test-9"}),
         (["--text", " "], "text-blank", {}),
     ],
@@ -195,7 +195,7 @@ def test_objects_of_a_new_image_are_found_as_in_training(hvp, here, mner_data):
     image = Image.new("RGB", (120, 90), "white")
     ImageDraw.Draw(image).ellipse((20, 20, 70, 70), fill="navy")
     image.save("disc.png")
-    recipe = tiny.recipe(here, mner_data.folder, "mner", overrides=("data.objects={proposer: saliency}",))
+    recipe = tiny.recipe(here, mner_data.folder, "mner", overrides=("data.objects={detector: saliency}",))
     model = tiny.save_tiny_model(here / "model", recipe, mner_data)
     asked = ("explain", "--model", str(model), "--text", TEXT, "--image", "disc.png")
     [_, found] = json.loads(hvp(*asked, "--json").out)["images"]
@@ -203,6 +203,6 @@ def test_objects_of_a_new_image_are_found_as_in_training(hvp, here, mner_data):
     assert list(found["box"].values()) == pytest.approx([20, 20, 71, 71], abs=4)
     without = Message("change-no-object", number=1, phrase="")
     assert without in hvp(*asked).out
-    assert without not in hvp(*asked, "--no-objects").out
-    [_, named] = json.loads(hvp(*asked, "--object", "5,5,40,30", "--json").out)["images"]
+    assert without not in hvp(*asked, "--no-detect").out
+    [_, named] = json.loads(hvp(*asked, "--crop", "5,5,40,30", "--json").out)["images"]
     assert list(named["box"].values()) == [5, 5, 40, 30]

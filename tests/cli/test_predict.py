@@ -105,8 +105,8 @@ def test_the_newest_model_is_used_and_named(hvp, here, mner_text_model):
 
 def test_a_plugin_file_is_loaded(hvp, here, mner_data):
     (here / "even.py").write_text(
-        "from hvpkit.model.gates import flat\nfrom hvpkit.hookspecs import hookimpl\n\n\n"
-        "@hookimpl\ndef register_gates(register):\n    register('even', flat)\n",
+        "from hvpkit.model.gates import build_flat\nfrom hvpkit.hookspecs import hookimpl\n\n\n"
+        "@hookimpl\ndef register_gates(register):\n    register('even', build_flat)\n",
         encoding="utf-8",
     )
     recipe = tiny.recipe(here, mner_data.folder, "mner", overrides=("fusion.gate=even",))

@@ -33,7 +33,7 @@ def test_each_task_has_a_demo_of_its_own(hvp, named):
 
 
 def test_every_setting_reaches_the_data(hvp):
-    given = {"size": 40, "seed": 5, "irrelevant": 0.5, "test_irrelevant": 1.0, "ambiguity": 0.25}
+    given = {"size": 40, "seed": 5, "uninformative": 0.5, "test_uninformative": 1.0, "ambiguous": 0.25}
     typed = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     assert hvp("preprocess", "demo", "--text-only", *typed).code == 0
     assert open_prepared(Path("data/demo")).manifest.facts["settings"] == {"task": "mner", **given}
@@ -43,7 +43,7 @@ def test_every_setting_reaches_the_data(hvp):
     ("typed", "code", "fields"),
     [
         (("demo", "--size", "3"), "demo-too-small", {"size": 3, "what": "type", "minimum": 24}),
-        (("demo", "--irrelevant", "30"), "demo-fraction-invalid", {"option": "irrelevant", "value": 30.0}),
+        (("demo", "--uninformative", "30"), "demo-fraction-invalid", {"option": "uninformative", "value": 30.0}),
         (("demo", "--root", "elsewhere"), "demo-reads-no-files", {"root": Path("elsewhere")}),
     ],
 )
@@ -59,7 +59,7 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(hvp, tmp_path, typed, code
     [
         (("demo-mre", "--task", "mner"), "--task mner"),
         (("twitter2017", "--task", "mre"), "--task mre"),
-        (("twitter2017", "--test-irrelevant", "1"), "--test-irrelevant"),
+        (("twitter2017", "--test-uninformative", "1"), "--test-uninformative"),
     ],
 )
 def test_options_of_the_demo_are_of_the_demo_alone(hvp, tmp_path, typed, option):

@@ -10,9 +10,9 @@ import pytest
 RECIPE = """
 task: mner
 data: {name: demo}
-text: {encoder: bert-from-scratch, width: 32, layers: 2, heads: 2}
-vision: {backbone: cnn-from-scratch, weights: random, width: 4, objects: 1, size: 32, frozen: FROZEN}
-fusion: {name: visual-prefix, projector: stages, gate: dynamic}
+text: {encoder: bert-from-scratch, width: 32, num_layers: 2, num_attention_heads: 2}
+vision: {backbone: cnn-from-scratch, weights: random, width: 4, max_objects: 1, image_size: 32, frozen: FROZEN}
+fusion: {name: visual-prefix, projector: per-level, gate: dynamic}
 head: crf
 train: {epochs: 1}
 """
@@ -59,11 +59,11 @@ def test_settings_of_the_recipe_reach_it(hvp):
     ("typed", "code", "fields"),
     [
         (
-            ("--features", "small.yaml", "--objects", "saliency", "--set", "colour=red"),
+            ("--features", "small.yaml", "--detector", "saliency", "--set", "colour=red"),
             "unknown-option",
-            {"kind": "proposer", "name": "saliency", "option": "colour"},
+            {"kind": "detector", "name": "saliency", "option": "colour"},
         ),
-        (("--objects", "saliency", "--set", "vision.width=8"), "unknown-option", {"name": "saliency", "option": "vision"}),
+        (("--detector", "saliency", "--set", "vision.width=8"), "unknown-option", {"name": "saliency", "option": "vision"}),
         (("--features", "learns.yaml"), "backbone-changes", {"setting": "vision.frozen is false"}),
         (("--features", "bert_crf_mner"), "features-without-images", {}),
         (("--features", "nowhere.yaml"), "recipe-missing", {"file": "nowhere.yaml"}),
@@ -92,7 +92,7 @@ def test_settings_that_the_recipe_does_not_know_are_refused_before_any_work(hvp,
     ("typed", "code"),
     [
         (("--features", "small.yaml", "--text-only"), "features-with-text-only"),
-        (("--objects", "saliency", "--set", "colour"), "detector-options-invalid"),
+        (("--detector", "saliency", "--set", "colour"), "detector-options-invalid"),
     ],
 )
 def test_options_that_cannot_be_are_refused_before_any_work(hvp, tmp_path, typed, code):

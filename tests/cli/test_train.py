@@ -15,12 +15,12 @@ from hvpkit.messages import log_to
 from hvpkit.training.callbacks import EpochResult
 
 GATE = """
-from hvpkit.model.gates import flat
+from hvpkit.model.gates import build_flat
 from hvpkit.hookspecs import hookimpl
 
 @hookimpl
 def register_gates(register):
-    register("even", flat)
+    register("even", build_flat)
 """
 
 

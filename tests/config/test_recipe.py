@@ -19,7 +19,7 @@ task: mner
 data: {name: twitter2017}
 text: {name: bert, cased: true}
 vision: {backbone: resnet50, grid: 3, depth: 2}
-fusion: {name: visual-prefix, projector: stages, gate: {name: dynamic, slope: 0.1}, heads: 4}
+fusion: {name: visual-prefix, projector: per-level, gate: {name: dynamic, slope: 0.1}, heads: 4}
 head: crf
 train:
   epochs: 2
@@ -107,7 +107,7 @@ task: mner
         ("r.yaml:1", "unknown-choice", {"key": "task", "expected": "'mner' or 'mre'", "found": "'ner'"}),
         ("r.yaml:2", "unknown-key", {"key": "data.max_lenth", "hint": did_you_mean("max_lenth", ["max_length"])}),
         ("r.yaml:3", "wrong-type", {"key": "text.name", "expected": "a valid string", "found": "5"}),
-        ("r.yaml:4", "wrong-type", {"key": "vision.whole", "expected": "true or false", "found": "1"}),
+        ("r.yaml:4", "wrong-type", {"key": "vision.full_image", "expected": "true or false", "found": "1"}),
         ("r.yaml:4", "value-out-of-range", {"key": "vision.objects", "expected": "greater than or equal to 0", "found": "-1"}),
         ("r.yaml:5", "missing-key", {"key": "fusion.name", "hint": Message("present-keys", names=["projector"])}),
         ("r.yaml:5", "wrong-type", {"key": "fusion.projector", "expected": component, "found": "5"}),
@@ -139,7 +139,7 @@ MAPPING = "a mapping such as {key: value}"
 @pytest.mark.parametrize(
     ("override", "code", "fields"),
     [
-        ("vision.size=8", "value-out-of-range", {"key": "vision.size", "expected": "greater than or equal to 32", "found": "8"}),
+        ("vision.image_size=8", "value-out-of-range", {"key": "vision.size", "expected": "greater than or equal to 32", "found": "8"}),
         ("train.lr=0", "value-out-of-range", {"key": "train.lr", "expected": "greater than 0", "found": "0"}),
         ("train=5", "wrong-type", {"key": "train", "expected": MAPPING, "found": "5"}),
         ("text.options=5", "wrong-type", {"key": "text.options", "expected": MAPPING, "found": "5"}),
@@ -160,13 +160,18 @@ def test_a_section_where_a_value_should_be_is_refused(write):
 @pytest.mark.parametrize(
     ("override", "location", "code", "fields"),
     [
-        ("train.evaluate_from=3", "r.yaml:8, {}: train", "evaluation-too-late", {"evaluate_from": 3, "epochs": 2}),
+        ("train.first_eval_epoch=3", "r.yaml:8, {}: train", "evaluation-too-late", {"first_eval_epoch": 3, "epochs": 2}),
         ("train.momentum=0.5", "r.yaml:8, {}: train", "setting-unused", {"key": "momentum", "value": 0.5, "user": "optimizer: sgd"}),
-        ("train.rate_decay=2.0", "r.yaml:8, {}: train", "setting-unused", {"key": "rate_decay", "value": 2.0, "user": "schedule: epochs"}),
+        (
+            "train.lr_decay=2.0",
+            "r.yaml:8, {}: train",
+            "setting-unused",
+            {"key": "lr_decay", "value": 2.0, "user": "schedule: inverse-time"},
+        ),
         ("train={share: 0.5, shots: 5}", "{}: train", "fraction-and-shots", {}),
         ("train={sampling: with-replacement, shots: 5}", "{}: train", "shots-with-replacement", {}),
-        ("vision={backbone: b, whole: false, objects: 0}", "{}: vision", "vision-without-images", {}),
-        ("scoring=pieces", "r.yaml:1, {}", "wordpiece-scores-of-words", {}),
+        ("vision={backbone: b, full_image: false, max_objects: 0}", "{}: vision", "vision-without-images", {}),
+        ("scoring=wordpieces", "r.yaml:1, {}", "wordpiece-scores-of-words", {}),
     ],
 )
 def test_values_that_do_not_go_together_are_refused_with_their_section(write, override, location, code, fields):

@@ -44,10 +44,10 @@ def test_the_baselines_are_hvpnet_without_its_images(name, full):
 
 
 def test_images_that_a_head_mixes_cannot_be_masked():
-    for settings in (["fusion.heads=rows", "vision.missing=zeros"], ["fusion.heads=split"]):
+    for settings in (["fusion.head_layout=release", "vision.missing=zeros"], ["fusion.head_layout=split"]):
         load_recipe("hvpnet_mner", settings, load_registry())
     with raises(RecipeError, "recipe-invalid") as caught:
-        load_recipe("hvpnet_mner", ["fusion.heads=rows"], load_registry())
+        load_recipe("hvpnet_mner", ["fusion.head_layout=release"], load_registry())
     assert [(problem.location, problem.message.code) for problem in caught.value.problems] == [
-        ("--set fusion.heads=rows", "missing-images-unmasked")
+        ("--set fusion.head_layout=release", "missing-images-unmasked")
     ]

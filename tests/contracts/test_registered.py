@@ -143,8 +143,8 @@ def test_reader(component, task, tmp_path):
     check_reader(component.factory, root=dataset_for(component.name, task, tmp_path), task=task, **options_of(component))
 
 
-@of_kind("proposer")
-def test_proposer(component, detector_folder):
+@of_kind("detector")
+def test_detector(component, detector_folder):
     options = {"weights": str(detector_folder(component.name))} if component.name in DETECTORS else {}
     options |= {"weights": "random", "side": 64, "regions": 8} if "side" in component.options else {}
     check_detector(component.factory, reads_phrases="phrases" in component.needs, **options)

@@ -89,9 +89,9 @@ def window(config: object, layer: int) -> int | None:
     return config.local_attention // 2 if kinds and kinds[layer] == "sliding_attention" else None
 
 
-def near(positions: int, reach: int | None) -> Tensor:
+def near(positions: int, max_distance: int | None) -> Tensor:
     apart = (torch.arange(positions)[:, None] - torch.arange(positions)[None, :]).abs()
-    return apart <= (positions if reach is None else reach)
+    return apart <= (positions if max_distance is None else max_distance)
 
 
 def written_out(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, keys: Tensor, values: Tensor, exists: Tensor) -> Tensor:

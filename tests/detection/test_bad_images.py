@@ -75,7 +75,7 @@ ODD = {
 
 
 def find(folder, names):
-    settings = ObjectsSpec.model_validate({"proposer": "saliency", "threshold": 0.2})
+    settings = ObjectsSpec.model_validate({"detector": "saliency", "threshold": 0.2})
     finder = DetectionPipeline.open(settings, load_registry(), batch_size=4)
     return list(finder.detect([(Example(name, ("a",), image=folder / name), None) for name in names]))
 

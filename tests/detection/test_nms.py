@@ -11,7 +11,7 @@ from hvpkit.types import Box, VisualObject
 
 
 def settings(**changes):
-    return ObjectsSpec.model_validate({"proposer": "saliency", "smallest": 4, **changes})
+    return ObjectsSpec.model_validate({"detector": "saliency", "smallest": 4, **changes})
 
 
 def item(*edges, score=0.5, phrase=None):

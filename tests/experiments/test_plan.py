@@ -32,7 +32,7 @@ def broken(tmp_path, mner_data, mre_data, more: str) -> PlanError:
         ("search: {space: {train.lr: {low: 0, high: 1, log: true}}}\n", "axis-log-low", {"key": "search.space.train.lr"}),
         ("transfers: [{from: people, to: pairs}]\nshots: [2]\n", "transfers-of-parts", {}),
         ("search: {space: {train.lr: [1, 2]}}\n", "search-with-others", {}),
-        ("score: dev\ncontrols: [shuffled]\n", "dev-score-with-others", {}),
+        ("score: dev\ncontrols: [shuffled-images]\n", "dev-score-with-others", {}),
     ],
 )
 def test_what_does_not_go_together_is_told_with_file_and_line(tmp_path, mner_data, mre_data, more, code, fields):

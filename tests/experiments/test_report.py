@@ -35,7 +35,7 @@ def two_systems() -> ExperimentReport:
     shuffled = RunScore(precision=0.6, recall=0.6, f1=0.6)
     good = [plans.result(plans.planned("a", seed, twin=f"twin{seed}"), GOOD[seed:] + GOOD[:seed], shuffled=shuffled) for seed in (1, 2)]
     poor = [plans.result(plans.planned("b", seed), POOR) for seed in (1, 2)]
-    return report([*twins, *good, *poor], controls=["text-only", "shuffled"], reference="b")
+    return report([*twins, *good, *poor], controls=["text-only", "shuffled-images"], reference="b")
 
 
 def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
@@ -63,7 +63,7 @@ def test_no_control_is_the_best_one():
         plans.result(plans.planned(name, 1), kind, shuffled=RunScore(precision=f1, recall=f1, f1=f1))
         for name, kind, f1 in (("a", GOOD, 0.6), ("b", POOR, 0.4))
     ]
-    rows = table(report(runs, controls=["shuffled"]), "scores").rows
+    rows = table(report(runs, controls=["shuffled-images"]), "scores").rows
     assert [[cell.bold for cell in row] for row in rows] == [[False, True, True, True, False], [False] * 5]
 
 
@@ -88,7 +88,7 @@ def test_shares_are_rows_of_their_own_and_each_has_its_best():
         for share in (0.5, 1.0)
         for system, found in (("a", GOOD if share == 1.0 else POOR), ("b", POOR if share == 1.0 else GOOD))
     ]
-    found = table(report(results, shares=[0.5, 1.0]), "scores")
+    found = table(report(results, fractions=[0.5, 1.0]), "scores")
     assert [(row[0].text, row[1].text, row[4].text, row[4].bold) for row in found.rows] == [
         ("a", "50%", "50.00", False),
         ("b", "50%", "80.00", True),
@@ -173,9 +173,9 @@ def test_all_that_look_best_are_bold_and_a_lonely_value_is_not():
     assert not mark_best([[Cell("a"), Cell("1.0")]], [[1.0]], "{:.1f}".format)[0][1].bold
 
 
-@pytest.mark.parametrize("fields", [{}, {"shares": [0.5, 1.0]}, {"shots": [1, 4]}])
+@pytest.mark.parametrize("fields", [{}, {"fractions": [0.5, 1.0]}, {"shots": [1, 4]}])
 def test_a_report_is_files_of_every_kind(tmp_path, fields):
-    shots, shares = fields.get("shots", [None]), fields.get("shares", [1.0])
+    shots, shares = fields.get("shots", [None]), fields.get("fractions", [1.0])
     keys = [(seed, share, number) for seed in (1, 2) for share in shares for number in shots]
     runs = [plans.planned("a", s, share=share, shots=k, name=f"a{s}{share}{k}") for s, share, k in keys]
     written = write_report(report([plans.result(run, GOOD) for run in runs], **fields), tmp_path)

@@ -39,7 +39,7 @@ datasets:
   pairs: {{folder: {pairs}}}
 seeds: [7]
 transfers: [{{from: people, to: pairs}}]
-controls: [shuffled]
+controls: [shuffled-images]
 """
 
 

@@ -68,12 +68,12 @@ def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_
     for number, plugin in enumerate(plugins):
         plugin.parent.mkdir()
         lines = (
-            "from hvpkit.model.gates import flat",
+            "from hvpkit.model.gates import build_flat",
             "from hvpkit.hookspecs import hookimpl",
             "@hookimpl",
             "def register_gates(register):",
         )
-        plugin.write_text("\n".join((*lines, f"    register('even', flat)  # {number}\n")), encoding="utf-8")
+        plugin.write_text("\n".join((*lines, f"    register('even', build_flat)  # {number}\n")), encoding="utf-8")
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion.gate=even",))
     (tmp_path / "run.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     model = tiny.save_tiny_model(tmp_path / "model", recipe, mner_data, (plugins[0],))

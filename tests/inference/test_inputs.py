@@ -98,8 +98,8 @@ def test_images_reach_the_example(recipe):
         ((False,), {"image": "a.jpg"}, ["model-without-images"]),
         ((False,), {}, ["model-without-images"]),
         ((True, "data.text_only=true"), {"image": "a.jpg"}, ["model-without-images"]),
-        ((True, "vision.whole=false"), {"image": "a.jpg"}, ["no-objects-to-read"]),
-        ((True, "vision.objects=0"), {"image": "a.jpg", "objects": ["a.jpg"]}, ["objects-not-read"]),
+        ((True, "vision.full_image=false"), {"image": "a.jpg"}, ["no-objects-to-read"]),
+        ((True, "vision.max_objects=0"), {"image": "a.jpg", "objects": ["a.jpg"]}, ["objects-not-read"]),
     ],
 )
 def test_remarks_say_what_was_not_looked_at(recipe, settings, given, codes):
@@ -112,7 +112,7 @@ def test_remarks_say_what_was_not_looked_at(recipe, settings, given, codes):
 
 
 def test_objects_that_a_model_has_no_use_for_are_counted(recipe):
-    [remark] = parse_input(PredictionInput("Ada", image="a.jpg", objects=["a.jpg"]), recipe("mner", True, "vision.objects=0")).remarks
+    [remark] = parse_input(PredictionInput("Ada", image="a.jpg", objects=["a.jpg"]), recipe("mner", True, "vision.max_objects=0")).remarks
     assert (remark.code, remark.fields) == ("objects-not-read", {"count": 1})
 
 

@@ -144,14 +144,14 @@ def test_weights_are_kept_once(task, data, tmp_path):
 
 @torch.no_grad()
 def test_objects_alone_can_be_looked_at(task, data, tmp_path):
-    model, batcher = built(data, tmp_path, task, overrides=("vision.whole=false", "vision.objects=1"))
+    model, batcher = built(data, tmp_path, task, overrides=("vision.full_image=false", "vision.max_objects=1"))
     batch = batch_of(batcher, data)
     assert batch.images.mask.tolist() == [[True], [False], [False], [False]]
     assert model(batch).loss.isfinite()
 
 
 def test_the_recipe_s_options_reach_their_components(task, data, tmp_path):
-    model, _ = built(data, tmp_path, task, overrides=("fusion.gate={name: dynamic, slope: 0.2}", "vision.grid=3", "vision.size=48"))
+    model, _ = built(data, tmp_path, task, overrides=("fusion.gate={name: dynamic, slope: 0.2}", "vision.grid=3", "vision.image_size=48"))
     assert model.fusion.gate.slope == 0.2
     assert (model.vision.grid, model.vision.backbone.side) == (3, 48)
     with raises(ComponentError, "unknown-option", kind="gate", name="dynamic", option="slop", hint=did_you_mean("slop", ["slope"])):

@@ -105,7 +105,7 @@ def test_a_copy_of_another_name_works_as_a_plugin_file(tmp_path):
 # --------------------------------------------------------------------------------------------------------------- in training
 def trained(mner_data, folder: Path, weight: float, steps: int) -> list[tuple[float, float]]:
     """Train a tiny model a few steps; give each step's loss and the mean entropy of its gates."""
-    recipe = tiny.recipe(folder, mner_data.folder, "mner", overrides=(f"fusion.gate={{name: entropy, weight: {weight}}}",))
+    recipe = tiny.recipe(folder, mner_data.folder, "mner", overrides=(f"fusion.gate={{name: entropy, entropy_weight: {weight}}}",))
     torch.manual_seed(3)
     model = build_model(recipe, load_registry(), mner_data.labels, mner_data.examples("train")).eval()  # without dropout
     batcher = Batcher(model, recipe)

@@ -207,7 +207,11 @@ def test_the_recipe_holds_opennre_s_settings_and_the_common_one_learns_its_vecto
 
 
 @pytest.mark.parametrize(
-    "text", ["text={encoder: pcnn, filters: 24, word_width: 16}", "text={encoder: bert-from-scratch, width: 16, layers: 1, heads: 2}"]
+    "text",
+    [
+        "text={encoder: pcnn, filters: 24, word_width: 16}",
+        "text={encoder: bert-from-scratch, width: 16, num_layers: 1, num_attention_heads: 2}",
+    ],
 )
 def test_the_head_is_trained_over_its_own_encoder_and_over_a_bert(mre_data, tmp_path, text):
     overrides = (text, "head=piecewise-max", "train.epochs=3", "train.lr=1e-2")

@@ -14,12 +14,12 @@ from hvpkit.config.loading import load_recipe
 from hvpkit.explain.explain import explain_example
 from hvpkit.inference.inputs import parse_example
 
-VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, size: 32, objects: 2, grid: 2, frozen: false}"
+VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, image_size: 32, max_objects: 2, grid: 2, frozen: false}"
 SYSTEMS = {
     "umt": ("fusion={name: umt}",),
     "visualbert": (
         "fusion={name: visualbert}",
-        "text={encoder: visualbert-from-scratch, width: 16, layers: 1, heads: 2, region_width: 32}",
+        "text={encoder: visualbert-from-scratch, width: 16, num_layers: 1, num_attention_heads: 2, region_width: 32}",
     ),
 }
 

@@ -277,8 +277,8 @@ def test_it_learns(task, request, tmp_path):
 
 def test_a_head_that_tags_pieces_is_refused_when_the_recipe_is_read():
     with raises(RecipeError, "recipe-invalid") as refused:
-        load_recipe("umt_mner", ["head.labels=pieces"], REGISTRY)
+        load_recipe("umt_mner", ["head.labels=wordpieces"], REGISTRY)
     [problem] = refused.value.problems
-    assert (problem.location, problem.message.code) == ("--set head.labels=pieces", "emissions-of-words")
+    assert (problem.location, problem.message.code) == ("--set head.labels=wordpieces", "emissions-of-words")
     assert problem.message.fields == {"fusion": "umt"}
     load_recipe("umt_mner", ["head.labels=words"], REGISTRY)

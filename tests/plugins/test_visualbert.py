@@ -191,7 +191,7 @@ def test_from_a_plain_bert_all_is_taken_but_the_new_projection_and_tables_begin_
 
 
 def test_the_new_projection_learns_at_the_fusion_s_rate_and_a_checkpoint_s_at_the_text_s(bert, checkpoint, tokenizer, mner_data, tmp_path):
-    vision = "vision={backbone: cnn-from-scratch, weights: random, width: 4, size: 32, objects: 2, grid: 2}"
+    vision = "vision={backbone: cnn-from-scratch, weights: random, width: 4, image_size: 32, max_objects: 2, grid: 2}"
 
     def rates(*text: str) -> list[float]:
         overrides = (vision, "fusion=visualbert", *text, "train.lr=1e-5", "train.fusion_lr=1e-3")
@@ -322,7 +322,7 @@ def test_what_cannot_compose_is_refused_with_what_would_fit(mner_data, tmp_path)
     assert problem.fields == {"fusion": "visualbert", "need": "regions", "encoder": "bert-from-scratch", "hint": fitting}
     alone = load_recipe("visualbert_mner", ["vision=null", "fusion=none"])
     assert compatibility_problems(alone, REGISTRY) == []
-    prefix = load_recipe("visualbert_mner", ["fusion={name: visual-prefix, projector: stages, gate: dynamic}"])
+    prefix = load_recipe("visualbert_mner", ["fusion={name: visual-prefix, projector: per-level, gate: dynamic}"])
     problem = compatibility_problems(prefix, REGISTRY)[0][1]
     assert (problem.code, problem.fields["need"], problem.fields["encoder"]) == ("fusion-needs", "prefix", "visualbert")
 
@@ -330,7 +330,7 @@ def test_what_cannot_compose_is_refused_with_what_would_fit(mner_data, tmp_path)
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_it_learns(task, request, tmp_path):
     data = request.getfixturevalue(f"{task}_data")
-    text = "text={encoder: visualbert-from-scratch, width: 32, layers: 2, heads: 2}"
+    text = "text={encoder: visualbert-from-scratch, width: 32, num_layers: 2, num_attention_heads: 2}"
     recipe = tiny.recipe(tmp_path, data.folder, task, overrides=(text, "fusion={name: visualbert}", "vision.grid=1"))
     torch.manual_seed(3)
     model = build_model(recipe, REGISTRY, data.labels, data.examples("train")).train()

@@ -75,8 +75,8 @@ def test_boxes_go_into_the_examples_and_are_kept_with_crops(mine):
     assert examples[3].objects
     assert (report.splits["train"].objects, report.splits["train"].without_object) == (sum(len(e.objects) for e in examples), 1)
     first = lines(data)[0]
-    assert set(first) == {"example", "split", "image", "phrase", "box", "score", "crop", "proposer", "version"}
-    assert (first["example"], first["image"], first["proposer"], first["version"]) == ("0", "a.png", "saliency", SaliencyDetector.version)
+    assert set(first) == {"example", "split", "image", "phrase", "box", "score", "crop", "detector", "version"}
+    assert (first["example"], first["image"], first["detector"], first["version"]) == ("0", "a.png", "saliency", SaliencyDetector.version)
     box = examples[0].objects[0].box
     assert first["box"] == [box.left, box.top, box.right, box.bottom]
     with Image.open(data.folder / first["crop"]) as crop:
@@ -88,7 +88,7 @@ def test_saliency_is_what_data_without_objects_gets_offline(mine):
     assert prepared(mine, DetectionRequest("none"), "left")[1].objects is None
 
 
-def test_objects_of_the_data_stay_unless_a_proposer_is_named(mine):
+def test_objects_of_the_data_stay_unless_a_detector_is_named(mine):
     write_lines(mine / "train.jsonl", [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}])
     _, data = prepared(mine, DetectionRequest())
     assert (data.objects, data.examples("train")[0].objects[0].box.right) == (None, 30)
@@ -163,7 +163,7 @@ def test_the_contact_sheet_shows_boxes_and_what_was_not_found_and_runs_nothing(m
 
 def test_phrases_are_looked_for_one_by_one_by_a_detector(mine, detector_folder):
     options = {"weights": str(detector_folder("owlv2"))}
-    request = DetectionRequest("owlv2", options, phrases=("rules", "types"), threshold=0.0, overlap=1.0, smallest=1, most=20)
+    request = DetectionRequest("owlv2", options, phrases=("rules", "types"), threshold=0.0, nms_iou=1.0, min_size=1, max_objects=20)
     _, data = prepared(mine, request)
     found = {line["phrase"] for line in lines(data) if line["example"] == "0"}
     assert found
@@ -208,7 +208,7 @@ def model_of(data, folder, *overrides):
 
 
 def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
-    _, data = prepared(mine, DetectionRequest("saliency", threshold=0.3, most=2))
+    _, data = prepared(mine, DetectionRequest("saliency", threshold=0.3, max_objects=2))
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     assert predictor.folder.recipe.data.objects == data.objects
     example = data.examples("train")[3]
@@ -241,14 +241,14 @@ def test_pairs_that_share_a_image_look_once(mine, tmp_path, monkeypatch):
 
 def test_a_shared_image_is_looked_at_for_each_text_s_own_phrases(mine, tmp_path, detector_folder):
     options = {"weights": str(detector_folder("owlv2"))}
-    _, data = prepared(mine, DetectionRequest("owlv2", options, phrases=("rules",), threshold=0.0, overlap=1.0, smallest=1, most=3))
+    _, data = prepared(mine, DetectionRequest("owlv2", options, phrases=("rules",), threshold=0.0, nms_iou=1.0, min_size=1, max_objects=3))
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     asked = [{"text": f"{name} sings", "image": mine / "a.png"} for name in ("Ann", "Bob")]
     found = [{thing.phrase for thing in one.objects} for one in predictor.predict_many(asked)]
     assert found == [{"Ann"}, {"Bob"}]
 
 
-def test_another_version_of_the_proposer_is_told(mine, tmp_path, monkeypatch):
+def test_another_version_of_the_detector_is_told(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     monkeypatch.setattr(SaliencyDetector, "version", "later")
@@ -288,8 +288,8 @@ def test_a_recipe_that_says_otherwise_than_its_data_is_refused(mine, tmp_path):
     _, data = prepared(mine)
     file = tmp_path / "m" / "tiny.yaml"
     tiny.recipe(tmp_path / "m", data.folder, "mner")
-    with raises(DataError, "objects-mismatch", data=data.folder, location="--set data.objects={proposer: saliency, threshold: 0.9}"):
-        with_detection_settings(data, load_recipe(file, ["data.objects={proposer: saliency, threshold: 0.9}"]))
+    with raises(DataError, "objects-mismatch", data=data.folder, location="--set data.objects={detector: saliency, threshold: 0.9}"):
+        with_detection_settings(data, load_recipe(file, ["data.objects={detector: saliency, threshold: 0.9}"]))
     text_only = load_recipe(file, ["data.text_only=true"])
     assert with_detection_settings(data, text_only) == text_only
 

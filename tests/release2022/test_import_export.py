@@ -27,7 +27,7 @@ from hvpkit import load, release2022
 from hvpkit.cli import main
 from hvpkit.errors import DataError, InputError, ModelFolderError
 
-SMALL = ("vision.backbone=resnet18", "data.max_length=32", "vision.size=64")
+SMALL = ("vision.backbone=resnet18", "data.max_length=32", "vision.image_size=64")
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +218,7 @@ def test_an_imported_folder_is_evaluated_and_predicts_like_any_other(tmp_path, t
 
 def test_an_imported_folder_is_explained_in_slices(tmp_path, tokenizer, pieces, relations, monkeypatch, capsys):
     image, page = tiny.draw(tmp_path / "x.png"), tmp_path / "page.html"
-    text = ["--text", "Ada Lovelace visits New York", "--image", str(image), "--object", "4,4,20,20"]
+    text = ["--text", "Ada Lovelace visits New York", "--image", str(image), "--crop", "4,4,20,20"]
     for task, more in (("mner", []), ("mre", ["--head", "Ada Lovelace", "--tail", "New York"])):
         file = save(small_checkpoint(task, 3, pieces, classes=3), tmp_path / f"{task}.pth")
         release2022.import_release(

@@ -30,10 +30,10 @@ from hvpkit.training.train import train
 SMALL = (
     "vision.backbone=resnet18",
     "vision.weights=random",
-    "vision.size=64",
+    "vision.image_size=64",
     "data.max_length=24",
     "train.epochs=1",
-    "train.evaluate_from=1",
+    "train.first_eval_epoch=1",
 )
 
 
@@ -59,7 +59,7 @@ def test_a_trained_model_keeps_its_scores_and_is_exported(tmp_path, bert, mner_d
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_a_frozen_head_stays_and_statistics_drift_if_asked(tmp_path, bert, mre_data, mode):
-    recipe = recipe_of("mre", bert, mre_data.folder, "train.head=frozen", f"train.backbone_mode={mode}", "train.lr=1e-3")
+    recipe = recipe_of("mre", bert, mre_data.folder, "train.freeze_head=true", f"train.backbone_mode={mode}", "train.lr=1e-3")
     set_seed(recipe.train.seed)
     before = build_model(recipe, load_registry(), mre_data.labels, mre_data.examples("train")).state_dict()
     train(recipe, load_registry(), tmp_path / "model")
@@ -89,18 +89,18 @@ def test_a_frozen_head_stays_and_statistics_drift_if_asked(tmp_path, bert, mre_d
 
 
 def test_everything_is_decayed_and_the_head_is_in_no_group_if_asked(bert, mre_data):
-    for setting, decays in (("train.decay=matrices", {0.0, 0.01}), ("train.decay=all", {0.01})):
+    for setting, decays in (("train.decay_biases=false", {0.0, 0.01}), ("train.decay_biases=true", {0.01})):
         recipe = recipe_of("mre", bert, mre_data.folder, setting)
         model = build_model(recipe, load_registry(), mre_data.labels, mre_data.examples("train"))
         assert {group["weight_decay"] for group in parameter_groups(model, recipe.train)} == decays
-        frozen = recipe_of("mre", bert, mre_data.folder, setting, "train.head=frozen")
+        frozen = recipe_of("mre", bert, mre_data.folder, setting, "train.freeze_head=true")
         assert {group["name"] for group in parameter_groups(model, frozen.train)} == {"text", "fusion"}
         assert {group["name"] for group in parameter_groups(model, recipe.train)} == {"text", "fusion", "head"}
 
 
 def test_scoring_of_pieces_goes_with_its_head():
     with raises(RecipeError, "recipe-invalid") as refused:
-        load_recipe("hvpnet_mner", ["scoring=pieces"])
+        load_recipe("hvpnet_mner", ["scoring=wordpieces"])
     assert [problem.message.code for problem in refused.value.problems] == ["wordpiece-scores-of-words"]
     assert load_recipe("release_mner").scoring == "pieces"
 

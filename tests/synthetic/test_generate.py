@@ -72,7 +72,7 @@ def test_notes_tell_the_truth_of_each_example(made):
             assert 0 <= int(notes["deciding_object"]) < len(example.objects)
 
 
-def test_open_examples_share_an_irrelevant_image_and_never_a_relevant_one(made):
+def test_open_examples_share_an_uninformative_image_and_never_a_relevant_one(made):
     _, data = made
     told = {}
     for example in data.examples("train"):
@@ -112,8 +112,8 @@ def test_another_seed_writes_other_texts_and_images(mner, tmp_path):
     assert not images & {path.read_bytes() for path in (mner.folder / "images").iterdir()}
 
 
-def test_another_share_of_irrelevant_test_images_changes_nothing_but_these_images(mner, tmp_path):
-    generate(tmp_path / "data", **SMALL, test_irrelevant=1.0)
+def test_another_share_of_uninformative_test_images_changes_nothing_but_these_images(mner, tmp_path):
+    generate(tmp_path / "data", **SMALL, test_uninformative=1.0)
     other = open_prepared(tmp_path / "data")
     assert other.manifest.fingerprint == mner.manifest.fingerprint
     for split in ("train", "dev"):
@@ -125,7 +125,7 @@ def test_another_share_of_irrelevant_test_images_changes_nothing_but_these_image
 
 
 def test_images_that_stay_relevant_stay_the_same(mner, tmp_path):
-    generate(tmp_path / "data", **SMALL, test_irrelevant=0.7)
+    generate(tmp_path / "data", **SMALL, test_uninformative=0.7)
     before = {example.id: example for example in mner.examples("test")}
     stayed = [example for example in open_prepared(tmp_path / "data").examples("test") if example.metadata["relevant"] == "yes"]
     assert stayed

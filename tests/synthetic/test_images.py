@@ -79,7 +79,7 @@ def test_objects_come_best_first_and_the_deciding_one_stands_anywhere():
     assert {drawn.deciding for drawn in made} == {0, 1, 2}
 
 
-def test_scenes_and_irrelevant_images_have_no_deciding_object():
+def test_scenes_and_uninformative_images_have_no_deciding_object():
     assert image(1, "scene", "PER").deciding is None
     assert image(1).deciding is None
 
@@ -98,7 +98,7 @@ def test_the_same_seed_draws_the_same_pixels_and_another_does_not():
     assert [item.crop.tobytes() for item in one.objects] == [item.crop.tobytes() for item in again.objects]
 
 
-def test_an_irrelevant_image_is_drawn_without_knowing_the_answer():
+def test_an_uninformative_image_is_drawn_without_knowing_the_answer():
     assert render_image(Random(3), None, "PER").image.tobytes() == render_image(Random(3), None, "LOC").image.tobytes()
 
 

@@ -19,10 +19,10 @@ def told(stories):
 @pytest.mark.parametrize(
     ("wrong", "code", "fields"),
     [
-        ({"irrelevant": -0.1}, "demo-fraction-invalid", {"option": "irrelevant", "value": -0.1}),
-        ({"ambiguity": 1.5}, "demo-fraction-invalid", {"option": "ambiguity", "value": 1.5}),
-        ({"test_irrelevant": 30.0}, "demo-fraction-invalid", {"option": "test-irrelevant", "value": 30.0}),
-        ({"irrelevant": math.nan}, "demo-fraction-invalid", {"option": "irrelevant", "value": math.nan}),
+        ({"uninformative": -0.1}, "demo-fraction-invalid", {"option": "uninformative", "value": -0.1}),
+        ({"ambiguous": 1.5}, "demo-fraction-invalid", {"option": "ambiguous", "value": 1.5}),
+        ({"test_uninformative": 30.0}, "demo-fraction-invalid", {"option": "test-uninformative", "value": 30.0}),
+        ({"uninformative": math.nan}, "demo-fraction-invalid", {"option": "uninformative", "value": math.nan}),
         ({"size": 23}, "demo-too-small", {"size": 23, "what": "type", "minimum": 24}),
         ({"size": 0, "task": "mre"}, "demo-too-small", {"size": 0, "what": "relation"}),
         ({"seed": -1}, "demo-seed-negative", {"seed": -1}),
@@ -35,24 +35,24 @@ def test_settings_that_cannot_be_are_refused(wrong, code, fields):
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-@pytest.mark.parametrize("ambiguity", [0.0, 0.01, 0.3, 0.6, 0.95, 1.0])
-def test_the_smallest_size_holds_every_answer_in_every_split(task, ambiguity):
-    settings = SyntheticSettings(task, SMALLEST, ambiguity=ambiguity)
-    wanted = set(SETTLED) if task == "mner" else set(SETTLED_PAIRS if ambiguity < 1 else OPEN_ANSWERS)
+@pytest.mark.parametrize("ambiguous", [0.0, 0.01, 0.3, 0.6, 0.95, 1.0])
+def test_the_smallest_size_holds_every_answer_in_every_split(task, ambiguous):
+    settings = SyntheticSettings(task, SMALLEST, ambiguous=ambiguous)
+    wanted = set(SETTLED) if task == "mner" else set(SETTLED_PAIRS if ambiguous < 1 else OPEN_ANSWERS)
     for split in SPLITS:
         assert wanted <= {answer for _, answer in told(plan_scenarios(settings, split))}
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-@pytest.mark.parametrize("ambiguity", [0.0, 0.25, 0.6, 1.0])
-@pytest.mark.parametrize("irrelevant", [0.0, 0.3, 1.0])
-def test_shares_come_out_as_asked(task, ambiguity, irrelevant):
-    settings = SyntheticSettings(task, 2000, ambiguity=ambiguity, irrelevant=irrelevant)
+@pytest.mark.parametrize("ambiguous", [0.0, 0.25, 0.6, 1.0])
+@pytest.mark.parametrize("uninformative", [0.0, 0.3, 1.0])
+def test_shares_come_out_as_asked(task, ambiguous, uninformative):
+    settings = SyntheticSettings(task, 2000, ambiguous=ambiguous, uninformative=uninformative)
     for split in SPLITS:
         named = [(story, answer) for story, answer in told(plan_scenarios(settings, split)) if answer != "none"]
         names = len(named) + sum(story.second is not None for story, _ in named)
-        assert sum(story.is_ambiguous for story, _ in named) / names == pytest.approx(ambiguity, abs=0.006)
-        assert sum(not story.relevant for story, _ in named) / len(named) == pytest.approx(irrelevant, abs=0.006)
+        assert sum(story.is_ambiguous for story, _ in named) / names == pytest.approx(ambiguous, abs=0.006)
+        assert sum(not story.relevant for story, _ in named) / len(named) == pytest.approx(uninformative, abs=0.006)
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
@@ -71,18 +71,18 @@ def test_open_names_have_each_type_equally_often_under_every_clue_and_relevance(
 
 def test_open_pairs_are_told_with_none_twice_as_often_as_with_each_other_relation():
     counts = Counter(
-        answer for story, answer in told(plan_scenarios(SyntheticSettings("mre", ambiguity=1.0, size=600), "train")) if story.is_ambiguous
+        answer for story, answer in told(plan_scenarios(SyntheticSettings("mre", ambiguous=1.0, size=600), "train")) if story.is_ambiguous
     )
     assert counts == {"None": 200, **dict.fromkeys(set(OPEN_ANSWERS) - {"None"}, 100)}
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_more_irrelevant_images_change_nothing_else_and_only_add_to_the_irrelevant_ones(task):
-    settings = SyntheticSettings(task, 400, irrelevant=0.3)
-    some, more = (plan_scenarios(replace(settings, test_irrelevant=share), "test") for share in (0.3, 0.6))
+def test_more_uninformative_images_change_nothing_else_and_only_add_to_the_uninformative_ones(task):
+    settings = SyntheticSettings(task, 400, uninformative=0.3)
+    some, more = (plan_scenarios(replace(settings, test_uninformative=share), "test") for share in (0.3, 0.6))
     assert [replace(story, relevant=True) for story in some] == [replace(story, relevant=True) for story in more]
     assert all(one.relevant or not other.relevant for one, other in zip(some, more, strict=True))
-    assert plan_scenarios(replace(settings, test_irrelevant=0.6), "train") == plan_scenarios(settings, "train")
+    assert plan_scenarios(replace(settings, test_uninformative=0.6), "train") == plan_scenarios(settings, "train")
 
 
 @pytest.mark.parametrize("answers", [list(SETTLED), list(OPEN), list(SETTLED_PAIRS), ["one"]])

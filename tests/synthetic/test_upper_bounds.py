@@ -121,13 +121,13 @@ def test_a_bag_of_words_fitted_to_the_train_split_knows_no_more_of_open_names_th
 
 
 def test_ceilings_follow_the_shares(tmp_path):
-    settled = upper_bound(examples(tmp_path, "mner", ambiguity=0.0))
+    settled = upper_bound(examples(tmp_path, "mner", ambiguous=0.0))
     assert (settled.text, settled.image) == (1.0, 1.0)
-    clear = upper_bound(examples(tmp_path, "mner", irrelevant=0.0))
+    clear = upper_bound(examples(tmp_path, "mner", uninformative=0.0))
     assert clear.text < clear.image == 1.0
-    mute = upper_bound(examples(tmp_path, "mner", test_irrelevant=1.0))
+    mute = upper_bound(examples(tmp_path, "mner", test_uninformative=1.0))
     assert mute.text == mute.image == clear.text
-    all_open = upper_bound(examples(tmp_path, "mner", ambiguity=1.0, irrelevant=0.0))
+    all_open = upper_bound(examples(tmp_path, "mner", ambiguous=1.0, uninformative=0.0))
     assert (all_open.text, all_open.image) == (0.5, 1.0)
 
 

@@ -41,7 +41,7 @@ def test_every_tensor_but_the_heads_is_the_other_models(tmp_path, mner_data):
 
 
 def test_another_tasks_labels_and_pieces_and_added_markers_are_no_hindrance(tmp_path, mner_data, mre_data):
-    here, there = _model(tmp_path, mre_data, seed=1), _model(tmp_path, mner_data, "text.vocabulary=90", seed=2)
+    here, there = _model(tmp_path, mre_data, seed=1), _model(tmp_path, mner_data, "text.vocab_size=90", seed=2)
     before = {piece: row.clone() for piece, row in _rows(here).items()}
     found = load_matching(here, there)
     after, source = _rows(here), _rows(there)
@@ -69,7 +69,9 @@ def test_what_has_another_shape_or_is_not_there_is_listed_with_the_reason(tmp_pa
 
 
 def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_path, mner_model, mre_data, logged):
-    recipe = tiny.recipe(tmp_path, mre_data.folder, "mre", overrides=(f"train.from={mner_model}", "train.lr=1e-9", "train.head_lr=1e-3"))
+    recipe = tiny.recipe(
+        tmp_path, mre_data.folder, "mre", overrides=(f"train.init_from={mner_model}", "train.lr=1e-9", "train.head_lr=1e-3")
+    )
     finished = train(recipe, load_registry(), tmp_path / "run")
     start = json.loads((finished.folder / "metrics.json").read_text())["start"]
     assert (start["model"], start["seed"]) == (str(mner_model), 7)
@@ -83,14 +85,14 @@ def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_pat
 
 
 def test_a_start_that_is_not_there_is_refused_before_anything_is_written(tmp_path, mner_data):
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("train.from=nowhere",))
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("train.init_from=nowhere",))
     with raises(ModelFolderError, "model-folder-missing", folder=Path("nowhere")):
         train(recipe, load_registry(), tmp_path / "run")
     assert not list(tmp_path.glob("run*"))
 
 
 def test_the_drawn_examples_are_kept_by_id(tmp_path, mner_data):
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=("train.share=0.5",))
+    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=("train.fraction=0.5",))
     finished = train(recipe, load_registry(), tmp_path / "run", test=False)
     sample = json.loads((finished.folder / "sample.json").read_text())
     known = [example.id for example in mner_data.examples("train")]

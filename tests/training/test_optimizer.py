@@ -70,7 +70,7 @@ def test_rates_that_fall_linearly_are_zero_at_the_end():
     ("override", "code", "fields"),
     [
         ("train.momentum=0.9", "setting-unused", {"key": "momentum", "value": 0.9, "user": "optimizer: sgd"}),
-        ("train.rate_decay=0.05", "setting-unused", {"key": "rate_decay", "value": 0.05, "user": "schedule: epochs"}),
+        ("train.lr_decay=0.05", "setting-unused", {"key": "lr_decay", "value": 0.05, "user": "schedule: inverse-time"}),
         ("train.patience=0", "value-out-of-range", {"key": "train.patience", "found": "0"}),
         ("train.optimizer=sdg", "unknown-choice", {"key": "train.optimizer", "expected": "'adamw' or 'sgd'", "found": "'sdg'"}),
     ],
@@ -126,6 +126,13 @@ def test_a_run_that_goes_on_has_not_forgotten_how_long_it_has_been_waiting(tmp_p
 
 
 def test_sgd_trains_a_model(tmp_path, mner_data):
-    sgd = ("train.optimizer=sgd", "train.momentum=0.9", "train.lr=1e-2", "train.schedule=epochs", "train.rate_decay=0.05", "train.warmup=0")
+    sgd = (
+        "train.optimizer=sgd",
+        "train.momentum=0.9",
+        "train.lr=1e-2",
+        "train.schedule=inverse-time",
+        "train.lr_decay=0.05",
+        "train.warmup=0",
+    )
     _, lines = trained(tmp_path, mner_data, *sgd)
     assert lines[-1].loss < lines[0].loss

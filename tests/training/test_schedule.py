@@ -96,10 +96,13 @@ def test_a_last_step_that_ruins_the_weights_is_noticed(trained, monkeypatch, tmp
 
 
 def test_accumulated_batches_make_one_step(trained):
-    assert trained("train.accumulate=3", "train.epochs=2").state.global_step == 2
+    assert trained("train.gradient_accumulation_steps=3", "train.epochs=2").state.global_step == 2
 
 
-@pytest.mark.parametrize("settings", [("train.batch_size=4", "train.accumulate=3"), ("train.batch_size=5", "train.accumulate=3")])
+@pytest.mark.parametrize(
+    "settings",
+    [("train.batch_size=4", "train.gradient_accumulation_steps=3"), ("train.batch_size=5", "train.gradient_accumulation_steps=3")],
+)
 def test_each_example_of_accumulated_batches_counts_alike(trained, monkeypatch, settings):
     seen = []
     original = AdamW.step

@@ -138,7 +138,7 @@ def test_two_ways_to_draw_are_refused(settings, code):
 def test_a_recipe_says_where_it_starts_from_and_is_told_of_a_misspelt_key(tmp_path):
     from hvpkit.config.loading import load_recipe
 
-    recipe = load_recipe("quickstart", ["train.from=runs/other"])
+    recipe = load_recipe("quickstart", ["train.init_from=runs/other"])
     assert str(recipe.train.init_from) == "runs/other"
     file = tmp_path / "again.yaml"
     file.write_text(recipe.to_yaml(), encoding="utf-8")

@@ -70,7 +70,7 @@ def test_the_epoch_best_on_dev_is_kept_and_test_is_scored_once(tmp_path, mner_da
 
 def test_dev_is_not_scored_before_the_epoch_asked_for(tmp_path, mner_data):
     lines = []
-    overrides = ("train.epochs=3", "train.evaluate_from=2")
+    overrides = ("train.epochs=3", "train.first_eval_epoch=2")
     _train(tmp_path, mner_data.folder, "mner", *overrides, report=TrainingCallbacks(epoch=lines.append))
     assert [line.dev is not None for line in lines] == [False, True, True]
 
@@ -234,7 +234,7 @@ def test_bf16_trains_and_scores_as_the_saved_model_does(tmp_path, mner_data):
 
 
 def test_tensorboard_logs_are_kept_beside_the_model(tmp_path, mner_data):
-    finished = _train(tmp_path, mner_data.folder, "mner", "train.log=tensorboard")
+    finished = _train(tmp_path, mner_data.folder, "mner", "train.report_to=tensorboard")
     assert list((finished.folder / "logs").glob("events*"))
 
 

@@ -18,38 +18,40 @@ MARKER_TOKENS = {False: (), True: MARKERS, "release": RELEASED_MARKERS}
 @hookimpl
 def register_text_encoders(register: Register) -> None:
     """Register the built-in encoders."""
-    for name, factory in FACTORIES.items():
-        register(name, factory, provides=PROVIDES)
+    register("hugging-face", build_hugging_face, provides=PROVIDES)
+    register("bert-from-scratch", build_bert_from_scratch, provides=PROVIDES)
 
 
-def hugging_face(
+def build_hugging_face(
     context: TextContext,
     *,
     name: str,
     weights: Literal["pretrained", "random"] = "pretrained",
     markers: bool | Literal["release"] = True,
-    layout: Literal["words", "pieces"] = "words",
+    layout: Literal["words", "wordpieces"] = "words",
 ) -> TextEncoder:
     """Any Hugging Face text encoder, by hub id or local folder.
 
     `weights: random` takes the architecture alone. `markers` puts marker tokens around head and tail (MRE only), `release` those of the
-    release of Chen et al. 2022. `layout: pieces` lays text out as the release does (hvpkit/model/text/input_layout.py). Raises
+    release of Chen et al. 2022. `layout: wordpieces` lays text out as the release does (hvpkit/model/text/input_layout.py). Raises
     ModelFolderError when the encoder cannot be found or opened.
     """
     from hvpkit.model.text.hugging_face import TokenizationStyle, load_encoder
 
-    return load_encoder(context, name=name, random=weights == "random", style=TokenizationStyle(MARKER_TOKENS[markers], layout == "pieces"))
+    return load_encoder(
+        context, name=name, random=weights == "random", style=TokenizationStyle(MARKER_TOKENS[markers], layout == "wordpieces")
+    )
 
 
-def bert_from_scratch(
+def build_bert_from_scratch(
     context: TextContext,
     *,
     width: PositiveInt = 128,
-    layers: PositiveInt = 4,
-    heads: PositiveInt = 4,
-    vocabulary: PositiveInt = 1000,
-    disguised: UnitInterval = 0.5,
-    masked: UnitInterval = 0.2,
+    num_layers: PositiveInt = 4,
+    num_attention_heads: PositiveInt = 4,
+    vocab_size: PositiveInt = 1000,
+    name_replacement: UnitInterval = 0.5,
+    word_dropout: UnitInterval = 0.2,
     markers: bool = True,
 ) -> TextEncoder:
     """A small BERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
@@ -60,8 +62,9 @@ def bert_from_scratch(
     from hvpkit.model.text.bert_from_scratch import SmallBertConfig, build_bert
     from hvpkit.model.text.word_masking import WordMaskingConfig
 
-    return build_bert(context, SmallBertConfig(width, layers, heads, vocabulary), WordMaskingConfig(disguised, masked), markers)
-
-
-# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
-FACTORIES = {"hugging-face": hugging_face, "bert-from-scratch": bert_from_scratch}
+    return build_bert(
+        context,
+        SmallBertConfig(width, num_layers, num_attention_heads, vocab_size),
+        WordMaskingConfig(name_replacement, word_dropout),
+        markers,
+    )

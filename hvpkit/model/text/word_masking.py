@@ -15,14 +15,14 @@ from hvpkit.interfaces import TextBatch
 class WordMaskingConfig:
     """The shares of names to disguise and of words to mask."""
 
-    disguised: float
-    masked: float
+    name_replacement: float
+    word_dropout: float
 
 
 class WordMasking(nn.Module):
     """Disguises names and masks words of a text, in training alone.
 
-    A share of the words with a capital, which are mostly names, is disguised: each piece becomes a random one of its kind, as in a name
+    A share of the words with a capital, which are mostly names, is name_replacement: each piece becomes a random one of its kind, as in a name
     that was never seen. Of all words a share is masked that differs from sentence to sentence, between none and `masked` (after the word
     dropout of Bowman et al. 2016, "Generating sentences from a continuous space").
     """
@@ -47,16 +47,16 @@ class WordMasking(nn.Module):
         return replace(text, features={**text.features, "input_ids": self.mask_ids(text)}) if self.training else text
 
     def mask_ids(self, text: TextBatch) -> Tensor:
-        """Give the pieces [B, T] with names disguised and words masked."""
+        """Give the pieces [B, T] with names name_replacement and words masked."""
         ids = text.features["input_ids"]
         chance = torch.rand(2, *text.word_starts.shape, device=ids.device)  # [2, B, n]
         named = self.is_capital[ids.gather(1, text.word_starts)]
-        disguised = _pieces(text, named & (chance[0] < self.shares.disguised))
+        name_replacement = _pieces(text, named & (chance[0] < self.shares.name_replacement))
         for pool, belongs in ((self.capitals, self.is_capital), (self.insides, self.is_inside)):
             if len(pool):
                 other = pool[torch.randint(len(pool), ids.shape, device=ids.device)]
-                ids = torch.where(disguised & belongs[ids], other, ids)
-        share = self.shares.masked * torch.rand(len(ids), 1, device=ids.device)
+                ids = torch.where(name_replacement & belongs[ids], other, ids)
+        share = self.shares.word_dropout * torch.rand(len(ids), 1, device=ids.device)
         return ids.masked_fill(_pieces(text, chance[1] < share), self.mask)
 
 

@@ -9,7 +9,7 @@ from hvpkit.config.option_types import PositiveInt
 from hvpkit.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
-    from hvpkit.interfaces import PrefixConfig, Projector, VisionContext, VisualBackbone
+    from hvpkit.interfaces import VisionContext, VisualBackbone
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 CONVNEXTS = ("convnext-tiny", "convnext-small", "convnext-base", "convnext-large")
@@ -20,32 +20,25 @@ def register_visual_backbones(register: Register) -> None:
     """Register the built-in backbones."""
     for name in (*RESNETS, "vgg16", *CONVNEXTS):
         register(name, _torchvision(name))
-    register("hugging-face", FACTORIES["hugging-face"])
-    register("cnn-from-scratch", FACTORIES["cnn-from-scratch"])
-    register("scattering", FACTORIES["scattering"])
-
-
-@hookimpl
-def register_projectors(register: Register) -> None:
-    """Register the built-in projectors."""
-    register("stages", FACTORIES["stages"])
-    register("joint", FACTORIES["joint"])
+    register("hugging-face", build_hugging_face)
+    register("cnn-from-scratch", build_cnn_from_scratch)
+    register("scattering", build_scattering)
 
 
 def _torchvision(name: str) -> Callable[..., VisualBackbone]:
-    def build(context: VisionContext, *, weights: str = "imagenet", resize: Literal["whole", "centre-crop"] = "whole") -> VisualBackbone:
+    def build(context: VisionContext, *, weights: str = "imagenet", resize: Literal["full", "center-crop"] = "full") -> VisualBackbone:
         from hvpkit.model.vision.torchvision_backbone import load_torchvision_backbone
 
         return load_torchvision_backbone(name, context, weights=weights, resize=resize)
 
     build.__doc__ = (
         f"torchvision's {name}; weights `imagenet`, `random`, or a state dict's file.\n\n"
-        "`resize: centre-crop` shows the middle of an image whose shorter side was rescaled (release of Chen et al. 2022)."
+        "`resize: center-crop` shows the middle of an image whose shorter side was rescaled (release of Chen et al. 2022)."
     )
     return build
 
 
-def hugging_face(context: VisionContext, *, weights: str, name: str | None = None) -> VisualBackbone:
+def build_hugging_face(context: VisionContext, *, weights: str, name: str | None = None) -> VisualBackbone:
     """Any Hugging Face backbone (`AutoBackbone`) by hub id or folder.
 
     `weights` is the id or folder, or `random` for the architecture of `name` alone.
@@ -55,39 +48,15 @@ def hugging_face(context: VisionContext, *, weights: str, name: str | None = Non
     return load_hugging_face_backbone(context, weights=weights, name=name)
 
 
-def cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: PositiveInt = 16) -> VisualBackbone:
+def build_cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: PositiveInt = 16) -> VisualBackbone:
     """A small convolutional pyramid with random weights, to be trained with the rest (our own; offline)."""
     from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
 
     return CnnFromScratch(context, width)
 
 
-def scattering(context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: PositiveInt = 8) -> VisualBackbone:
+def build_scattering(context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: PositiveInt = 8) -> VisualBackbone:
     """A pyramid of wavelets that are fixed and know nothing of any image (Bruna and Mallat 2013; offline)."""
     from hvpkit.model.vision.scattering import Scattering
 
     return Scattering(context, orientations)
-
-
-def stages(shape: PrefixConfig) -> Projector:
-    """A 1x1 convolution of its own for each level of the pyramid (Chen et al. 2022, eq. 2)."""
-    from hvpkit.model.projectors.per_level import PerLevelProjector
-
-    return PerLevelProjector(shape)
-
-
-def joint(shape: PrefixConfig, *, hidden: PositiveInt = 800) -> Projector:
-    """One MLP over all stages, its output's slices taken as levels that are keys and values (release of Chen et al. 2022)."""
-    from hvpkit.model.projectors.joint import JointProjector
-
-    return JointProjector(shape, hidden)
-
-
-# Bound here, while the names are the functions': importing a submodule of the same name would hide them.
-FACTORIES = {
-    "hugging-face": hugging_face,
-    "cnn-from-scratch": cnn_from_scratch,
-    "scattering": scattering,
-    "stages": stages,
-    "joint": joint,
-}

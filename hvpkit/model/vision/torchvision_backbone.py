@@ -34,7 +34,7 @@ def load_torchvision_backbone(name: str, context: VisionContext, *, weights: str
     model = models.get_model(name.replace("-", "_"), weights=None)
     if context.folder is None and weights != "random":
         _load(model, _imagenet(name) if weights == "imagenet" else Path(weights).expanduser(), name)
-    return TorchvisionBackbone(model, _stages(name), context.size or SIDE, centred=resize == "centre-crop")
+    return TorchvisionBackbone(model, _stages(name), context.size or SIDE, centred=resize == "center-crop")
 
 
 def _stages(name: str) -> dict[str, int]:

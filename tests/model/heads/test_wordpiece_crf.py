@@ -8,7 +8,7 @@ import torch
 from hvpkit.batching import pad_texts
 from hvpkit.interfaces import EncodedText, Fused, HeadContext, TextBatch
 from hvpkit.labels.bio import TaggedSpan, decode_bio
-from hvpkit.model.heads import FACTORIES
+from hvpkit.model.heads import build_crf
 from hvpkit.model.heads.wordpiece_crf import WordpieceCrfHead, first_wordpieces
 from hvpkit.testing.inputs import LABELS
 from hvpkit.types import Entity, Example, Labels
@@ -18,7 +18,7 @@ WORD_OF = [-1, 0, 0, 1, 3, -1]  # a word of two pieces, word 2 has none
 
 def head_of(labels: Labels = LABELS["mner"]) -> WordpieceCrfHead:
     torch.manual_seed(5)
-    head = FACTORIES["crf"](HeadContext(labels, 6), labels="pieces").eval()
+    head = build_crf(HeadContext(labels, 6), labels="wordpieces").eval()
     assert isinstance(head, WordpieceCrfHead)
     return head
 

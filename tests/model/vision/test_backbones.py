@@ -255,7 +255,7 @@ def test_the_release_s_pixels_are_those_of_its_own_transforms(tmp_path, size):
     chance = torch.Generator().manual_seed(size[0])
     noise = torch.randint(256, (size[1] // 4, size[0] // 4, 3), generator=chance, dtype=torch.uint8)
     Image.fromarray(noise.numpy()).resize(size).save(tmp_path / "x.jpg", quality=90)
-    tower = VisualTower(build("resnet18", "random", side=None, resize="centre-crop"), grid=2, frozen=True)
+    tower = VisualTower(build("resnet18", "random", side=None, resize="center-crop"), grid=2, frozen=True)
     normalise = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     released = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), normalise])
     wanted = released(Image.open(tmp_path / "x.jpg").convert("RGB"))

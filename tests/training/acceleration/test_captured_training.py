@@ -91,7 +91,7 @@ def test_what_can_record_nothing_is_left(tmp_path, mner_data, monkeypatch):
 
 def test_a_recipe_may_want_no_recordings(tmp_path, mner_data):
     for wanted in ("true", "false"):
-        recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=(f"train.graphs={wanted}",))
+        recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=(f"train.cuda_graphs={wanted}",))
         trainer = TrainingSession(recipe, load_registry(), open_prepared(mner_data.folder), TrainingCallbacks()).trainer(tmp_path / wanted)
         assert (trainer.graphs is not None) == (GPU and wanted == "true")
 

@@ -172,7 +172,7 @@ def test_a_run_comes_out_the_same(small_too, tmp_path, mner_data, monkeypatch, l
         torch.testing.assert_close(ours[name], weight, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("overrides", [("train.precision=fp32",), ("train.accumulate=2",), ("train.optimizer=sgd",)])
+@pytest.mark.parametrize("overrides", [("train.precision=fp32",), ("train.gradient_accumulation_steps=2",), ("train.optimizer=sgd",)])
 def test_gradients_are_wide_where_they_are_or_add_up(small_too, tmp_path, mner_data, monkeypatch, overrides):
     trainer, _ = weights_of(tmp_path, mner_data, monkeypatch, *overrides)
     assert not any(may_be_narrow(parameter) for parameter in trainer.hvp_model.parameters())

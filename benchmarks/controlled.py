@@ -227,7 +227,7 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     opened = open_model_folder(folder)
     model = load_model(opened)
     vision = model.vision  # use the feature cache of training
-    kept = open_feature_cache(vision, feature_dir(bench.data(job.task))) if vision is not None and vision.constant else None
+    kept = open_feature_cache(vision, feature_dir(bench.data(job.task))) if vision is not None and vision.is_frozen else None
     batcher = Batcher(model, opened.recipe, kept)
 
     def scored(examples: Sequence[Any]) -> dict[str, Any]:
@@ -256,7 +256,7 @@ def gates(model: Any, batcher: Any, examples: Sequence[Any]) -> dict[str, list[l
         with torch.no_grad():
             model(batcher.collate(items), trace)
         for example, item, weights in zip(batch, items, trace.gates, strict=True):  # weights [V, N, C]
-            clue, deciding = example.notes["clue"], example.notes["deciding_object"]
+            clue, deciding = example.metadata["clue"], example.metadata["deciding_object"]
             views = [i for i, view in enumerate(item.views) if view is not None]
             if clue != "none":
                 views = [0 if deciding == "none" else 1 + int(deciding)]

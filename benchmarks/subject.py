@@ -102,7 +102,7 @@ def _lengthened(drawn: Sequence[Example], count: int) -> Iterator[Example]:
             further = chance.choice(drawn)
             words, tags = words + further.words, tags and tags + (further.tags or ())
         kept = max(length, len(first.words))
-        yield replace(first, id=str(number), words=words[:kept], tags=tags and tags[:kept], notes={})
+        yield replace(first, id=str(number), words=words[:kept], tags=tags and tags[:kept], metadata={})
 
 
 def _imaged(example: Example, number: int, whole: Sequence[Path], crops: Sequence[Path]) -> Example:

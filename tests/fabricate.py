@@ -70,4 +70,4 @@ def some(message, fields):
 
 
 def kinds(problems, split="train"):
-    return {problem.kind: problem.count for problem in problems.all() if problem.split == split}
+    return {problem.code: problem.count for problem in problems.issues() if problem.split == split}

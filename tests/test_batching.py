@@ -84,7 +84,7 @@ def test_a_batch_holds_the_pixels_of_existing_views_in_the_mask_s_order(settings
     for pixels, (b, v) in zip(images.pixels, images.mask.nonzero().tolist(), strict=True):
         view = items[b].views[v]
         assert torch.equal(pixels, settings[0].vision.transform(view.open()))
-        assert images.boxes[b, v].tolist() == pytest.approx(view.place)
+        assert images.boxes[b, v].tolist() == pytest.approx(view.normalized_box)
     assert not images.boxes[~images.mask].any()
 
 

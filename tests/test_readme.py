@@ -18,7 +18,7 @@ from hvpkit.config.loading import load_recipe, shipped_recipes
 from hvpkit.data.readers.base import ReaderContext
 from hvpkit.data.readers.jsonl import read_jsonl
 from hvpkit.experiments.plan import load_plan
-from hvpkit.inference.prediction_json import input_from_json, read_object
+from hvpkit.inference.prediction_json import input_from_json, parse_json_object
 from hvpkit.messages import MODULES, templates
 from hvpkit.registry import load_registry
 
@@ -156,7 +156,7 @@ def test_inputs_of_predict_that_are_shown_are_read(tmp_path):
     shown = [block for block in pages.blocks(pages.read_page("docs/usage.md")) if block.file == "pairs/pairs.jsonl"]
     assert shown
     for line in shown[0].text.splitlines():
-        assert input_from_json(read_object(line.encode()), tmp_path).text
+        assert input_from_json(parse_json_object(line.encode()), tmp_path).text
 
 
 @pytest.mark.parametrize("page", [README, "docs/data.md"])

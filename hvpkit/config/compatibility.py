@@ -132,7 +132,7 @@ def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) ->
     if fusion and text and head:
         yield from _head_problems(text, fusion, head, recipe, registry)
     if recipe.vision and recipe.mixes_images_in_heads and recipe.vision.missing == "mask":
-        yield ("fusion", "heads"), Message("missing-images-unmasked")
+        yield ("fusion", "head_layout"), Message("missing-images-unmasked")
     if fusion and "emissions" in fusion.provides and recipe.tags_wordpieces:
         yield ("head", "labels"), Message("emissions-of-words", fusion=fusion.name)
 

@@ -172,7 +172,7 @@ def _misfits(plan: Plan) -> list[tuple[tuple[str | int, ...], Message]]:
     if plan.search and (len(plan.seeds) > 1 or not whole or plan.grid or plan.transfers or plan.controls):
         found.append((("search",), Message("search-with-others")))
     if plan.score_split == "dev" and (plan.transfers or plan.controls):
-        found.append((("score",), Message("dev-score-with-others")))
+        found.append((("score_split",), Message("dev-score-with-others")))
     return found
 
 

@@ -35,7 +35,7 @@ EXISTING = ((True, True, True), (True, False, True), (False, False, False))  # t
 
 def small_bert(task: Task) -> TextEncoder:
     """Make a BERT of 3 layers, 16 wide, that knows the examples' words."""
-    sizes = {"width": 16, "layers": 3, "heads": 2}
+    sizes = {"width": 16, "num_layers": 3, "num_attention_heads": 2}
     encoder: TextEncoder = load_registry().build("text encoder", "bert-from-scratch", TextContext(task, EXAMPLES[task]), sizes)
     return encoder.eval()
 

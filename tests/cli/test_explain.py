@@ -185,8 +185,8 @@ def test_an_example_that_is_not_there_is_told_with_the_nearest(hvp, here, mner_m
 
 def test_data_of_the_other_task_is_refused(hvp, here, mner_model, mre_data):
     typed = hvp("explain", "--model", str(mner_model), "--data", str(mre_data.folder), "--count", "1")
-    assert (typed.code, typed.errors) == (2, ["model-task-mismatch"])
-    assert typed.fields("model-task-mismatch") == {"data": mre_data.folder, "found": "mre", "expected": "mner"}
+    assert (typed.code, typed.errors) == (2, ["task-mismatch"])
+    assert typed.fields("task-mismatch") == {"data": mre_data.folder, "found": "mre", "expected": "mner"}
 
 
 def test_objects_of_a_new_image_are_found_as_in_training(hvp, here, mner_data):

@@ -69,7 +69,8 @@ def test_help_imports_no_command_and_nothing_that_commands_need():
     program = f"import sys; from hvpkit.cli import app; print(sorted(m for m in sys.modules if m.startswith({heavy})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (
-        done.stdout.strip() == "['hvpkit', 'hvpkit.cli', 'hvpkit.cli.output', 'hvpkit.errors', 'hvpkit.messages', 'hvpkit.utils.progress']"
+        done.stdout.strip()
+        == "['hvpkit', 'hvpkit.cli', 'hvpkit.cli.output', 'hvpkit.errors', 'hvpkit.messages', 'hvpkit.utils', 'hvpkit.utils.progress']"
     )
 
 

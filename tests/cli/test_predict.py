@@ -216,8 +216,8 @@ def test_a_damaged_model_is_told_with_all_that_is_wrong(hvp, here, mner_text_mod
 
 def test_bytes_that_are_no_text_are_refused(hvp, here, mner_text_model):
     typed = hvp("predict", "--model", str(mner_text_model), "--text", "Ada \udcff")
-    assert (typed.code, typed.errors) == (2, ["half-character"])
-    assert typed.fields("half-character") == {"position": 4, "character": repr("\udcff")}
+    assert (typed.code, typed.errors) == (2, ["lone-surrogate"])
+    assert typed.fields("lone-surrogate") == {"position": 4, "character": repr("\udcff")}
 
 
 def test_what_can_be_told_without_torch_is_told_at_once(here, mre_text_model):
@@ -263,7 +263,7 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
         ("a", 1, False), ("b", 2, True), (None, 3, False), ("d", 4, True), ("e", 5, True), ("f", 6, False)
     ]  # fmt: skip
     assert [record["image"] for record in written if "error" not in record] == [True, True, False]
-    assert [record["code"] for record in written if "error" in record] == ["text-blank", "image-missing", "image-outside-input"]
+    assert [record["code"] for record in written if "error" in record] == ["text-blank", "image-missing", "image-outside-folder"]
     assert "no.png" in written[3]["error"]
     assert written[5]["remarks"] == [Message("image-not-given")]
 

@@ -13,7 +13,7 @@ def test_every_shipped_recipe_is_listed(hvp):
     assert list(listed) == list(shipped_recipes())
     mner = listed["hvpnet_mner"]
     assert (mner["task"], mner["file"]) == ("mner", str(shipped_recipes()["hvpnet_mner"]))
-    assert mner["parts"] == ["resnet50", "stages", "dynamic", "visual-prefix", "hugging-face", "crf"]
+    assert mner["parts"] == ["resnet50", "per-level", "dynamic", "visual-prefix", "hugging-face", "crf"]
     assert shipped_recipes()["hvpnet_mner"].read_text(encoding="utf-8").startswith(f"# {mner['about']}\n")
     assert "Twitter-2017" in mner["about"]
 

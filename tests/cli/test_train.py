@@ -84,7 +84,7 @@ def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_dat
     tiny.recipe(here, mner_data.folder, "mner")
     words = ("train", "tiny.yaml", "--set", "fusion.gate=even", "--plugin")
     with monkeypatch.context() as patched:
-        patched.setattr("hvpkit.training.train.Run.finish", Mock(side_effect=KeyboardInterrupt))
+        patched.setattr("hvpkit.training.train.TrainingSession.finish", Mock(side_effect=KeyboardInterrupt))
         hvp(*words, "even.py")
     typed = hvp(*words, "later/even.py", "--resume")
     assert (typed.code, typed.errors) == (2, ["unfinished-run-differs"])

@@ -65,7 +65,7 @@ def recipe(**changes: Any) -> Recipe:
         "data": {"name": "twitter2017"},
         "text": {"name": "bert"},
         "vision": {"backbone": "resnet50"},
-        "fusion": {"name": "visual-prefix", "projector": "stages", "gate": "dynamic"},
+        "fusion": {"name": "visual-prefix", "projector": "per-level", "gate": "dynamic"},
         "head": "crf",
     }
     return Recipe.model_validate(values | changes)
@@ -98,7 +98,7 @@ def head_needs(head: str, need: str, kind: str, name: str, gives: str, *, fittin
         {},
         {"vision": None, "fusion": "none"},
         {"vision": None, "fusion": "none", "text": {"encoder": "lstm"}},
-        {"fusion": {"name": "visual-prefix", "projector": "stages"}},
+        {"fusion": {"name": "visual-prefix", "projector": "per-level"}},
         {"task": "mre", "data": {"name": "mnre"}, "head": "cls"},
         {"task": "mre", "data": {"name": "mine"}, "head": "cls", "fusion": "pooling"},
         {"vision": None, "fusion": "none", "text": {"encoder": "lstm", "width": 5, "depth": None, "rate": 1, "cell": "lstm", "other": [1]}},
@@ -115,7 +115,7 @@ def test_what_composes_is_let_through(registry, changes):
         ({"text": {"name": "b", "encoder": "hugging"}}, unknown("text encoder", "hugging", "hugging-face")),
         ({"vision": {"backbone": "resnet5"}}, unknown("visual backbone", "resnet5", "resnet50")),
         ({"fusion": {"name": "visual-prefix", "projector": "stage"}}, unknown("projector", "stage", "stages")),
-        ({"fusion": {"name": "visual-prefix", "projector": "stages", "gate": "x"}}, unknown("gate", "x", "dynamic", "flat")),
+        ({"fusion": {"name": "visual-prefix", "projector": "per-level", "gate": "x"}}, unknown("gate", "x", "dynamic", "flat")),
         ({"fusion": "prefix"}, unknown("fusion", "prefix", "visual-prefix")),
         ({"head": "crff"}, unknown("head", "crff", "crf")),
         ({"head": "entity-start"}, wrong_task("head", "entity-start", "head", "crf")),

@@ -60,7 +60,7 @@ def test_a_recipe_becomes_typed_values(write):
     assert (recipe.text.encoder, recipe.text.name, recipe.text.options) == ("hugging-face", "bert", {"cased": True})
     assert recipe.vision is not None
     assert (recipe.vision.grid, recipe.vision.num_images, recipe.vision.options) == (3, 4, {"depth": 2})
-    assert recipe.fusion.projector == ComponentSpec(name="stages")
+    assert recipe.fusion.projector == ComponentSpec(name="per-level")
     assert recipe.fusion.gate == ComponentSpec(name="dynamic", options={"slope": 0.1})
     assert recipe.fusion.options == {"heads": 4}
     assert recipe.head == ComponentSpec(name="crf")

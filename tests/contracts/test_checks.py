@@ -428,7 +428,7 @@ class CutsThePair(HuggingFaceEncoder):
 )
 def test_a_broken_text_encoder(kind: type[HuggingFaceEncoder], task, code, fields):
     def make(context: TextContext) -> HuggingFaceEncoder:
-        encoder = REGISTRY.build("text encoder", "bert-from-scratch", context, {"width": 16, "layers": 2, "heads": 2})
+        encoder = REGISTRY.build("text encoder", "bert-from-scratch", context, {"width": 16, "num_layers": 2, "num_attention_heads": 2})
         encoder.__class__ = kind
         return encoder
 
@@ -439,7 +439,7 @@ def test_a_broken_text_encoder(kind: type[HuggingFaceEncoder], task, code, field
 def test_an_encoder_that_takes_a_prefix_must_say_so():
     factory = REGISTRY.get("text encoder", "bert-from-scratch").factory
     with fails("undeclared-prefix"):
-        check_text_encoder(factory, prefix=False, width=16, layers=2, heads=2)
+        check_text_encoder(factory, prefix=False, width=16, num_layers=2, num_attention_heads=2)
 
 
 # ------------------------------------------------------------------------------------------------------------------- readers

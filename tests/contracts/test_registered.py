@@ -29,10 +29,10 @@ from hvpkit.types import Task
 COMPONENTS = load_registry().components()
 DETECTORS = ("grounding-dino", "mm-grounding-dino", "owlv2", "omdet-turbo")
 OPTIONS = {
-    ("text encoder", "bert-from-scratch"): {"width": 16, "layers": 2, "heads": 2},
+    ("text encoder", "bert-from-scratch"): {"width": 16, "num_layers": 2, "num_attention_heads": 2},
     ("text encoder", "hugging-face"): {"name": "bert"},
     ("text encoder", "visualbert"): {"name": "bert", "region_width": 6},
-    ("text encoder", "visualbert-from-scratch"): {"width": 16, "layers": 2, "heads": 2},
+    ("text encoder", "visualbert-from-scratch"): {"width": 16, "num_layers": 2, "num_attention_heads": 2},
     ("visual backbone", "hugging-face"): {"name": "resnet"},
     ("visual backbone", "object-roi"): {"detector": "fasterrcnn-mobilenet-v3-large-fpn"},
     ("visual backbone", "cnn-from-scratch"): {"width": 8},

@@ -37,7 +37,7 @@ def test_it_keeps_the_contract(kind, task, encoder_folder):
 def test_an_encoder_that_would_ignore_a_prefix_says_so(kind, encoder_folder):
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind)))
     with raises(ComponentError, "prefix-unsupported", encoder=kind):
-        encoder.accept_prefix()
+        encoder.enable_prefix()
 
 
 @pytest.mark.parametrize("kind", sorted({*WITHOUT_PREFIX} - {"roformer"}))  # whose sinusoids are weights that nothing trains
@@ -60,12 +60,12 @@ def test_attention_in_every_layer_is_the_written_out_one(kind, encoder_folder, m
     """Stand before our function, and hold each layer's output against a plain softmax over that layer's prefix and own keys."""
     torch.manual_seed(5)
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind))).eval()
-    encoder.accept_prefix()
+    encoder.enable_prefix()
     texts = [encoder.encode(Example("1", tuple(words.split())), 64) for words in SENTENCES]
     text = pad_texts(texts, encoder.pad_values())
-    keys, values = ([torch.randn(3, 5, encoder.width) for _ in range(encoder.layers)] for _ in range(2))
+    keys, values = ([torch.randn(3, 5, encoder.width) for _ in range(encoder.num_layers)] for _ in range(2))
     prefix = Prefix(keys, values, torch.tensor([[True] * 5, [False, True, True, False, False], [False] * 5]))
-    windows = iter(range(encoder.layers))
+    windows = iter(range(encoder.num_layers))
 
     def compared(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: object) -> tuple:
         layer = next(windows)
@@ -176,11 +176,11 @@ def test_markers_are_new_tokens_around_head_and_tail_for_relations_alone(kind, e
     starts = [*encoded.word_starts.tolist(), len(pieces) - 2]
     assert [piece for piece, _ in stands] == ["<tail>", "</tail>", "<head>", "</head>"]
     assert [i for _, i in stands] == [starts[0] - 1, starts[1] - 1, starts[2] - 1, len(pieces) - 2]
-    assert (encoded.head_start, encoded.tail_start) == (stands[2][1], stands[0][1])
+    assert (encoded.head_position, encoded.tail_position) == (stands[2][1], stands[0][1])
     unmarked = hugging_face(TextContext("mre"), name=folder, markers=False)
     bare = unmarked.encode(example, 64)
     assert unmarked.model.config.vocab_size == plain.model.config.vocab_size
-    assert (bare.head_start, bare.tail_start) == (int(bare.word_starts[2]), int(bare.word_starts[0]))
+    assert (bare.head_position, bare.tail_position) == (int(bare.word_starts[2]), int(bare.word_starts[0]))
 
 
 @pytest.mark.parametrize("kind", KINDS)

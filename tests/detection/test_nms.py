@@ -11,7 +11,7 @@ from hvpkit.types import Box, VisualObject
 
 
 def settings(**changes):
-    return ObjectsSpec.model_validate({"detector": "saliency", "smallest": 4, **changes})
+    return ObjectsSpec.model_validate({"detector": "saliency", "min_size": 4, **changes})
 
 
 def item(*edges, score=0.5, phrase=None):
@@ -32,13 +32,13 @@ def test_suppression_across_phrases_is_that_of_a_plain_loop():
     for candidate in sorted(boxes, key=lambda box: -box.score):
         if all(iou(candidate.box, kept.box) <= 0.4 for kept in expected):
             expected.append(candidate)
-    found = select_boxes(boxes, (100, 100), settings(overlap=0.4, most=100))
+    found = select_boxes(boxes, (100, 100), settings(nms_iou=0.4, max_objects=100))
     assert [box.score for box in found] == [box.score for box in expected]
 
 
 def test_the_best_come_first_from_the_threshold_on():
     boxes = [item(0, 0, 9, 9, score=0.2), item(20, 0, 29, 9, score=0.9), item(40, 0, 49, 9, score=0.3), item(60, 0, 69, 9, score=0.5)]
-    assert [box.score for box in select_boxes(boxes, (99, 99), settings(threshold=0.3, most=2))] == [0.9, 0.5]
+    assert [box.score for box in select_boxes(boxes, (99, 99), settings(threshold=0.3, max_objects=2))] == [0.9, 0.5]
     assert [box.score for box in select_boxes(boxes, (99, 99), settings(threshold=0.3))] == [0.9, 0.5, 0.3]
 
 
@@ -53,7 +53,7 @@ def test_objects_without_a_score_are_certain_and_crop_files_stay(tmp_path):
     assert [box.score for box in select_boxes(boxes, (99, 99), settings(threshold=0.5))] == [None, None, 0.8]
 
 
-@pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"most": 0}, {"overlap": -1}, {"smallest": 0}, {"phrases": "rules"}])
+@pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"max_objects": 0}, {"nms_iou": -1}, {"min_size": 0}, {"phrases": "rules"}])
 def test_settings_are_checked(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         settings(**wrong)

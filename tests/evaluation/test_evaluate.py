@@ -53,9 +53,9 @@ def test_every_group_of_a_generated_split_is_scored_beside_its_ceilings(demo, de
 
 def test_a_group_counts_its_own_examples_alone(demo):
     examples = demo.examples("test")
-    answers = [gold(example) if example.notes["open"] == "yes" else [] for example in examples]
+    answers = [gold(example) if example.metadata["open"] == "yes" else [] for example in examples]
     found = group_scores(demo.manifest.facts["ceilings"]["test"], examples, answers)
-    settled = [example for example in examples if example.notes["open"] == "no"]
+    settled = [example for example in examples if example.metadata["open"] == "no"]
     assert found["open"].f1 == 1.0
     assert found["settled"].f1 == 0.0 < found["all"].f1 == score_predictions(examples, answers).overall.f1 < 1.0
     assert found["settled"].examples == len(settled)
@@ -77,7 +77,7 @@ def test_groups_share_the_examples_out_by_openness_and_by_clue(demo):
 
 
 def test_groups_without_examples_are_left_out(demo):
-    settled = [example for example in demo.examples("test") if example.notes["open"] == "no"]
+    settled = [example for example in demo.examples("test") if example.metadata["open"] == "no"]
     assert "open" not in group_examples(settled)
 
 

@@ -17,7 +17,7 @@ def runs_of(tmp_path, mner_data, mre_data, more="", text=plans.PLAN):
 
 
 def test_a_system_runs_on_the_datasets_of_its_tasks_with_every_seed_and_share(tmp_path, mner_data, mre_data):
-    runs = runs_of(tmp_path, mner_data, mre_data, "shares: [0.5, 1.0]\nshots: [2]\n").runs
+    runs = runs_of(tmp_path, mner_data, mre_data, "fractions: [0.5, 1.0]\nshots: [2]\n").runs
     assert len(runs) == 2 * (2 + 1) * 3  # seeds, (with on both, alone on one), parts
     assert len({run.name for run in runs}) == len(runs)
     for run in runs:

@@ -25,14 +25,14 @@ def broken(tmp_path, mner_data, mre_data, more: str) -> PlanError:
 @pytest.mark.parametrize(
     ("more", "code", "fields"),
     [
-        ("shares: []\n", "plan-without-sizes", {}),
+        ("fractions: []\n", "plan-without-sizes", {}),
         ("reference: without\n", "system-not-in-plan", {"name": "without", "hint": did_you_mean("without", ["with"])}),
         ("transfers: [{from: people, to: paris}]\n", "dataset-not-in-plan", {"name": "paris", "hint": did_you_mean("paris", ["pairs"])}),
         ("search: {space: {train.lr: {low: 2, high: 1}}}\n", "axis-invalid", {"key": "search.space.train.lr"}),
         ("search: {space: {train.lr: {low: 0, high: 1, log: true}}}\n", "axis-log-low", {"key": "search.space.train.lr"}),
         ("transfers: [{from: people, to: pairs}]\nshots: [2]\n", "transfers-of-parts", {}),
         ("search: {space: {train.lr: [1, 2]}}\n", "search-with-others", {}),
-        ("score: dev\ncontrols: [shuffled-images]\n", "dev-score-with-others", {}),
+        ("score_split: dev\ncontrols: [shuffled-images]\n", "dev-score-with-others", {}),
     ],
 )
 def test_what_does_not_go_together_is_told_with_file_and_line(tmp_path, mner_data, mre_data, more, code, fields):
@@ -45,7 +45,7 @@ def test_what_does_not_go_together_is_told_with_file_and_line(tmp_path, mner_dat
     ("more", "code", "fields"),
     [
         ("sedes: [1]\n", "unknown-key", {"key": "sedes", "hint": did_you_mean("sedes", ["seeds"])}),
-        ("shares: [0.5, 1.5]\n", "value-out-of-range", {"key": "shares.1", "expected": "less than or equal to 1", "found": "1.5"}),
+        ("fractions: [0.5, 1.5]\n", "value-out-of-range", {"key": "fractions.1", "expected": "less than or equal to 1", "found": "1.5"}),
         ("controls: [mirrored]\n", "unknown-choice", {"key": "controls.0", "found": "'mirrored'"}),
         ("transfers: [{fron: people, to: pairs}]\n", "unknown-key", {"key": "transfers.0.fron", "hint": did_you_mean("fron", ["from"])}),
         ("seeds: [3]\n", "repeated-key", {"key": "seeds", "line": 8}),

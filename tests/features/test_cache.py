@@ -70,24 +70,24 @@ def cache(request, tower, tmp_path) -> FeatureCache:
 
 # ------------------------------------------------------------------------------------------------------------ what is served
 def test_what_is_kept_is_what_would_be_computed_on_the_fly(cache, tower, views):
-    filled = cache.fill(views)
+    filled = cache.populate(views)
     assert (filled.computed, filled.kept, filled.unreadable) == (36, 0, 0)
-    assert all(same(cache.of(view), on_the_fly(tower, view)) for view in views)
-    assert not same(cache.of(views[0]), on_the_fly(tower, views[1]))
-    assert not same(cache.of(views[0]), on_the_fly(tower, views[3]))
+    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
+    assert not same(cache.get(views[0]), on_the_fly(tower, views[1]))
+    assert not same(cache.get(views[0]), on_the_fly(tower, views[3]))
 
 
 def test_many_are_served_at_once_and_are_what_each_would_be(cache, views):
     asked = [views[i] for i in (5, 0, 5, 11, 30)]
     for _ in range(2):  # at first they are computed
-        stacked = cache.stacked(asked)
+        stacked = cache.batch(asked)
         for level, ones in zip(stacked, zip(*map(cache.of, asked), strict=True), strict=True):
             assert level.dtype == torch.float32 and torch.equal(level, torch.stack(ones))
 
 
 def test_of_many_the_one_that_cannot_be_read_is_told(cache, views, tmp_path):
     with raises(MissingImageError, "image-missing", file=tmp_path / "gone.jpg"):
-        cache.stacked([views[0], ImageRegion(tmp_path / "gone.jpg")])
+        cache.batch([views[0], ImageRegion(tmp_path / "gone.jpg")])
 
 
 def test_worker_processes_give_the_same_features_in_the_same_order(tower, views, monkeypatch):
@@ -133,16 +133,16 @@ def test_a_bad_image_fails_alone_and_is_counted(cache, tower, views, tmp_path, b
     empty.touch()
     outside = ImageRegion(views[0].file, Box(400, 400, 500, 500))
     bad = [ImageRegion(cut), ImageRegion(empty), ImageRegion(missing), ImageRegion(cut, Box(0, 0, 5, 5)), outside]
-    filled = cache.fill([bad[0], *views[:10], *bad[1:], *views[10:]])
+    filled = cache.populate([bad[0], *views[:10], *bad[1:], *views[10:]])
     assert (filled.computed, filled.unreadable) == (36, 5)
-    assert (filled.first_fault.code, filled.first_fault.fields["file"]) == ("image-damaged", cut)
+    assert (filled.first_error.code, filled.first_error.fields["file"]) == ("image-damaged", cut)
     assert [(bar.total, bar.done, bar.closed) for bar in bars] == [(41, 41, True)]
     for view in bad:
         with pytest.raises(ImageError):
-            cache.of(view)
+            cache.get(view)
         assert isinstance(cache.fault([None, views[0], view]), ImageError)
     assert cache.fault([*views, None]) is None
-    assert same(cache.of(views[0]), on_the_fly(tower, views[0]))
+    assert same(cache.get(views[0]), on_the_fly(tower, views[0]))
 
 
 def test_in_memory_only_what_is_held_stays(tower, views):
@@ -282,7 +282,7 @@ def test_two_runs_at_once_do_no_harm(tower, tmp_path):
 def test_what_workers_do_can_be_sent_to_processes_that_start_afresh(tower, views, tmp_path):
     decode = pickle.loads(pickle.dumps(RegionDecoder(tower, open_feature_store(tower, tmp_path / "cache")[0])))
     [found] = decode(views[:1])
-    assert np.array_equal(found.pixels, tower.look(views[0]).numpy())
+    assert np.array_equal(found.pixels, tower.load_pixels(views[0]).numpy())
 
 
 def test_memory_does_not_grow_with_the_number_of_images(tower, tmp_path):

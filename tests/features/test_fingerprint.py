@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import torch
 
@@ -90,14 +92,13 @@ def test_changed_code_that_no_name_tells_of_empties_the_store(tmp_path, monkeypa
     assert not open_feature_store(tower(), tmp_path)[1]
 
 
-def test_an_emptied_store_is_warned_of(tmp_path, monkeypatch):
-    said = []
-    open_feature_cache(tower(), tmp_path, said.append)
+def test_an_emptied_store_is_warned_of(tmp_path, monkeypatch, logged):
+    open_feature_cache(tower(), tmp_path)
     before = CnnFromScratch.forward
     monkeypatch.setattr(CnnFromScratch, "forward", lambda self, pixels: [2 * level for level in before(self, pixels)])
-    open_feature_cache(tower(), tmp_path, said.append)
+    open_feature_cache(tower(), tmp_path)
     [folder] = tmp_path.iterdir()
-    assert [(warning.code, warning.fields) for warning in said] == [("features-stale", {"folder": folder})]
+    assert [(warning.code, warning.fields) for warning in logged(logging.WARNING)] == [("features-stale", {"folder": folder})]
 
 
 def test_a_damaged_first_row_is_mended_and_costs_no_other(tmp_path):

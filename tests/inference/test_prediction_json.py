@@ -138,6 +138,6 @@ def test_images_never_leave_the_folder_of_the_input(key, name, tmp_path):
 
 
 def test_a_link_within_the_folder_may_be_followed(tmp_path):
-    (tmp_path / "images").mkdir()
-    os.symlink(tmp_path / "images", tmp_path / "images")
+    (tmp_path / "files").mkdir()
+    os.symlink(tmp_path / "files", tmp_path / "images")
     assert input_from_json({"text": "a", "image": "images/a.jpg"}, tmp_path).image == tmp_path / "images/a.jpg"

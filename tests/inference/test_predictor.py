@@ -176,13 +176,13 @@ def test_the_image_matters(mner, opened_image, tmp_path):
 
 def test_without_a_image_that_is_said(mner):
     found = mner.predict("Ada visits New York !")
-    assert not found.image
+    assert not found.image_used
     assert [remark.code for remark in found.remarks] == ["image-not-given"]
 
 
 def test_a_model_without_images_says_so_and_opens_none(text_only, tmp_path):
     found = text_only.predict("Ada visits New York !", tmp_path / "missing.png")
-    assert not found.image
+    assert not found.image_used
     assert [remark.code for remark in found.remarks] == ["model-without-images"]
 
 
@@ -245,7 +245,7 @@ def test_many_come_in_order_and_a_bad_one_gives_its_error(mner, image):
     ]  # fmt: skip
     assert [one.code for one in found if isinstance(one, InputError)] == ["text-empty", "text-blank", "input-invalid", "image-invalid"]
     assert found[2] is bad
-    assert found[5].image
+    assert found[5].image_used
 
 
 def test_whatever_is_no_input_gives_its_error_and_the_others_are_predicted(mner):

@@ -41,7 +41,7 @@ def written_out(weights: torch.Tensor, mask: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("weight", [0.01, 1.0, -0.5])
 def test_the_penalty_is_the_weighted_mean_entropy_over_existing_images(weight):
-    gate = gate_of(weight=weight)
+    gate = gate_of(entropy_weight=weight)
     weights = gate(3 * torch.randn(2, 3, 3, 4, 16))
     mask = torch.tensor([[True, False, True], [False, True, False]])
     penalty = gate.penalty(weights, mask)
@@ -49,7 +49,7 @@ def test_the_penalty_is_the_weighted_mean_entropy_over_existing_images(weight):
 
 
 def test_a_gate_that_has_settled_costs_nothing_and_keeps_its_gradient_finite():
-    gate = gate_of(weight=1.0)
+    gate = gate_of(entropy_weight=1.0)
     weights = torch.eye(3)[[0, 1, 2, 0, 1]].expand(2, 2, 5, 3).clone().requires_grad_()
     penalty = gate.penalty(weights, torch.ones(2, 2, dtype=torch.bool))
     assert penalty.item() == pytest.approx(0.0, abs=1e-6)
@@ -70,7 +70,7 @@ def test_it_weighs_levels_as_the_dynamic_gate_does():
 def test_it_keeps_the_contract():
     factory = load_registry().get("gate", "entropy").factory
     check_gate(factory)
-    check_gate(factory, weight=-1.0)
+    check_gate(factory, entropy_weight=-1.0)
 
 
 # --------------------------------------------------------------------------------------------------------------- as a plugin
@@ -78,7 +78,7 @@ def test_it_is_found_through_its_entry_point():
     component = load_registry().get("gate", "entropy")
     assert component.source == f"hvpkit {version('hvpkit')}"
     assert component.factory.__module__ == "hvpkit_plugins.entropy_gate"
-    assert list(component.options) == ["weight", "slope"]
+    assert list(component.options) == ["entropy_weight", "slope"]
 
 
 def test_it_comes_without_torch():

@@ -49,7 +49,7 @@ def pair(words: str, head: int, tail: int) -> Example:
 
 
 # -------------------------------------------------------------------------------------------------------------- the contract
-@pytest.mark.parametrize("options", [{}, {"reach": 2, "singleton_unk": 0.0, "input_dropout": 0.5}])
+@pytest.mark.parametrize("options", [{}, {"max_distance": 2, "singleton_unk": 0.0, "input_dropout": 0.5}])
 def test_the_encoder_keeps_the_contract(options):
     check_text_encoder(ENCODER, task="mre", **SMALL, **options)
 
@@ -88,7 +88,7 @@ def test_the_shapes_are_opennre_s_unless_others_are_asked_for():
 
 
 def test_distances_count_from_each_entity_s_start_and_end_at_the_reach():
-    encoder = encoder_of(reach=3)
+    encoder = encoder_of(max_distance=3)
     text = batch_of(encoder, pair("a b c d e f g h", 2, 6), pair("a b", 1, 0))
     expected = [[1, 2, 3, 4, 5, 5, 5, 5], [2, 3, 0, 0, 0, 0, 0, 0]]  # 3 is the start itself, padding 0
     assert encoder.distances(text.head_position, text.mask).tolist() == expected
@@ -144,7 +144,7 @@ def test_the_maxima_are_those_of_each_segment(activation):
     examples = [pair("a b c d e f", 1, 4), pair("a b c", 2, 0), pair("a b c d", 3, 3), pair("a", 0, 0)]
     text = batch_of(encoder, *examples)
     states = torch.randn(*text.mask.shape, WIDTH)
-    summary = head.summary(Fused(states), text)
+    summary = head.relation_features(Fused(states), text)
     for row, example in enumerate(examples):
         expected = pooled(states[row], (example.head.start, example.tail.start), len(example.words), activation)
         torch.testing.assert_close(summary[row], expected)
@@ -180,7 +180,7 @@ def test_padding_never_wins_even_when_its_states_are_the_largest(activation):
 def test_where_all_values_of_a_segment_are_below_zero_its_maximum_is_zero():
     head, encoder = head_of(), encoder_of()
     text = batch_of(encoder, pair("a b c", 0, 1))
-    assert not head.summary(Fused(-torch.rand(1, 3, WIDTH)), text).any()
+    assert not head.relation_features(Fused(-torch.rand(1, 3, WIDTH)), text).any()
 
 
 def test_states_and_a_pair_are_needed():
@@ -189,9 +189,9 @@ def test_states_and_a_pair_are_needed():
     with pytest.raises(ValueError, match="states"):
         head(Fused(pooled=torch.zeros(1, WIDTH)), text)
     with pytest.raises(ValueError, match="entities"):
-        head(Fused(torch.zeros(1, 2, WIDTH)), replace(text, head_start=None))
+        head(Fused(torch.zeros(1, 2, WIDTH)), replace(text, head_position=None))
     with pytest.raises(ValueError, match="entities"):
-        encoder(replace(text, tail_start=None))
+        encoder(replace(text, tail_position=None))
 
 
 # ----------------------------------------------------------------------------------------------------------------- recipes

@@ -34,13 +34,13 @@ def built(task="mner", **options):
     fusion = umt(_context(task, encoder), **options).eval()
     examples = EXAMPLES[task]
     encoded = encode(encoder, examples)
-    extras = stack([fusion.prepare(*pair) for pair in zip(examples, encoded, strict=True)])
+    extras = stack([fusion.build_inputs(*pair) for pair in zip(examples, encoded, strict=True)])
     return fusion, encoder, text_batch(encoder, encoded), random_visual((3, 3), 4), extras
 
 
 # ---------------------------------------------------------------------------------------------------------------- contract
 @pytest.mark.parametrize(
-    "options", [{"alpha": 1.0}, {"layers": 2}, {"heads": 4}, {"beta": 0.0, "levels": "all"}, {"alpha": 0.0, "beta": 2.0}]
+    "options", [{"alpha": 1.0}, {"num_layers": 2}, {"num_attention_heads": 4}, {"beta": 0.0, "levels": "all"}, {"alpha": 0.0, "beta": 2.0}]
 )
 def test_with_any_options_it_keeps_the_contract(options):
     check_fusion(umt, **options)
@@ -93,7 +93,7 @@ def test_an_example_without_tags_has_no_part_in_the_span_loss():
 
     def losses(*examples: Example) -> dict[str, Tensor]:
         encoded = encode(encoder, examples)
-        extras = {"span_tags": pad([fusion.prepare(*pair)["span_tags"] for pair in zip(examples, encoded, strict=True)])}
+        extras = {"span_tags": pad([fusion.build_inputs(*pair)["span_tags"] for pair in zip(examples, encoded, strict=True)])}
         return fusion(encoder, text_batch(encoder, encoded), None, extras).losses
 
     torch.testing.assert_close(losses(known, unknown)["spans"], losses(known)["spans"])
@@ -244,8 +244,8 @@ def test_a_trace_shows_where_words_look_and_how_far_the_gate_is_open():
 @pytest.mark.parametrize(
     ("options", "code", "fields"),
     [
-        ({"heads": 3}, "umt-width-not-divisible", {"width": 16, "heads": 3}),
-        ({"layers": 0}, "umt-too-few-layers", {"layers": 0}),
+        ({"num_attention_heads": 3}, "umt-width-not-divisible", {"width": 16, "heads": 3}),
+        ({"num_layers": 0}, "umt-too-few-layers", {"layers": 0}),
         ({"alpha": 1.5}, "umt-alpha-outside", {"alpha": 1.5}),
         ({"beta": -1.0}, "umt-beta-negative", {"beta": -1.0}),
     ],

@@ -30,7 +30,7 @@ REGISTRY = load_registry()
 visualbert, from_scratch = (REGISTRY.get("text encoder", name).factory for name in ("visualbert", "visualbert-from-scratch"))
 single_stream = REGISTRY.get("fusion", "visualbert").factory
 object_roi = REGISTRY.get("visual backbone", "object-roi").factory
-SIZES = {"width": 16, "layers": 2, "heads": 2}
+SIZES = {"width": 16, "num_layers": 2, "num_attention_heads": 2}
 DETECTOR = "fasterrcnn-mobilenet-v3-large-fpn"
 
 
@@ -162,7 +162,7 @@ def test_regions_have_the_first_position_and_the_second_type_of_their_own_tables
 
 def test_it_takes_no_prefix_and_says_so():
     with raises(ComponentError, "prefix-unsupported", encoder="visual_bert"):
-        scratch().accept_prefix()
+        scratch().enable_prefix()
 
 
 # -------------------------------------------------------------------------------------------------------------- checkpoints
@@ -220,7 +220,7 @@ def test_markers_are_new_tokens_for_relations(checkpoint, tokenizer):
     assert marked.model.config.vocab_size == plain.model.config.vocab_size + len(MARKERS)
     encoded = marked.encode(EXAMPLES["mre"][0], 64)
     pieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
-    assert (pieces[encoded.head_start], pieces[encoded.tail_start]) == ("<head>", "<tail>")
+    assert (pieces[encoded.head_position], pieces[encoded.tail_position]) == ("<head>", "<tail>")
 
 
 def test_what_cannot_be_opened_says_why_and_what_would_do(checkpoint, tokenizer, bert, tmp_path):
@@ -240,7 +240,7 @@ def test_what_cannot_be_opened_says_why_and_what_would_do(checkpoint, tokenizer,
 
 
 def test_words_are_hidden_in_training_alone_and_also_beside_regions():
-    encoder = scratch(disguised=1.0, masked=1.0)
+    encoder = scratch(name_replacement=1.0, word_dropout=1.0)
     text, (regions, exists) = batch_of(encoder), random_visual((3, 3), 4).cells()
     assert torch.equal(encoder.read(text, regions, exists).states, encoder.read(text, regions, exists).states)
     encoder.train()

@@ -127,7 +127,7 @@ def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch)
         return propose(self, queries)
 
     request = DetectionRequest("saliency", batch_size=1)
-    monkeypatch.setattr(SaliencyDetector, "propose", stopped)
+    monkeypatch.setattr(SaliencyDetector, "detect", stopped)
     with pytest.raises(KeyboardInterrupt):
         prepared(mine, request)
     [journal] = mine.parent.glob(".data-objects-*.jsonl")
@@ -138,11 +138,11 @@ def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch)
         looked.extend(query.example.id for query in queries)
         return propose(self, queries)
 
-    monkeypatch.setattr(SaliencyDetector, "propose", counted)
+    monkeypatch.setattr(SaliencyDetector, "detect", counted)
     _, data = prepared(mine, request)
     assert sorted(looked) == ["1", "2", "3", "4"]  # 0 and 2 share one image
     assert not list(mine.parent.glob(".data-objects-*"))
-    monkeypatch.setattr(SaliencyDetector, "propose", propose)
+    monkeypatch.setattr(SaliencyDetector, "detect", propose)
     assert data.examples("train") == prepared(mine, name="whole")[1].examples("train")
 
 
@@ -229,7 +229,7 @@ def test_pairs_that_share_a_image_look_once(mine, tmp_path, monkeypatch):
         looked.extend(query.example.image.name for query in queries)
         return propose(self, queries)
 
-    monkeypatch.setattr(SaliencyDetector, "propose", watched)
+    monkeypatch.setattr(SaliencyDetector, "detect", watched)
     asked = [
         {"text": text, "image": mine / name} for text, name in (("Ann", "a.png"), ("Ada", "plain.png"), ("Bob", "a.png"), ("Ida", "a.png"))
     ]

@@ -37,7 +37,7 @@ def digests(folder):
 
 
 def without_images(examples):
-    return [replace(example, image=None, objects=(), notes={}) for example in examples]
+    return [replace(example, image=None, objects=(), metadata={}) for example in examples]
 
 
 def test_a_prepared_folder_is_written_with_every_split(made):
@@ -61,7 +61,7 @@ def test_every_image_and_crop_is_there_and_no_other_file(made):
 def test_notes_tell_the_truth_of_each_example(made):
     _, data = made
     for example in data.examples("train"):
-        notes = example.notes
+        notes = example.metadata
         assert set(notes) == {"clue", "open", "relevant", "type", "deciding_object"}
         labels = {tag[2:] for tag in example.tags if tag != "O"} if example.tags else {example.relation}
         assert notes["type"] in labels | ({"none"} if not labels else set())
@@ -76,7 +76,7 @@ def test_open_examples_share_an_uninformative_image_and_never_a_relevant_one(mad
     _, data = made
     told = {}
     for example in data.examples("train"):
-        if example.notes["open"] == "yes":
+        if example.metadata["open"] == "yes":
             told.setdefault(example.id.rpartition("-")[0], []).append(example)
     assert {same[0].notes["relevant"] for same in told.values()} == {"yes", "no"}
     for same in told.values():

@@ -72,7 +72,7 @@ def test_an_open_sentence_is_told_word_for_word_with_each_answer(tmp_path, task)
         if example.metadata["open"] == "yes":
             told.setdefault(example.id.rpartition("-")[0], []).append(example)
     wanted = {frozenset(pair) for pair in lexicon.OPEN} if task == "mner" else {frozenset(lexicon.OPEN_ANSWERS)}
-    assert {frozenset(example.notes["type"] for example in same) for same in told.values()} == wanted
+    assert {frozenset(example.metadata["type"] for example in same) for same in told.values()} == wanted
     for same in told.values():
         assert len({example.words for example in same}) == 1
         assert len({frozenset(spans_of(example)) for example in same}) == 1

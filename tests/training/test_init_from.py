@@ -75,9 +75,9 @@ def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_pat
     finished = train(recipe, load_registry(), tmp_path / "run")
     start = json.loads((finished.folder / "metrics.json").read_text())["start"]
     assert (start["model"], start["seed"]) == (str(mner_model), 7)
-    left = [reason.code for name, reason in finished.metrics["start"]["left"].items() if name.startswith("head.")]
+    left = [reason.code for name, reason in finished.metrics["start"]["initialized"].items() if name.startswith("head.")]
     assert left and set(left) == {"head-not-loaded"}
-    assert start["left"] == finished.metrics["start"]["left"]
+    assert start["initialized"] == finished.metrics["start"]["initialized"]
     lines = {line.code: line.fields for line in logged(logging.INFO)}
     assert lines["tensors-loaded"]["model"] == mner_model and lines["tensors-loaded"]["parts"]
     assert lines["tensors-initialized"]["reason"].code == "head-not-loaded"

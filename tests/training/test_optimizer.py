@@ -52,12 +52,12 @@ def test_every_group_keeps_its_own_rate_under_both_optimizers():
 
 
 def test_rates_fall_with_the_epochs_that_are_done():
-    spec = TrainSpec(epochs=3, lr=0.015, schedule="epochs", lr_decay=0.05, warmup=0.0)
+    spec = TrainSpec(epochs=3, lr=0.015, schedule="inverse-time", lr_decay=0.05, warmup=0.0)
     assert rates_of(spec, 6) == pytest.approx([0.015 / (1 + 0.05 * epoch) for epoch in (0, 0, 1, 1, 2, 2)])
 
 
 def test_without_a_decay_rates_stay_after_the_warm_up():
-    spec = TrainSpec(epochs=2, lr=1.0 - 1e-9, schedule="epochs", warmup=0.5)
+    spec = TrainSpec(epochs=2, lr=1.0 - 1e-9, schedule="inverse-time", warmup=0.5)
     assert rates_of(spec, 8) == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1, 1, 1])
 
 

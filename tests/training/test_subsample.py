@@ -44,22 +44,22 @@ def entities(examples) -> Counter[str]:
 
 @pytest.mark.parametrize("sampling", ["without-replacement", "with-replacement"])
 def test_the_seed_draws_a_share_in_order(sampling):
-    found = drawn(share=0.5, seed=3, sampling=sampling)
+    found = drawn(fraction=0.5, seed=3, sampling=sampling)
     assert len(found) == 20
-    assert found == sorted(found) == drawn(share=0.5, seed=3, sampling=sampling)
-    assert found != drawn(share=0.5, seed=4, sampling=sampling)
+    assert found == sorted(found) == drawn(fraction=0.5, seed=3, sampling=sampling)
+    assert found != drawn(fraction=0.5, seed=4, sampling=sampling)
     assert (len(set(found)) == 20) == (sampling == "without-replacement")
 
 
 def test_all_of_it_is_taken_once_and_a_small_share_is_one_example():
     assert drawn(sampling="with-replacement") == list(range(40))
-    assert len(drawn(share=0.001)) == 1
+    assert len(drawn(fraction=0.001)) == 1
 
 
 @pytest.mark.parametrize("examples", [_relations(), _sentences()], ids=["mre", "mner"])
 @pytest.mark.parametrize("seed", [1, 49, 1234])
 def test_a_smaller_share_lies_inside_every_larger_one(examples, seed):
-    parts = [ids(examples, share=share, seed=seed) for share in SHARES]
+    parts = [ids(examples, fraction=share, seed=seed) for share in SHARES]
     assert [len(part) for part in parts] == [round(share * len(examples)) for share in SHARES]
     assert all(one < other for one, other in zip(parts, parts[1:], strict=False))
 
@@ -87,7 +87,7 @@ def test_a_share_holds_each_set_of_entity_types_by_its_share_up_to_two_sentences
 
 def test_a_rare_class_is_in_a_small_share_as_often_as_the_share_says():
     examples = [Example(str(i), ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation="r" if i else "rare") for i in range(100)]
-    often = sum("0" in ids(examples, share=0.2, seed=seed) for seed in range(500))
+    often = sum("0" in ids(examples, fraction=0.2, seed=seed) for seed in range(500))
     assert 70 <= often <= 130
 
 
@@ -126,7 +126,7 @@ def test_fewer_shots_lie_inside_more(examples):
 
 @pytest.mark.parametrize(
     ("settings", "code"),
-    [({"share": 0.5, "shots": 3}, "fraction-and-shots"), ({"shots": 3, "sampling": "with-replacement"}, "shots-with-replacement")],
+    [({"fraction": 0.5, "shots": 3}, "fraction-and-shots"), ({"shots": 3, "sampling": "with-replacement"}, "shots-with-replacement")],
 )
 def test_two_ways_to_draw_are_refused(settings, code):
     with pytest.raises(ValidationError) as refused:
@@ -144,7 +144,7 @@ def test_a_recipe_says_where_it_starts_from_and_is_told_of_a_misspelt_key(tmp_pa
     file.write_text(recipe.to_yaml(), encoding="utf-8")
     assert load_recipe(file) == recipe
     with raises(RecipeError, "recipe-invalid") as refused:
-        load_recipe("quickstart", ["train.frm=runs/other"])
+        load_recipe("quickstart", ["train.init_frm=runs/other"])
     [problem] = refused.value.problems
-    assert (problem.location, problem.message.code) == ("--set train.frm=runs/other", "unknown-key")
-    assert problem.message.fields == {"key": "train.frm", "hint": did_you_mean("frm", ["from"])}
+    assert (problem.location, problem.message.code) == ("--set train.init_frm=runs/other", "unknown-key")
+    assert problem.message.fields == {"key": "train.init_frm", "hint": did_you_mean("frm", ["from"])}

@@ -22,7 +22,7 @@ def read(tmp_path, text):
 
 
 def only_problem(problems):
-    [problem] = problems.all()
+    [problem] = problems.issues()
     return problem
 
 

@@ -209,7 +209,7 @@ def test_one_example_alone_sees_its_own_images(encoder, visual):
 
 def test_an_encoder_that_takes_no_prefix_is_refused(encoder):
     class Deaf(type(encoder)):
-        def accept_prefix(self) -> None:
+        def enable_prefix(self) -> None:
             raise ComponentError("prefix-unsupported", encoder="deaf")
 
     encoder.__class__ = Deaf
@@ -248,7 +248,7 @@ def test_texts_of_any_length_take_the_same_prefix(encoder, visual):
 
 def test_a_trace_says_which_image_s_cell_each_prefix_position_carries(encoder, text, visual):
     trace = Trace()
-    fusion_of(encoder, projector=ComponentSpec(name="stages"))(encoder, text, visual, {}, trace)
+    fusion_of(encoder, projector=ComponentSpec(name="per-level"))(encoder, text, visual, {}, trace)
     assert trace.cells.tolist() == [list(range(3 * CELLS))] * encoder.heads
     assert (trace.level_name, trace.cells_are_spatial) == ("level", True)
 

@@ -32,7 +32,7 @@ def test_entity_start_reads_both_start_states_side_by_side():
 
 def test_head_and_tail_are_not_the_same():
     head = head_of("entity-start")
-    turned = replace(TEXT, head_start=TEXT.tail_position, tail_start=TEXT.head_position)
+    turned = replace(TEXT, head_position=TEXT.tail_position, tail_position=TEXT.head_position)
     assert not torch.allclose(head(FUSED, TEXT), head(FUSED, turned))
 
 
@@ -79,7 +79,7 @@ def test_what_a_head_reads_must_be_there():
     with pytest.raises(ValueError, match="states"):
         head_of("entity-start")(Fused(pooled=FUSED.pooled), TEXT)
     with pytest.raises(ValueError, match="entities"):
-        head_of("entity-start")(FUSED, replace(TEXT, head_start=None))
+        head_of("entity-start")(FUSED, replace(TEXT, head_position=None))
 
 
 def test_dropout_is_at_work_in_training_alone():

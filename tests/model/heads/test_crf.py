@@ -96,7 +96,7 @@ def test_targets_are_the_tags_of_the_kept_words(head, kept):
     first, count = kept
     example = Example("1", tuple("abcdef"), tags=("O", "B-PER", "I-PER", "I-LOC", "O", "O"))
     encoded = EncodedText({}, torch.arange(count), torch.arange(count), first_word=first)
-    assert head.prepare(example, encoded)["tags"].tolist() == [TAGS.index(tag) for tag in example.tags[first : first + count]]
+    assert head.build_targets(example, encoded)["tags"].tolist() == [TAGS.index(tag) for tag in example.tags[first : first + count]]
 
 
 def test_states_are_needed(head):

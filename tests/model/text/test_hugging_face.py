@@ -70,7 +70,7 @@ def test_a_tokenizer_that_maps_no_pieces_to_words_cuts_word_by_word(tmp_path):
     for file in ("vocab.txt", "bpe.codes"):  # as they stand on the hub
         shutil.copy(tmp_path / file, tmp_path / "bertweet" / file)
     encoder = opened(tmp_path / "bertweet", "mre")
-    encoder.accept_prefix()
+    encoder.enable_prefix()
     example = Example("1", ("Paris", "has", "Ada"), head=Span(2, 3), tail=Span(0, 1))
     encoded = encoder.encode(example, 32)
     pieces = encoder.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
@@ -107,7 +107,7 @@ def test_a_pair_is_kept_with_the_words_around_it(bert):
     assert 0 < encoded.first_word <= 40
     assert 45 <= encoded.first_word + len(encoded.word_starts) < 86
     assert encoded.words_cut == 86 - len(encoded.word_starts)
-    assert encoder.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())[encoded.head_start] == "<head>"
+    assert encoder.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())[encoded.head_position] == "<head>"
 
 
 @pytest.mark.parametrize(("options", "markers"), [({}, 4), ({"markers": False}, 0)])
@@ -155,8 +155,8 @@ def test_a_trace_without_a_prefix_shows_the_library_s_own_attention(bert):
 def test_trying_a_prefix_leaves_the_mode_and_the_weights_as_they_were(bert, training):
     encoder = opened(bert).train(training)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    encoder.accept_prefix()
-    encoder.accept_prefix()
+    encoder.enable_prefix()
+    encoder.enable_prefix()
     assert all(module.training is training for module in encoder.modules())
     assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
 

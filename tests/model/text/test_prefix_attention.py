@@ -138,7 +138,7 @@ def test_a_prefix_may_depend_on_the_text_s_own_keys():
 def test_a_whole_bert_with_a_prefix_is_the_written_out_one(tmp_path):
     example, folder = Example("1", ("Ada", "visits", "Paris")), save_encoder(tmp_path, "bert")
     encoder = load_registry().build("text encoder", "hugging-face", TextContext("mner"), {"name": str(folder)}).eval()
-    encoder.accept_prefix()
+    encoder.enable_prefix()
     ids = encoder.encode(example, 32).features["input_ids"][None]
     states = embedded(encoder.model, ids)
     count = ids.shape[1]

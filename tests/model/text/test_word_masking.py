@@ -17,7 +17,7 @@ EXAMPLES = [
 
 def build(**options):
     examples = [Example("0", (*example.words, "Berta", "Carlo"), head=example.head, tail=example.tail) for example in EXAMPLES]
-    sizes = {"width": 16, "layers": 1, "heads": 2}
+    sizes = {"width": 16, "num_layers": 1, "num_attention_heads": 2}
     return load_registry().build("text encoder", "bert-from-scratch", TextContext("mre", examples * 5), sizes | options)
 
 
@@ -28,7 +28,7 @@ def hide(encoder):
 
 
 def test_disguised_names_keep_their_shape_and_all_else_stands():
-    encoder = build(disguised=1.0, masked=0.0)
+    encoder = build(name_replacement=1.0, word_dropout=0.0)
     batch, before, after = hide(encoder)
     named = (batch.word_of == 1) | (batch.word_of == 3)
     named[1] = batch.word_of[1] == 0
@@ -39,7 +39,7 @@ def test_disguised_names_keep_their_shape_and_all_else_stands():
 
 
 def test_masks_cover_whole_words_and_never_specials_or_markers():
-    encoder = build(disguised=0.0, masked=1.0)
+    encoder = build(name_replacement=0.0, word_dropout=1.0)
     mask = encoder.tokenizer.mask_token_id
     seen: set[float] = set()
     for _ in range(50):
@@ -53,16 +53,16 @@ def test_masks_cover_whole_words_and_never_specials_or_markers():
 
 
 def test_nothing_is_hidden_without_being_asked_for():
-    _, before, after = hide(build(disguised=0.0, masked=0.0))
+    _, before, after = hide(build(name_replacement=0.0, word_dropout=0.0))
     assert torch.equal(before, after)
 
 
 def test_words_are_hidden_in_training_alone():
-    encoder = build(disguised=1.0, masked=1.0).eval()
+    encoder = build(name_replacement=1.0, word_dropout=1.0).eval()
     batch = pad_texts([encoder.encode(example, 64) for example in EXAMPLES], encoder.pad_values())
     assert torch.equal(encoder(batch).states, encoder(batch).states)
 
 
 def test_heads_must_have_an_even_width():
-    with raises(ComponentError, "width-not-divisible", encoder="bert-from-scratch", width=18, heads=6, multiple=12):
-        build(width=18, heads=6)
+    with raises(ComponentError, "width-not-divisible", encoder="bert-from-scratch", width=18, num_attention_heads=6, multiple=12):
+        build(width=18, num_attention_heads=6)

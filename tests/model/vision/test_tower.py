@@ -107,7 +107,7 @@ def test_what_a_frozen_network_makes_of_zeros_is_made_once_for_its_weights(monke
 
 
 def test_what_a_network_makes_of_zeros_is_made_anew_where_its_statistics_drift(monkeypatch):
-    tower, passes, forward = zeros_tower(drifting=True), [], Tiny.forward
+    tower, passes, forward = zeros_tower(update_batchnorm_stats=True), [], Tiny.forward
     monkeypatch.setattr(Tiny, "forward", lambda self, pixels: passes.append(len(pixels)) or forward(self, pixels))
     images = ImageBatch(MASK, torch.zeros(3, 3, 4), features=tower.pyramid(images_of().pixels))
     tower(images), tower(images)

@@ -71,7 +71,7 @@ def test_zeros_are_the_same_beside_kept_pyramids():
 
 def test_statistics_of_a_frozen_backbone_drift_only_if_asked():
     for drifting in (False, True):
-        own = tower(drifting=drifting).train()
+        own = tower(update_batchnorm_stats=drifting).train()
         before = own.backbone.norm.running_mean.clone()
         own(images([[True, True]]))
         assert torch.equal(before, own.backbone.norm.running_mean) != drifting

@@ -25,12 +25,12 @@ def query(example, split="train", size=(100, 50)):
 
 def test_the_datasets_own_objects_are_given():
     own = (VisualObject(box=Box(1, 2, 3, 4), phrase="a hat"),)
-    assert build_annotated(None, None).detect([query(Example("1", ("a",), objects=own)), query(Example("2", ("b",)))]) == [list(own), []]
+    assert load_annotated(None, None).detect([query(Example("1", ("a",), objects=own)), query(Example("2", ("b",)))]) == [list(own), []]
 
 
 def test_voc_boxes_are_found_by_the_images_name(tmp_path):
     write(tmp_path / "17.xml", VOC)
-    given = build_annotated(str(tmp_path), None)
+    given = load_annotated(str(tmp_path), None)
     known, other = Example("1", ("a",), image=tmp_path / "17.jpg"), Example("2", ("b",), image=tmp_path / "18.jpg")
     assert given.detect([query(known), query(other)]) == [[VisualObject(box=Box(10, 5, 60, 45), phrase="Kevin Durant")], []]
 
@@ -85,7 +85,7 @@ def test_a_bad_annotation_is_that_images_error_alone(tmp_path):
     write(tmp_path / "1.xml", BOMB)
     write(tmp_path / "2.xml", VOC)
     queries = [query(Example(name, ("a",), image=tmp_path / f"{name}.jpg")) for name in ("1", "2")]
-    bad, sound = build_annotated(str(tmp_path), None).detect(queries)
+    bad, sound = load_annotated(str(tmp_path), None).detect(queries)
     assert (type(bad), bad.code, bad.fields["file"]) == (DataError, "annotation-unreadable", tmp_path / "1.xml")
     assert len(sound) == 1
 
@@ -95,7 +95,7 @@ def test_released_lists_give_crops_by_image_and_by_line(tmp_path):
     paths = [draw(crops / f"a_{i}.png") for i in range(2)]
     write_crop_list(tmp_path / "t_train_dict.pth", {"a.jpg": ["a_0.png"], 4: ["a_1.png", "none.png"]})
     write_crop_list(tmp_path / "t_val_dict.pth", {"a.jpg": ["a_1.png"]})
-    given = build_annotated(str(tmp_path), str(crops))
+    given = load_annotated(str(tmp_path), str(crops))
     named, pair = Example("1", ("a",), image=tmp_path / "a.jpg"), Example("b:5", ("a",), image=tmp_path / "b.jpg")
     found = given.detect([query(named), query(named, "dev"), query(pair), query(pair, "dev")])
     assert found == [[VisualObject(paths[0])], [VisualObject(paths[1])], [VisualObject(paths[1])], []]
@@ -104,7 +104,7 @@ def test_released_lists_give_crops_by_image_and_by_line(tmp_path):
 def test_a_list_of_one_split_is_not_taken_for_anothers(tmp_path):
     crops = draw(tmp_path / "crops" / "a_0.png").parent
     write_crop_list(tmp_path / "mre_train_dict.pth", {4: ["a_0.png"]})
-    given = build_annotated(str(tmp_path / "mre_train_dict.pth"), str(crops))
+    given = load_annotated(str(tmp_path / "mre_train_dict.pth"), str(crops))
     pair = Example("b:5", ("a",), image=tmp_path / "b.jpg")
     assert given.detect([query(pair), query(pair, "dev"), query(pair, "test")]) == [[VisualObject(crops / "a_0.png")], [], []]
 
@@ -113,19 +113,19 @@ def test_a_list_of_no_split_is_by_images_alone(tmp_path):
     crops = draw(tmp_path / "crops" / "a_0.png").parent
     write_crop_list(tmp_path / "all.pth", {"a.jpg": ["a_0.png"]})
     write_crop_list(tmp_path / "two.pth", {"a.jpg": [], "a.png": ["a_0.png"]})
-    two = build_annotated(str(tmp_path / "two.pth"), str(crops))
+    two = load_annotated(str(tmp_path / "two.pth"), str(crops))
     assert two.detect([query(Example("1", ("a",), image=tmp_path / name)) for name in ("a.jpg", "a.png", "a.gif")]) == [
         [],
         [VisualObject(crops / "a_0.png")],
         [],
     ]
-    found = build_annotated(str(tmp_path / "all.pth"), str(crops)).detect(
+    found = load_annotated(str(tmp_path / "all.pth"), str(crops)).detect(
         [query(Example("1", ("a",), image=tmp_path / name), split) for name in ("a.jpg", "a.png") for split in ("train", "test")]
     )
     assert found == [[VisualObject(crops / "a_0.png")]] * 4
     write_crop_list(tmp_path / "all.pth", {0: ["a_0.png"]})
     with raises(DataError, "crop-list-without-split", source=tmp_path / "all.pth"):
-        build_annotated(str(tmp_path / "all.pth"), str(crops))
+        load_annotated(str(tmp_path / "all.pth"), str(crops))
 
 
 def test_what_is_no_source_is_refused(tmp_path):
@@ -139,7 +139,7 @@ def test_what_is_no_source_is_refused(tmp_path):
         (None, tmp_path, "crops-without-source", {}),
     ):
         with raises(DataError, code, **fields):
-            build_annotated(source and str(source), crops and str(crops))
+            load_annotated(source and str(source), crops and str(crops))
 
 
 def test_lists_of_two_datasets_are_refused(tmp_path):
@@ -147,10 +147,10 @@ def test_lists_of_two_datasets_are_refused(tmp_path):
         write_crop_list(tmp_path / f"{name}_train_dict.pth", {"a.jpg": ["a.png"]})
     first, second = (tmp_path / f"{name}_train_dict.pth" for name in ("twitter2015", "twitter2017"))
     with raises(DataError, "crop-lists-of-one-split", first=first, second=second, split="train"):
-        build_annotated(str(tmp_path), str(tmp_path))
+        load_annotated(str(tmp_path), str(tmp_path))
 
 
 def test_a_list_that_would_run_code_is_refused(tmp_path):
     write(tmp_path / "train_dict.pth", b"cos\nsystem\n(S'touch /tmp/never'\ntR.")
     with raises(CropListError, "crop-list-unreadable", file=tmp_path / "train_dict.pth"):
-        build_annotated(str(tmp_path / "train_dict.pth"), str(tmp_path))
+        load_annotated(str(tmp_path / "train_dict.pth"), str(tmp_path))

@@ -190,7 +190,7 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     recipe, registry = bench.recipe(job), load_registry()
     words = [example for task in TASKS for example in open_prepared(bench.data(task)).examples("train")]
     data = open_prepared(bench.data(job.task))
-    training = TrainingSession(recipe, registry, data, TrainingCallbacks(epoch=_say_epoch))
+    training = TrainingSession(recipe, registry, data, TrainingCallbacks(on_epoch=_log_epoch))
     everything = training.examples["train"]
     training.examples["train"] = Random(job.seed).sample(everything, round(job.fraction * len(everything)))
     set_seed(job.seed)
@@ -206,7 +206,7 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _say_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochResult
+def _log_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochResult
     dev = "" if line.dev is None else f" dev F1 {100 * line.dev.overall.f1:.2f}"
     print(f"  epoch {line.epoch}/{line.epochs} loss {line.loss:.3f}{dev} {line.seconds:.0f} s", file=sys.stderr, flush=True)
 

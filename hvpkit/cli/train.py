@@ -39,9 +39,9 @@ def command(
 
     if not is_main_process():
         output.set_level(logging.ERROR)
-    report = TrainingCallbacks(_say_epoch) if is_main_process() else TrainingCallbacks()
+    target = folder or Path("runs") / Path(recipe).stem
     with output.interruptible(Message("train-stopped")):
-        finished = train(loaded, registry, folder or Path("runs") / Path(recipe).stem, resume=resume, report=report)
+        finished = train(loaded, registry, target, resume=resume, callbacks=TrainingCallbacks(_log_epoch))
     if finished is None:
         return
     if json:
@@ -50,7 +50,7 @@ def command(
         show(finished)
 
 
-def _say_epoch(line: EpochResult) -> None:
+def _log_epoch(line: EpochResult) -> None:
     indent = " " * (len(str(line.epochs)) - len(str(line.epoch)))
     if line.dev is None:
         return log.info(

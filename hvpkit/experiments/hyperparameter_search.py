@@ -90,7 +90,7 @@ class SearchStudies:
         """Do one trial from its beginning; models of trials are not kept."""
         epochs: dict[str, float] = {}
 
-        def watch(epoch: Epoch) -> bool:
+        def on_epoch(epoch: Epoch) -> bool:
             if epoch["dev"] is None:
                 return True
             epochs[str(epoch["epoch"])] = epoch["dev"]
@@ -99,7 +99,7 @@ class SearchStudies:
 
         self._clear(run)
         try:
-            result = self.processes.result(run, self.plan, watch)
+            result = self.processes.result(run, self.plan, on_epoch)
             return result.model_copy(update={"trial": Trial(number=number, settings=settings, epochs=epochs)})
         except RunInterrupted:
             stopped = Trial(number=number, settings=settings, epochs=epochs, pruned=True)

@@ -64,8 +64,8 @@ class Processes:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.kill()
 
-    def result(self, run: PlannedRun, plan: Plan, watch: Callable[[Epoch], bool] = lambda epoch: True) -> Result:
-        """Do a run to its end; `watch` is told each epoch and may stop it by giving False.
+    def result(self, run: PlannedRun, plan: Plan, on_epoch: Callable[[Epoch], bool] | None = None) -> Result:
+        """Do a run to its end; `on_epoch` is called with each epoch, and stops the run by returning False.
 
         Raises RunFailed with the reason, Stopped, and Ending.
         """
@@ -85,14 +85,14 @@ class Processes:
             plugins=tuple(map(str, self.setup.plugins)),
         )
         log = folder / LOGS / f"{run.name}.log"
-        fields = self._fields(job, log, watch)
+        fields = self._fields(job, log, on_epoch)
         return Result.model_validate({"run": run.model_dump(), **fields})
 
-    def _fields(self, job: Job, log: Path, watch: Callable[[Epoch], bool]) -> dict[str, Any]:
+    def _fields(self, job: Job, log: Path, on_epoch: Callable[[Epoch], bool] | None) -> dict[str, Any]:
         with log.open("w", encoding="utf-8") as messages:
             process = self._start(messages)
             try:
-                fields = _follow(process, job, watch)
+                fields = _follow(process, job, on_epoch)
             finally:
                 with self._guard:
                     self._alive.discard(process)
@@ -132,7 +132,7 @@ class Processes:
                 process.kill()
 
 
-def _follow(process: subprocess.Popen[str], job: Job, watch: Callable[[Epoch], bool]) -> dict[str, Any] | None:
+def _follow(process: subprocess.Popen[str], job: Job, on_epoch: Callable[[Epoch], bool] | None) -> dict[str, Any] | None:
     """Hand the job over and read what comes; gives the result's fields, None when there was none."""
     assert process.stdin is not None and process.stdout is not None  # noqa: S101 - pipes were asked for
     fields = None
@@ -143,7 +143,7 @@ def _follow(process: subprocess.Popen[str], job: Job, watch: Callable[[Epoch], b
             told = json.loads(line)
             if "result" in told:
                 fields = told["result"]
-            elif not watch(told):
+            elif on_epoch is not None and not on_epoch(told):
                 raise RunInterrupted
     except (BrokenPipeError, ValueError):  # it ended before it had heard, or said, all
         pass

@@ -75,7 +75,7 @@ def run_job(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     model, registry = Path(job.model), load_registry([Path(plugin) for plugin in job.plugins])
     recipe = load_recipe(job.recipe, [f"train.init_from={json.dumps(job.start)}"] if job.start else [])
 
-    def epoch(line: EpochResult) -> None:
+    def on_epoch(line: EpochResult) -> None:
         f1 = None if line.dev is None else line.dev.overall.f1
         say({"epoch": line.epoch, "epochs": line.epochs, "dev": f1, "seconds": line.seconds})
 
@@ -87,7 +87,7 @@ def run_job(job: Job, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
             if changed := open_model_folder(model, registry=registry).changed:
                 raise HvpkitError("run-plugins-changed", model=model, changes=changed)
         else:
-            train(recipe, registry, model, resume=True, test=job.test, report=TrainingCallbacks(epoch))
+            train(recipe, registry, model, resume=True, test=job.test, callbacks=TrainingCallbacks(on_epoch))
         return score_run(job)
 
 

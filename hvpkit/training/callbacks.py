@@ -22,6 +22,10 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class TrainingCallbacks:
-    """Where training's epochs are reported."""
+    """Callbacks through which training reports progress.
 
-    epoch: Callable[[EpochResult], None] = lambda line: None
+    Attributes:
+        on_epoch: Called after every epoch, in the main process.
+    """
+
+    on_epoch: Callable[[EpochResult], None] | None = None

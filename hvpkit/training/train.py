@@ -71,7 +71,7 @@ def train(
     *,
     resume: bool = False,
     test: bool = True,
-    report: TrainingCallbacks = TrainingCallbacks(),  # noqa: B008 - frozen
+    callbacks: TrainingCallbacks = TrainingCallbacks(),  # noqa: B008 - frozen
 ) -> TrainResult | None:
     """Train a recipe on its prepared data, keep the epoch that is best on dev, score test once, write the model folder `output`.
 
@@ -96,7 +96,7 @@ def train(
         checkpoint = found if resume else None
         if resume:
             log.info(Message("resumed", checkpoint=checkpoint.name) if checkpoint else Message("resumed-without-checkpoint"))
-        run = TrainingSession(recipe, registry, data, report, SPLITS if test else ("train", "dev"))
+        run = TrainingSession(recipe, registry, data, callbacks, SPLITS if test else ("train", "dev"))
         with workspace.disk_full_errors(), workspace.cleanup_on_failure() if is_main_process() else nullcontext():
             if is_main_process():
                 workspace.create(identity)
@@ -133,9 +133,9 @@ class TrainingSession:
     """The parts of a training run."""
 
     def __init__(
-        self, recipe: Recipe, registry: Registry, data: PreparedData, report: TrainingCallbacks, splits: Sequence[Split] = SPLITS
+        self, recipe: Recipe, registry: Registry, data: PreparedData, callbacks: TrainingCallbacks, splits: Sequence[Split] = SPLITS
     ) -> None:
-        self.recipe, self.registry, self.data, self.report = recipe, registry, data, report
+        self.recipe, self.registry, self.data, self.callbacks = recipe, registry, data, callbacks
         self.examples = {split: _imaged(data.examples(split), recipe) if split in splits else [] for split in SPLITS}
         if not self.examples["train"]:
             raise DataError("no-training-examples", data=data.folder)
@@ -297,7 +297,8 @@ class _EpochLines(TrainerCallback):
         is_best = state.best_global_step == state.global_step
         if state.is_world_process_zero:
             line = EpochResult(round(state.epoch), self.run.recipe.train.epochs, loss, self.dev, is_best, time.monotonic() - self.begun)
-            self.run.report.epoch(line)
+            if self.run.callbacks.on_epoch is not None:
+                self.run.callbacks.on_epoch(line)
 
 
 def with_detection_settings(data: PreparedData, recipe: Recipe) -> Recipe:

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from hvpkit.cli import output
-from hvpkit.cli.train import _say_epoch
+from hvpkit.cli.train import _log_epoch
 from hvpkit.messages import log_to
 from hvpkit.training.callbacks import EpochResult
 
@@ -183,7 +183,7 @@ def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
 def test_lines_of_epochs_are_aligned(capsys):
     with log_to(output.MessageHandler()):
         for epoch in (9, 10):
-            _say_epoch(EpochResult(epoch, 10, 0.5, None, 1.5, False))
+            _log_epoch(EpochResult(epoch, 10, 0.5, None, 1.5, False))
     first, second = capsys.readouterr().err.splitlines()
     assert len(first) == len(second)
     assert first.index("9/10") == second.index("0/10")

@@ -39,12 +39,12 @@ def tried(monkeypatch, mner_data):
     """Stand for the processes: dev F1 follows from the rate, and rises over three epochs."""
     names: list[str] = []
 
-    def result(self, run, plan, watch=lambda epoch: True):
+    def result(self, run, plan, on_epoch=None):
         names.append(run.name)
         rate = float(run.settings["train.lr"])
         for epoch in (1, 2, 3):
             f1 = rate * 50 * (1 + epoch / 10)
-            if not watch({"epoch": epoch, "epochs": 3, "dev": f1, "seconds": 1.0}):
+            if not on_epoch({"epoch": epoch, "epochs": 3, "dev": f1, "seconds": 1.0}):
                 from hvpkit.experiments.processes import RunInterrupted
 
                 raise RunInterrupted
@@ -87,10 +87,10 @@ def test_trials_that_are_not_done_because_all_ends_have_not_failed(plan, tmp_pat
     begun = []
     original = Processes.result
 
-    def result(self, run, plan, watch=lambda epoch: True):
+    def result(self, run, plan, on_epoch=None):
         begun.append(run.name)
         self.kill()  # as Ctrl-C does
-        return original(self, run, plan, watch)
+        return original(self, run, plan, on_epoch)
 
     monkeypatch.setattr(Processes, "result", result)
     with pytest.raises(Shutdown):

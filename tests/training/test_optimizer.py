@@ -86,7 +86,7 @@ def test_settings_without_effect_or_sense_are_refused(tmp_path, override, code, 
 def trained(tmp_path, mner_data, *overrides, name="run", **options):
     lines = []
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=("train.epochs=6", *overrides))
-    finished = train(recipe, load_registry(), tmp_path / name, report=TrainingCallbacks(epoch=lines.append), **options)
+    finished = train(recipe, load_registry(), tmp_path / name, callbacks=TrainingCallbacks(on_epoch=lines.append), **options)
     return finished, lines
 
 
@@ -119,9 +119,9 @@ def test_a_run_that_goes_on_has_not_forgotten_how_long_it_has_been_waiting(tmp_p
         tmp_path, mner_data.folder, "mner", images=False, overrides=("train.epochs=6", "train.lr=1e-9", "train.patience=2")
     )
     with pytest.raises(Stopped):
-        train(recipe, load_registry(), tmp_path / "run", report=TrainingCallbacks(epoch=stop))
+        train(recipe, load_registry(), tmp_path / "run", callbacks=TrainingCallbacks(on_epoch=stop))
     lines = []
-    train(recipe, load_registry(), tmp_path / "run", resume=True, report=TrainingCallbacks(epoch=lines.append))
+    train(recipe, load_registry(), tmp_path / "run", resume=True, callbacks=TrainingCallbacks(on_epoch=lines.append))
     assert [line.epoch for line in lines] == [3]
 
 

@@ -70,7 +70,7 @@ def _killed_in(monkeypatch, owner, method, recipe, output):
 
 def _resumed(recipe, output):
     epochs = []
-    finished = train(recipe, load_registry(), output, resume=True, report=TrainingCallbacks(epoch=epochs.append))
+    finished = train(recipe, load_registry(), output, resume=True, callbacks=TrainingCallbacks(on_epoch=epochs.append))
     return finished, [line.epoch for line in epochs]
 
 

@@ -62,7 +62,9 @@ def test_the_epoch_best_on_dev_is_kept_and_test_is_scored_once(tmp_path, mner_da
     monkeypatch.setattr(
         training_run.TrainingSession, "score", lambda self, split, *rest: scored.append(split) or original(self, split, *rest)
     )
-    finished = _train(tmp_path, mner_data.folder, "mner", "train.epochs=6", "train.lr=5e-3", report=TrainingCallbacks(epoch=lines.append))
+    finished = _train(
+        tmp_path, mner_data.folder, "mner", "train.epochs=6", "train.lr=5e-3", callbacks=TrainingCallbacks(on_epoch=lines.append)
+    )
     best = max(lines, key=lambda line: (line.dev.overall.f1, -line.epoch))
     assert (finished.best_epoch, finished.dev) == (best.epoch, best.dev)
     assert scored.count("test") == 1
@@ -71,7 +73,7 @@ def test_the_epoch_best_on_dev_is_kept_and_test_is_scored_once(tmp_path, mner_da
 def test_dev_is_not_scored_before_the_epoch_asked_for(tmp_path, mner_data):
     lines = []
     overrides = ("train.epochs=3", "train.first_eval_epoch=2")
-    _train(tmp_path, mner_data.folder, "mner", *overrides, report=TrainingCallbacks(epoch=lines.append))
+    _train(tmp_path, mner_data.folder, "mner", *overrides, callbacks=TrainingCallbacks(on_epoch=lines.append))
     assert [line.dev is not None for line in lines] == [False, True, True]
 
 
@@ -161,7 +163,7 @@ def test_each_epoch_has_its_own_batches_and_the_best_is_marked(tmp_path, mner_da
         return original(self, model, inputs, *others, **named)
 
     monkeypatch.setattr(MultimodalTrainer, "compute_loss", watched)
-    _train(tmp_path, mner_data.folder, "mner", "train.epochs=4", report=TrainingCallbacks(epoch=lines.append))
+    _train(tmp_path, mner_data.folder, "mner", "train.epochs=4", callbacks=TrainingCallbacks(on_epoch=lines.append))
     epochs = [seen[i : i + 3] for i in range(0, 12, 3)]
     assert all(one != other for one, other in zip(epochs, epochs[1:], strict=False))
     dev = [line.dev.overall.f1 for line in lines]

@@ -17,11 +17,13 @@ NonEmptyStr = Annotated[str, Field(min_length=1)]
 LearningRate = Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Spec(BaseModel):
+class StrictModel(BaseModel):
+    """Base of all parts of recipes and plans: immutable, no unknown keys, no type conversions, no NaN or infinity."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class _WithOptions(_Spec):
+class _WithOptions(StrictModel):
     """A spec whose further keys are the options of the component that it names."""
 
     options: dict[str, Any] = {}
@@ -48,7 +50,7 @@ class ComponentSpec(_WithOptions):
         return {"name": given} if isinstance(given, str) else given
 
 
-class ObjectsSpec(_Spec):
+class ObjectsSpec(StrictModel):
     """How objects are found in images: the detector (with its `version`), the phrases it looks for, and which boxes are kept.
 
     Boxes are kept from the score `threshold` on, without better ones that they `overlap` by more (IoU), with sides of `smallest` pixels at
@@ -81,7 +83,7 @@ def describe_objects(settings: ObjectsSpec | None) -> Message:
     return Message("objects-of-data") if settings is None else settings.describe()
 
 
-class DataSpec(_Spec):
+class DataSpec(StrictModel):
     """Which prepared data: its name, its folder (`data/<name>` unless given), text positions at most, whether to leave images out.
 
     `objects` says how its objects were found; training takes that from the data, and what the recipe says must agree with it.
@@ -142,7 +144,7 @@ class FusionSpec(ComponentSpec):
     gate: ComponentSpec | None = None
 
 
-class TrainSpec(_Spec):
+class TrainSpec(StrictModel):
     """How to train; the rates of head, fusion and vision are those of the text (`lr`) unless given, `max_grad_norm` 0 clips nothing.
 
     After the warm-up rates fall to 0 (`schedule: linear`), or are divided by 1 + `lr_decay` times the epochs that are done (`schedule:
@@ -212,7 +214,7 @@ class TrainSpec(_Spec):
         return self
 
 
-class Recipe(_Spec):
+class Recipe(StrictModel):
     """A whole experiment, checked but for its components (hvpkit/config/compatibility.py does those).
 
     `scoring: wordpieces` scores entities as the release does (hvpkit/evaluation/wordpiece.py).

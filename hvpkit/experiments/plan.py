@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from hvpkit.config.loading import shipped_files
 from hvpkit.config.option_types import PositiveInt
 from hvpkit.config.overrides import SourceLocations, format_validation_error, read_config
+from hvpkit.config.recipe import StrictModel
 from hvpkit.errors import PlanError, RecipeError, did_you_mean
 from hvpkit.messages import LocatedMessage, Message
 from hvpkit.types import Task
@@ -25,11 +26,7 @@ Overrides = Annotated[list[str], Field(alias="set")]
 Control = Literal["text-only", "shuffled-images"]
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class System(_Spec):
+class System(StrictModel):
     """What is compared: its recipes (at most one a task), changes to them, and the name it was published under (its own).
 
     The recipe of an `optional` system may be missing: then the system is left out, and said to be.
@@ -47,7 +44,7 @@ class System(_Spec):
         return {"recipes": given} if isinstance(given, list) else given
 
 
-class SyntheticSpec(_Spec):
+class SyntheticSpec(StrictModel):
     """How a demo dataset is drawn where it is not there yet (`hvp preprocess demo`)."""
 
     task: Task = "mner"
@@ -58,14 +55,14 @@ class SyntheticSpec(_Spec):
     test_uninformative: Annotated[float | None, Field(ge=0, le=1)] = None
 
 
-class DatasetSpec(_Spec):
+class DatasetSpec(StrictModel):
     """Prepared data: its folder (`data/<name>` unless given), and for a demo how it is drawn."""
 
     folder: Annotated[Path | None, Field(strict=False)] = None
     synthetic: SyntheticSpec | None = None
 
 
-class Transfer(_Spec):
+class Transfer(StrictModel):
     """Each system trained on one dataset goes on on another, all but its head (Chen et al. 2022, Table 3)."""
 
     source: Annotated[Name, Field(alias="from")]
@@ -73,7 +70,7 @@ class Transfer(_Spec):
     settings: Overrides = []
 
 
-class Axis(_Spec):
+class Axis(StrictModel):
     """One setting that a search may change: a list of values, or numbers between `low` and `high`."""
 
     values: Annotated[list[Any] | None, Field(min_length=1)] = None
@@ -95,7 +92,7 @@ class Axis(_Spec):
         return self
 
 
-class Search(_Spec):
+class Search(StrictModel):
     """A search for settings on dev F1; test is never looked at. `prune` stops a trial that is below the median of those before it."""
 
     space: Annotated[dict[str, Axis], Field(min_length=1)]
@@ -103,7 +100,7 @@ class Search(_Spec):
     prune: bool = True
 
 
-class Plan(_Spec):
+class Plan(StrictModel):
     """A whole plan: every system on every dataset of its tasks, with every seed, part of the training set and grid point."""
 
     title: Text

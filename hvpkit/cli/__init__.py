@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from hvpkit.cli import output
-from hvpkit.errors import TRACEBACK_HINT, HvpkitError, blame_frame
+from hvpkit.errors import TRACEBACK_HINT, HvpkitError, InputError, blame_frame
 from hvpkit.messages import Message, log_to, message_to_json
 
 log = logging.getLogger(__name__)
@@ -79,11 +79,19 @@ def _show_version(wanted: bool) -> None:
 
 
 _Version = Annotated[bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
+_Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print debug messages too.")]
 
 
 @app.callback()
-def _hvp(show_version: _Version = False) -> None:
+def _hvp(show_version: _Version = False, quiet: _Quiet = False, verbose: _Verbose = False) -> None:
     """Extract entities and relations from text with images."""
+    if quiet and verbose:
+        raise InputError("quiet-with-verbose")
+    if quiet:
+        output.set_level(logging.WARNING)
+    if verbose:
+        output.set_level(logging.DEBUG)
 
 
 def _listed(name: str) -> Callable[[], None]:

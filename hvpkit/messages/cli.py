@@ -7,6 +7,7 @@ from hvpkit.messages import Template
 TEMPLATES: dict[str, Template] = {
     # every command
     "stopped": Template("Stopped"),
+    "quiet-with-verbose": Template("--quiet and --verbose exclude each other."),
     "unknown-component-kind": Template("unknown kind of component {kind!r}{hint}", {"kind": "gat", "hint": "; did you mean gate?"}),
     "unknown-shipped-recipe": Template("unknown recipe {name!r}{hint}", {"name": "hvpnet_mnr", "hint": "; did you mean hvpnet_mner?"}),
     "newest-model": Template("Model: {model} (the newest under {runs}/)", {"model": "runs/first", "runs": "runs"}),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from unittest.mock import Mock
 import pytest
 
 from hvpkit import cli
-from hvpkit.cli import COMMANDS, app, load_command
+from hvpkit.cli import COMMANDS, app, load_command, output
 from hvpkit.errors import TRACEBACK_HINT, DataError, HvpkitError
 from hvpkit.messages import Message
+from hvpkit.utils import progress as progress_module
 
 HEAVY = ("torch", "torchvision", "transformers", "sklearn", "seqeval", "numpy", "accelerate", "tensorboard")
 CHEAP = (
@@ -68,10 +70,8 @@ def test_help_imports_no_command_and_nothing_that_commands_need():
     heavy = "('hvpkit', 'pydantic', 'yaml', 'PIL')"
     program = f"import sys; from hvpkit.cli import app; print(sorted(m for m in sys.modules if m.startswith({heavy})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert (
-        done.stdout.strip()
-        == "['hvpkit', 'hvpkit.cli', 'hvpkit.cli.output', 'hvpkit.errors', 'hvpkit.messages', 'hvpkit.utils', 'hvpkit.utils.progress']"
-    )
+    modules = ["hvpkit", "hvpkit.cli", "hvpkit.cli.output", "hvpkit.errors", "hvpkit.messages", "hvpkit.utils", "hvpkit.utils.progress"]
+    assert done.stdout.strip() == str(modules)
 
 
 @pytest.mark.parametrize("name", names())
@@ -83,6 +83,42 @@ def test_the_list_of_commands_says_what_each_says_of_itself(name):
 def test_python_m_hvpkit_is_hvp():
     done = subprocess.run([sys.executable, "-m", "hvpkit", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"hvp {version('hvpkit')}\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "levels"),
+    [
+        ((), ["INFO", "WARNING", "ERROR"]),
+        (("-q",), ["WARNING", "ERROR"]),
+        (("--quiet",), ["WARNING", "ERROR"]),
+        (("-v",), ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        (("--verbose",), ["DEBUG", "INFO", "WARNING", "ERROR"]),
+    ],
+)
+def test_quiet_and_verbose_choose_the_messages_and_results_are_always_printed(hvp, monkeypatch, flags, levels):
+    def list_recipes(files: object) -> list[object]:
+        for name in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            logging.getLogger("hvpkit.cli.recipes").log(getattr(logging, name), Message("custom", text=name))
+        output.print_message(Message("custom", text="result"))
+        return []
+
+    monkeypatch.setattr("hvpkit.cli.recipes.list_recipes", list_recipes)
+    typed = hvp(*flags, "recipes", "--json")
+    assert (typed.code, typed.out) == (0, "result\n[]\n")
+    assert [message.fields["text"] for message in typed.said] == levels
+
+
+@pytest.mark.parametrize(("flags", "silent"), [((), False), (("-q",), True), (("-v",), False)])
+def test_quiet_shows_no_progress_bars(hvp, monkeypatch, flags, silent):
+    backends = []
+    monkeypatch.setattr("hvpkit.cli.recipes.list_recipes", lambda files: backends.append(progress_module._backend) or [])
+    assert hvp(*flags, "recipes").code == 0
+    assert (backends == [progress_module.SILENT]) is silent
+
+
+def test_quiet_and_verbose_exclude_each_other(hvp):
+    typed = hvp("-q", "-v", "recipes")
+    assert (typed.code, typed.out, typed.errors) == (2, "", ["quiet-with-verbose"])
 
 
 @pytest.mark.parametrize("words", [["no-such-command"], ["components", "--no-such-option"], ["recipes", "a", "b"]])

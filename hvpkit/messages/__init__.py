@@ -1,9 +1,10 @@
-"""Every message that hvpkit gives to users: a template with named fields under a stable code.
+"""Message catalogue: templates with named fields under stable codes.
 
-Codes and fields are the interface: programs and tests read them. The wording may change at any time. The templates stand in the modules of
-this package, one for each part of hvpkit; a plugin adds its own with `add_templates`.
+Codes and fields are the interface that programs and tests read; the wording may change at any time. Each part of hvpkit
+has a module of templates in this package; plugins add their own with `add_templates`.
 
-Status lines and warnings are logged: `logging.getLogger(__name__).warning(Message("code", ...))`; the record's `msg` is the Message.
+Status lines and warnings are logged: `logging.getLogger(__name__).warning(Message("code", ...))`. The `msg` of the log
+record is the Message.
 """
 
 from __future__ import annotations
@@ -37,14 +38,19 @@ MODULES = (
     "testing",
     "cli",
 )
-LOGGERS = ("hvpkit", "hvpkit_plugins")  # all others are below these
+LOGGERS = ("hvpkit", "hvpkit_plugins")  # parents of all loggers of hvpkit and its plugins
 
 
 @dataclass(frozen=True)
 class Template:
-    """The text of a message, with a field in braces for each value, and example values to render it with.
+    """Text of a message with a field in braces for each value.
 
-    Fields are formatted as by `str.format`, such as `{value!r:.60}`. A list is joined with ", ", or with line breaks by `{items:lines}`.
+    Fields are formatted as by `str.format`, such as `{value!r:.60}`. A list is joined with ", ", or with line breaks by
+    `{items:lines}`.
+
+    Attributes:
+        text: Text with fields.
+        example: Example values of the fields, rendered by the tests.
     """
 
     text: str
@@ -79,7 +85,12 @@ def _build(code: str, fields: dict[str, Any]) -> Message:
 
 @dataclass(frozen=True)
 class LocatedMessage:
-    """One of several problems in a file: where it is (`file:line`, or the override that set the value) and the message."""
+    """One of several problems in a file.
+
+    Attributes:
+        location: `file:line`, or the override that set the value.
+        message: What is wrong.
+    """
 
     location: str
     message: Message
@@ -89,7 +100,11 @@ class LocatedMessage:
 
 
 def render(code: str, fields: Mapping[str, Any]) -> str:
-    """Fill the fields of a template; raises KeyError for an unknown code or a missing field."""
+    """Fill the fields of a template.
+
+    Raises:
+        KeyError: For an unknown code or a missing field.
+    """
     template = _built_in().get(code) or _ADDED[code]
     return _FORMATTER.vformat(template.text, (), fields)
 
@@ -117,23 +132,27 @@ def templates() -> dict[str, Template]:
 
 
 def add_templates(templates: Mapping[str, Template]) -> None:
-    """Add the templates of a plugin; raises ValueError for a code that has another text already."""
+    """Add the templates of a plugin.
+
+    Raises:
+        ValueError: If a code already has another text.
+    """
     for code, template in templates.items():
         known = (_built_in() | _ADDED).get(code)
         if known is not None and known.text != template.text:
-            raise ValueError(f"message code {code!r} is taken; begin the codes of a plugin with its name")
+            raise ValueError(f"Message code {code!r} is taken. Prefix the codes of a plugin with its name.")
         _ADDED[code] = template
 
 
 @contextmanager
 def log_to(handler: logging.Handler) -> Iterator[None]:
-    """Send what hvpkit and its plugins log, from INFO on, to a handler and to no other while the block runs."""
+    """Send log records of hvpkit and its plugins, from level INFO, to this handler only."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
-        logger.propagate = False  # a library that sets up the root logger would print each message once more
+        logger.propagate = False  # else a configured root logger prints each message again
     try:
         yield
     finally:
@@ -148,13 +167,13 @@ _ADDED: dict[str, Template] = {}
 
 @cache
 def _built_in() -> dict[str, Template]:
-    found: dict[str, Template] = {}
+    merged: dict[str, Template] = {}
     for name in MODULES:
         module = importlib.import_module(f"{__name__}.{name}")
-        if twice := set(module.TEMPLATES) & set(found):
-            raise ValueError(f"message codes with two templates: {sorted(twice)}")
-        found |= module.TEMPLATES
-    return found
+        if duplicates := set(module.TEMPLATES) & set(merged):
+            raise ValueError(f"Message codes with two templates: {sorted(duplicates)}.")
+        merged |= module.TEMPLATES
+    return merged
 
 
 class _Formatter(string.Formatter):

@@ -1,4 +1,4 @@
-"""Messages of no one part of hvpkit."""
+"""Messages that any part of hvpkit may use."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from hvpkit.messages import Template
 
 TEMPLATES: dict[str, Template] = {
     "os-error": Template("{reason}{file}", {"reason": "Permission denied", "file": ": runs/model"}),
-    "disk-full": Template("{reason}{file}; make room, or write elsewhere", {"reason": "No space left on device", "file": ": runs/model"}),
+    "disk-full": Template("{reason}{file}. Free disk space, or write to another location.", {"reason": "No space left on device", "file": ": runs/model"}),
     "unexpected-error": Template(
-        "{type}: {reason}\nThis was not expected (at {location}); {hint}.",
-        {"type": "KeyError", "reason": "'labels'", "location": "gate.py:3", "hint": "HVP_TRACEBACK=1 hvp ... shows how it came to it"},
+        "{type}: {reason}\nUnexpected error at {location}; {hint}.",
+        {"type": "KeyError", "reason": "'labels'", "location": "gate.py:3", "hint": "set HVP_TRACEBACK=1 for the full traceback"},
     ),
     "custom": Template("{text}", {"text": "The gate needs three levels."}),
 }

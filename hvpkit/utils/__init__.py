@@ -1,1 +1,1 @@
-"""Small pieces that every folder may use, one file for each."""
+"""Helpers that every package of hvpkit may use, one topic per module."""

@@ -1,4 +1,4 @@
-"""Who may read what is written: whoever the user's umask lets, though drafts are made for their owner alone (no torch)."""
+"""Apply the user's umask to files created with private permissions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-SPECIAL = 0o7000  # such as a folder's own group for all that is made in it
+SPECIAL = 0o7000  # set-user-id, set-group-id and sticky bits
 
 
 def apply_umask(paths: Iterable[Path]) -> None:
-    """Give files and folders the permissions that plainly made ones have."""
+    """Set the permissions that newly created files and folders have under the umask.
+
+    Temporary files and folders are created for their owner only; call this before they are moved into place.
+    """
     mask = os.umask(0)
     os.umask(mask)
     for path in paths:

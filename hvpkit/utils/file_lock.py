@@ -1,4 +1,4 @@
-"""One process at a time at what several may be told to write."""
+"""Exclusive file lock for outputs that several processes might write."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from hvpkit.errors import InputError
 
 @contextmanager
 def exclusive_lock(lock: Path, refusal: InputError) -> Iterator[None]:
-    """Hold a lock file, which goes away in the end, with folders that were made for it and stayed empty.
+    """Hold a lock file inside the block, then delete it with the empty folders that were created for it.
 
-    Raises `refusal` when another process holds it.
+    Args:
+        lock: Lock file; missing parent folders are created.
+        refusal: Error to raise if another process holds the lock.
+
+    Raises:
+        InputError: `refusal`.
     """
-    made = [parent for parent in lock.parents if not parent.exists()]
+    created = [parent for parent in lock.parents if not parent.exists()]
     lock.parent.mkdir(parents=True, exist_ok=True)
-    holding = FileLock(lock, timeout=0)
+    file_lock = FileLock(lock, timeout=0)
     try:
-        holding.acquire()
+        file_lock.acquire()
     except Timeout:
         raise refusal from None
     try:
         yield
     finally:
-        with suppress(PermissionError):  # Windows removes no file that is open
-            lock.unlink(missing_ok=True)  # while it is held: nobody waits for it
-        holding.release()
-        for parent in made:
-            with suppress(OSError):  # something is in it by now
+        with suppress(PermissionError):  # Windows cannot delete an open file
+            lock.unlink(missing_ok=True)  # before the release, so that no other process holds the deleted file
+        file_lock.release()
+        for parent in created:
+            with suppress(OSError):  # not empty
                 parent.rmdir()

@@ -1,4 +1,4 @@
-"""Hub ids and local folders: one way to open both, with errors that help where there is no network."""
+"""Load pretrained models and tokenizers from Hugging Face hub ids or local folders."""
 
 from __future__ import annotations
 
@@ -9,58 +9,73 @@ from typing import Any, TypeVar
 from hvpkit.errors import HvpkitError, ModelFolderError
 from hvpkit.messages import Message
 
-Opened = TypeVar("Opened")
+T = TypeVar("T")
 TIMEOUT_SECONDS = 5.0
 
 
 def looks_like_path(name: str) -> bool:
-    """Tell a path (`./x`, `/x`, `~/x`, `a/b/c`, an existing folder) from a hub id (`x` or `owner/x`)."""
+    """Check whether a name is a path (`./x`, `/x`, `~/x`, `a/b/c`, a folder) or a hub id (`x`, `owner/x`)."""
     return name.startswith((".", "/", "~")) or "\\" in name or name.count("/") > 1 or Path(name).is_dir()
 
 
-def load_pretrained(name: str, what: str, option: str, open_it: Callable[[str, bool], Opened]) -> Opened:
-    """Call `open_it(folder or id, local_files_only)`: a folder as it is, a hub id from the cache first, then from the hub.
+def load_pretrained(name: str, what: str, option: str, load: Callable[[str, bool], T]) -> T:
+    """Load a local folder, or a hub id from the cache and otherwise from the hub.
 
-    `what` names the thing in errors ("text encoder"), `option` the recipe key that takes a folder instead ("text.name"). Raises
-    ModelFolderError within seconds when the id is neither cached nor reachable.
+    Args:
+        name: Local folder or hub id.
+        what: Kind of object, for errors, such as "text encoder".
+        option: Recipe key that accepts a local folder instead, for errors, such as "text.name".
+        load: Called with the folder or id and `local_files_only`.
+
+    Returns:
+        The result of `load`.
+
+    Raises:
+        ModelFolderError: "pretrained-folder-missing", "pretrained-not-opened", or within seconds "hub-offline",
+            "hub-refused" or "hub-unreachable" if the id is neither cached nor reachable.
     """
     if looks_like_path(name):
         folder = Path(name).expanduser()
         if not folder.is_dir():
             raise ModelFolderError("pretrained-folder-missing", kind=what, folder=name, option=option)
-        return _open(str(folder), True, what, open_it)
+        return _open(str(folder), True, what, load)
     try:
-        return _open(name, True, what, open_it)
+        return _open(name, True, what, load)
     except ModelFolderError as error:
-        if not isinstance(error.__cause__, OSError):  # it is cached, but no good
+        if not isinstance(error.__cause__, OSError):  # cached, but broken
             raise
     _require_hub(name, what, option)
-    return _open(name, False, what, open_it)
+    return _open(name, False, what, load)
 
 
 def require_weights(report: Mapping[str, Any], optional: str) -> None:
-    """Refuse weights that lack tensors, or have them in another shape: the library would only warn and make them up.
+    """Check that all tensors were loaded; transformers only warns and initializes missing ones at random.
 
-    `report` is what it tells of its loading; names with `optional` in them may be missing. Raises ValueError.
+    Args:
+        report: Loading info of `from_pretrained`, with "missing_keys" and "mismatched_keys".
+        optional: Part of the names of tensors that may be missing.
+
+    Raises:
+        ValueError: "weights-incomplete" if tensors are missing or have another shape.
     """
-    lacking = sorted({*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])})
-    lacking = [name for name in lacking if optional not in name]
-    if lacking:
-        shown = lacking if len(lacking) <= 3 else [*lacking[:3], "..."]
-        raise ValueError(Message("weights-incomplete", count=len(lacking), names=shown))
+    missing = sorted({*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])})
+    missing = [name for name in missing if optional not in name]
+    if missing:
+        names = missing if len(missing) <= 3 else [*missing[:3], "..."]
+        raise ValueError(Message("weights-incomplete", count=len(missing), names=names))
 
 
-def _open(name: str, local: bool, what: str, open_it: Callable[[str, bool], Opened]) -> Opened:
+def _open(name: str, local: bool, what: str, load: Callable[[str, bool], T]) -> T:
     try:
-        return open_it(name, local)
+        return load(name, local)
     except HvpkitError:
         raise
-    except Exception as error:  # a stranger's files make the library raise anything at all
+    except Exception as error:  # invalid files can raise any exception in the library
         raise ModelFolderError("pretrained-not-opened", kind=what, name=name, reason=_first_line(error)) from error
 
 
 def _require_hub(name: str, what: str, option: str) -> None:
-    """Ask the hub once for the id: its client would retry for half a minute before it gave up."""
+    """Request the id from the hub once, since loading would retry for half a minute."""
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -70,12 +85,12 @@ def _require_hub(name: str, what: str, option: str) -> None:
         HfApi().model_info(name, timeout=TIMEOUT_SECONDS)
     except HfHubHTTPError as error:
         raise ModelFolderError("hub-refused", kind=what, name=name, option=option, reason=_first_line(error)) from error
-    except Exception as error:  # the HTTP client's own classes differ between releases of the hub library
+    except Exception as error:  # exception classes of the HTTP client differ between versions of huggingface_hub
         raise ModelFolderError("hub-unreachable", kind=what, name=name, option=option) from error
 
 
 def _first_line(error: Exception) -> str:
-    """Give the message that an error was raised with, or else the first line of its text."""
+    """Return the Message that an error was raised with, or else the first line of its text."""
     if error.args and isinstance(error.args[0], Message):
         return error.args[0]
     return (str(error).strip() or type(error).__name__).partition("\n")[0]

@@ -1,6 +1,6 @@
-"""A function over a stream, in order, in worker processes where there is enough to do (no torch).
+"""Apply a function to a stream in order, in worker processes if there are many items.
 
-At most `AHEAD` results a worker are waited for at a time, so that a stream of any length is read in bounded memory.
+At most `PREFETCH` chunks per worker are pending, so that a stream of any length needs bounded memory.
 """
 
 from __future__ import annotations
@@ -21,40 +21,53 @@ from typing import Any, Generic, TypeVar
 
 from hvpkit.errors import HvpkitError
 
-FEW = 64  # things that are done sooner than processes start
-CHUNK = 4
-AHEAD = 2
-MOST = 16
+MIN_ITEMS = 64  # so many items take no longer than starting processes
+CHUNK_SIZE = 4
+PREFETCH = 2
+MAX_WORKERS = 16
 
-Thing = TypeVar("Thing")
-Done = TypeVar("Done")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-class WorkerPool(Generic[Thing, Done]):
-    """Processes that start when `map` first meets more than `few` things, and stay until the block that they are opened in ends.
+class WorkerPool(Generic[Item, Result]):
+    """Worker processes that start at the first large call of `ordered_map` and stay until the `with` block ends.
 
-    `function` runs in one thread; in a daemonic process, which may have no children, it runs right there. With `fork` the processes are
-    copies of this one as it then is (on Linux; elsewhere they start afresh and `function` is sent to them): they begin at once, and share
-    its memory.
+    In a daemonic process, which cannot have children, the function runs in the process itself.
+
+    Args:
+        function: Function of one item; it runs in one thread.
+        few: Largest number of items that is processed without worker processes.
+        count: Number of processes; `worker_count()` by default.
+        fork: Whether to fork on Linux, which starts at once and shares memory; otherwise processes are spawned and
+            `function` is pickled.
     """
 
-    def __init__(self, function: Callable[[Thing], Done], *, few: int = FEW, count: int | None = None, fork: bool = False) -> None:
+    def __init__(
+        self, function: Callable[[Item], Result], *, few: int = MIN_ITEMS, count: int | None = None, fork: bool = False
+    ) -> None:
         self.function, self.few, self.count = function, few, count or worker_count()
         self._method = "fork" if fork and sys.platform == "linux" else "spawn"
         self._pool: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> WorkerPool[Thing, Done]:
+    def __enter__(self) -> WorkerPool[Item, Result]:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def ordered_map(self, things: Iterable[Thing]) -> Iterator[Done]:
-        """Apply the function to each; raises what it raises, and HvpkitError when a process dies."""
-        remaining = iter(things)
-        if current_process().daemon:  # it may have no children
+    def ordered_map(self, items: Iterable[Item]) -> Iterator[Result]:
+        """Apply the function to each item, in order.
+
+        Raises:
+            HvpkitError: "worker-died" if a process dies; exceptions of the function are re-raised.
+        """
+        remaining = iter(items)
+        if current_process().daemon:  # which cannot have children
             yield from map(self.function, remaining)
             return
         if self._pool is None:
@@ -64,63 +77,67 @@ class WorkerPool(Generic[Thing, Done]):
                 return
             remaining = chain(first, remaining)
         try:
-            yield from self._spread(remaining)
+            yield from self._map_in_workers(remaining)
         except BrokenProcessPool as error:
             raise HvpkitError("worker-died") from error
 
-    def _spread(self, things: Iterator[Thing]) -> Iterator[Done]:
-        waiting: deque[Future[list[Done]]] = deque()
+    def _map_in_workers(self, items: Iterator[Item]) -> Iterator[Result]:
+        pending: deque[Future[list[Result]]] = deque()
         try:
-            while chunk := list(islice(things, CHUNK)):
-                waiting.append(self._started().submit(_run, chunk))
-                if len(waiting) >= AHEAD * self.count:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
+            while chunk := list(islice(items, CHUNK_SIZE)):
+                pending.append(self._start_pool().submit(_run, chunk))
+                if len(pending) >= PREFETCH * self.count:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _start_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.count, get_context(self._method), _begin, (self.function,))
+            self._pool = ProcessPoolExecutor(
+                self.count, get_context(self._method), _initialize_worker, (self.function,)
+            )
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)  # `_begin` sees to that
+                warnings.filterwarnings(
+                    "ignore", ".*multi-threaded, use of fork", DeprecationWarning
+                )  # handled by `_initialize_worker`
                 self._pool.submit(_run, ())
         return self._pool
 
 
 def worker_count() -> int:
-    """Say how many processes are worth starting: the cores that are ours, shared between the processes of torchrun, at most `MOST`."""
-    return max(1, min(available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), MOST))
+    """Return the number of worker processes: the available cores per torchrun process, at most `MAX_WORKERS`."""
+    return max(1, min(available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), MAX_WORKERS))
 
 
 def available_cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-_function: Callable[[Any], Any] | None = None  # of this worker process
+_function: Callable[[Any], Any] | None = None  # set in worker processes
 
 
-def _begin(function: Callable[[Any], Any]) -> None:
+def _initialize_worker(function: Callable[[Any], Any]) -> None:
     global _function
     _function = function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are the parent's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles interrupts
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)  # a forked process must not wait for threads that only its parent has
+        sys.modules["torch"].set_num_threads(1)  # a forked process lacks its parent's threads
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Leave when the parent is killed: nobody else would end this process."""
+    """Exit when the parent process is killed, since no other process would stop this one."""
     parent = parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _run(things: Sequence[Any]) -> list[Any]:
+def _run(items: Sequence[Any]) -> list[Any]:
     if _function is None:
-        raise RuntimeError("this process is no worker")
-    return [_function(thing) for thing in things]
+        raise RuntimeError("This process is not a worker.")
+    return [_function(item) for item in items]

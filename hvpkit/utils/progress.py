@@ -1,4 +1,4 @@
-"""Progress of long loops, shown by the backend that is set; nothing is shown unless one is."""
+"""Progress bars of long loops, shown by a replaceable backend; silent by default."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ T = TypeVar("T")
 
 
 class ProgressBar(Protocol):
-    """The steps of one piece of work."""
+    """Progress of one loop."""
 
     def advance(self, steps: int = 1) -> None:
-        """Count steps that are done."""
+        """Count finished steps."""
 
 
 class ProgressBackend(Protocol):
-    """Shows bars on a terminal, or wherever an application wants them."""
+    """Shows progress bars, on a terminal or in an application."""
 
     def start(self, description: str, total: int | None) -> AbstractContextManager[ProgressBar]:
-        """Open a bar of `total` steps (None: unknown); bars may be opened while others are."""
+        """Open a bar of `total` steps (None: unknown); several bars may be open."""
 
 
 class _Silent:
@@ -36,19 +36,25 @@ _backend = SILENT
 
 
 def set_backend(backend: ProgressBackend) -> ProgressBackend:
-    """Show the progress of this process through a backend (`SILENT`: not at all); returns the one before."""
+    """Set the backend of this process (`SILENT`: no bars) and return the previous one."""
     global _backend
-    before, _backend = _backend, backend
-    return before
+    previous, _backend = _backend, backend
+    return previous
 
 
 def progress(description: str, total: int | None = None) -> AbstractContextManager[ProgressBar]:
-    """Open a bar for a loop that counts its steps itself."""
+    """Open a bar for a loop that advances it explicitly."""
     return _backend.start(description, total)
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Iterate over `items` with a bar; `total` is their number, where they have no length of their own."""
+    """Iterate over items with a progress bar.
+
+    Args:
+        items: Items to iterate over.
+        description: Text next to the bar.
+        total: Number of items; by default their length, if they have one.
+    """
     if total is None and isinstance(items, Sized):
         total = len(items)
     with progress(description, total) as bar:

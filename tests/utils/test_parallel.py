@@ -14,7 +14,7 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import HvpkitError
-from hvpkit.utils.parallel import AHEAD, CHUNK, WorkerPool
+from hvpkit.utils.parallel import CHUNK_SIZE, PREFETCH, WorkerPool
 
 
 def where(thing: int) -> tuple[int, int]:
@@ -65,7 +65,7 @@ def test_an_endless_stream_is_read_a_bounded_number_of_things_ahead():
     with WorkerPool(where, few=3, count=2, fork=True) as workers:
         found = workers.ordered_map(stream)
         assert [thing for thing, _ in islice(found, 10)] == list(range(10))
-        assert len(taken) <= 10 + (AHEAD * 2 + 1) * CHUNK
+        assert len(taken) <= 10 + (PREFETCH * 2 + 1) * CHUNK_SIZE
         found.close()
 
 

@@ -1,1 +1,1 @@
-"""Recipes: how they are read and checked."""
+"""Recipes: loading and validation."""

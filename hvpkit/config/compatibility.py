@@ -1,4 +1,4 @@
-"""Do a recipe's components exist, take the options it gives, and fit together? Told from the registry alone (no torch here)."""
+"""Check that a recipe's components exist, accept their options and fit together, from the registry only."""
 
 from __future__ import annotations
 
@@ -13,27 +13,40 @@ from hvpkit.errors import ComponentError, did_you_mean
 from hvpkit.messages import LocatedMessage, Message
 from hvpkit.registry import Component, Registry
 
-CompatibilityProblem = tuple[tuple[str, ...], Message]  # the key that it is about, and what is wrong
+CompatibilityProblem = tuple[tuple[str, ...], Message]  # recipe key, description
 
 
 @dataclass(frozen=True)
 class _Use:
-    """One component that a recipe names: in `section`, under the key `called`; `component` is None when there is none of that name."""
+    """One component that a recipe names.
+
+    Attributes:
+        kind: Kind of component.
+        name: Name of the component.
+        section: Recipe section that names it.
+        key_name: Key of the section under which it is named.
+        options: Its options in the recipe.
+        component: The registered component; None if there is none of this name.
+    """
 
     kind: str
     name: str
     section: tuple[str, ...]
-    called: str
+    key_name: str
     options: Mapping[str, Any]
     component: Component | None
 
     @property
     def key(self) -> tuple[str, ...]:
-        return (*self.section, self.called)
+        return (*self.section, self.key_name)
 
 
 def check_compatibility(recipe: Recipe, registry: Registry) -> None:
-    """Refuse what cannot compose; raises ComponentError with every problem, and where it was written."""
+    """Check that the components of a recipe exist and fit together.
+
+    Raises:
+        ComponentError: "components-do-not-fit" with every problem and its location.
+    """
     problems = compatibility_problems(recipe, registry)
     if problems:
         located = [LocatedMessage(recipe.source_locations.location(*key), message) for key, message in problems]
@@ -41,74 +54,91 @@ def check_compatibility(recipe: Recipe, registry: Registry) -> None:
 
 
 def compatibility_problems(recipe: Recipe, registry: Registry) -> list[CompatibilityProblem]:
-    """List what is wrong with a recipe's components: each as the key that it is about, and a message that says what would fit."""
+    """List problems of a recipe's components, each as the recipe key and a message that names what would fit."""
     uses = {use.kind: use for use in _uses(recipe, registry)}
-    alone = [problem for use in uses.values() for problem in _part_problems(use, recipe, registry)]
-    return [*alone, *_flow_problems(uses, recipe, registry), *_reader_problems(recipe, registry)]
+    problems = [problem for use in uses.values() for problem in _component_problems(use, recipe, registry)]
+    return [*problems, *_flow_problems(uses, recipe, registry), *_reader_problems(recipe, registry)]
 
 
 def named_components(recipe: Recipe) -> list[tuple[str, str]]:
-    """List the components that a recipe names, each as (kind, name)."""
+    """List the components that a recipe names as (kind, name)."""
     vision, fusion = recipe.vision, recipe.fusion
-    found = [("text encoder", recipe.text.encoder), ("fusion", fusion.name), ("head", recipe.head.name)]
-    found += [("visual backbone", vision.backbone)] if vision else []
-    found += [("detector", recipe.data.objects.detector.name)] if recipe.data.objects else []
-    return found + [(kind, part.name) for kind, part in (("projector", fusion.projector), ("gate", fusion.gate)) if part]
+    components = [("text encoder", recipe.text.encoder), ("fusion", fusion.name), ("head", recipe.head.name)]
+    components += [("visual backbone", vision.backbone)] if vision else []
+    components += [("detector", recipe.data.objects.detector.name)] if recipe.data.objects else []
+    optional = (("projector", fusion.projector), ("gate", fusion.gate))
+    return components + [(kind, spec.name) for kind, spec in optional if spec]
 
 
 def component_sources(recipe: Recipe, registry: Registry) -> dict[str, str]:
-    """Tell where each component of a recipe, `kind name`, comes from; raises ComponentError when one is not installed."""
+    """Map each component of a recipe, as `kind name`, to its source.
+
+    Raises:
+        ComponentError: If a component is not installed.
+    """
     return {f"{kind} {name}": registry.get(kind, name).source for kind, name in named_components(recipe)}
 
 
 def component_plugins(recipe: Recipe, registry: Registry) -> dict[str, str]:
-    """Tell where the components that are not hvpkit's own come from; raises ComponentError when one is not installed."""
-    return {component: source for component, source in component_sources(recipe, registry).items() if not source.startswith("hvpkit ")}
+    """Map each component of a recipe that belongs to a plugin, as `kind name`, to its source.
+
+    Raises:
+        ComponentError: If a component is not installed.
+    """
+    sources = component_sources(recipe, registry)
+    return {component: source for component, source in sources.items() if not source.startswith("hvpkit ")}
 
 
 def _uses(recipe: Recipe, registry: Registry) -> Iterator[_Use]:
-    def use(kind: str, name: str, section: tuple[str, ...], called: str, options: Mapping[str, Any]) -> _Use:
-        return _Use(kind, name, section, called, options, registry.get(kind, name) if name in registry.names(kind) else None)
+    def use(kind: str, name: str, section: tuple[str, ...], key_name: str, options: Mapping[str, Any]) -> _Use:
+        component = registry.get(kind, name) if name in registry.names(kind) else None
+        return _Use(kind, name, section, key_name, options, component)
 
     text, vision, fusion = recipe.text, recipe.vision, recipe.fusion
-    parts = {kind: part for kind, part in (("projector", fusion.projector), ("gate", fusion.gate)) if part}
-    yield use("text encoder", text.encoder, ("text",), "encoder", ({"name": text.name} if text.name else {}) | text.options)
+    specs = {kind: spec for kind, spec in (("projector", fusion.projector), ("gate", fusion.gate)) if spec}
+    text_options = ({"name": text.name} if text.name else {}) | text.options
+    yield use("text encoder", text.encoder, ("text",), "encoder", text_options)
     if vision:
-        yield use("visual backbone", vision.backbone, ("vision",), "backbone", {"weights": vision.weights} | vision.options)
-    yield use("fusion", fusion.name, ("fusion",), "name", parts | fusion.options)
-    for kind, part in parts.items():
-        yield use(kind, part.name, ("fusion", kind), "name", part.options)
+        yield use(
+            "visual backbone", vision.backbone, ("vision",), "backbone", {"weights": vision.weights} | vision.options
+        )
+    yield use("fusion", fusion.name, ("fusion",), "name", specs | fusion.options)
+    for kind, spec in specs.items():
+        yield use(kind, spec.name, ("fusion", kind), "name", spec.options)
     yield use("head", recipe.head.name, ("head",), "name", recipe.head.options)
     if recipe.data.objects:
         detector = recipe.data.objects.detector
         yield use("detector", detector.name, ("data", "objects", "detector"), "name", detector.options)
 
 
-def _part_problems(use: _Use, recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
-    """Find what is wrong with one component by itself: its name, its task, its options."""
+def _component_problems(use: _Use, recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
+    """Check one component: its name, its tasks, its options."""
     if use.component is None:
-        yield use.key, Message("unknown-component", kind=use.kind, name=use.name, hint=did_you_mean(use.name, registry.names(use.kind)))
+        hint = did_you_mean(use.name, registry.names(use.kind))
+        yield use.key, Message("unknown-component", kind=use.kind, name=use.name, hint=hint)
         return
     if recipe.task not in use.component.tasks:
         fits = [c.name for c in _all(registry, use.kind) if recipe.task in c.tasks]
         yield use.key, _wrong_task(use.kind, use.component, recipe, _fitting(use.kind, fits))
-    known = use.component.options
+    known_options = use.component.options
     for option, value in use.options.items():
-        if option not in known:
-            yield (*use.section, option), _no_option(use, option, registry)
-        elif wrong := validate_option(use.component, known[option], value):
-            yield (*use.section, option), wrong
-    for option, parameter in known.items():
+        if option not in known_options:
+            yield (*use.section, option), _unknown_option(use, option, registry)
+        elif problem := validate_option(use.component, known_options[option], value):
+            yield (*use.section, option), problem
+    for option, parameter in known_options.items():
         if parameter.default is Parameter.empty and option not in use.options:
-            names = _fitting(option, registry.names(option)) if option in ("projector", "gate") else ""
-            yield use.key, Message("missing-option", kind=use.kind, name=use.name, option=option, hint=names)
+            hint = _fitting(option, registry.names(option)) if option in ("projector", "gate") else ""
+            yield use.key, Message("missing-option", kind=use.kind, name=use.name, option=option, hint=hint)
 
 
 def _wrong_task(kind: str, component: Component, recipe: Recipe, hint: Message) -> Message:
-    return Message("wrong-task", kind=kind, name=component.name, tasks=list(component.tasks), task=recipe.task, hint=hint)
+    return Message(
+        "wrong-task", kind=kind, name=component.name, tasks=list(component.tasks), task=recipe.task, hint=hint
+    )
 
 
-def _no_option(use: _Use, option: str, registry: Registry) -> Message:
+def _unknown_option(use: _Use, option: str, registry: Registry) -> Message:
     known = use.component.options if use.component else {}
     if use.kind == "fusion" and option in ("projector", "gate"):
         fits = [c.name for c in _all(registry, "fusion") if option in c.options]
@@ -120,7 +150,7 @@ def _no_option(use: _Use, option: str, registry: Registry) -> Message:
 
 
 def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
-    """Find neighbours that do not fit: follow what is given from the images and the text encoder to the head."""
+    """Check needs against what other components provide, from images and text encoder to the head."""
     text, fusion, head = (uses[kind].component for kind in ("text encoder", "fusion", "head"))
     if fusion:
         yield from _image_problems(fusion, recipe, registry)
@@ -140,22 +170,23 @@ def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) ->
 def _head_problems(
     text: Component, fusion: Component, head: Component, recipe: Recipe, registry: Registry
 ) -> Iterator[CompatibilityProblem]:
-    giver = fusion if fusion.provides else text
-    heads = [c.name for c in _all(registry, "head") if c.needs <= giver.provides and recipe.task in c.tasks]
+    provider = fusion if fusion.provides else text
+    heads = [c.name for c in _all(registry, "head") if c.needs <= provider.provides and recipe.task in c.tasks]
     fusions = [c.name for c in _all(registry, "fusion") if head.needs <= (c.provides or text.provides)]
-    for need in sorted(head.needs - giver.provides):
-        has = sorted(giver.provides - {"prefix"}) or ["nothing"]
+    for need in sorted(head.needs - provider.provides):
+        provided = sorted(provider.provides - {"prefix"}) or ["nothing"]
         hint = _fitting("head", heads) if heads or not fusions else _fitting("fusion", fusions)
-        yield ("head",), Message("head-needs", head=head.name, need=need, kind=giver.kind, name=giver.name, found=has, hint=hint)
+        names = {"head": head.name, "kind": provider.kind, "name": provider.name}
+        yield ("head",), Message("head-needs", **names, need=need, found=provided, hint=hint)
 
 
 def _image_problems(fusion: Component, recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
-    with_images = [c.name for c in _all(registry, "fusion") if "images" in c.needs]
-    without = [c.name for c in _all(registry, "fusion") if "images" not in c.needs]
-    if fusion.name in with_images and recipe.vision is None:
-        yield ("fusion",), Message("fusion-needs-vision", fusion=fusion.name, names=without)
-    if fusion.name in without and recipe.vision is not None:
-        yield ("vision",), Message("vision-unused", fusion=fusion.name, names=with_images)
+    using_images = [c.name for c in _all(registry, "fusion") if "images" in c.needs]
+    text_only = [c.name for c in _all(registry, "fusion") if "images" not in c.needs]
+    if fusion.name in using_images and recipe.vision is None:
+        yield ("fusion",), Message("fusion-needs-vision", fusion=fusion.name, names=text_only)
+    if fusion.name in text_only and recipe.vision is not None:
+        yield ("vision",), Message("vision-unused", fusion=fusion.name, names=using_images)
 
 
 def _reader_problems(recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:

@@ -1,4 +1,4 @@
-"""Load recipes from files, shipped recipes and YAML text, and check their components (no torch)."""
+"""Load recipes from files, YAML text or the recipes that come with hvpkit, and validate them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,21 @@ from hvpkit.registry import Registry
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Recipe:
-    """Read a recipe file, or a shipped recipe by its bare name, and apply overrides such as `train.lr=2e-5`.
+    """Load a recipe file or a shipped recipe, apply overrides and validate the result.
 
-    With a registry its components are checked too. Raises RecipeError, which lists every problem as `file:line: message`.
+    Args:
+        path: File, or the name of a shipped recipe.
+        overrides: Settings such as `train.lr=2e-5`.
+        registry: Registry to check the components against; without one they are not checked.
+
+    Raises:
+        RecipeError: "recipe-missing", "recipe-is-folder", or "recipe-invalid" with every problem and its location.
     """
     return _load(read_config(_find(path)), overrides, registry)
 
 
 def recipe_from_text(text: str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Recipe:
-    """Read a recipe from its YAML text, as `load_recipe` does from a file."""
+    """Parse and validate a recipe from YAML text; arguments and errors as for `load_recipe`."""
     return _load(parse_config(text, "recipe"), overrides, registry)
 
 
@@ -44,12 +50,16 @@ def _load(source: ParsedConfig, overrides: Sequence[str], registry: Registry | N
 
 
 def shipped_recipes() -> dict[str, Path]:
-    """List the recipes that come with hvpkit, by name."""
+    """Map the names of the recipes that come with hvpkit to their files."""
     return shipped_files()
 
 
 def shipped_files(kind: str = ".") -> dict[str, Path]:
-    """List the YAML files that come with hvpkit, by name: recipes, or what lies in the folder `kind` beside them."""
+    """Map the names of the YAML files that come with hvpkit to their paths.
+
+    Args:
+        kind: Folder relative to the recipes, such as "experiments"; by default the recipes themselves.
+    """
     package = Path(__file__).parents[1]
     folder = package / "recipes" if (package / "recipes").is_dir() else package.parent / "recipes"
     return {file.stem: file for file in sorted((folder / kind).glob("*.yaml"))}
@@ -67,27 +77,33 @@ def _find(path: Path | str) -> Path:
     return Path(path)
 
 
-def _validate(values: dict[str, Any], origin: SourceLocations) -> tuple[Recipe | None, list[ErrorDetails]]:
+def _validate(values: dict[str, Any], locations: SourceLocations) -> tuple[Recipe | None, list[ErrorDetails]]:
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
         return None, error.errors()
-    recipe._origin = origin
+    recipe._source_locations = locations
     return recipe, []
 
 
-def _component_problems(recipe: Recipe | None, source: ParsedConfig, faults: Sequence[KeyPath], registry: Registry) -> list[LocatedMessage]:
-    """Check the components; of a recipe with faults, those in sections without any, if what is left still makes a recipe."""
-    if ("vision",) in faults or ("fusion",) in faults:
+def _component_problems(
+    recipe: Recipe | None, source: ParsedConfig, invalid_keys: Sequence[KeyPath], registry: Registry
+) -> list[LocatedMessage]:
+    """Check the components in sections without invalid keys, if the rest is still a valid recipe."""
+    if ("vision",) in invalid_keys or ("fusion",) in invalid_keys:
         return []
-    sound = recipe or _validate(_without(source.values, faults), source.locations)[0]
-    found = compatibility_problems(sound, registry) if sound else []
+    valid_recipe = recipe or _validate(_without(source.values, invalid_keys), source.locations)[0]
+    problems = compatibility_problems(valid_recipe, registry) if valid_recipe else []
+    invalid_sections = {keys[0] for keys in invalid_keys}
     return [
-        LocatedMessage(source.locations.location(*key), message) for key, message in found if key[0] not in {keys[0] for keys in faults}
+        LocatedMessage(source.locations.location(*key), message)
+        for key, message in problems
+        if key[0] not in invalid_sections
     ]
 
 
-def _without(values: dict[str, Any], faults: Sequence[KeyPath]) -> dict[str, Any]:
-    kept = {key: value for key, value in values.items() if (key,) not in faults}
-    inner = {key: [keys[1:] for keys in faults if keys[0] == key] for key in kept}
+def _without(values: dict[str, Any], invalid_keys: Sequence[KeyPath]) -> dict[str, Any]:
+    """Copy nested values without some keys."""
+    kept = {key: value for key, value in values.items() if (key,) not in invalid_keys}
+    inner = {key: [keys[1:] for keys in invalid_keys if keys[0] == key] for key in kept}
     return {key: _without(value, inner[key]) if isinstance(value, dict) else value for key, value in kept.items()}

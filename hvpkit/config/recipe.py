@@ -1,4 +1,4 @@
-"""Recipes: one YAML file says a whole experiment; a recipe is data, it names components and runs no code (no torch here)."""
+"""Schema of recipes: one YAML file that describes a whole experiment and names its components."""
 
 from __future__ import annotations
 
@@ -24,37 +24,48 @@ class StrictModel(BaseModel):
 
 
 class _WithOptions(StrictModel):
-    """A spec whose further keys are the options of the component that it names."""
+    """A spec whose other keys are the options of the component that it names."""
 
     options: dict[str, Any] = {}
 
     @model_validator(mode="before")
     @classmethod
-    def _collect_options(cls, given: object) -> object:
-        if not isinstance(given, dict):
-            return given
-        fields = {key: value for key, value in given.items() if key in cls.model_fields}
-        options = given.get("options", {})
-        further = {key: value for key, value in given.items() if key not in cls.model_fields}
-        return fields | {"options": options | further if isinstance(options, dict) else options}
+    def _collect_options(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        fields = {key: value for key, value in values.items() if key in cls.model_fields}
+        options = values.get("options", {})
+        other_keys = {key: value for key, value in values.items() if key not in cls.model_fields}
+        return fields | {"options": options | other_keys if isinstance(options, dict) else options}
 
 
 class ComponentSpec(_WithOptions):
-    """A component and its options; in YAML a bare name, or `{name: x, option: value}`."""
+    """A component and its options; in YAML a bare name or `{name: x, option: value}`.
+
+    Attributes:
+        name: Name of the component.
+        options: Options for its factory.
+    """
 
     name: NonEmptyStr
 
     @model_validator(mode="before")
     @classmethod
-    def _bare_name(cls, given: object) -> object:
-        return {"name": given} if isinstance(given, str) else given
+    def _expand_bare_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
 
 
 class ObjectsSpec(StrictModel):
-    """How objects are found in images: the detector (with its `version`), the phrases it looks for, and which boxes are kept.
+    """Object detection: the detector, its phrases, and which boxes are kept.
 
-    Boxes are kept from the score `threshold` on, without better ones that they `overlap` by more (IoU), with sides of `smallest` pixels at
-    least, the best `most` of them.
+    Attributes:
+        detector: The detector and its options.
+        version: Version of the detector's weights or data; None if unknown.
+        phrases: Phrase extractors, such as "rules".
+        threshold: Minimum score 0..1 of a box.
+        nms_iou: IoU threshold 0..1 of non-maximum suppression.
+        min_size: Minimum side of a box in pixels.
+        max_objects: Maximum number of objects per example, best first.
     """
 
     detector: ComponentSpec
@@ -67,26 +78,37 @@ class ObjectsSpec(StrictModel):
 
     def describe(self) -> Message:
         """Summarize in one line how objects are detected."""
-        fields = {"detector": self.detector.name, "version": self.version, "max_objects": self.max_objects, "threshold": self.threshold}
-        fields |= {"min_size": self.min_size, "nms_iou": self.nms_iou}
+        fields = {
+            "detector": self.detector.name,
+            "version": self.version,
+            "max_objects": self.max_objects,
+            "threshold": self.threshold,
+            "min_size": self.min_size,
+            "nms_iou": self.nms_iou,
+        }
         if self.phrases:
             return Message("objects-detected-by-phrases", phrases=self.phrases, **fields)
         return Message("objects-detected", **fields)
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert to JSON values, as a recipe would write them."""
+        """Convert to JSON values, as in a recipe."""
         return {key: to_plain(getattr(self, key)) for key in type(self).model_fields}
 
 
 def describe_objects(settings: ObjectsSpec | None) -> Message:
-    """Summarize in one line how the objects of a dataset were found."""
+    """Summarize in one line how the objects of a dataset were detected."""
     return Message("objects-of-data") if settings is None else settings.describe()
 
 
 class DataSpec(StrictModel):
-    """Which prepared data: its name, its folder (`data/<name>` unless given), text positions at most, whether to leave images out.
+    """Prepared data.
 
-    `objects` says how its objects were found; training takes that from the data, and what the recipe says must agree with it.
+    Attributes:
+        name: Name of the dataset.
+        folder: Folder of the prepared data; `data/<name>` by default.
+        max_length: Maximum number of positions of an encoded text.
+        text_only: Whether to ignore images.
+        objects: How objects were detected. Training reads this from the data, which the recipe must not contradict.
     """
 
     name: NonEmptyStr
@@ -97,22 +119,37 @@ class DataSpec(StrictModel):
 
     @property
     def path(self) -> Path:
-        """Give the folder of the prepared data."""
+        """Return the folder of the prepared data."""
         return self.folder or Path("data") / self.name
 
 
 class TextSpec(_WithOptions):
-    """The text encoder; `name` is a hub id or a local folder for encoders that are pretrained."""
+    """Text encoder.
+
+    Attributes:
+        encoder: Name of the component.
+        name: Hub id or local folder of a pretrained encoder.
+        options: Other options of the encoder.
+    """
 
     encoder: NonEmptyStr = "hugging-face"
     name: NonEmptyStr | None = None
 
 
 class VisionSpec(_WithOptions):
-    """The visual tower: backbone and weights (`imagenet`, `random`, a file or folder), the images an example (the whole, objects).
+    """Visual tower: backbone, weights, and the image regions of an example.
 
-    `grid` is the cells a side of the pooled maps, `size` the side of the crops in pixels (None: the backbone's own); `pooling: floor` and
-    `missing: zeros` are the release's (hvpkit/model/vision/tower.py).
+    Attributes:
+        backbone: Name of the component.
+        weights: "imagenet", "random", a file or a folder.
+        full_image: Whether the full image is one of the regions.
+        max_objects: Maximum number of objects per example.
+        grid: Cells per side of the pooled feature maps; P = grid².
+        frozen: Whether the backbone is not trained.
+        image_size: Side of the regions in pixels; None: the size of the backbone.
+        pooling: "adaptive", or "floor" as in the released code (hvpkit/model/vision/tower.py).
+        missing: "mask" masks missing images; "zeros" uses zero features as in the released code.
+        options: Other options of the backbone.
     """
 
     backbone: NonEmptyStr
@@ -126,34 +163,64 @@ class VisionSpec(_WithOptions):
     missing: Literal["mask", "zeros"] = "mask"
 
     @model_validator(mode="after")
-    def _sees_something(self) -> VisionSpec:
+    def _require_images(self) -> VisionSpec:
         if not self.full_image and self.max_objects == 0:
             raise ValueError(Message("vision-without-images"))
         return self
 
     @property
     def num_images(self) -> int:
-        """Give V, the images an example: the whole image and its objects."""
+        """Return V, the number of image regions per example: the full image and its objects."""
         return int(self.full_image) + self.max_objects
 
 
 class FusionSpec(ComponentSpec):
-    """How text and images meet; `projector` and `gate` are for fusions that have them."""
+    """Fusion of text and images.
+
+    Attributes:
+        projector: Projector, for fusions that use one.
+        gate: Gate, for fusions that use one.
+    """
 
     projector: ComponentSpec | None = None
     gate: ComponentSpec | None = None
 
 
 class TrainSpec(StrictModel):
-    """How to train; the rates of head, fusion and vision are those of the text (`lr`) unless given, `max_grad_norm` 0 clips nothing.
+    """Training: optimizer, schedule, precision, and the part of the training set that is used.
 
-    After the warm-up rates fall to 0 (`schedule: linear`), or are divided by 1 + `lr_decay` times the epochs that are done (`schedule:
-    epochs`; an `lr_decay` of 0 keeps them). `momentum` is SGD's. `patience` stops after so many epochs without a better dev score. A
-    `share` of the training set, or `shots` examples of each class, is drawn by the seed (hvpkit/training/subsample.py); `from` is a model
-    folder whose weights, all but the head's, are taken over. With `graphs` steps on a GPU are recorded
-    (hvpkit/training/acceleration/cuda_graphs.py), sooner and, but for rounding, to the same end. Oddities of the release (docs/release.md),
-    for those who reproduce its numbers: `freeze_head: true` leaves the head at its random start, `backbone_mode: train` lets a frozen backbone's
-    running statistics drift, `decay_biases: true` decays biases and norms too, `sampling: with-replacement` may draw an example twice.
+    The last four options below reproduce oddities of the released code (docs/release.md).
+
+    Attributes:
+        epochs: Maximum number of epochs.
+        batch_size: Examples per step and process.
+        optimizer: "adamw" or "sgd".
+        momentum: Momentum of SGD.
+        lr: Learning rate of the text encoder, and of all other parameters without a rate of their own.
+        head_lr: Learning rate of the head; None: `lr`.
+        fusion_lr: Learning rate of the fusion; None: `lr`.
+        vision_lr: Learning rate of the backbone; None: `lr`.
+        weight_decay: Weight decay.
+        warmup: Fraction 0..1 of all steps in which the learning rates rise linearly from 0.
+        schedule: After the warm-up, "linear" lowers the rates to 0; "inverse-time" divides them by
+            1 + `lr_decay` * finished epochs.
+        lr_decay: Decay per epoch of the inverse-time schedule; 0 keeps the rates constant.
+        max_grad_norm: Maximum norm of the gradients; 0 disables clipping.
+        first_eval_epoch: First epoch after which dev is evaluated.
+        patience: Epochs without a better dev score after which training stops; None: never.
+        precision: "auto", "fp32" or "bf16".
+        seed: Random seed.
+        gradient_accumulation_steps: Batches per optimizer step.
+        cuda_graphs: Whether to capture steps on a GPU as CUDA graphs, which is faster and changes results only by
+            rounding (hvpkit/training/acceleration/cuda_graphs.py).
+        fraction: Fraction of the training set, sampled by the seed (hvpkit/training/subsample.py).
+        shots: Training examples per class, sampled by the seed; excludes `fraction`.
+        init_from: Model folder to load all matching weights from, except those of the head.
+        report_to: "none" or "tensorboard".
+        freeze_head: Whether the head keeps its random initialization.
+        backbone_mode: "train" lets a frozen backbone update its batch-norm statistics.
+        decay_biases: Whether weight decay applies to biases and norms too.
+        sampling: "with-replacement" may use an example several times in an epoch.
     """
 
     epochs: PositiveInt = 30
@@ -186,27 +253,28 @@ class TrainSpec(StrictModel):
 
     @property
     def is_subsampled(self) -> bool:
-        """Whether a part of the training set is used."""
+        """Return whether only a part of the training set is used."""
         return self.shots is not None or self.fraction != 1.0
 
     @model_validator(mode="after")
-    def _evaluates(self) -> TrainSpec:
+    def _check_first_eval_epoch(self) -> TrainSpec:
         if self.first_eval_epoch > self.epochs:
-            raise ValueError(Message("evaluation-too-late", first_eval_epoch=self.first_eval_epoch, epochs=self.epochs))
+            message = Message("evaluation-too-late", first_eval_epoch=self.first_eval_epoch, epochs=self.epochs)
+            raise ValueError(message)
         return self
 
     @model_validator(mode="after")
-    def _uses_what_it_says(self) -> TrainSpec:
-        for key, value, needs in (
-            ("momentum", self.momentum, self.optimizer == "sgd" or "optimizer: sgd"),
-            ("lr_decay", self.lr_decay, self.schedule == "inverse-time" or "schedule: inverse-time"),
+    def _check_unused_settings(self) -> TrainSpec:
+        for key, value, is_used, user in (
+            ("momentum", self.momentum, self.optimizer == "sgd", "optimizer: sgd"),
+            ("lr_decay", self.lr_decay, self.schedule == "inverse-time", "schedule: inverse-time"),
         ):
-            if value and needs is not True:
-                raise ValueError(Message("setting-unused", key=key, value=value, user=needs))
+            if value and not is_used:
+                raise ValueError(Message("setting-unused", key=key, value=value, user=user))
         return self
 
     @model_validator(mode="after")
-    def _draws_one_way(self) -> TrainSpec:
+    def _check_subsampling(self) -> TrainSpec:
         if self.shots is not None and self.fraction != 1.0:
             raise ValueError(Message("fraction-and-shots"))
         if self.shots is not None and self.sampling == "with-replacement":
@@ -215,9 +283,17 @@ class TrainSpec(StrictModel):
 
 
 class Recipe(StrictModel):
-    """A whole experiment, checked but for its components (hvpkit/config/compatibility.py does those).
+    """A whole experiment, validated except for its components (hvpkit/config/compatibility.py).
 
-    `scoring: wordpieces` scores entities as the release does (hvpkit/evaluation/wordpiece.py).
+    Attributes:
+        task: "mner" or "mre".
+        data: Prepared data.
+        text: Text encoder.
+        vision: Visual tower; None: text only.
+        fusion: Fusion of text and images.
+        head: Prediction head.
+        train: Training.
+        scoring: "words", or "wordpieces" as in the released code (hvpkit/evaluation/wordpiece.py).
     """
 
     task: Task
@@ -228,55 +304,58 @@ class Recipe(StrictModel):
     head: ComponentSpec
     train: TrainSpec = TrainSpec()
     scoring: Literal["words", "wordpieces"] = "words"
-    _origin: SourceLocations = PrivateAttr(default_factory=SourceLocations)
+    _source_locations: SourceLocations = PrivateAttr(default_factory=SourceLocations)
 
     @model_validator(mode="after")
-    def _scores_what_it_reads(self) -> Recipe:
+    def _check_scoring(self) -> Recipe:
         if self.scoring == "wordpieces" and not self.tags_wordpieces:
             raise ValueError(Message("wordpiece-scores-of-words"))
         return self
 
     @property
     def uses_images(self) -> bool:
-        """Whether the model gets images at all."""
+        """Return whether the model uses images."""
         return self.vision is not None and not self.data.text_only
 
     @property
     def uses_objects(self) -> bool:
-        """Whether the model gets objects of images."""
+        """Return whether the model uses objects of images."""
         return self.uses_images and self.vision is not None and self.vision.max_objects > 0
 
     @property
     def tags_wordpieces(self) -> bool:
-        """Say whether entities are tagged piece by piece, as in the release."""
+        """Return whether wordpieces instead of words are tagged, as in the released code."""
         return (self.head.name, self.head.options.get("labels")) == ("crf", "wordpieces")
 
     @property
     def mixes_images_in_heads(self) -> bool:
-        """Say whether a head of the prefix reads positions of several images, as in the release."""
+        """Return whether an attention head of the prefix mixes several images, as in the released code."""
         return (self.fusion.name, self.fusion.options.get("head_layout")) == ("visual-prefix", "release")
 
     @property
     def source_locations(self) -> SourceLocations:
-        """Tell where its keys were written, for messages."""
-        return self._origin
+        """Return where its keys were set, for messages."""
+        return self._source_locations
 
     def __eq__(self, other: object) -> bool:
-        """Compare what the recipes say, not where they were written."""
+        """Compare the settings, not their locations."""
         return isinstance(other, Recipe) and self.model_dump() == other.model_dump()
 
     def to_yaml(self) -> str:
-        """Write every setting, defaults too; loading it gives the same recipe."""
+        """Convert to YAML with every setting, defaults included; loading it returns an equal recipe."""
         return dump({key: to_plain(getattr(self, key)) for key in type(self).model_fields})
 
 
 def to_plain(value: object) -> object:
-    """Give a spec as YAML's plain values: its options among its other keys, and as a bare name when it is but that."""
+    """Convert a spec to plain YAML values.
+
+    Options are written next to the other keys; a component without options becomes a bare name.
+    """
     if isinstance(value, Path):
         return str(value)
     if not isinstance(value, BaseModel):
         return value
-    written = {field.alias or key: key for key, field in type(value).model_fields.items() if key != "options"}
-    fields = {name: to_plain(getattr(value, key)) for name, key in written.items()}
+    names = {field.alias or key: key for key, field in type(value).model_fields.items() if key != "options"}
+    fields = {name: to_plain(getattr(value, key)) for name, key in names.items()}
     keys = fields | getattr(value, "options", {})
     return keys["name"] if isinstance(value, ComponentSpec) and set(keys) == {"name"} else keys

@@ -1,4 +1,4 @@
-"""YAML as recipes read it: the scalars of YAML 1.2, no tags, no aliases, no repeated keys, and the line of every key."""
+"""Parse and write YAML for recipes: scalars of YAML 1.2, no tags, aliases or repeated keys, line numbers of keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCALARS = {  # name: (pattern, first characters); PyYAML's own follow YAML 1.1,
     "int": (r"[-+]?[0-9]+", "-+0123456789"),
     "float": (rf"{_NUMBER}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+0123456789."),
 }
-_READ: dict[str, Callable[[str], object]] = {
+_CONSTRUCTORS: dict[str, Callable[[str], object]] = {
     "str": str,
     "bool": lambda text: text.lower() == "true",
     "null": lambda text: None,
@@ -31,7 +31,7 @@ _READ: dict[str, Callable[[str], object]] = {
 
 
 class _Alias(yaml.composer.ComposerError):
-    """An alias, which no recipe may have."""
+    """A YAML alias, which recipes do not support."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -55,7 +55,13 @@ for _name, (_pattern, _first) in _SCALARS.items():
 
 @dataclass
 class Tree:
-    """What a YAML text says: its value, the line (from 1) of each key, and what is wrong with it as (line, message)."""
+    """Parsed YAML text.
+
+    Attributes:
+        value: Plain value.
+        lines: Line number, from 1, of each key.
+        problems: Problems as (line, message).
+    """
 
     value: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
@@ -63,14 +69,15 @@ class Tree:
 
 
 def parse(text: str) -> Tree:
-    """Read a YAML text; what is wrong with it is listed in the tree and raises nothing."""
+    """Parse YAML text; problems are listed in the result instead of raised."""
     tree = Tree()
     try:
         node = yaml.compose(text, Loader=_Loader)
         tree.value = None if node is None else _value(node, (), tree)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        message = Message("yaml-alias") if isinstance(error, _Alias) else Message("not-yaml", reason=error.problem or error.context)
+        reason = error.problem or error.context
+        message = Message("yaml-alias") if isinstance(error, _Alias) else Message("not-yaml", reason=reason)
         tree.problems.append((mark.line + 1 if mark else 1, message))
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
@@ -81,7 +88,7 @@ def parse(text: str) -> Tree:
 
 
 def dump(value: object) -> str:
-    """Write plain values so that `parse` reads the same again; innermost mappings go on one line."""
+    """Write plain values as YAML that `parse` reads back unchanged; innermost mappings are written on one line."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140)
 
 
@@ -92,11 +99,11 @@ def _value(node: yaml.Node, keys: KeyPath, tree: Tree) -> Any:  # noqa: ANN401 -
     if isinstance(node, yaml.SequenceNode) and tag == "seq":
         return [_value(item, (*keys, i), tree) for i, item in enumerate(node.value)]
     line = node.start_mark.line + 1
-    if not isinstance(node, yaml.ScalarNode) or tag not in _READ:
+    if not isinstance(node, yaml.ScalarNode) or tag not in _CONSTRUCTORS:
         tree.problems.append((line, Message("yaml-tag", tag=tag)))
         return None
     try:
-        return _READ[tag](node.value)
+        return _CONSTRUCTORS[tag](node.value)
     except ValueError:
         tree.problems.append((line, Message("yaml-wrong-scalar", text=node.value, type=tag)))
         return None
@@ -108,7 +115,7 @@ def _mapping(node: yaml.MappingNode, keys: KeyPath, tree: Tree) -> dict[str, Any
         line = key_node.start_mark.line + 1
         key = key_node.value
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != f"{_TAG}str":
-            tree.problems.append((line, Message("yaml-wrong-key", key=_text(key_node))))
+            tree.problems.append((line, Message("yaml-wrong-key", key=_key_text(key_node))))
             continue
         path = (*keys, key)
         if key in values:
@@ -119,22 +126,27 @@ def _mapping(node: yaml.MappingNode, keys: KeyPath, tree: Tree) -> dict[str, Any
     return values
 
 
-def _text(node: yaml.Node) -> str:
+def _key_text(node: yaml.Node) -> str:
     return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or mapping"
 
 
 def diff_settings(first: str, second: str) -> list[Message]:
-    """Name the settings in which two recipes, given as YAML, differ, and how."""
-    then, today = (dict(_settings(yaml.safe_load(text))) for text in (first, second))
-    pairs = ((name, then.get(name, "unset"), today.get(name, "unset")) for name in sorted(then.keys() | today.keys()))
-    differing = [(name, before, now) for name, before, now in pairs if repr(before) != repr(now)]  # 0 is not 0.0 there
-    return [Message("setting-differs", key=name, before=str(before), now=str(now)) for name, before, now in differing]
+    """List the settings in which two recipes differ.
+
+    Args:
+        first: YAML text of the earlier recipe.
+        second: YAML text of the later recipe.
+    """
+    before, now = (dict(_flatten(yaml.safe_load(text))) for text in (first, second))
+    pairs = ((key, before.get(key, "unset"), now.get(key, "unset")) for key in sorted(before.keys() | now.keys()))
+    differing = [(key, old, new) for key, old, new in pairs if repr(old) != repr(new)]  # 0 and 0.0 differ
+    return [Message("setting-differs", key=key, before=str(old), now=str(new)) for key, old, new in differing]
 
 
-def _settings(recipe: Any, at: str = "") -> Iterator[tuple[str, object]]:  # noqa: ANN401 - what YAML holds
-    """List a recipe's settings as (key.key, value)."""
+def _flatten(recipe: Any, prefix: str = "") -> Iterator[tuple[str, object]]:  # noqa: ANN401 - what YAML holds
+    """List settings as (dotted key, value)."""
     if not isinstance(recipe, dict):
-        yield at, recipe
+        yield prefix, recipe
         return
     for key, value in recipe.items():
-        yield from _settings(value, f"{at}.{key}" if at else str(key))
+        yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))

@@ -111,7 +111,11 @@ def render(code: str, fields: Mapping[str, Any]) -> str:
 
 def message_to_json(message: Message) -> dict[str, Any]:
     """Convert a message to JSON values: its code, text and fields."""
-    return {"code": message.code, "message": str(message), "fields": {name: _to_json(value) for name, value in message.fields.items()}}
+    return {
+        "code": message.code,
+        "message": str(message),
+        "fields": {name: _to_json(value) for name, value in message.fields.items()},
+    }
 
 
 def _to_json(value: Any) -> Any:  # noqa: ANN401 - fields hold anything

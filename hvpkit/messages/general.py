@@ -6,10 +6,18 @@ from hvpkit.messages import Template
 
 TEMPLATES: dict[str, Template] = {
     "os-error": Template("{reason}{file}", {"reason": "Permission denied", "file": ": runs/model"}),
-    "disk-full": Template("{reason}{file}. Free disk space, or write to another location.", {"reason": "No space left on device", "file": ": runs/model"}),
+    "disk-full": Template(
+        "{reason}{file}. Free disk space, or write to another location.",
+        {"reason": "No space left on device", "file": ": runs/model"},
+    ),
     "unexpected-error": Template(
         "{type}: {reason}\nUnexpected error at {location}; {hint}.",
-        {"type": "KeyError", "reason": "'labels'", "location": "gate.py:3", "hint": "set HVP_TRACEBACK=1 for the full traceback"},
+        {
+            "type": "KeyError",
+            "reason": "'labels'",
+            "location": "gate.py:3",
+            "hint": "set HVP_TRACEBACK=1 for the full traceback",
+        },
     ),
     "custom": Template("{text}", {"text": "The gate needs three levels."}),
 }

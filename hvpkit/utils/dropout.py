@@ -1,7 +1,7 @@
 """Faster CPU dropout with a one-byte mask.
 
-Each element uses a random integer of 16 bits and stores a mask of one byte. torch draws 53 bits per element one after the
-other, which took a twentieth of a training step on an AMD processor, and stores four bytes.
+Each element uses a random integer of 16 bits and stores a mask of one byte. torch draws 53 bits per element one after
+the other, which took a twentieth of a training step on an AMD processor, and stores four bytes.
 
 Source: own.
 """

@@ -18,11 +18,21 @@ for _name in LOGGERS:
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
-def load(model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = (), device: str | None = None) -> Predictor:
-    """Open a model folder to predict with: `hvpkit.load("runs/first").predict(text="Ada in Paris", image="ada.jpg")`.
+def load(
+    model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = (), device: str | None = None
+) -> Predictor:
+    """Load a model folder for prediction.
 
-    `plugins` are files of components that it needs; `device` is a GPU if there is one. Raises ModelFolderError, naming everything that is
-    missing or damaged. Importing hvpkit imports no torch; this does.
+    Example: `hvpkit.load("runs/first").predict(text="Ada in Paris", image="ada.jpg")`. Importing hvpkit does not import
+    torch; this function does.
+
+    Args:
+        model: The model folder.
+        plugins: Plugin files of components that the model needs.
+        device: Device to run on; None for a GPU if there is one.
+
+    Raises:
+        ModelFolderError: If files are missing or damaged; the message lists all of them.
     """
     from hvpkit.inference.predictor import Predictor
 

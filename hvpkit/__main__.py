@@ -1,4 +1,4 @@
-"""`python -m hvpkit` is `hvp`."""
+"""Entry point of `python -m hvpkit`, which is the same as `hvp`."""
 
 from hvpkit.cli import main
 

@@ -1,4 +1,4 @@
-"""From examples to batches: encoded once, padded to the longest of a batch, texts of like length together."""
+"""Encode examples, collate them into padded batches, and group texts of similar length."""
 
 from __future__ import annotations
 
@@ -17,22 +17,34 @@ from hvpkit.interfaces import Batch, EncodedText, ImageBatch, TextBatch
 from hvpkit.model.model import Model
 from hvpkit.types import Example
 
-Size = Callable[[int], int]  # of a dimension, from the largest one in a batch
+Size = Callable[[int], int]  # from the largest size in a batch to the padded size
 
 
 def exact_length(largest: int) -> int:
-    """Pad no further than the batch needs."""
+    """Return the largest size in the batch unchanged: pad no further."""
     return largest
 
 
-def round_up_to_8(most: int) -> Size:
-    """Round up to a multiple of eight, as tensor cores work, but not beyond `most`, which an encoder may have no positions for."""
-    return lambda largest: max(largest, min(-(-largest // 8) * 8, most))
+def round_up_to_8(max_size: int) -> Size:
+    """Build a function that rounds sizes up to a multiple of 8, which tensor cores prefer.
+
+    Args:
+        max_size: Upper limit of the rounded size, such as the number of positions of the encoder.
+    """
+    return lambda largest: max(largest, min(-(-largest // 8) * 8, max_size))
 
 
 @dataclass(frozen=True)
 class EncodedExample:
-    """One example ready for a batch: its text as the encoder reads it, targets (empty without labels), the fusion's inputs, V views."""
+    """One example, encoded for a batch.
+
+    Attributes:
+        example: The example.
+        text: Its text as input of the encoder.
+        targets: Targets of the head by name; empty without labels.
+        extras: Inputs of the fusion by name.
+        views: V image regions; None for a missing one.
+    """
 
     example: Example
     text: EncodedText
@@ -42,61 +54,105 @@ class EncodedExample:
 
 
 class Batcher:
-    """Encodes examples for one model and collates them."""
+    """Encode examples for one model and collate them.
 
-    def __init__(self, model: Model, recipe: Recipe, features: FeatureCache | None = None, pixels: PixelCache | None = None) -> None:
+    Args:
+        model: The model.
+        recipe: Its recipe.
+        features: Cache of image features; None to compute them from pixels.
+        pixels: Cache of decoded images, used without `features`.
+    """
+
+    def __init__(
+        self, model: Model, recipe: Recipe, features: FeatureCache | None = None, pixels: PixelCache | None = None
+    ) -> None:
         self.model, self.recipe, self.features, self.pixels = model, recipe, features, pixels
 
     @property
     def cache(self) -> FeatureCache | PixelCache | None:
-        """Give what remembers images, and which of them cannot be read."""
+        """Return the cache of images; it also records which images cannot be read."""
         return self.features or self.pixels
 
     def encode(self, example: Example, *, labelled: bool) -> EncodedExample:
-        """Encode one example; raises DataError when it does not fit, ImageError when its image cannot be read."""
+        """Encode one example.
+
+        Args:
+            example: The example.
+            labelled: Whether to build targets from its labels.
+
+        Raises:
+            DataError: If the text does not fit into `data.max_length`.
+            ImageError: If the image cannot be read.
+        """
         encoded = self.model.text.encode(example, self.recipe.data.max_length)
         targets = self.model.head.build_targets(example, encoded) if labelled else {}
-        return EncodedExample(example, encoded, targets, self.model.fusion.build_inputs(example, encoded), self.image_regions(example))
+        return EncodedExample(
+            example, encoded, targets, self.model.fusion.build_inputs(example, encoded), self.image_regions(example)
+        )
 
     def image_regions(self, example: Example) -> tuple[ImageRegion | None, ...]:
-        """List the views that the recipe asks for; raises ImageError."""
+        """Return the image regions of an example that the recipe selects.
+
+        Raises:
+            ImageError: If the image cannot be read.
+        """
         vision = self.recipe.vision
         return image_regions(example, whole=vision.full_image, objects=vision.max_objects) if vision else ()
 
     def collate(self, items: Sequence[EncodedExample], size: Size = exact_length) -> Batch:
-        """Pad and stack; images are decoded here, or their features looked up; raises ImageError.
+        """Collate encoded examples: pad and stack texts, decode images or look up their features.
 
-        With a `size` that rounds up, positions and words are padded to it, and features as if no image were missing, so that batches come
-        in few shapes; not so where a fusion has inputs of its own, whose sizes may hang on those of the text.
+        Args:
+            items: Encoded examples.
+            size: Padded size of positions and words. If it rounds up, features are padded as if no image were missing,
+                so that batches have few distinct shapes. It is ignored if the fusion has inputs of its own, whose sizes
+                may depend on those of the text.
+
+        Raises:
+            ImageError: If an image cannot be decoded.
         """
         size = exact_length if items[0].extras else size
         return Batch(
             text=pad_texts([item.text for item in items], self.model.text.pad_values(), size),
             images=self._images([item.views for item in items], filled=size is not exact_length),
-            targets={name: pad([item.targets[name] for item in items], size=_size_of(name, items, size)) for name in items[0].targets},
+            targets={
+                name: pad([item.targets[name] for item in items], size=_size_of(name, items, size))
+                for name in items[0].targets
+            },
             extras=_stack([item.extras for item in items]),
         )
 
     def _images(self, rows: Sequence[tuple[ImageRegion | None, ...]], filled: bool) -> ImageBatch | None:
-        seen = [view for row in rows for view in row if view is not None]
-        if not seen or self.model.vision is None:
+        """Collate image regions; with `filled`, pad features to V rows per example."""
+        regions = [region for row in rows for region in row if region is not None]
+        if not regions or self.model.vision is None:
             return None
-        mask = torch.tensor([[view is not None for view in row] for row in rows])
-        boxes = torch.tensor([[view.normalized_box if view else (0.0, 0.0, 0.0, 0.0) for view in row] for row in rows])
+        mask = torch.tensor([[region is not None for region in row] for row in rows])
+        boxes = torch.tensor([[region.normalized_box if region else (0.0,) * 4 for region in row] for row in rows])
         if self.features is not None:
-            seen += seen[-1:] * (mask.numel() - len(seen)) if filled else []
-            return ImageBatch(mask, boxes, features=self.features.batch(seen))
-        look = self.pixels.get if self.pixels else self.model.vision.load_pixels
-        return ImageBatch(mask, boxes, pixels=torch.stack([look(view) for view in seen]))
+            if filled:
+                regions += regions[-1:] * (mask.numel() - len(regions))
+            return ImageBatch(mask, boxes, features=self.features.batch(regions))
+        load_pixels = self.pixels.get if self.pixels else self.model.vision.load_pixels
+        return ImageBatch(mask, boxes, pixels=torch.stack([load_pixels(region) for region in regions]))
 
 
 def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], size: Size = exact_length) -> TextBatch:
-    """Pad each feature [T, ...] to the longest, or what `size` makes of that: [B, T, ...]."""
+    """Pad and stack encoded texts.
+
+    Args:
+        texts: Encoded texts.
+        pad_values: Padding values of the features that are not padded with 0.
+        size: Padded size of positions and words.
+    """
     lengths = [text.length for text in texts]
     words = [len(text.word_starts) for text in texts]
     paired = texts[0].head_position is not None
     return TextBatch(
-        features={name: pad([text.features[name] for text in texts], pad_values.get(name, 0), size) for name in texts[0].features},
+        features={
+            name: pad([text.features[name] for text in texts], pad_values.get(name, 0), size)
+            for name in texts[0].features
+        },
         mask=_mask(lengths, size),
         word_starts=pad([text.word_starts for text in texts], size=size),
         word_mask=_mask(words, size),
@@ -107,7 +163,13 @@ def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], size:
 
 
 def pad(tensors: Sequence[Tensor], value: int = 0, size: Size = exact_length) -> Tensor:
-    """Stack tensors of like rank, padded with `value` to the largest size in every dimension, in the first one to `size` of it."""
+    """Stack tensors of equal rank, padded to the largest size in every dimension.
+
+    Args:
+        tensors: Tensors of equal rank.
+        value: Padding value.
+        size: Padded size of the first dimension.
+    """
     sizes = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
     full = tensors[0].new_full((len(tensors), *map(size, sizes[:1]), *sizes[1:]), value)
     for row, tensor in zip(full, tensors, strict=True):
@@ -120,7 +182,7 @@ def _mask(lengths: Sequence[int], size: Size) -> Tensor:
 
 
 def _size_of(name: str, items: Sequence[EncodedExample], size: Size) -> Size:
-    """Let a target be padded as the text is if it has a row for each of a text's positions, or words."""
+    """Return the padding of a target: that of the text if it has a row per position or word."""
     lengths = [item.targets[name].shape[:1] for item in items]
     of_text = lengths in ([item.text.word_of.shape for item in items], [item.text.word_starts.shape for item in items])
     return size if of_text else exact_length
@@ -131,7 +193,11 @@ def _stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 class EncodedDataset(Dataset[EncodedExample]):
-    """Encoded examples, in memory: texts are short, images stay on disk."""
+    """Dataset of encoded examples in memory; images stay on disk.
+
+    Args:
+        items: Encoded examples.
+    """
 
     def __init__(self, items: Sequence[EncodedExample]) -> None:
         self.items = items
@@ -145,7 +211,15 @@ class EncodedDataset(Dataset[EncodedExample]):
 
 
 class LengthSampler(Sampler[int]):
-    """Shuffles, texts of like length side by side, from the seed and the epoch alone, so that a resumed run sees the same batches."""
+    """Shuffle examples in batches of texts with similar length.
+
+    The order depends only on the seed and the epoch, so that a resumed run sees the same batches.
+
+    Args:
+        lengths: Length of each text in positions.
+        batch_size: Size of a batch.
+        seed: Random seed.
+    """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
         self.lengths, self.batch_size, self.seed, self.epoch = list(lengths), batch_size, seed, 0
@@ -157,6 +231,6 @@ class LengthSampler(Sampler[int]):
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         order = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        whole = len(order) // self.batch_size  # a last, smaller batch stays last, or it would shift all that follow
-        shuffled = [batches[i] for i in torch.randperm(whole, generator=generator).tolist()] + batches[whole:]
+        num_full = len(order) // self.batch_size  # a smaller batch stays last, or it would shift all that follow
+        shuffled = [batches[i] for i in torch.randperm(num_full, generator=generator).tolist()] + batches[num_full:]
         return iter([index for batch in shuffled for index in batch])

@@ -1,4 +1,4 @@
-"""The one family of errors that hvpkit raises; the command line prints the message and exits with `exit_code`."""
+"""Exceptions that hvpkit raises; the command line prints their message and exits with `exit_code`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 from hvpkit.messages import LocatedMessage, Message
 
-TRACEBACK_HINT = "HVP_TRACEBACK=1 hvp ... shows how it came to it"
-MOST_NAMED = 40  # names in one message
+TRACEBACK_HINT = "Set HVP_TRACEBACK=1 for the full traceback."
+MAX_NAMES = 40  # in one message
 
 
 class HvpkitError(Exception):
-    """A valid request failed; the message says what to do next (exit code 1).
+    """A valid request failed (exit code 1).
 
     Args:
-        code: Code of a template in `hvpkit.messages`; or, in plugins, a whole sentence, whose code is "custom".
+        code: Code of a template in `hvpkit.messages`; or, in plugins, a complete sentence, whose code is "custom".
         fields: Values for the fields of the template.
     """
 
@@ -43,7 +43,7 @@ class HvpkitError(Exception):
 
     @property
     def problems(self) -> list[LocatedMessage]:
-        """Return the single problems of an error that lists several."""
+        """Return the individual problems of an error that lists several."""
         return list(self.fields.get("problems", ()))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -52,7 +52,7 @@ class HvpkitError(Exception):
 
 
 class InputError(HvpkitError):
-    """What the user gave cannot work: the message says where, what was expected and what to do (exit code 2)."""
+    """The input of the user is invalid (exit code 2)."""
 
     exit_code = 2
 
@@ -62,11 +62,11 @@ class RecipeError(InputError):
 
 
 class PlanError(InputError):
-    """A plan of experiments cannot be read or carried out; the message lists every problem with its file and line."""
+    """A plan of experiments cannot be read or run; the message lists every problem with its file and line."""
 
 
 class ComponentError(InputError):
-    """A component is unknown, registered twice, or cannot work with its neighbours."""
+    """A component is unknown, registered twice, or incompatible with the other components."""
 
 
 class DataError(InputError):
@@ -78,17 +78,22 @@ class ImageError(InputError):
 
 
 class MissingImageError(ImageError):
-    """An image is not there."""
+    """The file of an image does not exist."""
 
 
 class ModelFolderError(InputError):
-    """A model folder, encoder or weights file cannot be opened."""
+    """A model folder, encoder or weights file cannot be loaded."""
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """End a message about an unknown name: the nearest valid names first, else all of them.
+    """Format a hint for an unknown name, to be placed at the end of a message.
 
-    Example: `f"unknown gate {name!r}{choices(name, gates)}"`.
+    Args:
+        name: The unknown name.
+        names: The valid names.
+
+    Returns:
+        The most similar valid names; without a similar one, all of them.
     """
     known = sorted(names)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
@@ -96,14 +101,19 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
         return f"; did you mean {' or '.join(near)}?"
     if not known:
         return "; none are available"
-    more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
-    return f"; available: {', '.join(known[:MOST_NAMED])}{more}"
+    more = f" and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else ""
+    return f"; available: {', '.join(known[:MAX_NAMES])}{more}"
 
 
 def blame_frame(error: BaseException, home: Path | None = None) -> str:
-    """Give the file and line that an unexpected error is most likely to be blamed on.
+    """Return the file and line that most likely caused an unexpected error.
 
-    That is the last one within `home`, a file or folder, else the last one of no library, which is seldom at fault.
+    Args:
+        error: The error.
+        home: File or folder of the code that was called; its last frame is preferred.
+
+    Returns:
+        `file:line` of the last frame in `home`; without one, of the last frame outside of installed packages.
     """
     frames = traceback.extract_tb(error.__traceback__)
     at_home = [frame for frame in frames if home is not None and Path(frame.filename).is_relative_to(home)]
@@ -112,7 +122,8 @@ def blame_frame(error: BaseException, home: Path | None = None) -> str:
 
 
 def _is_library(file: str) -> bool:
-    """Tell files of Python and of installed packages, but for hvpkit's own and its plugins'."""
+    """Check whether a file belongs to Python or to an installed package other than hvpkit and its plugins."""
     parts = Path(file).parts
-    package = next((parts[parts.index(place) + 1] for place in ("site-packages", "dist-packages") if place in parts), None)
+    folder = next((name for name in ("site-packages", "dist-packages") if name in parts), None)
+    package = parts[parts.index(folder) + 1] if folder else None
     return "hvpkit" not in package if package else file.startswith(("<frozen", sysconfig.get_path("stdlib")))

@@ -1,8 +1,9 @@
-"""The hooks of hvpkit, one a component kind. A plugin implements those it needs and calls `register(name, factory, ...)`.
+"""Plugin hooks of hvpkit, one per component kind.
 
-`factory` is a class or function: its first argument is the context of its kind (hvpkit/interfaces.py), its keyword-only arguments are
-the options a recipe may give, and its docstring's first line is what `hvp components` shows. Modules that implement hooks are
-imported by every command, so they import torch inside their factories only.
+A plugin implements the hooks that it needs and calls `register(name, factory, ...)` in them. `factory` is a class or
+function: its first argument is the context of its kind (hvpkit/interfaces.py), its keyword-only arguments are the
+options that a recipe may set, and the first line of its docstring is shown by `hvp components`. Every command imports
+the modules that implement hooks, so they import torch only inside their factories.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ hookimpl = pluggy.HookimplMarker("hvpkit")
 
 
 class Register(Protocol):
-    """What a hook is handed to announce its components."""
+    """Callback that a hook receives to register its components."""
 
     def __call__(
         self,
@@ -27,45 +28,65 @@ class Register(Protocol):
         provides: frozenset[str] | set[str] = frozenset(),
         tasks: tuple[str, ...] = ("mner", "mre"),
     ) -> None:
-        """Announce one component: what it needs of its neighbours ("prefix", "images", "states", "pooled"), what it provides, tasks."""
+        """Register one component.
+
+        Args:
+            name: Name in recipes, unique within the kind.
+            factory: Class or function that builds the component.
+            needs: What it needs from other components: "prefix", "images", "states", "pooled", ...
+            provides: What it provides to other components.
+            tasks: Tasks that it can be used for.
+        """
 
 
 @hookspec
 def register_text_encoders(register: Register) -> None:
-    """Words to states. `provides`: "states", "pooled", "prefix" (it takes keys and values before its own)."""
+    """Register text encoders, which map words to states.
+
+    `provides`: "states", "pooled", "prefix" (it accepts keys and values before its own).
+    """
 
 
 @hookspec
 def register_visual_backbones(register: Register) -> None:
-    """Images to a pyramid of maps."""
+    """Register visual backbones, which map images to a pyramid of feature maps."""
 
 
 @hookspec
 def register_projectors(register: Register) -> None:
-    """Pooled maps to levels of the text's width."""
+    """Register projectors, which map pooled levels to the width of the text encoder."""
 
 
 @hookspec
 def register_gates(register: Register) -> None:
-    """Levels to weights over levels, for every text layer."""
+    """Register gates, which map levels to weights over the levels for every text layer."""
 
 
 @hookspec
 def register_fusions(register: Register) -> None:
-    """Text encoder, text and images to fused states. `needs`: "prefix" and/or "images"; `provides`: empty means what the text has;
-    "emissions": it has a say on the tags of words."""
+    """Register fusions, which map text and images to fused states.
+
+    `needs`: "prefix", "images". `provides`: empty for what the text encoder provides; "emissions" if it adds to the
+    emissions of words.
+    """
 
 
 @hookspec
 def register_heads(register: Register) -> None:
-    """Fused states to predictions. `needs`: "states" or "pooled"; `tasks`: ("mner",), ("mre",) or both."""
+    """Register heads, which map fused states to predictions.
+
+    `needs`: "states" or "pooled". `tasks`: ("mner",), ("mre",) or both.
+    """
 
 
 @hookspec
 def register_readers(register: Register) -> None:
-    """A folder or file to examples."""
+    """Register readers, which map a folder or file to examples."""
 
 
 @hookspec
 def register_detectors(register: Register) -> None:
-    """An image and phrases to scored boxes. `needs`: "phrases" (it looks for them), "dataset" (it knows the objects of one dataset)."""
+    """Register object detectors, which map an image and phrases to scored boxes.
+
+    `needs`: "phrases" (it searches for them), "dataset" (it returns the annotated objects of one dataset).
+    """

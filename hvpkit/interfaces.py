@@ -1,7 +1,7 @@
-"""What each kind of component receives and returns: the whole program's inner borders, on one page.
+"""Interfaces of all component kinds: what each receives and returns.
 
-Shapes: B batch, T text positions, n words, V images an example (the whole image first), C pyramid levels, P cells of the
-pooled grid, S = V*P prefix positions, d width of the text encoder, N its layers, H its heads.
+Shapes: B batch size, T text positions, n words, V image regions per example (the full image first), C pyramid levels,
+P cells of the pooled grid, S = V*P prefix positions, d width of the text encoder, N its layers, H its attention heads.
 """
 
 from __future__ import annotations
@@ -24,15 +24,19 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-# ------------------------------------------------------------------------------------------------------------------ values
+# ---------------------------------------------------------------------------------------------- values
 @dataclass(frozen=True)
 class EncodedText:
-    """One example as a text encoder reads it.
+    """One example as input of a text encoder.
 
-    `features`: named tensors [T, ...] that the encoder's forward needs; `word_starts` [n']: position of each kept word's first piece;
-    `word_of` [T]: the kept word (0..n'-1) that each position belongs to, -1 for specials and markers; `words_cut`: how many words did
-    not fit (MRE windows may cut on both sides, so `first_word` says where n' begins); `head_start`, `tail_start`: the position that
-    stands for each entity (its marker where there is one), None for MNER.
+    Attributes:
+        features: Named tensors [T, ...] that the encoder's forward needs.
+        word_starts: Position of each kept word's first wordpiece, [n'].
+        word_of: Kept word (0..n'-1) that each position belongs to, -1 for special tokens and markers, [T].
+        words_cut: Number of words that did not fit.
+        first_word: Index in the example of the first kept word; MRE windows may be cut on both sides.
+        head_position: Position that represents the head entity (its marker if there is one); None for MNER.
+        tail_position: The same for the tail entity.
     """
 
     features: dict[str, Tensor]
@@ -45,14 +49,23 @@ class EncodedText:
 
     @property
     def length(self) -> int:
-        """Say how many positions it takes, T."""
+        """Return the number of positions T."""
         return len(self.word_of)
 
 
 @dataclass(frozen=True)
 class TextBatch(TensorDataclass):
-    """Texts padded to the longest: `features` [B, T, ...], `mask` [B, T] bool, `word_starts` [B, n] with `word_mask` [B, n] bool,
-    `word_of` [B, T] (-1: no word), `head_start` and `tail_start` [B] (None for MNER)."""
+    """Texts of a batch, padded to the longest.
+
+    Attributes:
+        features: Named tensors [B, T, ...].
+        mask: True at positions that are not padding, [B, T] bool.
+        word_starts: Position of each word's first wordpiece, [B, n].
+        word_mask: True for words that are not padding, [B, n] bool.
+        word_of: Word that each position belongs to, -1 for none, [B, T].
+        head_position: Position that represents the head entity, [B]; None for MNER.
+        tail_position: Position that represents the tail entity, [B]; None for MNER.
+    """
 
     features: dict[str, Tensor]
     mask: Tensor
@@ -65,11 +78,13 @@ class TextBatch(TensorDataclass):
 
 @dataclass(frozen=True)
 class ImageBatch(TensorDataclass):
-    """The images of a batch: `mask` [B, V] bool says which exist, K in all.
+    """Image regions of a batch, as pixels or as cached features; K regions exist in the whole batch.
 
-    `pixels` [K, 3, side, side] holds the existing ones alone, in the mask's order; or `features`, C tensors [K, C_i, P], what the
-    visual tower would make of them (rows after the K-th, if there are any, mean nothing). `boxes` [B, V, 4]: left, top, right, bottom in
-    shares 0..1 of the whole image.
+    Attributes:
+        mask: True for regions that exist, [B, V] bool.
+        boxes: Left, top, right and bottom of each region as fractions 0..1 of the full image, [B, V, 4].
+        pixels: The K existing regions in the order of the mask, [K, 3, side, side]; None if `features` is set.
+        features: C tensors [K, C_i, P], the outputs of the visual tower's pyramid; rows after the K-th are ignored.
     """
 
     mask: Tensor
@@ -80,7 +95,14 @@ class ImageBatch(TensorDataclass):
 
 @dataclass(frozen=True)
 class Batch(TensorDataclass):
-    """All that a model needs: texts, images (None when no example has one), the head's targets and the fusion's own inputs."""
+    """Input of a model.
+
+    Attributes:
+        text: The texts.
+        images: The image regions; None if no example has an image.
+        targets: Targets of the head by name; empty without labels.
+        extras: Inputs of the fusion by name.
+    """
 
     text: TextBatch
     images: ImageBatch | None
@@ -90,20 +112,29 @@ class Batch(TensorDataclass):
 
 @dataclass(frozen=True)
 class Visual:
-    """The pyramid: `levels`, C tensors [B, V, C_i, P] from fine to coarse; and the images that it was made of."""
+    """Feature pyramid of a batch.
+
+    Attributes:
+        levels: C tensors [B, V, C_i, P] from fine to coarse.
+        images: The image regions that the pyramid was computed from.
+    """
 
     levels: tuple[Tensor, ...]
     images: ImageBatch
 
     @property
     def mask(self) -> Tensor:
-        """Say which images exist, [B, V] bool."""
+        """Return which image regions exist, [B, V] bool."""
         return self.images.mask
 
     def cells(self, every_level: bool = False) -> tuple[Tensor, Tensor]:
-        """Give all images' cells side by side, [B, V*P, C], and which exist, [B, V*P] bool.
+        """Return the grid cells of all image regions as one sequence.
 
-        C is the last level's channels, or with `every_level` those of all levels, one after the other.
+        Args:
+            every_level: Concatenate the channels of all levels instead of taking those of the last level.
+
+        Returns:
+            Cells [B, V*P, C], and which of them exist, [B, V*P] bool.
         """
         maps = torch.cat(self.levels, dim=2) if every_level else self.levels[-1]  # [B, V, C, P]
         return maps.transpose(2, 3).flatten(1, 2), self.mask.repeat_interleave(maps.shape[3], dim=1)
@@ -111,10 +142,15 @@ class Visual:
 
 @dataclass(frozen=True)
 class Prefix:
-    """Keys and values that stand before the text's own: N tensors [B, S, d] each, and `mask` [B, S] bool.
+    """Keys and values that attention places before those of the text.
 
-    A fusion whose prefix depends on the text's own keys and values overrides `at`. In `extended` attention keeps what it has made of the
-    mask for one layer, for the others.
+    A fusion whose prefix depends on the keys and values of the text overrides `for_layer`.
+
+    Attributes:
+        keys: N tensors [B, S, d], one per text layer.
+        values: N tensors [B, S, d], one per text layer.
+        mask: True for prefix positions that exist, [B, S] bool.
+        mask_cache: Combined attention masks, shared by the layers; filled by the attention function.
     """
 
     keys: Sequence[Tensor]
@@ -123,17 +159,27 @@ class Prefix:
     mask_cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def for_layer(self, layer: int, own_keys: Tensor, own_values: Tensor) -> tuple[Tensor, Tensor]:
-        """Give a layer's prefix [B, S, d], twice; `own_keys` and `own_values` [B, H, T, d/H] are the text's."""
+        """Return the prefix keys and values of a layer, each [B, S, d].
+
+        Args:
+            layer: Index of the text layer.
+            own_keys: Keys of the text in this layer, [B, H, T, d/H].
+            own_values: Values of the text in this layer, [B, H, T, d/H].
+        """
         return self.keys[layer], self.values[layer]
 
 
 @dataclass
 class Trace:
-    """What a forward pass saw, filled on request: `gates` [B, V, N, C]; `attention`, N tensors [B, H, T, S+T], rows sum to 1; whatever
-    else a fusion has to show, by name.
+    """Intermediate tensors of a forward pass, filled on request.
 
-    `cells` [H, S]: the cell v*P + p of image v that each head's prefix position carries (None: no images stand in the prefix);
-    `level_name` and `cells_are_places` are the projector's.
+    Attributes:
+        gates: Gate weights, [B, V, N, C].
+        attention: Attention weights of each text layer, N tensors [B, H, T, S+T]; rows sum to 1.
+        extra_tensors: Further tensors of a fusion, by name.
+        cells: Cell v*P + p of image region v that each head's prefix position contains, [H, S]; None without a prefix.
+        level_name: What one of the C levels is called; set from the projector.
+        cells_are_spatial: Whether the P cells are cells of the image's grid; set from the projector.
     """
 
     gates: Tensor | None = None
@@ -146,7 +192,12 @@ class Trace:
 
 @dataclass(frozen=True)
 class TextStates:
-    """What a text encoder gives: `states` [B, T, d] and, if it has one, a `pooled` summary [B, d]."""
+    """Output of a text encoder.
+
+    Attributes:
+        states: Hidden states, [B, T, d].
+        pooled: Summary of each text, [B, d]; None if the encoder has none.
+    """
 
     states: Tensor
     pooled: Tensor | None = None
@@ -154,7 +205,12 @@ class TextStates:
 
 @dataclass(frozen=True)
 class EmissionMix:
-    """A fusion's own say on the tags: emissions become `keep * emissions + added`, added [B, n, tags]."""
+    """Emissions of a fusion, mixed into those of the head as `keep * emissions + added`.
+
+    Attributes:
+        keep: Weight of the head's emissions.
+        added: Emissions of the fusion, [B, n, L].
+    """
 
     keep: float
     added: Tensor
@@ -162,7 +218,14 @@ class EmissionMix:
 
 @dataclass(frozen=True)
 class Fused:
-    """What a fusion gives the head: `states` [B, T, w] and/or `pooled` [B, w], auxiliary `losses`, an emission mix."""
+    """Output of a fusion; at least one of `states` and `pooled` is set.
+
+    Attributes:
+        states: Fused states, [B, T, w].
+        pooled: Fused summary of each text, [B, w].
+        losses: Auxiliary losses by name, scalars.
+        emissions: Emissions that the fusion adds to those of the head.
+    """
 
     states: Tensor | None = None
     pooled: Tensor | None = None
@@ -170,12 +233,16 @@ class Fused:
     emissions: EmissionMix | None = None
 
 
-# ---------------------------------------------------------------------------------------------------------------- contexts
+# -------------------------------------------------------------------------------------------- contexts
 @dataclass(frozen=True)
 class TextContext:
-    """What a text encoder is built from: the task and the training examples (for vocabularies), or the folder it was saved in.
+    """What a text encoder is built from.
 
-    With `folder` set (here and in the other contexts) weights follow from elsewhere, and no path or hub id among the options is read.
+    Attributes:
+        task: The task of the recipe.
+        examples: Training examples, for vocabularies.
+        folder: Folder of a saved encoder. If it is set (here and in the other contexts), weights are loaded later,
+            and options that are paths or hub ids are not read.
     """
 
     task: Task
@@ -185,7 +252,12 @@ class TextContext:
 
 @dataclass(frozen=True)
 class VisionContext:
-    """What a backbone is built from: the images' side in pixels (None: the backbone's own); `folder` as for text."""
+    """What a visual backbone is built from.
+
+    Attributes:
+        size: Side of its input images in pixels; None for the backbone's default.
+        folder: Folder of a saved backbone.
+    """
 
     size: int | None = None
     folder: Path | None = None
@@ -193,7 +265,13 @@ class VisionContext:
 
 @dataclass(frozen=True)
 class LevelInfo:
-    """One level of a backbone: channels, stride in pixels; `cells` when it gives tokens [K, C_i, cells], which are not pooled."""
+    """One pyramid level of a backbone.
+
+    Attributes:
+        channels: Number of channels C_i.
+        stride: Stride in pixels.
+        cells: Number of tokens if the level is a sequence [K, C_i, cells], which is not pooled; None for a map.
+    """
 
     channels: int
     stride: int
@@ -201,13 +279,20 @@ class LevelInfo:
 
 
 def cell_width(levels: Sequence[LevelInfo], every_level: bool = False) -> int:
-    """Give the channels C of the cells that `Visual.cells` gives of these levels."""
+    """Return the number of channels C of the cells that `Visual.cells` returns for these levels."""
     return sum(level.channels for level in levels) if every_level else levels[-1].channels
 
 
 @dataclass(frozen=True)
 class PrefixConfig:
-    """What projectors and gates are built for: channels of the C levels, P cells, width d, N text layers."""
+    """Dimensions that projectors and gates are built for.
+
+    Attributes:
+        channels: Channels of the C levels.
+        cells: Cells P of the pooled grid.
+        width: Width d of the text encoder (for gates: width of the projector).
+        layers: Layers N of the text encoder.
+    """
 
     channels: tuple[int, ...]
     cells: int
@@ -217,10 +302,20 @@ class PrefixConfig:
 
 @dataclass(frozen=True)
 class FusionContext:
-    """What a fusion is built for: the labels, the text encoder, the backbone (None: no images), P cells, which V images.
+    """What a fusion is built from.
 
-    The first image is the `whole` one (unless that is False), then `objects`, in the example's order. `build(kind, part, context)`
-    makes the smaller components that it is composed of, such as its gate. A fusion keeps neither encoder nor backbone as its own.
+    A fusion must not register the encoder or the backbone as its submodule.
+
+    Attributes:
+        labels: The labels of the head.
+        text: The text encoder.
+        backbone: The visual backbone; None without images.
+        cells: Cells P of the pooled grid.
+        full_image: Whether the first image region is the full image.
+        max_objects: Maximum number of object regions, which follow in the order of the example.
+        build: Builds a smaller component, such as a gate, from its kind, specification and context.
+        examples: Training examples, for vocabularies.
+        folder: Folder of a saved fusion.
     """
 
     labels: Labels
@@ -236,7 +331,12 @@ class FusionContext:
 
 @dataclass(frozen=True)
 class HeadContext:
-    """What a head is built for: the labels and the width w of the fused states."""
+    """What a head is built from.
+
+    Attributes:
+        labels: The labels that it predicts.
+        width: Width w of the fused states.
+    """
 
     labels: Labels
     width: int
@@ -244,7 +344,12 @@ class HeadContext:
 
 @dataclass(frozen=True)
 class DetectorContext:
-    """What an object detector is built from: the device it runs on (None: a GPU if there is one), how many queries it takes at once."""
+    """What an object detector is built from.
+
+    Attributes:
+        device: Device to run on; None for a GPU if there is one.
+        batch_size: Number of queries in a batch.
+    """
 
     device: str | None = None
     batch_size: int = 8
@@ -252,10 +357,14 @@ class DetectorContext:
 
 @dataclass(frozen=True)
 class DetectionQuery:
-    """An image to look at and what for.
+    """An image and the phrases to search for in it.
 
-    `image` is upright RGB, perhaps smaller than its file, whose `size` (width, height) boxes are counted in; `example` and `split` say
-    whose image it is, for those who look objects up.
+    Attributes:
+        image: Upright RGB image, possibly smaller than its file.
+        size: Width and height of the file's image in pixels; boxes refer to this size.
+        phrases: Phrases to search for.
+        example: Example that the image belongs to, for detectors that look up annotated objects.
+        split: Split of that example; None if it belongs to none.
     """
 
     image: Image
@@ -265,9 +374,17 @@ class DetectionQuery:
     split: Split | None = None
 
 
-# --------------------------------------------------------------------------------------------------------------- contracts
+# ------------------------------------------------------------------------------------------ interfaces
 class TextEncoder(nn.Module, ABC):
-    """Words to states. Built from (TextContext, **options); with `context.folder` set it reads its vocabulary there, no weights."""
+    """Map words to states. Built from (TextContext, **options).
+
+    With `context.folder` set, an encoder reads its vocabulary from that folder and loads no weights.
+
+    Attributes:
+        width: Width d of the states.
+        num_layers: Layers N that take a prefix; 0 for an encoder without prefix.
+        num_attention_heads: Heads H of each layer; 0 for an encoder without prefix.
+    """
 
     width: int
     num_layers: int = 0
@@ -275,51 +392,73 @@ class TextEncoder(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, example: Example, max_length: int) -> EncodedText:
-        """Turn one example into at most `max_length` positions; for MRE the window keeps both entities.
+        """Encode one example in at most `max_length` positions; for MRE both entities are kept.
 
-        Raises DataError when both entities do not fit.
+        Raises:
+            DataError: If both entities do not fit.
         """
 
     @abstractmethod
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
-        """Read a batch; an encoder that cannot take a prefix does not list "prefix" among what it provides."""
+        """Encode a batch.
+
+        Args:
+            text: The texts.
+            prefix: Keys and values before those of the text; only for encoders that provide "prefix".
+            trace: Filled with attention weights if given.
+        """
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write configuration and vocabulary (not the weights) so that `context.folder` can read them."""
+        """Write configuration and vocabulary, but no weights, so that `context.folder` can read them."""
 
     def pad_values(self) -> dict[str, int]:
-        """Name the features whose padding is not 0."""
+        """Return the padding values of the features that are not padded with 0."""
         return {}
 
     def provenance_notes(self) -> list[str]:
-        """Say what a score of this encoder must name, after training: weights that began at random, where others came from."""
+        """Return notes that belong to the scores of this encoder, such as that its weights began at random."""
         return []
 
     def vocabularies(self) -> Mapping[str, Sequence[str | None]]:
-        """Name the parameters with a row for each known word, piece or character, and what each row stands for (None: nothing).
+        """Return the items of each parameter that has a row per word, wordpiece or character.
 
-        With it, weights can be taken over by an encoder of another vocabulary.
+        With it, an encoder with another vocabulary can load these weights.
+
+        Returns:
+            By name of the parameter, the item of each row; None for a row without an item.
         """
         return {}
 
     def randomly_initialized_parameters(self) -> Iterable[nn.Parameter]:
-        """Give the parameters that begin at random within a pretrained network: they learn at the fusion's rate."""
+        """Return the parameters of a pretrained encoder that begin at random.
+
+        They are trained with the learning rate of the fusion.
+        """
         return ()
 
-    def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:  # noqa: B027 - an encoder may leave all rows to the optimizer
-        """Hear, before AdamW is made, of all texts that training reads: rows of a vocabulary that none of them uses need no gradients."""
+    def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:  # noqa: B027 - optional
+        """Freeze embedding rows that no training text uses.
+
+        Called with the training set before the optimizer is built. The default leaves all rows trainable.
+        """
 
     def enable_prefix(self) -> None:
-        """Get ready for prefixes; raises ComponentError for an encoder that would ignore them."""
+        """Prepare the encoder for prefixes.
+
+        Raises:
+            ComponentError: "prefix-unsupported" if the encoder would ignore a prefix.
+        """
         raise ComponentError("prefix-unsupported", encoder=type(self).__name__)
 
 
 class VisualBackbone(nn.Module, ABC):
-    """Images to C maps. Built from (VisionContext, *, weights, **options).
+    """Map images to C feature maps. Built from (VisionContext, *, weights, **options).
 
-    `ample`: `transform` makes as good as the same of a JPEG that was decoded at a reduced size, neither side shorter than this many pixels
-    (None: it wants every image in full).
+    Attributes:
+        levels: The C levels, fine to coarse.
+        min_decode_size: JPEGs may be decoded at reduced resolution down to this side length in pixels without
+            affecting `transform`; None if every image must be decoded in full.
     """
 
     levels: tuple[LevelInfo, ...]
@@ -327,109 +466,162 @@ class VisualBackbone(nn.Module, ABC):
 
     @abstractmethod
     def transform(self, image: Image) -> Tensor:
-        """Turn one upright RGB image into pixels [3, side, side], normalised."""
+        """Convert one upright RGB image to normalized pixels [3, side, side]."""
 
     @abstractmethod
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Map pixels [K, 3, side, side] to C maps [K, C_i, h_i, w_i], fine to coarse (or tokens [K, C_i, cells], see LevelInfo)."""
+        """Compute C maps [K, C_i, h_i, w_i], fine to coarse, from pixels [K, 3, side, side].
+
+        A level with `LevelInfo.cells` is a tensor of tokens [K, C_i, cells] instead.
+        """
 
     def provenance_notes(self) -> list[str]:
-        """Say what a reader of scores must know, such as that no image was ever learnt from; nothing by default."""
+        """Return notes that belong to the scores of this backbone, such as that it was not trained on images."""
         return []
 
     def save(self, folder: Path) -> None:
-        """Write what `context.folder` must find to build the backbone again (not the weights); nothing by default."""
+        """Write what `context.folder` needs to build the backbone again, but no weights.
+
+        The default writes nothing.
+        """
         return None
 
 
 class Projector(nn.Module, ABC):
-    """Pooled maps to levels. Built from (PrefixConfig, **options).
+    """Map pooled levels to the width of the text encoder. Built from (PrefixConfig, **options).
 
-    `width` is d, or 2d when the levels already are keys and values side by side. `level_name` is what one of the C is called, and
-    `cells_are_places` whether the P are cells of the image's grid: explanations say no more of them than is true.
+    Attributes:
+        width: Width of its output: d, or 2d if the output already consists of keys and values.
+        level_name: What explanations call one of the C levels.
+        cells_are_spatial: Whether the P cells are cells of the image's grid, so that explanations may show them there.
     """
 
     width: int
     level_name: str = "level"
-    cells_are_places: bool = True
+    cells_are_spatial: bool = True
 
     @abstractmethod
     def forward(self, visual: Visual) -> Tensor:
-        """Give [B, V, C, P, width]."""
+        """Compute the projected levels [B, V, C, P, width]."""
 
 
 class Gate(nn.Module, ABC):
-    """Levels to weights over levels, all layers at once. Built from (PrefixConfig, **options); its width is the projector's."""
+    """Map levels to weights over the levels, for all text layers. Built from (PrefixConfig, **options).
+
+    The width in its PrefixConfig is that of the projector.
+    """
 
     @abstractmethod
     def forward(self, levels: Tensor) -> Tensor:
-        """Map [B, V, C, P, width] to weights [B, V, N, C] that are >= 0 and sum to 1 over C."""
+        """Compute weights [B, V, N, C], non-negative and with sum 1 over C, from levels [B, V, C, P, width]."""
 
     def penalty(self, weights: Tensor, mask: Tensor) -> Tensor | None:
-        """Give a scalar to add to the loss, from weights [B, V, N, C] and the mask [B, V] of existing images; None: nothing."""
+        """Compute a scalar to add to the loss, or return None.
+
+        Args:
+            weights: Weights of the gate, [B, V, N, C].
+            mask: True for image regions that exist, [B, V] bool.
+        """
         return None
 
 
 class Fusion(nn.Module, ABC):
-    """Text encoder, text and images to fused states. Built from (FusionContext, **options)."""
+    """Map text and images to fused states. Built from (FusionContext, **options).
+
+    Attributes:
+        width: Width w of the fused states.
+    """
 
     width: int
 
     @abstractmethod
     def forward(
-        self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
+        self,
+        encoder: TextEncoder,
+        text: TextBatch,
+        visual: Visual | None,
+        extras: dict[str, Tensor],
+        trace: Trace | None = None,
     ) -> Fused:
-        """Fuse; without images this is what the system does on text alone."""
+        """Fuse text and images.
+
+        Args:
+            encoder: The text encoder.
+            text: The texts.
+            visual: The feature pyramid; None if no example has an image, then the result depends on the text alone.
+            extras: The stacked results of `build_inputs`.
+            trace: Filled with intermediate tensors if given.
+        """
 
     def build_inputs(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
-        """Give this fusion's own inputs for one example (edges, spans, ...), always the same for the same example.
+        """Build additional inputs of this fusion for one example, such as edges of a graph.
 
-        Each is padded with 0 in every dimension and stacked into `extras`.
+        The result must be deterministic. Tensors are padded with 0 in every dimension and stacked into `extras`.
         """
         return {}
 
     def save(self, folder: Path) -> None:
-        """Write what `context.folder` must find to build the fusion again, such as a vocabulary; nothing by default."""
+        """Write what `context.folder` needs to build the fusion again; the default writes nothing."""
         return None
 
 
 class Head(nn.Module, ABC):
-    """Fused states to scores, loss and decoded predictions. Built from (HeadContext, **options)."""
+    """Map fused states to scores, loss and predictions. Built from (HeadContext, **options)."""
 
     @abstractmethod
     def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
-        """Give one labelled example's targets; each is padded with 0 and stacked into `targets`.
+        """Build the targets of one labeled example; they are padded with 0 and stacked.
 
-        One with a number for each of the text's positions or words is padded as those are, others to the batch's largest.
+        A target with one value per position or word of the text is padded as the text is, others to the largest size
+        in the batch.
         """
 
     @abstractmethod
     def forward(self, fused: Fused, text: TextBatch) -> Tensor:
-        """Give scores: emissions [B, n, tags] or logits [B, classes]."""
+        """Compute scores: emissions [B, n, L] or logits [B, classes]."""
 
     @abstractmethod
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
-        """Give the mean loss of the batch, a scalar."""
+        """Compute the mean loss of the batch, a scalar."""
 
     @abstractmethod
     def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]] | list[Relation]:
-        """Give one prediction an example; an entity's words count from the encoded text's first word."""
+        """Decode one prediction per example; word indices of entities count from the first encoded word."""
 
-    def confidences(self, scores: Tensor, text: TextBatch, asked: Sequence[Sequence[Entity]]) -> list[list[float | None]]:
-        """Give the probability 0..1 that these scores give each row's entities, decoded or not (MNER; None: not known).
+    def confidences(
+        self, scores: Tensor, text: TextBatch, entities: Sequence[Sequence[Entity]]
+    ) -> list[list[float | None]]:
+        """Compute the probability of each of the given entities, predicted or not (MNER).
 
-        The confidences of the entities asked for are not read. A head that has no better way knows those that it decodes.
+        The default only knows the entities that `decode` returns.
+
+        Args:
+            scores: Emissions, [B, n, L].
+            text: The texts.
+            entities: Entities of each row; their `confidence` is ignored.
+
+        Returns:
+            Probabilities 0..1 in the order of `entities`; None where the probability is unknown.
         """
-        found = [{(e.start, e.end, e.type): e.confidence for e in row} for row in self.decode(scores, text) if isinstance(row, list)]
-        return [[known.get((e.start, e.end, e.type)) for e in row] for known, row in zip(found, asked, strict=True)]
+        decoded = [
+            {(e.start, e.end, e.type): e.confidence for e in row}
+            for row in self.decode(scores, text)
+            if isinstance(row, list)
+        ]
+        return [
+            [known.get((e.start, e.end, e.type)) for e in row] for known, row in zip(decoded, entities, strict=True)
+        ]
 
 
 class ObjectDetector(ABC):
-    """Images and phrases to scored boxes. Built from (DetectorContext, **options).
+    """Find objects in images. Built from (DetectorContext, **options).
 
-    `version` says what its answers hang on besides its options, such as a digest of its weights; `threshold` is the score that objects are
-    kept from unless the user says otherwise. One that is registered with `needs={"phrases"}` looks for phrases; with `needs={"dataset"}`,
-    it knows the objects of one dataset and finds none in other images.
+    A detector that is registered with `needs={"phrases"}` searches for phrases; one with `needs={"dataset"}` returns
+    the annotated objects of one dataset and finds none in other images.
+
+    Attributes:
+        version: Identifies what its results depend on besides its options, such as a hash of its weights.
+        threshold: Default for the minimum score of objects.
     """
 
     version: str
@@ -437,10 +629,12 @@ class ObjectDetector(ABC):
 
     @abstractmethod
     def detect(self, queries: Sequence[DetectionQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
-        """Give each query's objects, or what is wrong with that query alone.
+        """Detect the objects of each query.
 
-        Boxes are in pixels of `size`, in any order, with scores 0..1 and what was looked for or seen there.
+        The objects of one phrase must not depend on the other phrases. Duplicates and objects with a low score or a
+        small box need not be removed: hvpkit/detection/nms.py does that.
 
-        Each phrase is a query of its own: what is found for it does not hang on the others. Duplicates, faint and tiny boxes are welcome:
-        hvpkit/detection/nms.py chooses.
+        Returns:
+            For each query its objects in any order, with boxes in pixels of `size`, scores 0..1 and the phrase or
+            class; or the error of this query alone.
         """

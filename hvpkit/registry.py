@@ -1,4 +1,4 @@
-"""The components that exist: built-ins, installed plugins and named plugin files, all through the same pluggy hooks (no torch)."""
+"""Registry of all components: built-ins, installed plugins and plugin files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,17 @@ BUILT_IN_MODULES = (
 
 @dataclass(frozen=True)
 class Component:
-    """One registered component: `source` says where it comes from, e.g. "hvpkit 0.1.0" or "gate.py (file, sha256 0123456789ab)"."""
+    """One registered component.
+
+    Attributes:
+        kind: Kind of component, a key of `KINDS`.
+        name: Name in recipes.
+        factory: Class or function that builds it.
+        source: Where it comes from, such as "hvpkit 0.1.0" or "gate.py (file, sha256 0123456789ab)".
+        needs: What it needs from other components.
+        provides: What it provides to other components.
+        tasks: Tasks that it can be used for.
+    """
 
     kind: str
     name: str
@@ -58,12 +68,12 @@ class Component:
 
     @property
     def summary(self) -> str:
-        """Give the first line of the factory's docstring."""
+        """Return the first line of the factory's docstring."""
         return (inspect.getdoc(self.factory) or "").partition("\n")[0]
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:
-        """Give the keyword-only arguments that a recipe may set."""
+        """Return the keyword-only arguments of the factory, which a recipe may set."""
         parameters = inspect.signature(self.factory).parameters.values()
         return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
@@ -75,70 +85,106 @@ class Registry:
         self._components: dict[tuple[str, str], Component] = {}
 
     def add(self, component: Component) -> None:
-        """Add one; raises ComponentError when its kind has the name already, naming both sources."""
-        twin = self._components.setdefault((component.kind, component.name), component)
-        if twin is not component:
+        """Add a component.
+
+        Raises:
+            ComponentError: "component-registered-twice" if its kind already has a component with this name.
+        """
+        first = self._components.setdefault((component.kind, component.name), component)
+        if first is not component:
             raise ComponentError(
-                "component-registered-twice", kind=component.kind, name=component.name, first=twin.source, second=component.source
+                "component-registered-twice",
+                kind=component.kind,
+                name=component.name,
+                first=first.source,
+                second=component.source,
             )
 
     def get(self, kind: str, name: str) -> Component:
-        """Find one; raises ComponentError with the nearest names."""
+        """Return a component.
+
+        Raises:
+            ComponentError: "unknown-component", with the most similar names.
+        """
         try:
             return self._components[kind, name]
         except KeyError:
-            raise ComponentError("unknown-component", kind=kind, name=name, hint=did_you_mean(name, self.names(kind))) from None
+            raise ComponentError(
+                "unknown-component", kind=kind, name=name, hint=did_you_mean(name, self.names(kind))
+            ) from None
 
     def names(self, kind: str) -> list[str]:
-        """List the names of one kind, sorted."""
+        """Return the names of all components of a kind, sorted."""
         return sorted(name for k, name in self._components if k == kind)
 
     def components(self) -> list[Component]:
-        """List every component, by kind in the order of the flow, then by name."""
+        """Return all components, sorted by kind in the order of `KINDS`, then by name."""
         kinds = list(KINDS)
         return sorted(self._components.values(), key=lambda c: (kinds.index(c.kind), c.name))
 
-    def build(self, kind: str, name: str, context: object, options: dict[str, Any]) -> Any:  # noqa: ANN401 - kinds differ
-        """Call a component's factory with its context and the recipe's options; raises ComponentError when nothing usable comes of it."""
+    def build(self, kind: str, name: str, context: object, options: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Build a component.
+
+        Args:
+            kind: Kind of component.
+            name: Name of the component.
+            context: Context of its kind (hvpkit/interfaces.py), the first argument of the factory.
+            options: Options of the recipe.
+
+        Raises:
+            ComponentError: "unknown-component", "unknown-option", "component-not-built" if the factory fails, or
+                "component-unusable" if its result lacks an attribute.
+        """
         component = self.get(kind, name)
         for option in options:
             if option not in component.options:
-                raise ComponentError("unknown-option", kind=kind, name=name, option=option, hint=did_you_mean(option, component.options))
+                raise ComponentError(
+                    "unknown-option", kind=kind, name=name, option=option, hint=did_you_mean(option, component.options)
+                )
         try:
-            made = component.factory(context, **options)
+            built = component.factory(context, **options)
         except (HvpkitError, OSError, MemoryError):
             raise
-        except Exception as error:  # a factory is anybody's, and may raise anything
-            given = ", ".join(f"{option}: {getattr(value, 'name', value)!r}" for option, value in options.items())
+        except Exception as error:  # factories of plugins may raise anything
+            set_options = ", ".join(f"{option}: {getattr(value, 'name', value)!r}" for option, value in options.items())
             raise ComponentError(
                 "component-not-built",
                 kind=kind,
                 name=name,
                 source=component.source,
-                options=f" with {given}" if given else "",
+                options=f" with {set_options}" if set_options else "",
                 type=type(error).__name__,
                 reason=str(error),
                 location=blame_frame(error, _home(component.factory)),
                 hint=TRACEBACK_HINT,
             ) from error
-        if fault := missing_attribute(made):
-            raise ComponentError("component-unusable", kind=kind, name=name, source=component.source, reason=fault)
-        return made
+        if reason := missing_attribute(built):
+            raise ComponentError("component-unusable", kind=kind, name=name, source=component.source, reason=reason)
+        return built
 
 
-def missing_attribute(made: object) -> Message | None:
-    """Say what a factory's product lacks: it is None, or without an attribute that its contract declares."""
-    if made is None:
+def missing_attribute(component: object) -> Message | None:
+    """Check that a built component has all attributes that its interface declares.
+
+    Returns:
+        None if it is complete; else "factory-returns-none" or "attributes-missing".
+    """
+    if component is None:
         return Message("factory-returns-none")
-    declared = (name for base in type(made).__mro__ if base.__module__ == INTERFACES_MODULE for name in inspect.get_annotations(base))
-    lacking = [name for name in declared if not hasattr(made, name)]
-    return Message("attributes-missing", type=type(made).__name__, names=lacking) if lacking else None
+    interfaces = [base for base in type(component).__mro__ if base.__module__ == INTERFACES_MODULE]
+    declared = [name for interface in interfaces for name in inspect.get_annotations(interface)]
+    missing = [name for name in declared if not hasattr(component, name)]
+    return Message("attributes-missing", type=type(component).__name__, names=missing) if missing else None
 
 
 def load_registry(plugin_files: Iterable[Path] = ()) -> Registry:
-    """Collect built-ins, installed plugins (entry points of the group `hvpkit`) and the plugin files named by the user.
+    """Load built-ins, installed plugins (entry points of the group `hvpkit`) and plugin files.
 
-    Raises ComponentError for a twin, a misspelt hook, or a plugin that cannot be imported.
+    Args:
+        plugin_files: Python files that implement hooks.
+
+    Raises:
+        ComponentError: If two components share a name, a hook is misspelled, or a plugin cannot be imported.
     """
     return _load_registry(tuple(dict.fromkeys(Path(file).resolve() for file in plugin_files)))
 
@@ -153,7 +199,7 @@ def _load_registry(plugin_files: tuple[Path, ...]) -> Registry:
         sources[name] = f"hvpkit {version('hvpkit')}"
     try:
         manager.load_setuptools_entrypoints("hvpkit")
-    except Exception as error:  # a stranger's import may raise anything: name it and go no further
+    except Exception as error:  # imports of plugins may raise anything
         raise ComponentError("installed-plugin-failed", reason=str(error)) from error
     for plugin, distribution in manager.list_plugin_distinfo():
         sources[manager.get_name(plugin) or ""] = f"{distribution.project_name} {distribution.version}"
@@ -186,8 +232,10 @@ def _collect(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry
                 implementation.function(_registrar(registry, kind, source))
             except ComponentError:
                 raise
-            except Exception as error:  # a stranger's hook may raise anything: name it and go no further
-                raise ComponentError("hook-failed", hook=hook, source=source, type=type(error).__name__, reason=str(error)) from error
+            except Exception as error:  # hooks of plugins may raise anything
+                raise ComponentError(
+                    "hook-failed", hook=hook, source=source, type=type(error).__name__, reason=str(error)
+                ) from error
     return registry
 
 
@@ -202,25 +250,26 @@ def _registrar(registry: Registry, kind: str, source: str) -> hookspecs.Register
     ) -> None:
         if not callable(factory):
             raise ComponentError("factory-not-callable", kind=kind, name=name, source=source)
-        if fault := _cannot_be_called(factory):
-            raise ComponentError("wrong-factory-arguments", kind=kind, name=name, source=source, reason=fault)
+        if reason := _signature_error(factory):
+            raise ComponentError("wrong-factory-arguments", kind=kind, name=name, source=source, reason=reason)
         registry.add(Component(kind, name, factory, source, frozenset(needs), frozenset(provides), tasks))
 
     return register
 
 
 def _home(factory: Callable[..., object]) -> Path | None:
-    """Find the file of a factory, or the folder of its package."""
+    """Return the file of a factory, or the folder of its package."""
     module = sys.modules.get(getattr(factory, "__module__", ""))
     if module is None or module.__file__ is None:
         return None
     return Path(module.__file__).parent if module.__package__ else Path(module.__file__)
 
 
-def _cannot_be_called(factory: Callable[..., object]) -> str | None:
+def _signature_error(factory: Callable[..., object]) -> str | None:
+    """Check that a factory can be called with its context and named options."""
     try:
         signature = inspect.signature(factory)
-    except ValueError:  # of some that are written in C nothing is known
+    except ValueError:  # some C functions have no signature
         return None
     options = [p.name for p in signature.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
     try:
@@ -240,6 +289,6 @@ def _import_file(file: Path) -> object:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # a user's file may raise anything: say what, and go no further
+    except (Exception, SystemExit) as error:  # plugin files may raise anything
         raise ComponentError("plugin-import-failed", file=file, type=type(error).__name__, reason=str(error)) from error
     return module

@@ -1,4 +1,4 @@
-"""The plain values that travel through hvpkit: examples in, predictions out (no torch here)."""
+"""Values that the public API takes and returns: examples, labels and predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 
 @dataclass(frozen=True)
 class Span:
-    """Words [start, end) of an example."""
+    """Words [start, end) of an example.
+
+    Attributes:
+        start: Index of the first word.
+        end: Index of the first word after the span.
+    """
 
     start: int
     end: int
@@ -23,7 +28,14 @@ class Span:
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in pixels of the upright whole image: left, top (inclusive), right, bottom (exclusive)."""
+    """A rectangle in pixels of the upright full image.
+
+    Attributes:
+        left: Left edge, inclusive.
+        top: Top edge, inclusive.
+        right: Right edge, exclusive.
+        bottom: Bottom edge, exclusive.
+    """
 
     left: float
     top: float
@@ -33,7 +45,14 @@ class Box:
 
 @dataclass(frozen=True)
 class VisualObject:
-    """A salient object of an image: a crop file, or a box to cut from the whole image, with what was looked for."""
+    """A detected or annotated object of an image.
+
+    Attributes:
+        image: File of the cropped object; None if `box` is cut from the full image.
+        box: Box of the object in the full image.
+        phrase: Phrase or class that was detected.
+        score: Score of the detector, 0..1.
+    """
 
     image: Path | None = None
     box: Box | None = None
@@ -43,11 +62,18 @@ class VisualObject:
 
 @dataclass(frozen=True)
 class Example:
-    """One sentence with its image.
+    """One sentence with its image. Labels are None where they are unknown.
 
-    `words` are n >= 1 non-empty strings; `tags` (MNER) are n BIO tags; `head`, `tail`, `relation` belong to MRE. Labels are None
-    where they are not known. `image` is a file or None; `objects` come best first. `notes` are facts for reports that no model
-    sees, such as the kind of clue of a generated example.
+    Attributes:
+        id: Identifier, unique within a split.
+        words: At least one word; no word is empty.
+        tags: BIO tag of each word (MNER).
+        head: Head entity (MRE).
+        tail: Tail entity (MRE).
+        relation: Relation class (MRE).
+        image: File of the image; None without an image.
+        objects: Objects of the image, best first.
+        metadata: Facts for reports that no model reads, such as the kind of clue of a generated example.
     """
 
     id: str
@@ -63,19 +89,35 @@ class Example:
 
 @dataclass(frozen=True)
 class Labels:
-    """What a head can say: BIO tags (`O` first) for MNER, relation classes (`None` first) for MRE."""
+    """The labels that a head predicts.
+
+    Attributes:
+        task: The task.
+        names: BIO tags (`O` first) for MNER, relation classes (`None` first) for MRE.
+    """
 
     task: Task
     names: tuple[str, ...]
 
     def index(self, name: str) -> int:
-        """Give the position of a label; raises ValueError when it is not one."""
+        """Return the index of a label.
+
+        Raises:
+            ValueError: If there is no such label.
+        """
         return self.names.index(name)
 
 
 @dataclass(frozen=True)
 class Entity:
-    """A predicted entity over words [start, end); `confidence` is the probability of exactly this span and type, 0..1."""
+    """A predicted entity over words [start, end).
+
+    Attributes:
+        start: Index of the first word.
+        end: Index of the first word after the entity.
+        type: Entity type.
+        confidence: Probability 0..1 of exactly this span and type.
+    """
 
     start: int
     end: int
@@ -85,7 +127,13 @@ class Entity:
 
 @dataclass(frozen=True)
 class Relation:
-    """A predicted relation: the likeliest class and all class probabilities, likeliest first."""
+    """A predicted relation.
+
+    Attributes:
+        label: The most probable class.
+        confidence: Its probability, 0..1.
+        probabilities: All classes with their probabilities, most probable first.
+    """
 
     label: str
     confidence: float
@@ -94,7 +142,15 @@ class Relation:
 
 @dataclass(frozen=True)
 class TextEntity:
-    """An entity in a text: characters [start, end) of it, the words between them, its type and confidence 0..1."""
+    """An entity in a text.
+
+    Attributes:
+        text: The characters of the entity.
+        type: Entity type.
+        start: Index of the first character.
+        end: Index of the first character after the entity.
+        confidence: Probability 0..1 of exactly this span and type.
+    """
 
     text: str
     type: str
@@ -105,7 +161,13 @@ class TextEntity:
 
 @dataclass(frozen=True)
 class TextSpan:
-    """Characters [start, end) of a text and what stands there."""
+    """Characters [start, end) of a text.
+
+    Attributes:
+        text: The characters of the span.
+        start: Index of the first character.
+        end: Index of the first character after the span.
+    """
 
     text: str
     start: int
@@ -114,7 +176,15 @@ class TextSpan:
 
 @dataclass(frozen=True)
 class EntityPrediction:
-    """What MNER says of one text: its entities in reading order, whether an image was seen, remarks for the user, the objects seen."""
+    """The MNER prediction for one text.
+
+    Attributes:
+        text: The text.
+        entities: Entities in reading order.
+        image_used: Whether the model saw an image.
+        notes: Notes for the user.
+        objects: Objects that the model saw.
+    """
 
     text: str
     entities: tuple[TextEntity, ...]
@@ -125,7 +195,17 @@ class EntityPrediction:
 
 @dataclass(frozen=True)
 class RelationPrediction:
-    """What MRE says of one pair in a text: the relation, both mentions, whether an image was seen, remarks, the objects seen."""
+    """The MRE prediction for one entity pair of a text.
+
+    Attributes:
+        text: The text.
+        head: Head entity.
+        tail: Tail entity.
+        relation: The predicted relation.
+        image_used: Whether the model saw an image.
+        notes: Notes for the user.
+        objects: Objects that the model saw.
+    """
 
     text: str
     head: TextSpan

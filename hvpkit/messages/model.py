@@ -1,9 +1,11 @@
-"""Messages about backbones, projectors, gates, fusions, heads and the model made of them."""
+"""Messages about backbones, projectors, gates, fusions, heads and models."""
 
 from __future__ import annotations
 
 from hvpkit.messages import Template
 
 TEMPLATES: dict[str, Template] = {
-    "bio-transitions-of-words": Template("head 'crf': `constrained: true` is for words; leave it out, or take `labels: words`"),
+    "bio-transitions-of-words": Template(
+        "Option constrained of head 'crf' requires labels 'words'. Remove `constrained: true` or set `labels: words`."
+    ),
 }

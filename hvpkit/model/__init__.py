@@ -1,1 +1,1 @@
-"""The model and its components; hvpkit/model/model.py is the diagram."""
+"""The model and its components; model.py shows how they are connected."""

@@ -1,4 +1,4 @@
-"""The model: the paper's diagram, and how a recipe becomes one."""
+"""The model, and how it is built from a recipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from hvpkit.config.recipe import Recipe
-from hvpkit.interfaces import Batch, Fusion, FusionContext, Head, HeadContext, TextContext, TextEncoder, Trace, VisionContext
+from hvpkit.interfaces import (
+    Batch,
+    Fusion,
+    FusionContext,
+    Head,
+    HeadContext,
+    TextContext,
+    TextEncoder,
+    Trace,
+    VisionContext,
+)
 from hvpkit.model.vision.tower import TowerOptions, VisualTower
 from hvpkit.registry import Registry
 from hvpkit.types import Example, Labels
@@ -18,21 +28,35 @@ from hvpkit.types import Example, Labels
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """Scores: emissions [B, n, L] or logits [B, classes]; the loss, a scalar, when the batch has targets."""
+    """Output of the model.
+
+    Attributes:
+        scores: Emissions [B, n, L] or logits [B, classes].
+        loss: The loss, a scalar; None if the batch has no targets.
+    """
 
     scores: Tensor
     loss: Tensor | None = None
 
 
 class Model(nn.Module):
-    """Images to a pyramid, text and pyramid to fused states, fused states to scores (Chen et al. 2022, figure 2)."""
+    """Images to a pyramid, text and pyramid to fused states, fused states to scores.
+
+    Args:
+        text: The text encoder.
+        vision: The visual tower; None for a model of text alone.
+        fusion: The fusion.
+        head: The head.
+
+    Source: Chen et al. 2022, figure 2.
+    """
 
     def __init__(self, text: TextEncoder, vision: VisualTower | None, fusion: Fusion, head: Head) -> None:
         super().__init__()
         self.text, self.vision, self.fusion, self.head = text, vision, fusion, head
 
     def forward(self, batch: Batch, trace: Trace | None = None) -> ModelOutput:
-        """Score a batch; `trace` is filled with gates and attention."""
+        """Compute the scores of a batch; `trace` is filled with gates and attention."""
         images = batch.images
         visual = None if self.vision is None or images is None else self.vision(images)  # C levels [B, V, C_i, P]
         fused = self.fusion(self.text, batch.text, visual, batch.extras, trace)  # states [B, T, w]
@@ -45,13 +69,17 @@ class Model(nn.Module):
 
 @dataclass(frozen=True)
 class ComponentFolders:
-    """The folder of a saved model: what its components wrote stands in a folder each."""
+    """Folders of the components of a saved model.
+
+    Attributes:
+        folder: The model folder; None for a new model.
+    """
 
     folder: Path | None = None
 
-    def component_dir(self, part: str) -> Path | None:
-        """Give a part's folder, "text", "vision" or "fusion"; None for a new model."""
-        return None if self.folder is None else self.folder / part
+    def component_dir(self, name: str) -> Path | None:
+        """Return the folder of a component, "text", "vision" or "fusion"; None for a new model."""
+        return None if self.folder is None else self.folder / name
 
 
 def build_model(
@@ -61,10 +89,18 @@ def build_model(
     examples: Sequence[Example] = (),
     saved: ComponentFolders = ComponentFolders(),  # noqa: B008 - frozen
 ) -> Model:
-    """Put a recipe's components together.
+    """Build the model of a recipe.
 
-    Vocabularies are learnt from the training `examples`; from a saved model, all is built for weights that follow.
-    Raises ComponentError or ModelFolderError when a part cannot be had or does not fit.
+    Args:
+        recipe: The recipe.
+        registry: The registered components.
+        labels: The labels that the head predicts.
+        examples: Training examples, from which vocabularies are built.
+        saved: Folders of a saved model, whose weights are loaded later; empty for a new model.
+
+    Raises:
+        ComponentError: If a component cannot be built or is incompatible with the others.
+        ModelFolderError: If pretrained weights or a saved component cannot be loaded.
     """
     text = _text(recipe, registry, TextContext(recipe.task, examples, saved.component_dir("text")))
     vision = build_visual_tower(recipe, registry, saved)
@@ -75,7 +111,7 @@ def build_model(
         cells=recipe.vision.grid**2 if recipe.vision else 0,
         full_image=recipe.vision.full_image if recipe.vision else False,
         max_objects=recipe.vision.max_objects if recipe.vision else 0,
-        build=lambda kind, part, inner: registry.build(kind, part.name, inner, part.options),
+        build=lambda kind, spec, inner: registry.build(kind, spec.name, inner, spec.options),
         examples=examples,
         folder=saved.component_dir("fusion"),
     )
@@ -90,23 +126,41 @@ def _text(recipe: Recipe, registry: Registry, context: TextContext) -> TextEncod
     return encoder
 
 
-def build_visual_tower(recipe: Recipe, registry: Registry, saved: ComponentFolders = ComponentFolders()) -> VisualTower | None:  # noqa: B008 - frozen
-    """Build what looks at images; None for a model of text alone. Frozen random weights come from the seed and nothing else."""
+def build_visual_tower(
+    recipe: Recipe,
+    registry: Registry,
+    saved: ComponentFolders = ComponentFolders(),  # noqa: B008 - frozen
+) -> VisualTower | None:
+    """Build the visual tower of a recipe; None for a model of text alone.
+
+    Frozen random weights depend only on the seed.
+
+    Args:
+        recipe: The recipe.
+        registry: The registered components.
+        saved: Folders of a saved model; empty for a new model.
+
+    Raises:
+        ComponentError: If the backbone cannot be built.
+        ModelFolderError: If its weights cannot be loaded.
+    """
     if recipe.vision is None:
         return None
     context = VisionContext(recipe.vision.image_size, saved.component_dir("vision"))
-    own = recipe.vision.options | {"weights": recipe.vision.weights}
-    fixed = recipe.vision.frozen and recipe.vision.weights == "random"
-    with torch.random.fork_rng(enabled=fixed, devices=[]):
-        if fixed:
+    backbone_options = recipe.vision.options | {"weights": recipe.vision.weights}
+    is_frozen_random = recipe.vision.frozen and recipe.vision.weights == "random"
+    with torch.random.fork_rng(enabled=is_frozen_random, devices=[]):
+        if is_frozen_random:
             torch.manual_seed(recipe.train.seed)
-        backbone = registry.build("visual backbone", recipe.vision.backbone, context, own)
-    options = TowerOptions(recipe.vision.pooling, recipe.vision.missing, update_batchnorm_stats=recipe.train.backbone_mode == "train")
+        backbone = registry.build("visual backbone", recipe.vision.backbone, context, backbone_options)
+    options = TowerOptions(
+        recipe.vision.pooling, recipe.vision.missing, update_batchnorm_stats=recipe.train.backbone_mode == "train"
+    )
     return VisualTower(backbone, grid=recipe.vision.grid, frozen=recipe.vision.frozen, options=options)
 
 
 def _fusion(recipe: Recipe, registry: Registry, context: FusionContext) -> Fusion:
-    parts = {"projector": recipe.fusion.projector, "gate": recipe.fusion.gate}
-    options = recipe.fusion.options | {name: part for name, part in parts.items() if part is not None}
+    specs = {"projector": recipe.fusion.projector, "gate": recipe.fusion.gate}
+    options = recipe.fusion.options | {name: spec for name, spec in specs.items() if spec is not None}
     fusion: Fusion = registry.build("fusion", recipe.fusion.name, context, options)
     return fusion

@@ -1,4 +1,4 @@
-"""Fusions: how images enter the text."""
+"""Fusions: how images are combined with the text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_fusions(register: Register) -> None:
-    """Register the paper's fusion and its absence."""
+    """Register the built-in fusions."""
     register("visual-prefix", build_visual_prefix, needs={"prefix", "images"})
     register("none", build_none)
 
@@ -25,18 +25,28 @@ def build_visual_prefix(
     gate: ComponentSpec = ComponentSpec(name="dynamic"),  # noqa: B008 - frozen
     head_layout: Literal["split", "release"] = "split",
 ) -> Fusion:
-    """Gated images as keys and values before the text's own, in every layer (Chen et al. 2022, eq. 5-9).
+    """Visual prefix: gated images as keys and values before those of the text, in every layer.
 
-    `head_layout: release` cuts each layer's keys and values into heads row by row (release of Chen et al. 2022): a head then reads some positions
-    whole instead of its share of each, so images cannot be masked one by one: it goes with `vision.missing: zeros` alone.
+    Args:
+        context: What the fusion is built from.
+        projector: The projector.
+        gate: The gate.
+        head_layout: How keys and values are split into attention heads. `split` gives every head a slice of each
+            position. `release` (as in the released code) gives every head whole positions, so that images cannot be
+            masked one by one; it requires `vision.missing: zeros`.
+
+    Raises:
+        ComponentError: "prefix-unsupported" if the text encoder does not accept a prefix.
+
+    Source: Chen et al. 2022, eq. 2-9; `release` from the code released with it.
     """
     from hvpkit.model.fusions.visual_prefix import VisualPrefix
 
-    return VisualPrefix(context, projector, gate, by_rows=head_layout == "release")
+    return VisualPrefix(context, projector, gate, is_release_layout=head_layout == "release")
 
 
 def build_none(context: FusionContext) -> Fusion:
-    """Text alone: what every multimodal system is to be compared with."""
+    """No fusion: text alone, the baseline of multimodal systems."""
     from hvpkit.model.fusions.text_only import TextOnly
 
     return TextOnly(context)

@@ -1,4 +1,4 @@
-"""No fusion."""
+"""The fusion `none`: text alone."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from hvpkit.interfaces import Fused, Fusion, FusionContext, TextBatch, TextEncod
 
 
 class TextOnly(Fusion):
-    """The text encoder's own states."""
+    """Return the states of the text encoder; images are ignored.
+
+    Args:
+        context: What the fusion is built from.
+    """
 
     def __init__(self, context: FusionContext) -> None:
         super().__init__()
         self.width = context.text.width
 
     def forward(
-        self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
+        self,
+        encoder: TextEncoder,
+        text: TextBatch,
+        visual: Visual | None,
+        extras: dict[str, Tensor],
+        trace: Trace | None = None,
     ) -> Fused:
-        """Give states [B, T, d] and pooled [B, d]; images are not looked at."""
-        read = encoder(text, trace=trace)
-        return Fused(read.states, read.pooled)
+        """Return states [B, T, d] and pooled [B, d]."""
+        encoded = encoder(text, trace=trace)
+        return Fused(encoded.states, encoded.pooled)

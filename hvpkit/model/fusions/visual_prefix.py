@@ -1,4 +1,4 @@
-"""The paper's fusion: a visual prefix in every layer of the text encoder."""
+"""The fusion of the paper: a visual prefix in every layer of the text encoder."""
 
 from __future__ import annotations
 
@@ -8,63 +8,117 @@ import torch
 from torch import Tensor, nn
 
 from hvpkit.config.recipe import ComponentSpec
-from hvpkit.interfaces import Fused, Fusion, FusionContext, Gate, Prefix, PrefixConfig, Projector, TextBatch, TextEncoder, Trace, Visual
+from hvpkit.interfaces import (
+    Fused,
+    Fusion,
+    FusionContext,
+    Gate,
+    Prefix,
+    PrefixConfig,
+    Projector,
+    TextBatch,
+    TextEncoder,
+    Trace,
+    Visual,
+)
 
 
 class VisualPrefix(Fusion):
-    """Project the pyramid, gate it for each layer, map it to keys and values before the text's own (Chen et al. 2022, eq. 2-9).
+    """Project the pyramid, gate it for each layer, and map it to keys and values before those of the text.
 
-    Without images it is the plain text encoder. Raises ComponentError when the encoder cannot take a prefix.
+    Without images the result is that of the text encoder.
+
+    Args:
+        context: What the fusion is built from.
+        projector: The projector.
+        gate: The gate.
+        is_release_layout: Split keys and values into heads as the released code does.
+
+    Raises:
+        ComponentError: "prefix-unsupported" if the text encoder does not accept a prefix.
+
+    Source: Chen et al. 2022, eq. 2-9.
     """
 
-    def __init__(self, context: FusionContext, projector: ComponentSpec, gate: ComponentSpec, by_rows: bool = False) -> None:
+    def __init__(
+        self, context: FusionContext, projector: ComponentSpec, gate: ComponentSpec, is_release_layout: bool = False
+    ) -> None:
         super().__init__()
-        self.heads_by_rows = context.text.num_attention_heads if by_rows else None
+        self.release_heads = context.text.num_attention_heads if is_release_layout else None
         context.text.enable_prefix()
         levels = context.backbone.levels if context.backbone else ()
-        shape = PrefixConfig(tuple(level.channels for level in levels), context.cells, context.text.width, context.text.num_layers)
+        shape = PrefixConfig(
+            tuple(level.channels for level in levels), context.cells, context.text.width, context.text.num_layers
+        )
         self.width = shape.width
         self.projector: Projector = context.build("projector", projector, shape)
         self.gate: Gate = context.build("gate", gate, replace(shape, width=self.projector.width))
-        ready = self.projector.width == 2 * shape.width  # the levels already are keys and values
-        self.key_value = nn.ModuleList(nn.Identity() if ready else nn.Linear(shape.width, 2 * shape.width) for _ in range(shape.layers))
+        is_key_value = self.projector.width == 2 * shape.width
+        self.key_value = nn.ModuleList(
+            nn.Identity() if is_key_value else nn.Linear(shape.width, 2 * shape.width) for _ in range(shape.layers)
+        )
 
     def forward(
-        self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
+        self,
+        encoder: TextEncoder,
+        text: TextBatch,
+        visual: Visual | None,
+        extras: dict[str, Tensor],
+        trace: Trace | None = None,
     ) -> Fused:
-        """Give states [B, T, d] and pooled [B, d] of the text that has seen the images."""
+        """Return states [B, T, d] and pooled [B, d] of the text, guided by the images."""
         if visual is None:
-            read = encoder(text, trace=trace)
-            return Fused(read.states, read.pooled)
+            encoded = encoder(text, trace=trace)
+            return Fused(encoded.states, encoded.pooled)
         levels = self.projector(visual)  # [B, V, C, P, d]
         weights = self.gate(levels)  # [B, V, N, C]
-        read = encoder(text, prefix=self.build_prefix(levels, weights, visual.mask), trace=trace)
+        encoded = encoder(text, prefix=self.build_prefix(levels, weights, visual.mask), trace=trace)
         penalty = self.gate.penalty(weights, visual.mask)
         if trace is not None:
-            trace.gates, trace.cells = weights.detach(), self.cells(visual.mask.shape[1] * levels.shape[3], encoder.num_attention_heads)
-            trace.level_name, trace.cells_are_spatial = self.projector.level_name, self.projector.cells_are_places
-        return Fused(read.states, read.pooled, losses={} if penalty is None else {"gate": penalty})
+            trace.gates = weights.detach()
+            trace.cells = self.cells(visual.mask.shape[1] * levels.shape[3], encoder.num_attention_heads)
+            trace.level_name = self.projector.level_name
+            trace.cells_are_spatial = self.projector.cells_are_spatial
+        return Fused(encoded.states, encoded.pooled, losses={} if penalty is None else {"gate": penalty})
 
     def build_prefix(self, levels: Tensor, weights: Tensor, mask: Tensor) -> Prefix:
-        """Mix levels [B, V, C, P, d] by weights [B, V, N, C] (eq. 5), images side by side (eq. 6), as keys and values (eq. 7)."""
+        """Compute the prefix of all text layers.
+
+        Args:
+            levels: Projected levels, [B, V, C, P, d].
+            weights: Weights of the gate, [B, V, N, C].
+            mask: True for image regions that exist, [B, V] bool.
+
+        Source: Chen et al. 2022, eq. 5-7.
+        """
         gated = torch.einsum("bvlc,bvcpd->lbvpd", weights, levels).flatten(2, 3)  # [N, B, S, d]
         mapped = (linear(layer) for linear, layer in zip(self.key_value, gated, strict=True))
         keys, values = zip(*([self._in_heads(half) for half in both.chunk(2, dim=-1)] for both in mapped), strict=True)
         return Prefix(keys, values, mask.repeat_interleave(levels.shape[3], dim=1))
 
     def cells(self, length: int, heads: int) -> Tensor:
-        """Give which of the S = `length` cells each head's prefix positions carry, [H, S]."""
-        own = torch.arange(length)
-        if self.heads_by_rows is None:
-            return own.expand(heads, -1)
-        spread = release_head_layout(own[None, :, None].expand(1, length, heads), heads)  # one number a head's share of a cell
-        return spread[0].T
+        """Return the cell that each prefix position of each head contains, [H, S].
+
+        Args:
+            length: Number of prefix positions S.
+            heads: Number of attention heads H.
+        """
+        cells = torch.arange(length)
+        if self.release_heads is None:
+            return cells.expand(heads, -1)
+        by_head = release_head_layout(cells[None, :, None].expand(1, length, heads), heads)  # [1, S, H]
+        return by_head[0].T
 
     def _in_heads(self, prefix: Tensor) -> Tensor:
-        return prefix if self.heads_by_rows is None else release_head_layout(prefix, self.heads_by_rows)
+        return prefix if self.release_heads is None else release_head_layout(prefix, self.release_heads)
 
 
 def release_head_layout(prefix: Tensor, heads: int) -> Tensor:
-    """Reorder [B, S, d] so that the encoder's split gives head h the h-th run of S*d/H numbers (release of Chen et al. 2022)."""
+    """Reorder a prefix [B, S, d] so that each attention head gets consecutive numbers of it.
+
+    After the encoder's split, head h has the h-th block of S*d/H numbers of the row-major prefix.
+
+    Source: code released with Chen et al. 2022.
+    """
     batch, length, width = prefix.shape
     return prefix.reshape(batch, heads, length, width // heads).transpose(1, 2).reshape(batch, length, width)

@@ -1,4 +1,4 @@
-"""The paper's gate."""
+"""The gate of the paper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from hvpkit.interfaces import Gate, PrefixConfig
 
 
 class DynamicGate(Gate):
-    """`softmax(LeakyReLU(W_l mean_i GAP(V_i)))` for all N layers in one linear map (Chen et al. 2022, eq. 3-4)."""
+    """Compute `softmax(LeakyReLU(W_l mean_i GAP(V_i)))` for all N layers in one linear map.
+
+    Args:
+        shape: Dimensions of the prefix.
+        slope: Negative slope of the LeakyReLU.
+
+    Source: Chen et al. 2022, eq. 3-4.
+    """
 
     def __init__(self, shape: PrefixConfig, slope: float = 0.01) -> None:
         super().__init__()
@@ -17,7 +24,7 @@ class DynamicGate(Gate):
         self.linear = nn.Linear(shape.width, shape.layers * len(shape.channels))
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Map [B, V, C, P, d] to [B, V, N, C]: every image has its own weights from the same W_l."""
+        """Compute weights [B, V, N, C] of each image region from levels [B, V, C, P, d]."""
         summary = levels.mean(dim=(2, 3))  # [B, V, d]
         scores: Tensor = self.linear(summary).unflatten(-1, (self.layers, self.levels))
         return leaky_relu(scores, self.slope).softmax(-1)

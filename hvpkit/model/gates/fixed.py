@@ -1,4 +1,4 @@
-"""Gates that do not look: the paper's ablations."""
+"""Gates that do not depend on the images: ablations of the paper."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from hvpkit.interfaces import Gate
 
 
 class FixedGate(Gate):
-    """Layer l takes level `choice[l]` alone, whatever the images show."""
+    """Select one level for each text layer.
+
+    Args:
+        choice: Level of each of the N text layers.
+        levels: Number of levels C.
+    """
 
     weights: Tensor
 
@@ -21,5 +26,5 @@ class FixedGate(Gate):
         self.register_buffer("weights", one_hot(torch.tensor(choice), levels).float(), persistent=False)
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Map [B, V, C, P, d] to the same one-hot rows [B, V, N, C] for every image."""
+        """Return the same one-hot weights [B, V, N, C] for every image region of levels [B, V, C, P, d]."""
         return self.weights.to(levels.dtype).expand(*levels.shape[:2], -1, -1)

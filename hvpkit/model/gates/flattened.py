@@ -1,4 +1,4 @@
-"""The gate of the code that the paper's authors released."""
+"""The gate of the code that was released with the paper."""
 
 from __future__ import annotations
 
@@ -10,15 +10,24 @@ from hvpkit.interfaces import Gate, PrefixConfig
 
 
 class FlattenedGate(Gate):
-    """`softmax(LeakyReLU(W_l flatten(mean_i V_i)))`: cells side by side instead of averaged (release of Chen et al. 2022)."""
+    """Compute `softmax(LeakyReLU(W_l flatten(mean_i V_i)))`, over concatenated instead of averaged cells.
+
+    Args:
+        shape: Dimensions of the prefix.
+        slope: Negative slope of the LeakyReLU.
+
+    Source: code released with Chen et al. 2022.
+    """
 
     def __init__(self, shape: PrefixConfig, slope: float) -> None:
         super().__init__()
         self.slope = slope
-        self.maps = nn.ModuleList(nn.Linear(shape.cells * shape.width, len(shape.channels)) for _ in range(shape.layers))
+        self.maps = nn.ModuleList(
+            nn.Linear(shape.cells * shape.width, len(shape.channels)) for _ in range(shape.layers)
+        )
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Map [B, V, C, P, width] to [B, V, N, C]."""
+        """Compute weights [B, V, N, C] from levels [B, V, C, P, width]."""
         summary = levels.mean(dim=2).flatten(2)  # [B, V, P * width]
         scores = torch.stack([linear(summary) for linear in self.maps], dim=2)
         return leaky_relu(scores, self.slope).softmax(-1)

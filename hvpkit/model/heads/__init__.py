@@ -1,4 +1,4 @@
-"""Heads: from fused states to predictions."""
+"""Heads: map fused states to predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_heads(register: Register) -> None:
-    """Register the paper's heads."""
+    """Register the built-in heads."""
     register("crf", build_crf, needs={"states"}, tasks=("mner",))
     register("entity-start", build_entity_start, needs={"states"}, tasks=("mre",))
     register("cls", build_cls, needs={"pooled"}, tasks=("mre",))
@@ -27,10 +27,18 @@ def build_crf(
     labels: Literal["words", "wordpieces"] = "words",
     constrained: bool = False,
 ) -> Head:
-    """Linear emissions at each word's first piece and a linear-chain CRF (Chen et al. 2022, eq. 10).
+    """CRF head: linear emissions at the first wordpiece of each word and a linear-chain CRF.
 
-    `labels: wordpieces` reads all pieces, [CLS] and [SEP] too, with tags of their own (release of Chen et al. 2022). `constrained: true`
-    rules out paths that are no BIO tags, such as O before I-PER (our own; for words). Raises ComponentError for both at once.
+    Args:
+        context: What the head is built from.
+        dropout: Dropout probability.
+        labels: `words` tags words. `wordpieces` tags all positions, including [CLS] and [SEP], with additional tags.
+        constrained: Exclude tag sequences that are invalid in BIO, such as O before I-PER; only for words.
+
+    Raises:
+        ComponentError: "bio-transitions-of-words" for `constrained` with `wordpieces`.
+
+    Source: Chen et al. 2022, eq. 10; `wordpieces` from the code released with it; `constrained` own.
     """
     from hvpkit.model.heads.crf import CrfHead
     from hvpkit.model.heads.wordpiece_crf import WordpieceCrfHead
@@ -43,14 +51,28 @@ def build_crf(
 
 
 def build_entity_start(context: HeadContext, *, dropout: UnitInterval = 0.1) -> Head:
-    """A linear map of the two entities' start states, side by side (what the published MNRE numbers come from)."""
+    """Entity-start head: a linear map of the concatenated start states of both entities.
+
+    Args:
+        context: What the head is built from.
+        dropout: Dropout probability.
+
+    Source: code released with Chen et al. 2022; the published MNRE results come from it.
+    """
     from hvpkit.model.heads.classifiers import EntityStartHead
 
     return EntityStartHead(context, dropout)
 
 
 def build_cls(context: HeadContext, *, dropout: UnitInterval = 0.1) -> Head:
-    """A linear map of the pooled [CLS] state (Chen et al. 2022, eq. 11)."""
+    """CLS head: a linear map of the pooled [CLS] state.
+
+    Args:
+        context: What the head is built from.
+        dropout: Dropout probability.
+
+    Source: Chen et al. 2022, eq. 11.
+    """
     from hvpkit.model.heads.classifiers import ClsHead
 
     return ClsHead(context, dropout)

@@ -1,4 +1,4 @@
-"""The paper's heads for relations: a linear map and softmax over the classes."""
+"""Heads for relations: a linear map and a softmax over the classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from hvpkit.types import Example, Relation
 
 
 class RelationHead(Head):
-    """A linear map of a summary [B, w'] to logits [B, classes]; cross-entropy; a class's confidence is its softmax."""
+    """Map features [B, w'] to logits [B, classes]; the confidence of a class is its softmax.
+
+    Args:
+        context: What the head is built from.
+        width: Width w' of the features.
+        dropout: Dropout probability.
+    """
 
     def __init__(self, context: HeadContext, width: int, dropout: float) -> None:
         super().__init__()
@@ -23,24 +29,24 @@ class RelationHead(Head):
 
     @abstractmethod
     def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
-        """Give what the class is read from, [B, w']."""
+        """Return the features of the relation, [B, w']."""
 
     def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
-        """Give the gold class, a scalar."""
+        """Return the index of the gold class, a scalar."""
         return {"relation": torch.tensor(self.labels.index(str(example.relation)))}
 
     def forward(self, fused: Fused, text: TextBatch) -> Tensor:
-        """Give logits [B, classes] in fp32."""
+        """Compute logits [B, classes] in fp32."""
         logits: Tensor = self.linear(self.dropout(self.relation_features(fused, text)))
         return logits.float()
 
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:
-        """Give the cross-entropy, mean over the batch."""
+        """Compute the mean cross-entropy of the batch."""
         return cross_entropy(scores, targets["relation"])
 
     @torch.no_grad()
     def decode(self, scores: Tensor, text: TextBatch) -> list[Relation]:
-        """Give each row's classes, likeliest first."""
+        """Return the classes of each row, most probable first."""
         return [self._relation(row) for row in scores.softmax(-1).cpu()]
 
     def _relation(self, probabilities: Tensor) -> Relation:
@@ -50,27 +56,41 @@ class RelationHead(Head):
 
 
 class EntityStartHead(RelationHead):
-    """Reads the states at the head's and the tail's start, side by side [B, 2w] (what the published MNRE numbers come from)."""
+    """Classify the concatenated states [B, 2w] at the starts of the head and tail entity.
+
+    Args:
+        context: What the head is built from.
+        dropout: Dropout probability.
+
+    Source: code released with Chen et al. 2022; the published MNRE results come from it.
+    """
 
     def __init__(self, context: HeadContext, dropout: float) -> None:
         super().__init__(context, 2 * context.width, dropout)
 
     def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
-        """Gather both start states."""
+        """Return both start states, concatenated [B, 2w]."""
         if fused.states is None or text.head_position is None or text.tail_position is None:
-            raise ValueError("entity-start reads states [B, T, w] and both entities' positions")
+            raise ValueError("The head entity-start requires states [B, T, w] and the positions of both entities.")
         starts = torch.stack([text.head_position, text.tail_position], dim=1)  # [B, 2]
         return fused.states.gather(1, starts[..., None].expand(-1, -1, fused.states.shape[-1])).flatten(1)
 
 
 class ClsHead(RelationHead):
-    """Reads the pooled state [B, w] (Chen et al. 2022, eq. 11)."""
+    """Classify the pooled state [B, w].
+
+    Args:
+        context: What the head is built from.
+        dropout: Dropout probability.
+
+    Source: Chen et al. 2022, eq. 11.
+    """
 
     def __init__(self, context: HeadContext, dropout: float) -> None:
         super().__init__(context, context.width, dropout)
 
     def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
-        """Take the pooled state."""
+        """Return the pooled state, [B, w]."""
         if fused.pooled is None:
-            raise ValueError("cls reads a pooled state [B, w], and this fusion gives none")
+            raise ValueError("The head cls requires a pooled state [B, w], which this fusion does not return.")
         return fused.pooled

@@ -1,4 +1,4 @@
-"""Projectors: from pooled image features to the width of the text encoder."""
+"""Projectors: map pooled image features to the width of the text encoder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,24 @@ def register_projectors(register: Register) -> None:
 
 
 def build_per_level(shape: PrefixConfig) -> Projector:
-    """A 1x1 convolution of its own for each level of the pyramid (Chen et al. 2022, eq. 2)."""
+    """Per-level projector: one 1x1 convolution for each level of the pyramid.
+
+    Source: Chen et al. 2022, eq. 2.
+    """
     from hvpkit.model.projectors.per_level import PerLevelProjector
 
     return PerLevelProjector(shape)
 
 
 def build_joint(shape: PrefixConfig, *, hidden: PositiveInt = 800) -> Projector:
-    """One MLP over all stages, its output's slices taken as levels that are keys and values (release of Chen et al. 2022)."""
+    """Joint projector: one MLP over all levels, whose output is sliced into keys and values.
+
+    Args:
+        shape: Dimensions of the prefix.
+        hidden: Width of the hidden layer.
+
+    Source: code released with Chen et al. 2022.
+    """
     from hvpkit.model.projectors.joint import JointProjector
 
     return JointProjector(shape, hidden)

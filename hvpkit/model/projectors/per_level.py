@@ -1,4 +1,4 @@
-"""The paper's projector."""
+"""The projector of the paper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from hvpkit.interfaces import PrefixConfig, Projector, Visual
 
 
 class PerLevelProjector(Projector):
-    """One 1x1 convolution a level, from its channels to the text's width (Chen et al. 2022, eq. 2)."""
+    """Map each level to the width of the text encoder by its own 1x1 convolution.
+
+    Args:
+        shape: Dimensions of the prefix.
+
+    Source: Chen et al. 2022, eq. 2.
+    """
 
     def __init__(self, shape: PrefixConfig) -> None:
         super().__init__()
@@ -17,5 +23,7 @@ class PerLevelProjector(Projector):
         self.maps = nn.ModuleList(nn.Linear(channels, shape.width) for channels in shape.channels)
 
     def forward(self, visual: Visual) -> Tensor:
-        """Map C levels [B, V, C_i, P] to [B, V, C, P, d]."""
-        return torch.stack([linear(level.transpose(-1, -2)) for linear, level in zip(self.maps, visual.levels, strict=True)], dim=2)
+        """Compute levels [B, V, C, P, d] from C levels [B, V, C_i, P]."""
+        return torch.stack(
+            [linear(level.transpose(-1, -2)) for linear, level in zip(self.maps, visual.levels, strict=True)], dim=2
+        )

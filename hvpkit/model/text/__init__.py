@@ -1,4 +1,4 @@
-"""Text encoders and what stands between words and positions."""
+"""Text encoders: map words to states."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MARKER_TOKENS = {False: (), True: MARKERS, "release": RELEASED_MARKERS}
 
 @hookimpl
 def register_text_encoders(register: Register) -> None:
-    """Register the built-in encoders."""
+    """Register the built-in text encoders."""
     register("hugging-face", build_hugging_face, provides=PROVIDES)
     register("bert-from-scratch", build_bert_from_scratch, provides=PROVIDES)
 
@@ -30,16 +30,27 @@ def build_hugging_face(
     markers: bool | Literal["release"] = True,
     layout: Literal["words", "wordpieces"] = "words",
 ) -> TextEncoder:
-    """Any Hugging Face text encoder, by hub id or local folder.
+    """Hugging Face text encoder, by hub id or local folder.
 
-    `weights: random` takes the architecture alone. `markers` puts marker tokens around head and tail (MRE only), `release` those of the
-    release of Chen et al. 2022. `layout: wordpieces` lays text out as the release does (hvpkit/model/text/input_layout.py). Raises
-    ModelFolderError when the encoder cannot be found or opened.
+    Args:
+        context: What the encoder is built from.
+        name: Hub id or local folder.
+        weights: `pretrained`, or `random` for the architecture alone.
+        markers: Place marker tokens around head and tail entity (MRE only); `release` for those of the released code.
+        layout: `words` keeps words whole, `wordpieces` truncates text as the released code does (input_layout.py).
+
+    Raises:
+        ModelFolderError: If the encoder cannot be found or loaded.
+
+    Source: `release` and `wordpieces` from the code released with Chen et al. 2022.
     """
     from hvpkit.model.text.hugging_face import TokenizationStyle, load_encoder
 
     return load_encoder(
-        context, name=name, random=weights == "random", style=TokenizationStyle(MARKER_TOKENS[markers], layout == "wordpieces")
+        context,
+        name=name,
+        random=weights == "random",
+        style=TokenizationStyle(MARKER_TOKENS[markers], layout == "wordpieces"),
     )
 
 
@@ -54,10 +65,22 @@ def build_bert_from_scratch(
     word_dropout: UnitInterval = 0.2,
     markers: bool = True,
 ) -> TextEncoder:
-    """A small BERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
+    """Small BERT with random weights and a WordPiece vocabulary trained on the training text (offline).
 
-    In training a share `disguised` of the words with a capital look like names that were never seen, and up to a share `masked` of a
-    sentence's words is hidden. Raises ComponentError when the width does not split into the heads.
+    Args:
+        context: What the encoder is built from.
+        width: Width d of the states.
+        num_layers: Layers N.
+        num_attention_heads: Attention heads H; d must be a multiple of 2*H.
+        vocab_size: Maximum number of wordpieces.
+        name_replacement: Fraction of the capitalized words that are replaced by random ones in training.
+        word_dropout: Maximum fraction of the words of a sentence that are masked in training.
+        markers: Place marker tokens around head and tail entity (MRE only).
+
+    Raises:
+        ComponentError: "width-not-divisible", or "vocabulary-without-examples" without training text.
+
+    Source: own.
     """
     from hvpkit.model.text.bert_from_scratch import SmallBertConfig, build_bert
     from hvpkit.model.text.word_masking import WordMaskingConfig

@@ -1,4 +1,4 @@
-"""A small BERT that needs no download: vocabulary learnt from the training text, random weights (our own)."""
+"""Small BERT without download: random weights, and a vocabulary trained on the training text."""
 
 from __future__ import annotations
 
@@ -24,13 +24,20 @@ from hvpkit.model.text.word_masking import WordMasking, WordMaskingConfig
 
 POSITIONS = 512
 DROPOUT = 0.1
-EVERY_LAYER: dict[str, Any] = {"global_attn_every_n_layers": 1}  # no layer looks at its neighbourhood alone
+EVERY_LAYER: dict[str, Any] = {"global_attn_every_n_layers": 1}  # no layer with local attention
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True)
 class SmallBertConfig:
-    """Width d, layers N, heads H, pieces in the vocabulary at most."""
+    """Dimensions of a small BERT.
+
+    Attributes:
+        width: Width d of the states.
+        layers: Layers N.
+        heads: Attention heads H.
+        vocabulary: Maximum number of wordpieces.
+    """
 
     width: int
     layers: int
@@ -39,37 +46,65 @@ class SmallBertConfig:
 
 
 class BertFromScratch(HuggingFaceEncoder):
-    """The encoder; in training it hides words (hvpkit/model/text/word_masking.py)."""
+    """Small BERT that masks words in training.
+
+    Args:
+        model: The transformer.
+        tokenizer: Its tokenizer.
+        style: How text is tokenized.
+        masking: How words are masked in training.
+    """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TokenizationStyle, hiding: WordMaskingConfig
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        style: TokenizationStyle,
+        masking: WordMaskingConfig,
     ) -> None:
         super().__init__(model, tokenizer, style, random=True)
-        self.hide = WordMasking(tokenizer, hiding)
+        self.hide = WordMasking(tokenizer, masking)
 
     def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:
-        """Train all rows: in place of a hidden piece any other may stand."""
+        """Keep all rows trainable, since masking may replace a wordpiece by any other."""
 
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
-        """Give states [B, T, d] and pooled [B, d]."""
+        """Compute states [B, T, d] and pooled [B, d]; words are masked in training."""
         return super().forward(self.hide(text), prefix, trace)
 
 
-def build_bert(context: TextContext, shape: SmallBertConfig, hiding: WordMaskingConfig, markers: bool) -> HuggingFaceEncoder:
-    """Learn a WordPiece vocabulary from `context.examples` and make the encoder; from a saved folder, read both there.
+def build_bert(
+    context: TextContext, shape: SmallBertConfig, masking: WordMaskingConfig, markers: bool
+) -> HuggingFaceEncoder:
+    """Build a small BERT and train its vocabulary on `context.examples`; or load both from a saved folder.
 
-    The architecture is ModernBERT's (Warner et al. 2024), which learns from few examples much sooner than BERT's: norms before each
-    block, rotary positions. Raises ComponentError when the width does not split into the heads or there is no training text.
+    The architecture is that of ModernBERT (pre-norm, rotary positions), which learns faster from few examples than
+    BERT.
+
+    Args:
+        context: What the encoder is built from.
+        shape: Dimensions.
+        masking: How words are masked in training.
+        markers: Place marker tokens around head and tail entity (MRE only).
+
+    Raises:
+        ComponentError: "width-not-divisible", or "vocabulary-without-examples" without training text.
+
+    Source: Warner et al. 2024 (ModernBERT).
     """
     style = TokenizationStyle(MARKERS if markers and context.task == "mre" else ())
     if context.folder is not None:
         return load_encoder(context, name=str(context.folder), random=True, style=style)
     if shape.width % (2 * shape.heads):
         raise ComponentError(
-            "width-not-divisible", encoder="bert-from-scratch", width=shape.width, heads=shape.heads, multiple=2 * shape.heads
+            "width-not-divisible",
+            encoder="bert-from-scratch",
+            width=shape.width,
+            heads=shape.heads,
+            multiple=2 * shape.heads,
         )
     tokenizer = train_wordpiece_vocabulary(context, "bert-from-scratch", shape.vocabulary)
-    first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
+    cls_id, sep_id = tokenizer.cls_token_id, tokenizer.sep_token_id
     config = ModernBertConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.width,
@@ -82,32 +117,50 @@ def build_bert(context: TextContext, shape: SmallBertConfig, hiding: WordMasking
         attention_dropout=DROPOUT,
         mlp_dropout=DROPOUT,
         pad_token_id=tokenizer.pad_token_id,
-        cls_token_id=first,
-        bos_token_id=first,
-        sep_token_id=last,
-        eos_token_id=last,
+        cls_token_id=cls_id,
+        bos_token_id=cls_id,
+        sep_token_id=sep_id,
+        eos_token_id=sep_id,
     )
     model = AutoModel.from_config(config, attn_implementation=PREFIX_ATTENTION, dtype=torch.float32)
-    return BertFromScratch(model, tokenizer, style, hiding)
+    return BertFromScratch(model, tokenizer, style, masking)
 
 
 def train_wordpiece_vocabulary(context: TextContext, encoder: str, size: int) -> BertTokenizer:
-    """Learn the vocabulary of the training examples for the encoder so named; raises ComponentError when there are none."""
+    """Train a WordPiece vocabulary on the training examples.
+
+    Args:
+        context: What the encoder is built from.
+        encoder: Name of the encoder, for the error message.
+        size: Maximum number of wordpieces.
+
+    Raises:
+        ComponentError: "vocabulary-without-examples" without training examples.
+    """
     if not context.examples:
         raise ComponentError("vocabulary-without-examples", encoder=f"text encoder {encoder!r}")
     return train_tokenizer([" ".join(example.words) for example in context.examples], size)
 
 
 def train_tokenizer(texts: Sequence[str], size: int) -> BertTokenizer:
-    """Learn a WordPiece vocabulary of at most `size` pieces from texts, always the same from the same texts.
+    """Train a WordPiece vocabulary on texts; the result is deterministic.
 
-    Words with a capital count once each, so that none becomes a piece by itself: names fall into pieces, known or not. Any word of
-    frequent characters, or of English letters, can be written. The library's trainer numbers characters within words in the order of a
-    hash map and breaks ties by these numbers: they are given.
+    Capitalized words are counted once each, so that all names are split into wordpieces, frequent or not. Words of
+    frequent characters or English letters can always be encoded. The trainer of tokenizers numbers the characters
+    inside of words in the order of a hash map and breaks ties by these numbers, so they are passed as special tokens
+    in a fixed order.
+
+    Args:
+        texts: Training texts.
+        size: Maximum number of wordpieces.
     """
     blank = BertTokenizer(vocab={token: i for i, token in enumerate(SPECIALS)}, do_lower_case=False)
     splitter = blank.backend_tokenizer
-    words = [word for text in texts for word, _ in splitter.pre_tokenizer.pre_tokenize_str(splitter.normalizer.normalize_str(text))]
+    words = [
+        word
+        for text in texts
+        for word, _ in splitter.pre_tokenizer.pre_tokenize_str(splitter.normalizer.normalize_str(text))
+    ]
     counts = Counter(dict.fromkeys(string.ascii_letters, 0))
     counts.update(character for word in words for character in word)
     frequent = set(sorted(counts, key=lambda character: (-counts[character], character))[: size // 4])
@@ -120,11 +173,13 @@ def train_tokenizer(texts: Sequence[str], size: int) -> BertTokenizer:
         min_frequency=2,
         show_progress=False,
     )
-    learner = Tokenizer(WordPiece(unk_token="[UNK]"))
-    learner.pre_tokenizer = WhitespaceSplit()
-    learner.train_from_iterator(_each_name_once(words), trainer)
-    return BertTokenizer(vocab=learner.get_vocab(), do_lower_case=False)
+    trained = Tokenizer(WordPiece(unk_token="[UNK]"))
+    trained.pre_tokenizer = WhitespaceSplit()
+    trained.train_from_iterator(_each_name_once(words), trainer)
+    return BertTokenizer(vocab=trained.get_vocab(), do_lower_case=False)
 
 
 def _each_name_once(words: Sequence[str]) -> list[str]:
-    return [*(word for word in words if not word[:1].isupper()), *dict.fromkeys(word for word in words if word[:1].isupper())]
+    """Remove repetitions of capitalized words."""
+    names = dict.fromkeys(word for word in words if word[:1].isupper())
+    return [*(word for word in words if not word[:1].isupper()), *names]

@@ -1,4 +1,4 @@
-"""Hugging Face text encoders: words to wordpieces to states, with a visual prefix where the architecture takes one."""
+"""Hugging Face text encoders, with a visual prefix if the architecture supports one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from hvpkit.errors import ComponentError
 from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
@@ -24,83 +31,125 @@ from hvpkit.utils.hub import load_pretrained, require_weights
 
 @dataclass(frozen=True)
 class TokenizationStyle:
-    """How words are laid out: marker tokens (head's start and end, tail's start and end; or none), and whether as the release does."""
+    """How text is tokenized.
+
+    Attributes:
+        markers: Marker tokens: start and end of the head entity, start and end of the tail entity; empty for none.
+        layout_2022: Build inputs as the code released with Chen et al. 2022 does.
+    """
 
     markers: Sequence[str] = ()
     layout_2022: bool = False
 
 
 def load_encoder(context: TextContext, *, name: str, random: bool, style: TokenizationStyle) -> HuggingFaceEncoder:
-    """Open an encoder by hub id or folder, or from the folder it was saved in (then without weights).
+    """Load an encoder by hub id or folder; from `context.folder` without weights.
 
-    Raises ModelFolderError when it cannot be found, lacks its tokenizer or weights, or is no encoder.
+    Args:
+        context: What the encoder is built from.
+        name: Hub id or local folder.
+        random: Use random weights.
+        style: How text is tokenized; markers are used for MRE only.
+
+    Raises:
+        ModelFolderError: If it cannot be found, lacks its tokenizer or weights, or is not an encoder.
     """
     style = style if context.task == "mre" else replace(style, markers=())
     if context.folder is not None:
-        return load_pretrained(str(context.folder), "text encoder", "text.name", lambda place, local: _open(place, local, True, style))
-    return load_pretrained(name, "text encoder", "text.name", lambda place, local: _open(place, local, random, style))
+        return load_pretrained(
+            str(context.folder), "text encoder", "text.name", lambda source, local: _load(source, local, True, style)
+        )
+    return load_pretrained(name, "text encoder", "text.name", lambda source, local: _load(source, local, random, style))
 
 
-def _open(place: str, local: bool, random: bool, style: TokenizationStyle) -> HuggingFaceEncoder:
-    source: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(place, **source)
-    tokenizer = load_tokenizer(place, local)
+def _load(source: str, local: bool, random: bool, style: TokenizationStyle) -> HuggingFaceEncoder:
+    access: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(source, **access)
+    tokenizer = load_tokenizer(source, local)
     check_tokenizer_matches(tokenizer, config)
     if config.is_encoder_decoder:
         raise ValueError(Message("encoder-with-decoder", type=config.model_type))
     build: dict[str, Any] = {"attn_implementation": PREFIX_ATTENTION, "dtype": torch.float32}
     if random:
-        return HuggingFaceEncoder(AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, style, random=True)
+        return HuggingFaceEncoder(
+            AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, style, random=True
+        )
     build |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
-    model, report = AutoModel.from_pretrained(place, config=config, **source, **build)
+    model, report = AutoModel.from_pretrained(source, config=config, **access, **build)
     require_weights(report, optional="pooler.")
     return HuggingFaceEncoder(model, tokenizer, style)
 
 
-def load_tokenizer(place: str, local: bool) -> PreTrainedTokenizerBase:
-    """Read the tokenizer of a folder or hub id; raises FileNotFoundError where there is none."""
+def load_tokenizer(source: str, local: bool) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a folder or hub id.
+
+    Args:
+        source: Local folder or hub id.
+        local: Whether to use local files only.
+
+    Raises:
+        FileNotFoundError: "tokenizer-missing" if there is none.
+    """
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        place, use_fast=True, add_prefix_space=True, local_files_only=local, trust_remote_code=False
+        source, use_fast=True, add_prefix_space=True, local_files_only=local, trust_remote_code=False
     )
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers makes an empty one where there are no files
+    if set(tokenizer.get_vocab()) <= set(
+        tokenizer.all_special_tokens
+    ):  # without files, transformers returns an empty one
         raise FileNotFoundError(Message("tokenizer-missing"))
     return tokenizer
 
 
 def check_tokenizer_matches(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
-    """Refuse a tokenizer with more pieces than the model knows; raises ValueError."""
+    """Check that a tokenizer has no more wordpieces than the model.
+
+    Raises:
+        ValueError: "tokenizer-too-large" if it has more.
+    """
     if len(tokenizer) > config.vocab_size:
         raise ValueError(Message("tokenizer-too-large", found=len(tokenizer), expected=config.vocab_size))
 
 
 class HuggingFaceEncoder(TextEncoder):
-    """An encoder and its tokenizer; the style's markers are added to the vocabulary, head and tail stand between them.
+    """A Hugging Face encoder with its tokenizer.
 
-    `accept_prefix` must be called once before a prefix is given.
+    `enable_prefix` must be called once before a prefix is used.
+
+    Args:
+        model: The transformer.
+        tokenizer: Its tokenizer; the markers of the style are added to its vocabulary.
+        style: How text is tokenized.
+        random: Whether the weights are random.
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, style: TokenizationStyle, *, random: bool = False
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        style: TokenizationStyle,
+        *,
+        random: bool = False,
     ) -> None:
         super().__init__()
         self.model, self.tokenizer, self.style, self.random = model, tokenizer, style, random
-        self._byte_level = tokenizer.is_fast and "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)  # blanks are part of words
+        # byte-level tokenizers treat the space before a word as part of it
+        self._byte_level = tokenizer.is_fast and "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)
         if getattr(model, "pooler", None) is not None:
-            model._modules["pooler"] = None  # no head reads it, and distributed training refuses parameters without gradients
+            model._modules["pooler"] = None  # unused, and distributed training rejects parameters without gradients
         if style.markers and tokenizer.add_tokens(list(style.markers), special_tokens=True):
             model.resize_token_embeddings(max(len(tokenizer), model.config.vocab_size), mean_resizing=False)
         self.width = model.config.hidden_size
         self.num_layers = model.config.num_hidden_layers
         self.num_attention_heads = model.config.num_attention_heads
-        if not self._calls_ours():
-            model.config._attn_implementation = "eager"  # attention of its own reads other masks than our function does
+        if not self._uses_attention_interface():
+            model.config._attn_implementation = "eager"  # its own attention needs masks in another format
 
-    # ------------------------------------------------------------------------------------------------------ words to pieces
     def encode(self, example: Example, max_length: int) -> EncodedText:
-        """Cut words into pieces, each word alone; [CLS] and [SEP] (or their like) stand around, markers around head and tail."""
-        start, end = self._specials()
-        place = build_inputs_2022 if self.style.layout_2022 else build_inputs
-        layout = place(self._pieces(example.words), example, min(max_length, self._longest()) - len(start) - len(end), self.marker_ids())
+        """Split each word into wordpieces and add special tokens, and markers around head and tail."""
+        start, end = self._special_ids()
+        max_tokens = min(max_length, self._max_positions()) - len(start) - len(end)
+        build = build_inputs_2022 if self.style.layout_2022 else build_inputs
+        layout = build(self._wordpieces(example.words), example, max_tokens, self.marker_ids())
         return EncodedText(
             features={"input_ids": torch.tensor([*start, *layout.ids, *end])},
             word_starts=torch.tensor(layout.word_starts, dtype=torch.long) + len(start),
@@ -111,63 +160,64 @@ class HuggingFaceEncoder(TextEncoder):
             tail_position=None if layout.tail_position is None else layout.tail_position + len(start),
         )
 
-    def _pieces(self, words: tuple[str, ...]) -> list[list[int]]:
-        """Give the piece ids of each word; one of which nothing is left becomes the unknown token, or stays without as in the release."""
+    def _wordpieces(self, words: tuple[str, ...]) -> list[list[int]]:
+        """Return the wordpiece ids of each word; a word without any is unknown (empty in the layout of 2022)."""
         texts = [f" {word}" for word in words] if self._byte_level else list(words)
-        plain: dict[str, Any] = {"add_special_tokens": False, "truncation": False, "verbose": False}
-        plain["split_special_tokens"] = not self.style.layout_2022  # whoever writes "[SEP]" has not ended a sentence
+        options: dict[str, Any] = {"add_special_tokens": False, "truncation": False, "verbose": False}
+        options["split_special_tokens"] = not self.style.layout_2022  # "[SEP]" in a text is not a special token
         if self.tokenizer.is_fast:
-            pieces: list[list[int]] = [[] for _ in words]
-            encoded = self.tokenizer(texts, is_split_into_words=True, **plain)
-            for piece, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
-                pieces[word].append(piece)
+            wordpieces: list[list[int]] = [[] for _ in words]
+            encoded = self.tokenizer(texts, is_split_into_words=True, **options)
+            for wordpiece, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
+                wordpieces[word].append(wordpiece)
         else:
-            pieces = [self.tokenizer(text, **plain)["input_ids"] for text in texts]
+            wordpieces = [self.tokenizer(text, **options)["input_ids"] for text in texts]
         if self.style.layout_2022:
-            return pieces
+            return wordpieces
         unknown = self.tokenizer.unk_token_id
-        return [ids or [self.tokenizer.pad_token_id if unknown is None else unknown] for ids in pieces]
+        return [ids or [self.tokenizer.pad_token_id if unknown is None else unknown] for ids in wordpieces]
 
-    def _specials(self) -> tuple[list[int], list[int]]:
-        first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
-        return [] if first is None else [first], [] if last is None else [last]
+    def _special_ids(self) -> tuple[list[int], list[int]]:
+        cls_id, sep_id = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
+        return [] if cls_id is None else [cls_id], [] if sep_id is None else [sep_id]
 
     def marker_ids(self) -> list[int] | None:
-        """Give the ids of the markers, head's start and end, then tail's; None without."""
-        ids = [int(self.tokenizer.convert_tokens_to_ids(marker)) for marker in self.style.markers]  # type: ignore[arg-type]
+        """Return the ids of the markers: start and end of the head, start and end of the tail; None for none."""
+        convert: Any = self.tokenizer.convert_tokens_to_ids
+        ids = [int(convert(marker)) for marker in self.style.markers]
         return ids or None
 
-    def _longest(self) -> int:
-        """Give the most positions the model has; RoBERTa's tables begin after the padding index."""
+    def _max_positions(self) -> int:
+        """Return the number of positions of the model; tables of RoBERTa begin after the padding index."""
         positions = getattr(getattr(self.model, "embeddings", None), "position_embeddings", None)
         if isinstance(positions, nn.Embedding):
             return positions.num_embeddings - (0 if positions.padding_idx is None else positions.padding_idx + 1)
-        longest: int = getattr(self.model.config, "max_position_embeddings", None) or -1
-        return longest if longest > 0 else 1_000_000
+        max_positions: int = getattr(self.model.config, "max_position_embeddings", None) or -1
+        return max_positions if max_positions > 0 else 1_000_000
 
     def pad_values(self) -> dict[str, int]:
-        """Pad with the tokenizer's padding id."""
+        """Return the padding id of the tokenizer."""
         return {"input_ids": self.tokenizer.pad_token_id or 0}
 
     def vocabularies(self) -> dict[str, list[str | None]]:
-        """Name the table of piece embeddings, and the piece of each row."""
+        """Return the wordpiece of each row of the embedding table."""
         table: Any = self.model.get_input_embeddings().weight
-        pieces: list[str | None] = [None] * len(table)
-        for piece, row in self.tokenizer.get_vocab().items():
-            pieces[row] = piece
-        return {name: pieces for name, parameter in self.named_parameters() if parameter is table}
+        wordpieces: list[str | None] = [None] * len(table)
+        for wordpiece, row in self.tokenizer.get_vocab().items():
+            wordpieces[row] = wordpiece
+        return {name: wordpieces for name, parameter in self.named_parameters() if parameter is table}
 
     def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:
-        """Train the vectors of these texts' pieces and of padding alone, where the model's table is a plain one."""
+        """Train only the embeddings of wordpieces in these texts, if the table is an `nn.Embedding`."""
         table = self.model.get_input_embeddings()
-        pieces = torch.cat([*(text.features["input_ids"] for text in texts), torch.tensor([*self.pad_values().values()])])
-        used = torch.tensor(sorted(set(pieces.tolist())))
+        padding = torch.tensor([*self.pad_values().values()])
+        ids = torch.cat([*(text.features["input_ids"] for text in texts), padding])
+        used = torch.tensor(sorted(set(ids.tolist())))
         if type(table) is nn.Embedding and len(used) < table.num_embeddings:
             self.model.set_input_embeddings(PartialEmbedding(table, used))
 
-    # ----------------------------------------------------------------------------------------------------- pieces to states
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
-        """Give the last hidden states [B, T, d] and, as `pooled`, the first position's [B, d]."""
+        """Compute the last hidden states [B, T, d]; `pooled` [B, d] is the state of the first position."""
         extras: dict[str, Any] = {} if prefix is None else {"hvp_prefix": prefix}
         if trace is not None:
             extras["hvp_trace"] = trace
@@ -175,62 +225,72 @@ class HuggingFaceEncoder(TextEncoder):
         return TextStates(states, states[:, 0])
 
     def provenance_notes(self) -> list[str]:
-        """Name random weights."""
+        """Return a note if the weights are random."""
         return [Message("text-encoder-random")] if self.random else []
 
     def enable_prefix(self) -> None:
-        """Number the attention modules and try a prefix on a few tokens.
+        """Number the attention modules and check the effect of a prefix on a few tokens.
 
-        Raises ComponentError for an encoder that would ignore it, or that a masked one would change.
+        Raises:
+            ComponentError: "prefix-unsupported" if a prefix has no effect, or a masked one has.
         """
         modules = self._attention_modules()
         if len(modules) != self.num_layers or len(set(modules)) != self.num_layers:
-            raise self._refusal()
+            raise self._unsupported()
         for layer, module in enumerate(modules):
             module.hvp_layer = layer  # type: ignore[assignment]
-        plain, seen, masked = self._try(), self._try(hvp_prefix=self._loud(True)), self._try(hvp_prefix=self._loud(False))
-        if torch.equal(plain, seen) or not torch.allclose(plain, masked, atol=1e-4):
-            raise self._refusal()
+        plain = self._probe()
+        visible = self._probe(hvp_prefix=self._probe_prefix(True))
+        masked = self._probe(hvp_prefix=self._probe_prefix(False))
+        if torch.equal(plain, visible) or not torch.allclose(plain, masked, atol=1e-4):
+            raise self._unsupported()
 
-    def _calls_ours(self) -> bool:
+    def _uses_attention_interface(self) -> bool:
+        """Check whether the model calls the registered attention function."""
         try:
             return bool(self._attention_modules())
-        except ComponentError:  # it takes no extra arguments, so it hands none on
+        except ComponentError:  # it accepts no extra arguments, so it passes none on
             return False
 
-    def _refusal(self) -> ComponentError:
+    def _unsupported(self) -> ComponentError:
         return ComponentError("prefix-unsupported", encoder=self.model.config.model_type)
 
     def _attention_modules(self) -> list[nn.Module]:
+        """Return the attention modules in the order of their calls."""
         calls: list[nn.Module] = []
-        self._try(hvp_probe=calls)
+        self._probe(hvp_probe=calls)
         return calls
 
-    def _loud(self, seen: bool) -> Prefix:
-        """Make a prefix of one position whose keys and values are all 1."""
+    def _probe_prefix(self, is_visible: bool) -> Prefix:
+        """Build a prefix of one position whose keys and values are all 1."""
         parameter = next(self.model.parameters())
         ones = parameter.new_ones(1, 1, self.width)
-        mask = torch.full((1, 1), seen, device=parameter.device)
+        mask = torch.full((1, 1), is_visible, device=parameter.device)
         return Prefix([ones] * self.num_layers, [ones] * self.num_layers, mask)
 
     @torch.no_grad()
-    def _try(self, **extras: object) -> Tensor:
-        """Run four tokens through the model in evaluation mode; an encoder that rejects the extras takes no prefix."""
+    def _probe(self, **extras: object) -> Tensor:
+        """Run four tokens in evaluation mode; raises ComponentError if the model rejects the extras."""
         training = self.model.training
         ids = torch.arange(4, device=next(self.model.parameters()).device)[None] % self.model.config.vocab_size
         try:
-            states: Tensor = self.model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids), **extras).last_hidden_state
+            output = self.model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids), **extras)
+            states: Tensor = output.last_hidden_state
             return states
-        except (TypeError, ValueError, RuntimeError) as error:  # unknown extras, or keys of another shape than the width
-            raise self._refusal() from error
+        except (
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ) as error:  # unknown extras, or keys of another shape than the width's
+            raise self._unsupported() from error
         finally:
             self.model.train(training)
 
     def save(self, folder: Path) -> None:
-        """Write config and tokenizer; weights go with the whole model's."""
+        """Write configuration and tokenizer; the weights are saved with those of the model."""
         self.tokenizer.save_pretrained(folder)
         self.model.config.save_pretrained(folder)
-        if not self.tokenizer.is_fast:  # some write files that they do not read back as they were (BERTweet's merges)
+        if not self.tokenizer.is_fast:  # BERTweet's tokenizer cannot read back the merges that it writes
             for name, file in self.tokenizer.vocab_files_names.items():
                 source = Path(getattr(self.tokenizer, name, None) or "")
                 if source.is_file() and source.parent != folder:

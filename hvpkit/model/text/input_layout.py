@@ -1,4 +1,4 @@
-"""Laying words out in positions: which words fit, where markers stand, which position stands for which word."""
+"""Build the input of an encoder: choose the words that fit, insert markers, map positions to words."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ RELEASED_MARKERS = ("<s>", "</s>", "<o>", "</o>")
 
 @dataclass(frozen=True)
 class EncodedLayout:
-    """Piece ids of the words that fit, with markers; positions count from the first of them.
+    """Wordpiece ids of the words that fit, with markers; without special tokens.
 
-    `word_starts` has one position a kept word, `word_of` a kept word (or -1) a position, kept words begin at `first_word`;
-    `head_start` and `tail_start` are the start markers, or the entities' first pieces where there are no markers.
+    Attributes:
+        ids: Wordpiece and marker ids.
+        word_starts: Position of the first wordpiece of each kept word.
+        word_of: Kept word of each position; -1 for markers.
+        first_word: Index in the example of the first kept word.
+        words_cut: Number of words that did not fit.
+        head_position: Position of the start marker of the head entity, or of its first wordpiece without markers.
+        tail_position: The same for the tail entity.
     """
 
     ids: list[int]
@@ -30,70 +36,123 @@ class EncodedLayout:
     tail_position: int | None = None
 
 
-def build_inputs(pieces: Sequence[Sequence[int]], example: Example, room: int, markers: Sequence[int] | None) -> EncodedLayout:
-    """Place as many words as fit into `room` positions; with a pair, the window is around both of its entities.
+def build_inputs(
+    wordpieces: Sequence[Sequence[int]], example: Example, max_tokens: int, markers: Sequence[int] | None
+) -> EncodedLayout:
+    """Build the input from as many whole words as fit.
 
-    `markers`: the ids of <head>, </head>, <tail>, </tail>, or None. Raises DataError when a pair, or the first word, does not fit.
+    With an entity pair, the window contains both entities.
+
+    Args:
+        wordpieces: Wordpiece ids of each word.
+        example: The example.
+        max_tokens: Maximum number of positions.
+        markers: Ids of <head>, </head>, <tail>, </tail>; None for no markers.
+
+    Raises:
+        DataError: "pair-too-far-apart" if the pair does not fit, "first-word-too-long" if the first word does not.
     """
-    costs = [len(ids) for ids in pieces]
+    lengths = [len(ids) for ids in wordpieces]
     spans = [span for span in (example.head, example.tail) if span is not None]
     if spans:
-        first, last = window_around(costs, spans, room - (len(markers) if markers else 0), example.id)
+        first, last = window_around(lengths, spans, max_tokens - (len(markers) if markers else 0), example.id)
     else:
-        first, last = 0, count_fitting_words(costs, room)
+        first, last = 0, count_fitting_words(lengths, max_tokens)
         if last == 0:
-            raise DataError("first-word-too-long", example=example.id, wordpieces=costs[0], limit=room)
-    return _place(pieces, example, first, last, markers)
+            raise DataError("first-word-too-long", example=example.id, wordpieces=lengths[0], limit=max_tokens)
+    return _insert_markers(wordpieces, example, first, last, markers)
 
 
-def build_inputs_2022(pieces: Sequence[Sequence[int]], example: Example, room: int, markers: Sequence[int] | None) -> EncodedLayout:
-    """Lay words out as the release of Chen et al. 2022 does: from the first on, the last one cut in two where `room` positions end.
+def build_inputs_2022(
+    wordpieces: Sequence[Sequence[int]], example: Example, max_tokens: int, markers: Sequence[int] | None
+) -> EncodedLayout:
+    """Build the input as the released code does: all words from the first on, truncated at `max_tokens`.
 
-    A word of no pieces takes no position; it starts where the next piece stands. Markers stand before words, so an entity that ends the
-    sentence has no closing one. Raises DataError when an entity's start is cut off.
+    The last word may be truncated within. A word without wordpieces takes no position; it starts at the next wordpiece.
+    Markers are inserted before words, so an entity at the end of the sentence has no end marker.
+
+    Args:
+        wordpieces: Wordpiece ids of each word.
+        example: The example.
+        max_tokens: Maximum number of positions.
+        markers: Ids of the start and end markers of head and tail; None for no markers.
+
+    Raises:
+        DataError: "entity-cut-off" if the start of an entity is truncated.
+
+    Source: code released with Chen et al. 2022.
     """
     ids: list[int] = []
     word_of: list[int] = []
     word_starts: list[int] = []
     edges = [edge for span in (example.head, example.tail) if span is not None for edge in (span.start, span.end)]
-    at: dict[int, int] = {}  # edge -> its marker's position, or where it would stand
-    for word, own in enumerate(pieces):
+    edge_positions: dict[int, int] = {}  # index of the edge -> position of its marker, or of the next wordpiece
+    for word, word_ids in enumerate(wordpieces):
         for number in [number for number, edge in enumerate(edges) if edge == word]:
-            at[number] = len(ids)
+            edge_positions[number] = len(ids)
             ids += [markers[number]] if markers else []
             word_of += [-1] if markers else []
         word_starts.append(len(ids))
-        ids += own
-        word_of += [word] * len(own)
+        ids += word_ids
+        word_of += [word] * len(word_ids)
     for role, number in (("head", 0), ("tail", 2)):
-        if at.get(number, 0) >= room:
-            raise DataError("entity-cut-off", example=example.id, role=role, position=at[number] + 1, limit=room)
-    kept = [start for start in word_starts if start < room]
-    return EncodedLayout(ids[:room], kept, word_of[:room], 0, len(pieces) - len(kept), at.get(0), at.get(2))
+        position = edge_positions.get(number, 0)
+        if position >= max_tokens:
+            raise DataError("entity-cut-off", example=example.id, role=role, position=position + 1, limit=max_tokens)
+    kept = [start for start in word_starts if start < max_tokens]
+    return EncodedLayout(
+        ids[:max_tokens],
+        kept,
+        word_of[:max_tokens],
+        first_word=0,
+        words_cut=len(wordpieces) - len(kept),
+        head_position=edge_positions.get(0),
+        tail_position=edge_positions.get(2),
+    )
 
 
-def count_fitting_words(costs: Sequence[int], room: int) -> int:
-    """Count the leading words whose pieces fit together into `room`."""
-    return sum(used <= room for used in accumulate(costs))
+def count_fitting_words(lengths: Sequence[int], max_tokens: int) -> int:
+    """Count the leading words whose wordpieces fit together.
+
+    Args:
+        lengths: Number of wordpieces of each word.
+        max_tokens: Maximum number of wordpieces.
+    """
+    return sum(used <= max_tokens for used in accumulate(lengths))
 
 
-def window_around(costs: Sequence[int], spans: Sequence[Span], room: int, identity: str) -> tuple[int, int]:
-    """Grow a window [first, last) of words around all spans, a word on either side in turn, as long as its pieces fit."""
+def window_around(lengths: Sequence[int], spans: Sequence[Span], max_tokens: int, example_id: str) -> tuple[int, int]:
+    """Compute a window [first, last) of words around spans.
+
+    It is extended by a word on either side in turn, as long as the wordpieces fit.
+
+    Args:
+        lengths: Number of wordpieces of each word.
+        spans: Spans that the window must contain.
+        max_tokens: Maximum number of wordpieces.
+        example_id: Identifier for the error message.
+
+    Raises:
+        DataError: "pair-too-far-apart" if the spans do not fit.
+    """
     first, last = min(span.start for span in spans), max(span.end for span in spans)
-    left = room - sum(costs[first:last])
-    if left < 0:
-        raise DataError("pair-too-far-apart", example=identity, wordpieces=room - left, limit=room)
-    grown = True
-    while grown:
-        grown = False
-        if first > 0 and costs[first - 1] <= left:
-            first, left, grown = first - 1, left - costs[first - 1], True
-        if last < len(costs) and costs[last] <= left:
-            left, last, grown = left - costs[last], last + 1, True
+    free = max_tokens - sum(lengths[first:last])
+    if free < 0:
+        raise DataError("pair-too-far-apart", example=example_id, wordpieces=max_tokens - free, limit=max_tokens)
+    extended = True
+    while extended:
+        extended = False
+        if first > 0 and lengths[first - 1] <= free:
+            first, free, extended = first - 1, free - lengths[first - 1], True
+        if last < len(lengths) and lengths[last] <= free:
+            free, last, extended = free - lengths[last], last + 1, True
     return first, last
 
 
-def _place(pieces: Sequence[Sequence[int]], example: Example, first: int, last: int, markers: Sequence[int] | None) -> EncodedLayout:
+def _insert_markers(
+    wordpieces: Sequence[Sequence[int]], example: Example, first: int, last: int, markers: Sequence[int] | None
+) -> EncodedLayout:
+    """Build the input of the words [first, last) with markers around head and tail."""
     ids: list[int] = []
     word_starts: list[int] = []
     starts: dict[str, int] = {}
@@ -107,8 +166,10 @@ def _place(pieces: Sequence[Sequence[int]], example: Example, first: int, last: 
                 ids += [markers[number]] if markers else []
         if word < last:
             word_starts.append(len(ids))
-            ids += pieces[word]
+            ids += wordpieces[word]
     word_of = [-1] * len(ids)
     for word, start in enumerate(word_starts):
-        word_of[start : start + len(pieces[first + word])] = [word] * len(pieces[first + word])
-    return EncodedLayout(ids, word_starts, word_of, first, len(pieces) - (last - first), starts.get("head"), starts.get("tail"))
+        length = len(wordpieces[first + word])
+        word_of[start : start + length] = [word] * length
+    words_cut = len(wordpieces) - (last - first)
+    return EncodedLayout(ids, word_starts, word_of, first, words_cut, starts.get("head"), starts.get("tail"))

@@ -1,7 +1,8 @@
-"""Of a vocabulary's table only the rows that training text uses are trained: the same numbers from less memory and work (our own).
+"""Embedding that trains only the rows that occur in training text, with identical results.
 
-A fifth of BERT's weights are vectors of pieces, of XLM-R's most, and a training set names a part of them. The others never get a gradient,
-so that AdamW's moments of them stay 0 and all it does to them is to decay them; gradients and moments are kept for the named ones alone.
+Word embeddings are a fifth of BERT's weights and most of XLM-R's, and a training set uses only some rows. The other
+rows never get a gradient, so AdamW's moments of them stay 0 and it only decays them. Gradients and moments are kept
+for the used rows alone. Source: own.
 """
 
 from __future__ import annotations
@@ -15,63 +16,72 @@ from torch.nn.functional import embedding
 
 
 class PartialEmbedding(nn.Module):
-    """Stands in for an `nn.Embedding` [V, d] of which `rows` [R] are trained, by an AdamW that `follow_decay` is told of.
+    """Replace an `nn.Embedding` [V, d] of which only some rows are trained.
 
-    Its state dict holds `weight` [V, d], as the embedding's does, and loads it.
+    The optimizer must be registered with `follow_decay`. The state dict has `weight` [V, d], as that of `nn.Embedding`.
+
+    Args:
+        table: The embedding.
+        rows: Indices of the rows to train, [R].
     """
 
     rows: Tensor
-    places: Tensor
+    positions: Tensor
 
     def __init__(self, table: nn.Embedding, rows: Tensor) -> None:
         super().__init__()
-        self.weight = table.weight.requires_grad_(False)  # the trained rows of it are out of date
+        self.weight = table.weight.requires_grad_(False)  # its trained rows are outdated
         self.trained = nn.Parameter(table.weight[rows])
-        places = torch.full((len(table.weight),), -1).index_put_((rows,), torch.arange(len(rows)))
-        padding = -1 if table.padding_idx is None else int(places[table.padding_idx])
-        self.padding = padding if padding >= 0 else None  # its place among the trained ones
+        positions = torch.full(
+            (len(table.weight),), -1
+        )  # of each row among the trained ones.index_put_((rows,), torch.arange(len(rows)))
+        padding = -1 if table.padding_idx is None else int(positions[table.padding_idx])
+        self.padding = padding if padding >= 0 else None
         self.register_buffer("rows", rows, persistent=False)
-        self.register_buffer("places", places, persistent=False)
-        self.left = 1.0  # what decay has left of the other rows
+        self.register_buffer("positions", positions, persistent=False)
+        self.decay_factor = 1.0  # of the rows that are not trained
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Give the vectors [..., d] of `ids` [...]; in training an id outside of `rows` raises IndexError."""
-        places = self.places[ids]
+        """Look up vectors [..., d] of ids [...]; in training, an id outside of `rows` raises IndexError."""
+        positions = self.positions[ids]
         if self.training:
-            return embedding(places, self.trained, self.padding)
-        return torch.where(places[..., None] >= 0, self.trained[places.clamp(min=0)], self.left * self.weight[ids])
+            return embedding(positions, self.trained, self.padding)
+        frozen = self.decay_factor * self.weight[ids]
+        return torch.where(positions[..., None] >= 0, self.trained[positions.clamp(min=0)], frozen)
 
-    def decay(self, share: float) -> None:
-        """Hear that a step of the optimizer decays weights by this share."""
-        self.left *= 1 - share
+    def decay(self, fraction: float) -> None:
+        """Decay the rows that are not trained by a fraction, as a step of the optimizer does."""
+        self.decay_factor *= 1 - fraction
 
     @torch.no_grad()
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        destination[f"{prefix}weight"] = (self.left * self.weight).index_copy_(0, self.rows, self.trained)
+        destination[f"{prefix}weight"] = (self.decay_factor * self.weight).index_copy_(0, self.rows, self.trained)
 
     @torch.no_grad()
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:  # noqa: ANN401 - the library's signature
-        super()._load_from_state_dict({**state_dict, f"{prefix}trained": self.trained}, prefix, *others)
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:  # noqa: ANN401 - as torch
+        super()._load_from_state_dict({**state_dict, f"{prefix}trained": self.trained}, prefix, *args)
         self.trained.copy_(self.weight[self.rows])
-        self.left = 1.0
+        self.decay_factor = 1.0
 
 
 def follow_decay(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Let every PartialEmbedding of a model hear what an AdamW does in each step to weights without gradients."""
+    """Register hooks on an AdamW, so that its weight decay also applies to the untrained rows of a model."""
     for module in model.modules():
         if isinstance(module, PartialEmbedding):
             groups = enumerate(optimizer.param_groups)
-            place = next(place for place, group in groups if any(module.trained is parameter for parameter in group["params"]))
-            optimizer.register_step_pre_hook(_Decaying(module, place))
+            index = next(
+                index for index, group in groups if any(module.trained is parameter for parameter in group["params"])
+            )
+            optimizer.register_step_pre_hook(_DecayHook(module, index))
 
 
 @dataclass(frozen=True)
-class _Decaying:
-    """Tells a module what its group, the one at a place, is about to decay: an optimizer's groups are others once a state was loaded."""
+class _DecayHook:
+    """Apply the decay of a parameter group, kept by index since loading a state replaces the groups."""
 
     module: PartialEmbedding
-    place: int
+    index: int
 
-    def __call__(self, optimizer: torch.optim.Optimizer, *given: object) -> None:
-        group = optimizer.param_groups[self.place]
+    def __call__(self, optimizer: torch.optim.Optimizer, *args: object) -> None:
+        group = optimizer.param_groups[self.index]
         self.module.decay(group["lr"] * group["weight_decay"])

@@ -1,7 +1,7 @@
-"""Attention with a visual prefix, inside any Hugging Face encoder (Chen et al. 2022, eq. 7-9).
+"""Attention with a visual prefix, for any Hugging Face encoder.
 
-transformers lets a model look its attention function up by name and hands extra keyword arguments of the model call through to
-it; so one function, registered once, serves every encoder without a change to its code or weights.
+In transformers, a model looks up its attention function by name and passes extra keyword arguments on to it. One
+registered function therefore works for every encoder, without changes to its code or weights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hvpkit.interfaces import Prefix, Trace
 from hvpkit.utils.dropout import drop
 
 NAME = "hvp_prefix"
-MASKED = -65504.0  # the lowest float16: what torch itself gives to cuDNN, which is not sure of -inf
+MASKED = -65504.0  # the lowest float16, which torch passes to cuDNN, since cuDNN does not support -inf reliably
 
 
 def prefix_attention(
@@ -35,9 +35,27 @@ def prefix_attention(
     hvp_probe: list[nn.Module] | None = None,
     **kwargs: Any,  # noqa: ANN401 - whatever the encoder passes on to its attention
 ) -> tuple[Tensor, None]:
-    """Attend from text [B, H, T, d/H] to `softmax(Q [phi_k; K]^T / sqrt(d/H)) [phi_v; V]`, giving [B, T, H, d/H].
+    """Compute attention `softmax(Q [phi_k; K]^T / sqrt(d/H)) [phi_v; V]` from text to prefix and text.
 
-    Without a prefix this is transformers' own fused attention. A probe collects the attention modules in the order of their calls.
+    Without a prefix, this is the fused attention of transformers.
+
+    Args:
+        module: The attention module of the encoder.
+        query: Queries of the text, [B, H, T, d/H].
+        key: Keys of the text, [B, H, T, d/H].
+        value: Values of the text, [B, H, T, d/H].
+        attention_mask: Mask of the text, [B, 1, T, T], bool or additive; None if nothing is masked.
+        dropout: Dropout probability of the attention weights.
+        scaling: Factor of the scores; None for 1 / sqrt(d/H).
+        hvp_prefix: The visual prefix.
+        hvp_trace: Filled with attention weights.
+        hvp_probe: Filled with the attention modules in the order of their calls.
+        **kwargs: Further arguments of the encoder.
+
+    Returns:
+        The output [B, T, H, d/H], and None for the attention weights.
+
+    Source: Chen et al. 2022, eq. 7-9.
     """
     if hvp_probe is not None:
         hvp_probe.append(module)
@@ -49,56 +67,91 @@ def prefix_attention(
     if hvp_trace is not None:
         hvp_trace.attention.append(attention_weights(query, key, attention_mask, scaling))
     if hvp_prefix is None:
-        output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+        output, _ = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+        )
         return output, None
     return attend(query, key, value, attention_mask, dropout, scaling).transpose(1, 2).contiguous(), None
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, scale: float | None) -> Tensor:
-    """Attend from [B, H, T, d/H] under a mask [B, 1, T, S+T], on a CPU of bool (None: nothing is masked), to [B, H, T, d/H].
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, scale: float | None
+) -> Tensor:
+    """Compute scaled dot-product attention, [B, H, T, d/H].
 
-    On a CPU torch's function with dropout keeps copies of queries and keys for the backward pass, masks of four bytes a number, and all of
-    it in float32; so this is written out there (our own).
+    On a CPU with dropout, torch's function keeps copies of queries and keys for the backward pass, dropout masks of
+    four bytes per number, and everything in float32; an explicit computation needs less memory.
+
+    Args:
+        query: Queries, [B, H, T, d/H].
+        key: Keys, [B, H, S+T, d/H].
+        value: Values, [B, H, S+T, d/H].
+        mask: Mask [B, 1, T, S+T], bool on a CPU; None if nothing is masked.
+        dropout: Dropout probability of the attention weights.
+        scale: Factor of the scores; None for 1 / sqrt(d/H).
     """
     if not dropout or query.device.type != "cpu":
         return functional.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=scale)
     scores = query * (scale or query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     if mask is not None:
-        scores = scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)  # not -inf: padding may look at nothing, and must not be NaN
+        # not -inf, which would be NaN in rows where all is masked
+        scores = scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
     return drop(scores.softmax(-1), dropout) @ value
 
 
 def split_heads(prefix: Tensor, like: Tensor) -> Tensor:
-    """Split [B, S, d] into heads [B, H, S, d/H], exactly as the encoder splits its own keys `like` [B, H, T, d/H]."""
+    """Split a prefix [B, S, d] into heads [B, H, S, d/H].
+
+    Args:
+        prefix: Keys or values of the prefix, [B, S, d].
+        like: Keys of the encoder, [B, H, T, d/H], whose split and dtype are used.
+    """
     batch, length, _ = prefix.shape
     return prefix.to(like.dtype).view(batch, length, like.shape[1], like.shape[3]).transpose(1, 2)
 
 
 def prepend_mask(prefix: Prefix, text: Tensor | None, queries: int) -> Tensor:
-    """Put the prefix mask [B, S] before the text's [B, 1, T, T] (None: nothing is masked), once for all layers that see the same text mask.
+    """Concatenate the masks of prefix and text; the result is cached for layers with the same text mask.
 
-    Gives [B, 1, T, S+T], of bool or numbers as the text's is.
+    Args:
+        prefix: The prefix with mask [B, S].
+        text: Mask of the text, [B, 1, T, T], bool or additive; None if nothing is masked.
+        queries: Number of queries T.
+
+    Returns:
+        The mask [B, 1, T, S+T], bool or additive as that of the text.
     """
     key = id(text), queries
     if key not in prefix.mask_cache:
-        ahead = prefix.mask[:, None, None, :].expand(-1, 1, queries, -1)
-        own = ahead.new_ones(len(ahead), 1, queries, queries) if text is None else text.expand(len(ahead), 1, queries, -1)
-        made = torch.cat([ahead if own.dtype == torch.bool else additive_mask(ahead, own.dtype), own], dim=-1)
-        prefix.mask_cache[key] = text, made  # the text's mask too, so that no other one gets its id
-    extended: Tensor
-    _, extended = prefix.mask_cache[key]
-    return extended
+        prefix_mask = prefix.mask[:, None, None, :].expand(-1, 1, queries, -1)
+        if text is None:
+            text_mask = prefix_mask.new_ones(len(prefix_mask), 1, queries, queries)
+        else:
+            text_mask = text.expand(len(prefix_mask), 1, queries, -1)
+        if text_mask.dtype != torch.bool:
+            prefix_mask = additive_mask(prefix_mask, text_mask.dtype)
+        combined = torch.cat([prefix_mask, text_mask], dim=-1)
+        prefix.mask_cache[key] = text, combined  # keeps the text's mask alive, so that its id stays unique
+    mask: Tensor
+    _, mask = prefix.mask_cache[key]
+    return mask
 
 
 def additive_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Give the numbers that hide what a mask hides, of any shape."""
+    """Convert a bool mask of any shape to numbers to be added to scores."""
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, MASKED)
 
 
 def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float | None) -> Tensor:
-    """Compute the attention map [B, H, T, S+T] that the fused kernel does not hand out, under a mask of bool or numbers.
+    """Compute the attention weights, which fused kernels do not return, [B, H, T, S+T].
 
-    Rows sum to 1, but for padding that may look at nothing: those are 0.
+    Rows sum to 1; rows where everything is masked are 0.
+
+    Args:
+        query: Queries, [B, H, T, d/H].
+        key: Keys, [B, H, S+T, d/H].
+        mask: Mask [B, 1, T, S+T], bool or additive; None if nothing is masked.
+        scaling: Factor of the scores; None for 1 / sqrt(d/H).
     """
     scores = query.float() @ key.float().transpose(-1, -2) * (scaling or query.shape[-1] ** -0.5)
     if mask is not None:
@@ -110,24 +163,33 @@ def padding_mask(
     *,
     dtype: torch.dtype = torch.float32,
     allow_is_bidirectional_skip: bool = False,
-    **wanted: Any,  # noqa: ANN401 - whatever transformers says of a mask
+    **mask_arguments: Any,  # noqa: ANN401 - what transformers passes
 ) -> Tensor | None:
-    """Give transformers' mask [B, 1, T, T]: of bool on a CPU, None where a batch has no padding; on a GPU numbers to add to scores.
+    """Build the attention mask of transformers, [B, 1, T, T].
 
-    A GPU is not asked whether there is padding: one would have to wait for it. Of a mask of bool torch would make numbers in every layer.
-    Padding that may look at nothing looks at all there: of lower scores than -88 cuDNN makes NaN (pytorch issue 196678).
+    It is bool on a CPU and additive on a GPU, where torch would convert a bool mask in every layer. On a GPU, the check
+    for padding is skipped, since it would synchronize. Rows where everything is masked attend to everything there:
+    cuDNN returns NaN for scores below -88 (pytorch issue 196678).
+
+    Args:
+        dtype: Default dtype of an additive mask.
+        allow_is_bidirectional_skip: Whether None may be returned for a batch without padding.
+        **mask_arguments: Arguments of `sdpa_mask`.
+
+    Returns:
+        The mask; None for a batch without padding.
     """
-    padding: Tensor | None = wanted.get("attention_mask")
-    looks = allow_is_bidirectional_skip and (padding is None or padding.device.type == "cpu")
-    mask: Tensor | None = sdpa_mask(dtype=dtype, allow_is_bidirectional_skip=looks, **wanted)
+    padding: Tensor | None = mask_arguments.get("attention_mask")
+    may_skip = allow_is_bidirectional_skip and (padding is None or padding.device.type == "cpu")
+    mask: Tensor | None = sdpa_mask(dtype=dtype, allow_is_bidirectional_skip=may_skip, **mask_arguments)
     if mask is None or mask.device.type == "cpu":
         return mask
     return additive_mask(mask | ~mask.any(-1, keepdim=True), _dtype_of_scores(mask.device.type, dtype))
 
 
-def _dtype_of_scores(kind: str, usual: torch.dtype) -> torch.dtype:
-    narrowed = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-    return torch.get_autocast_dtype(kind) if narrowed else usual
+def _dtype_of_scores(device_type: str, default: torch.dtype) -> torch.dtype:
+    is_autocast = torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
+    return torch.get_autocast_dtype(device_type) if is_autocast else default
 
 
 AttentionInterface.register(NAME, prefix_attention)

@@ -1,4 +1,4 @@
-"""Vocabularies learnt from the training text: words, or characters, to ids (no torch)."""
+"""Vocabularies of words or characters, built from the training text."""
 
 from __future__ import annotations
 
@@ -12,15 +12,23 @@ from pathlib import Path
 
 from hvpkit.errors import ModelFolderError
 
-PADDING, UNKNOWN = 0, 1  # the ids before the first item's
+PADDING, UNKNOWN = 0, 1  # ids before that of the first item
 DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Items with ids from 2 on, the `repeated` ones that training text holds more than once first; `zeros` reads every digit as 0.
+    """Items with ids from 2 on.
 
-    What is not known as it is written is looked up in lower case, as in files of word vectors, and else unknown (our own).
+    An item that is missing is looked up in lower case, as in files of word vectors; if that is missing too, it is
+    unknown.
+
+    Attributes:
+        items: The items; those that occur more than once in the training text come first.
+        repeated: Number of items that occur more than once in the training text.
+        zeros: Whether every digit is read as 0.
+
+    Source: own.
     """
 
     items: tuple[str, ...]
@@ -29,46 +37,55 @@ class Vocabulary:
 
     @classmethod
     def from_examples(cls, counts: Counter[str], *, zeros: bool = False) -> Vocabulary:
-        """Take all that was counted, the most frequent first; with `zeros` the digits of what was counted are 0 already."""
+        """Build a vocabulary from the counts of items in the training text, most frequent first.
+
+        Args:
+            counts: Number of occurrences of each item.
+            zeros: Whether every digit is read as 0; then digits in `counts` must be 0 already.
+        """
         ordered = sorted(counts, key=lambda item: (-counts[item], item))
         return cls(tuple(ordered), sum(count > 1 for count in counts.values()), zeros)
 
     @classmethod
     def load(cls, file: Path) -> Vocabulary:
-        """Read one that was saved; raises ModelFolderError for a file that is missing or holds something else."""
+        """Load a saved vocabulary.
+
+        Raises:
+            ModelFolderError: "vocabulary-unreadable" or "vocabulary-without-items".
+        """
         try:
-            told = json.loads(file.read_text(encoding="utf-8"))
-            items, repeated, zeros = told["items"], told["repeated"], told["zeros"]
-            is_whole = isinstance(repeated, int) and all(isinstance(item, str) for item in items)
+            values = json.loads(file.read_text(encoding="utf-8"))
+            items, repeated, zeros = values["items"], values["repeated"], values["zeros"]
+            is_valid = isinstance(repeated, int) and all(isinstance(item, str) for item in items)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelFolderError("vocabulary-unreadable", file=file, reason=repr(error)) from error
-        if not is_whole:
+        if not is_valid:
             raise ModelFolderError("vocabulary-without-items", file=file)
         return cls(tuple(items), repeated, bool(zeros))
 
     def save(self, file: Path) -> None:
-        """Write it as JSON."""
+        """Write the vocabulary as JSON."""
         file.write_text(json.dumps(asdict(self), indent=0), encoding="utf-8")
 
     def extend(self, items: Iterable[str]) -> Vocabulary:
-        """Append items that training text does not hold."""
+        """Return a vocabulary with additional items, which do not occur in the training text."""
         return replace(self, items=tuple(dict.fromkeys((*self.items, *items))))
 
     @property
     def size(self) -> int:
-        """Count the ids, those of padding and of the unknown among them."""
+        """Return the number of ids, including padding and unknown."""
         return len(self.items) + 2
 
     @property
     def first_singleton(self) -> int:
-        """Give the first id of an item that training text does not hold more than once."""
+        """Return the first id of the items that occur at most once in the training text."""
         return self.repeated + 2
 
     def index(self, item: str) -> int:
-        """Find an item's id."""
-        read = replace_digits(item) if self.zeros else item
-        known = self._ids.get(read)
-        return self._ids.get(read.lower(), UNKNOWN) if known is None else known
+        """Return the id of an item, or that of unknown."""
+        key = replace_digits(item) if self.zeros else item
+        known = self._ids.get(key)
+        return self._ids.get(key.lower(), UNKNOWN) if known is None else known
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -76,5 +93,8 @@ class Vocabulary:
 
 
 def replace_digits(item: str) -> str:
-    """Write every digit as 0 (Ma & Hovy's release - recalled, not verified)."""
+    """Replace every digit by 0.
+
+    Source: code released with Ma & Hovy 2016 (recalled, not verified).
+    """
     return DIGIT.sub("0", item)

@@ -1,4 +1,4 @@
-"""One vector a word, learnt or from a file: what encoders without wordpieces begin with."""
+"""Word embeddings for encoders without wordpieces, trained or from a file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,15 @@ FILE = "words.json"
 
 @dataclass(frozen=True)
 class WordEmbeddingConfig:
-    """Width of a vector; a file of vectors and how many of its first words are known beyond those of the training text; the chance that a
-    word seen once is hidden in training; whether digits are read as 0."""
+    """Options of a word embedding.
+
+    Attributes:
+        width: Width d of a vector.
+        file: File of word vectors; None for random ones.
+        file_words: Number of leading words of the file that are added to those of the training text.
+        singleton_unk: Probability that a word that occurs once in the training text is replaced by unknown in training.
+        zeros: Whether every digit is read as 0.
+    """
 
     width: int
     file: Path | None = None
@@ -36,37 +43,51 @@ class WordEmbeddingConfig:
 
 
 class WordEmbedding(nn.Embedding):
-    """Vectors [size, d] of a vocabulary's words, uniform in ±sqrt(3/d) at the start; padding's is 0 and stays it.
+    """Vectors [size, d] of the words of a vocabulary.
 
-    In training a word that training text holds once is unknown with the chance `singleton_unk`, so that the unknown word's vector is learnt
-    (Lample et al. 2016).
+    They are initialized uniformly in ±sqrt(3/d); that of padding is 0.
+
+    In training, words that occur once are replaced by unknown with probability `singleton_unk`, so that the vector of
+    unknown words is trained.
+
+    Args:
+        vocabulary: The vocabulary.
+        options: Options of the embedding.
+        vectors: Pretrained vectors.
+
+    Source: Lample et al. 2016 for `singleton_unk`.
     """
 
-    def __init__(self, vocabulary: Vocabulary, options: WordEmbeddingConfig, vectors: WordVectors | None = None) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, options: WordEmbeddingConfig, vectors: WordVectors | None = None
+    ) -> None:
         super().__init__(vocabulary.size, options.width, padding_idx=PADDING)
         self.vocabulary, self.singleton_unk = vocabulary, options.singleton_unk
         self.coverage: Message | None = None
         init_uniform(self)
         if vectors is not None:
-            self._take(vectors)
+            self._copy(vectors)
 
     def remarks(self) -> list[str]:
-        """Say for a score where the vectors came from."""
+        """Return a note on where the vectors come from."""
         if self.coverage is None:
             return [Message("text-encoder-and-word-vectors-random")]
         return [Message("text-encoder-random-but-word-vectors", coverage=self.coverage)]
 
     @torch.no_grad()
-    def _take(self, vectors: WordVectors) -> None:
+    def _copy(self, vectors: WordVectors) -> None:
         for number, word in enumerate(self.vocabulary.items, UNKNOWN + 1):
             vector = vectors.vector(word)
             if vector is not None:
                 self.weight[number] = torch.from_numpy(vector)
 
     def encode(self, example: Example, max_length: int) -> EncodedText:
-        """Give the feature `words` [T], one position a word without specials; for a pair the window is around both of its entities.
+        """Encode an example as the feature `words` [T], one position per word without special tokens.
 
-        Raises DataError when they do not fit.
+        With an entity pair, the window contains both entities.
+
+        Raises:
+            DataError: "pair-too-far-apart" if the pair does not fit.
         """
         layout = build_inputs([[self.vocabulary.index(word)] for word in example.words], example, max_length, None)
         return EncodedText(
@@ -80,19 +101,22 @@ class WordEmbedding(nn.Embedding):
         )
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Look up ids [B, T]: [B, T, d]."""
+        """Look up vectors [B, T, d] of ids [B, T]."""
         if self.training and self.singleton_unk:
-            hidden = (ids >= self.vocabulary.first_singleton) & (torch.rand(ids.shape, device=ids.device) < self.singleton_unk)
-            ids = ids.masked_fill(hidden, UNKNOWN)
+            is_drawn = torch.rand(ids.shape, device=ids.device) < self.singleton_unk
+            ids = ids.masked_fill((ids >= self.vocabulary.first_singleton) & is_drawn, UNKNOWN)
         return super().forward(ids)
 
     def save(self, folder: Path) -> None:
-        """Write the vocabulary for `build_word_embedding`."""
+        """Write the vocabulary, from which `build_word_embedding` can build the embedding again."""
         self.vocabulary.save(folder / FILE)
 
 
 def init_uniform(embedding: nn.Embedding) -> nn.Embedding:
-    """Draw vectors from ±sqrt(3/d), padding's 0 (Ma & Hovy 2016, section 3.1 - recalled, not verified)."""
+    """Initialize vectors uniformly in ±sqrt(3/d), and that of padding with 0.
+
+    Source: Ma & Hovy 2016, section 3.1 (recalled, not verified).
+    """
     bound = math.sqrt(3 / embedding.embedding_dim)
     nn.init.uniform_(embedding.weight, -bound, bound)
     with torch.no_grad():
@@ -101,15 +125,25 @@ def init_uniform(embedding: nn.Embedding) -> nn.Embedding:
 
 
 def build_word_embedding(context: TextContext, options: WordEmbeddingConfig) -> WordEmbedding:
-    """Learn the vocabulary of the training text, and take the vectors of a file if there is one; or read what a saved model knew.
+    """Build a word embedding from the training text and a file of vectors, or load that of a saved model.
 
-    The coverage of a file is logged. Raises ComponentError when there is no training text, ModelFolderError for what cannot be read.
+    The coverage of the file is logged.
+
+    Args:
+        context: What the encoder is built from.
+        options: Options of the embedding.
+
+    Raises:
+        ComponentError: "vocabulary-without-examples" without training text.
+        ModelFolderError: If a vocabulary or the file of vectors cannot be read.
     """
     if context.folder is not None:
         return WordEmbedding(Vocabulary.load(context.folder / FILE), options)
-    counts = Counter(replace_digits(word) if options.zeros else word for example in context.examples for word in example.words)
+    counts = Counter(
+        replace_digits(word) if options.zeros else word for example in context.examples for word in example.words
+    )
     if not counts:
-        raise ComponentError("vocabulary-without-examples", encoder="a text encoder with a vocabulary of its own")
+        raise ComponentError("vocabulary-without-examples", encoder="a text encoder with a word vocabulary")
     vocabulary = Vocabulary.from_examples(counts, zeros=options.zeros)
     if options.file is None:
         return WordEmbedding(vocabulary, options)

@@ -1,4 +1,4 @@
-"""Pretrained word vectors from a text file: a word and its numbers a line, as GloVe comes."""
+"""Pretrained word vectors from a text file with a word and its numbers on each line, such as GloVe."""
 
 from __future__ import annotations
 
@@ -16,55 +16,73 @@ from hvpkit.messages import Message
 
 @dataclass(frozen=True)
 class WordVectors:
-    """The vectors [d] of some of a file's words, in the file's order."""
+    """Vectors of some words of a file.
+
+    Attributes:
+        file: The file.
+        rows: Vector [d] of each word, in the order of the file.
+    """
 
     file: Path
     rows: Mapping[str, NDArray[numpy.float32]]
 
     def vector(self, word: str) -> NDArray[numpy.float32] | None:
-        """Give a word's vector: as it is written, else in lower case, else none (our own rule)."""
-        found = self.rows.get(word)
-        return self.rows.get(word.lower()) if found is None else found
+        """Return the vector of a word, else of the word in lower case, else None."""
+        vector = self.rows.get(word)
+        return self.rows.get(word.lower()) if vector is None else vector
 
     def coverage(self, counts: Counter[str]) -> Message:
-        """Say how many of the counted words, at least one, have a vector."""
-        exact, found = sum(word in self.rows for word in counts), [word for word in counts if self.vector(word) is not None]
-        running = sum(counts[word] for word in found) / sum(counts.values())
+        """Return the note "word-vectors-coverage" on how many of the counted words have a vector.
+
+        Args:
+            counts: Number of occurrences of each word; not empty.
+        """
+        exact = sum(word in self.rows for word in counts)
+        covered = [word for word in counts if self.vector(word) is not None]
+        running = sum(counts[word] for word in covered) / sum(counts.values())
         return Message(
             "word-vectors-coverage",
             file=self.file.name,
-            found=len(found),
+            found=len(covered),
             words=len(counts),
-            fraction=len(found) / len(counts),
+            fraction=len(covered) / len(counts),
             exact=exact,
-            lower_case=len(found) - exact,
+            lower_case=len(covered) - exact,
             running=running,
         )
 
 
 def load_vectors(file: Path, *, width: int, words: Iterable[str], first: int) -> WordVectors:
-    """Read the vectors of `words` (also in lower case) and of the file's `first` words; a line that counts words and numbers is skipped.
+    """Load word vectors; a header line with the numbers of words and dimensions is skipped.
 
-    Raises ModelFolderError, with the line, for a file that is absent or holds something else than a word and `width` numbers a line.
+    Args:
+        file: The file.
+        width: Width d of the vectors.
+        words: Words to load, also in lower case.
+        first: Number of leading words of the file to load in addition.
+
+    Raises:
+        ModelFolderError: "word-vectors-unreadable", or with the line "word-vectors-no-numbers", "word-vectors-width" or
+            "word-vectors-not-finite".
     """
-    wanted = set(words)
-    wanted |= {word.lower() for word in wanted}
+    selected = set(words)
+    selected |= {word.lower() for word in selected}
     rows: dict[str, NDArray[numpy.float32]] = {}
     for number, line in _lines(file):
         word, _, numbers = line.rstrip(" \r\n").partition(" ")
-        if number > first and word not in wanted:
+        if number > first and word not in selected:
             continue
         fields = numbers.split()
         if number == 1 and len(fields) == 1 and word.isdigit():
             continue
-        if len(fields) > width and not _is_number(fields[0]):  # a word with blanks in it; those of texts have none
+        if len(fields) > width and not _is_number(fields[0]):  # a word with spaces, which words of texts do not have
             continue
         rows.setdefault(word, _vector(fields, width, file, number))
     return WordVectors(file, rows)
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Number the lines; what is not UTF-8 in them is no word of ours."""
+    """Read numbered lines; bytes that are not UTF-8 match no word of a text."""
     try:
         with file.open(encoding="utf-8", errors="surrogateescape", newline="\n") as opened:
             yield from enumerate(opened, 1)
@@ -84,7 +102,9 @@ def _vector(fields: list[str], width: int, file: Path, line: int) -> NDArray[num
     try:
         vector = numpy.array(fields, dtype=numpy.float32)
     except ValueError as error:
-        raise ModelFolderError("word-vectors-no-numbers", file=file, line=line, expected=width, reason=str(error)) from error
+        raise ModelFolderError(
+            "word-vectors-no-numbers", file=file, line=line, expected=width, reason=str(error)
+        ) from error
     if vector.shape != (width,):
         raise ModelFolderError("word-vectors-width", file=file, line=line, expected=width, found=len(fields))
     if not numpy.isfinite(vector).all():

@@ -1,4 +1,4 @@
-"""Visual backbones, projectors, and the tower that makes pyramids of images."""
+"""Visual backbones, and the tower that computes feature pyramids of images."""
 
 from __future__ import annotations
 
@@ -26,37 +26,67 @@ def register_visual_backbones(register: Register) -> None:
 
 
 def _torchvision(name: str) -> Callable[..., VisualBackbone]:
-    def build(context: VisionContext, *, weights: str = "imagenet", resize: Literal["full", "center-crop"] = "full") -> VisualBackbone:
+    def build(
+        context: VisionContext, *, weights: str = "imagenet", resize: Literal["full", "center-crop"] = "full"
+    ) -> VisualBackbone:
         from hvpkit.model.vision.torchvision_backbone import load_torchvision_backbone
 
         return load_torchvision_backbone(name, context, weights=weights, resize=resize)
 
     build.__doc__ = (
-        f"torchvision's {name}; weights `imagenet`, `random`, or a state dict's file.\n\n"
-        "`resize: center-crop` shows the middle of an image whose shorter side was rescaled (release of Chen et al. 2022)."
+        f"torchvision's {name}; weights `imagenet`, `random`, or the file of a state dict.\n\n"
+        "`resize: center-crop` rescales the shorter side of an image and crops its center, as in the code released "
+        "with "
+        "Chen et al. 2022."
     )
     return build
 
 
 def build_hugging_face(context: VisionContext, *, weights: str, name: str | None = None) -> VisualBackbone:
-    """Any Hugging Face backbone (`AutoBackbone`) by hub id or folder.
+    """Hugging Face backbone (`AutoBackbone`), by hub id or local folder.
 
-    `weights` is the id or folder, or `random` for the architecture of `name` alone.
+    Args:
+        context: What the backbone is built from.
+        weights: Hub id or local folder; `random` for the architecture of `name` alone.
+        name: Hub id or local folder of the architecture, if it is not that of `weights`.
+
+    Raises:
+        ModelFolderError: If the backbone cannot be found or loaded.
     """
     from hvpkit.model.vision.hugging_face_backbone import load_hugging_face_backbone
 
     return load_hugging_face_backbone(context, weights=weights, name=name)
 
 
-def build_cnn_from_scratch(context: VisionContext, *, weights: Literal["random"] = "random", width: PositiveInt = 16) -> VisualBackbone:
-    """A small convolutional pyramid with random weights, to be trained with the rest (our own; offline)."""
+def build_cnn_from_scratch(
+    context: VisionContext, *, weights: Literal["random"] = "random", width: PositiveInt = 16
+) -> VisualBackbone:
+    """Small convolutional network with random weights, trained with the rest of the model (offline).
+
+    Args:
+        context: What the backbone is built from.
+        weights: Always `random`.
+        width: Channels of the finest level; they double with each level.
+
+    Source: own.
+    """
     from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
 
     return CnnFromScratch(context, width)
 
 
-def build_scattering(context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: PositiveInt = 8) -> VisualBackbone:
-    """A pyramid of wavelets that are fixed and know nothing of any image (Bruna and Mallat 2013; offline)."""
+def build_scattering(
+    context: VisionContext, *, weights: Literal["wavelets"] = "wavelets", orientations: PositiveInt = 8
+) -> VisualBackbone:
+    """Scattering transform: a pyramid of fixed wavelets, not trained on images (offline).
+
+    Args:
+        context: What the backbone is built from.
+        weights: Always `wavelets`.
+        orientations: Number of orientations of the wavelets.
+
+    Source: Bruna and Mallat 2013.
+    """
     from hvpkit.model.vision.scattering import Scattering
 
     return Scattering(context, orientations)

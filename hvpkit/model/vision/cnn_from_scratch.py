@@ -1,4 +1,4 @@
-"""A small convolutional pyramid that needs no download (our own)."""
+"""Small convolutional network without download."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ LEVELS = 4
 
 
 class CnnFromScratch(VisualBackbone):
-    """Four stages of 3x3 convolutions, each half as large and twice as wide as the one before; random weights.
+    """Four stages of 3x3 convolutions; each halves the resolution and doubles the channels.
 
-    A batch norm follows each ReLU, so that a level is zero on average: once pooled it tells images apart from the first step on, instead
-    of saying the same of all of them.
+    A batch norm follows each ReLU, so that levels have mean zero and pooled features differ between images from the
+    first step on.
+
+    Args:
+        context: What the backbone is built from.
+        width: Channels of the finest level.
+
+    Source: own.
     """
 
     def __init__(self, context: VisionContext, width: int) -> None:
@@ -26,15 +32,17 @@ class CnnFromScratch(VisualBackbone):
         widths = [width * 2**i for i in range(LEVELS)]
         self.levels = tuple(LevelInfo(channels, 2 ** (i + 1)) for i, channels in enumerate(widths))
         stages = [_block(3, width, 2)]
-        stages += [nn.Sequential(_block(before, 2 * before, 2), _block(2 * before, 2 * before, 1)) for before in widths[:-1]]
+        stages += [
+            nn.Sequential(_block(before, 2 * before, 2), _block(2 * before, 2 * before, 1)) for before in widths[:-1]
+        ]
         self.stages = nn.ModuleList(stages)
 
     def transform(self, image: Image.Image) -> Tensor:
-        """Rescale and normalise: [3, side, side]."""
+        """Rescale and normalize an image to [3, side, side]."""
         return to_pixels(image, self.side)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Map [K, 3, side, side] to four maps, fine to coarse."""
+        """Compute four maps, fine to coarse, from pixels [K, 3, side, side]."""
         maps = []
         for stage in self.stages:
             pixels = stage(pixels)

@@ -1,4 +1,4 @@
-"""Any Hugging Face `AutoBackbone` as a pyramid."""
+"""Hugging Face backbones (`AutoBackbone`) as feature pyramids."""
 
 from __future__ import annotations
 
@@ -18,48 +18,64 @@ from hvpkit.model.vision.transforms import IMAGENET_MEAN, IMAGENET_STD, to_pixel
 from hvpkit.utils.hub import load_pretrained, require_weights
 
 SIDE = 224
-NORMALISATION = "normalisation.json"
+NORMALIZATION_FILE = "normalisation.json"
 
 
 def load_hugging_face_backbone(context: VisionContext, *, weights: str, name: str | None) -> HuggingFaceBackbone:
-    """Open a backbone by hub id or folder with all its stages; `weights: random` builds `name`'s architecture.
+    """Load a backbone with all its stages.
 
-    Raises ModelFolderError when it cannot be found or has no backbone form.
+    Args:
+        context: What the backbone is built from.
+        weights: Hub id or local folder; `random` for the architecture of `name` alone.
+        name: Hub id or local folder of the architecture, if it is not that of `weights`.
+
+    Raises:
+        ModelFolderError: "hugging-face-without-weights" without a name, or if the model cannot be found or is not
+            available as a backbone.
     """
     if context.folder is not None:
         return load_pretrained(
-            str(context.folder), "visual backbone", "vision.weights", lambda where, local: _open(where, local, True, context.size)
+            str(context.folder),
+            "visual backbone",
+            "vision.weights",
+            lambda source, local: _load(source, local, True, context.size),
         )
-    random, place = weights == "random", name or weights
-    if place in {"random", "imagenet"}:
+    random, model_name = weights == "random", name or weights
+    if model_name in {"random", "imagenet"}:
         raise ModelFolderError("hugging-face-without-weights")
-    return load_pretrained(place, "visual backbone", "vision.weights", lambda where, local: _open(where, local, random, context.size))
+    return load_pretrained(
+        model_name,
+        "visual backbone",
+        "vision.weights",
+        lambda source, local: _load(source, local, random, context.size),
+    )
 
 
-def _open(place: str, local: bool, random: bool, size: int | None) -> HuggingFaceBackbone:
-    config = AutoConfig.from_pretrained(place, local_files_only=local, trust_remote_code=False)
+def _load(source: str, local: bool, random: bool, size: int | None) -> HuggingFaceBackbone:
+    config = AutoConfig.from_pretrained(source, local_files_only=local, trust_remote_code=False)
     if type(config) not in MODEL_FOR_BACKBONE_MAPPING:
         raise ValueError(Message("model-without-backbone", model_type=config.model_type))
     config.out_features = list(config.stage_names)[1:]
-    architecture: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)]  # AutoBackbone itself asks the hub even for a folder
+    architecture: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)]  # AutoBackbone queries the hub even for a local folder
     if random:
         model = architecture._from_config(config)
     else:
-        told: dict[str, Any] = {"output_loading_info": True, "ignore_mismatched_sizes": True}
-        model, report = architecture.from_pretrained(place, config=config, local_files_only=local, dtype=torch.float32, **told)
-        require_weights(report, optional="hidden_states_norms.")  # classifiers lack them; they begin as plain norms
-    mean, deviation, side = _preprocessing(place, local)
+        options: dict[str, Any] = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        options |= {"local_files_only": local, "dtype": torch.float32}
+        model, report = architecture.from_pretrained(source, config=config, **options)
+        require_weights(report, optional="hidden_states_norms.")  # classifiers do not have these norms
+    mean, deviation, side = _preprocessing(source, local)
     return HuggingFaceBackbone(model, size or side or getattr(config, "image_size", None) or SIDE, mean, deviation)
 
 
-def _preprocessing(place: str, local: bool) -> tuple[tuple[float, ...], tuple[float, ...], int | None]:
-    """Read mean, deviation and side as they were saved, or from the preprocessor; without one, ImageNet's."""
-    saved = Path(place) / NORMALISATION
+def _preprocessing(source: str, local: bool) -> tuple[tuple[float, ...], tuple[float, ...], int | None]:
+    """Load saved mean, deviation and side, or those of the preprocessor; without one, those of ImageNet."""
+    saved = Path(source) / NORMALIZATION_FILE
     if saved.is_file():
         values = json.loads(saved.read_text(encoding="utf-8"))
         return tuple(values["mean"]), tuple(values["deviation"]), values["side"]
     try:
-        processor = AutoImageProcessor.from_pretrained(place, local_files_only=local, trust_remote_code=False)
+        processor = AutoImageProcessor.from_pretrained(source, local_files_only=local, trust_remote_code=False)
     except (OSError, ValueError):
         return IMAGENET_MEAN, IMAGENET_STD, None
     size = dict(getattr(processor, "crop_size", None) or getattr(processor, "size", None) or {})
@@ -70,9 +86,20 @@ def _preprocessing(place: str, local: bool) -> tuple[tuple[float, ...], tuple[fl
 
 
 class HuggingFaceBackbone(VisualBackbone):
-    """All stages of a Hugging Face backbone, fine to coarse (a plain transformer gives maps of one size)."""
+    """All stages of a Hugging Face backbone, fine to coarse.
 
-    def __init__(self, model: PreTrainedModel, side: int, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
+    The maps of a plain transformer have the same size.
+
+    Args:
+        model: The backbone.
+        side: Side of its input images in pixels.
+        mean: Mean of each color channel, for values in 0..1.
+        deviation: Standard deviation of each color channel.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, side: int, mean: tuple[float, ...], deviation: tuple[float, ...]
+    ) -> None:
         super().__init__()
         self.model, self.side, self.mean, self.deviation = model, side, mean, deviation
         self.min_decode_size = 2 * side
@@ -81,15 +108,15 @@ class HuggingFaceBackbone(VisualBackbone):
         self.levels = tuple(LevelInfo(level.shape[1], round(side / level.shape[-1])) for level in maps)
 
     def transform(self, image: Image.Image) -> Tensor:
-        """Rescale the whole image to the preprocessor's side (our own), normalise by its mean and deviation: [3, side, side]."""
+        """Rescale the full image and normalize it by mean and deviation, [3, side, side]."""
         return to_pixels(image, self.side, self.mean, self.deviation)
 
     def save(self, folder: Path) -> None:
-        """Write the architecture and the normalisation."""
+        """Write the architecture and the normalization."""
         self.model.config.save_pretrained(folder)
-        normalisation = {"side": self.side, "mean": self.mean, "deviation": self.deviation}
-        (folder / NORMALISATION).write_text(json.dumps(normalisation), encoding="utf-8")
+        normalization = {"side": self.side, "mean": self.mean, "deviation": self.deviation}
+        (folder / NORMALIZATION_FILE).write_text(json.dumps(normalization), encoding="utf-8")
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Map [K, 3, side, side] to one map a stage."""
+        """Compute one map per stage from pixels [K, 3, side, side]."""
         return list(self.model(pixels).feature_maps)

@@ -1,4 +1,4 @@
-"""The visual tower: images to a pyramid on one grid (Chen et al. 2022, eq. 1)."""
+"""Visual tower: maps images to a feature pyramid on one grid."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ from hvpkit.interfaces import ImageBatch, Visual, VisualBackbone
 
 @dataclass(frozen=True)
 class TowerOptions:
-    """How a tower differs from the paper's, as the release of Chen et al. 2022 does.
+    """Options by which a tower may follow the released code instead of the paper.
 
-    `pooling: floor` pools with kernel = stride = side // grid, which leaves cells at the edge out where that does not come out even.
-    `missing: zeros` shows zeros (the mean image) in place of missing images where an example has any image, instead of masking them.
-    `drifting` lets the running statistics of a frozen backbone go on in training.
+    Attributes:
+        pooling: `floor` pools with kernel = stride = side // grid, which ignores the edge if the side is not a
+            multiple.
+        missing: `zeros` replaces the missing images of an example by zeros (the mean image) if it has at least one
+            image; `mask` masks them.
+        update_batchnorm_stats: Update the running statistics of a frozen backbone in training.
+
+    Source: code released with Chen et al. 2022.
     """
 
     pooling: Literal["adaptive", "floor"] = "adaptive"
@@ -32,9 +37,25 @@ class TowerOptions:
 
 
 class VisualTower(nn.Module):
-    """A backbone whose maps are pooled to a `grid` x `grid` of P cells; a frozen one stays in evaluation mode."""
+    """A backbone whose maps are pooled to a grid of P cells; a frozen one stays in evaluation mode.
 
-    def __init__(self, backbone: VisualBackbone, *, grid: int, frozen: bool, options: TowerOptions = TowerOptions()) -> None:  # noqa: B008 - frozen
+    Args:
+        backbone: The backbone.
+        grid: Side of the grid in cells, so that P = grid**2.
+        frozen: Whether the backbone is not trained.
+        options: Differences to the paper.
+
+    Source: Chen et al. 2022, eq. 1.
+    """
+
+    def __init__(
+        self,
+        backbone: VisualBackbone,
+        *,
+        grid: int,
+        frozen: bool,
+        options: TowerOptions = TowerOptions(),  # noqa: B008 - frozen
+    ) -> None:
         super().__init__()
         self.backbone, self.grid, self.frozen, self.options = backbone, grid, frozen, options
         self._blanks: dict[torch.device, tuple[Tensor, ...]] = {}
@@ -43,16 +64,16 @@ class VisualTower(nn.Module):
 
     @property
     def is_frozen(self) -> bool:
-        """Say whether an image's pyramid stays the same in training, so that it can be kept."""
+        """Return whether features of an image do not change in training, so that they can be cached."""
         return self.frozen and not self.options.update_batchnorm_stats
 
     @property
     def device(self) -> torch.device:
-        """Say where its weights are; the CPU where it has none."""
+        """Return the device of the weights; the CPU if there are none."""
         return next((tensor.device for tensor in chain(self.parameters(), self.buffers())), torch.device("cpu"))
 
     def forward(self, images: ImageBatch) -> Visual:
-        """Give C levels [B, V, C_i, P], zero where an image is missing."""
+        """Compute C levels [B, V, C_i, P], zero where an image region is missing."""
         zeros = self.options.missing == "zeros"
         if zeros and images.features is None:
             images = self._zero_fill_missing(images)
@@ -61,13 +82,18 @@ class VisualTower(nn.Module):
         return self._with_blank_levels(visual) if zeros and images.features is not None else visual
 
     def pyramid(self, pixels: Tensor | None) -> tuple[Tensor, ...]:
-        """Map pixels [K, 3, side, side] to C pooled levels [K, C_i, P]; raises ComponentError for a map of too few cells."""
-        if pixels is None:
-            raise ValueError("images hold neither pixels nor features")
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return tuple(level if level.dim() == 3 else self._pooled(level).flatten(2) for level in self.backbone(pixels))
+        """Compute C pooled levels [K, C_i, P] from pixels [K, 3, side, side].
 
-    def _pooled(self, level: Tensor) -> Tensor:
+        Raises:
+            ComponentError: "grid-too-fine" if a map has fewer cells than the grid.
+        """
+        if pixels is None:
+            raise ValueError("The batch has neither pixels nor features of its images.")
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            levels = self.backbone(pixels)
+            return tuple(level if level.dim() == 3 else self._pool(level).flatten(2) for level in levels)
+
+    def _pool(self, level: Tensor) -> Tensor:
         if self.options.pooling == "adaptive":
             return adaptive_avg_pool2d(level, self.grid)
         height, width = (side // self.grid for side in level.shape[2:])
@@ -76,62 +102,80 @@ class VisualTower(nn.Module):
         return avg_pool2d(level, (height, width))[:, :, : self.grid, : self.grid]
 
     def _zero_fill_missing(self, images: ImageBatch) -> ImageBatch:
-        """Put zeros in the place of missing images in rows that have any."""
-        filled = _filled(images.mask)
+        """Replace missing images by zero pixels in examples with at least one image."""
+        filled = _fill_rows(images.mask)
         pixels = None if images.pixels is None else scatter_by_mask([images.pixels], images.mask)[0][filled]
         return replace(images, mask=filled, pixels=pixels)
 
     def _with_blank_levels(self, visual: Visual) -> Visual:
-        """Put what the network makes of zeros in the place of missing images in rows that have any."""
-        mask, filled = visual.mask, _filled(visual.mask)
+        """Replace missing images by the features of zero pixels in examples with at least one image."""
+        mask, filled = visual.mask, _fill_rows(visual.mask)
         pairs = zip(visual.levels, self._blank(visual.levels[0].device), strict=True)
-        levels = (torch.where(_over(mask, own), level, own * _over(filled, own)) for level, own in pairs)
+        levels = (
+            torch.where(_expand_mask(mask, blank), level, blank * _expand_mask(filled, blank)) for level, blank in pairs
+        )
         return Visual(tuple(levels), replace(visual.images, mask=filled))
 
     def _blank(self, device: torch.device) -> tuple[Tensor, ...]:
-        """Give the pyramid of zeros, which is kept as those of images are where they are: in float32."""
+        """Return the features of zero pixels in float32; they are cached if the tower is frozen."""
         if device not in self._blanks:
-            learns = torch.is_grad_enabled()
-            with torch.inference_mode(False), torch.set_grad_enabled(learns), torch.autocast(device.type, enabled=False):
-                blank = self.pyramid(torch.zeros(1, *self.transform(Image.new("RGB", (8, 8))).shape, device=device))
+            is_grad_enabled = torch.is_grad_enabled()
+            zeros = torch.zeros(1, *self.transform(Image.new("RGB", (8, 8))).shape, device=device)
+            with (
+                torch.inference_mode(False),
+                torch.set_grad_enabled(is_grad_enabled),
+                torch.autocast(device.type, enabled=False),
+            ):
+                blank = self.pyramid(zeros)
             if not self.is_frozen:
                 return blank
             self._blanks[device] = blank
         return self._blanks[device]
 
-    def _load_from_state_dict(self, *given: Any) -> None:  # noqa: ANN401 - the library's signature
-        super()._load_from_state_dict(*given)
+    def _load_from_state_dict(self, *args: Any) -> None:  # noqa: ANN401 - the library's signature
+        super()._load_from_state_dict(*args)
         self._blanks.clear()
 
-    def load_pixels(self, view: ImageRegion) -> Tensor:
-        """Decode a view to the backbone's pixels [3, side, side]; raises ImageError."""
-        return self.transform(view.open(self.backbone.min_decode_size))
+    def load_pixels(self, region: ImageRegion) -> Tensor:
+        """Decode an image region to the pixels of the backbone, [3, side, side].
+
+        Raises:
+            ImageError: If the image cannot be decoded.
+        """
+        return self.transform(region.open(self.backbone.min_decode_size))
 
     def transform(self, image: Image.Image) -> Tensor:
-        """Turn an upright RGB image into the backbone's pixels [3, side, side]."""
+        """Convert an upright RGB image to the pixels of the backbone, [3, side, side]."""
         return self.backbone.transform(image)
 
     def train(self, mode: bool = True) -> VisualTower:
-        """Enter training mode, except for a frozen backbone: its running statistics must not drift."""
+        """Set training mode; a frozen backbone stays in evaluation mode, so that its statistics do not change."""
         super().train(mode and not self.is_frozen)
         return self
 
 
 def scatter_by_mask(levels: Sequence[Tensor], mask: Tensor) -> tuple[Tensor, ...]:
-    """Put the K existing images' rows [K, ...] of each level at their places in [B, V, ...]; rows after them are not read.
+    """Scatter the rows of the K existing image regions of each level to [B, V, ...]; missing ones are 0.
 
-    A GPU is not asked how many there are: that would be to wait for it.
+    Nothing depends on the value of K, which would synchronize a GPU.
+
+    Args:
+        levels: Tensors [K, ...]; rows after the K-th are ignored.
+        mask: True for image regions that exist, [B, V] bool.
     """
-    place, missing = mask.flatten().cumsum(0).sub(1).clamp(min=0), ~mask
-    laid = (level.index_select(0, place).view(*mask.shape, *level.shape[1:]) for level in levels)
-    return tuple(level.masked_fill(_over(missing, own), 0) for level, own in zip(laid, levels, strict=True))
+    row, missing = mask.flatten().cumsum(0).sub(1).clamp(min=0), ~mask
+    gathered = (level.index_select(0, row).view(*mask.shape, *level.shape[1:]) for level in levels)
+    return tuple(
+        scattered.masked_fill(_expand_mask(missing, level), 0)
+        for scattered, level in zip(gathered, levels, strict=True)
+    )
 
 
-def _filled(mask: Tensor) -> Tensor:
-    """Give [B, V]: whole rows of those that have any image."""
+def _fill_rows(mask: Tensor) -> Tensor:
+    """Return a mask [B, V] that is True in all of a row if the row has at least one image."""
     return mask.any(1, keepdim=True).expand_as(mask)
 
 
-def _over(mask: Tensor, level: Tensor) -> Tensor:
-    """Give the mask [B, V] such dimensions of 1 that it stands over [B, V, ...], where a level is [K, ...]."""
+def _expand_mask(mask: Tensor, level: Tensor) -> Tensor:
+    """Add dimensions to a mask [B, V] so that it broadcasts to [B, V, ...], for a level [K, ...]."""
     return mask.reshape(*mask.shape, *[1] * (level.dim() - 1))

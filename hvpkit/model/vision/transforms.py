@@ -1,4 +1,4 @@
-"""From an upright RGB image to a backbone's pixels."""
+"""Conversion of upright RGB images to the pixels of a backbone."""
 
 from __future__ import annotations
 
@@ -11,17 +11,31 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def center_crop(image: Image.Image, side: int) -> Image.Image:
-    """Rescale the shorter side to 8/7 of `side`, and cut `side` x `side` out of the middle: 256 and 224 for ImageNet's classifiers."""
-    whole = functional.resize(image, [side * 8 // 7], antialias=True)
-    cut: Image.Image = functional.center_crop(whole, [side, side])
-    return cut
+    """Rescale the shorter side to 8/7 of `side` (256 for 224) and crop the center.
+
+    Args:
+        image: Upright RGB image.
+        side: Side of the result in pixels.
+    """
+    resized = functional.resize(image, [side * 8 // 7], antialias=True)
+    cropped: Image.Image = functional.center_crop(resized, [side, side])
+    return cropped
 
 
 def to_pixels(
     image: Image.Image, side: int, mean: tuple[float, ...] = IMAGENET_MEAN, deviation: tuple[float, ...] = IMAGENET_STD
 ) -> Tensor:
-    """Rescale to `side` x `side` (the whole image, not a part: paper, section 3.1) and normalise: [3, side, side]."""
+    """Rescale the full image to `side` x `side` and normalize it, [3, side, side].
+
+    Args:
+        image: Upright RGB image.
+        side: Side of the result in pixels.
+        mean: Mean of each color channel, for values in 0..1.
+        deviation: Standard deviation of each color channel.
+
+    Source: Chen et al. 2022, section 3.1.
+    """
     resized = image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
     pixels: Tensor = functional.to_dtype(functional.pil_to_tensor(resized), scale=True)
-    normalised: Tensor = functional.normalize(pixels, list(mean), list(deviation))
-    return normalised
+    normalized: Tensor = functional.normalize(pixels, list(mean), list(deviation))
+    return normalized

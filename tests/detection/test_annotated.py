@@ -10,6 +10,7 @@ from PIL import Image
 from raising import raises
 
 from hvpkit.data.readers.crop_lists import CropListError
+from hvpkit.detection.annotated import load_annotated
 from hvpkit.detection.pascal_voc import read_pascal_voc
 from hvpkit.errors import DataError
 from hvpkit.interfaces import DetectionQuery

@@ -1,4 +1,4 @@
-"""The command `hvp`: each command is a module here whose `command` declares options and calls plain functions (no torch at start)."""
+"""Command-line interface `hvp`; each subcommand is a module of this package with a function `command`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,24 @@ from hvpkit.messages import Message, log_to, message_to_json
 
 log = logging.getLogger(__name__)
 
-WAIT = "2000"  # turns that a thread of torch waits before it sleeps; by default it keeps a processor of a busy machine from others
+# Iterations that an OpenMP thread of torch spins before it sleeps; the default blocks a core of a busy machine.
+WAIT = "2000"
 
-# a module each, in the order of the work
-COMMANDS = ("preprocess", "train", "experiment", "eval", "predict", "explain", "components", "recipes", "import-release", "export-release")
+# one module each, in the order of use
+COMMANDS = (
+    "preprocess",
+    "train",
+    "experiment",
+    "eval",
+    "predict",
+    "explain",
+    "components",
+    "recipes",
+    "import-release",
+    "export-release",
+)
 
-# of the app, and of a command that is built alone
+# settings of the app, and of a single command that is built on its own
 SETTINGS: dict[str, Any] = {
     "add_completion": False,
     "pretty_exceptions_enable": False,
@@ -46,39 +58,45 @@ def _module(name: str) -> str:
 
 
 class LazyCommands(TyperGroup):
-    """Imports a command when it is typed; the list of all needs no more than what their docstrings say."""
+    """Command group that imports a command only when it is called; `--help` reads docstrings from the source files."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - the library's signature
-        """Build the command that was typed."""
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - click's signature
+        """Import and build the requested command."""
         name, command, rest = super().resolve_command(ctx, args)
         if name is None:
             return name, command, rest
-        alone = typer.Typer(**SETTINGS)
-        alone.command(name)(load_command(name))
-        return name, typer.main.get_command(alone), rest
+        single = typer.Typer(**SETTINGS)
+        single.command(name)(load_command(name))
+        return name, typer.main.get_command(single), rest
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the library's signature
-        """Run what was typed; Ctrl-C is told, which the library would not."""
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command; report Ctrl-C by a message, which typer does not."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as stopped:
-            _stop(stopped)
+        except KeyboardInterrupt as interrupt:
+            _stop(interrupt)
 
 
 app = typer.Typer(
-    name="hvp", cls=LazyCommands, help="Extract entities and relations from text with images.", no_args_is_help=True, **SETTINGS
+    name="hvp",
+    cls=LazyCommands,
+    help="Extract entities and relations from text with images.",
+    no_args_is_help=True,
+    **SETTINGS,
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(show_version: bool) -> None:
+    if show_version:
         from importlib.metadata import version
 
         output.print_text(f"hvp {version('hvpkit')}")
         raise typer.Exit()
 
 
-_Version = Annotated[bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)]
+_Version = Annotated[
+    bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
 _Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print debug messages too.")]
 
@@ -94,8 +112,8 @@ def _hvp(show_version: _Version = False, quiet: _Quiet = False, verbose: _Verbos
         output.set_level(logging.DEBUG)
 
 
-def _listed(name: str) -> Callable[[], None]:
-    """Stand for a command in the list of all, with the docstring that its source file gives it."""
+def _placeholder(name: str) -> Callable[[], None]:
+    """Build a stand-in for a command with the docstring in its source file."""
     tree = ast.parse(Path(__file__).with_name(f"{_module(name)}.py").read_bytes())
     [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command"]
 
@@ -106,19 +124,19 @@ def _listed(name: str) -> Callable[[], None]:
 
 
 for _name in COMMANDS:
-    app.command(_name)(_listed(_name))
+    app.command(_name)(_placeholder(_name))
 
 
 def main() -> None:
-    """Run `hvp`: exit 0, 1 (it failed), 2 (it was asked for something wrong) or 130 (interrupted), with one short message."""
+    """Run `hvp` and exit with 0, 1 (failure), 2 (invalid input) or 130 (interrupted), and one message on errors."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", WAIT)
     with log_to(output.MessageHandler()):
         try:
             with output.shown_progress():
                 app()
-        except KeyboardInterrupt as stopped:
-            _stop(stopped)
+        except KeyboardInterrupt as interrupt:
+            _stop(interrupt)
         except Exception as error:
             if os.environ.get("HVP_TRACEBACK"):
                 raise
@@ -129,9 +147,9 @@ def main() -> None:
             sys.exit(error.exit_code if isinstance(error, HvpkitError) else 1)
 
 
-def _stop(stopped: KeyboardInterrupt) -> NoReturn:
+def _stop(interrupt: KeyboardInterrupt) -> NoReturn:
     output.bars.close()
-    log.info(stopped.args[0] if str(stopped) else Message("stopped"))
+    log.info(interrupt.args[0] if str(interrupt) else Message("stopped"))
     sys.exit(130)
 
 
@@ -144,4 +162,5 @@ def _message(error: Exception) -> Message:
             return Message("disk-full", reason=error.strerror, file=file)
         return Message("os-error", reason=error.strerror, file=file)
     first_line = str(error).strip().partition("\n")[0]
-    return Message("unexpected-error", type=type(error).__name__, reason=first_line, location=blame_frame(error), hint=TRACEBACK_HINT)
+    name, location = type(error).__name__, blame_frame(error)
+    return Message("unexpected-error", type=name, reason=first_line, location=location, hint=TRACEBACK_HINT)

@@ -1,4 +1,4 @@
-"""`hvp eval`: score a model folder."""
+"""`hvp eval`: score a model on prepared data."""
 
 from __future__ import annotations
 
@@ -19,17 +19,28 @@ log = logging.getLogger(__name__)
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A model folder.")],
-    split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which part of the data.")] = "test",
-    data: Annotated[str | None, typer.Option(help="Prepared data: a name under data/, or a folder (the model's own).")] = None,
-    predictions: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every prediction, one JSON line an example.")] = None,
-    shuffle: Annotated[
-        int | None, typer.Option("--shuffle-images", metavar="SEED", help="A control: each example sees the image of another.")
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Split to score.")] = "test",
+    data: Annotated[
+        str | None, typer.Option(help="Prepared data: a name in data/, or a folder. [default: the data of the model]")
     ] = None,
-    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the scores as one JSON document.")] = False,
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all predictions, one JSON line per example.")
+    ] = None,
+    shuffle: Annotated[
+        int | None,
+        typer.Option(
+            "--shuffle-images",
+            metavar="SEED",
+            help="Control: give each example the image of another one, shuffled by SEED.",
+        ),
+    ] = None,
+    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Score a model: precision, recall and F1 over entities, or over relations other than None, overall and one by one.
+    """Score a model: precision, recall and F1 of entities or relations, overall and per type or class.
+
+    The relation None does not count.
 
     Example: `hvp eval runs/first --split test --predictions out.jsonl`
     """
@@ -45,34 +56,49 @@ def command(
 
 
 def data_folder(data: str | None) -> Path | None:
-    """Read `--data`: the name of prepared data, which wins over a folder of that name (it may hold the raw files), or a folder."""
+    """Resolve `--data` to a folder of prepared data.
+
+    Args:
+        data: Name in `data/`, or a folder. A name of prepared data takes precedence over a folder of that name, which
+            may hold the raw files.
+    """
     if data is None:
         return None
-    named = Path("data") / data
+    named_folder = Path("data") / data
     is_path = Path(data).name != data or Path(data).is_dir()
-    return Path(data) if is_path and not (named / MANIFEST).is_file() else named
+    return Path(data) if is_path and not (named_folder / MANIFEST).is_file() else named_folder
 
 
-def ceiling_row(name: str, group: Any) -> tuple[str, ...]:  # noqa: ANN401 - a GroupScore, whose module imports torch
-    """Give a group's row: its size, and its F1 between what text alone and text with images can reach, in percent."""
-    title = "no clue" if name == "none" else f"clue: {name}" if name in CLUES else name
-    return title, str(group.examples), *(f"{100 * value:.2f}" for value in (group.text_ceiling, group.f1, group.image_ceiling))
+def upper_bound_row(name: str, group: Any) -> tuple[str, ...]:  # noqa: ANN401 - GroupScore; its module imports torch
+    """Build the row of a group: its size, then F1 and the upper bounds without and with images, in percent."""
+    title = f"clue: {name}" if name in CLUES else name
+    if name == "none":
+        title = "no clue"
+    return (
+        title,
+        str(group.examples),
+        *(f"{100 * value:.2f}" for value in (group.text_ceiling, group.f1, group.image_ceiling)),
+    )
 
 
-def show(result: Any) -> None:  # noqa: ANN401 - an Evaluation, whose module imports torch
-    """Print the table, the accuracy, the fingerprint and what is known of the data."""
+def show(result: Any) -> None:  # noqa: ANN401 - Evaluation; its module imports torch
+    """Print the scores, the accuracy, the upper bounds of synthetic data, and notes."""
     from hvpkit.cli.scores import score_rows
 
     scores = result.scores
-    title = f"{result.split} of {result.data} ({result.fingerprint}): {scores.examples} examples, {result.images} with an image"
+    counts = f"{scores.examples} examples, {result.images} with an image"
+    title = f"{result.split} of {result.data} ({result.fingerprint}): {counts}"
     output.print_table(("", "P", "R", "F1", "gold"), score_rows(scores), title=title)
     accuracy = 100 * scores.accuracy
-    of_tags = result.task == "mner"
-    output.print_message(Message("tag-accuracy", accuracy=accuracy) if of_tags else Message("class-accuracy", accuracy=accuracy))
+    if result.task == "mner":
+        output.print_message(Message("tag-accuracy", accuracy=accuracy))
+    else:
+        output.print_message(Message("class-accuracy", accuracy=accuracy))
     if result.groups:
-        columns = ("", "examples", "text alone, at most", "F1", "with images, at most")
-        output.print_table(columns, map(ceiling_row, result.groups, result.groups.values()), title="F1 between its ceilings")
+        columns = ("", "examples", "upper bound, text only", "F1", "upper bound, with images")
+        rows = map(upper_bound_row, result.groups, result.groups.values())
+        output.print_table(columns, rows, title="F1 and its upper bounds")
     if result.unread:
         log.warning(Message("unreadable-examples-scored", count=result.unread, reason=result.first_error))
-    for remark in result.remarks:
-        output.print_note(remark)
+    for note in result.remarks:
+        output.print_note(note)

@@ -1,4 +1,4 @@
-"""An explanation, and the summary of many, as tables in a terminal."""
+"""Print an explanation, or the summary of a split, as tables."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ log = logging.getLogger(__name__)
 
 
 def show_explanation(explained: Explanation) -> None:
-    """Print the prediction, what would change, where its words look, and the gates."""
+    """Print the prediction, counterfactuals, attention and gates."""
     show(explained.prediction)
     if explained.gold:
         output.print_message(Message("answers-of-data", answers=[visible(answer) for answer in explained.gold]))
     if explained.changes:
-        columns = ("what would change", *(visible(explained.title(decision)) for decision in explained.decisions), "appears")
+        columns = (
+            "counterfactual",
+            *(visible(explained.title(decision)) for decision in explained.decisions),
+            "new entities",
+        )
         output.print_table(columns, (_change_row(change) for change in explained.changes))
     if any(mention.looks for mention in explained.mentions):
-        columns = ("attention", "of", *(image.title for image in explained.images), "text", "looks most at")
-        output.print_table(columns, _attention_rows(explained), title="Attention, mean over heads")
+        columns = ("mention", "layers", *(image.title for image in explained.images), "text", "most attended image")
+        output.print_table(columns, _attention_rows(explained), title="Attention, mean over attention heads")
     if explained.gates is not None:
         name, levels = explained.gates.level_name, len(explained.gates.weights[0][0])
         order = "fine to coarse" if name == "level" else "of the release's map"
@@ -39,20 +43,20 @@ def show_explanation(explained: Explanation) -> None:
         if image.file is not None:
             title = f"{image.title[:1].upper()}{image.title[1:]}"
             output.print_message(Message("image-explained", title=title, file=visible(str(image.file))))
-    for remark in (*explained.remarks, *missing_reasons(explained)):
-        output.print_note(remark)
+    for note in (*explained.remarks, *missing_reasons(explained)):
+        output.print_note(note)
     if explained.looks:
         output.print_message(explained.caution)
 
 
 def _change_row(change: CounterfactualResult) -> tuple[str, ...]:
-    appears = ", ".join(f"{visible(entity.text)}: {entity.type}" for entity in change.new_entities)
-    return visible(change.name), *(effect_text(effect) for effect in change.effects), appears
+    new_entities = ", ".join(f"{visible(entity.text)}: {entity.type}" for entity in change.new_entities)
+    return visible(change.name), *(effect_text(effect) for effect in change.effects), new_entities
 
 
 def effect_text(effect: CounterfactualEffect) -> str:
-    """Say confidence before and after, and what is decided instead."""
-    after = "not known" if effect.after is None else percent(effect.after)
+    """Format the confidence before and after a change, and the new decision if it differs."""
+    after = "unknown" if effect.after is None else percent(effect.after)
     flip = f" now {effect.becomes or 'no entity'}" if effect.flips else ""
     return f"{percent(effect.before)} -> {after}{flip}"
 
@@ -60,10 +64,10 @@ def effect_text(effect: CounterfactualEffect) -> str:
 def _attention_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
     for mention in explained.mentions:
         for group in explained.groups if mention.looks else ():
-            shares = mention.looks.by_image(group.layers) if mention.looks else ()
-            most = explained.images[max(range(len(shares)), key=shares.__getitem__)].name
+            weights = mention.looks.by_image(group.layers) if mention.looks else ()
+            strongest = explained.images[max(range(len(weights)), key=weights.__getitem__)].name
             text = percent(mention.looks.on_text(group.layers)) if mention.looks else ""
-            yield f"{visible(mention.span.text)} ({mention.role})", group.title, *map(percent, shares), text, most
+            yield f"{visible(mention.span.text)} ({mention.role})", group.title, *map(percent, weights), text, strongest
 
 
 def _gate_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
@@ -72,9 +76,8 @@ def _gate_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
         yield str(layer + 1), *("  ".join(f"{100 * weight:3.0f}" for weight in image[layer]) for image in weights)
 
 
-# ------------------------------------------------------------------------------------------------------------- whole splits
 def show_summary(summary: SplitSummary) -> None:
-    """Print the means by group, and the rank correlation of layer depth and mean level."""
+    """Print the means by group, and the rank correlation of layer depth and mean level of a split."""
     counts = Message("examples-with-images", data=summary.where, count=summary.with_images, examples=summary.examples)
     if summary.unread:
         log.warning(Message("unreadable-examples-left-out", count=summary.unread, reason=summary.first_error))
@@ -83,9 +86,11 @@ def show_summary(summary: SplitSummary) -> None:
     if summary.layer_levels is not None:
         _show_levels(summary, counts)
     if summary.layer_images is not None:
-        rows = [(group.name, str(group.count), *map(percent, _shares(group))) for group in summary.groups]
-        output.print_table(("", "mentions", "whole image", "objects", "text"), rows, title="Attention, mean over layers and heads")
-        by_layer = [(str(layer), percent(share)) for layer, share in enumerate(summary.layer_images, 1)]
+        rows = [(group.name, str(group.count), *map(percent, _attention_weights(group))) for group in summary.groups]
+        output.print_table(
+            ("", "mentions", "full image", "objects", "text"), rows, title="Attention, mean over layers and heads"
+        )
+        by_layer = [(str(layer), percent(weight)) for layer, weight in enumerate(summary.layer_images, 1)]
         output.print_table(("layer", "attention on images"), by_layer)
     else:
         output.print_note(Message("attention-without-images"))
@@ -97,26 +102,31 @@ def _show_levels(summary: SplitSummary, counts: Message) -> None:
     names = [f"{summary.level_name} {number}" for number in range(1, len(levels[0]) + 1)]
     columns = ("", "mentions", *names, *(f"mean, {group.title}" for group in summary.layer_groups))
     rows = (_level_row(group) for group in summary.groups)
-    output.print_table(columns, rows, title=f"Gates of {counts}; mean over layers, images and gold answers")
+    output.print_table(columns, rows, title=f"Gates of {counts}; mean over layers, images and gold labels")
     by_layer = [
-        (str(layer), *map(percent, row), f"{sum(level * w for level, w in enumerate(row, 1)):.2f}") for layer, row in enumerate(levels, 1)
+        (str(layer), *map(percent, weights), f"{sum(level * weight for level, weight in enumerate(weights, 1)):.2f}")
+        for layer, weights in enumerate(levels, 1)
     ]
     output.print_table(("layer", *names, f"mean {summary.level_name}"), by_layer)
     _show_correlation(summary)
 
 
 def _show_correlation(summary: SplitSummary) -> None:
-    found, name = summary.correlation, summary.level_name
-    if found is None or found.of_means is None:
+    correlation, name = summary.correlation, summary.level_name
+    if correlation is None or correlation.of_means is None:
         return output.print_message(Message("no-rank-correlation", unit=name))
-    within = "" if found.within is None else Message("rank-correlation-within", value=_range(found.within))
-    output.print_message(Message("rank-correlation", unit=name, value=_range(found.of_means), within=within))
+    within = ""
+    if correlation.within is not None:
+        within = Message("rank-correlation-within", value=_format_interval(correlation.within))
+    output.print_message(
+        Message("rank-correlation", unit=name, value=_format_interval(correlation.of_means), within=within)
+    )
     deeper = "later slices" if name == "slice" else "coarser levels"
-    return output.print_message(Message("rank-correlation-read", deeper=deeper, coverage=100 * found.coverage))
+    return output.print_message(Message("rank-correlation-read", deeper=deeper, coverage=100 * correlation.coverage))
 
 
-def _range(found: MeanWithInterval) -> str:
-    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+def _format_interval(mean: MeanWithInterval) -> str:
+    return f"{mean.value:+.2f} [{mean.low:+.2f}, {mean.high:+.2f}]"
 
 
 def _level_row(group: GroupMeans) -> tuple[str, ...]:
@@ -124,5 +134,5 @@ def _level_row(group: GroupMeans) -> tuple[str, ...]:
     return group.name, str(group.count), *map(percent, levels), *(f"{level:.2f}" for level in means)
 
 
-def _shares(group: GroupMeans) -> Iterator[float]:
-    yield from (share for share in (group.whole, group.objects, group.text) if share is not None)
+def _attention_weights(group: GroupMeans) -> Iterator[float]:
+    yield from (weight for weight in (group.whole, group.objects, group.text) if weight is not None)

@@ -1,4 +1,4 @@
-"""`hvp export-release`: a model folder to a checkpoint of the authors' code."""
+"""`hvp export-release`: export a model as a checkpoint of the code released by the paper's authors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ log = logging.getLogger(__name__)
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A model folder: imported, or trained by a release recipe.")],
-    file: Annotated[Path, typer.Option("--output", metavar="FILE", help="The checkpoint to write (.pth).")],
-    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+    model: Annotated[Path, typer.Argument(help="Model folder that was imported, or trained with a release recipe.")],
+    file: Annotated[Path, typer.Option("--output", metavar="FILE", help="Checkpoint to write (.pth).")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Write a model as a checkpoint of the code that the paper's authors released; an imported one comes out tensor for tensor the same.
+    """Export a model as a checkpoint of the code released by the paper's authors.
+
+    An imported model is exported unchanged, tensor by tensor.
 
     Example: `hvp export-release runs/old --output again.pth`
     """

@@ -1,4 +1,4 @@
-"""What every command prints with: results and their notes on stdout, all else on stderr, bars only on a terminal."""
+"""Terminal output: results and their notes on stdout, other messages on stderr, progress bars on terminals."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ log = logging.getLogger(__name__)
 results = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
 
-RESULT, NOTE = logging.CRITICAL + 1, logging.CRITICAL + 2  # levels of messages that belong to a result: always printed
-RESULTS = {RESULT: "{}", NOTE: "Note: {}."}
+RESULT, NOTE = logging.CRITICAL + 1, logging.CRITICAL + 2  # log levels of results and their notes: always printed
+RESULTS = {RESULT: "{}", NOTE: "Note: {}"}
 LABELS = {logging.WARNING: ("Warning", "yellow"), logging.ERROR: ("Error", "bold red")}
 
 
 class MessageHandler(logging.Handler):
-    """Print messages to stderr: status lines as they stand, warnings and errors after a label with the code of the message.
+    """Log handler that prints messages: status lines, warnings and errors to stderr, results and notes to stdout.
 
-    Messages that belong to a result, and notes on it, go to stdout.
+    Warnings and errors have a label with the code of the message.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -51,7 +51,10 @@ class MessageHandler(logging.Handler):
 
 
 def set_level(level: int) -> None:
-    """Print messages of this level and above; without status lines there are no bars either."""
+    """Print messages of this level and above; above INFO there are no progress bars either.
+
+    Results and their notes are always printed.
+    """
     for name in LOGGERS:
         logging.getLogger(name).setLevel(level)
     if level > logging.INFO:
@@ -59,7 +62,7 @@ def set_level(level: int) -> None:
 
 
 class TerminalProgress:
-    """Show bars on stderr where that is a terminal."""
+    """Progress backend that shows bars on stderr if it is a terminal."""
 
     def __init__(self) -> None:
         self._bars: Bars | None = None
@@ -75,7 +78,7 @@ class TerminalProgress:
         return self._bars.start(description, total)
 
     def close(self) -> None:
-        """Leave the bars that are still open as they stand: a loop that an error ended closes its bar late."""
+        """Stop the display of bars that are still open, such as those of a loop that raised an error."""
         if self._bars is not None:
             self._bars.close()
             self._bars = None
@@ -86,18 +89,18 @@ bars = TerminalProgress()
 
 @contextmanager
 def shown_progress() -> Iterator[None]:
-    """Show the progress of what the block does."""
-    before = set_backend(bars)
+    """Show progress bars in the terminal inside the block."""
+    previous = set_backend(bars)
     try:
         yield
     finally:
         bars.close()
-        set_backend(before)
+        set_backend(previous)
 
 
 @contextmanager
 def interruptible(message: Message) -> Iterator[None]:
-    """Have Ctrl-C within the block end the command with a message."""
+    """End the command with a message if Ctrl-C is pressed inside the block."""
     try:
         yield
     except KeyboardInterrupt:
@@ -105,12 +108,12 @@ def interruptible(message: Message) -> Iterator[None]:
 
 
 def print_text(text: str) -> None:
-    """Print a result to stdout as it stands."""
+    """Print text to stdout without markup or wrapping."""
     results.print(text, markup=False, soft_wrap=True)
 
 
 def print_message(message: str) -> None:
-    """Print a message that belongs to a result to stdout, as it stands."""
+    """Print a message that belongs to a result to stdout."""
     log.log(RESULT, message)
 
 
@@ -120,9 +123,9 @@ def print_note(message: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """Print a table to stdout: wrapped to a terminal's width, or as wide as it needs when stdout is a file or pipe."""
+    """Print a table to stdout, wrapped only on a terminal."""
     if title:
-        results.print(Text(title, "italic"), soft_wrap=True)  # a table's own title is broken at the table's width
+        results.print(Text(title, "italic"), soft_wrap=True)  # rich wraps the title of a table at the table's width
     table = Table()
     for i, column in enumerate(columns):
         table.add_column(column, no_wrap=i == 0)
@@ -133,24 +136,24 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 
 
 def bold(text: str) -> Text:
-    """Give a table's cell that stands out."""
+    """Build a table cell in bold."""
     return Text(text, "bold")
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document to stdout; dataclasses become objects, paths strings, numbers that are not finite null."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=results.encoding != "utf-8", allow_nan=False))
+    """Print one JSON document to stdout; dataclasses become objects, paths strings, NaN and infinity null."""
+    print(json.dumps(_to_json(value), indent=2, ensure_ascii=results.encoding != "utf-8", allow_nan=False))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
+def _to_json(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     if isinstance(value, Set):
-        return sorted(_plain(item) for item in value)
+        return sorted(_to_json(item) for item in value)
     if isinstance(value, PurePath):
         return str(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""`hvp predict`: entities or a relation, of one text with its image or of many."""
+"""`hvp predict`: predict entities or relations of one text with its image, or of a file of many."""
 
 from __future__ import annotations
 
@@ -26,36 +26,48 @@ RUNS = Path("runs")
 
 
 def command(
-    model: Annotated[Path | None, typer.Option(metavar="DIR", help="A model folder (the newest under runs/).", show_default=False)] = None,
-    text: Annotated[str | None, typer.Option(help="The text to read.")] = None,
-    image: Annotated[Path | None, typer.Option(metavar="FILE", help="Its image.")] = None,
-    head: Annotated[str | None, typer.Option(help="First entity of a pair: words of the text, or characters START:END.")] = None,
-    tail: Annotated[str | None, typer.Option(help="Second entity of a pair.")] = None,
-    source: Annotated[Path | None, typer.Option("--input", metavar="FILE", help="Many texts, one JSON object a line.")] = None,
-    target: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Where their predictions go, a line each.")] = None,
-    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
-    detect: Annotated[bool, typer.Option(help="Find objects in the image as in training, where none are given.")] = True,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Model folder. [default: the latest in runs/]", show_default=False),
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Text to predict.")] = None,
+    image: Annotated[Path | None, typer.Option(metavar="FILE", help="Image of the text.")] = None,
+    head: Annotated[
+        str | None, typer.Option(help="Head entity of a relation: words of the text, or characters START:END.")
+    ] = None,
+    tail: Annotated[str | None, typer.Option(help="Tail entity of a relation.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE", help="Texts to predict, one JSON object per line.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="File of the predictions, one line per input line.")
+    ] = None,
+    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.")] = None,
+    detect: Annotated[
+        bool, typer.Option(help="Detect objects in the image as in training, if the input has none.")
+    ] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Predict the entities of a text, or the relation of a head and a tail in it; of many texts, go on where it stopped.
+    """Predict the entities of a text, or the relation between two entities; for one text or a file of many.
 
     Example: `hvp predict --text "Taylor Hill holding Jun's GQ japan lol." --image x.jpg`
 
-    Lines of `--input` have "text" or "tokens", and where there are any "id", "image", "objects", "head" and "tail".
+    Lines of `--input` have "text" or "tokens", and optionally "id", "image", "objects", "head" and "tail".
+    The same command continues an interrupted `--output`.
     """
-    one = {"--text": text, "--image": image, "--head": head, "--tail": tail}
-    _check(one, source, target)
+    single = {"--text": text, "--image": image, "--head": head, "--tail": tail}
+    _check(single, source, target)
     folder = open_model(model, plugins or [])
     if source is not None and target is not None:
-        return _many(open_prediction_file(source, target, folder, detect), folder, json, detect)
-    return _one(PredictionInput(text or "", image, head, tail, None if detect else ()), folder, json)
+        return _predict_file(open_prediction_file(source, target, folder, detect), folder, json, detect)
+    return _predict_one(PredictionInput(text or "", image, head, tail, None if detect else ()), folder, json)
 
 
-def _check(one: Mapping[str, object], source: Path | None, target: Path | None) -> None:
-    given = [name for name, value in one.items() if value is not None]
-    if source is not None and given:
-        raise InputError("text-with-input", options=given)
-    if source is None and one["--text"] is None:
+def _check(single: Mapping[str, object], source: Path | None, target: Path | None) -> None:
+    used = [name for name, value in single.items() if value is not None]
+    if source is not None and used:
+        raise InputError("text-with-input", options=used)
+    if source is None and single["--text"] is None:
         raise InputError("nothing-to-predict")
     if source is not None and target is None:
         raise InputError("input-without-output")
@@ -64,78 +76,92 @@ def _check(one: Mapping[str, object], source: Path | None, target: Path | None) 
 
 
 def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
-    """Open the model folder that was named, or the newest, and say which; and warn of plugins that have changed since."""
+    """Open a model folder, by default the latest in runs/, and warn of plugins that have changed since training."""
     if model is None:
         model = latest_model_folder(RUNS)
         log.info(Message("newest-model", model=model, runs=RUNS))
     folder = open_model_folder(model, plugins)
-    for line in folder.changed:
-        log.warning(line)
+    for change in folder.changed:
+        log.warning(change)
     return folder
 
 
-def _one(given: PredictionInput, folder: ModelFolder, json: bool) -> None:
-    parse_input(given, folder.recipe)  # what can be told without torch is told at once
-    if isinstance(given.image, Path) and folder.recipe.uses_images:
+def _predict_one(prediction_input: PredictionInput, folder: ModelFolder, json: bool) -> None:
+    parse_input(prediction_input, folder.recipe)  # report invalid input before torch is imported
+    image = prediction_input.image
+    if isinstance(image, Path) and folder.recipe.uses_images:
         from hvpkit.images.decode import check_image
 
-        check_image(given.image)
+        check_image(image)
     from hvpkit.inference.predictor import Predictor
 
-    found = Predictor(folder).predict(given.text, given.image, given.head, given.tail, given.objects)
+    prediction = Predictor(folder).predict(
+        prediction_input.text, image, prediction_input.head, prediction_input.tail, prediction_input.objects
+    )
     if json:
-        output.print_json({"model": folder.folder, **prediction_to_json(found)})
+        output.print_json({"model": folder.folder, **prediction_to_json(prediction)})
     else:
-        _show(found, given.image if isinstance(given.image, Path) else None)
+        _show(prediction, image if isinstance(image, Path) else None)
 
 
-def _show(found: Prediction, image: Path | None) -> None:
+def _show(prediction: Prediction, image: Path | None) -> None:
     from hvpkit.cli.predictions import show
 
-    show(found)
-    if found.image_used:
+    show(prediction)
+    if prediction.image_used:
         output.print_message(Message("image-seen", image=image))
-    if found.objects:
-        rows = [(item.phrase or "", "" if item.score is None else f"{item.score:.2f}", _box(item)) for item in found.objects]
+    if prediction.objects:
+        rows = [(item.phrase or "", _format_score(item), _format_box(item)) for item in prediction.objects]
         output.print_table(("object", "score", "box"), rows)
-    for remark in found.notes:
-        output.print_note(remark)
+    for note in prediction.notes:
+        output.print_note(note)
 
 
-def _box(item: VisualObject) -> str:
+def _format_score(item: VisualObject) -> str:
+    return "" if item.score is None else f"{item.score:.2f}"
+
+
+def _format_box(item: VisualObject) -> str:
     return "" if item.box is None else ", ".join(f"{edge:.0f}" for edge in astuple(item.box))
 
 
-# ------------------------------------------------------------------------------------------------------------------ many
-def _many(file: PredictionFile, folder: ModelFolder, json: bool, detect: bool) -> None:
+def _predict_file(file: PredictionFile, folder: ModelFolder, json: bool, detect: bool) -> None:
     if file.kept.lines:
         log.info(Message("predictions-kept", file=file.target, kept=file.kept.lines, lines=file.total))
     if not file.total:
         log.warning(Message("input-without-lines", file=file.source))
     unfinished = file.kept.lines < file.total or not file.target.exists()
-    done = _run(file, folder, detect) if unfinished else file.kept
-    require_any_success(done, file)
+    status = _run(file, folder, detect) if unfinished else file.kept
+    require_any_success(status, file)
     if json:
         output.print_json(
-            {"model": folder.folder, "input": file.source, "output": file.target, "lines": done.lines, "kept": file.kept.lines}
-            | {"failed": done.failed, "first_error": done.first_error}
+            {
+                "model": folder.folder,
+                "input": file.source,
+                "output": file.target,
+                "lines": status.lines,
+                "kept": file.kept.lines,
+                "failed": status.failed,
+                "first_error": status.first_error,
+            }
         )
-    if done.failed:
-        log.warning(Message("lines-failed", failed=done.failed, lines=done.lines, file=file.target, reason=done.first_error))
+    if status.failed:
+        counts = {"failed": status.failed, "lines": status.lines}
+        log.warning(Message("lines-failed", **counts, file=file.target, reason=status.first_error))
 
 
 def _run(file: PredictionFile, folder: ModelFolder, detect: bool) -> BulkStatus:
     from hvpkit.inference.predictor import Predictor
 
-    predictor, begun = Predictor(folder, find_objects=detect), monotonic()
+    predictor, start = Predictor(folder, find_objects=detect), monotonic()
     try:
         with output.interruptible(Message("predict-stopped", file=file.target)):
-            done = file.run(predictor)
+            status = file.run(predictor)
     except OSError:
         if file.target.exists():
             log.info(Message("predictions-stay", file=file.target))
         raise
-    new, seconds = done.lines - file.kept.lines, monotonic() - begun
-    rate = new / seconds
-    log.info(Message("lines-predicted", new=new, seconds=seconds, rate=rate, failed=done.failed, lines=done.lines, file=file.target))
-    return done
+    new, seconds = status.lines - file.kept.lines, monotonic() - start
+    counts = {"new": new, "failed": status.failed, "lines": status.lines}
+    log.info(Message("lines-predicted", **counts, seconds=seconds, rate=new / seconds, file=file.target))
+    return status

@@ -1,4 +1,4 @@
-"""A prediction as people read it: marked in its text, then as a table; legible without colours."""
+"""Print a prediction: marked in its text, then as a table; readable without colors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hvpkit.cli import output
 from hvpkit.messages import Message
 from hvpkit.types import EntityPrediction, Prediction, RelationPrediction
 
-COLOURS = {"PER": "magenta", "LOC": "green", "ORG": "cyan", "MISC": "yellow"}
-OTHERS = ("blue", "red", "bright_magenta", "bright_green", "bright_cyan", "bright_yellow")
-LIKELIEST = 5
+COLORS = {"PER": "magenta", "LOC": "green", "ORG": "cyan", "MISC": "yellow"}
+OTHER_COLORS = ("blue", "red", "bright_magenta", "bright_green", "bright_cyan", "bright_yellow")
+LIKELIEST = 5  # relations in the table
 
-Mark = tuple[int, int, str, str]  # characters [start, end), what is said of them, colour
+Mark = tuple[int, int, str, str]  # characters [start, end), annotation, color
 
 
 def show(prediction: Prediction) -> None:
@@ -27,7 +27,7 @@ def show(prediction: Prediction) -> None:
 
 
 def _show_entities(prediction: EntityPrediction) -> None:
-    marks = [(e.start, e.end, f"{e.type} {percent(e.confidence)}", colour(e.type)) for e in prediction.entities]
+    marks = [(e.start, e.end, f"{e.type} {percent(e.confidence)}", color(e.type)) for e in prediction.entities]
     output.results.print(marked(prediction.text, marks), soft_wrap=True)
     if not marks:
         return output.print_message(Message("no-entity-found"))
@@ -37,33 +37,41 @@ def _show_entities(prediction: EntityPrediction) -> None:
 
 def _show_relation(prediction: RelationPrediction) -> None:
     head, tail, relation = prediction.head, prediction.tail, prediction.relation
-    marks = sorted([(head.start, head.end, "head", COLOURS["PER"]), (tail.start, tail.end, "tail", COLOURS["LOC"])])
+    marks = sorted([(head.start, head.end, "head", COLORS["PER"]), (tail.start, tail.end, "tail", COLORS["LOC"])])
     output.results.print(marked(prediction.text, marks), soft_wrap=True)
-    said = Text.assemble((visible(head.text), COLOURS["PER"]), " > ", (relation.label, "bold"), " > ", (visible(tail.text), COLOURS["LOC"]))
-    output.results.print(said, soft_wrap=True)
-    output.print_table(("relation", "probability"), [(name, percent(share)) for name, share in relation.probabilities[:LIKELIEST]])
+    head_text, tail_text = (visible(head.text), COLORS["PER"]), (visible(tail.text), COLORS["LOC"])
+    triple = Text.assemble(head_text, " > ", (relation.label, "bold"), " > ", tail_text)
+    output.results.print(triple, soft_wrap=True)
+    rows = [(name, percent(probability)) for name, probability in relation.probabilities[:LIKELIEST]]
+    output.print_table(("relation", "probability"), rows)
 
 
 def marked(text: str, marks: Sequence[Mark]) -> Text:
-    """Set marks, in reading order, into a text: `[Ada | PER 98%] in ...`, coloured."""
-    whole, done = Text(), 0
-    for start, end, said, tone in marks:
-        whole.append(visible(text[done:start])).append("[", "dim").append(visible(text[start:end]), f"bold {tone}")
-        whole.append(" | ", "dim").append(said, tone).append("]", "dim")
-        done = end
-    return whole.append(visible(text[done:]))
+    """Insert marks into a text, such as `[Ada | PER 98%] in ...`.
+
+    Args:
+        text: The text.
+        marks: Marks in reading order that do not overlap.
+    """
+    result, position = Text(), 0
+    for start, end, annotation, color_name in marks:
+        result.append(visible(text[position:start])).append("[", "dim")
+        result.append(visible(text[start:end]), f"bold {color_name}")
+        result.append(" | ", "dim").append(annotation, color_name).append("]", "dim")
+        position = end
+    return result.append(visible(text[position:]))
 
 
-def colour(kind: str) -> str:
-    """Give an entity type's colour, always the same for the same type."""
-    return COLOURS.get(kind) or OTHERS[sum(kind.encode()) % len(OTHERS)]
+def color(kind: str) -> str:
+    """Return the color of an entity type; the same type always has the same color."""
+    return COLORS.get(kind) or OTHER_COLORS[sum(kind.encode()) % len(OTHER_COLORS)]
 
 
 def visible(text: str) -> str:
-    """Write control characters, which a terminal would obey, as their codes; line ends and tabs stay."""
+    """Escape control characters, which a terminal would interpret; line breaks and tabs stay."""
     return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
 
 
-def percent(share: float) -> str:
-    """Write a share of 1 in percent."""
-    return f"{100 * share:.1f}%"
+def percent(fraction: float) -> str:
+    """Format a fraction 0..1 in percent."""
+    return f"{100 * fraction:.1f}%"

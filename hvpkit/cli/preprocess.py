@@ -1,4 +1,4 @@
-"""`hvp preprocess`: from a dataset's files to prepared data."""
+"""`hvp preprocess`: prepare a dataset for training."""
 
 from __future__ import annotations
 
@@ -26,17 +26,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PANEL = "Objects in images"
-OBJECTS = (
-    "Who finds objects (`hvp components detector`); none: those of the data stay as they are. "
-    "[default: those of the data, or saliency where it has none]"
+DETECTOR = (
+    "Object detector (`hvp components detector`); none: keep the annotated objects of the data. "
+    "[default: the annotated objects, or saliency if there are none]"
 )
-SETTINGS = "An option of the detector: weights=FOLDER; with --features also a setting of the recipe: vision.weights=FILE."
-PHRASES = "What is looked for, added up: rules, types, mentions, spacy[:PIPELINE]. [default: rules; pairs: mentions]"
+SETTINGS = (
+    "Option of the detector, such as weights=FOLDER; with --features also a setting of the recipe, "
+    "such as vision.weights=FILE."
+)
+PHRASES = (
+    "Phrases to detect, one or several of rules, types, mentions, spacy[:PIPELINE]. "
+    "[default: rules; relations: mentions]"
+)
 COUNTS = (
     ("examples", "examples"),
     ("words", "words"),
     ("tags repaired", "repaired_tags"),
-    ("examples left out", "left_out"),
+    ("examples skipped", "left_out"),
 )
 IMAGES = (
     ("images found", "images"),
@@ -52,59 +58,111 @@ IMAGES = (
 
 def command(
     name: Annotated[
-        str, typer.Argument(help="twitter2015, twitter2017, mnre, demo, or the path of your own JSON lines.", show_default=False)
+        str,
+        typer.Argument(
+            help="Dataset: twitter2015, twitter2017, mnre, demo, or the path of JSON lines.", show_default=False
+        ),
     ],
-    root: Annotated[Path | None, typer.Option(help="The folder that holds the dataset, in any usual layout. [default: .]")] = None,
-    output_folder: Annotated[Path | None, typer.Option("--output", help="Where the prepared data goes. [default: data/NAME]")] = None,
-    text_only: Annotated[bool, typer.Option("--text-only", help="Leave images out.")] = False,
-    features: Annotated[
-        str | None, typer.Option(metavar="RECIPE", help="Compute the features of this recipe's frozen backbone too.", show_default=False)
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that contains the dataset, in any common layout. [default: .]")
     ] = None,
-    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.", show_default=False)] = None,
+    output_folder: Annotated[
+        Path | None, typer.Option("--output", help="Folder of the prepared data. [default: data/NAME]")
+    ] = None,
+    text_only: Annotated[bool, typer.Option("--text-only", help="Ignore images.")] = False,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECIPE",
+            help="Also compute the image features of this recipe's frozen backbone.",
+            show_default=False,
+        ),
+    ] = None,
+    plugins: Annotated[
+        list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    task: Annotated[Literal["mner", "mre"] | None, typer.Option(help="demo: what to tell. [default: mner]")] = None,
-    size: Annotated[int | None, typer.Option(help="demo: training examples; dev and test a quarter each. [default: 2000]")] = None,
-    seed: Annotated[int | None, typer.Option(help="demo: the same seed draws the same data. [default: 0]")] = None,
-    uninformative: Annotated[float | None, typer.Option(help="demo: share of images that say nothing. [default: 0.3]")] = None,
-    test_uninformative: Annotated[float | None, typer.Option(help="demo: the same of the test split alone.")] = None,
-    ambiguous: Annotated[float | None, typer.Option(help="demo: share of names that the text leaves open. [default: 0.6]")] = None,
-    detector: Annotated[str | None, typer.Option(metavar="NAME", help=OBJECTS, rich_help_panel=PANEL)] = None,
+    task: Annotated[
+        Literal["mner", "mre"] | None, typer.Option(help="demo: Task of the demo data. [default: mner]")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="demo: Number of training examples; dev and test have a quarter each. [default: 2000]"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="demo: Random seed. [default: 0]")] = None,
+    uninformative: Annotated[
+        float | None, typer.Option(help="demo: Fraction of uninformative images. [default: 0.3]")
+    ] = None,
+    test_uninformative: Annotated[
+        float | None,
+        typer.Option(help="demo: Fraction of uninformative images in the test split. [default: --uninformative]"),
+    ] = None,
+    ambiguous: Annotated[
+        float | None, typer.Option(help="demo: Fraction of entities whose type only the image reveals. [default: 0.6]")
+    ] = None,
+    detector: Annotated[str | None, typer.Option(metavar="NAME", help=DETECTOR, rich_help_panel=PANEL)] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help=SETTINGS, rich_help_panel=PANEL),
     ] = None,
     phrases: Annotated[str | None, typer.Option(metavar="KIND,..", help=PHRASES, rich_help_panel=PANEL)] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least score. [default: the detector's]", rich_help_panel=PANEL)
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Minimum score of a box. [default: that of the detector]", rich_help_panel=PANEL
+        ),
     ] = None,
     nms_iou: Annotated[
-        float | None, typer.Option(min=0, max=1, help="IoU above which the better box stays alone. [default: 0.5]", rich_help_panel=PANEL)
+        float | None,
+        typer.Option(
+            min=0, max=1, help="IoU threshold of non-maximum suppression. [default: 0.5]", rich_help_panel=PANEL
+        ),
     ] = None,
-    min_size: Annotated[int | None, typer.Option(min=1, help="Least side in pixels. [default: 16]", rich_help_panel=PANEL)] = None,
+    min_size: Annotated[
+        int | None, typer.Option(min=1, help="Minimum side of a box in pixels. [default: 16]", rich_help_panel=PANEL)
+    ] = None,
     max_objects: Annotated[
-        int | None, typer.Option(min=1, help="Objects of an example, the best first. [default: 3]", rich_help_panel=PANEL)
+        int | None,
+        typer.Option(
+            min=1, help="Maximum number of objects per example, best first. [default: 3]", rich_help_panel=PANEL
+        ),
     ] = None,
-    crops: Annotated[bool, typer.Option(help="Write the crops as files too.", rich_help_panel=PANEL)] = True,
+    crops: Annotated[bool, typer.Option(help="Also write the crops as files.", rich_help_panel=PANEL)] = True,
     preview: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Draw the boxes of N examples: preview.html.", rich_help_panel=PANEL)
+        int,
+        typer.Option(min=0, metavar="N", help="Draw the boxes of N examples in preview.html.", rich_help_panel=PANEL),
     ] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: a GPU if there is one]", rich_help_panel=PANEL)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images at once. [default: 8; 2 on a CPU]", rich_help_panel=PANEL)] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Torch device, such as cpu or cuda. [default: a GPU if available]", rich_help_panel=PANEL),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images per batch. [default: 8; 2 on a CPU]", rich_help_panel=PANEL)
+    ] = None,
 ) -> None:
-    """Find a dataset's files, check them, find objects in its images, and write prepared data; or draw data whose truth is known: demo.
+    """Read and check a dataset, detect objects in its images, and write prepared data; or generate demo data.
 
     Example: `hvp preprocess twitter2017 --root ~/datasets`, or `hvp preprocess demo`
 
-    Objects: `hvp preprocess ./mine --detector owlv2 --phrases rules,types --preview 40`; the same command goes on where it was stopped.
+    Objects: `hvp preprocess ./mine --detector owlv2 --phrases rules,types --preview 40`; an interrupted command is
+    continued by running it again.
     """
     from hvpkit.preprocessing.preprocess import preprocess
 
-    drawing = {"size": size, "seed": seed, "uninformative": uninformative, "test_uninformative": test_uninformative, "ambiguous": ambiguous}
-    options = {key: value for key, value in drawing.items() if value is not None}
-    of_recipe = [setting for setting in settings or () if features is not None and _section(setting) in Recipe.model_fields]
+    demo_values = {
+        "size": size,
+        "seed": seed,
+        "uninformative": uninformative,
+        "test_uninformative": test_uninformative,
+        "ambiguous": ambiguous,
+    }
+    options = {key: value for key, value in demo_values.items() if value is not None}
+    recipe_settings = [
+        setting for setting in settings or () if features is not None and _section(setting) in Recipe.model_fields
+    ]
     request = DetectionRequest(
         detector=detector,
-        options=detection_settings(setting for setting in settings or () if setting not in of_recipe),
+        options=detection_settings(setting for setting in settings or () if setting not in recipe_settings),
         phrases=None if phrases is None else tuple(name.strip() for name in phrases.split(",")),
         threshold=threshold,
         nms_iou=nms_iou,
@@ -115,11 +173,12 @@ def command(
         device=device,
         batch_size=batch_size,
     )
-    called, registry = demo_options(name, task, options) if task or options else name, load_registry(plugins or ())
-    filling = None if features is None else _filling(features, of_recipe, registry, text_only)
+    dataset = demo_options(name, task, options) if task or options else name
+    registry = load_registry(plugins or ())
+    fill = None if features is None else _build_fill(features, recipe_settings, registry, text_only)
     with output.interruptible(Message("preprocess-stopped")):
         report = preprocess(
-            called,
+            dataset,
             root=root,
             output=output_folder,
             text_only=text_only,
@@ -127,16 +186,18 @@ def command(
             objects=request,
             registry=registry,
         )
-        filled = None if filling is None else filling(report.folder)
+        stats = None if fill is None else fill(report.folder)
     if as_json:
-        return output.print_json(report if filled is None else {**vars(report), "features": filled})
+        return output.print_json(report if stats is None else {**vars(report), "features": stats})
     show(report)
-    if filled is not None:
-        show_features(filled)
+    if stats is not None:
+        show_features(stats)
 
 
-def _filling(recipe: str, settings: Sequence[str], registry: Registry, text_only: bool) -> Callable[[Path], FeatureStats]:
-    """Build the backbone of a recipe, before any work is done; what is given fills in the features of a prepared folder."""
+def _build_fill(
+    recipe: str, settings: Sequence[str], registry: Registry, text_only: bool
+) -> Callable[[Path], FeatureStats]:
+    """Build the backbone of a recipe; return a function that computes the features of a prepared folder."""
     if text_only:
         raise InputError("features-with-text-only")
     loaded = load_recipe(recipe, settings, registry)
@@ -152,7 +213,7 @@ def _section(setting: str) -> str:
 
 
 def show_features(report: FeatureStats) -> None:
-    """Print how many features there are, where, and what was wrong."""
+    """Print the number of image features, their folder, and problems."""
     filled = report.filled
     if report.stale:
         log.warning(Message("features-stale", folder=report.folder))
@@ -163,40 +224,51 @@ def show_features(report: FeatureStats) -> None:
     output.print_message(Message("features-computed", computed=filled.computed, kept=filled.kept, folder=report.folder))
 
 
-def detection_settings(given: Iterable[str]) -> dict[str, Any]:
-    """Read KEY=VALUE, the value as YAML has it; raises InputError."""
-    source = ParsedConfig({}, SourceLocations(), [])
-    for text in given:
-        source.override(text)
-    if source.problems:
-        raise InputError("detector-options-invalid", problems=source.problems)
-    return source.values
+def detection_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Parse settings `KEY=VALUE` with YAML values.
+
+    Raises:
+        InputError: "detector-options-invalid".
+    """
+    config = ParsedConfig({}, SourceLocations(), [])
+    for setting in settings:
+        config.override(setting)
+    if config.problems:
+        raise InputError("detector-options-invalid", problems=config.problems)
+    return config.values
 
 
 def demo_options(name: str, task: str | None, options: Iterable[str]) -> str:
-    """Give the demo of a task; raises InputError where its options are given with other data."""
+    """Return the name of the demo dataset of a task.
+
+    Raises:
+        InputError: "demo-option-elsewhere" if options of the demo are used with another dataset.
+    """
     demos = {("demo", None): "demo", ("demo", "mner"): "demo", ("demo", "mre"): "demo-mre"}
     demos |= {("demo-mre", None): "demo-mre", ("demo-mre", "mre"): "demo-mre"}
     if (name, task) not in demos:
-        given = f"--task {task}" if task else f"--{next(iter(options)).replace('_', '-')}"
-        raise InputError("demo-option-elsewhere", option=given, data=name)
+        option = f"--task {task}" if task else f"--{next(iter(options)).replace('_', '-')}"
+        raise InputError("demo-option-elsewhere", option=option, data=name)
     return demos[name, task]
 
 
 def show(report: DatasetReport) -> None:
-    """Print what each split holds, what was wrong, and where it all is now."""
-    there = [split for split in SPLITS if split in report.splits]
+    """Print the contents of each split, issues, and the folder of the prepared data."""
+    present = [split for split in SPLITS if split in report.splits]
     output.print_text(f"{report.name}: {report.source}")
-    output.print_table(("", *there), _rows(report, [report.splits[split] for split in there]))
+    output.print_table(("", *present), _rows(report, [report.splits[split] for split in present]))
     if report.problems:
-        rows = [(p.code, p.split, p.count, "left out" if p.skipped else "", "\n".join(p.places)) for p in report.problems]
-        output.print_table(("problem", "split", "times", "example", "first places"), rows)
+        rows = [
+            (issue.code, issue.split, issue.count, "skipped" if issue.skipped else "", "\n".join(issue.places))
+            for issue in report.problems
+        ]
+        output.print_table(("issue", "split", "count", "example", "first locations"), rows)
     absent = [split for split in SPLITS if split not in report.splits]
     if absent:
         output.print_message(Message("splits-absent", splits=absent))
-    without = sum(split.without_object for split in report.splits.values())
-    if report.objects is None and without and any(split.objects for split in report.splits.values()):
-        output.print_message(Message("images-without-objects", count=without))
+    num_without = sum(split.without_object for split in report.splits.values())
+    if report.objects is None and num_without and any(split.objects for split in report.splits.values()):
+        output.print_message(Message("images-without-objects", count=num_without))
     if report.objects is not None:
         output.print_message(ObjectsSpec.model_validate(report.objects).describe())
     if report.preview is not None:

@@ -1,4 +1,4 @@
-"""The progress bar of long work."""
+"""Progress bars on a terminal."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of a display."""
+    """One bar of a display."""
 
     display: Progress
     task: TaskID
 
     def advance(self, steps: int = 1) -> None:
-        """Count steps that are done."""
+        """Count finished steps."""
         self.display.advance(self.task, steps)
 
 
 class Bars:
-    """Bars on a console: those that are open at the same time share one display, since a console has room for one."""
+    """Bars on a console; bars that are open at the same time share one display, since rich allows only one."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -48,21 +57,23 @@ class Bars:
                     self.close()
 
     def close(self) -> None:
-        """End the display."""
+        """Stop the display."""
         if self._display is not None:
             self._display.stop()
         self._display, self._open = None, 0
 
 
 def progress_bar(console: Console) -> Progress:
-    """Make a bar with the steps done, of how many, how many a second, and the time that is left."""
+    """Build a display of finished and total steps, steps per second, and the remaining time."""
     description = TextColumn("{task.description}", markup=False)
-    return Progress(description, BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(), console=console)
+    return Progress(
+        description, BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(), console=console
+    )
 
 
 class RateColumn(ProgressColumn):
-    """Steps a second since the bar began: work that is done in batches comes in bursts."""
+    """Column of the steps per second since the bar started, which is smoother than a recent rate for batches."""
 
     def render(self, task: Task) -> Text:
-        """Show the rate of a task."""
+        """Render the rate of a task."""
         return Text(f"{task.completed / task.elapsed:.1f}/s" if task.elapsed else "", style="progress.data.speed")

@@ -1,4 +1,4 @@
-"""`hvp recipes`: the recipes that come with hvpkit."""
+"""`hvp recipes`: list or print the recipes that come with hvpkit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from hvpkit.errors import InputError, did_you_mean
 
 @dataclass(frozen=True)
 class RecipeFacts:
-    """One shipped recipe: `about` is the first line of its header, `parts` its components in the order of the flow."""
+    """One shipped recipe.
+
+    Attributes:
+        name: Name of the recipe.
+        task: "mner" or "mre".
+        about: First line of the file's header.
+        parts: Names of its components, in the order of the data flow.
+        file: The recipe file.
+    """
 
     name: str
     task: str
@@ -26,7 +34,7 @@ class RecipeFacts:
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="Print this recipe's file.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(help="Recipe to print.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List the recipes that come with hvpkit, or print one.
@@ -39,21 +47,26 @@ def command(
     if name is not None and not as_json:
         output.print_text(shipped[name].read_text(encoding="utf-8").rstrip("\n"))
         return
-    found = list_recipes(shipped) if name is None else list_recipes({name: shipped[name]})[0]
+    listed = list_recipes(shipped) if name is None else list_recipes({name: shipped[name]})[0]
     if as_json:
-        output.print_json(found)
-    elif isinstance(found, list):
-        output.print_table(("name", "task", "what", "parts"), [(r.name, r.task, r.about, " > ".join(r.parts)) for r in found])
+        output.print_json(listed)
+    elif isinstance(listed, list):
+        rows = [(recipe.name, recipe.task, recipe.about, " > ".join(recipe.parts)) for recipe in listed]
+        output.print_table(("name", "task", "what", "components"), rows)
 
 
 def list_recipes(files: dict[str, Path]) -> list[RecipeFacts]:
-    """Say what each recipe file is; raises RecipeError for one that cannot be read."""
-    return [_facts(name, file, load_recipe(file)) for name, file in files.items()]
+    """Load recipe files and summarize them.
+
+    Raises:
+        RecipeError: If a recipe is invalid.
+    """
+    return [_recipe_facts(name, file, load_recipe(file)) for name, file in files.items()]
 
 
-def _facts(name: str, file: Path, recipe: Recipe) -> RecipeFacts:
+def _recipe_facts(name: str, file: Path, recipe: Recipe) -> RecipeFacts:
     about = file.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
     vision, fusion = recipe.vision, recipe.fusion
-    parts = (vision and vision.backbone, fusion.projector, fusion.gate, fusion, recipe.text.encoder, recipe.head)
-    names = (part.name if isinstance(part, ComponentSpec) else part for part in parts)
-    return RecipeFacts(name, recipe.task, about, tuple(part for part in names if part and part != "none"), file)
+    flow = (vision and vision.backbone, fusion.projector, fusion.gate, fusion, recipe.text.encoder, recipe.head)
+    names = (component.name if isinstance(component, ComponentSpec) else component for component in flow)
+    return RecipeFacts(name, recipe.task, about, tuple(name for name in names if name and name != "none"), file)

@@ -1,4 +1,4 @@
-"""Scores as rows of a table."""
+"""Format scores as rows of a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def score_rows(scores: Scores) -> list[tuple[str, ...]]:
-    """Give a row a type or class, then the micro scores over all, in percent."""
+    """Build one row per type or class and one of the micro average: P, R, F1 in percent, gold count."""
     return [_row(name, score) for name, score in scores.by_label.items()] + [_row("all", scores.overall)]
 
 

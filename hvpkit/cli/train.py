@@ -1,4 +1,4 @@
-"""`hvp train`: a recipe to a model folder."""
+"""`hvp train`: train a recipe."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ log = logging.getLogger(__name__)
 
 
 def command(
-    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.")],
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the recipe.")] = None,
-    folder: Annotated[Path | None, typer.Option("--output", help="The model folder to write (runs/<recipe>).")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
-    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Load a plugin file.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+    recipe: Annotated[str, typer.Argument(help="Recipe file, or the name of a shipped recipe.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the recipe.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--output", help="Model folder to write. [default: runs/RECIPE]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an unfinished run.")] = False,
+    plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Train a recipe: keep the epoch that is best on dev, score test once, write a model folder.
+    """Train a recipe, keep the epoch with the best dev score, score test once, and write a model folder.
 
     Example: `hvp train recipes/hvpnet_mner.yaml --set text.name=/models/bert --output runs/first`
     """
@@ -41,47 +45,40 @@ def command(
         output.set_level(logging.ERROR)
     target = folder or Path("runs") / Path(recipe).stem
     with output.interruptible(Message("train-stopped")):
-        finished = train(loaded, registry, target, resume=resume, callbacks=TrainingCallbacks(_log_epoch))
-    if finished is None:
+        result = train(loaded, registry, target, resume=resume, callbacks=TrainingCallbacks(_log_epoch))
+    if result is None:
         return
     if json:
-        output.print_json({"model": finished.folder, **finished.metrics})
+        output.print_json({"model": result.folder, **result.metrics})
     else:
-        show(finished)
+        show(result)
 
 
-def _log_epoch(line: EpochResult) -> None:
-    indent = " " * (len(str(line.epochs)) - len(str(line.epoch)))
-    if line.dev is None:
-        return log.info(
-            Message("epoch-finished", indent=indent, epoch=line.epoch, epochs=line.epochs, loss=line.loss, seconds=line.seconds)
-        )
-    overall = line.dev.overall
-    return log.info(
-        Message(
-            "epoch-scored",
-            indent=indent,
-            epoch=line.epoch,
-            epochs=line.epochs,
-            loss=line.loss,
-            seconds=line.seconds,
-            precision=100 * overall.precision,
-            recall=100 * overall.recall,
-            f1=100 * overall.f1,
-            best="  best" if line.best else "",
-        )
-    )
+def _log_epoch(epoch: EpochResult) -> None:
+    indent = " " * (len(str(epoch.epochs)) - len(str(epoch.epoch)))
+    fields = {
+        "indent": indent,
+        "epoch": epoch.epoch,
+        "epochs": epoch.epochs,
+        "loss": epoch.loss,
+        "seconds": epoch.seconds,
+    }
+    if epoch.dev is None:
+        return log.info(Message("epoch-finished", **fields))
+    overall = epoch.dev.overall
+    scores = {"precision": 100 * overall.precision, "recall": 100 * overall.recall, "f1": 100 * overall.f1}
+    return log.info(Message("epoch-scored", **fields, **scores, best="  best" if epoch.best else ""))
 
 
-def show(finished: TrainResult) -> None:
-    """Print the closing table and where the model is."""
+def show(result: TrainResult) -> None:
+    """Print the scores, notes and the model folder."""
     from hvpkit.cli.scores import score_rows
 
-    data = finished.metrics["data"]
-    title = f"{data['name']} ({data['fingerprint']}), epoch {finished.best_epoch}, seed {finished.metrics['seed']}"
-    for split, scores in (("dev", finished.dev), ("test", finished.test)):
+    data = result.metrics["data"]
+    title = f"{data['name']} ({data['fingerprint']}), epoch {result.best_epoch}, seed {result.metrics['seed']}"
+    for split, scores in (("dev", result.dev), ("test", result.test)):
         if scores is not None:
             output.print_table(("", "P", "R", "F1", "gold"), score_rows(scores), title=f"{split}: {title}")
-    for remark in finished.metrics["remarks"]:
-        output.print_note(remark)
-    output.print_message(Message("model-written", model=finished.folder))
+    for note in result.metrics["remarks"]:
+        output.print_note(note)
+    output.print_message(Message("model-written", model=result.folder))

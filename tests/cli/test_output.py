@@ -62,7 +62,7 @@ def test_messages_of_results_and_notes_go_to_stdout(capsys):
         output.print_message(Message("custom", text=text))
         output.print_note(Message("custom", text=text))
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == (f"{text}\nNote: {text}.\n", "")
+    assert (captured.out, captured.err) == (f"{text}\nNote: {text}\n", "")
 
 
 def test_messages_are_printed_once_whatever_libraries_log(capsys, monkeypatch):

@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import pytest
 import tiny
 
-from hvpkit.cli.predictions import LIKELIEST, colour, marked, visible
+from hvpkit.cli.predictions import LIKELIEST, color, marked, visible
 from hvpkit.messages import Message
 
 TEXT = "Taylor Hill visits Paris with 😂 Bob"
@@ -370,12 +370,12 @@ def test_relations_of_many(hvp, here, mre_model):
 
 # ----------------------------------------------------------------------------------------------------------------- colours
 def test_each_type_has_its_colour_and_marks_are_legible_without():
-    text = marked("Ada in Oslo", [(0, 3, "PER 98.0%", colour("PER")), (7, 11, "LOC 40.0%", colour("LOC"))])
+    text = marked("Ada in Oslo", [(0, 3, "PER 98.0%", color("PER")), (7, 11, "LOC 40.0%", color("LOC"))])
     assert text.plain == "[Ada | PER 98.0%] in [Oslo | LOC 40.0%]"
     styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
     assert (styles["Ada"], styles["Oslo"]) == ("bold magenta", "bold green")
-    assert len({colour(kind) for kind in ("PER", "LOC", "ORG", "MISC")}) == 4
-    assert colour("WORK") == colour("WORK")
+    assert len({color(kind) for kind in ("PER", "LOC", "ORG", "MISC")}) == 4
+    assert color("WORK") == color("WORK")
 
 
 def test_what_would_steer_the_terminal_is_shown_as_its_code():

@@ -1,4 +1,4 @@
-"""Datasets: readers, checks, the prepared form, and batches."""
+"""Dataset readers, prepared data and the shuffled-images control."""
 
 from __future__ import annotations
 

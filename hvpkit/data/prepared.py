@@ -1,7 +1,8 @@
-"""Prepared data: a folder with manifest.json and one JSON line an example in {train,dev,test}.jsonl (no torch).
+"""Read and write prepared data: a folder with manifest.json and {train,dev,test}.jsonl.
 
-A folder is whole or not there: everything is written to a sibling and renamed. Images are named relative to `images_root`, and how to
-reach that from the folder is noted too: the folder may be moved alone, or together with its images.
+Folders are written atomically: everything goes to a sibling folder, which is renamed at the end. Image paths are
+relative to `images_root`, which is stored as an absolute path and relative to the folder, so that the folder can be
+moved alone or together with its images.
 """
 
 from __future__ import annotations
@@ -30,20 +31,37 @@ from hvpkit.utils.file_lock import exclusive_lock
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-NAME = "NAME"  # of a dataset, where it is not known
-JSONL_SOURCE = "JSON lines of "  # what the source of a user's own data begins with
-KNOWN_FILES = {MANIFEST, *(f"{split}.jsonl" for split in SPLITS), "images", "crops", "features", "objects.jsonl", "preview.html"}
+NAME = "NAME"  # placeholder in messages while the name of the dataset is unknown
+JSONL_SOURCE = "JSON lines of "  # beginning of the `source` of a user's own data
+KNOWN_FILES = {
+    MANIFEST,
+    *(f"{split}.jsonl" for split in SPLITS),
+    "images",
+    "crops",
+    "features",
+    "objects.jsonl",
+    "preview.html",
+}
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a prepared folder holds.
+    """Contents of manifest.json.
 
-    `fingerprint`: 16 hex digits of a sha256 over ids, words, tags, spans and relations of every split, wherever the files lie;
-    `digests`: the same of each split; `counts`: examples of each split; `images_root`: absolute, or relative when inside the folder;
-    `images_relative_root`: the same relative to the folder, for when both were moved;
-    `facts`: what is known of the data beyond its examples, such as the ceilings of generated data;
-    `objects`: how objects were found (hvpkit/config/recipe.py: ObjectsSpec), None where they came with the data.
+    Attributes:
+        name: Name of the dataset.
+        task: Task of the labels.
+        labels: Tags (MNER) or relations (MRE), in the order of their ids.
+        fingerprint: 16 hex digits of a SHA-256 over ids, words, tags, spans and relations of all splits.
+        counts: Number of examples of each split.
+        digests: SHA-256 of each split.
+        images_root: Folder that image paths start from; absolute, or relative if inside the prepared folder.
+        source: One line on where the data came from.
+        text_only: Whether images were left out on request.
+        facts: Further information, such as the upper bounds of synthetic data.
+        objects: Detection settings (`ObjectsSpec` in hvpkit/config/recipe.py), None if objects came with the data.
+        images_relative_root: Images root relative to the prepared folder, used if both were moved.
+        format: Version of the format.
     """
 
     name: str
@@ -63,47 +81,71 @@ class Manifest:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """An opened prepared folder."""
+    """Prepared folder that was opened.
+
+    Attributes:
+        folder: Path of the folder.
+        manifest: Contents of its manifest.json.
+    """
 
     folder: Path
     manifest: Manifest
 
     @property
     def labels(self) -> Labels:
-        """Give what a head for this data can say."""
+        """Return the task and labels that a head predicts."""
         return Labels(self.manifest.task, self.manifest.labels)
 
     @property
     def objects(self) -> ObjectsSpec | None:
-        """Say how its objects were found; None: they came with it, or there are none. Raises DataError when that cannot be read."""
-        told = self.manifest.objects
+        """Return the detection settings, None if objects came with the data or there are none.
+
+        Raises:
+            DataError: "manifest-damaged" if they are invalid.
+        """
+        settings = self.manifest.objects
         try:
-            return None if told is None else ObjectsSpec.model_validate(told)
+            return None if settings is None else ObjectsSpec.model_validate(settings)
         except ValidationError as error:
+            file, name = self.folder / MANIFEST, self.manifest.name
             raise DataError(
-                "manifest-damaged", file=self.folder / MANIFEST, reason="its objects", name=self.manifest.name, folder=self.folder
+                "manifest-damaged", file=file, reason="its objects", name=name, folder=self.folder
             ) from error
 
     @property
     def images_root(self) -> Path | None:
-        """Give the folder that image paths start from: where it was, else where it is when it was moved with this folder."""
-        noted = (self.manifest.images_root, self.manifest.images_relative_root)
-        places = [Path(os.path.normpath(self.folder / place)) for place in noted if place is not None]
-        return next((place for place in places if os.path.isdir(place)), places[0] if places else None)  # closed to us: not there
+        """Return the folder that image paths start from.
+
+        That is the stored absolute path if it exists, else the path relative to this folder if that exists.
+        """
+        stored = (self.manifest.images_root, self.manifest.images_relative_root)
+        roots = [Path(os.path.normpath(self.folder / root)) for root in stored if root is not None]
+        # os.path.isdir is False for a folder that may not be read
+        return next((root for root in roots if os.path.isdir(root)), roots[0] if roots else None)
 
     def examples(self, split: Split) -> list[Example]:
-        """Read one split (empty when the dataset has none); raises DataError, with file and line, when it is damaged or was changed."""
+        """Read one split, empty if the dataset has none.
+
+        Raises:
+            DataError: "prepared-line-unreadable" if a line is damaged, "split-changed" if the file was edited.
+        """
         file, digest = self.folder / f"{split}.jsonl", hashlib.sha256()
         examples = list(self.stream(split))
         for example in examples:
             digest.update(canonical_json(example))
         if len(examples) != self.manifest.counts[split] or digest.hexdigest() != self.manifest.digests[split]:
             expected, name = self.manifest.counts[split], self.manifest.name
-            raise DataError("split-changed", file=file, expected=expected, found=len(examples), name=name, folder=self.folder)
+            raise DataError(
+                "split-changed", file=file, expected=expected, found=len(examples), name=name, folder=self.folder
+            )
         return examples
 
     def stream(self, split: Split) -> Iterator[Example]:
-        """Go through one split without holding or checking the whole of it; raises DataError for a line that cannot be read."""
+        """Iterate over one split without keeping it in memory and without checking its digest.
+
+        Raises:
+            DataError: "prepared-line-unreadable" if a line is damaged.
+        """
         file, number, root = self.folder / f"{split}.jsonl", 0, self.images_root
         try:
             with file.open(encoding="utf-8") as lines:
@@ -112,17 +154,22 @@ class PreparedData:
                     yield example_from_json(json.loads(line), root)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             name, reason = self.manifest.name, str(error)
-            raise DataError("prepared-line-unreadable", file=file, line=number, reason=reason, name=name, folder=self.folder) from error
+            raise DataError(
+                "prepared-line-unreadable", file=file, line=number, reason=reason, name=name, folder=self.folder
+            ) from error
 
 
 def with_advice(error: HvpkitError) -> Message:
-    """Give the message of what no example could be used for, with what to do where the images have gone."""
+    """Return the message of an error, with advice if it is about a missing image."""
     return Message("images-moved", reason=error.message) if isinstance(error, MissingImageError) else error.message
 
 
-# ----------------------------------------------------------------------------------------------------------------- reading
 def open_prepared(folder: Path) -> PreparedData:
-    """Open a prepared folder; raises DataError when it is missing, damaged, or written by a newer hvpkit."""
+    """Open a prepared folder.
+
+    Raises:
+        DataError: "no-prepared-data", "manifest-damaged", "prepared-format" or "splits-missing".
+    """
     file = folder / MANIFEST
     if not file.is_file():
         raise DataError("no-prepared-data", folder=folder, file=MANIFEST)
@@ -143,7 +190,6 @@ def open_prepared(folder: Path) -> PreparedData:
     return PreparedData(folder, manifest)
 
 
-# ----------------------------------------------------------------------------------------------------------------- writing
 def write_prepared(
     folder: Path,
     *,
@@ -156,10 +202,23 @@ def write_prepared(
     facts: dict[str, Any] | None = None,
     text_only: bool = False,
 ) -> Manifest:
-    """Write examples as they come and put the whole folder in place at the end, instead of older prepared data of the same name.
+    """Write a prepared folder atomically, replacing older prepared data of the same name.
 
-    Data whose images are made on the way: draw them into the folder that `staged` gives and call `write_records` there.
-    Raises DataError when `folder` holds anything else than prepared data of `name`, or an example does not fit the labels.
+    To generate images while writing, use `atomic_directory` and `write_records` instead.
+
+    Args:
+        folder: Prepared folder to write.
+        name: Name of the dataset.
+        task: Task of the labels.
+        labels: Labels that every example must use.
+        splits: Examples of each split, iterated once.
+        images_root: Folder that contains every image, None without images.
+        source: One line on where the data came from.
+        facts: Further information for the manifest.
+        text_only: Whether images were left out on request.
+
+    Raises:
+        DataError: Codes of `check_overwrite`, "prepared-in-use", and codes of `check_example`.
     """
     with atomic_directory(folder, name) as stage:
         return write_records(
@@ -177,31 +236,42 @@ def write_prepared(
 
 @contextmanager
 def atomic_directory(folder: Path, name: str) -> Iterator[Path]:
-    """Give an empty sibling of `folder` to write in, and put it in place of `folder` when the block ends well; else leave no trace.
+    """Yield an empty sibling of `folder` that replaces it at the end of the block.
 
-    What a process that was killed left goes too, once all is well. Raises DataError when `folder` holds anything else than prepared data of
-    `name`, or another process is at it.
+    The sibling is deleted on an exception. Leftovers of killed processes are deleted after a successful write.
+
+    Args:
+        folder: Prepared folder to replace.
+        name: Name of the dataset, which an existing folder must have too.
+
+    Raises:
+        DataError: Codes of `check_overwrite`, or "prepared-in-use" if another process holds the lock.
     """
     check_overwrite(folder, name)
-    taken = DataError("prepared-in-use", folder=folder)
-    with exclusive_lock(folder.with_name(f".{folder.name}.lock"), taken):
-        stage = _draft(folder)
+    in_use = DataError("prepared-in-use", folder=folder)
+    with exclusive_lock(folder.with_name(f".{folder.name}.lock"), in_use):
+        stage = _create_sibling(folder)
         try:
             apply_umask([stage])
             yield stage
             _replace(stage, folder)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
-        for left in folder.parent.glob(f".{escape(folder.name)}~*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in folder.parent.glob(f".{escape(folder.name)}~*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _draft(folder: Path) -> Path:
+def _create_sibling(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
 
 
 def check_overwrite(folder: Path, name: str) -> None:
-    """Raise DataError unless `folder` is absent, empty, or holds prepared data of `name` and nothing else."""
+    """Check that `folder` is absent, empty, or has prepared data of `name` and nothing else.
+
+    Raises:
+        DataError: "output-not-a-folder", "output-holds-other-files", "output-holds-other-data" or
+            "output-manifest-damaged".
+    """
     if not folder.name or folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise DataError("output-not-a-folder", folder=folder)
     entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
@@ -210,18 +280,24 @@ def check_overwrite(folder: Path, name: str) -> None:
     if MANIFEST not in entries or entries - KNOWN_FILES:
         other = sorted(entries - KNOWN_FILES) or sorted(entries)
         raise DataError("output-holds-other-files", folder=folder, files=other[:3])
-    if (held := _held(folder, "name")) != name:
-        raise DataError("output-holds-other-data", folder=folder, found=held, expected=name)
+    if (existing := _read_fact(folder, "name")) != name:
+        raise DataError("output-holds-other-data", folder=folder, found=existing, expected=name)
 
 
 def check_same_source(folder: Path, source: str) -> None:
-    """Raise DataError where `folder` holds data of another source, and one of them is a user's own, which may bear any name."""
-    held = str(_held(folder, "source")) if (folder / MANIFEST).is_file() else source
-    if held != source and any(name.startswith(JSONL_SOURCE) for name in (held, source)):
-        raise DataError("output-holds-other-source", folder=folder, found=held, expected=source)
+    """Check that `folder` has no data of another source, if one of both is a user's own data.
+
+    The names of users' data are arbitrary, so that equal names do not mean equal data.
+
+    Raises:
+        DataError: "output-holds-other-source" or "output-manifest-damaged".
+    """
+    existing = str(_read_fact(folder, "source")) if (folder / MANIFEST).is_file() else source
+    if existing != source and any(name.startswith(JSONL_SOURCE) for name in (existing, source)):
+        raise DataError("output-holds-other-source", folder=folder, found=existing, expected=source)
 
 
-def _held(folder: Path, fact: str) -> object:
+def _read_fact(folder: Path, fact: str) -> object:
     try:
         return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))[fact]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -241,17 +317,44 @@ def write_records(
     text_only: bool = False,
     objects: dict[str, Any] | None = None,
 ) -> Manifest:
-    """Write the splits and the manifest into the folder that `staged` gave; `facts` may be told once the splits have gone by.
+    """Write the splits and the manifest into a folder of `atomic_directory`.
 
-    Raises DataError for an example that does not fit.
+    Args:
+        stage: Folder to write to.
+        name: Name of the dataset.
+        task: Task of the labels.
+        labels: Labels that every example must use.
+        splits: Examples of each split, iterated once.
+        images_root: Folder that contains every image, None without images.
+        source: One line on where the data came from.
+        facts: Further information for the manifest; a function is called after the splits were written.
+        text_only: Whether images were left out on request.
+        objects: Detection settings for the manifest.
+
+    Raises:
+        DataError: Codes of `check_example`.
     """
     counts, digests = {}, {}
     for split in SPLITS:
-        counts[split], digests[split] = _write_split(stage / f"{split}.jsonl", splits.get(split, ()), labels, images_root)
+        counts[split], digests[split] = _write_split(
+            stage / f"{split}.jsonl", splits.get(split, ()), labels, images_root
+        )
     fingerprint = hashlib.sha256("".join(digests[split] for split in SPLITS).encode()).hexdigest()[:16]
-    root, beside = _stored_root(images_root, stage)
-    known = facts() if callable(facts) else facts or {}
-    manifest = Manifest(name, task, labels.names, fingerprint, counts, digests, root, source, text_only, known, objects, beside)
+    root, relative_root = _stored_root(images_root, stage)
+    manifest = Manifest(
+        name=name,
+        task=task,
+        labels=labels.names,
+        fingerprint=fingerprint,
+        counts=counts,
+        digests=digests,
+        images_root=root,
+        source=source,
+        text_only=text_only,
+        facts=facts() if callable(facts) else facts or {},
+        objects=objects,
+        images_relative_root=relative_root,
+    )
     text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2, ensure_ascii=False)
     (stage / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
@@ -269,21 +372,22 @@ def _write_split(file: Path, examples: Iterable[Example], labels: Labels, root: 
 
 
 def _stored_root(root: Path | None, stage: Path) -> tuple[str | None, str | None]:
-    """Give `images_root` and `images_relative_root`; `stage` lies where the prepared folder will."""
+    """Return `images_root` and `images_relative_root`; `stage` is a sibling of the prepared folder."""
     if root is None:
         return None, None
     absolute, inside = Path(os.path.abspath(root)), Path(os.path.abspath(stage))
     if absolute.is_relative_to(inside):
         return absolute.relative_to(inside).as_posix(), None
-    same_drive = absolute.anchor == inside.anchor
-    return str(absolute), Path(os.path.relpath(absolute, inside)).as_posix() if same_drive else None
+    if absolute.anchor != inside.anchor:  # another drive
+        return str(absolute), None
+    return str(absolute), Path(os.path.relpath(absolute, inside)).as_posix()
 
 
 def _replace(stage: Path, folder: Path) -> None:
     if not folder.exists():
         stage.rename(folder)
         return
-    old = _draft(folder)
+    old = _create_sibling(folder)
     folder.rename(old / folder.name)
     try:
         stage.rename(folder)

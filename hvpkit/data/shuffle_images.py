@@ -1,4 +1,4 @@
-"""A control: each example with the image of another one, to see how much a model's score hangs on its images (our own; no torch)."""
+"""Shuffled-images control: measures how much a score depends on the images."""
 
 from __future__ import annotations
 
@@ -12,30 +12,39 @@ from hvpkit.types import Example
 
 
 def shuffle_images(examples: Sequence[Example], seed: int) -> list[Example]:
-    """Give every example with an image (or objects) that of an example with another one, objects included; texts and labels stay.
+    """Replace the image and objects of every example by those of an example with another image.
 
-    The images that differ are put in a random order, by the seed, and each passes to the next: all examples of one image get the same
-    other image, so that none keeps its own. Where examples share an image, their objects are handed on in turn. Examples without
-    images stay without. Raises DataError when all share one image.
+    The distinct images are shuffled and each is passed to the next, so that all examples of one image get the
+    same other image and none keeps its own. If several examples share an image, their objects are used in turn.
+    Texts and labels are kept, and examples without images stay without.
+
+    Args:
+        examples: Examples of one split.
+        seed: Seed of the shuffle.
+
+    Raises:
+        DataError: "only-one-image" if all examples with an image share the same one.
+
+    Source: own.
     """
-    owners: defaultdict[Hashable, list[Example]] = defaultdict(list)
+    examples_by_image: defaultdict[Hashable, list[Example]] = defaultdict(list)
     for example in examples:
         if example.image is not None or example.objects:
-            owners[example.image or example.objects].append(example)
-    if len(owners) == 1:
+            examples_by_image[example.image or example.objects].append(example)
+    if len(examples_by_image) == 1:
         raise DataError("only-one-image")
-    order = list(owners)
+    order = list(examples_by_image)
     random.Random(seed).shuffle(order)
-    giver = dict(zip(order, order[1:] + order[:1], strict=True))
-    turns: defaultdict[Hashable, int] = defaultdict(int)
+    replacement_of = dict(zip(order, order[1:] + order[:1], strict=True))
+    num_used: defaultdict[Hashable, int] = defaultdict(int)
     shuffled = []
     for example in examples:
         key = example.image or example.objects or None
         if key is None:
             shuffled.append(example)
             continue
-        givers = owners[giver[key]]
-        other = givers[turns[key] % len(givers)]
-        turns[key] += 1
+        donors = examples_by_image[replacement_of[key]]
+        other = donors[num_used[key] % len(donors)]
+        num_used[key] += 1
         shuffled.append(replace(example, image=other.image, objects=other.objects))
     return shuffled

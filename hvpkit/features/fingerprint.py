@@ -88,7 +88,7 @@ def probe(ample: int | None) -> Image.Image:
     noise = np.random.RandomState(0).randint(0, 64, (height, width, 3))
     file = io.BytesIO()
     Image.fromarray(((slopes + noise) % 256).astype(np.uint8)).save(file, "JPEG", quality=90)
-    return open_image(Path("probe"), content=file.getvalue(), ample=ample)
+    return open_image(Path("probe"), content=file.getvalue(), min_decode_size=ample)
 
 
 @torch.no_grad()

@@ -1,1 +1,1 @@
-"""Decode images safely and cut regions from them."""
+"""Decode untrusted images and crop regions of them."""

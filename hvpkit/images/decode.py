@@ -1,6 +1,6 @@
-"""Decoding images that nobody vouches for: upright RGB or a ImageError, never a crash or a flood of memory (no torch).
+"""Decode untrusted images safely: return upright RGB or raise ImageError, with a limit on memory.
 
-What is the machine's fault, such as too many open files, is no fault of an image and stays the OSError that it is.
+Operating-system errors, such as too many open files, are re-raised and not reported as bad images.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from hvpkit.messages import Message
 from hvpkit.types import Box
 
 MAX_PIXELS = 100_000_000
-MILLIONS = MAX_PIXELS // 10**6
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # no EPS: Pillow hands it to a program
-SEE_THROUGH = ("RGBA", "RGBa", "LA", "La", "PA")
+MAX_MEGAPIXELS = MAX_PIXELS // 10**6
+# Not EPS, which Pillow passes to an external program.
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+MODES_WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 ORIENTATION = 0x0112
-OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
-TURNS = {
+SYSTEM_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
+TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -40,23 +41,37 @@ TURNS = {
 }
 
 
-def open_image(path: Path, *, root: Path | None = None, content: bytes | None = None, ample: int | None = None) -> Image.Image:
-    """Decode one image, or the first frame of one, to upright RGB; what is transparent becomes white.
+def open_image(
+    path: Path, *, root: Path | None = None, content: bytes | None = None, min_decode_size: int | None = None
+) -> Image.Image:
+    """Decode an image, or its first frame, to upright RGB on a white background.
 
-    `content` are the file's bytes where they were read already. With `ample` a larger JPEG is decoded at a half, a quarter or an eighth of
-    its size (straight from its frequencies, at a fraction of the cost) as long as neither side gets shorter than that, in pixels.
-    Raises ImageError, with the file and the reason, for what is missing, empty, cut short, no image, above `MAX_PIXELS`, or
-    (links followed) outside `root`.
+    Args:
+        path: Image file.
+        root: Folder that must contain the file after links are resolved, None for no check.
+        content: Bytes of the file, if they were read before.
+        min_decode_size: Side length in pixels. Larger JPEGs are decoded at 1/2, 1/4 or 1/8 of their size, which is
+            faster, as long as no side becomes shorter than this.
+
+    Raises:
+        MissingImageError: "image-missing" or "image-not-local".
+        ImageError: "image-outside", "image-unopenable", "image-not-file", "image-empty", "not-image",
+            "image-too-large" (more than `MAX_PIXELS`) or "image-damaged".
     """
     with _opened(path, root, content) as image:
-        if ample is not None:
-            image.draft(None, (ample, ample))  # does nothing to other formats
+        if min_decode_size is not None:
+            image.draft(None, (min_decode_size, min_decode_size))  # has no effect on other formats
         image.load()
-        return _rgb(_upright(image))
+        return _to_rgb(_exif_transpose(image))
 
 
 def read_image_bytes(path: Path) -> bytes:
-    """Read an image's file; raises ImageError for what is missing, empty or no file."""
+    """Read the bytes of an image file.
+
+    Raises:
+        MissingImageError: "image-missing" or "image-not-local".
+        ImageError: "image-not-file", "image-empty" or "image-unopenable".
+    """
     _check_file(path, None)
     try:
         return path.read_bytes()
@@ -66,26 +81,38 @@ def read_image_bytes(path: Path) -> bytes:
 
 
 def check_image(path: Path, *, root: Path | None = None) -> None:
-    """Raise the ImageError that `open_image` would raise, at less cost where the format allows it."""
+    """Check that `open_image` can decode an image, faster if the format allows it.
+
+    Raises:
+        ImageError: The error that `open_image` would raise.
+    """
     with _opened(path, root) as image:
         if image.format in ("JPEG", "MPO"):
-            image.draft(image.mode, (1, 1))  # reads every byte, computes an eighth of the rows and columns
+            image.draft(image.mode, (1, 1))  # reads every byte but computes 1/8 of the rows and columns
             image.load()
         else:
-            _rgb(_upright(image))
+            _to_rgb(_exif_transpose(image))
 
 
 def image_size(path: Path, *, root: Path | None = None) -> tuple[int, int]:
-    """Give width and height of the upright image in pixels; raises ImageError when not even its header can be read."""
+    """Return width and height of the upright image in pixels, without decoding it where possible.
+
+    Raises:
+        ImageError: Codes of `open_image`, if the header cannot be read.
+    """
     with _opened(path, root) as image:
         if image.format == "TIFF":
-            image.load()  # releases of Pillow differ on its size before
+            image.load()  # before loading, the size depends on the Pillow version
         width, height = image.size
         return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
 def crop(image: Image.Image, box: Box) -> Image.Image:
-    """Cut out every pixel that a box touches; raises ImageError when none of the box lies in the image."""
+    """Crop all pixels that a box touches.
+
+    Raises:
+        ImageError: "box-outside" if the box does not intersect the image.
+    """
     edges = astuple(box)
     if all(math.isfinite(edge) for edge in edges):
         left, top = max(0, math.floor(box.left)), max(0, math.floor(box.top))
@@ -96,13 +123,17 @@ def crop(image: Image.Image, box: Box) -> Image.Image:
 
 
 def exif_transpose_rgb(image: Image.Image) -> Image.Image:
-    """Turn an image that is open already into what `open_image` makes of its file; raises ImageError when it cannot be decoded."""
+    """Convert an open PIL image to upright RGB, as `open_image` does for a file.
+
+    Raises:
+        ImageError: "pil-image-size" or "pil-image-damaged".
+    """
     pixels = image.width * image.height
     if not 0 < pixels <= MAX_PIXELS:
-        raise ImageError("pil-image-size", width=image.width, height=image.height, limit=MILLIONS)
+        raise ImageError("pil-image-size", width=image.width, height=image.height, limit=MAX_MEGAPIXELS)
     try:
-        return _rgb(_upright(image))
-    except Exception as error:  # a decoder raises anything at all on broken bytes
+        return _to_rgb(_exif_transpose(image))
+    except Exception as error:  # decoders raise exceptions of any type on broken bytes
         reraise_os_error(error)
         raise ImageError("pil-image-damaged", reason=str(error) or type(error).__name__) from error
 
@@ -114,20 +145,20 @@ def _opened(path: Path, root: Path | None, content: bytes | None = None) -> Iter
     Image.init()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")  # its remarks on odd metadata and on sizes, which are checked here
+            warnings.filterwarnings("ignore", module="PIL")  # about metadata and sizes; sizes are checked below
             source = path if content is None else io.BytesIO(content)
             with Image.open(source, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
                 if image.width * image.height > MAX_PIXELS:
                     size = f"{image.width} x {image.height}"
-                    raise ImageError("image-too-large", file=path, size=size, limit=MILLIONS)
+                    raise ImageError("image-too-large", file=path, size=size, limit=MAX_MEGAPIXELS)
                 yield image
     except UnidentifiedImageError:
-        raise ImageError("not-image", file=path, beginning=_beginning(path), formats=FORMATS) from None
-    except Image.DecompressionBombError:  # Pillow's own bound is higher
-        raise ImageError("image-too-large", file=path, size="a decompression bomb", limit=MILLIONS) from None
+        raise ImageError("not-image", file=path, beginning=_first_bytes(path), formats=FORMATS) from None
+    except Image.DecompressionBombError:  # the limit of Pillow is higher
+        raise ImageError("image-too-large", file=path, size="a decompression bomb", limit=MAX_MEGAPIXELS) from None
     except ImageError:
         raise
-    except Exception as error:  # a decoder raises anything at all on broken bytes
+    except Exception as error:  # decoders raise exceptions of any type on broken bytes
         reraise_os_error(error)
         raise ImageError("image-damaged", file=path, reason=str(error) or type(error).__name__) from error
 
@@ -136,63 +167,62 @@ def _check_file(path: Path, root: Path | None) -> None:
     if root is not None and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         raise ImageError("image-outside", file=path, folder=root)
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError as error:
         message = Message("image-not-local", file=path) if ":/" in str(path) else Message("image-missing", file=path)
         raise MissingImageError(message) from error
     except (OSError, ValueError) as error:
         reraise_os_error(error)
         raise ImageError("image-unopenable", file=path, reason=str(error)) from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise ImageError("image-not-file", file=path)
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise ImageError("image-empty", file=path)
 
 
 def reraise_os_error(error: Exception) -> None:
-    """Raise an error that no file is to blame for, but the machine."""
-    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+    """Raise `error` again if it is an operating-system error that does not depend on the file."""
+    if isinstance(error, OSError) and error.errno in SYSTEM_ERRORS:
         raise error
 
 
-def _beginning(path: Path) -> bytes:
+def _first_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(12)
 
 
-# --------------------------------------------------------------------------------------------------------- upright, 8 bits, RGB
 def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
-        return 1  # turned by Pillow itself when it is loaded
+        return 1  # rotated by Pillow when it is loaded
     try:
         return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # broken metadata of an image that decodes: it stands as it is
+    except Exception:  # broken metadata, although the image may decode
         return 1
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _exif_transpose(image: Image.Image) -> Image.Image:
     image.load()
-    turn = TURNS.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
+    transposition = TRANSPOSITIONS.get(_orientation(image))
+    return image if transposition is None else image.transpose(transposition)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        image = _eight_bits(image)
-    if image.mode in SEE_THROUGH or "transparency" in image.info:
+        image = _to_8_bits(image)
+    if image.mode in MODES_WITH_ALPHA or "transparency" in image.info:
         return _on_white(image)
     return image.convert("RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:
     layer = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
-    page = Image.new("RGB", layer.size, "white")
-    page.paste(layer, mask=layer.getchannel("A"))
-    return page
+    background = Image.new("RGB", layer.size, "white")
+    background.paste(layer, mask=layer.getchannel("A"))
+    return background
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale grey values to 0..255: 16 bits by their range; wider integers by their maximum; floats by 1, 255 or their maximum."""
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale gray values to 0..255: 16 bits by range, more by maximum, floats by 1, 255 or maximum."""
     values = np.asarray(image)
     if image.mode == "F":
         values = np.nan_to_num(values, posinf=0.0, neginf=0.0)

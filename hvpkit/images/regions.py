@@ -1,4 +1,4 @@
-"""The images of an example as the model sees them: the whole image, then its objects."""
+"""Image regions of an example, in the order of the model: the full image, then its objects."""
 
 from __future__ import annotations
 
@@ -17,63 +17,94 @@ FULL_BOX = (0.0, 0.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class ImageRegion:
-    """An image file, or a box of it; `place` is left, top, right, bottom in shares 0..1 of the whole image."""
+    """Image file, or a box of it.
+
+    Attributes:
+        file: Image file.
+        box: Box to crop, in pixels of the upright image; None for the whole file.
+        normalized_box: Left, top, right and bottom of the region in the full image, 0..1.
+    """
 
     file: Path
     box: Box | None = None
     normalized_box: tuple[float, float, float, float] = FULL_BOX
 
-    def open(self, ample: int | None = None) -> Image.Image:
-        """Decode it, upright and RGB; raises ImageError.
+    def open(self, min_decode_size: int | None = None) -> Image.Image:
+        """Decode the region to upright RGB.
 
-        With `ample` a whole JPEG may come smaller than it is, but no side shorter than that.
+        Args:
+            min_decode_size: Side length in pixels down to which JPEGs without a box may be decoded at reduced size.
+
+        Raises:
+            ImageError: Codes of `open_image`, or "box-outside".
         """
-        [image] = open_regions([self], ample=ample)
+        [image] = open_regions([self], min_decode_size=min_decode_size)
         if isinstance(image, ImageError):
             raise image
         return image
 
 
-def open_regions(views: Sequence[ImageRegion], content: bytes | None = None, ample: int | None = None) -> list[Image.Image | ImageError]:
-    """Decode views of one file, from its `content` if that was read already: once for all boxes, once for the whole (see `View.open`)."""
+def open_regions(
+    regions: Sequence[ImageRegion], content: bytes | None = None, min_decode_size: int | None = None
+) -> list[Image.Image | ImageError]:
+    """Decode regions of one file: once for all boxes and once for the full image.
+
+    Args:
+        regions: Regions of the same file.
+        content: Bytes of the file, if they were read before.
+        min_decode_size: As for `ImageRegion.open`.
+
+    Returns:
+        An image or the error for each region.
+    """
     opened: dict[bool, Image.Image | ImageError] = {}
-    for boxed in {view.box is not None for view in views}:
+    for has_box in {region.box is not None for region in regions}:
+        min_size = None if has_box else min_decode_size
         try:
-            opened[boxed] = open_image(views[0].file, content=content, ample=None if boxed else ample)
-        except ImageError as fault:
-            opened[boxed] = fault
-    return [_cut(opened[view.box is not None], view.box) for view in views]
+            opened[has_box] = open_image(regions[0].file, content=content, min_decode_size=min_size)
+        except ImageError as error:
+            opened[has_box] = error
+    return [_crop(opened[region.box is not None], region.box) for region in regions]
 
 
-def _cut(image: Image.Image | ImageError, box: Box | None) -> Image.Image | ImageError:
+def _crop(image: Image.Image | ImageError, box: Box | None) -> Image.Image | ImageError:
     if box is None or isinstance(image, ImageError):
         return image
     try:
         return crop(image, box)
-    except ImageError as fault:
-        return fault
+    except ImageError as error:
+        return error
 
 
 def image_regions(example: Example, *, whole: bool, objects: int) -> tuple[ImageRegion | None, ...]:
-    """List the V views of an example, None where an image is missing; raises ImageError when the whole image cannot be read."""
-    first = [None if example.image is None else ImageRegion(example.image)] if whole else []
-    shown, image = example.objects[:objects], example.image
-    size = None if image is None or all(thing.box is None for thing in shown) else image_size(image)
-    found = [_object(image, size, thing) for thing in shown]
-    return (*first, *found, *[None] * (objects - len(found)))
+    """List the V image regions of an example, None for missing ones.
+
+    Args:
+        example: Example with image and objects.
+        whole: Whether the full image is the first region.
+        objects: Number of objects; missing ones are padded with None.
+
+    Raises:
+        ImageError: Codes of `open_image`, if boxes must be normalized and the size of the image cannot be read.
+    """
+    full = [None if example.image is None else ImageRegion(example.image)] if whole else []
+    used, image = example.objects[:objects], example.image
+    size = None if image is None or all(item.box is None for item in used) else image_size(image)
+    regions = [_object_region(image, size, item) for item in used]
+    return (*full, *regions, *[None] * (objects - len(regions)))
 
 
-def _object(image: Path | None, size: tuple[int, int] | None, thing: VisualObject) -> ImageRegion | None:
-    place = FULL_BOX if thing.box is None or size is None else _share(thing.box, size)
-    if thing.image is not None:
-        return ImageRegion(thing.image, None, place)
-    return None if image is None or thing.box is None else ImageRegion(image, thing.box, place)
+def _object_region(image: Path | None, size: tuple[int, int] | None, item: VisualObject) -> ImageRegion | None:
+    normalized = FULL_BOX if item.box is None or size is None else _normalize(item.box, size)
+    if item.image is not None:
+        return ImageRegion(item.image, None, normalized)
+    return None if image is None or item.box is None else ImageRegion(image, item.box, normalized)
 
 
-def _share(box: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
+def _normalize(box: Box, size: tuple[int, int]) -> tuple[float, float, float, float]:
     width, height = size
     left, top, right, bottom = (
-        min(max(edge / side, 0.0), 1.0)  # boxes may stand out of the image
+        min(max(edge / side, 0.0), 1.0)  # boxes may extend beyond the image
         for edge, side in ((box.left, width), (box.top, height), (box.right, width), (box.bottom, height))
     )
     return left, top, right, bottom

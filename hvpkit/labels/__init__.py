@@ -1,1 +1,1 @@
-"""Labels of words and relations: BIO codec, inventories, gold labels, word tokenizer."""
+"""Labels of words and relations: BIO codec, label inventories, gold labels and word tokenizer."""

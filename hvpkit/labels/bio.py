@@ -1,4 +1,4 @@
-"""BIO tags and the entities they stand for."""
+"""Convert between BIO tags and typed spans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from hvpkit.types import Entity
 
 @dataclass(frozen=True)
 class TaggedSpan:
-    """An entity of a tag sequence: words [start, end) of one type."""
+    """Entity in a tag sequence.
+
+    Attributes:
+        start: First word.
+        end: First word after the entity.
+        type: Entity type.
+    """
 
     start: int
     end: int
@@ -18,19 +24,19 @@ class TaggedSpan:
 
 
 def decode_bio(tags: Sequence[str]) -> list[TaggedSpan]:
-    """Read entities from BIO tags as conlleval and seqeval do: an I- that continues nothing begins an entity."""
-    found: list[TaggedSpan] = []
+    """Decode BIO tags to spans as conlleval and seqeval do: an I- tag that continues no entity begins one."""
+    spans: list[TaggedSpan] = []
     for i, tag in enumerate(tags):
-        position, _, kind = tag.partition("-")
-        if position == "I" and found and found[-1].end == i and found[-1].type == kind:
-            found[-1] = TaggedSpan(found[-1].start, i + 1, kind)
+        position, _, entity_type = tag.partition("-")
+        if position == "I" and spans and spans[-1].end == i and spans[-1].type == entity_type:
+            spans[-1] = TaggedSpan(spans[-1].start, i + 1, entity_type)
         elif position in ("B", "I"):
-            found.append(TaggedSpan(i, i + 1, kind))
-    return found
+            spans.append(TaggedSpan(i, i + 1, entity_type))
+    return spans
 
 
 def encode_bio(entities: Iterable[Entity | TaggedSpan], length: int) -> list[str]:
-    """Write non-overlapping entities as BIO tags of `length` words."""
+    """Encode non-overlapping entities as BIO tags of `length` words."""
     tags = ["O"] * length
     for entity in entities:
         tags[entity.start : entity.end] = [f"B-{entity.type}"] + [f"I-{entity.type}"] * (entity.end - entity.start - 1)

@@ -1,4 +1,4 @@
-"""What is asked of a labelled example, and what is right (no torch)."""
+"""Gold labels of an example, for both tasks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from hvpkit.types import Example, Span
 
 
 def gold_labels(example: Example) -> list[tuple[tuple[Span, ...], str]]:
-    """Give the gold answers and where they are: an example's entities with their types, or its pair with the relation."""
+    """Return the gold labels of an example with their spans.
+
+    Returns:
+        One (span,) and type for each entity, or (head, tail) and the relation.
+    """
     if example.relation is not None and example.head is not None and example.tail is not None:
         return [((example.head, example.tail), example.relation)]
-    return [((Span(run.start, run.end),), run.type) for run in decode_bio(example.tags or ())]
+    return [((Span(span.start, span.end),), span.type) for span in decode_bio(example.tags or ())]

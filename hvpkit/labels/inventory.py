@@ -1,4 +1,4 @@
-"""What can be predicted, in the order in which heads number it: BIO tags of entity types, relation classes (no torch)."""
+"""Label inventories in the order of label ids: BIO tags of entity types, and relations."""
 
 from __future__ import annotations
 
@@ -36,17 +36,20 @@ MNRE_RELATIONS = (
 
 
 def tag_labels(types: Iterable[str] = ENTITY_TYPES) -> Labels:
-    """Give the BIO tags of entity types: `O`, then B- and I- of PER, LOC, ORG, MISC (those that occur), then of other types, sorted."""
-    found = set(types)
-    ordered = [t for t in ENTITY_TYPES if t in found] + sorted(found - set(ENTITY_TYPES))
+    """Return the BIO tags of entity types.
+
+    `O` comes first, then B- and I- of those of PER, LOC, ORG and MISC that occur, then of other types, sorted.
+    """
+    occurring = set(types)
+    ordered = [t for t in ENTITY_TYPES if t in occurring] + sorted(occurring - set(ENTITY_TYPES))
     return Labels("mner", ("O", *(f"{prefix}-{t}" for t in ordered for prefix in "BI")))
 
 
 def relation_labels(relations: Iterable[str] = MNRE_RELATIONS) -> Labels:
-    """Give the relation classes: `None` first, whether or not it occurs, then the others sorted."""
+    """Return the relations: `None` first, whether or not it occurs, then the others, sorted."""
     return Labels("mre", ("None", *sorted(set(relations) - {"None"})))
 
 
 def label_kinds(labels: Labels) -> tuple[str, ...]:
-    """Return what is counted: the entity types of tags, or the relations."""
+    """Return the classes that are counted: the entity types of tags, or the relations."""
     return labels.names if labels.task == "mre" else tuple(name[2:] for name in labels.names if name.startswith("B-"))

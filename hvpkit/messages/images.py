@@ -6,72 +6,87 @@ from hvpkit.messages import Template
 
 TEMPLATES: dict[str, Template] = {
     # Image files
-    "image-missing": Template("{file} is missing", {"file": "images/a.jpg"}),
-    "image-not-local": Template("{file} is no file, and nothing is fetched", {"file": "https://example.org/a.jpg"}),
-    "image-unopenable": Template("{file} cannot be opened ({reason})", {"file": "images/a.jpg", "reason": "Permission denied"}),
-    "image-not-file": Template("{file} is not a file", {"file": "images"}),
-    "image-empty": Template("{file} is empty (0 bytes)", {"file": "images/a.jpg"}),
-    "image-outside": Template("{file} lies outside {folder}", {"file": "images/../../a.jpg", "folder": "images"}),
+    "image-missing": Template("Image {file} does not exist.", {"file": "images/a.jpg"}),
+    "image-not-local": Template(
+        "Image {file} is a URL, and images are not downloaded. Give a file.", {"file": "https://example.org/a.jpg"}
+    ),
+    "image-unopenable": Template(
+        "Image {file} cannot be opened ({reason}).", {"file": "images/a.jpg", "reason": "Permission denied"}
+    ),
+    "image-not-file": Template("Image {file} is not a regular file.", {"file": "images"}),
+    "image-empty": Template("Image {file} is empty (0 bytes).", {"file": "images/a.jpg"}),
+    "image-outside": Template("Image {file} is outside {folder}.", {"file": "images/../../a.jpg", "folder": "images"}),
     "not-image": Template(
-        "{file} is not an image (it begins with {beginning!r}); expected one of {formats}",
+        "{file} is not an image (it begins with {beginning!r}). Expected one of {formats}.",
         {"file": "images/a.jpg", "beginning": b"<!DOCTYPE ht", "formats": ["JPEG", "PNG"]},
     ),
     "image-too-large": Template(
-        "{file} is too large ({size}); at most {limit} million pixels are decoded",
+        "Image {file} is too large ({size}). At most {limit} million pixels are decoded.",
         {"file": "images/a.png", "size": "50000 x 50000", "limit": 100},
     ),
     "image-damaged": Template(
-        "{file} is damaged or cut short ({reason})",
+        "Image {file} is damaged or truncated ({reason}).",
         {"file": "images/a.jpg", "reason": "image file is truncated (12 bytes not processed)"},
     ),
     # PIL images
     "pil-image-size": Template(
-        "the image has {width} x {height} pixels; expected 1 to {limit} million", {"width": 50_000, "height": 50_000, "limit": 100}
+        "Expected an image of 1 to {limit} million pixels, got {width} x {height} pixels.",
+        {"width": 50_000, "height": 50_000, "limit": 100},
     ),
     "pil-image-damaged": Template(
-        "the image is damaged or cut short ({reason})", {"reason": "image file is truncated (12 bytes not processed)"}
+        "The image is damaged or truncated ({reason}).", {"reason": "image file is truncated (12 bytes not processed)"}
     ),
     # Backbones
     "image-size-not-multiple": Template(
-        "visual backbone {backbone!r}: vision.size is {size}; it must be a multiple of {multiple}",
+        "Expected a multiple of {multiple} as vision.image_size for the visual backbone {backbone!r}, got {size}.",
         {"backbone": "scattering", "size": 72, "multiple": 32},
     ),
-    "wavelets-untrained": Template("the visual backbone is fixed wavelets, which were not trained on any image"),
+    "wavelets-untrained": Template("The visual backbone consists of fixed wavelets, which were not trained on images."),
     "grid-too-fine": Template(
-        "vision.grid is {grid}, but a map of the backbone has {height} x {width} cells, too few for `pooling: floor`",
+        "vision.grid is {grid}, but a feature map of the backbone has only {height} x {width} cells. "
+        "Reduce vision.grid, or change `pooling: floor`.",
         {"grid": 2, "height": 1, "width": 1},
     ),
     "hugging-face-without-weights": Template(
-        "vision: `backbone: hugging-face` needs `weights:` (a hub id or folder), or `name:` with `weights: random`"
+        "`backbone: hugging-face` requires `weights:` (a hub id or folder), or `name:` with `weights: random`."
     ),
     "model-without-backbone": Template(
-        "{model_type} has no backbone in transformers; take one like ResNet, ConvNeXt, Swin or DINOv2", {"model_type": "bert"}
+        "{model_type!r} has no backbone in transformers. Use a model such as ResNet, ConvNeXt, Swin or DINOv2.",
+        {"model_type": "bert"},
     ),
     # Weights files
     "weights-not-downloaded": Template(
-        "{weights} are not in torch's cache ({file}) and cannot be downloaded ({reason}); give a file of them instead: "
-        "--set {option}=/path/to/weights.pth (or `random`)",
-        {"weights": "ImageNet weights of resnet50", "file": "resnet50.pth", "reason": "timed out", "option": "vision.weights"},
+        "The {weights} are not in the cache of torch ({file}) and cannot be downloaded ({reason}). Use "
+        "--set {option}=/path/to/weights.pth, or `random`.",
+        {
+            "weights": "ImageNet weights of resnet50",
+            "file": "resnet50.pth",
+            "reason": "timed out",
+            "option": "vision.weights",
+        },
     ),
     "backbone-weights-folder": Template(
-        "vision.weights: {folder} is a folder; {backbone} takes a state dict's file (.pth, .safetensors), and a folder of a Hugging Face "
-        "backbone goes with `backbone: hugging-face`",
+        "vision.weights: {folder} is a folder, but {backbone} requires a state dict file (.pth, "
+        ".safetensors). For a folder of a Hugging Face model, use `backbone: hugging-face`.",
         {"folder": "weights", "backbone": "resnet50"},
     ),
     "backbone-weights-missing": Template(
-        "vision.weights: there is no file {file}{hint} (or give a file of {backbone}'s state dict)",
+        "vision.weights: There is no file {file} with a state dict of {backbone}{hint}",
         {"file": "imagnet", "hint": "; did you mean imagenet?", "backbone": "resnet50"},
     ),
     "backbone-weights-mismatch": Template(
-        "vision.weights: {file} does not hold weights of {backbone} ({reasons})",
+        "vision.weights: The weights in {file} do not match {backbone} ({reasons}).",
         {"file": "weights.pth", "backbone": "resnet50", "reasons": ["missing: layer4.0.conv1.weight"]},
     ),
     "weights-missing-tensors": Template("missing: {names}", {"names": ["layer4.0.conv1.weight"]}),
     "weights-reshaped-tensors": Template("of another shape: {names}", {"names": ["conv1.weight"]}),
     "weights-unknown-tensors": Template("unknown: {names}", {"names": ["conv9.weight"]}),
-    "weights-not-state-dict": Template("{file} does not hold a plain state dict (tensors by name)", {"file": "weights.pth"}),
+    "weights-not-state-dict": Template("Expected a state dict (tensors by name) in {file}.", {"file": "weights.pth"}),
     "weights-unsafe": Template(
-        "{file} holds more than tensors, or is damaged (none of it was run); give a plain state dict", {"file": "weights.pth"}
+        "{file} contains more than tensors, or is damaged. Nothing in it was executed. Give a plain state dict.",
+        {"file": "weights.pth"},
     ),
-    "weights-unreadable": Template("{file} is not a readable weights file: {reason}", {"file": "weights.pth", "reason": "EOFError"}),
+    "weights-unreadable": Template(
+        "The weights file {file} cannot be read: {reason}.", {"file": "weights.pth", "reason": "EOFError"}
+    ),
 }

@@ -1,1 +1,1 @@
-"""One JSON record of a user's file, and the issues that were found in records."""
+"""Parse records of users' files, and log the issues of their data."""

@@ -1,4 +1,4 @@
-"""BIO tags as files have them, made legal (no torch)."""
+"""Parse BIO tags of files and repair illegal sequences."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ REPAIRED = "tag-repaired"
 
 
 def parse_tag(raw: str, types: Sequence[str] | None = None) -> str:
-    """Give a tag, its type among `types` where those are known; raises RecordError for any other."""
-    position, _, kind = raw.partition("-")
-    if raw == "O" or (position in ("B", "I") and kind and (types is None or kind in types)):
+    """Parse a BIO tag.
+
+    Args:
+        raw: Tag of a file.
+        types: Valid entity types, None if every type is valid.
+
+    Raises:
+        RecordError: "tag-not-bio", or "unknown-tag" if `types` is given.
+    """
+    prefix, _, entity_type = raw.partition("-")
+    if raw == "O" or (prefix in ("B", "I") and entity_type and (types is None or entity_type in types)):
         return raw
     if types is None:
         raise RecordError("tag-not-bio", tag=raw)
@@ -22,7 +30,11 @@ def parse_tag(raw: str, types: Sequence[str] | None = None) -> str:
 
 
 def repair_bio(tags: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
-    """Turn every I- that does not continue an entity of its type into B-; give the tags and the positions that changed."""
+    """Replace every I- tag that does not continue an entity of its type by B-.
+
+    Returns:
+        The legal tags and the positions that changed.
+    """
     legal: list[str] = []
     changed: list[int] = []
     for i, tag in enumerate(tags):
@@ -35,5 +47,11 @@ def repair_bio(tags: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
 
 
 def repaired(tags: Sequence[str], words: Sequence[str], i: int) -> Message:
-    """Say which tag was repaired: that of word `i`, among the tags as they were."""
+    """Return the note on a repaired tag.
+
+    Args:
+        tags: Original tags.
+        words: Words of the sentence.
+        i: Position of the repaired tag.
+    """
     return Message("tag-repaired", tag=tags[i], word=words[i], previous=tags[i - 1] if i else "the beginning")

@@ -1,4 +1,4 @@
-"""The images that records of a user's own data name: files beside the data, never outside its folder (no torch)."""
+"""Resolve image paths of users' records, which must lie inside the folder of the data."""
 
 from __future__ import annotations
 
@@ -15,29 +15,41 @@ from hvpkit.messages import Message
 from hvpkit.records.issues import ReadingContext
 from hvpkit.types import Box, Split, VisualObject
 
-Missing = dict[Split, dict[str, str]]  # name -> where it stands first
+MissingFiles = dict[Split, dict[str, str]]  # name -> location of its first use
 
 
 class ImagePathResolver:
-    """Looks up images and objects, and remembers what is missing."""
+    """Resolver of images and objects that collects missing files.
+
+    Args:
+        folder: Folder of the data.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._real = folder, Path(os.path.realpath(folder))
-        self._missing: Missing = {}
-        self._missing_crops: Missing = {}
+        self._missing: MissingFiles = {}
+        self._missing_crops: MissingFiles = {}
 
     @property
     def missing(self) -> dict[Split, tuple[str, ...]]:
-        """Give, by split, the images that were named and are not there, each with its first place."""
-        return {split: tuple(places.values()) for split, places in self._missing.items()}
+        """Return the missing images of each split, with the location of their first use."""
+        return {split: tuple(locations.values()) for split, locations in self._missing.items()}
 
     @property
     def missing_crops(self) -> dict[Split, tuple[str, ...]]:
-        """Give, by split, the crops that were named and are not there, each with its first place."""
-        return {split: tuple(places.values()) for split, places in self._missing_crops.items()}
+        """Return the missing crops of each split, with the location of their first use."""
+        return {split: tuple(locations.values()) for split, locations in self._missing_crops.items()}
 
-    def resolve(self, record: Mapping[str, Any], source: ReadingContext, line: int) -> tuple[Path | None, tuple[VisualObject, ...]]:
-        """Give a record's image and its objects, as far as they are there."""
+    def resolve(
+        self, record: Mapping[str, Any], source: ReadingContext, line: int
+    ) -> tuple[Path | None, tuple[VisualObject, ...]]:
+        """Return the image and the objects of a record, without those that are missing or invalid.
+
+        Args:
+            record: Record with "image" and "objects".
+            source: Context that receives issues.
+            line: Line of the record, from 1.
+        """
         image = self._file("image", record.get("image"), source, line, self._missing)
         raw = record.get("objects") or ()
         if not isinstance(raw, (list, tuple)):
@@ -58,13 +70,13 @@ class ImagePathResolver:
             return None
         if crop is None and (box is None or image is None):
             return None  # counted with the missing crops or images
-        if box is not None and image is not None and (fault := _misplaced(box, image)):
-            source.warn(fault, line)
+        if box is not None and image is not None and (issue := _check_box(box, image)):
+            source.warn(issue, line)
             return None
         phrase, score = fields.get("phrase"), _number(fields.get("score"))
         return VisualObject(crop, box, phrase if isinstance(phrase, str) else None, score)
 
-    def _file(self, key: str, name: object, source: ReadingContext, line: int, missing: Missing) -> Path | None:
+    def _file(self, key: str, name: object, source: ReadingContext, line: int, missing: MissingFiles) -> Path | None:
         if name is None or name == "":
             return None
         if not isinstance(name, str):
@@ -89,13 +101,13 @@ class ImagePathResolver:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError as error:  # a name that is too long, a folder that is not ours to read
+    except OSError as error:  # the name is too long, or the folder may not be read
         reraise_os_error(error)
         return False
 
 
-def _misplaced(box: Box, image: Path) -> Message | None:
-    """Say why a box cannot be cut from its image; one that cannot be read is told of elsewhere."""
+def _check_box(box: Box, image: Path) -> Message | None:
+    """Return an issue if a box cannot be cropped; unreadable images are reported by other checks."""
     try:
         width, height = image_size(image)
     except ImageError:
@@ -117,6 +129,8 @@ def _box(value: object) -> Box | None:
 
 def _number(value: object) -> float | None:
     try:
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
-    except OverflowError:  # an integer of some hundreds of digits
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+        return None
+    except OverflowError:  # an integer with hundreds of digits
         return None

@@ -1,4 +1,4 @@
-"""What was wrong with a dataset: counted by kind, with the first places of each (no torch)."""
+"""Count the issues of a dataset by code, with the first locations of each."""
 
 from __future__ import annotations
 
@@ -10,22 +10,34 @@ from hvpkit.errors import DataError
 from hvpkit.messages import LocatedMessage, Message
 from hvpkit.types import Split
 
-PLACES = 3
+MAX_LOCATIONS = 3
 
 
 class RecordError(DataError):
-    """One record cannot be used; faults are counted by their code. `line` is where the fault is, if not where the record begins."""
+    """A record cannot be used; such errors are counted by their code.
 
-    def __init__(self, code: str, /, *, line: int | None = None, **fields: Any) -> None:  # noqa: ANN401 - fields hold anything
+    Args:
+        code: Code of the message.
+        line: Line of the error, None for the line where the record begins.
+        fields: Fields of the message.
+    """
+
+    def __init__(self, code: str, /, *, line: int | None = None, **fields: Any) -> None:  # noqa: ANN401
         super().__init__(code, **fields)
         self.line = line
 
 
 @dataclass
 class Issue:
-    """One kind of fault in one split: how often, the first `PLACES` places ("file:line: what"), whether its examples were left out.
+    """Issue of one code in one split.
 
-    `kind` is the code of its messages; `messages` are those of the places, with their fields.
+    Attributes:
+        split: Split in which it occurred.
+        code: Code of its messages.
+        skipped: Whether the examples were left out.
+        count: Number of occurrences.
+        places: First `MAX_LOCATIONS` occurrences, "file:line: message".
+        messages: Messages of these occurrences, with their fields.
     """
 
     split: Split
@@ -35,47 +47,53 @@ class Issue:
     places: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.messages: list[Message] = []  # no field: what is printed of a problem has the places
+        self.messages: list[Message] = []  # no dataclass field: reports print `places`
 
 
 class IssueLog:
-    """The faults found so far."""
+    """Log of the issues of a dataset, in the order of their first occurrence."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Split, str, bool], Issue] = {}
+        self._issues: dict[tuple[Split, str, bool], Issue] = {}
 
-    def warn(self, split: Split, kind: str, where: str | LocatedMessage, *, times: int = 1) -> None:
-        """Count a fault that was mended, or that stays in the data."""
-        self._add(split, kind, where, left_out=False, times=times)
+    def warn(self, split: Split, code: str, where: str | LocatedMessage, *, times: int = 1) -> None:
+        """Count an issue that was repaired or that stays in the data."""
+        self._add(split, code, where, skipped=False, times=times)
 
-    def skip(self, split: Split, kind: str, where: str | LocatedMessage) -> None:
+    def skip(self, split: Split, code: str, where: str | LocatedMessage) -> None:
         """Count an example that was left out."""
-        self._add(split, kind, where, left_out=True, times=1)
+        self._add(split, code, where, skipped=True, times=1)
 
     def issues(self) -> list[Issue]:
-        """List them in the order in which they were first met."""
-        return list(self._found.values())
+        """List the issues in the order of their first occurrence."""
+        return list(self._issues.values())
 
     def num_skipped(self, split: Split) -> int:
         """Count the examples of a split that were left out."""
-        return sum(p.count for p in self._found.values() if p.split == split and p.skipped)
+        return sum(issue.count for issue in self._issues.values() if issue.split == split and issue.skipped)
 
-    def count(self, split: Split, kind: str) -> int:
-        """Count the faults of one kind in a split."""
-        return sum(p.count for p in self._found.values() if p.split == split and p.code == kind)
+    def count(self, split: Split, code: str) -> int:
+        """Count the issues of one code in a split."""
+        return sum(issue.count for issue in self._issues.values() if issue.split == split and issue.code == code)
 
-    def _add(self, split: Split, kind: str, where: str | LocatedMessage, *, left_out: bool, times: int) -> None:
-        problem = self._found.setdefault((split, kind, left_out), Issue(split, kind, left_out))
-        problem.count += times
-        if len(problem.places) < PLACES:
+    def _add(self, split: Split, code: str, where: str | LocatedMessage, *, skipped: bool, times: int) -> None:
+        issue = self._issues.setdefault((split, code, skipped), Issue(split, code, skipped))
+        issue.count += times
+        if len(issue.places) < MAX_LOCATIONS:
             message = where.message if isinstance(where, LocatedMessage) else where
-            problem.places.append(str(where))
-            problem.messages += [message] if isinstance(message, Message) else []
+            issue.places.append(str(where))
+            issue.messages += [message] if isinstance(message, Message) else []
 
 
 @dataclass(frozen=True)
 class ReadingContext:
-    """The file of a split while it is read: says where its faults are, and counts those of a record once that is kept."""
+    """File of a split while it is read; issues of a record are counted once the record is kept.
+
+    Attributes:
+        file: File that is read.
+        split: Split of the file.
+        issues: Log that counts the issues.
+    """
 
     file: Path
     split: Split
@@ -84,31 +102,35 @@ class ReadingContext:
     _unusable: list[LocatedMessage] = field(default_factory=list, repr=False)
 
     def warn(self, message: Message, line: int, *, times: int = 1) -> None:
-        """Remember a fault, of the record being read, that was mended or that stays in the data."""
-        self._pending.append((self._at(line, message), times))
+        """Note an issue of the current record that was repaired or that stays in the data."""
+        self._pending.append((self._locate(line, message), times))
 
     def warn_file(self, message: Message, line: int, *, times: int = 1) -> None:
-        """Count a fault of the file itself, whatever becomes of the record being read."""
-        self.issues.warn(self.split, message.code, self._at(line, message), times=times)
+        """Count an issue of the file itself, even if the current record is skipped."""
+        self.issues.warn(self.split, message.code, self._locate(line, message), times=times)
 
     def count_kept(self) -> None:
-        """Count the faults of a record that is kept."""
+        """Count the issues of the current record, which is kept."""
         for where, times in self._pending:
             self.issues.warn(self.split, where.message.code, where, times=times)
         self._pending.clear()
 
-    def skip(self, fault: RecordError, line: int) -> None:
-        """Count a record that was left out, and forget its other faults."""
+    def skip(self, error: RecordError, line: int) -> None:
+        """Count a record that is left out, and discard its other issues."""
         self._pending.clear()
-        where = self._at(fault.line or line, fault.message)
-        self.issues.skip(self.split, fault.code, where)
-        if len(self._unusable) < PLACES:
+        where = self._locate(error.line or line, error.message)
+        self.issues.skip(self.split, error.code, where)
+        if len(self._unusable) < MAX_LOCATIONS:
             self._unusable.append(where)
 
     def require_examples(self, examples: int) -> None:
-        """Raise DataError, with the first faults, when nothing of the file could be used."""
+        """Check that examples were read.
+
+        Raises:
+            DataError: "nothing-usable", with the first errors, if there are none.
+        """
         if not examples:
             raise DataError("nothing-usable", file=self.file, problems=list(self._unusable))
 
-    def _at(self, line: int, message: Message) -> LocatedMessage:
+    def _locate(self, line: int, message: Message) -> LocatedMessage:
         return LocatedMessage(f"{self.file}:{line}", message)

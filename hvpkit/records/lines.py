@@ -1,4 +1,4 @@
-"""The lines of a text file that nobody vouches for (no torch)."""
+"""Read the lines of untrusted text files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,29 @@ from hvpkit.records.issues import ReadingContext, RecordError
 
 
 def decode_utf8(line: str, number: int | None = None) -> str:
-    """Give a line as it is; raises RecordError, of the line `number`, where a byte of it is not UTF-8."""
+    """Return a line unchanged after checking that it was valid UTF-8.
+
+    Args:
+        line: Line of `TextFile.lines`, where invalid bytes are surrogates.
+        number: Line number for the error, None for the line where the record begins.
+
+    Raises:
+        RecordError: "line-not-utf8".
+    """
     try:
         line.encode("utf-8")
     except UnicodeEncodeError as error:
-        place = len(line[: error.start].encode("utf-8")) + 1
-        raise RecordError("line-not-utf8", byte=place, line=number) from None
+        byte = len(line[: error.start].encode("utf-8")) + 1
+        raise RecordError("line-not-utf8", byte=byte, line=number) from None
     return line
 
 
 def reject_lone_surrogates(record: dict[Any, Any]) -> dict[Any, Any]:
-    """Give a record as it is; raises RecordError where a string of it holds half of a character (an escape can make one)."""
+    """Return a record unchanged after checking that no string has a lone surrogate, as JSON escapes allow.
+
+    Raises:
+        RecordError: "lone-surrogate".
+    """
     try:
         json.dumps(record, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8")
     except UnicodeEncodeError as error:
@@ -33,39 +45,44 @@ def reject_lone_surrogates(record: dict[Any, Any]) -> dict[Any, Any]:
 
 
 class TextFile:
-    """UTF-8, with or without a byte order mark, with Unix or Windows line ends, read a line at a time."""
+    """UTF-8 text file, with or without byte order mark, with Unix or Windows line ends, read line by line.
+
+    Args:
+        source: File to read; receives issues.
+    """
 
     def __init__(self, source: ReadingContext) -> None:
         self._source = source
-        self._unended: int | None = None  # the number of a line without an end: the last one
+        self._unended: int | None = None  # number of the last line, if it has no line end
 
     def lines(self) -> Iterator[str]:
-        """Give the lines without their ends; the first has number 1. Those that may hold bytes that are not UTF-8 go through `utf8`.
+        """Iterate over the lines without line ends; invalid bytes are found by `decode_utf8`.
 
-        Raises DataError for a file that is empty, or UTF-16.
+        Raises:
+            DataError: "split-file-empty" or "file-utf16".
         """
-        file, blank, windows, first = self._source.file, True, 0, 0
+        file, is_blank, windows, first = self._source.file, True, 0, 0
         with file.open("rb") as stream:
             for number, raw in enumerate(stream, 1):
-                data = self._without_mark(raw) if number == 1 else raw
+                data = self._strip_bom(raw) if number == 1 else raw
                 if not data.endswith(b"\n"):
                     self._unended = number
                 line = data.removesuffix(b"\n").decode("utf-8", "surrogateescape")
-                blank = blank and not line.strip()
+                is_blank = is_blank and not line.strip()
                 if line.endswith("\r"):
                     windows, first = windows + 1, first or number
                 yield line.removesuffix("\r")
-        if blank:
+        if is_blank:
             raise DataError("split-file-empty", file=file, split=self._source.split)
         if windows:
             self._source.warn_file(Message("windows-line-ends", count=windows, total=number), first, times=windows)
 
-    def classify_truncation(self, fault: RecordError, line: int) -> RecordError:
-        """Call a fault in the last line, if that has no end, what it most likely is."""
-        last = (fault.line or line) == self._unended
-        return RecordError("file-truncated", reason=fault.message, line=fault.line) if last else fault
+    def classify_truncation(self, error: RecordError, line: int) -> RecordError:
+        """Return "file-truncated" for an error in a last line without line end, else the error itself."""
+        is_last = (error.line or line) == self._unended
+        return RecordError("file-truncated", reason=error.message, line=error.line) if is_last else error
 
-    def _without_mark(self, data: bytes) -> bytes:
+    def _strip_bom(self, data: bytes) -> bytes:
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise DataError("file-utf16", file=self._source.file)
         if not data.startswith(codecs.BOM_UTF8):

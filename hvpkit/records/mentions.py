@@ -1,4 +1,4 @@
-"""Where head and tail stand in a text, given as words or as characters, and the words around them (no torch)."""
+"""Locate head and tail mentions in a text, given as text or as character offsets."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from hvpkit.errors import DataError
 from hvpkit.messages import Message
 from hvpkit.types import Span, TextSpan
 
-Mention = str | tuple[int, int]  # what stands there ("Jun", or "17:20" for characters), or characters [start, end)
+Mention = str | tuple[int, int]  # text ("Jun", or "17:20" for offsets), or characters [start, end)
 
-_PLACE = re.compile(r"\s*([+-]?\d+)\s*:\s*([+-]?\d+)\s*")
-_LIKE_PLACE = re.compile(r"[\s\d+-]*:[\s\d+-]*")
-_SHOWN = 60
+_OFFSETS = re.compile(r"\s*([+-]?\d+)\s*:\s*([+-]?\d+)\s*")
+_LIKE_OFFSETS = re.compile(r"[\s\d+-]*:[\s\d+-]*")
+_MAX_LENGTH = 60
 
 
 @dataclass(frozen=True)
 class MentionPair:
-    """Head and tail as they stand in a text, and what the user should know of how they were found."""
+    """Located head and tail entity.
+
+    Attributes:
+        head: Characters of the head.
+        tail: Characters of the tail.
+        remarks: Notes on how they were located.
+    """
 
     head: TextSpan
     tail: TextSpan
@@ -27,18 +33,29 @@ class MentionPair:
 
 
 def locate_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: Mention) -> MentionPair:
-    """Find both in a text: the first places, whole words before parts of words, that do not overlap unless both were given as characters.
+    """Locate both mentions at their first occurrences that do not overlap.
 
-    A head and a tail of the same words are so the first and the second place; when there are more places than one, a remark says which was
-    taken. Raises DataError for what is not in the text, lies outside it, or cannot be had without an overlap.
+    Whole words are preferred to parts of words. If head and tail have the same text, they are its first and second
+    occurrence. Mentions may overlap if both were given as offsets.
+
+    Args:
+        text: Text that contains both.
+        words: Words of the text.
+        head: Head entity.
+        tail: Tail entity.
+
+    Raises:
+        DataError: "mentions-overlap", "mention-not-in-text", "mention-outside-text", "mention-blank",
+            "mention-blanks-alone" or "mention-not-start-end".
     """
-    heads, tails = _Occurrences.find_all(text, words, "head", head), _Occurrences.find_all(text, words, "tail", tail)
+    heads = _Occurrences.find_all(text, words, "head", head)
+    tails = _Occurrences.find_all(text, words, "tail", tail)
     for first in heads.spans:
         for second in tails.spans:
             if first.end <= second.start or second.end <= first.start:
                 return MentionPair(first, second, (*heads.remarks(first), *tails.remarks(second)))
     [first, *_], [second, *_] = heads.spans, tails.spans
-    if heads.exact and tails.exact:  # as in training data, where some pairs overlap
+    if heads.exact and tails.exact:  # some pairs of the training data overlap
         return MentionPair(first, second, (Message("mentions-overlap-accepted"),))
     raise DataError(
         "mentions-overlap",
@@ -52,29 +69,33 @@ def locate_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: M
 
 
 def split_words_at(words: Iterable[TextSpan], mentions: Iterable[TextSpan]) -> tuple[TextSpan, ...]:
-    """Cut words further at the borders of mentions, so that each mention is made of whole words."""
-    borders = sorted({edge for mention in mentions for edge in (mention.start, mention.end)})
-    return tuple(piece for word in words for piece in _cut(word, borders))
+    """Split words at the boundaries of mentions, so that each mention consists of whole words."""
+    boundaries = sorted({edge for mention in mentions for edge in (mention.start, mention.end)})
+    return tuple(part for word in words for part in _split_at(word, boundaries))
 
 
-def _cut(word: TextSpan, borders: Sequence[int]) -> Iterator[TextSpan]:
-    edges = [word.start, *(border for border in borders if word.start < border < word.end), word.end]
+def _split_at(word: TextSpan, boundaries: Sequence[int]) -> Iterator[TextSpan]:
+    edges = [word.start, *(boundary for boundary in boundaries if word.start < boundary < word.end), word.end]
     for start, end in zip(edges, edges[1:], strict=False):
         yield TextSpan(word.text[start - word.start : end - word.start], start, end)
 
 
 def covered_words(mention: TextSpan, words: Sequence[TextSpan]) -> Span:
-    """Give the words that make up a mention; they were cut at its borders."""
+    """Return the words of a mention; words must be split at its boundaries."""
     inside = [i for i, word in enumerate(words) if mention.start <= word.start and word.end <= mention.end]
     return Span(inside[0], inside[-1] + 1)
 
 
-# ------------------------------------------------------------------------------------------------------------------ places
 @dataclass(frozen=True)
 class _Occurrences:
-    """Every place where a mention may stand, in reading order; `part_of` is the word that its first place is only a part of.
+    """Occurrences of a mention in a text.
 
-    An `exact` one was given as characters; a `literal` one might have been.
+    Attributes:
+        role: "head" or "tail".
+        spans: Occurrences in reading order, not empty.
+        exact: Whether the mention was given as character offsets.
+        part_of: Word that contains the first occurrence, None if occurrences are whole words.
+        literal: Whether the mention looks like offsets but was found as text.
     """
 
     role: str
@@ -87,40 +108,49 @@ class _Occurrences:
     def find_all(cls, text: str, words: Sequence[TextSpan], role: str, mention: Mention) -> _Occurrences:
         if not isinstance(mention, str):
             return cls(role, (_span(text, role, *mention),), exact=True)
-        wanted = mention.strip()
-        if not wanted:
+        """Find all occurrences of a mention, only those that are whole words if there are any."""
+        query = mention.strip()
+        if not query:
             raise DataError("mention-blank", role=role)
-        found = tuple(TextSpan(match.group(), *match.span()) for match in re.finditer(re.escape(wanted), text))
-        place = _PLACE.fullmatch(wanted)
-        if not found:
-            return cls(role, (_span(text, role, int(place[1]), int(place[2])) if place else _refuse(text, role, wanted),), exact=True)
+        spans = tuple(TextSpan(match.group(), *match.span()) for match in re.finditer(re.escape(query), text))
+        offsets = _OFFSETS.fullmatch(query)
+        if not spans:
+            if not offsets:
+                raise _not_found(text, role, query)
+            return cls(role, (_span(text, role, int(offsets[1]), int(offsets[2])),), exact=True)
         starts, ends = {word.start for word in words}, {word.end for word in words}
-        whole = tuple(span for span in found if span.start in starts and span.end in ends)
-        part_of = None if whole else next((word.text for word in words if word.start <= found[0].start < word.end), None)
-        return cls(role, whole or found, part_of=part_of, literal=place is not None)
+        whole = tuple(span for span in spans if span.start in starts and span.end in ends)
+        if whole:
+            return cls(role, whole, literal=offsets is not None)
+        part_of = next((word.text for word in words if word.start <= spans[0].start < word.end), None)
+        return cls(role, spans, part_of=part_of, literal=offsets is not None)
 
     def remarks(self, chosen: TextSpan) -> Iterator[Message]:
-        """Say what the user could not know: which place was taken, and what was made of the words given."""
+        """List notes on the chosen occurrence."""
         role, mention, start, end = self.role, _short(chosen.text), chosen.start, chosen.end
         if len(self.spans) > 1:
             number, count = self.spans.index(chosen) + 1, len(self.spans)
-            yield Message("mention-repeated", role=role, mention=mention, start=start, end=end, number=number, count=count)
+            yield Message(
+                "mention-repeated", role=role, mention=mention, start=start, end=end, number=number, count=count
+            )
         if self.part_of is not None and self.part_of != chosen.text:
-            yield Message("mention-inside-word", role=role, mention=mention, start=start, end=end, word=_short(self.part_of))
+            yield Message(
+                "mention-inside-word", role=role, mention=mention, start=start, end=end, word=_short(self.part_of)
+            )
         if self.literal:
             yield Message("mention-taken-literally", role=role, mention=mention)
 
 
-def _refuse(text: str, role: str, wanted: str) -> TextSpan:
-    if _LIKE_PLACE.fullmatch(wanted):
-        raise DataError("mention-not-start-end", role=role, found=wanted, end=min(5, len(text)))
-    alike = re.search(re.escape(wanted), text, re.IGNORECASE)
-    hint = f"; did you mean {_short(alike.group())!r}?" if alike else ""
-    raise DataError("mention-not-in-text", role=role, mention=_short(wanted), text=_short(text), hint=hint)
+def _not_found(text: str, role: str, query: str) -> DataError:
+    if _LIKE_OFFSETS.fullmatch(query):
+        return DataError("mention-not-start-end", role=role, found=query, end=min(5, len(text)))
+    match = re.search(re.escape(query), text, re.IGNORECASE)
+    hint = f"; did you mean {_short(match.group())!r}?" if match else ""
+    return DataError("mention-not-in-text", role=role, mention=_short(query), text=_short(text), hint=hint)
 
 
 def _span(text: str, role: str, start: int, end: int) -> TextSpan:
-    """Take characters [start, end), blanks around them left out."""
+    """Return characters [start, end) without blanks around them."""
     if not 0 <= start < end <= len(text):
         raise DataError("mention-outside-text", role=role, start=start, end=end, length=len(text))
     inner = text[start:end].strip()
@@ -131,4 +161,4 @@ def _span(text: str, role: str, start: int, end: int) -> TextSpan:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 3] + "..."

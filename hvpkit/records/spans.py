@@ -1,4 +1,4 @@
-"""Words and spans as files have them, checked (no torch)."""
+"""Check words and spans of files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from hvpkit.types import Span
 
 
 def drop_blank_tokens(tokens: object, source: ReadingContext, line: int) -> tuple[tuple[str, ...], list[int]]:
-    """Remove blanks around words, and words of blanks alone.
+    """Strip blanks around tokens and drop tokens that are only blanks.
 
-    Gives the words and, for every boundary 0..n of the original ones, the boundary it has become. Raises RecordError for what is no list
-    of words, or when none is left.
+    Args:
+        tokens: Value of the record, n tokens.
+        source: Context that receives issues.
+        line: Line of the record, from 1.
+
+    Returns:
+        The words, and the word boundary of each token boundary, [n + 1].
+
+    Raises:
+        RecordError: "tokens-not-strings" or "no-words".
     """
     if not isinstance(tokens, (list, tuple)) or not all(isinstance(token, str) for token in tokens):
         raise RecordError("tokens-not-strings", found=tokens)
     words: list[str] = []
-    places = [0]
+    boundaries = [0]
     for token in tokens:
         word = token.strip()
         if not word:
@@ -26,26 +34,37 @@ def drop_blank_tokens(tokens: object, source: ReadingContext, line: int) -> tupl
         elif word != token:
             source.warn(Message("blanks-removed", text=token), line)
         words += [word] if word else []
-        places.append(len(words))
+        boundaries.append(len(words))
     if not words:
         raise RecordError("no-words")
-    return tuple(words), places
+    return tuple(words), boundaries
 
 
-def parse_span(start: object, end: object, name: str, places: Sequence[int], unit: str = "words") -> Span:
-    """Give the span that [start, end) has become (see `drop_blank_tokens`); raises RecordError when it is empty or not in the sentence."""
-    n = len(places) - 1
+def parse_span(start: object, end: object, name: str, boundaries: Sequence[int], unit: str = "words") -> Span:
+    """Convert [start, end) in tokens to a span of words.
+
+    Args:
+        start: First token.
+        end: First token after the span.
+        name: Name of the span in messages.
+        boundaries: Word boundaries of `drop_blank_tokens`.
+        unit: Unit of start and end in messages.
+
+    Raises:
+        RecordError: "span-not-integers", "span-outside" or "span-empty".
+    """
+    n = len(boundaries) - 1
     if not (type(start) is int and type(end) is int):
         raise RecordError("span-not-integers", name=name, start=start, end=end)
     if not (0 <= start <= n and 0 <= end <= n):
         raise RecordError("span-outside", name=name, start=start, end=end, length=n, unit=unit)
-    span = Span(places[start], places[end]) if start < end else Span(0, 0)
+    span = Span(boundaries[start], boundaries[end]) if start < end else Span(0, 0)
     if span.start == span.end:
         raise RecordError("span-empty", name=name, start=start, end=end)
     return span
 
 
 def check_pair(head: Span, tail: Span, source: ReadingContext, line: int) -> None:
-    """Note a head and a tail that share words: MNRE has such pairs, one name within another, and they stay."""
+    """Note a head and a tail that share words; they are kept because MNRE has such pairs."""
     if head.start < tail.end and tail.start < head.end:
         source.warn(Message("head-tail-overlap", head=[head.start, head.end], tail=[tail.start, tail.end]), line)

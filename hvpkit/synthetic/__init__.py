@@ -1,4 +1,7 @@
-"""Synthetic data: tweets with images whose truth is known, generated offline, with the best scores that text and images allow (own)."""
+"""Synthetic data: generated tweets with images, known labels and upper bounds of the scores.
+
+Source: own.
+"""
 
 from __future__ import annotations
 
@@ -9,5 +12,5 @@ from hvpkit.synthetic import reader
 @hookimpl
 def register_readers(register: Register) -> None:
     """Register the readers of synthetic data."""
-    register("demo", reader.demo, tasks=("mner",))
-    register("demo-mre", reader.demo_mre, tasks=("mre",))
+    register("demo", reader.build_demo, tasks=("mner",))
+    register("demo-mre", reader.build_demo_mre, tasks=("mre",))

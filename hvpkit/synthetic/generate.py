@@ -1,4 +1,4 @@
-"""Demo datasets: what a reader gives, and the same written to a folder, with the ceilings of what they allow (our own; no torch)."""
+"""Generate demo datasets and their upper bounds."""
 
 from __future__ import annotations
 
@@ -29,75 +29,99 @@ def generate(
     ambiguous: float = 0.6,
     test_uninformative: float | None = None,
 ) -> Manifest:
-    """Write tweets with images whose truth is known into a prepared folder; the same settings give the same bytes.
+    """Generate a demo dataset as a prepared folder; the same settings produce the same bytes.
 
-    The share of uninformative images changes neither texts nor labels, nor the images that stay relevant. The manifest's facts hold the
-    settings, the shares as they came out, and the ceilings of dev and test (see hvpkit/synthetic/upper_bounds.py). Raises InputError for
-    settings that cannot be, DataError when `folder` holds anything else than such data.
+    The fraction of uninformative images changes neither texts, labels nor the images that stay informative. The facts
+    of the manifest have the settings, the actual fractions, and the upper bounds of dev and test.
+
+    Args:
+        folder: Prepared folder to write.
+        task: Task of the labels.
+        size: Number of training examples.
+        seed: Seed of all random choices.
+        uninformative: Fraction of uninformative images.
+        ambiguous: Fraction of entities or pairs whose label only the image reveals.
+        test_uninformative: Fraction of uninformative images of the test split, None for `uninformative`.
+
+    Raises:
+        InputError: Codes of `SyntheticSettings`.
+        DataError: Codes of `check_overwrite`, if `folder` has other data.
     """
     settings = SyntheticSettings(task, size, seed, uninformative, ambiguous, test_uninformative)
     with atomic_directory(folder, dataset_name(task)) as stage:
-        made = generate_demo(settings, stage)
+        dataset = generate_demo(settings, stage)
         return write_records(
             stage,
             name=dataset_name(task),
             task=task,
-            labels=made.labels,
-            splits=made.splits,
-            images_root=made.images_root,
-            source=made.source,
-            facts=made.facts,
+            labels=dataset.labels,
+            splits=dataset.splits,
+            images_root=dataset.images_root,
+            source=dataset.source,
+            facts=dataset.facts,
         )
 
 
 def dataset_name(task: Task) -> str:
-    """Give the name of the prepared data, which is also its default folder under `data/`: demo for MNER, demo-mre for MRE."""
+    """Return the name of the prepared data, which is also its default folder under `data/`."""
     return "demo" if task == "mner" else "demo-mre"
 
 
 def generate_demo(settings: SyntheticSettings, folder: Path, text_only: bool = False) -> DatasetSplits:
-    """Give a dataset whose images are drawn below `folder` as its examples are read, or not at all if `text_only`."""
-    tweets = {split: TweetStream(settings, split, folder) for split in SPLITS}
-    told = {split: [each.example for each in tweets[split].told] for split in SPLITS}
-    splits: Mapping[Split, Iterable[Example]] = tweets
+    """Generate a dataset whose images are drawn while its examples are iterated.
+
+    Args:
+        settings: Settings of the dataset.
+        folder: Folder in which images are drawn.
+        text_only: Whether to generate no images.
+    """
+    streams = {split: TweetStream(settings, split, folder) for split in SPLITS}
+    planned = {split: [tweet.example for tweet in stream.tweets] for split, stream in streams.items()}
+    splits: Mapping[Split, Iterable[Example]] = streams
     if text_only:
-        splits = told = {split: [replace(example, image=None) for example in examples] for split, examples in told.items()}
+        for split, examples in planned.items():
+            planned[split] = [replace(example, image=None) for example in examples]
+        splits = planned
+    values = ", ".join(f"{name} {value}" for name, value in asdict(settings).items() if value is not None)
     return DatasetSplits(
         labels=tag_labels() if settings.task == "mner" else relation_labels(SETTLED_PAIRS),
         splits=splits,
         images_root=None if text_only else folder,
-        source=f"drawn by hvpkit, {', '.join(f'{name} {value}' for name, value in asdict(settings).items() if value is not None)}",
-        facts=_facts(settings, told),
+        source=f"drawn by hvpkit, {values}",
+        facts=_facts(settings, planned),
     )
 
 
 def _facts(settings: SyntheticSettings, splits: Mapping[Split, Sequence[Example]]) -> dict[str, Any]:
     return {
         "settings": asdict(settings),
-        "shares": {split: _shares(examples) for split, examples in splits.items()},
+        "shares": {split: _fractions(examples) for split, examples in splits.items()},
         "ceilings": {split: upper_bounds(splits[split]) for split in ("dev", "test")},
     }
 
 
-def _shares(examples: Sequence[Example]) -> dict[str, float]:
-    """Give the shares that came out: open ones of all names or pairs, uninformative ones of the images of examples that have any."""
-    asked = [example for example in examples if example.metadata["type"] != "none"]
-    names = sum(len(gold_labels(example)) for example in asked)
+def _fractions(examples: Sequence[Example]) -> dict[str, float]:
+    """Compute the actual fractions of ambiguous labels and uninformative images."""
+    labeled = [example for example in examples if example.metadata["type"] != "none"]
+    num_labels = sum(len(gold_labels(example)) for example in labeled)
     return {
-        "ambiguous": round(sum(example.metadata["open"] == "yes" for example in asked) / names, 4),
-        "uninformative": round(sum(example.metadata["relevant"] == "no" for example in asked) / len(asked), 4),
+        "ambiguous": round(sum(example.metadata["open"] == "yes" for example in labeled) / num_labels, 4),
+        "uninformative": round(sum(example.metadata["relevant"] == "no" for example in labeled) / len(labeled), 4),
     }
 
 
 def contrast_pairs(examples: Iterable[Example]) -> list[tuple[Example, Example]]:
-    """Find examples of the same open sentence whose relevant images give it two answers; each example is in one pair at most."""
-    told: dict[tuple[object, ...], list[Example]] = {}
+    """Pair examples of the same ambiguous sentence whose images reveal different labels.
+
+    Each example is in at most one pair.
+    """
+    by_sentence: dict[tuple[object, ...], list[Example]] = {}
     for example in examples:
         if example.metadata.get("open") == "yes" and example.metadata.get("relevant") == "yes":
-            told.setdefault((example.words, example.head, example.tail), []).append(example)
+            by_sentence.setdefault((example.words, example.head, example.tail), []).append(example)
     pairs: list[tuple[Example, Example]] = []
     paired: set[str] = set()
-    for same in told.values():
+    for same in by_sentence.values():
         for one, other in combinations(same, 2):
             if one.metadata["type"] != other.metadata["type"] and not paired & {one.id, other.id}:
                 pairs.append((one, other))

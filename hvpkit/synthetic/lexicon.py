@@ -1,7 +1,7 @@
-"""The words of the demo: ambiguous names, and sentences that settle or leave open what they mean (our own; no torch).
+"""Names and sentence templates of the demo data: SETTLED ones reveal a label, OPEN ones are ambiguous.
 
-A sentence is words between spaces. `{}` is the name that an MNER sentence is about; `{h}` and `{t}` are the head and the tail of an
-MRE sentence. No word of a name occurs in any sentence, so that a name can be told from what stands around it.
+Words are separated by spaces. `{}` is the entity of an MNER sentence; `{h}` and `{t}` are the head and the tail of an
+MRE sentence. No word of a name occurs in any template, so that names can be distinguished from their context.
 """
 
 from __future__ import annotations
@@ -9,41 +9,56 @@ from __future__ import annotations
 NAMES = tuple(
     name.strip()
     for name in """
-    Jordan, Chelsea, Amazon, Phoenix, Paris, Washington, Lincoln, Madison, Austin, Charlotte, Savannah, Sydney, Victoria, Georgia,
-    Virginia, Carolina, Florence, Vienna, Milan, Verona, Siena, Brooklyn, Dakota, Cheyenne, Montana, Dallas, Houston, Jackson,
-    Lafayette, Orlando, Santiago, Hamilton, Bristol, Lancaster, Devon, Preston, Bolton, Aston Martin, Arsenal, Burnley, Lyon, Nancy,
-    Lorraine, Adelaide, Darwin, Perth, Melbourne, Wellington, Nelson, Hastings, Hudson, Logan, Denver, Aurora, Helena, Eugene, Salem,
-    Concord, Lexington, Raleigh, Columbus, Cleveland, Pierce, Kingston, Regina, Alberta, Windsor, London, Oxford, Cambridge, Stanford,
-    Princeton, Cornell, Tesla, Bentley, Mercedes, Ferrari, Lotus, Disney, Hilton, Marriott, Cadbury, Chanel, Armani, Prada, Gucci,
-    Oracle, Java, Delta, Saturn, Mercury, Venus, Apollo, Atlas, Titan, Hermes, Pandora, Eden, Avalon, Troy, Sparta, Congo, Chad,
-    Israel, India, China, Cuba, Kenya, Malta, Cyprus, Petra, Alexandria, Cordoba, Granada, Valencia, Lazio, Genoa, Marseille, Celtic,
-    Galaxy, Fulham, Wembley, Broadway, Hollywood, Glastonbury, Coachella, Woodstock, Shiloh, Bethany, Carmel, Camden, Trenton,
-    San Marino, Santa Monica, Saint Laurent, Crystal Palace, Atletico Madrid, Port Elizabeth, Los Angeles, Baton Rouge, Silver Lake,
-    Green Bay, Val Thorens, Palo Alto, Monte Carlo, Red Bull, Ben Nevis, Don Valley, Grand Rapids, Holly Springs, Rose Bowl, Diana Ross,
-    Louis Vuitton, Buena Vista, Cape Cod, Eagle Pass, Iron Bridge, Juan Fernandez, Kitty Hawk, Little Rock, Marble Arch, Punta Arenas
+    Jordan, Chelsea, Amazon, Phoenix, Paris, Washington, Lincoln, Madison, Austin, Charlotte, Savannah, Sydney,
+    Victoria, Georgia, Virginia, Carolina, Florence, Vienna, Milan, Verona, Siena, Brooklyn, Dakota, Cheyenne,
+    Montana, Dallas, Houston, Jackson, Lafayette, Orlando, Santiago, Hamilton, Bristol, Lancaster, Devon, Preston,
+    Bolton, Aston Martin, Arsenal, Burnley, Lyon, Nancy, Lorraine, Adelaide, Darwin, Perth, Melbourne, Wellington,
+    Nelson, Hastings, Hudson, Logan, Denver, Aurora, Helena, Eugene, Salem, Concord, Lexington, Raleigh, Columbus,
+    Cleveland, Pierce, Kingston, Regina, Alberta, Windsor, London, Oxford, Cambridge, Stanford, Princeton, Cornell,
+    Tesla, Bentley, Mercedes, Ferrari, Lotus, Disney, Hilton, Marriott, Cadbury, Chanel, Armani, Prada, Gucci, Oracle,
+    Java, Delta, Saturn, Mercury, Venus, Apollo, Atlas, Titan, Hermes, Pandora, Eden, Avalon, Troy, Sparta, Congo,
+    Chad, Israel, India, China, Cuba, Kenya, Malta, Cyprus, Petra, Alexandria, Cordoba, Granada, Valencia, Lazio,
+    Genoa, Marseille, Celtic, Galaxy, Fulham, Wembley, Broadway, Hollywood, Glastonbury, Coachella, Woodstock, Shiloh,
+    Bethany, Carmel, Camden, Trenton, San Marino, Santa Monica, Saint Laurent, Crystal Palace, Atletico Madrid,
+    Port Elizabeth, Los Angeles, Baton Rouge, Silver Lake, Green Bay, Val Thorens, Palo Alto, Monte Carlo, Red Bull,
+    Ben Nevis, Don Valley, Grand Rapids, Holly Springs, Rose Bowl, Diana Ross, Louis Vuitton, Buena Vista, Cape Cod,
+    Eagle Pass, Iron Bridge, Juan Fernandez, Kitty Hawk, Little Rock, Marble Arch, Punta Arenas
     """.split(",")
 )
-TRAIN_SHARE, DEV_SHARE = 0.6, 0.2  # of the names; the rest is for test
+TRAIN_SHARE, DEV_SHARE = 0.6, 0.2  # fractions of the names; the others are for test
 
 HANDLES = tuple(
     f"@{handle}"
     for handle in """
-    nightowl_ 2fresh the_real_mo coffeekat bluebird77 j_p_writes daily_dose itsmesam wanderlust_ mr_monday sofia_x rookie99 newsdesk
-    tinydancer bigfoot_ queenbee zed_zed lazy_sunday ok_computer plantlady
+    nightowl_ 2fresh the_real_mo coffeekat bluebird77 j_p_writes daily_dose itsmesam wanderlust_ mr_monday sofia_x
+    rookie99 newsdesk tinydancer bigfoot_ queenbee zed_zed lazy_sunday ok_computer plantlady
     """.split()
 )
 HASHTAGS = tuple(
     f"#{tag}"
     for tag in """
-    MondayMotivation TBT weekendvibes nofilter LOL goals blessed mood photooftheday picoftheday throwback nowplaying squad FridayFeeling
-    justsaying truth wow instagood morningthoughts nochill
+    MondayMotivation TBT weekendvibes nofilter LOL goals blessed mood photooftheday picoftheday throwback nowplaying
+    squad FridayFeeling justsaying truth wow instagood morningthoughts nochill
     """.split()
 )
 EMOJI = ("😂", "😍", "🔥", "🙌", "😭", "👀", "💯", "🎉", "🙏", "😅")
-OPENERS = ("omg", "honestly ,", "ok but", "lol", "not gonna lie ,", "breaking :", "update :", "psa :", "so ...", "guys ,", "wow ,", "hey ,")
+OPENERS = (
+    "omg",
+    "honestly ,",
+    "ok but",
+    "lol",
+    "not gonna lie ,",
+    "breaking :",
+    "update :",
+    "psa :",
+    "so ...",
+    "guys ,",
+    "wow ,",
+    "hey ,",
+)
 CLOSERS = ("!", "!!", ".", "...", "smh", "haha", "fr", "http://t.co/pic")
 
-# ---------------------------------------------------------------------------------------------------------------------- MNER
+# MNER
 SETTLED = {
     "PER": """
         happy birthday to my brother {}
@@ -190,7 +205,7 @@ EMPTY = """
     found ten dollars in my old jacket
     that was the best nap ever"""
 
-# ----------------------------------------------------------------------------------------------------------------------- MRE
+# MRE
 PEER, COUPLE = "/per/per/peer", "/per/per/couple"
 MEMBER, RESIDENCE = "/per/org/member_of", "/per/loc/place_of_residence"
 CONTAIN, HELD = "/loc/loc/contain", "/misc/loc/held_on"
@@ -251,9 +266,16 @@ OPEN_PAIRS = """
     my timeline is only {t} and {h}
     first {h} , now {t}
     everything you need to know about {t} and {h}"""
-OPEN_ANSWERS = ("None", "None", PEER, RESIDENCE, MEMBER, HELD)  # what an open pair may be, `None` twice as likely as each other
+OPEN_ANSWERS = (
+    "None",
+    "None",
+    PEER,
+    RESIDENCE,
+    MEMBER,
+    HELD,
+)  # relations of an ambiguous pair; `None` is twice as frequent as each other
 
 
 def lines(text: str) -> tuple[str, ...]:
-    """Give the sentences of one of the blocks above."""
+    """Split a block of templates into lines."""
     return tuple(line.strip() for line in text.strip().splitlines())

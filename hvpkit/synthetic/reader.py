@@ -1,4 +1,4 @@
-"""The demo datasets as readers, with their settings as options (our own; no torch, and nothing to draw with until one is called)."""
+"""Readers of the demo datasets, which are generated instead of read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hvpkit.errors import InputError
 from hvpkit.synthetic.scenarios import SyntheticSettings
 
 
-def demo(
+def build_demo(
     context: ReaderContext,
     *,
     size: int = 2000,
@@ -18,14 +18,23 @@ def demo(
     ambiguous: float = 0.6,
     test_uninformative: float | None = None,
 ) -> DatasetSplits:
-    """Tweets with drawn images, and names whose type the text settles or the image decides; nothing is read.
+    """Synthetic tweets with images and entities whose type the text or only the image reveals.
 
-    `size` training examples; shares of `uninformative` images (of the test split's: `test_uninformative`) and of names left open.
+    Args:
+        context: Arguments of the reader; its `root` must not be set.
+        size: Number of training examples.
+        seed: Seed of all random choices.
+        uninformative: Fraction of uninformative images.
+        ambiguous: Fraction of entities whose type only the image reveals.
+        test_uninformative: Fraction of uninformative images of the test split, None for `uninformative`.
+
+    Raises:
+        InputError: "demo-reads-no-files", or codes of `SyntheticSettings`.
     """
-    return _drawn(SyntheticSettings("mner", size, seed, uninformative, ambiguous, test_uninformative), context)
+    return _generate(SyntheticSettings("mner", size, seed, uninformative, ambiguous, test_uninformative), context)
 
 
-def demo_mre(
+def build_demo_mre(
     context: ReaderContext,
     *,
     size: int = 2000,
@@ -34,14 +43,23 @@ def demo_mre(
     ambiguous: float = 0.6,
     test_uninformative: float | None = None,
 ) -> DatasetSplits:
-    """Tweets with drawn images, and pairs whose relation the text settles or the image decides; nothing is read.
+    """Synthetic tweets with images and pairs whose relation the text or only the image reveals.
 
-    `size` training examples; shares of `uninformative` images (of the test split's: `test_uninformative`) and of pairs left open.
+    Args:
+        context: Arguments of the reader; its `root` must not be set.
+        size: Number of training examples.
+        seed: Seed of all random choices.
+        uninformative: Fraction of uninformative images.
+        ambiguous: Fraction of pairs whose relation only the image reveals.
+        test_uninformative: Fraction of uninformative images of the test split, None for `uninformative`.
+
+    Raises:
+        InputError: "demo-reads-no-files", or codes of `SyntheticSettings`.
     """
-    return _drawn(SyntheticSettings("mre", size, seed, uninformative, ambiguous, test_uninformative), context)
+    return _generate(SyntheticSettings("mre", size, seed, uninformative, ambiguous, test_uninformative), context)
 
 
-def _drawn(settings: SyntheticSettings, context: ReaderContext) -> DatasetSplits:
+def _generate(settings: SyntheticSettings, context: ReaderContext) -> DatasetSplits:
     from hvpkit.synthetic.generate import generate_demo
 
     if context.root != Path():

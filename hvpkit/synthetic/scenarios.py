@@ -1,7 +1,7 @@
-"""What is true of a demo dataset before a word is written or an image drawn (our own; no torch).
+"""Plan the labels, clues and informative images of a demo dataset.
 
-Each open sentence is told once for every answer that it leaves open, word for word the same, with an image for each. So nothing in the
-text, learnt by heart or not, can tell those examples apart; and where the image is uninformative they share that image too.
+Each ambiguous sentence becomes one example for each of its possible labels, with identical words and another image. No
+text-only model can distinguish these examples, even after memorizing them; uninformative images are identical too.
 """
 
 from __future__ import annotations
@@ -17,19 +17,27 @@ from hvpkit.types import Split, Task
 
 Clue = Literal["texture", "shape", "small", "scene"]
 CLUES: tuple[Clue, ...] = ("texture", "shape", "small", "scene")
-SMALLEST = 24  # examples a split, so that it holds every answer
-EMPTY_SHARE = 0.08  # MNER: tweets without a name
-SECOND_SHARE = 0.2  # MNER: tweets with a second name, whose type the text settles
+SMALLEST = 24  # examples of a split, so that every label occurs
+EMPTY_SHARE = 0.08  # MNER: fraction of tweets without an entity
+SECOND_SHARE = 0.2  # MNER: fraction of tweets with a second entity, which is unambiguous
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class SyntheticSettings:
-    """What a user may choose; raises InputError for a share outside 0..1 or a size that cannot hold every answer.
+    """Settings of a demo dataset.
 
-    `size`: training examples; `uninformative`: share of images that say nothing; `test_uninformative`: the same of the test split
-    (None: as the others); `ambiguity`: share of names (MNER) or pairs (MRE) that the sentence leaves open.
+    Attributes:
+        task: Task of the labels.
+        size: Number of training examples.
+        seed: Seed of all random choices.
+        uninformative: Fraction of uninformative images.
+        ambiguous: Fraction of entities (MNER) or pairs (MRE) whose label the text does not reveal.
+        test_uninformative: Fraction of uninformative images of the test split, None for `uninformative`.
+
+    Raises:
+        InputError: "demo-task-unknown", "demo-fraction-invalid", "demo-seed-negative" or "demo-too-small".
     """
 
     task: Task = "mner"
@@ -42,10 +50,14 @@ class SyntheticSettings:
     def __post_init__(self) -> None:
         if self.task not in ("mner", "mre"):
             raise InputError("demo-task-unknown", task=self.task)
-        shares = {"uninformative": self.uninformative, "ambiguous": self.ambiguous, "test-uninformative": self.test_uninformative}
-        for name, share in shares.items():
-            if share is not None and not 0 <= share <= 1:
-                raise InputError("demo-fraction-invalid", option=name, value=share)
+        fractions = {
+            "uninformative": self.uninformative,
+            "ambiguous": self.ambiguous,
+            "test-uninformative": self.test_uninformative,
+        }
+        for name, fraction in fractions.items():
+            if fraction is not None and not 0 <= fraction <= 1:
+                raise InputError("demo-fraction-invalid", option=name, value=fraction)
         if self.seed < 0:
             raise InputError("demo-seed-negative", seed=self.seed)
         if self.size < SMALLEST:
@@ -53,20 +65,27 @@ class SyntheticSettings:
             raise InputError("demo-too-small", size=self.size, what=what, minimum=SMALLEST)
 
     def examples(self, split: Split) -> int:
-        """Give how many examples a split has: `size` for train, a quarter of it (`SMALLEST` at least) for dev and for test."""
+        """Return the number of examples: `size` for train, a quarter (at least `SMALLEST`) for dev and test."""
         return self.size if split == "train" else max(SMALLEST, self.size // 4)
 
     def uninformative_fraction(self, split: Split) -> float:
-        """Give the share of a split's images that say nothing."""
-        return self.uninformative if split != "test" or self.test_uninformative is None else self.test_uninformative
+        """Return the fraction of uninformative images of a split."""
+        if split == "test" and self.test_uninformative is not None:
+            return self.test_uninformative
+        return self.uninformative
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One sentence to be, and the answers it is told with: one example each.
+    """Plan of one sentence, which becomes one example for each of its labels.
 
-    `answers` are types (MNER) or relations (MRE), or the one answer "none" of a tweet without a name; more than one where the sentence
-    is open. `shown` are the answers that the images show, if `relevant`, through a kind of `clue`; `second` is the type of a second name.
+    Attributes:
+        number: Number of the scenario in its split, from 0.
+        answers: Types (MNER) or relations (MRE), several if the sentence is ambiguous; ("none",) without an entity.
+        shown: Labels that the images reveal.
+        clue: Kind of clue that reveals them.
+        relevant: Whether the images are informative.
+        second: Type of a second entity, None if there is none.
     """
 
     number: int
@@ -78,36 +97,42 @@ class Scenario:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Tell whether the sentence leaves the answer open."""
+        """Return whether the text does not reveal the label."""
         return len(self.answers) > 1
 
 
 def plan_scenarios(settings: SyntheticSettings, split: Split) -> list[Scenario]:
-    """Give the stories of a split; its texts and truths do not depend on the shares of uninformative images."""
+    """Plan the scenarios of a split.
+
+    Texts and labels do not depend on the fraction of uninformative images.
+    """
     counts = _counts(settings.task, settings.examples(split), settings.ambiguous)
     rng = Random(f"{settings.seed} {settings.task} {split} plan")
     uninformative = settings.uninformative_fraction(split)
-    stories: list[Scenario] = []
+    scenarios: list[Scenario] = []
     for answers, count in _kinds(settings.task, counts):
         cells = assign(answers, CLUES, count, rng)
-        mute = round(uninformative * count)  # the first ones: every answer and clue has its part, and a larger share only adds to them
+        # The first ones are uninformative: labels and clues stay balanced, and a larger fraction only adds to them.
+        num_uninformative = round(uninformative * count)
         seconds = _seconds(count, counts.second, rng) if answers != _NOTHING else [None] * count
-        for place, ((said, clue), second) in enumerate(zip(cells, seconds, strict=True)):
-            shown = said if said != ("none",) else (rng.choice(list(SETTLED)),)
-            stories.append(Scenario(len(stories), said, shown, clue, place >= mute, second))
-    return stories
+        for i, ((labels, clue), second) in enumerate(zip(cells, seconds, strict=True)):
+            shown = labels if labels != ("none",) else (rng.choice(list(SETTLED)),)
+            scenarios.append(Scenario(len(scenarios), labels, shown, clue, i >= num_uninformative, second))
+    return scenarios
 
 
 def assign(answers: Sequence[T], clues: Sequence[Clue], count: int, rng: Random) -> list[tuple[T, Clue]]:
-    """Give `count` pairs of which any run holds every answer and every clue about equally often, each pair once a round."""
+    """Pair answers with clues so that both are balanced in any run of the `count` pairs.
+
+    Each combination occurs once before any is repeated.
+    """
     a, c = rng.sample(answers, len(answers)), rng.sample(clues, len(clues))
     return [(a[i % len(a)], c[(i % len(a) + i // len(a)) % len(c)]) for i in range(count)]
 
 
-# ------------------------------------------------------------------------------------------------------------------ counting
 @dataclass(frozen=True)
 class _Counts:
-    """How many stories of a split are open, settled and without a name, and the share of them with a second name."""
+    """Numbers of ambiguous, unambiguous and entity-free scenarios, and the fraction with a second entity."""
 
     open: int
     settled: int
@@ -119,7 +144,7 @@ _NOTHING: list[tuple[str, ...]] = [("none",)]
 
 
 def _counts(task: Task, examples: int, ambiguous: float) -> _Counts:
-    """Share out a split's examples; as long as anything is to be settled, every answer is settled at least once."""
+    """Divide the examples of a split; unless all are ambiguous, each label is unambiguous once."""
     if task == "mre":
         groups = _groups(ambiguous * examples, len(OPEN_ANSWERS), examples, 0 if ambiguous == 1 else len(SETTLED_PAIRS))
         return _Counts(groups, examples - groups * len(OPEN_ANSWERS))
@@ -130,9 +155,9 @@ def _counts(task: Task, examples: int, ambiguous: float) -> _Counts:
     return _Counts(groups, named - 2 * groups, empty, second)
 
 
-def _groups(wanted: float, told: int, room: int, kept: int) -> int:
-    """Give how many open stories, told `told` times each, come nearest to `wanted` examples and leave `kept` of the `room`."""
-    return max(min(round(wanted / told), (room - kept) // told), 1 if wanted else 0)
+def _groups(target: float, group_size: int, available: int, reserved: int) -> int:
+    """Return the number of groups that comes closest to `target` examples and leaves `reserved` ones."""
+    return max(min(round(target / group_size), (available - reserved) // group_size), 1 if target else 0)
 
 
 def _kinds(task: Task, counts: _Counts) -> list[tuple[list[tuple[str, ...]], int]]:
@@ -141,6 +166,6 @@ def _kinds(task: Task, counts: _Counts) -> list[tuple[list[tuple[str, ...]], int
     return [(list(OPEN), counts.open), ([(type_,) for type_ in SETTLED], counts.settled), (_NOTHING, counts.empty)]
 
 
-def _seconds(count: int, share: float, rng: Random) -> list[str | None]:
-    having = set(rng.sample(range(count), round(share * count)))
-    return [rng.choice(list(SETTLED)) if place in having else None for place in range(count)]
+def _seconds(count: int, fraction: float, rng: Random) -> list[str | None]:
+    chosen = set(rng.sample(range(count), round(fraction * count)))
+    return [rng.choice(list(SETTLED)) if i in chosen else None for i in range(count)]

@@ -1,4 +1,4 @@
-"""Backgrounds of the demo's images: scenes of people, a place, a group, an event and nothing, and neutral ones (our own)."""
+"""Backgrounds of demo images: one scene for each motif, and neutral scenes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from hvpkit.synthetic.colors import color, gradient, pale, shade
 
-MASTER = 512  # the side, in pixels, at which scenes are drawn
+MASTER = 512  # side of drawn scenes, in pixels
 
 Scene = Callable[[Random], Image.Image]
 
@@ -34,7 +34,8 @@ def _shore(rng: Random) -> Image.Image:
     scene = gradient(MASTER, MASTER, sky, pale(rng))
     pen = ImageDraw.Draw(scene)
     horizon, sun, size = rng.randint(200, 290), rng.randint(60, 452), rng.randint(30, 50)
-    pen.ellipse((sun - size, horizon - 2 * size - 40, sun + size, horizon - 40), fill=color(rng, (40, 55), (0.3, 0.7), (0.98, 1)))
+    sunlight = color(rng, (40, 55), (0.3, 0.7), (0.98, 1))
+    pen.ellipse((sun - size, horizon - 2 * size - 40, sun + size, horizon - 40), fill=sunlight)
     sea = color(rng, (185, 215), (0.55, 0.85), (0.5, 0.75))
     scene.paste(gradient(MASTER, MASTER - horizon, sea, shade(sea, 0.75)), (0, horizon))
     beach, slope = rng.randint(400, 450), rng.randint(-40, 40)
@@ -64,7 +65,9 @@ def _stadium(rng: Random) -> Image.Image:
     pen = ImageDraw.Draw(scene)
     edge, stripes = rng.randint(130, 190), rng.randint(6, 9)
     for stripe in range(0, stripes, 2):
-        pen.rectangle((stripe * MASTER / stripes, edge, (stripe + 1) * MASTER / stripes, MASTER), fill=shade(grass, 1.15))
+        pen.rectangle(
+            (stripe * MASTER / stripes, edge, (stripe + 1) * MASTER / stripes, MASTER), fill=shade(grass, 1.15)
+        )
     pen.rectangle((0, 0, MASTER, edge), fill=color(rng, (200, 280), (0.1, 0.3), (0.2, 0.35)))
     for _ in range(160):  # the crowd
         x, y = rng.randint(0, MASTER), rng.randint(10, edge - 14)
@@ -83,14 +86,17 @@ def _page(rng: Random) -> Image.Image:
     step = rng.randint(30, 40)
     for top in range(110, MASTER - 20, step):
         if rng.random() < 0.85:
-            pen.rectangle((40, top, rng.randint(300, 480), top + 0.4 * step), fill=color(rng, saturation=(0, 0.1), value=(0.45, 0.6)))
+            pen.rectangle(
+                (40, top, rng.randint(300, 480), top + 0.4 * step),
+                fill=color(rng, saturation=(0, 0.1), value=(0.45, 0.6)),
+            )
     return scene
 
 
 SCENES: tuple[Scene, ...] = (_stage, _shore, _offices, _stadium, _page)
 
 
-# ------------------------------------------------------------------------------------------------------------ telling nothing
+# Neutral scenes
 def _wall(rng: Random) -> Image.Image:
     return gradient(MASTER, MASTER, pale(rng), color(rng, saturation=(0.1, 0.35), value=(0.65, 0.85)))
 

@@ -1,4 +1,4 @@
-"""Stories to tweets: templates filled with names that no other split has (our own; no torch)."""
+"""Write the sentences of scenarios: templates filled with names that occur in one split only."""
 
 from __future__ import annotations
 
@@ -13,48 +13,53 @@ from hvpkit.types import SPLITS, Span, Split
 
 @dataclass(frozen=True)
 class GeneratedSentence:
-    """The words of a tweet and where its names stand, by slot: "name" and "second" for MNER, "head" and "tail" for MRE."""
+    """Words and entities of a generated tweet.
+
+    Attributes:
+        words: Words of the tweet.
+        spans: Entities by slot: "name" and "second" for MNER, "head" and "tail" for MRE.
+    """
 
     words: tuple[str, ...]
     spans: dict[str, Span]
 
 
 def split_names(seed: int) -> dict[Split, tuple[str, ...]]:
-    """Share the names out among the splits, each name to one."""
+    """Divide the names among the splits."""
     names = Random(f"{seed} names").sample(lexicon.NAMES, len(lexicon.NAMES))
     train = round(lexicon.TRAIN_SHARE * len(names))
     dev = train + round(lexicon.DEV_SHARE * len(names))
     return dict(zip(SPLITS, (tuple(names[:train]), tuple(names[train:dev]), tuple(names[dev:])), strict=True))
 
 
-def entity_sentence(story: Scenario, names: Sequence[str], rng: Random) -> GeneratedSentence:
-    """Write the tweet of an MNER story."""
+def entity_sentence(scenario: Scenario, names: Sequence[str], rng: Random) -> GeneratedSentence:
+    """Write the tweet of an MNER scenario."""
     name, second = rng.sample(names, 2)
-    clauses = [_fill(rng.choice(_entity_templates(story)), {"{}": ("name", name)})]
-    if story.second is not None:
-        clauses.append(_fill(rng.choice(lexicon.lines(lexicon.SECOND[story.second])), {"{}": ("second", second)}))
+    clauses = [_fill(rng.choice(_entity_templates(scenario)), {"{}": ("name", name)})]
+    if scenario.second is not None:
+        clauses.append(_fill(rng.choice(lexicon.lines(lexicon.SECOND[scenario.second])), {"{}": ("second", second)}))
     rng.shuffle(clauses)
     return _decorate(clauses, rng)
 
 
-def pair_sentence(story: Scenario, names: Sequence[str], rng: Random) -> GeneratedSentence:
-    """Write the tweet of an MRE story."""
+def pair_sentence(scenario: Scenario, names: Sequence[str], rng: Random) -> GeneratedSentence:
+    """Write the tweet of an MRE scenario."""
     head, tail = rng.sample(names, 2)
-    block = lexicon.OPEN_PAIRS if story.is_ambiguous else lexicon.SETTLED_PAIRS[story.answers[0]]
+    block = lexicon.OPEN_PAIRS if scenario.is_ambiguous else lexicon.SETTLED_PAIRS[scenario.answers[0]]
     template = rng.choice(lexicon.lines(block))
     return _decorate([_fill(template, {"{h}": ("head", head), "{t}": ("tail", tail)})], rng)
 
 
-def _entity_templates(story: Scenario) -> tuple[str, ...]:
-    if story.answers == ("none",):
+def _entity_templates(scenario: Scenario) -> tuple[str, ...]:
+    if scenario.answers == ("none",):
         return lexicon.lines(lexicon.EMPTY)
-    if len(story.answers) == 2:
-        return lexicon.lines(lexicon.OPEN[story.answers[0], story.answers[1]])
-    return lexicon.lines(lexicon.SETTLED[story.answers[0]])
+    if len(scenario.answers) == 2:
+        return lexicon.lines(lexicon.OPEN[scenario.answers[0], scenario.answers[1]])
+    return lexicon.lines(lexicon.SETTLED[scenario.answers[0]])
 
 
 def _fill(template: str, names: dict[str, tuple[str, str]]) -> GeneratedSentence:
-    """Put names into the slots of a template."""
+    """Fill the slots of a template with names."""
     words: list[str] = []
     spans: dict[str, Span] = {}
     for word in template.split():
@@ -69,7 +74,7 @@ def _fill(template: str, names: dict[str, tuple[str, str]]) -> GeneratedSentence
 
 
 def _decorate(clauses: list[GeneratedSentence], rng: Random) -> GeneratedSentence:
-    """Join clauses and put what tweets have around them, whatever the tweet is about."""
+    """Join clauses and add handles, hashtags and emoji, independently of the labels."""
     opening: list[str] = []
     if rng.random() < 0.2:
         opening += ["RT", rng.choice(lexicon.HANDLES), ":"]
@@ -87,6 +92,8 @@ def _decorate(clauses: list[GeneratedSentence], rng: Random) -> GeneratedSentenc
     words, spans = list(opening), {}
     for number, clause in enumerate(clauses):
         words += [","] if number else []
-        spans.update({slot: Span(len(words) + span.start, len(words) + span.end) for slot, span in clause.spans.items()})
+        spans.update(
+            {slot: Span(len(words) + span.start, len(words) + span.end) for slot, span in clause.spans.items()}
+        )
         words += clause.words
     return GeneratedSentence((*words, *closing), spans)

@@ -1,6 +1,7 @@
-"""Things in the demo's images, each drawn on a tile of its own: textured blobs, silhouettes, icons and clutter (our own; no torch).
+"""Draw the objects of demo images on tiles: textured blobs, silhouettes, icons and clutter.
 
-Textures, silhouettes and icons stand in the order of what they tell of: people, a place, a group, an event, nothing.
+Textures, silhouettes and icons are listed in the order of what they stand for: people, a place, a group, an event,
+nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ HOLE = (0, 0, 0, 0)
 
 
 class Pen:
-    """Draws on a square transparent tile in units of its side."""
+    """Pen for a square transparent tile; coordinates are in units of its side.
+
+    Args:
+        side: Side of the tile, in pixels.
+    """
 
     def __init__(self, side: int) -> None:
         self.side = side
@@ -39,15 +44,19 @@ class Pen:
         self._draw.ellipse([edge * self.side for edge in (left, top, right, bottom)], fill=fill)
 
     def bar(self, left: float, top: float, right: float, bottom: float, fill: Fill, radius: float = 0) -> None:
-        """Fill a rectangle with round corners."""
-        self._draw.rounded_rectangle([edge * self.side for edge in (left, top, right, bottom)], radius=radius * self.side, fill=fill)
+        """Fill a rectangle with rounded corners."""
+        edges = [edge * self.side for edge in (left, top, right, bottom)]
+        self._draw.rounded_rectangle(edges, radius=radius * self.side, fill=fill)
 
     def stroke(self, points: Sequence[Point], fill: Fill, width: float) -> None:
         """Draw a line through points."""
-        self._draw.line([(x * self.side, y * self.side) for x, y in points], fill=fill, width=round(width * self.side), joint="curve")
+        scaled = [(x * self.side, y * self.side) for x, y in points]
+        self._draw.line(scaled, fill=fill, width=round(width * self.side), joint="curve")
 
-    def bow(self, left: float, top: float, right: float, bottom: float, start: float, end: float, fill: Fill, width: float) -> None:
-        """Draw a part of an ellipse, from angle to angle in degrees, clockwise from the right."""
+    def bow(
+        self, left: float, top: float, right: float, bottom: float, start: float, end: float, fill: Fill, width: float
+    ) -> None:
+        """Draw an elliptical arc between two angles in degrees, clockwise from the right."""
         edges = [edge * self.side for edge in (left, top, right, bottom)]
         self._draw.arc(edges, start, end, fill=fill, width=max(1, round(width * self.side)))
 
@@ -55,7 +64,7 @@ class Pen:
 Drawing = Callable[[Pen, Color, Random], None]
 
 
-# ------------------------------------------------------------------------------------------------------------ textured blobs
+# Textured blobs
 def _stripes(pen: Pen, ink: Color, rng: Random) -> None:
     step = rng.uniform(0.09, 0.12)
     for i in range(int(1 / step) + 2):
@@ -99,14 +108,22 @@ TEXTURES: tuple[tuple[Drawing, Range], ...] = (
 
 
 def textured_blob(answer: int, side: int, rng: Random) -> Image.Image:
-    """Draw a meaningless outline filled with the texture and the hues of an answer."""
+    """Draw a random outline filled with the texture and hues of a motif.
+
+    Args:
+        answer: Index of the motif.
+        side: Side of the tile, in pixels.
+        rng: Random generator.
+    """
     texture, hue = TEXTURES[answer]
     pen = Pen(2 * side)
     texture(pen, color(rng, hue, (0.7, 0.95), (0.45, 0.8)), rng)
     pattern = Image.new("RGBA", pen.tile.size, pale(rng))
     pattern.paste(pen.tile, mask=pen.tile)
     edge = side // 2
-    pattern = pattern.rotate(rng.uniform(0, 180), Image.Resampling.BILINEAR).crop((edge, edge, edge + side, edge + side))
+    pattern = pattern.rotate(rng.uniform(0, 180), Image.Resampling.BILINEAR).crop(
+        (edge, edge, edge + side, edge + side)
+    )
     outline = Pen(side)
     outline.polygon(_outline(rng), (0, 0, 0, 255))
     pattern.putalpha(outline.tile.getchannel("A"))
@@ -114,14 +131,14 @@ def textured_blob(answer: int, side: int, rng: Random) -> Image.Image:
 
 
 def _outline(rng: Random) -> list[Point]:
-    """Give a smooth closed curve that fills most of the tile."""
+    """Sample a smooth closed curve that fills most of the tile."""
     waves = [(n, rng.uniform(0, 0.07), rng.uniform(0, 2 * pi)) for n in (2, 3, 5)]
     angles = [2 * pi * i / 72 for i in range(72)]
     radii = [0.4 + sum(size * sin(n * angle + turn) for n, size, turn in waves) * 0.6 for angle in angles]
     return [(0.5 + radius * cos(angle), 0.5 + radius * sin(angle)) for angle, radius in zip(angles, radii, strict=True)]
 
 
-# --------------------------------------------------------------------------------------------------------------- silhouettes
+# Silhouettes
 def _person(pen: Pen, ink: Color, rng: Random) -> None:
     shoulders = rng.uniform(0.36, 0.46)
     pen.disc(0.5, 0.25, rng.uniform(0.19, 0.23), ink)
@@ -135,14 +152,19 @@ def _skyline(pen: Pen, ink: Color, rng: Random) -> None:
         pen.bar(left, top, left + 0.186, 0.95, ink)
         for floor in range(int((0.85 - top) / 0.14)):
             for window in (0.035, 0.11):
-                pen.bar(left + window, top + 0.06 + floor * 0.14, left + window + 0.045, top + 0.12 + floor * 0.14, HOLE)
+                pen.bar(
+                    left + window, top + 0.06 + floor * 0.14, left + window + 0.045, top + 0.12 + floor * 0.14, HOLE
+                )
 
 
 def _shield(pen: Pen, ink: Color, rng: Random) -> None:
     half = [(0.9, 0.06), (0.9, 0.5), (0.82, 0.68), (0.68, 0.84), (0.5, 0.96)]
     pen.polygon(half + [(1 - x, y) for x, y in reversed(half)], ink)
     for top in (0.24, 0.48)[: rng.randint(1, 2)]:
-        pen.polygon([(0.22, top), (0.5, top + 0.18), (0.78, top), (0.78, top + 0.12), (0.5, top + 0.3), (0.22, top + 0.12)], HOLE)
+        pen.polygon(
+            [(0.22, top), (0.5, top + 0.18), (0.78, top), (0.78, top + 0.12), (0.5, top + 0.3), (0.22, top + 0.12)],
+            HOLE,
+        )
 
 
 def _burst(pen: Pen, ink: Color, rng: Random) -> None:
@@ -160,7 +182,7 @@ def _cross(pen: Pen, ink: Color, rng: Random) -> None:
 SHAPES: tuple[Drawing, ...] = (_person, _skyline, _shield, _burst, _cross)
 
 
-# --------------------------------------------------------------------------------------------------------------------- icons
+# Icons
 def _face(pen: Pen, ink: Color, rng: Random) -> None:
     pen.disc(0.5, 0.5, 0.48, ink)
     for x in (0.33, 0.67):
@@ -198,7 +220,7 @@ def _hourglass(pen: Pen, ink: Color, rng: Random) -> None:
 ICONS: tuple[Drawing, ...] = (_face, _pin, _briefcase, _note, _hourglass)
 
 
-# ------------------------------------------------------------------------------------------------------------------- clutter
+# Clutter
 def _ball(pen: Pen, ink: Color, rng: Random) -> None:
     pen.disc(0.5, 0.5, 0.46, ink)
     pen.disc(0.38, 0.36, 0.13, shade(ink, 1.35))
@@ -238,7 +260,7 @@ CLUTTER: tuple[Drawing, ...] = (_ball, _crate, _mug, _cloud, _bottle, _leaf)
 
 
 def render_tile(drawing: Drawing, side: int, ink: Color, rng: Random) -> Image.Image:
-    """Draw one thing on a tile of its own."""
+    """Draw one object on a transparent tile."""
     pen = Pen(side)
     drawing(pen, ink, rng)
     return pen.tile

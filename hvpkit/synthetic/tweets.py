@@ -1,4 +1,4 @@
-"""One split of a demo dataset: its tweets, told at once, and their images, drawn as they are asked for (our own; no torch)."""
+"""One split of a demo dataset: texts are generated at once, images while examples are iterated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from hvpkit.types import Example, Split, VisualObject
 
 @dataclass(frozen=True)
 class PlannedTweet:
-    """An example whose image is named but not drawn yet, and what that is to show: nothing without a `clue`; `key` seeds it."""
+    """Example whose image is not generated yet.
+
+    Attributes:
+        example: Example with the path of its image.
+        key: Seed of the image.
+        clue: Kind of clue in the image, None for an uninformative image.
+        shown: Label that the image reveals, None for an uninformative image.
+    """
 
     example: Example
     key: str
@@ -24,75 +31,90 @@ class PlannedTweet:
 
 
 class TweetStream:
-    """The examples of a split, shuffled; iterating draws their images below `folder` (as images/ and crops/)."""
+    """Shuffled examples of a split; iterating draws their images.
+
+    Args:
+        settings: Settings of the dataset.
+        split: Split to generate.
+        folder: Folder in which images/ and crops/ are written.
+    """
 
     def __init__(self, settings: SyntheticSettings, split: Split, folder: Path) -> None:
         self._folder = folder
         names, key = split_names(settings.seed)[split], f"{settings.seed} {settings.task} {split}"
-        self.told: list[PlannedTweet] = []
-        for story in plan_scenarios(settings, split):
+        self.tweets: list[PlannedTweet] = []
+        for scenario in plan_scenarios(settings, split):
             write = entity_sentence if settings.task == "mner" else pair_sentence
-            sentence = write(story, names, Random(f"{key} {story.number} text"))
-            self.told += _tell(story, sentence, f"{split}-{story.number:05}", f"{key} {story.number}", folder / "images")
-        Random(f"{key} order").shuffle(self.told)
+            sentence = write(scenario, names, Random(f"{key} {scenario.number} text"))
+            name = f"{split}-{scenario.number:05}"
+            self.tweets += _plan_tweets(scenario, sentence, name, f"{key} {scenario.number}", folder / "images")
+        Random(f"{key} order").shuffle(self.tweets)
 
     def __len__(self) -> int:
-        return len(self.told)
+        return len(self.tweets)
 
     def __iter__(self) -> Iterator[Example]:
-        drawn: dict[Path, DrawnObjects] = {}
-        for told in self.told:
-            image = told.example.image
+        saved: dict[Path, DrawnObjects] = {}
+        for tweet in self.tweets:
+            image = tweet.example.image
             assert image is not None
-            if image not in drawn:
-                drawn[image] = _save(render_image(Random(told.key), told.clue, told.shown), image, self._folder / "crops")
-            objects, deciding = drawn[image]
-            tells = deciding is not None and told.example.metadata["relevant"] == "yes"
-            notes = told.example.metadata | {"deciding_object": str(deciding) if tells else "none"}
-            yield replace(told.example, objects=objects, metadata=notes)
+            if image not in saved:
+                saved[image] = _save(
+                    render_image(Random(tweet.key), tweet.clue, tweet.shown), image, self._folder / "crops"
+                )
+            objects, deciding = saved[image]
+            is_revealed = deciding is not None and tweet.example.metadata["relevant"] == "yes"
+            metadata = tweet.example.metadata | {"deciding_object": str(deciding) if is_revealed else "none"}
+            yield replace(tweet.example, objects=objects, metadata=metadata)
 
 
-DrawnObjects = tuple[tuple[VisualObject, ...], int | None]  # an image's objects, and which of them shows the answer
+DrawnObjects = tuple[
+    tuple[VisualObject, ...], int | None
+]  # objects of an image, index of the one that reveals the label
 
 
-def _tell(story: Scenario, sentence: GeneratedSentence, name: str, key: str, images: Path) -> Iterator[PlannedTweet]:
-    """Give a story's examples, one an answer, word for word the same; uninformative images are the same too."""
-    for part, (answer, shown) in enumerate(zip(story.answers, story.shown, strict=True)):
-        decides = story.relevant and answer != "none"
-        notes = {
-            "clue": story.clue if decides else "none",
-            "open": "yes" if story.is_ambiguous else "no",
-            "relevant": "yes" if decides else "no",
+def _plan_tweets(
+    scenario: Scenario, sentence: GeneratedSentence, name: str, key: str, images: Path
+) -> Iterator[PlannedTweet]:
+    """Plan one example for each label of a scenario; words and uninformative images are identical."""
+    for i, (answer, shown) in enumerate(zip(scenario.answers, scenario.shown, strict=True)):
+        is_revealed = scenario.relevant and answer != "none"
+        metadata = {
+            "clue": scenario.clue if is_revealed else "none",
+            "open": "yes" if scenario.is_ambiguous else "no",
+            "relevant": "yes" if is_revealed else "no",
             "type": answer,
         }
-        image = f"{name}-{part}" if story.relevant else name
-        example = _labelled(f"{name}-{part}", sentence, answer, story.second)
-        example = replace(example, image=images / f"{image}.png", metadata=notes)
+        image = f"{name}-{i}" if scenario.relevant else name
+        example = _labeled_example(f"{name}-{i}", sentence, answer, scenario.second)
+        example = replace(example, image=images / f"{image}.png", metadata=metadata)
         yield (
-            PlannedTweet(example, f"{key} {part}", story.clue, shown)
-            if story.relevant
+            PlannedTweet(example, f"{key} {i}", scenario.clue, shown)
+            if scenario.relevant
             else PlannedTweet(example, f"{key} blank", None, None)
         )
 
 
-def _labelled(name: str, sentence: GeneratedSentence, answer: str, second: str | None) -> Example:
+def _labeled_example(name: str, sentence: GeneratedSentence, answer: str, second: str | None) -> Example:
     spans = sentence.spans
     if "head" in spans:
         return Example(name, sentence.words, head=spans["head"], tail=spans["tail"], relation=answer)
     tags = ["O"] * len(sentence.words)
     types = {"name": answer, "second": second}
     for slot, span in spans.items():
-        tags[span.start : span.end] = [f"{'B' if i == span.start else 'I'}-{types[slot]}" for i in range(span.start, span.end)]
+        tags[span.start : span.end] = [
+            f"{'B' if i == span.start else 'I'}-{types[slot]}" for i in range(span.start, span.end)
+        ]
     return Example(name, sentence.words, tags=tuple(tags))
 
 
-def _save(opened_image: GeneratedImage, image: Path, crops: Path) -> DrawnObjects:
+def _save(generated: GeneratedImage, image: Path, crops: Path) -> DrawnObjects:
     for folder in (image.parent, crops):
         folder.mkdir(exist_ok=True)
-    opened_image.image.save(image)
+    generated.image.save(image)
     objects = []
-    for number, item in enumerate(opened_image.objects):
+    for number, item in enumerate(generated.objects):
         file = crops / f"{image.stem}-{number}.png"
         item.crop.save(file)
         objects.append(VisualObject(file, item.box, item.phrase, item.score))
-    return tuple(objects), opened_image.deciding
+    return tuple(objects), generated.deciding

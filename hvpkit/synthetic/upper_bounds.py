@@ -1,11 +1,13 @@
-"""The best F1 that can be had from what is shown: exact, by counting (our own; no torch).
+"""Upper bounds on synthetic data: the best F1 that any rule can reach.
 
-Whatever a system does, it gives one answer to one evidence. Questions whose evidence is the same therefore get the same answer: giving it
-costs one prediction each and wins as many as have that answer, of which the most frequent is the best. Leaving them out (for a relation:
-`None`) costs and wins nothing. F1 = 2 * wins / (predictions + gold) of a set of answered evidences is a quotient of sums, so it is largest
-for all evidences above some rate of wins per prediction: sort by that rate and stop at the best F1 (the rate there is F1 / 2; Lipton et
-al., 2014, "Optimal thresholding of classifiers to maximize F1 measure"). Nothing that reads the same evidence can score more on the same
-examples, a system that has seen the answers included. Spans are taken as found.
+A system predicts the same label for the same evidence (text, or text and image). Predicting a label for all examples of
+one evidence costs one prediction for each and is right for those with this label, so the most frequent label is best.
+Predicting nothing (for relations, `None`) costs nothing. F1 = 2 * correct / (predictions + gold) is a ratio of sums, so
+the optimum consists of all evidence above some precision: sort by precision and take the best prefix. No system that
+reads the same evidence scores higher on the same examples, even if it has seen their labels. Spans are assumed to be
+known.
+
+Source: own; optimal thresholds as in Lipton et al. 2014, "Optimal thresholding of classifiers to maximize F1 measure".
 """
 
 from __future__ import annotations
@@ -20,7 +22,14 @@ from hvpkit.types import Example
 
 @dataclass(frozen=True)
 class UpperBound:
-    """The best F1 (0..1) from text alone and from text with image, over so many gold answers in so many examples."""
+    """Best F1 that any rule can reach on a group of examples.
+
+    Attributes:
+        text: Best F1 from the text alone, 0..1.
+        image: Best F1 from text and image, 0..1.
+        gold: Number of gold labels.
+        examples: Number of examples.
+    """
 
     text: float
     image: float
@@ -28,56 +37,64 @@ class UpperBound:
     examples: int
 
 
-Evidence = tuple[Hashable, str]  # the evidence and the gold answer
+Evidence = tuple[Hashable, str]  # evidence and gold label
 
 
 def optimal_f1(questions: Iterable[Evidence], nothing: str | None = None) -> float:
-    """Give the largest micro F1 (0..1) of any rule from evidence to answer; `nothing` is the answer that does not count.
+    """Compute the largest micro F1 of any rule from evidence to label.
 
-    It is 0 where there is no gold answer that counts.
+    Args:
+        questions: Evidence and gold label of each entity or pair.
+        nothing: Label that does not count, such as the relation `None`.
+
+    Returns:
+        F1 0..1, which is 0 if there is no gold label that counts.
     """
-    answers: defaultdict[Hashable, Counter[str]] = defaultdict(Counter)
-    for evidence, answer in questions:
-        answers[evidence][answer] += 1
-    gold = sum(count for counter in answers.values() for answer, count in counter.items() if answer != nothing)
-    offers = [_offer(counter, nothing) for counter in answers.values()]
-    best, wins, predictions = 0.0, 0, 0
-    for won, asked in sorted(offers, key=lambda offer: offer[0] / offer[1], reverse=True):
-        wins, predictions = wins + won, predictions + asked
-        best = max(best, 2 * wins / (predictions + gold) if gold else 0.0)
+    counters: defaultdict[Hashable, Counter[str]] = defaultdict(Counter)
+    for evidence, label in questions:
+        counters[evidence][label] += 1
+    gold = sum(count for counter in counters.values() for label, count in counter.items() if label != nothing)
+    outcomes = [_best_outcome(counter, nothing) for counter in counters.values()]
+    best, correct, predictions = 0.0, 0, 0
+    for num_correct, num_predictions in sorted(outcomes, key=lambda outcome: outcome[0] / outcome[1], reverse=True):
+        correct, predictions = correct + num_correct, predictions + num_predictions
+        best = max(best, 2 * correct / (predictions + gold) if gold else 0.0)
     return best
 
 
-def _offer(counter: Counter[str], nothing: str | None) -> tuple[int, int]:
-    """Give what the most frequent answer that counts wins, and the predictions that it costs."""
-    return max((count for answer, count in counter.items() if answer != nothing), default=0), sum(counter.values())
+def _best_outcome(counter: Counter[str], nothing: str | None) -> tuple[int, int]:
+    """Return correct and total predictions if the most frequent label that counts is predicted."""
+    return max((count for label, count in counter.items() if label != nothing), default=0), sum(counter.values())
 
 
 def upper_bounds(examples: Sequence[Example]) -> dict[str, dict[str, float]]:
-    """Give the ceilings of labelled examples, by the names of `groups`."""
+    """Compute the upper bounds of each group of `group_examples` as JSON values."""
     return {name: asdict(upper_bound(group)) for name, group in group_examples(examples).items()}
 
 
 def group_examples(examples: Sequence[Example]) -> dict[str, list[Example]]:
-    """Group examples by their `notes`: "all", "open" and "settled" ones, and by kind of clue; a group without any is left out."""
-    found: defaultdict[str, list[Example]] = defaultdict(list)
+    """Group synthetic examples by their metadata, without empty groups.
+
+    Groups are "all", "open" (ambiguous), "settled" (unambiguous), and one for each kind of clue.
+    """
+    groups: defaultdict[str, list[Example]] = defaultdict(list)
     for example in examples:
         for group in ("all", "open" if example.metadata["open"] == "yes" else "settled", example.metadata["clue"]):
-            found[group].append(example)
-    return {name: found[name] for name in (*FIRST, *sorted(set(found) - set(FIRST))) if name in found}
+            groups[group].append(example)
+    return {name: groups[name] for name in (*FIRST, *sorted(set(groups) - set(FIRST))) if name in groups}
 
 
 FIRST = ("all", "open", "settled")
 
 
 def upper_bound(examples: Sequence[Example]) -> UpperBound:
-    """Give the ceilings of one group of labelled examples, MNER or MRE."""
-    text = _questions(examples, lambda example: example.words)
-    image = _questions(examples, lambda example: (example.words, example.image))
-    gold = sum(answer != "None" for _, answer in text)
+    """Compute the upper bound of one group of labeled examples, MNER or MRE."""
+    text = _evidence_and_labels(examples, lambda example: example.words)
+    image = _evidence_and_labels(examples, lambda example: (example.words, example.image))
+    gold = sum(label != "None" for _, label in text)
     return UpperBound(round(optimal_f1(text, "None"), 6), round(optimal_f1(image, "None"), 6), gold, len(examples))
 
 
-def _questions(examples: Sequence[Example], evidence: Callable[[Example], Hashable]) -> list[Evidence]:
-    """Ask for every name's type or every pair's relation, given an evidence and where to look."""
-    return [((evidence(example), *spans), answer) for example in examples for spans, answer in gold_labels(example)]
+def _evidence_and_labels(examples: Sequence[Example], evidence: Callable[[Example], Hashable]) -> list[Evidence]:
+    """List the evidence and gold label of every entity or pair."""
+    return [((evidence(example), *spans), label) for example in examples for spans, label in gold_labels(example)]

@@ -24,7 +24,7 @@ KNOWN = FRAME | {word for line in (*TEMPLATES, *lexicon.OPENERS, *lexicon.CLOSER
 
 
 def examples(tmp_path, task, split="test", **settings):
-    return [told.example for told in TweetStream(SyntheticSettings(task, 400, **settings), split, tmp_path).told]
+    return [tweet.example for tweet in TweetStream(SyntheticSettings(task, 400, **settings), split, tmp_path).tweets]
 
 
 def spans_of(example):

@@ -26,7 +26,7 @@ def brute_force(questions, nothing):
 
 
 def examples(tmp_path, task, **settings):
-    return [told.example for told in TweetStream(SyntheticSettings(task, 400, **settings), "test", tmp_path).told]
+    return [tweet.example for tweet in TweetStream(SyntheticSettings(task, 400, **settings), "test", tmp_path).tweets]
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -110,7 +110,7 @@ def test_a_bag_of_words_fitted_to_the_train_split_knows_no_more_of_open_names_th
 
     settings = SyntheticSettings("mner", 800)
     train, test = (
-        [t.example for t in TweetStream(settings, split, tmp_path).told if t.example.metadata["open"] == "yes"]
+        [t.example for t in TweetStream(settings, split, tmp_path).tweets if t.example.metadata["open"] == "yes"]
         for split in ("train", "test")
     )
     model = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=500))

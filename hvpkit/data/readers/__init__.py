@@ -1,4 +1,4 @@
-"""The built-in dataset readers (no torch; what they need is imported when they are called)."""
+"""Factories of the built-in dataset readers; modules are imported when a factory is called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hvpkit.data.readers.base import DatasetSplits, ReaderContext
 
 
 def build_twitter2015(context: ReaderContext) -> DatasetSplits:
-    """Twitter-2015 as its authors publish it, in any usual layout; its type OTHER is MISC."""
+    """Twitter-2015 as published by its authors, in any common layout; type OTHER is read as MISC."""
     from hvpkit.data.readers.find_files import TWITTER2015
     from hvpkit.data.readers.public import read_public
     from hvpkit.labels.inventory import tag_labels
@@ -15,7 +15,7 @@ def build_twitter2015(context: ReaderContext) -> DatasetSplits:
 
 
 def build_twitter2017(context: ReaderContext) -> DatasetSplits:
-    """Twitter-2017 as its authors publish it, in any usual layout."""
+    """Twitter-2017 as published by its authors, in any common layout."""
     from hvpkit.data.readers.find_files import TWITTER2017
     from hvpkit.data.readers.public import read_public
     from hvpkit.labels.inventory import tag_labels
@@ -24,7 +24,7 @@ def build_twitter2017(context: ReaderContext) -> DatasetSplits:
 
 
 def build_mnre(context: ReaderContext) -> DatasetSplits:
-    """MNRE (v2) as its authors publish it, in any usual layout, with its 23 relations."""
+    """MNRE (v2) as published by its authors, in any common layout, with its 23 relations."""
     from hvpkit.data.readers.find_files import MNRE
     from hvpkit.data.readers.public import read_public
     from hvpkit.labels.inventory import relation_labels
@@ -33,7 +33,7 @@ def build_mnre(context: ReaderContext) -> DatasetSplits:
 
 
 def build_jsonl(context: ReaderContext) -> DatasetSplits:
-    """Your own data: a file of JSON lines, or a folder of {train,dev,test}.jsonl."""
+    """Your own data: a JSON Lines file, or a folder of {train,dev,test}.jsonl."""
     from hvpkit.data.readers.jsonl import read_jsonl
 
     return read_jsonl(context)

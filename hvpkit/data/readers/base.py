@@ -1,4 +1,4 @@
-"""What every dataset reader receives and gives (no torch)."""
+"""Input and output types of dataset readers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from hvpkit.types import Example, Labels, Split
 
 @dataclass(frozen=True)
 class ReaderContext:
-    """What a reader is built from, before its own options.
+    """Arguments of every reader, passed before its own options.
 
-    `root`: the folder or file that the user named; `stage`: an empty folder that becomes the prepared one, where a generated dataset draws
-    its images (in `stage / "images"`); `text_only`: no images are looked for; `problems`: where faults are counted.
+    Attributes:
+        root: Folder or file named by the user.
+        stage: Empty folder that becomes the prepared folder; generated datasets write to `stage / "images"`.
+        text_only: Whether images are ignored.
+        issues: Log that counts issues of the data.
     """
 
     root: Path
@@ -28,7 +31,14 @@ class ReaderContext:
 
 @dataclass(frozen=True)
 class ImageSearch:
-    """How the search for images went: the folders looked in, and by split the files that were named and are not there, each once."""
+    """Result of the search for images.
+
+    Attributes:
+        folders: Folders that were searched.
+        missing: Images that were named but not found, by split, each once.
+        missing_crops: The same for crops of objects.
+        advice: What to do if no image was found.
+    """
 
     folders: tuple[Path, ...] = ()
     missing: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
@@ -38,7 +48,12 @@ class ImageSearch:
 
 @dataclass(frozen=True)
 class ExampleStream:
-    """Examples that are made anew each time they are gone through, never held: how many there are, and how to begin."""
+    """Examples that are read again on each iteration instead of being kept in memory.
+
+    Attributes:
+        length: Number of examples.
+        begin: Function that starts a new iteration.
+    """
 
     length: int
     begin: Callable[[], Iterator[Example]]
@@ -52,11 +67,15 @@ class ExampleStream:
 
 @dataclass(frozen=True)
 class DatasetSplits:
-    """What a reader gives.
+    """Dataset returned by a reader.
 
-    `splits` are gone through once where images were made, else several times (lists, `Stream`s); `images_root` lies above every
-    image (`stage` for generated ones); `source` says in a line where the data came from; `facts` are kept in the manifest; `search` is
-    None where images were made, so need no check.
+    Attributes:
+        labels: Task and labels.
+        splits: Examples of each split. Iterated once if images are generated, else several times.
+        images_root: Folder that contains every image (`stage` for generated images), None without images.
+        source: One line on where the data came from.
+        facts: Further information that is stored in the manifest.
+        search: Result of the image search, None if images are generated and need no check.
     """
 
     labels: Labels

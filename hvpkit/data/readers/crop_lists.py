@@ -1,4 +1,4 @@
-"""The released lists of object crops (no torch until one is read)."""
+"""Read the lists of object crops that were released with HVPNeT."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ from pathlib import Path, PurePosixPath
 
 from hvpkit.errors import DataError
 
-KEPT = 3
+MAX_CROPS = 3
 
 CropLists = dict[str | int, list[str]]
 
 
 class CropListError(DataError):
-    """A list of crops cannot be read without running it, or is not one."""
+    """A list of crops cannot be read safely, or is malformed."""
 
 
 def read_crop_list(file: Path) -> CropLists:
-    """Read a `_dict.pth`: image file name (MNER) or line, from 0 (MRE), to at most three crop file names, best first.
+    """Load a `_dict.pth` file without executing any of it.
 
-    Raises CropListError. Nothing in the file is executed.
+    Returns:
+        At most three crop file names, best first, by image file name (MNER) or line number from 0 (MRE).
+
+    Raises:
+        CropListError: "crop-list-unreadable", "crop-list-not-dict" or "crop-list-malformed".
     """
     import torch
 
     try:
         table = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # broken pickles raise anything at all
+    except Exception as error:  # broken pickles raise exceptions of any type
         raise CropListError("crop-list-unreadable", file=file, reason=str(error).partition("\n")[0][:120]) from error
     if not isinstance(table, dict):
         raise CropListError("crop-list-not-dict", file=file)
     for key, names in table.items():
-        if not isinstance(key, (str, int)) or not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        is_list = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
+        if not isinstance(key, (str, int)) or not is_list:
             raise CropListError("crop-list-malformed", file=file, key=key, found=names)
-    return {key: [PurePosixPath(name).name for name in names[:KEPT]] for key, names in table.items()}
+    return {key: [PurePosixPath(name).name for name in names[:MAX_CROPS]] for key, names in table.items()}

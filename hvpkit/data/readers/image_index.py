@@ -1,4 +1,4 @@
-"""Images and crops by file name, over many folders (no torch)."""
+"""Look up images and crops by file name in several folders."""
 
 from __future__ import annotations
 
@@ -15,40 +15,47 @@ from hvpkit.types import Split
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 CROP = re.compile(r"(.+?)(?:\.(?:jpe?g|png))?_(?:pred_yolo_)?crop_?(\d+)", re.IGNORECASE)
 
-_Place = tuple[Split | None, Path]
+_IndexedFile = tuple[Split | None, Path]
 
 
 class ImageIndex:
-    """Image files of some folders and of the folders within; a folder called after a split serves that split first.
+    """Index of the image files of some folders and their subfolders.
 
-    Names are looked up, never joined to a path, so no name can lead outside.
+    A folder named after a split is preferred for that split. Names are looked up and never joined to a path, so that
+    no name can lead out of the folders.
+
+    Args:
+        folders: Folders to index, most likely first.
+        only_splits_of: Folder of which only subfolders named after splits are searched.
+        skip: Folders that are not searched.
     """
 
-    def __init__(self, folders: Iterable[Path], *, only_splits_of: Path | None = None, skip: Iterable[Path] = ()) -> None:
-        """`only_splits_of`: the folder of which no other subfolders than those called after splits are searched; `skip`: passed over."""
-        self._by_name: dict[str, list[_Place]] = defaultdict(list)
-        self._by_stem: dict[str, list[_Place]] = defaultdict(list)
+    def __init__(
+        self, folders: Iterable[Path], *, only_splits_of: Path | None = None, skip: Iterable[Path] = ()
+    ) -> None:
+        self._by_name: dict[str, list[_IndexedFile]] = defaultdict(list)
+        self._by_stem: dict[str, list[_IndexedFile]] = defaultdict(list)
         self._seen, self._splits_only = set(skip), only_splits_of
         for folder in folders:
             self._add(folder, _split_in(folder), 3)
 
     def find(self, name: str, split: Split) -> Path | None:
-        """Find an image by its file name, or else by its name with another ending, in the split's own folders first."""
+        """Find an image by file name, or by its stem with another extension; folders of the split first."""
         return _best(self._by_name.get(name) or self._by_stem.get(os.path.splitext(name)[0]) or (), split)
 
     def crops(self, image: str, split: Split) -> list[Path]:
-        """List an image's crops, `<its name>_crop_<number>`, by number."""
-        found: dict[int, list[_Place]] = defaultdict(list)
-        for number, place in self._crops.get(os.path.splitext(image)[0], ()):
-            found[number].append(place)
-        return [path for number in sorted(found) if (path := _best(found[number], split))]
+        """List the crops of an image, named `<stem>_crop_<number>`, by number."""
+        by_number: dict[int, list[_IndexedFile]] = defaultdict(list)
+        for number, file in self._crops.get(os.path.splitext(image)[0], ()):
+            by_number[number].append(file)
+        return [path for number in sorted(by_number) if (path := _best(by_number[number], split))]
 
     @cached_property
-    def _crops(self) -> dict[str, list[tuple[int, _Place]]]:
-        table: dict[str, list[tuple[int, _Place]]] = defaultdict(list)
-        for stem, places in self._by_stem.items():
+    def _crops(self) -> dict[str, list[tuple[int, _IndexedFile]]]:
+        table: dict[str, list[tuple[int, _IndexedFile]]] = defaultdict(list)
+        for stem, files in self._by_stem.items():
             if match := CROP.fullmatch(stem):
-                table[match[1]] += [(int(match[2]), place) for place in places]
+                table[match[1]] += [(int(match[2]), file) for file in files]
         return table
 
     def _add(self, folder: Path, split: Split | None, depth: int) -> None:
@@ -61,17 +68,17 @@ class ImageIndex:
             if suffix.lower() in SUFFIXES:
                 self._by_name[entry.name].append((split, path))
                 self._by_stem[stem].append((split, path))
-            elif (
-                depth and entry.is_dir() and not entry.name.startswith(".") and (folder != self._splits_only or split_from_name(entry.name))
-            ):
-                self._add(path, split_from_name(entry.name) or split, depth - 1)
+            elif depth and entry.is_dir() and not entry.name.startswith("."):
+                split_of_folder = split_from_name(entry.name)
+                if split_of_folder or folder != self._splits_only:
+                    self._add(path, split_of_folder or split, depth - 1)
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             yield from sorted(entries, key=lambda entry: entry.name)
-    except OSError:  # not ours to read, or gone
+    except OSError:  # no permission, or deleted meanwhile
         return
 
 
@@ -79,6 +86,6 @@ def _split_in(folder: Path) -> Split | None:
     return next((split for part in reversed(folder.parts[-2:]) if (split := split_from_name(part))), None)
 
 
-def _best(places: Iterable[_Place], split: Split) -> Path | None:
-    """Prefer the split's own folder, then one of no split, then any."""
-    return min(places, key=lambda place: (place[0] != split, place[0] is not None), default=(None, None))[1]
+def _best(files: Iterable[_IndexedFile], split: Split) -> Path | None:
+    """Prefer a folder of the split, then a folder of no split, then any."""
+    return min(files, key=lambda file: (file[0] != split, file[0] is not None), default=(None, None))[1]

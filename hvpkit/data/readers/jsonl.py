@@ -1,4 +1,4 @@
-"""A user's own data as JSON lines: sentences with entities, or with pairs and their relation (no torch)."""
+"""Read a user's JSON Lines: sentences with entities, or with a pair and its relation."""
 
 from __future__ import annotations
 
@@ -24,19 +24,29 @@ from hvpkit.records.sentence import KEYS, ParsedSentence, describe_keys, parse_s
 from hvpkit.records.spans import check_pair
 from hvpkit.types import SPLITS, Example, Split, Task
 
-FORM = '{"tokens", "tags", "image"} or {"text", "entities": [{"start", "end", "type"}], "image"}, pairs with "head", "tail", "relation"'
+FORM = (
+    '{"tokens", "tags", "image"} or {"text", "entities": [{"start", "end", "type"}], "image"}, '
+    'pairs with "head", "tail", "relation"'
+)
 
 
 def dataset_name(path: Path) -> str:
-    """Name a dataset after its folder, or after its file if that is not called after a split."""
+    """Name a dataset after its file, or after the folder if the file is named after a split."""
     path = Path(os.path.abspath(path))
-    return path.parent.name if path.is_file() and split_from_name(path.stem) else path.stem if path.is_file() else path.name
+    if not path.is_file():
+        return path.name
+    return path.parent.name if split_from_name(path.stem) else path.stem
 
 
 def read_jsonl(context: ReaderContext) -> DatasetSplits:
-    """Read a file or a folder of {train,dev,test}.jsonl; raises DataError when nothing there can be used.
+    """Read a file or a folder of {train,dev,test}.jsonl.
 
-    The files are read once to check them and to learn their labels, and again whenever their examples are asked for.
+    The files are read once to check them and to collect their labels, and again on each iteration over a split.
+
+    Raises:
+        DataError: "data-path-missing", "data-already-prepared", "no-split-files" or "split-twice" if there are no
+            files to read; "nothing-usable", "split-file-empty" or "file-utf16" if a file cannot be used; "no-entities"
+            or "no-relations" if there is nothing to learn.
     """
     root = Path(os.path.abspath(context.root))
     files = _files(root)
@@ -45,22 +55,25 @@ def read_jsonl(context: ReaderContext) -> DatasetSplits:
     survey = _survey(_Reader(images), files, context.issues)
     labels = tag_labels(survey.types) if survey.task == "mner" else relation_labels(survey.relations)
     if len(labels.names) < 2:
-        raise DataError(Message("no-entities", data=root) if survey.task == "mner" else Message("no-relations", data=root))
+        raise DataError(
+            Message("no-entities", data=root) if survey.task == "mner" else Message("no-relations", data=root)
+        )
     search = None if images is None else ImageSearch((folder,), images.missing, images.missing_crops)
     splits = {
-        split: ExampleStream(survey.counts[split], partial(_again, file, split, images, survey.task)) for split, file in files.items()
+        split: ExampleStream(survey.counts[split], partial(_read_again, file, split, images, survey.task))
+        for split, file in files.items()
     }
     return DatasetSplits(labels, splits, None if images is None else folder, f"{JSONL_SOURCE}{root}", search=search)
 
 
-def _again(file: Path, split: Split, images: ImagePathResolver | None, task: Task | None) -> Iterator[Example]:
-    """Read a split whose faults are known already."""
+def _read_again(file: Path, split: Split, images: ImagePathResolver | None, task: Task | None) -> Iterator[Example]:
+    """Read a split whose issues were counted before."""
     return _Reader(images, task).read(ReadingContext(file, split, IssueLog()))
 
 
 @dataclass
 class _Survey:
-    """What the files hold, without their examples."""
+    """Task, labels and counts of all files."""
 
     task: Task | None = None
     types: set[str] = field(default_factory=set)
@@ -68,16 +81,16 @@ class _Survey:
     counts: dict[Split, int] = field(default_factory=dict)
 
 
-def _survey(reader: _Reader, files: Mapping[Split, Path], problems: IssueLog) -> _Survey:
-    found = _Survey()
+def _survey(reader: _Reader, files: Mapping[Split, Path], issues: IssueLog) -> _Survey:
+    survey = _Survey()
     for split, file in files.items():
-        found.counts[split] = 0
-        for example in reader.read(ReadingContext(file, split, problems)):
-            found.counts[split] += 1
-            found.types |= {tag[2:] for tag in example.tags or () if tag != "O"}
-            found.relations |= {example.relation} if example.relation else set()
-    found.task = reader.task
-    return found
+        survey.counts[split] = 0
+        for example in reader.read(ReadingContext(file, split, issues)):
+            survey.counts[split] += 1
+            survey.types |= {tag[2:] for tag in example.tags or () if tag != "O"}
+            survey.relations |= {example.relation} if example.relation else set()
+    survey.task = reader.task
+    return survey
 
 
 def _files(root: Path) -> dict[Split, Path]:
@@ -87,19 +100,19 @@ def _files(root: Path) -> dict[Split, Path]:
         raise DataError("data-path-missing", path=root)
     if (root / "manifest.json").is_file():
         raise DataError("data-already-prepared", folder=root)
-    found: dict[Split, Path] = {}
+    files: dict[Split, Path] = {}
     for file in sorted(root.glob("*.jsonl")):
         split = split_from_name(file.stem)
-        if split and found.setdefault(split, file) != file:
-            raise DataError("split-twice", first=found[split], second=file, split=split)
-    if not found:
+        if split and files.setdefault(split, file) != file:
+            raise DataError("split-twice", first=files[split], second=file, split=split)
+    if not files:
         raise DataError("no-split-files", folder=root)
-    return {split: found[split] for split in SPLITS if split in found}
+    return {split: files[split] for split in SPLITS if split in files}
 
 
 @dataclass
 class _Reader:
-    """Reads the splits one after the other; the first sound record says which task they are all for."""
+    """Read the splits one after the other; the first valid record determines the task of all."""
 
     images: ImagePathResolver | None
     task: Task | None = None
@@ -127,10 +140,8 @@ class _Reader:
             kinds = {"mner": "entities", "mre": "a pair and its relation"}
             raise RecordError("record-of-other-task", expected=kinds[self.task or task], found=kinds[task])
         if unknown := [key for key in record if key not in KEYS]:
-            source.warn(
-                Message("unknown-keys", keys=[Message("unknown-record-key", key=key, hint=did_you_mean(key, KEYS)) for key in unknown[:3]]),
-                number,
-            )
+            keys = [Message("unknown-record-key", key=key, hint=did_you_mean(key, KEYS)) for key in unknown[:3]]
+            source.warn(Message("unknown-keys", keys=keys), number)
         sentence = parse_sentence(record, source, number)
         tags = sentence.tags(record)
         if task == "mner" and tags is None:
@@ -161,8 +172,9 @@ def _pair(record: dict[str, Any], sentence: ParsedSentence, source: ReadingConte
     relation = record.get("relation")
     if not isinstance(relation, str) or not relation.strip():
         raise RecordError("relation-missing", found=relation)
-    if (said := relation.strip()) != "None" and said.casefold() == "none":
-        source.warn(Message("relation-like-none", relation=said), number)
+    relation = relation.strip()
+    if relation != "None" and relation.casefold() == "none":
+        source.warn(Message("relation-like-none", relation=relation), number)
     head, tail = (sentence.span(record.get(role), role) for role in ("head", "tail"))
     check_pair(head, tail, source, number)
-    return {"head": head, "tail": tail, "relation": relation.strip()}
+    return {"head": head, "tail": tail, "relation": relation}

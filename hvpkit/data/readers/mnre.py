@@ -1,4 +1,4 @@
-"""The text files of MNRE: one Python literal or JSON object a line (no torch)."""
+"""Read the text files of MNRE: one Python literal or JSON object per line."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ KEYS = ("token", "h", "t", "img_id", "relation")
 
 
 def read_pairs(source: ReadingContext) -> list[UnlinkedExample]:
-    """Read one split; an example's id is its image's name and its line, for pairs share images.
+    """Read one split of MNRE.
 
-    Raises DataError when the file cannot be read or holds no pair that can be used.
+    The id of an example is the stem of its image and the line number, because several pairs share an image.
+
+    Raises:
+        DataError: "nothing-usable" if the file has no usable pair; "split-file-empty" or "file-utf16".
     """
-    file, drafts = TextFile(source), []
+    file, examples = TextFile(source), []
     for number, line in enumerate(file.lines(), 1):
         if not line.strip():
             continue
         try:
-            drafts.append(_draft(_literal(decode_utf8(line).strip()), number, source))
+            examples.append(_unlinked_example(_literal(decode_utf8(line).strip()), number, source))
             source.count_kept()
         except RecordError as fault:
             source.skip(file.classify_truncation(fault, number), number)
-    source.require_examples(len(drafts))
-    return drafts
+    source.require_examples(len(examples))
+    return examples
 
 
 def _literal(line: str) -> dict[str, Any]:
@@ -55,15 +58,15 @@ def _literal(line: str) -> dict[str, Any]:
 def _python_literal(line: str) -> object:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on backslashes in strings
+            warnings.simplefilter("ignore")  # warnings about backslashes in strings
             return ast.literal_eval(line)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise RecordError("line-not-literal", text=line[:60]) from None
 
 
-def _draft(record: dict[str, Any], number: int, source: ReadingContext) -> UnlinkedExample:
-    words, places = drop_blank_tokens(record["token"], source, number)
-    head, tail = (_span(record[key], key, words, places, source, number) for key in ("h", "t"))
+def _unlinked_example(record: dict[str, Any], number: int, source: ReadingContext) -> UnlinkedExample:
+    words, boundaries = drop_blank_tokens(record["token"], source, number)
+    head, tail = (_span(record[key], key, words, boundaries, source, number) for key in ("h", "t"))
     check_pair(head, tail, source, number)
     relation = record["relation"]
     if relation not in MNRE_RELATIONS:
@@ -76,12 +79,15 @@ def _draft(record: dict[str, Any], number: int, source: ReadingContext) -> Unlin
     return UnlinkedExample(Example(f"{stem}:{number}", words, head=head, tail=tail, relation=relation), number, image)
 
 
-def _span(value: object, key: str, words: tuple[str, ...], places: list[int], source: ReadingContext, number: int) -> Span:
-    if not isinstance(value, Mapping) or not isinstance(value.get("pos"), (list, tuple)) or len(value["pos"]) != 2:
+def _span(
+    value: object, key: str, words: tuple[str, ...], boundaries: list[int], source: ReadingContext, number: int
+) -> Span:
+    position = value.get("pos") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or not isinstance(position, (list, tuple)) or len(position) != 2:
         raise RecordError("span-missing", name=key, expected="{'name': ..., 'pos': [start, end]}", found=value)
-    start, end = value["pos"]
-    span = parse_span(start, end, key, places)
-    said, found = str(value.get("name", "")), " ".join(words[span.start : span.end])
-    if said and "".join(said.split()) != "".join(found.split()):
-        source.warn(Message("name-mismatch", name=key, expected=said, found=found), number)
+    start, end = position
+    span = parse_span(start, end, key, boundaries)
+    name, text = str(value.get("name", "")), " ".join(words[span.start : span.end])
+    if name and "".join(name.split()) != "".join(text.split()):
+        source.warn(Message("name-mismatch", name=key, expected=name, found=text), number)
     return span

@@ -1,4 +1,7 @@
-"""The text files of Twitter-2015 and Twitter-2017: `IMGID:<id>`, then `word<TAB>tag` a line, then an empty line (no torch)."""
+"""Read the text files of Twitter-2015 and Twitter-2017.
+
+A tweet is a line `IMGID:<id>`, then one line `word<TAB>tag` per word, then an empty line.
+"""
 
 from __future__ import annotations
 
@@ -27,45 +30,48 @@ class _Tweet:
 
     @property
     def image(self) -> str:
-        """Give its image's name, which is the tweet's, without the ending."""
+        """Return the image name without extension, which is also the name of the tweet."""
         name = self.first.strip()[len(START) :].strip()
         return name[:-4] if PurePath(name).suffix.lower() in (".jpg", ".png") else name
 
 
 def read_tweets(source: ReadingContext) -> list[UnlinkedExample]:
-    """Read one split; raises DataError when the file cannot be read or holds no tweet that can be used."""
-    file, drafts, ids = TextFile(source), [], dict[str, int]()
+    """Read one split of a Twitter dataset.
+
+    Raises:
+        DataError: "nothing-usable" if the file has no usable tweet; "split-file-empty" or "file-utf16".
+    """
+    file, examples, ids = TextFile(source), [], dict[str, int]()
     for tweet in _tweets(file.lines(), source):
         try:
             example = _example(tweet, source)
         except RecordError as fault:
             source.skip(file.classify_truncation(fault, tweet.line), tweet.line)
             continue
-        named = unique_id(example.id, ids, source, tweet.line)
-        drafts.append(
-            UnlinkedExample(Example(named, example.words, example.tags), tweet.line, f"{tweet.image}.jpg" if tweet.image else None)
-        )
+        name = unique_id(example.id, ids, source, tweet.line)
+        image = f"{tweet.image}.jpg" if tweet.image else None
+        examples.append(UnlinkedExample(Example(name, example.words, example.tags), tweet.line, image))
         source.count_kept()
-    source.require_examples(len(drafts))
-    return drafts
+    source.require_examples(len(examples))
+    return examples
 
 
 def _tweets(lines: Iterable[str], source: ReadingContext) -> Iterator[_Tweet]:
     tweet: _Tweet | None = None
-    lost = False  # in a tweet that does not say which it is
+    outside_tweet = False  # after words that no IMGID line precedes
     for number, line in enumerate(lines, 1):
         if line.strip().startswith(START):
             if tweet:
                 yield tweet
             tweet = _Tweet(number, line)
         elif not line.strip():
-            lost = False
+            outside_tweet = False
             if tweet and tweet.lines:
                 tweet.ended = True
         elif tweet is None:
-            if not lost:
+            if not outside_tweet:
                 source.skip(RecordError("words-before-first-tweet", text=line.strip()), number)
-            lost = True
+            outside_tweet = True
         else:
             if tweet.ended:
                 source.warn(Message("empty-line-in-tweet", tweet=tweet.image), number - 1)

@@ -1,4 +1,4 @@
-"""Examples on the way: read from text, their images not looked for yet (no torch)."""
+"""Examples that were read from text files, before their images are looked up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from hvpkit.types import Example
 
 @dataclass(frozen=True)
 class UnlinkedExample:
-    """An example without images, the line it came from (from 1), and its image's file name."""
+    """Example whose image is not looked up yet.
+
+    Attributes:
+        example: Example without image and objects.
+        line: Line in the text file, from 1.
+        image: File name of its image, None if it has none.
+    """
 
     example: Example
     line: int
@@ -19,7 +25,14 @@ class UnlinkedExample:
 
 
 def unique_id(name: str, taken: dict[str, int], source: ReadingContext, line: int) -> str:
-    """Give `name`, or, with a note, the first of name#2, name#3, ... that is not taken; `taken` remembers the last number of each name."""
+    """Return an id that is not taken: `name`, or the first free one of name#2, name#3, ... with a note.
+
+    Args:
+        name: Wanted id.
+        taken: Last number of each used id; updated.
+        source: Context that receives the note.
+        line: Line of the example, from 1.
+    """
     unique, number = name, taken.get(name, 1)
     while unique in taken:
         number += 1

@@ -1,4 +1,4 @@
-"""Objects of images: phrases to look for, detectors that find boxes for them, and what is kept of it."""
+"""Object detection: phrases to search for, detectors that return boxes, and box selection."""
 
 from __future__ import annotations
 
@@ -37,34 +37,58 @@ def _zero_shot(name: str, published: str) -> Callable[..., ObjectDetector]:
 
         return load_open_vocabulary(name, context, weights)
 
-    build.__doc__ = f"Boxes for phrases by {name} (transformers); weights: a hub id or folder."
+    build.__doc__ = (
+        f"Open-vocabulary detector: boxes for phrases by {name} (transformers)."
+        "\n\nArgs:\n    context: Device and batch size.\n    weights: Hub id or folder."
+    )
     return build
 
 
 def _closed_set(name: str) -> Callable[..., ObjectDetector]:
-    def build(context: DetectorContext, *, weights: str = "coco", side: PositiveInt = 800, regions: PositiveInt = 1000) -> ObjectDetector:
+    def build(
+        context: DetectorContext, *, weights: str = "coco", side: PositiveInt = 800, regions: PositiveInt = 1000
+    ) -> ObjectDetector:
         from hvpkit.detection.closed_set import load_closed_set
 
         return load_closed_set(name, context, weights, side, regions)
 
     build.__doc__ = (
-        f"torchvision's {name} (ResNet-50, FPN): 80 kinds of things, no phrases read; weights `coco`, `random`, or a state dict's file."
-        "\n\n`side`: what the shorter side of an image is rescaled to, in pixels; `regions`: how many the second stage looks at."
+        f"Closed-set detector: the 80 COCO classes by torchvision's {name} (ResNet-50, FPN)."
+        "\n\nPhrases are not used.\n\nArgs:\n    context: Device and batch size."
+        "\n    weights: `coco`, `random`, or the file of a state dict."
+        "\n    side: Length of the shorter image side after resizing, in pixels."
+        "\n    regions: Number of region proposals that the second stage scores."
     )
     return build
 
 
 def build_saliency(context: DetectorContext) -> ObjectDetector:
-    """What differs in colour from the image's border: no weights, no phrases read (boundary prior of Wei et al. 2012)."""
+    """Saliency detector: regions that differ in color from the image border, without weights.
+
+    Phrases are not used.
+
+    Args:
+        context: Not used.
+
+    Source: boundary prior of Wei et al. 2012; the rest is own.
+    """
     from hvpkit.detection.saliency import SaliencyDetector
 
     return SaliencyDetector()
 
 
 def build_annotated(context: DetectorContext, *, source: str | None = None, crops: str | None = None) -> ObjectDetector:
-    """Objects that are known: those of the dataset, or of `source`: PASCAL-VOC files by image, or a released `_dict.pth` with `crops`.
+    """Annotated objects: those of the dataset, PASCAL VOC files, or the crops of a release.
 
-    `source` is a folder of `<image>.xml`, a `_dict.pth`, or a folder of `*_{train,val,test}_dict.pth`; `crops` the folder of the crops.
+    Args:
+        context: Not used.
+        source: A folder of `<image>.xml` files, a `_dict.pth` file, or a folder of `*_{train,val,test}_dict.pth`
+            files. None: the objects of the dataset.
+        crops: Folder of the crops that a `_dict.pth` file lists.
+
+    Raises:
+        DataError: "source-missing", "source-without-objects", "crops-without-source", "crop-folder-not-given" or
+            "crop-folder-missing" if the source or the crops cannot be used.
     """
     from hvpkit.detection.annotated import load_annotated
 

@@ -1,4 +1,4 @@
-"""Objects that somebody else found: the dataset's own, annotated boxes, or the crops that were released."""
+"""Detector that looks up known objects: those of the dataset, annotated boxes, or released crops."""
 
 from __future__ import annotations
 
@@ -19,82 +19,98 @@ Lookup = Callable[[DetectionQuery], list[VisualObject]]
 
 
 class AnnotatedDetector(ObjectDetector):
-    """Looks objects up; finds none where nobody has looked."""
+    """Look objects up; images without annotations have none.
+
+    Args:
+        look_up: Returns the objects of a query.
+    """
 
     version = "annotated"
 
-    def __init__(self, look: Lookup) -> None:
-        self._look = look
+    def __init__(self, look_up: Lookup) -> None:
+        self._look_up = look_up
 
     def detect(self, queries: Sequence[DetectionQuery]) -> list[list[VisualObject] | InputError]:
-        """Look up each query's objects."""
-        return [self._one(query) for query in queries]
+        """Look up the objects of each query."""
+        return [self._objects_or_error(query) for query in queries]
 
-    def _one(self, query: DetectionQuery) -> list[VisualObject] | InputError:
+    def _objects_or_error(self, query: DetectionQuery) -> list[VisualObject] | InputError:
         try:
-            return self._look(query)
+            return self._look_up(query)
         except InputError as error:
             return error
 
 
 def load_annotated(source: str | None, crops: str | None) -> AnnotatedDetector:
-    """Open a source of known objects (hvpkit/detection/__init__.py says which); raises DataError when it is not one."""
+    """Open a source of annotated objects.
+
+    Args:
+        source: See `build_annotated` in hvpkit/detection/__init__.py.
+        crops: Folder of the crops that a `_dict.pth` file lists.
+
+    Raises:
+        DataError: "source-missing", "source-without-objects", "crops-without-source", "crop-folder-not-given",
+            "crop-folder-missing", "crop-list-without-split" or "crop-lists-of-one-split".
+    """
     if source is None:
         if crops is not None:
             raise DataError("crops-without-source")
         return AnnotatedDetector(lambda query: list(query.example.objects))
-    place = Path(source).expanduser().absolute()
-    if place.is_file():
-        lists = {_split_of(place): _list(place)}
-    elif place.is_dir():
-        annotated = {file.stem: file for file in sorted(place.glob("*.xml"))}
+    path = Path(source).expanduser().absolute()
+    if path.is_file():
+        lists = {_split_of_list(path): _load_crop_list(path)}
+    elif path.is_dir():
+        annotated = {file.stem: file for file in sorted(path.glob("*.xml"))}
         if annotated:
-            return AnnotatedDetector(lambda query: _annotated(annotated, query))
-        lists = {split: _list(file) for split, file in _lists_in(place).items()}
+            return AnnotatedDetector(lambda query: _objects_from_xml(annotated, query))
+        lists = {split: _load_crop_list(file) for split, file in _find_crop_lists(path).items()}
     else:
-        raise DataError("source-missing", source=place)
+        raise DataError("source-missing", source=path)
     if not lists:
-        raise DataError("source-without-objects", source=place)
+        raise DataError("source-without-objects", source=path)
     if crops is None:
-        raise DataError("crop-folder-not-given", source=place)
+        raise DataError("crop-folder-not-given", source=path)
     if not Path(crops).expanduser().is_dir():
-        raise DataError("crop-folder-missing", source=place, folder=crops)
+        raise DataError("crop-folder-missing", source=path, folder=crops)
     if any(isinstance(line, int) for line in lists.get(None, ())):
-        raise DataError("crop-list-without-split", source=place)
+        raise DataError("crop-list-without-split", source=path)
     index = ImageIndex([Path(crops).expanduser().absolute()])
-    return AnnotatedDetector(lambda query: _listed(lists, index, query))
+    return AnnotatedDetector(lambda query: _objects_from_crops(lists, index, query))
 
 
-def _annotated(files: dict[str, Path], query: DetectionQuery) -> list[VisualObject]:
+def _objects_from_xml(files: dict[str, Path], query: DetectionQuery) -> list[VisualObject]:
     image = query.example.image
     file = None if image is None else files.get(image.stem)
     return [] if file is None else read_pascal_voc(file, query.size)
 
 
-def _split_of(file: Path) -> Split | None:
-    """Give the split that a list of crops is for; None for one of every split, by names of images."""
-    listed = crop_list_for(file)
-    return listed[1] if listed else None
+def _split_of_list(file: Path) -> Split | None:
+    """Return the split of a crop list; None for a list of all splits, keyed by image names."""
+    file_and_split = crop_list_for(file)
+    return file_and_split[1] if file_and_split else None
 
 
-def _lists_in(folder: Path) -> dict[Split | None, Path]:
-    found: dict[Split | None, Path] = {}
+def _find_crop_lists(folder: Path) -> dict[Split | None, Path]:
+    files: dict[Split | None, Path] = {}
     for file in sorted(folder.iterdir()):
-        split = _split_of(file)
-        if split and found.setdefault(split, file) != file:
-            raise DataError("crop-lists-of-one-split", first=found[split], second=file, split=split)
-    return found
+        split = _split_of_list(file)
+        if split and files.setdefault(split, file) != file:
+            raise DataError("crop-lists-of-one-split", first=files[split], second=file, split=split)
+    return files
 
 
-def _list(file: Path) -> CropLists:
+def _load_crop_list(file: Path) -> CropLists:
     table = read_crop_list(file)
-    named = Counter(Path(name).stem for name in table if isinstance(name, str))
-    stems: CropLists = {Path(name).stem: crops for name, crops in table.items() if isinstance(name, str) and named[Path(name).stem] == 1}
-    return stems | table  # an image may lie there with another ending than its list has
+    by_name = {name: crops for name, crops in table.items() if isinstance(name, str)}
+    counts = Counter(Path(name).stem for name in by_name)
+    stems: CropLists = {Path(name).stem: crops for name, crops in by_name.items() if counts[Path(name).stem] == 1}
+    return stems | table  # an image file may have another suffix than in the list
 
 
-def _listed(lists: dict[Split | None, CropLists], index: ImageIndex, query: DetectionQuery) -> list[VisualObject]:
-    """Look up crops by the image's name, or by the line that the pairs of MNRE have in their ids."""
+def _objects_from_crops(
+    lists: dict[Split | None, CropLists], index: ImageIndex, query: DetectionQuery
+) -> list[VisualObject]:
+    """Look up crops by image name, or by the line number that is part of the ids of MNRE."""
     image, split = query.example.image, query.split or "train"
     table = lists.get(query.split) or lists.get(None) or {}
     line = re.fullmatch(r".*:(\d+)", query.example.id, re.DOTALL)

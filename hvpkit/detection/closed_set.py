@@ -1,4 +1,4 @@
-"""torchvision's detectors of COCO's kinds of things."""
+"""Closed-set detectors of torchvision, trained on the classes of COCO."""
 
 from __future__ import annotations
 
@@ -23,61 +23,84 @@ PUBLISHED = {
 
 
 def load_closed_set(name: str, context: DetectorContext, weights: str, side: int, regions: int) -> ClosedSetDetector:
-    """Build a detector with `coco` weights, `random` ones of a fixed seed, or a state dict's file.
+    """Build a detector and load its weights.
 
-    Raises ModelFolderError when the weights cannot be had or do not fit.
+    Args:
+        name: Key of `PUBLISHED`.
+        context: Device and batch size.
+        weights: `coco`, `random` (fixed seed), or the file of a state dict.
+        side: Length of the shorter image side after resizing, in pixels.
+        regions: Number of region proposals that the second stage scores.
+
+    Raises:
+        ModelFolderError: "detector-weights-missing" or "detector-weights-mismatch", or the download failed.
     """
     build, published = PUBLISHED[name]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # random weights must be the same again in another process
+        torch.manual_seed(0)  # random weights must be the same in every process
         sizes = {"min_size": side, "max_size": side * 5 // 3, "rpn_post_nms_top_n_test": regions}
         model: nn.Module = build(weights=None, weights_backbone=None, num_classes=91, **sizes)
     version = "random"
     if weights != "random":
-        file = _coco(name) if weights == "coco" else Path(weights).expanduser()
-        version = _load(model, file, name)
+        file = _coco_weights(name) if weights == "coco" else Path(weights).expanduser()
+        version = _load_weights(model, file, name)
     device = context.device or ("cuda" if torch.cuda.is_available() else "cpu")
     return ClosedSetDetector(model.eval().to(device), published.meta["categories"], context.batch_size, version)
 
 
-def _coco(name: str) -> Path:
+def _coco_weights(name: str) -> Path:
     return weights_file(PUBLISHED[name][1].url, f"COCO weights of {name}", "weights")
 
 
-def _load(model: nn.Module, file: Path, name: str) -> str:
-    """Load a state dict and give 16 hex digits of its file's sha256."""
+def _load_weights(model: nn.Module, file: Path, name: str) -> str:
+    """Load a state dict and return the first 16 hex digits of the sha256 of its file."""
     if not file.is_file():
-        raise ModelFolderError("detector-weights-missing", detector=name, file=file, hint=did_you_mean(str(file), ["coco", "random"]))
+        raise ModelFolderError(
+            "detector-weights-missing", detector=name, file=file, hint=did_you_mean(str(file), ["coco", "random"])
+        )
     state, expected = read_state_dict(file), model.state_dict()
-    wrong = [key for key in expected if "num_batches" not in key and (key not in state or state[key].shape != expected[key].shape)]
-    wrong += [key for key in state if key not in expected]
-    if wrong:
-        raise ModelFolderError("detector-weights-mismatch", file=file, detector=name, count=len(wrong))
+    required = [key for key in expected if "num_batches" not in key]
+    mismatched = [key for key in required if key not in state or state[key].shape != expected[key].shape]
+    mismatched += [key for key in state if key not in expected]
+    if mismatched:
+        raise ModelFolderError("detector-weights-mismatch", file=file, detector=name, count=len(mismatched))
     model.load_state_dict(state)
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 class ClosedSetDetector(ObjectDetector):
-    """Boxes with the name of the kind seen there as their phrase; phrases are not read."""
+    """Detect boxes of fixed classes; the phrase of an object is its class name.
+
+    The phrases of queries are not used.
+
+    Args:
+        model: A detector of torchvision in evaluation mode.
+        categories: Class names by label index.
+        batch_size: Number of images in a batch.
+        version: Identifies the weights.
+    """
 
     threshold = 0.5
 
-    def __init__(self, model: nn.Module, kinds: Sequence[str], batch_size: int, version: str) -> None:
-        self.model, self.kinds, self.batch_size, self.version = model, kinds, batch_size, version
+    def __init__(self, model: nn.Module, categories: Sequence[str], batch_size: int, version: str) -> None:
+        self.model, self.categories, self.batch_size, self.version = model, categories, batch_size, version
         self.device = next(model.parameters()).device
 
     @torch.inference_mode()
     def detect(self, queries: Sequence[DetectionQuery]) -> list[list[VisualObject]]:
-        """Detect in batches."""
-        found: list[list[VisualObject]] = []
+        """Detect objects in batches."""
+        detections: list[list[VisualObject]] = []
         for start in range(0, len(queries), self.batch_size):
             batch = queries[start : start + self.batch_size]
-            pixels = [functional.to_dtype(functional.pil_to_tensor(query.image), scale=True).to(self.device) for query in batch]
-            found += [self._objects(seen, query) for seen, query in zip(self.model(pixels), batch, strict=True)]
-        return found
+            images = (functional.pil_to_tensor(query.image) for query in batch)
+            pixels = [functional.to_dtype(image, scale=True).to(self.device) for image in images]
+            detections += [
+                self._objects(output, query) for output, query in zip(self.model(pixels), batch, strict=True)
+            ]
+        return detections
 
-    def _objects(self, seen: Mapping[str, Tensor], query: DetectionQuery) -> list[VisualObject]:
-        across, down = (whole / shown for whole, shown in zip(query.size, query.image.size, strict=True))
-        boxes = seen["boxes"].cpu() * torch.tensor([across, down, across, down])
-        rows = zip(boxes.tolist(), seen["labels"].tolist(), seen["scores"].tolist(), strict=True)
-        return [VisualObject(box=Box(*box), phrase=self.kinds[kind], score=score) for box, kind, score in rows]
+    def _objects(self, output: Mapping[str, Tensor], query: DetectionQuery) -> list[VisualObject]:
+        scale_x, scale_y = (full / resized for full, resized in zip(query.size, query.image.size, strict=True))
+        boxes = output["boxes"].cpu() * torch.tensor([scale_x, scale_y, scale_x, scale_y])
+        rows = zip(boxes.tolist(), output["labels"].tolist(), output["scores"].tolist(), strict=True)
+        return [VisualObject(box=Box(*box), phrase=self.categories[label], score=score) for box, label, score in rows]

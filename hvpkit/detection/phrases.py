@@ -1,4 +1,4 @@
-"""What to look for in an image: named extractors of phrases from an example's words; they add up (no torch)."""
+"""Phrase extractors: what a detector searches for in the image of an example."""
 
 from __future__ import annotations
 
@@ -17,43 +17,53 @@ if TYPE_CHECKING:
 TYPES = ("person", "location", "organization", "miscellaneous")
 SPACY = "spacy"  # or spacy:PIPELINE
 PIPELINE = "en_core_web_sm"
-MOST = 16  # phrases of one example
-LONGEST = 8  # words of a phrase
+MAX_PHRASES = 16  # of an example
+MAX_WORDS = 8  # of a phrase
 
 Extractor = Callable[[Example], Sequence[str]]
 
 
 def build_phrase_extractor(names: Sequence[str]) -> Extractor:
-    """Give the phrases of all the named extractors, each phrase once whatever its case, at most `MOST`.
+    """Build an extractor that joins the phrases of the named extractors.
 
-    Names: `rules`, `spacy` (or `spacy:PIPELINE`), `types`, `mentions`. Raises InputError for another name, ComponentError for a pipeline
-    that is not there.
+    Duplicates, regardless of case, are removed; at most `MAX_PHRASES` phrases are returned.
+
+    Args:
+        names: Any of `rules`, `spacy` (or `spacy:PIPELINE`), `types`, `mentions`.
+
+    Raises:
+        InputError: "unknown-phrases" for another name.
+        ComponentError: "spacy-not-installed", "spacy-pipeline-unopenable" or "spacy-pipeline-without-parser".
     """
-    parts = [_one(name) for name in names]
-    return lambda example: tuple(_distinct(phrase for part in parts for phrase in part(example)))[:MOST]
+    extractors = [_extractor(name) for name in names]
+    return lambda example: tuple(_unique(phrase for extract in extractors for phrase in extract(example)))[:MAX_PHRASES]
 
 
 def default_phrases(task: Task) -> list[str]:
-    """Name what is looked for unless the user says: both entities of a pair, or what looks like a name or a thing in a text."""
+    """Return the default extractors of a task: head and tail for MRE, rule-based noun phrases for MNER."""
     return ["mentions"] if task == "mre" else ["rules"]
 
 
 def check_phrases(names: Sequence[str], task: Task) -> None:
-    """Raise InputError for a name that is not one, and for `mentions` where examples have none."""
+    """Check the names of extractors.
+
+    Raises:
+        InputError: "unknown-phrases", or "mentions-need-pairs" if examples of the task have no head and tail.
+    """
     for name in names:
-        _check_kind(name)
+        _check_name(name)
         if name == "mentions" and task == "mner":
             raise InputError("mentions-need-pairs")
 
 
-def _check_kind(name: str) -> None:
+def _check_name(name: str) -> None:
     kind, colon, _ = name.partition(":")
     if kind != SPACY and (colon or kind not in EXTRACTORS):
         raise InputError("unknown-phrases", name=name, hint=did_you_mean(name, [*EXTRACTORS, SPACY]))
 
 
-def _one(name: str) -> Extractor:
-    _check_kind(name)
+def _extractor(name: str) -> Extractor:
+    _check_name(name)
     kind, _, pipeline = name.partition(":")
     return _spacy(pipeline or PIPELINE) if kind == SPACY else EXTRACTORS[kind]
 
@@ -68,17 +78,17 @@ def _types(example: Example) -> Sequence[str]:
 
 def _mentions(example: Example) -> list[str]:
     spans = [span for span in (example.head, example.tail) if span is not None]
-    said = [" ".join(word for part in example.words[span.start : span.end] for word in clean(part)) for span in spans]
-    return [text or " ".join(example.words[span.start : span.end]) for text, span in zip(said, spans, strict=True)]
+    mentions = [example.words[span.start : span.end] for span in spans]
+    return [" ".join(word for token in tokens for word in clean(token)) or " ".join(tokens) for tokens in mentions]
 
 
 EXTRACTORS: dict[str, Extractor] = {"rules": _rules, "types": _types, "mentions": _mentions}
 
 
 def _spacy(pipeline: str) -> Extractor:
-    language = _pipeline(pipeline)
+    language = _load_pipeline(pipeline)
 
-    @lru_cache(maxsize=256)  # an example is asked for to look it up, to look, and to show what was looked for
+    @lru_cache(maxsize=256)  # the same example is needed for the cache key, detection and the contact sheet
     def chunks(text: str) -> tuple[str, ...]:
         return tuple(_chunks(language, text))
 
@@ -86,14 +96,14 @@ def _spacy(pipeline: str) -> Extractor:
 
 
 @lru_cache(maxsize=2)
-def _pipeline(name: str) -> Language:
+def _load_pipeline(name: str) -> Language:
     try:
         import spacy
     except ImportError as error:
         raise ComponentError("spacy-not-installed") from error
     try:
         language = spacy.load(name, exclude=["ner", "lemmatizer"])
-    except Exception as error:  # a stranger's pipeline raises anything at all
+    except Exception as error:  # third-party pipelines may raise any exception
         reason = str(error).partition("\n")[0]
         raise ComponentError("spacy-pipeline-unopenable", pipeline=name, reason=reason, default=PIPELINE) from error
     if "parser" not in language.pipe_names:
@@ -105,10 +115,10 @@ def _chunks(language: Language, text: str) -> Iterator[str]:
     for chunk in language(text).noun_chunks:
         words = [token.text for token in chunk if token.pos_ not in ("DET", "PRON", "PUNCT")]
         if any(re.search(r"\w", word) for word in words):
-            yield " ".join(words[-LONGEST:])
+            yield " ".join(words[-MAX_WORDS:])
 
 
-def _distinct(phrases: Iterable[str]) -> Iterator[str]:
+def _unique(phrases: Iterable[str]) -> Iterator[str]:
     seen: set[str] = set()
     for phrase in phrases:
         if (key := " ".join(phrase.split()).casefold()) and key not in seen:

@@ -1,4 +1,4 @@
-"""Objects of examples, found as settings say: the one path that preparing data and predicting share."""
+"""Detection pipeline: phrases, detector and box selection, for preprocessing and prediction."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from hvpkit.interfaces import DetectionQuery, DetectorContext, ObjectDetector
 from hvpkit.registry import Registry
 from hvpkit.types import Example, Split, VisualObject
 
-LONGEST = 1600  # pixels of the longer side that detectors see: more than any of them keeps
+MAX_SIDE = 1600  # pixels of the longer image side; more than any of the detectors uses
 
-Found = tuple[VisualObject, ...] | InputError
-Wanted = tuple[Example, Split | None]  # None: it is of no split
+Detections = tuple[VisualObject, ...] | InputError
+ExampleInSplit = tuple[Example, Split | None]  # None: the example belongs to no split
 
 
 class DetectionPipeline:
-    """A detector with the settings it is used by; `settings` name its version.
+    """A detector with its phrase extractor and box selection.
 
-    `reads_phrases`: it looks for phrases; `knows_dataset`: it knows the objects of one dataset, and finds none in other images.
+    Args:
+        settings: Settings of detection; the pipeline's own `settings` also have the version of the detector.
+        detector: Detector.
+        needs: Needs of the detector in the registry. "phrases": it searches for phrases (`reads_phrases`). "dataset":
+            it returns the objects of one dataset and none for other images (`knows_dataset`).
+        batch_size: Number of images in a batch.
     """
 
     def __init__(self, settings: ObjectsSpec, detector: ObjectDetector, needs: frozenset[str], batch_size: int) -> None:
@@ -36,56 +41,82 @@ class DetectionPipeline:
         self._phrases = build_phrase_extractor(settings.phrases)
 
     @classmethod
-    def open(cls, settings: ObjectsSpec, registry: Registry, device: str | None = None, batch_size: int | None = None) -> DetectionPipeline:
-        """Build the detector that the settings name; raises ComponentError or ModelFolderError when it cannot be had."""
+    def open(
+        cls, settings: ObjectsSpec, registry: Registry, device: str | None = None, batch_size: int | None = None
+    ) -> DetectionPipeline:
+        """Build the pipeline of the settings.
+
+        Args:
+            settings: Settings of detection.
+            registry: Components.
+            device: Device of the detector; None: a GPU if available.
+            batch_size: Number of images in a batch; None: 8 with CUDA, else 2.
+
+        Raises:
+            ComponentError: The detector or one of its options is unknown or invalid.
+            ModelFolderError: The weights of the detector are unavailable.
+        """
         size = batch_size or (8 if torch.cuda.is_available() else 2)
-        part = settings.detector
-        detector = registry.build("detector", part.name, DetectorContext(device, size), part.options)
-        return cls(settings, detector, registry.get("detector", part.name).needs, size)
+        spec = settings.detector
+        detector = registry.build("detector", spec.name, DetectorContext(device, size), spec.options)
+        return cls(settings, detector, registry.get("detector", spec.name).needs, size)
 
     def phrases(self, example: Example) -> tuple[str, ...]:
-        """Give what is looked for in an example's image; nothing for a detector that reads no phrases."""
+        """Return the phrases to search for; none if the detector does not use phrases."""
         return tuple(self._phrases(example)) if self.reads_phrases else ()
 
-    def detect(self, wanted: Sequence[Wanted]) -> Iterator[Found]:
-        """Give each example's objects, best first, or what is wrong with its image; in order, with two batches of images in memory."""
-        batches: list[Sequence[Wanted]] = [wanted[start : start + self.batch_size] for start in range(0, len(wanted), self.batch_size)]
-        with ThreadPoolExecutor(1) as readers:  # decodes while the detector works; Pillow's warnings are silenced for one thread at a time
-            coming = [readers.submit(_queries, self, batch) for batch in batches[:1]]
-            for number in range(len(batches)):
-                queries = coming.pop().result()
-                coming = [readers.submit(_queries, self, batch) for batch in batches[number + 1 : number + 2]]
-                yield from self._answers(queries)
+    def detect(self, examples: Sequence[ExampleInSplit]) -> Iterator[Detections]:
+        """Detect the objects of examples, in order, with at most two batches of images in memory.
 
-    def _answers(self, queries: Sequence[DetectionQuery | InputError]) -> Iterator[Found]:
-        sound = [query for query in queries if isinstance(query, DetectionQuery)]
-        answers = iter(self._propose(sound))
+        Args:
+            examples: Examples with their split.
+
+        Yields:
+            The selected objects of each example, best first, or the error of its image.
+
+        Raises:
+            HvpkitError: "detector-out-of-memory" or "detector-answers-mismatch".
+        """
+        starts = range(0, len(examples), self.batch_size)
+        batches: list[Sequence[ExampleInSplit]] = [examples[start : start + self.batch_size] for start in starts]
+        # One thread decodes the next batch during detection; only one, since silencing warnings is not thread-safe.
+        with ThreadPoolExecutor(1) as readers:
+            pending = [readers.submit(_build_queries, self, batch) for batch in batches[:1]]
+            for number in range(len(batches)):
+                queries = pending.pop().result()
+                pending = [readers.submit(_build_queries, self, batch) for batch in batches[number + 1 : number + 2]]
+                yield from self._select(queries)
+
+    def _select(self, queries: Sequence[DetectionQuery | InputError]) -> Iterator[Detections]:
+        """Run the detector on the readable images and select boxes."""
+        results = iter(self._run_detector([query for query in queries if isinstance(query, DetectionQuery)]))
         for query in queries:
             if isinstance(query, InputError):
                 yield query
                 continue
-            answer = next(answers)
-            yield answer if isinstance(answer, InputError) else select_boxes(answer, query.size, self.settings)
+            result = next(results)
+            yield result if isinstance(result, InputError) else select_boxes(result, query.size, self.settings)
 
-    def _propose(self, queries: Sequence[DetectionQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
+    def _run_detector(self, queries: Sequence[DetectionQuery]) -> Sequence[Sequence[VisualObject] | InputError]:
         if not queries:
             return ()
         try:
-            answers = self.detector.detect(queries)
+            results = self.detector.detect(queries)
         except torch.OutOfMemoryError as error:
             raise HvpkitError("detector-out-of-memory", batch_size=self.batch_size) from error
-        if len(answers) != len(queries):
+        if len(results) != len(queries):
             detector = self.settings.detector.name
-            raise HvpkitError("detector-answers-mismatch", detector=detector, found=len(answers), expected=len(queries))
-        return answers
+            raise HvpkitError("detector-answers-mismatch", detector=detector, found=len(results), expected=len(queries))
+        return results
 
 
-def _queries(finder: DetectionPipeline, wanted: Sequence[Wanted]) -> list[DetectionQuery | InputError]:
-    return [_query(finder, item) for item in wanted]
+def _build_queries(
+    pipeline: DetectionPipeline, examples: Sequence[ExampleInSplit]
+) -> list[DetectionQuery | InputError]:
+    return [_build_query(pipeline, example, split) for example, split in examples]
 
 
-def _query(finder: DetectionPipeline, wanted: Wanted) -> DetectionQuery | InputError:
-    example, split = wanted
+def _build_query(pipeline: DetectionPipeline, example: Example, split: Split | None) -> DetectionQuery | InputError:
     if example.image is None:
         return DataError("example-without-image", example=example.id)
     try:
@@ -93,6 +124,6 @@ def _query(finder: DetectionPipeline, wanted: Wanted) -> DetectionQuery | InputE
     except ImageError as error:
         return error
     size = image.size
-    if max(size) > LONGEST:
-        image.thumbnail((LONGEST, LONGEST), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return DetectionQuery(image, size, finder.phrases(example), example, split)
+    if max(size) > MAX_SIDE:
+        image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return DetectionQuery(image, size, pipeline.phrases(example), example, split)

@@ -1,1 +1,1 @@
-"""Score predictions against gold labels."""
+"""Evaluation of predictions against gold labels."""

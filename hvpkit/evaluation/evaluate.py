@@ -1,4 +1,4 @@
-"""Scoring a model folder on prepared data."""
+"""Evaluate a model folder on prepared data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,15 @@ from hvpkit.utils.progress import track
 
 @dataclass(frozen=True)
 class GroupScore:
-    """F1 over a group of examples that hold `gold` answers, and the best F1 that text alone and text with images allow, all 0..1."""
+    """F1 of a group of synthetic examples with its upper bounds.
+
+    Attributes:
+        examples: Number of examples.
+        gold: Number of gold labels.
+        text_ceiling: Upper bound of F1 from text only, 0..1.
+        f1: F1, 0..1.
+        image_ceiling: Upper bound of F1 from text and images, 0..1.
+    """
 
     examples: int
     gold: int
@@ -44,9 +52,22 @@ class GroupScore:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores, and of what: data, split, fingerprint, examples with an image, examples that could not be read, the model's remarks.
+    """Result of an evaluation.
 
-    `groups` hold the scores beside their ceilings where the data knows these, as the dev and test splits of the demo do.
+    Attributes:
+        model: Model folder.
+        task: Task of the model.
+        data: Name of the dataset.
+        split: Split that was scored.
+        fingerprint: Fingerprint of the data.
+        images: Number of examples with an image.
+        unread: Number of examples that could not be encoded.
+        first_error: Error of the first of them.
+        seed: Seed of training.
+        encoder: Text encoder of the model.
+        remarks: Notes on the model and the evaluation.
+        groups: Scores of groups with their upper bounds, for the dev and test splits of synthetic data.
+        scores: Scores of the split.
     """
 
     model: Path
@@ -71,33 +92,43 @@ def evaluate(
     predictions: Path | None = None,
     shuffle: int | None = None,
 ) -> Evaluation:
-    """Score a model on a split of its own data, or of `data_folder`; write every prediction to `predictions` if asked.
+    """Evaluate a model on a split of prepared data.
 
-    A seed to `shuffle` gives each example the image of another (hvpkit/data/shuffle_images.py): a control, told among the remarks.
-    Raises DataError when the data is for another task, has other labels alone, has no such split or none of it can be read; InputError when
-    `predictions` is a file of something else, or images are to be shuffled that the model does not look at.
+    Args:
+        folder: Model folder.
+        split: Split to score.
+        data_folder: Folder of prepared data; None: the data that the model was trained with.
+        predictions: File to which predictions are written as JSON lines.
+        shuffle: Seed for the control with images shuffled between examples (hvpkit/data/shuffle_images.py); None: no
+            shuffling.
+
+    Raises:
+        DataError: "task-mismatch", "labels-unknown", "no-split-examples" or "no-example-readable".
+        InputError: "output-holds-no-predictions" or "shuffle-without-images".
     """
     if shuffle is not None and not folder.recipe.uses_images:
         raise InputError("shuffle-without-images", model=folder.folder)
     if predictions is not None:
         check_replaceable(predictions)
     data = open_prepared(data_folder or folder.recipe.data.path)
-    examples = _examples(folder, data, split)
+    examples = _load_examples(folder, data, split)
     unknown = unknown_labels(data, folder)
     if shuffle is not None:
         examples = shuffle_images(examples, shuffle)
     if predictions is not None:
         predictions.parent.mkdir(parents=True, exist_ok=True)
-        predictions.touch()  # a place that cannot be written is told before the work, not after it
+        predictions.touch()  # fail early if the file cannot be written
     model = load_model(folder)
     with _batcher(model, folder.recipe, data) as batcher:
-        answers = list(track(predict_stream(model, batcher, examples), "examples", len(examples)))
-        pieces = wordpiece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "wordpieces" else None
+        results = list(track(predict_stream(model, batcher, examples), "examples", len(examples)))
+        by_wordpiece = wordpiece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "wordpieces" else None
     if predictions is not None:
-        write_predictions(predictions, examples, answers)
-    errors = [answer for answer in answers if isinstance(answer, InputError)]
+        write_predictions(predictions, examples, results)
+    errors = [result for result in results if isinstance(result, InputError)]
     if len(errors) == len(examples):
-        raise DataError("no-example-readable", count=len(examples), split=split, data=data.folder, reason=with_advice(errors[0]))
+        reason = with_advice(errors[0])
+        raise DataError("no-example-readable", count=len(examples), split=split, data=data.folder, reason=reason)
+    bounds = {} if shuffle is not None else data.manifest.facts.get("ceilings", {}).get(split, {})
     return Evaluation(
         model=folder.folder,
         task=folder.recipe.task,
@@ -109,41 +140,48 @@ def evaluate(
         first_error=errors[0].message if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
-        remarks=[*folder.metrics["remarks"], *_of_data(folder, data, unknown & label_set(examples), shuffle)],
-        groups={} if shuffle is not None else group_scores(data.manifest.facts.get("ceilings", {}).get(split, {}), examples, answers),
-        scores=pieces or score_predictions(examples, answers),
+        remarks=[*folder.metrics["remarks"], *_data_notes(folder, data, unknown & label_set(examples), shuffle)],
+        groups=group_scores(bounds, examples, results),
+        scores=by_wordpiece or score_predictions(examples, results),
     )
 
 
-def _examples(folder: ModelFolder, data: PreparedData, split: Split) -> list[Example]:
-    """Read a split as the model is given it; raises DataError when it is for another task, or empty."""
+def _load_examples(folder: ModelFolder, data: PreparedData, split: Split) -> list[Example]:
+    """Load a split, without images for a text-only model; raises DataError for another task or an empty split."""
     examples = data.examples(split)
     if data.manifest.task != folder.recipe.task:
         raise DataError("task-mismatch", data=data.folder, found=data.manifest.task, expected=folder.recipe.task)
     if not examples:
         raise DataError("no-split-examples", data=data.folder, split=split)
-    return [replace(example, image=None, objects=()) for example in examples] if folder.recipe.data.text_only else examples
+    return (
+        [replace(example, image=None, objects=()) for example in examples] if folder.recipe.data.text_only else examples
+    )
 
 
 def unknown_labels(data: PreparedData, folder: ModelFolder) -> set[str]:
-    """Name the types or relations of the data that a model does not know: what has them can only be missed.
+    """Return the types or relations of the data that a model does not know.
 
-    Raises DataError when it knows none of them, or scores pieces.
+    Args:
+        data: Prepared data.
+        folder: Model folder.
+
+    Raises:
+        DataError: "labels-unknown" if the model knows none of them, or some are unknown and wordpieces are scored.
     """
-    there, known = (set(label_kinds(what)) - {"None"} for what in (data.labels, folder.labels))
-    unknown = there - known
-    if unknown and (not there & known or folder.recipe.scoring == "wordpieces"):
+    in_data, known = (set(label_kinds(labels)) - {"None"} for labels in (data.labels, folder.labels))
+    unknown = in_data - known
+    if unknown and (not in_data & known or folder.recipe.scoring == "wordpieces"):
         raise DataError("labels-unknown", data=data.folder, names=sorted(unknown), known=sorted(known))
     return unknown
 
 
 def label_set(examples: Sequence[Example]) -> set[str]:
-    """Name the types or relations that examples have."""
+    """Return the gold types or relations of examples."""
     return {label for example in examples for _, label in gold_labels(example)}
 
 
-def _of_data(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle: int | None) -> Iterator[Message]:
-    """Say how this data is not what the model was trained with; of images the fingerprint tells nothing."""
+def _data_notes(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle: int | None) -> Iterator[Message]:
+    """Yield notes on differences from the training data; the fingerprint does not cover images."""
     recipe, trained = folder.recipe, folder.metrics["data"]
     if data.manifest.name == trained["name"] and trained["fingerprint"] not in (None, data.manifest.fingerprint):
         yield Message("trained-with-other-data", name=trained["name"], fingerprint=trained["fingerprint"])
@@ -151,83 +189,112 @@ def _of_data(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle
         yield Message("labels-missed", names=sorted(unknown))
     if recipe.uses_images and data.manifest.text_only:
         yield Message("data-without-images")
-    elif recipe.uses_objects and (here := describe_objects(data.objects)) != (then := describe_objects(recipe.data.objects)):
-        yield Message("trained-with-other-objects", expected=then, found=here)
+    elif recipe.uses_objects:
+        trained_objects, objects = describe_objects(recipe.data.objects), describe_objects(data.objects)
+        if objects != trained_objects:
+            yield Message("trained-with-other-objects", expected=trained_objects, found=objects)
     if shuffle is not None:
         yield Message("images-shuffled", seed=shuffle)
 
 
 @contextmanager
 def _batcher(model: Model, recipe: Recipe, data: PreparedData) -> Iterator[Batcher]:
-    """Give a batcher that takes the features of a frozen backbone from where training keeps them."""
+    """Open a batcher; the features of a frozen backbone come from the cache of the data."""
     if model.vision is None or not model.vision.is_frozen:
         yield Batcher(model, recipe)
         return
-    with open_feature_cache(model.vision, feature_dir(data.folder)) as pyramids:
-        yield Batcher(model, recipe, pyramids)
+    with open_feature_cache(model.vision, feature_dir(data.folder)) as features:
+        yield Batcher(model, recipe, features)
 
 
 def group_scores(
-    ceilings: Mapping[str, Mapping[str, Any]], examples: Sequence[Example], answers: Sequence[Decoded | InputError]
+    bounds: Mapping[str, Mapping[str, Any]], examples: Sequence[Example], results: Sequence[Decoded | InputError]
 ) -> dict[str, GroupScore]:
-    """Score the groups of a generated split by themselves, each beside its `ceilings` (as hvpkit/synthetic/upper_bounds.py gives them)."""
-    if not ceilings:
+    """Score the groups of a synthetic split.
+
+    Args:
+        bounds: Upper bounds by group, with "text" and "image" (hvpkit/synthetic/upper_bounds.py); empty: no groups
+            are scored.
+        examples: Examples of the split.
+        results: Prediction or error of each example.
+    """
+    if not bounds:
         return {}
-    answer_of = {example.id: answer for example, answer in zip(examples, answers, strict=True)}
+    by_id = {example.id: result for example, result in zip(examples, results, strict=True)}
     scores = {
-        name: score_predictions(group, [answer_of[example.id] for example in group]) for name, group in group_examples(examples).items()
+        name: score_predictions(group, [by_id[example.id] for example in group])
+        for name, group in group_examples(examples).items()
     }
     return {
-        name: GroupScore(found.examples, found.overall.gold, ceilings[name]["text"], found.overall.f1, ceilings[name]["image"])
-        for name, found in scores.items()
-        if name in ceilings
+        name: GroupScore(
+            group.examples, group.overall.gold, bounds[name]["text"], group.overall.f1, bounds[name]["image"]
+        )
+        for name, group in scores.items()
+        if name in bounds
     }
 
 
 def check_replaceable(file: Path) -> None:
-    """Raise InputError for a file that is there and holds something else than predictions."""
+    """Check that a file may be overwritten: it does not exist, is empty, or contains predictions.
+
+    Raises:
+        InputError: "output-holds-no-predictions".
+    """
     if not file.is_file() or not file.stat().st_size:
         return
     try:
         with file.open(encoding="utf-8") as lines:
             first = json.loads(lines.readline())
-        ours = isinstance(first, dict) and "words" in first and ("predicted" in first or "error" in first)
+        has_predictions = isinstance(first, dict) and "words" in first and ("predicted" in first or "error" in first)
     except ValueError:
-        ours = False
-    if not ours:
+        has_predictions = False
+    if not has_predictions:
         raise InputError("output-holds-no-predictions", file=file)
 
 
-def write_predictions(file: Path, examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> None:
-    """Write one JSON line an example: id, words, the gold label and what was predicted, with confidences; or the error."""
+def write_predictions(file: Path, examples: Sequence[Example], results: Sequence[Decoded | InputError]) -> None:
+    """Write a JSON line for each example: id, words, gold label, and the prediction with confidences or the error.
+
+    Args:
+        file: Output file; it is replaced when all lines are written.
+        examples: Examples.
+        results: Prediction or error of each example.
+    """
     draft = file.with_name(f".{file.name}.draft")
     try:
         with draft.open("w", encoding="utf-8") as lines:
-            for example, answer in zip(examples, answers, strict=True):
-                lines.write(json.dumps(_prediction(example, answer), ensure_ascii=False) + "\n")
+            for example, result in zip(examples, results, strict=True):
+                lines.write(json.dumps(_to_record(example, result), ensure_ascii=False) + "\n")
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _prediction(example: Example, answer: Decoded | InputError) -> dict[str, Any]:
+def _to_record(example: Example, result: Decoded | InputError) -> dict[str, Any]:
     record: dict[str, Any] = {"id": example.id, "words": example.words}
     if example.tags is not None:
         record["tags"] = example.tags
     else:
-        record |= {"head": asdict(example.head), "tail": asdict(example.tail), "relation": example.relation}  # type: ignore[arg-type]
-    if isinstance(answer, InputError):
-        return record | {"error": str(answer), "code": answer.code}
-    if isinstance(answer, Relation):
-        return record | {"predicted": answer.label, "confidence": answer.confidence, "probabilities": dict(answer.probabilities)}
-    return record | {"predicted": [asdict(entity) for entity in answer]}
+        record |= {"head": asdict(example.head), "tail": asdict(example.tail)}  # type: ignore[arg-type]
+        record["relation"] = example.relation
+    if isinstance(result, InputError):
+        return record | {"error": str(result), "code": result.code}
+    if isinstance(result, Relation):
+        record |= {"predicted": result.label, "confidence": result.confidence}
+        return record | {"probabilities": dict(result.probabilities)}
+    return record | {"predicted": [asdict(entity) for entity in result]}
 
 
-def score_predictions(examples: Sequence[Example], answers: Sequence[Decoded | InputError]) -> Scores:
-    """Score predictions against the examples' labels; an example that could not be read counts as one without a find."""
+def score_predictions(examples: Sequence[Example], results: Sequence[Decoded | InputError]) -> Scores:
+    """Score predictions against gold labels.
+
+    Args:
+        examples: Examples with gold labels.
+        results: Prediction of each example; an error counts as no entity or as relation "None".
+    """
     if examples and examples[0].tags is None:
-        predicted = [answer.label if isinstance(answer, Relation) else "None" for answer in answers]
+        predicted = [result.label if isinstance(result, Relation) else "None" for result in results]
         return relation_scores([str(example.relation) for example in examples], predicted)
-    found = [answer if isinstance(answer, list) else [] for answer in answers]
-    tags = [encode_bio(entities, len(example.words)) for example, entities in zip(examples, found, strict=True)]
+    entities = [result if isinstance(result, list) else [] for result in results]
+    tags = [encode_bio(spans, len(example.words)) for example, spans in zip(examples, entities, strict=True)]
     return entity_scores([example.tags or () for example in examples], tags)

@@ -1,4 +1,7 @@
-"""Entity scores as the release of Chen et al. 2022 counts them, for those who compare with its numbers."""
+"""Entity scores over wordpieces, for comparison with the scores of the 2022 release.
+
+Source: Chen et al. 2022, released code.
+"""
 
 from __future__ import annotations
 
@@ -18,36 +21,48 @@ from hvpkit.types import Example
 
 
 @torch.no_grad()
-def wordpiece_scores(model: Model, batcher: Batcher, examples: Sequence[Example], batch_size: int = 32) -> tuple[Scores, list[InputError]]:
-    """Score the tags at words' first pieces with seqeval, and give the errors of examples that cannot be read.
+def wordpiece_scores(
+    model: Model, batcher: Batcher, examples: Sequence[Example], batch_size: int = 32
+) -> tuple[Scores, list[InputError]]:
+    """Score the tags of the first wordpieces of words with seqeval.
 
-    A predicted PAD, X, [CLS] or [SEP] goes there as it is. Words beyond `data.max_length`, and words of no pieces, are left out; an example
-    that cannot be read counts as one without a find.
+    A predicted PAD, X, [CLS] or [SEP] is passed to seqeval unchanged. Words beyond `data.max_length` and words
+    without wordpieces are excluded; an example that cannot be encoded counts as predicted without entities.
+
+    Args:
+        model: Model with a wordpiece CRF head.
+        batcher: Batcher of the model.
+        examples: Examples with gold tags.
+        batch_size: Number of examples in a batch.
+
+    Returns:
+        The scores, and the errors of examples that cannot be encoded.
     """
     was_training = model.training
     model.eval()
     try:
-        with looking(model, batcher) as seeing:
-            found = [tags for i in range(0, len(examples), batch_size) for tags in _tags(model, seeing, examples[i : i + batch_size])]
+        with looking(model, batcher) as caching:
+            batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
+            predicted = [tags for batch in batches for tags in _predict_tags(model, caching, batch)]
     finally:
         model.train(was_training)
-    rows = [_row(example, tags) for example, tags in zip(examples, found, strict=True)]
+    rows = [_tag_rows(example, tags) for example, tags in zip(examples, predicted, strict=True)]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".* seems not to be NE tag", module="seqeval")  # they are meant to go there
-        scores = entity_scores([gold for gold, _ in rows], [guessed for _, guessed in rows])
-    return scores, [tags for tags in found if isinstance(tags, InputError)]
+        warnings.filterwarnings("ignore", message=".* seems not to be NE tag", module="seqeval")  # PAD, X, [CLS], [SEP]
+        scores = entity_scores([gold for gold, _ in rows], [tags for _, tags in rows])
+    return scores, [tags for tags in predicted if isinstance(tags, InputError)]
 
 
-def _tags(model: Model, batcher: Batcher, examples: Sequence[Example]) -> list[dict[int, str] | InputError]:
-    """Give each example's tags by word, or why it cannot be read."""
-    read = [_encoded(batcher, example) for example in examples]
-    items = [item for item in read if isinstance(item, EncodedExample)]
+def _predict_tags(model: Model, batcher: Batcher, examples: Sequence[Example]) -> list[dict[int, str] | InputError]:
+    """Return the predicted tags of each example by word, or its error."""
+    encoded = [_encode(batcher, example) for example in examples]
+    items = [item for item in encoded if isinstance(item, EncodedExample)]
     hold(batcher, items)
-    answers = iter(predict(model, batcher, items, _word_tags) if items else ())
-    return [next(answers) if isinstance(item, EncodedExample) else item for item in read]
+    tags = iter(predict(model, batcher, items, _word_tags) if items else ())
+    return [next(tags) if isinstance(item, EncodedExample) else item for item in encoded]
 
 
-def _encoded(batcher: Batcher, example: Example) -> EncodedExample | InputError:
+def _encode(batcher: Batcher, example: Example) -> EncodedExample | InputError:
     try:
         return batcher.encode(example, labelled=False)
     except InputError as error:
@@ -56,12 +71,13 @@ def _encoded(batcher: Batcher, example: Example) -> EncodedExample | InputError:
 
 def _word_tags(model: Model, batch: Batch) -> list[dict[int, str]]:
     if not isinstance(model.head, WordpieceCrfHead):
-        raise ValueError("tags of pieces are scored where the head is a CRF over pieces")
+        raise ValueError("wordpiece scores need a CRF head over wordpieces")
     batch = batch.to(next(model.parameters()).device)
     return model.head.word_tags(Model.forward(model, batch).scores, batch.text)
 
 
-def _row(example: Example, tags: dict[int, str] | InputError) -> tuple[list[str], list[str]]:
+def _tag_rows(example: Example, tags: dict[int, str] | InputError) -> tuple[list[str], list[str]]:
+    """Return the gold and predicted tags of the scored words."""
     gold = list(example.tags or ())
     if isinstance(tags, InputError):
         return gold, ["O"] * len(gold)

@@ -1,4 +1,4 @@
-"""What is kept of images: pooled pyramids, on disk where the backbone is frozen, else in memory; pixels where it learns."""
+"""Caches of image features (on disk or in memory, for frozen backbones) and of pixels (for trained backbones)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class CacheStats:
-    """What filling did: views whose features were there already, that were computed (of these, damaged before), that cannot be read."""
+    """Numbers of image regions by outcome.
+
+    Attributes:
+        kept: Regions whose features were in the cache.
+        computed: Regions whose features were computed.
+        damaged: Computed regions whose cache entry was corrupt.
+        unreadable: Regions that cannot be decoded.
+        first_error: First error of an unreadable region.
+    """
 
     kept: int = 0
     computed: int = 0
@@ -35,37 +43,55 @@ class CacheStats:
     first_error: Message | None = None
 
     def count(self, batch: Sequence[ExtractedFeatures]) -> None:
-        """Count a batch that was dealt with."""
-        for one in batch:
-            self.kept += one.levels is None and one.error is None
-            self.computed += one.levels is not None
-            self.damaged += one.is_corrupt
-            self.unreadable += one.error is not None
-            self.first_error = self.first_error or (one.error.message if one.error else None)
+        """Count the regions of a batch."""
+        for item in batch:
+            self.kept += item.levels is None and item.error is None
+            self.computed += item.levels is not None
+            self.damaged += item.is_corrupt
+            self.unreadable += item.error is not None
+            self.first_error = self.first_error or (item.error.message if item.error else None)
 
 
-def populate_store(tower: VisualTower, store: FeatureStore, views: Iterable[ImageRegion], total: int | None = None) -> CacheStats:
-    """Put the features of a stream of `total` views into a store, in bounded memory; raises OSError when that cannot be written."""
-    filled = CacheStats()
-    with FeatureExtractor(tower, store) as looker, progress("features", total) as bar:
-        for batch in looker.batches(views):
+def populate_store(
+    tower: VisualTower, store: FeatureStore, views: Iterable[ImageRegion], total: int | None = None
+) -> CacheStats:
+    """Compute the missing features of a stream of image regions, in bounded memory.
+
+    Args:
+        tower: Frozen visual tower.
+        store: Store of its features.
+        views: Image regions.
+        total: Number of regions, for the progress bar.
+
+    Raises:
+        OSError: The store cannot be written.
+    """
+    stats = CacheStats()
+    with FeatureExtractor(tower, store) as extractor, progress("features", total) as bar:
+        for batch in extractor.batches(views):
             _write(store, batch)
-            filled.count(batch)
+            stats.count(batch)
             bar.advance(len(batch))
-    return filled
+    return stats
 
 
 def _write(store: FeatureStore, batch: Sequence[ExtractedFeatures]) -> None:
-    fresh = {one.key: [level.numpy() for level in one.levels] for one in batch if one.levels is not None}
-    if fresh:
-        store.write_many(fresh)
+    computed = {item.key: [level.numpy() for level in item.levels] for item in batch if item.levels is not None}
+    if computed:
+        store.write_many(computed)
 
 
 class FeatureCache:
-    """The pyramids of many views: in a store on disk, or in memory where there is none or it cannot be written, which is logged.
+    """Features of image regions, in a store on disk, or in memory without a store; a context manager.
 
-    A `lasting` one lets nothing go, as training needs it, which sees everything again. Worker processes that decode end with the block that
-    the cache is opened in; with `pixels` images are had from there instead.
+    If the store cannot be written, a warning is logged and features are kept in memory. Worker processes end with the
+    context.
+
+    Args:
+        tower: Frozen visual tower.
+        store: Store of its features; None: memory.
+        pixels: Returns the pixels [3, side, side] of a region instead of decoding it.
+        lasting: Whether to keep all features in memory, as training needs them in every epoch.
     """
 
     def __init__(
@@ -75,98 +101,114 @@ class FeatureCache:
         pixels: Callable[[ImageRegion], Tensor] | None = None,
         lasting: bool = False,
     ) -> None:
-        self.store, self.lasting = store, lasting  # the store while it can be written
-        self._looker = FeatureExtractor(tower, store, pixels)
-        self._faults: dict[ImageRegion, ImageError] = {}
+        self.store, self.lasting = store, lasting  # `store` becomes None when it cannot be written
+        self._extractor = FeatureExtractor(tower, store, pixels)
+        self._errors: dict[ImageRegion, ImageError] = {}
         self._keys: dict[ImageRegion, bytes] = {}
         self._kept: dict[ImageRegion, Levels] = {}
 
     def __enter__(self) -> FeatureCache:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._looker.__exit__(kind, error, trace)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._extractor.__exit__(kind, error, trace)
 
     def get(self, view: ImageRegion) -> Levels:
-        """Give a view's C levels [C_i, P], computing them if need be; raises ImageError."""
-        found = self._found(view)
-        if found is None and view not in self._faults:
-            self._keys.pop(view, None)  # damaged since it was filled
-            _exhaust(self._computed([view]))
-            found = self._found(view)
-        if found is None:
-            raise self._faults[view]
-        return found
+        """Return the C levels [C_i, P] of an image region; compute them if they are missing.
+
+        Raises:
+            ImageError: The image cannot be decoded.
+        """
+        levels = self._find(view)
+        if levels is None and view not in self._errors:
+            self._keys.pop(view, None)  # the entry became corrupt
+            _exhaust(self._compute([view]))
+            levels = self._find(view)
+        if levels is None:
+            raise self._errors[view]
+        return levels
 
     def batch(self, views: Sequence[ImageRegion]) -> Levels:
-        """Give the C levels [K, C_i, P] of K views; raises ImageError."""
-        store = self._looker.store
-        kept = store is not None and not self._kept and all(view in self._keys for view in views)
-        found = store.read_many([self._keys[view] for view in views]) if store is not None and kept else None
-        if found is None:
+        """Return the C levels [K, C_i, P] of K image regions.
+
+        Raises:
+            ImageError: An image cannot be decoded.
+        """
+        store = self._extractor.store
+        rows = None
+        if store is not None and not self._kept and all(view in self._keys for view in views):
+            rows = store.read_many([self._keys[view] for view in views])
+        if rows is None:
             return tuple(map(torch.stack, zip(*map(self.get, views), strict=True)))
-        levels, scales = (map(torch.from_numpy, part) for part in found)  # NumPy takes longer to widen them
+        levels, scales = (map(torch.from_numpy, arrays) for arrays in rows)  # torch widens float16 faster than NumPy
         return tuple(level.float().mul_(scale[:, None, None]) for level, scale in zip(levels, scales, strict=True))
 
     def error_for(self, views: Iterable[ImageRegion | None]) -> ImageError | None:
-        """Give the fault of the first of these views that could not be read when it was looked at."""
-        return _first_fault(self._faults, views)
+        """Return the error of the first of these image regions that cannot be decoded, if any."""
+        return _first_error(self._errors, views)
 
     def prefetch(self, views: Iterable[ImageRegion]) -> None:
-        """Have the pyramids of these views ready; of others only what is on disk stays, unless the cache is lasting."""
-        wanted = dict.fromkeys(views)
+        """Compute the features of these image regions; unless `lasting`, drop others from memory."""
+        requested = dict.fromkeys(views)
         if self.store is None and not self.lasting:
-            self._kept = {view: levels for view, levels in self._kept.items() if view in wanted}
-            self._faults = {view: fault for view, fault in self._faults.items() if view in wanted}
-        _exhaust(self._computed(wanted))
+            self._kept = {view: levels for view, levels in self._kept.items() if view in requested}
+            self._errors = {view: error for view, error in self._errors.items() if view in requested}
+        _exhaust(self._compute(requested))
 
     def populate(self, views: Sequence[ImageRegion]) -> CacheStats:
-        """Compute what is missing, in batches, with a progress bar, and remember the faults."""
-        filled = CacheStats()
+        """Compute missing features in batches, with a progress bar, and remember the errors."""
+        stats = CacheStats()
         with progress("images", len(views)) as bar:
-            for batch in self._computed(views):
-                filled.count(batch)
+            for batch in self._compute(views):
+                stats.count(batch)
                 bar.advance(len(batch))
-        return filled
+        return stats
 
-    def _computed(self, views: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
-        for batch in self._looker.batches(view for view in views if not self._knows(view)):
-            for one in batch:
-                if one.error is not None:
-                    self._faults[one.view] = one.error
-                elif self._looker.store is not None:
-                    self._keys[one.view] = one.key
+    def _compute(self, views: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
+        for batch in self._extractor.batches(view for view in views if not self._contains(view)):
+            for item in batch:
+                if item.error is not None:
+                    self._errors[item.view] = item.error
+                elif self._extractor.store is not None:
+                    self._keys[item.view] = item.key
             self._keep(batch)
             yield batch
 
-    def _knows(self, view: ImageRegion) -> bool:
-        return view in self._keys or view in self._kept or view in self._faults
+    def _contains(self, view: ImageRegion) -> bool:
+        return view in self._keys or view in self._kept or view in self._errors
 
     def _keep(self, batch: Sequence[ExtractedFeatures]) -> None:
         if self.store is not None:
             try:
                 return _write(self.store, batch)
             except OSError as error:
-                log.warning(_not_kept(self.store.folder, error))
+                log.warning(_not_cached(self.store.folder, error))
                 self.store = None
-        self._kept.update({one.view: one.levels for one in batch if one.levels is not None})
+        self._kept.update({item.view: item.levels for item in batch if item.levels is not None})
         return None
 
-    def _found(self, view: ImageRegion) -> Levels | None:
-        if view in self._kept or view not in self._keys or self._looker.store is None:
+    def _find(self, view: ImageRegion) -> Levels | None:
+        if view in self._kept or view not in self._keys or self._extractor.store is None:
             return self._kept.get(view)
-        levels = self._looker.store.read(self._keys[view])
+        levels = self._extractor.store.read(self._keys[view])
         return None if levels is None else tuple(map(torch.from_numpy, levels))
 
 
 def open_feature_cache(tower: VisualTower, folder: Path | None) -> FeatureCache:
-    """Open the cache of a frozen tower's pyramids, in `folder` on disk, or in memory where that is None or cannot be."""
+    """Open the feature cache of a frozen tower.
+
+    Args:
+        tower: Frozen visual tower.
+        folder: Folder of the stores of all backbones. None, or a folder that cannot be written: memory.
+    """
     if folder is None:
         return FeatureCache(tower, lasting=True)
     try:
         store, stale = open_feature_store(tower, folder)
     except OSError as error:
-        log.warning(_not_kept(folder, error))
+        log.warning(_not_cached(folder, error))
         return FeatureCache(tower, lasting=True)
     if stale:
         log.warning(Message("features-stale", folder=store.folder))
@@ -178,43 +220,52 @@ def _exhaust(batches: Iterable[object]) -> None:
         pass
 
 
-def _first_fault(faults: Mapping[ImageRegion, ImageError], views: Iterable[ImageRegion | None]) -> ImageError | None:
-    return next((faults[view] for view in views if view is not None and view in faults), None)
+def _first_error(errors: Mapping[ImageRegion, ImageError], views: Iterable[ImageRegion | None]) -> ImageError | None:
+    return next((errors[view] for view in views if view is not None and view in errors), None)
 
 
-def _not_kept(folder: Path, error: OSError) -> Message:
+def _not_cached(folder: Path, error: OSError) -> Message:
     return Message("features-not-cached", folder=folder, reason=str(error))
 
 
 class PixelCache:
-    """The pixels [3, side, side] of the views that were decoded first, `most` bytes of them; others are decoded each time."""
+    """Pixels [3, side, side] of image regions in memory; when it is full, other regions are decoded each time.
 
-    def __init__(self, tower: VisualTower, most: int = PIXEL_BYTES) -> None:
-        self.tower, self._room = tower, most
+    Args:
+        tower: Visual tower whose transform is applied.
+        max_bytes: Size of the cache in bytes.
+    """
+
+    def __init__(self, tower: VisualTower, max_bytes: int = PIXEL_BYTES) -> None:
+        self.tower, self._free_bytes = tower, max_bytes
         self._pixels: dict[ImageRegion, Tensor] = {}
-        self._faults: dict[ImageRegion, ImageError] = {}
+        self._errors: dict[ImageRegion, ImageError] = {}
 
     def populate(self, views: Sequence[ImageRegion]) -> CacheStats:
-        """Find out which views cannot be read, with a progress bar, and remember the faults; nothing is kept yet."""
-        filled = CacheStats()
+        """Find image regions that cannot be decoded, with a progress bar; no pixels are cached yet."""
+        stats = CacheStats()
         with progress("images", len(views)) as bar:
             for batch in decode_regions(views):
-                self._faults |= {one.view: one.error for one in batch if one.error is not None}
-                filled.count(batch)
+                self._errors |= {item.view: item.error for item in batch if item.error is not None}
+                stats.count(batch)
                 bar.advance(len(batch))
-        return filled
+        return stats
 
     def error_for(self, views: Iterable[ImageRegion | None]) -> ImageError | None:
-        """Give the fault of the first of these views that could not be read when it was tried."""
-        return _first_fault(self._faults, views)
+        """Return the error of the first of these image regions that cannot be decoded, if any."""
+        return _first_error(self._errors, views)
 
     def get(self, view: ImageRegion) -> Tensor:
-        """Give a view's pixels; raises ImageError."""
+        """Return the pixels of an image region.
+
+        Raises:
+            ImageError: The image cannot be decoded.
+        """
         kept = self._pixels.get(view)
         if kept is not None:
             return kept
         pixels = self.tower.load_pixels(view)
-        if pixels.nbytes <= self._room:
+        if pixels.nbytes <= self._free_bytes:
             self._pixels[view] = pixels
-            self._room -= pixels.nbytes
+            self._free_bytes -= pixels.nbytes
         return pixels

@@ -1,4 +1,4 @@
-"""Looking at many images: files are read once, decoded in worker processes where there are many, and seen by the backbone in batches."""
+"""Compute image features in batches; files are decoded in worker processes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,21 @@ from hvpkit.model.vision.tower import VisualTower
 from hvpkit.utils.parallel import WorkerPool
 
 BATCH = 32
-FEW = 32  # files whose views are looked at sooner than processes start
+MIN_FILES_FOR_WORKERS = 32  # below, starting worker processes takes longer than decoding
 Levels = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class ExtractedFeatures:
-    """A view that was looked at: its pixels [3, side, side], then its C levels [C_i, P]; or its fault.
+    """Features of an image region, or the error of its image.
 
-    With a store, `key` is its place there; it has neither pixels nor levels when its features are there already, `damaged` when they were.
+    Attributes:
+        view: Image region.
+        key: Key in the store; empty without a store.
+        pixels: Pixels [3, side, side], before the features are computed.
+        levels: C levels [C_i, P]; None if the store contains them already.
+        error: Error of an image that cannot be decoded.
+        is_corrupt: Whether the entry in the store was corrupt.
     """
 
     view: ImageRegion
@@ -43,97 +49,121 @@ class ExtractedFeatures:
 
 
 class FeatureExtractor:
-    """Looks through a tower's eyes. Where a store is given, what it holds is not looked at again; worker processes end with the block.
+    """Compute the features of image regions; a context manager, with which worker processes end.
 
-    With `pixels` (and no store) images are not decoded but had from there.
+    Args:
+        tower: Frozen visual tower.
+        store: Regions whose features it contains are not computed again.
+        pixels: Without a store: returns the pixels [3, side, side] of a region instead of decoding it.
     """
 
     def __init__(
-        self, tower: VisualTower, store: FeatureStore | None = None, pixels: Callable[[ImageRegion], Tensor] | None = None
+        self,
+        tower: VisualTower,
+        store: FeatureStore | None = None,
+        pixels: Callable[[ImageRegion], Tensor] | None = None,
     ) -> None:
         self.tower, self.store, self._pixels = tower, store, pixels
-        self._workers = WorkerPool(RegionDecoder(tower, store), few=FEW, fork=True)
+        self._workers = WorkerPool(RegionDecoder(tower, store), few=MIN_FILES_FOR_WORKERS, fork=True)
 
     def __enter__(self) -> FeatureExtractor:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._workers.__exit__(kind, error, trace)
 
     def batches(self, views: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
-        """Go through the views in batches, each as it is known."""
-        looked = self._decoded(views) if self._pixels is None else map(partial(_had, self._pixels), views)
-        while batch := list(_until(looked, BATCH)):
+        """Yield the features of image regions in batches, in order."""
+        decoded = self._decode(views) if self._pixels is None else map(partial(_load_pixels, self._pixels), views)
+        while batch := list(_take_batch(decoded, BATCH)):
             yield self._with_levels(batch)
 
-    def _decoded(self, views: Iterable[ImageRegion]) -> Iterator[ExtractedFeatures]:
+    def _decode(self, views: Iterable[ImageRegion]) -> Iterator[ExtractedFeatures]:
         groups = (list(group) for _, group in groupby(views, lambda view: view.file))
-        return (one for group in self._workers.ordered_map(groups) for one in group)
+        return (item for group in self._workers.ordered_map(groups) for item in group)
 
     @torch.no_grad()
     def _with_levels(self, batch: list[ExtractedFeatures]) -> list[ExtractedFeatures]:
-        pixels = [torch.from_numpy(one.pixels) for one in batch if one.pixels is not None]
+        pixels = [torch.from_numpy(item.pixels) for item in batch if item.pixels is not None]
         if not pixels:
             return batch
-        seen = self.tower.pyramid(torch.stack(pixels).to(self.tower.device))
-        rows = zip(*(level.float().cpu() for level in seen), strict=True)
-        return [one if one.pixels is None else replace(one, pixels=None, levels=next(rows)) for one in batch]
+        levels = self.tower.pyramid(torch.stack(pixels).to(self.tower.device))
+        rows = zip(*(level.float().cpu() for level in levels), strict=True)
+        return [item if item.pixels is None else replace(item, pixels=None, levels=next(rows)) for item in batch]
 
 
 def decode_regions(views: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
-    """Try to decode views, in worker processes where there are many; gives those of a file together, with their faults alone."""
-    with WorkerPool(_tried, few=FEW, fork=True) as pool:
+    """Check whether image regions can be decoded, in worker processes.
+
+    Yields:
+        The regions of one file, with their errors and without features.
+    """
+    with WorkerPool(_check_regions, few=MIN_FILES_FOR_WORKERS, fork=True) as pool:
         yield from pool.ordered_map(list(group) for _, group in groupby(views, lambda view: view.file))
 
 
-def _tried(views: list[ImageRegion]) -> list[ExtractedFeatures]:
-    found = zip(views, open_regions(views), strict=True)
-    return [ExtractedFeatures(view, error=image if isinstance(image, ImageError) else None) for view, image in found]
+def _check_regions(views: list[ImageRegion]) -> list[ExtractedFeatures]:
+    pairs = zip(views, open_regions(views), strict=True)
+    return [ExtractedFeatures(view, error=image if isinstance(image, ImageError) else None) for view, image in pairs]
 
 
 @dataclass(frozen=True)
 class RegionDecoder:
-    """Turns the views of one file into pixels, as far as a store does not hold their features."""
+    """Decode the image regions of one file whose features are not in a store.
+
+    Attributes:
+        tower: Visual tower whose transform is applied.
+        store: Store of its features.
+    """
 
     tower: VisualTower
     store: FeatureStore | None
 
     def __call__(self, views: list[ImageRegion]) -> list[ExtractedFeatures]:
-        """Read the file once, and decode it at most once for the whole and once for all boxes."""
+        """Read the file once; decode it at most once for the full image and once for all boxes."""
         try:
             content = read_image_bytes(views[0].file)
-        except ImageError as fault:
-            return [ExtractedFeatures(view, error=fault) for view in views]
+        except ImageError as error:
+            return [ExtractedFeatures(view, error=error) for view in views]
         if self.store is None:
-            return self._decoded([ExtractedFeatures(view) for view in views], content)
+            return self._decode([ExtractedFeatures(view) for view in views], content)
         self.store.refresh()
-        looked = [ExtractedFeatures(view, key := region_key(content, view.box), is_corrupt=self.store.is_corrupt(key)) for view in views]
-        missing = [one for one in looked if not self.store.contains(one.key)]
-        decoded = {one.view: one for one in self._decoded(missing, content)}
-        return [decoded.get(one.view, one) for one in looked]
+        keys = [region_key(content, view.box) for view in views]
+        items = [
+            ExtractedFeatures(view, key, is_corrupt=self.store.is_corrupt(key))
+            for view, key in zip(views, keys, strict=True)
+        ]
+        missing = [item for item in items if not self.store.contains(item.key)]
+        decoded = {item.view: item for item in self._decode(missing, content)}
+        return [decoded.get(item.view, item) for item in items]
 
-    def _decoded(self, looked: Sequence[ExtractedFeatures], content: bytes) -> list[ExtractedFeatures]:
-        images = open_regions([one.view for one in looked], content, self.tower.backbone.min_decode_size) if looked else []
-        return [self._pixels(one, image) for one, image in zip(looked, images, strict=True)]
+    def _decode(self, items: Sequence[ExtractedFeatures], content: bytes) -> list[ExtractedFeatures]:
+        if not items:
+            return []
+        images = open_regions([item.view for item in items], content, self.tower.backbone.min_decode_size)
+        return [self._with_pixels(item, image) for item, image in zip(items, images, strict=True)]
 
-    def _pixels(self, one: ExtractedFeatures, image: Image.Image | ImageError) -> ExtractedFeatures:
+    def _with_pixels(self, item: ExtractedFeatures, image: Image.Image | ImageError) -> ExtractedFeatures:
         if isinstance(image, ImageError):
-            return replace(one, error=image)
-        return replace(one, pixels=self.tower.transform(image).numpy())
+            return replace(item, error=image)
+        return replace(item, pixels=self.tower.transform(image).numpy())
 
 
-def _had(pixels: Callable[[ImageRegion], Tensor], view: ImageRegion) -> ExtractedFeatures:
+def _load_pixels(pixels: Callable[[ImageRegion], Tensor], view: ImageRegion) -> ExtractedFeatures:
     try:
         return ExtractedFeatures(view, pixels=pixels(view).numpy())
-    except ImageError as fault:
-        return ExtractedFeatures(view, error=fault)
+    except ImageError as error:
+        return ExtractedFeatures(view, error=error)
 
 
-def _until(looked: Iterator[ExtractedFeatures], most: int) -> Iterator[ExtractedFeatures]:
-    """Take looked-at views up to `most` that have pixels, and not too many others, so that progress goes on."""
-    pixels = others = 0
-    for one in looked:
-        yield one
-        pixels, others = pixels + (one.pixels is not None), others + (one.pixels is None)
-        if pixels == most or others == 8 * most:
+def _take_batch(items: Iterator[ExtractedFeatures], size: int) -> Iterator[ExtractedFeatures]:
+    """Yield items up to `size` with pixels; stop after many without pixels, so that progress is shown."""
+    with_pixels = without_pixels = 0
+    for item in items:
+        yield item
+        with_pixels += item.pixels is not None
+        without_pixels += item.pixels is None
+        if with_pixels == size or without_pixels == 8 * size:
             return

@@ -1,1 +1,1 @@
-"""Predictions for one text or for many."""
+"""Prediction for one text, for streams and for JSON lines files."""

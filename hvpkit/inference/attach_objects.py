@@ -1,4 +1,4 @@
-"""Objects for what a model is asked: found with the settings that its training data was prepared with."""
+"""Detect the objects of prediction inputs with the detection settings of the model's training data."""
 
 from __future__ import annotations
 
@@ -6,73 +6,95 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from hvpkit.config.recipe import ObjectsSpec
-from hvpkit.detection.pipeline import DetectionPipeline, Found
+from hvpkit.detection.pipeline import DetectionPipeline, Detections
 from hvpkit.errors import InputError, ModelFolderError
 from hvpkit.inference.inputs import ParsedInput
 from hvpkit.messages import Message
 from hvpkit.saving.model_folder import ModelFolder
 
-Looked = ParsedInput | InputError
+InputOrError = ParsedInput | InputError
 
 
 class ObjectAttacher:
-    """Gives readings their objects where nobody said which there are; the detector is built when it is first needed."""
+    """Attach detected objects to inputs without given objects; the detector is built when it is first needed.
+
+    Args:
+        folder: Model folder.
+        device: Device of the detector; None: a GPU if available.
+    """
 
     def __init__(self, folder: ModelFolder, device: str | None = None) -> None:
         self._folder, self._device = folder, device
-        self._finder: DetectionPipeline | None = None
+        self._pipeline: DetectionPipeline | None = None
 
-    def attach(self, readings: Sequence[Looked]) -> list[Looked]:
-        """Look for the objects of the readings that lack them; an image that cannot be read gives its error instead.
+    def attach(self, inputs: Sequence[InputOrError]) -> list[InputOrError]:
+        """Detect the objects of the inputs that lack them.
 
-        Raises ModelFolderError when the detector cannot be had.
+        Args:
+            inputs: Parsed inputs; errors are passed on.
+
+        Returns:
+            The inputs in order, with objects, or the error of an image that cannot be decoded.
+
+        Raises:
+            ModelFolderError: "model-detector-unavailable" if the detector cannot be built.
         """
         settings = self._folder.recipe.data.objects
-        given = list(readings)
-        lacking = {i: reading for i, reading in enumerate(given) if isinstance(reading, ParsedInput) and self._lacks(reading)}
-        trained_without = self._folder.metrics.get("training", {}).get("with_objects") == 0  # an imported model does not know
-        if not lacking or (settings is None and trained_without):
-            return given
+        results = list(inputs)
+        missing = {
+            i: item for i, item in enumerate(results) if isinstance(item, ParsedInput) and self._lacks_objects(item)
+        }
+        # Imported models have no "with_objects": whether they were trained with objects is unknown.
+        trained_without = self._folder.metrics.get("training", {}).get("with_objects") == 0
+        if not missing or (settings is None and trained_without):
+            return results
         if settings is None or "dataset" in self._folder.registry.get("detector", settings.detector.name).needs:
-            answers: Iterable[Looked] = map(_remarked, lacking.values())
+            completed: Iterable[InputOrError] = map(_with_objects_note, missing.values())
         else:
-            answers = self._found(list(lacking.values()), self._opened(settings))
-        for i, answer in zip(lacking, answers, strict=True):
-            given[i] = answer
-        return given
+            completed = self._detect(list(missing.values()), self._open_pipeline(settings))
+        for i, item in zip(missing, completed, strict=True):
+            results[i] = item
+        return results
 
-    def _lacks(self, reading: ParsedInput) -> bool:
-        return not reading.objects_given and reading.example.image is not None and self._folder.recipe.uses_objects
+    def _lacks_objects(self, parsed: ParsedInput) -> bool:
+        return not parsed.objects_given and parsed.example.image is not None and self._folder.recipe.uses_objects
 
-    def _opened(self, settings: ObjectsSpec) -> DetectionPipeline:
-        if self._finder is None:
+    def _open_pipeline(self, settings: ObjectsSpec) -> DetectionPipeline:
+        if self._pipeline is None:
             try:
-                self._finder = DetectionPipeline.open(settings, self._folder.registry, self._device)
+                self._pipeline = DetectionPipeline.open(settings, self._folder.registry, self._device)
             except InputError as error:
-                raise ModelFolderError("model-detector-unavailable", detector=settings.detector.name, reason=error.message) from error
-        return self._finder
+                detector = settings.detector.name
+                raise ModelFolderError("model-detector-unavailable", detector=detector, reason=error.message) from error
+        return self._pipeline
 
-    def _found(self, readings: Sequence[ParsedInput], finder: DetectionPipeline) -> Iterator[Looked]:
-        """Look once for what is looked for in one image: several pairs may share it."""
-        asked = [(reading.example.image, finder.phrases(reading.example)) for reading in readings]
-        each = {what: reading.example for what, reading in zip(asked, readings, strict=True)}
-        found = dict(zip(each, finder.detect([(example, None) for example in each.values()]), strict=True))
-        return (self._looked(reading, found[what], finder) for reading, what in zip(readings, asked, strict=True))
+    def _detect(self, inputs: Sequence[ParsedInput], pipeline: DetectionPipeline) -> Iterator[InputOrError]:
+        """Detect once for each image with the same phrases: several pairs may have the same image."""
+        requests = [(parsed.example.image, pipeline.phrases(parsed.example)) for parsed in inputs]
+        unique = {request: parsed.example for request, parsed in zip(requests, inputs, strict=True)}
+        results = pipeline.detect([(example, None) for example in unique.values()])
+        detections = dict(zip(unique, results, strict=True))
+        pairs = zip(inputs, requests, strict=True)
+        return (self._with_detections(parsed, detections[request], pipeline) for parsed, request in pairs)
 
-    def _looked(self, reading: ParsedInput, found: Found, finder: DetectionPipeline) -> Looked:
-        if isinstance(found, InputError):
-            return found
-        trained, now = self._folder.recipe.data.objects, finder.settings
-        remarks = reading.remarks
+    def _with_detections(
+        self, parsed: ParsedInput, detections: Detections, pipeline: DetectionPipeline
+    ) -> InputOrError:
+        if isinstance(detections, InputError):
+            return detections
+        trained, now = self._folder.recipe.data.objects, pipeline.settings
+        notes, detector = parsed.remarks, now.detector.name
         if trained is not None and trained.version != now.version:
-            changed = Message("detector-version-changed", detector=now.detector.name, found=now.version, expected=trained.version)
-            remarks += (changed,)
-        if not found:
-            remarks += (Message("no-object-detected", detector=now.detector.name, threshold=now.threshold),)
+            version = Message(
+                "detector-version-changed", detector=detector, found=now.version, expected=trained.version
+            )
+            notes += (version,)
+        if not detections:
+            notes += (Message("no-object-detected", detector=detector, threshold=now.threshold),)
         vision = self._folder.recipe.vision
-        seen = found[: vision.max_objects] if vision else ()
-        return replace(reading, example=replace(reading.example, objects=seen), remarks=remarks)
+        objects = detections[: vision.max_objects] if vision else ()
+        return replace(parsed, example=replace(parsed.example, objects=objects), remarks=notes)
 
 
-def _remarked(reading: ParsedInput) -> ParsedInput:
-    return replace(reading, remarks=(*reading.remarks, Message("objects-not-given")))
+def _with_objects_note(parsed: ParsedInput) -> ParsedInput:
+    return replace(parsed, remarks=(*parsed.remarks, Message("objects-not-given")))

@@ -1,4 +1,4 @@
-"""Many predictions: one JSON line in, one out, in order, in bounded memory, going on where it stopped (no torch)."""
+"""Predict JSON lines files in order, in bounded memory; an interrupted run is resumed."""
 
 from __future__ import annotations
 
@@ -28,14 +28,19 @@ ERROR = b', "error": '
 
 @dataclass(frozen=True)
 class InputLine:
-    """One line of the input that is not blank: its number from 1, and its bytes, cut after MAX_LINE of them."""
+    """A line of the input that is not blank.
+
+    Attributes:
+        number: Line number, from 1.
+        content: Bytes of the line, truncated beyond MAX_LINE.
+    """
 
     number: int
     content: bytes
 
     @cached_property
     def record(self) -> dict[str, Any] | DataError:
-        """Give its object, or what is wrong with it."""
+        """The JSON object of the line, or its error."""
         try:
             if len(self.content) > MAX_LINE:
                 raise DataError("line-too-long", megabytes=MAX_LINE // 10**6)
@@ -44,7 +49,11 @@ class InputLine:
             return error
 
     def input(self, folder: Path) -> PredictionInput | InputError:
-        """Read what is asked for, or why it cannot be read."""
+        """Convert the line to an input; return its error if it is invalid.
+
+        Args:
+            folder: Folder that image names are relative to.
+        """
         if isinstance(self.record, DataError):
             return self.record
         try:
@@ -54,16 +63,21 @@ class InputLine:
 
     @property
     def id(self) -> str | int | None:
-        """Give the line's own name, where it has one."""
-        name = None if isinstance(self.record, DataError) else self.record.get("id")
-        return name if isinstance(name, str) or type(name) is int else None
+        """The id of the record, if it has one."""
+        value = None if isinstance(self.record, DataError) else self.record.get("id")
+        return value if isinstance(value, str) or type(value) is int else None
 
 
 @dataclass(frozen=True)
 class BulkStatus:
-    """How far an output file is: its finished lines, those of them that hold an error, the first error, the bytes that are theirs.
+    """Progress of an output file.
 
-    `first_error` is "line 4: ...", `first_code` the code of its message.
+    Attributes:
+        lines: Number of finished lines.
+        failed: Number of lines with an error.
+        first_error: First error, as "line 4: ...".
+        size: Size of the finished lines in bytes.
+        first_code: Message code of the first error.
     """
 
     lines: int = 0
@@ -73,14 +87,28 @@ class BulkStatus:
     first_code: str | None = None
 
     def __add__(self, other: BulkStatus) -> BulkStatus:
-        """Count further lines."""
+        """Add the status of further lines."""
         first = self if self.failed else other
-        return BulkStatus(self.lines + other.lines, self.failed + other.failed, first.first_error, self.size + other.size, first.first_code)
+        return BulkStatus(
+            self.lines + other.lines,
+            self.failed + other.failed,
+            first.first_error,
+            self.size + other.size,
+            first.first_code,
+        )
 
 
 @dataclass(frozen=True)
 class PredictionFile:
-    """An input file on its way to an output file by one model; `total` lines, of which `kept` were finished before."""
+    """An input file with its output file.
+
+    Attributes:
+        source: Input file.
+        target: Output file.
+        model: Fingerprint of the model.
+        total: Number of input lines.
+        kept: Status of the lines that an earlier run finished.
+    """
 
     source: Path
     target: Path
@@ -89,35 +117,55 @@ class PredictionFile:
     kept: BulkStatus
 
     def run(self, predictor: Predictor) -> BulkStatus:
-        """Predict the lines that are left, each written as soon as it is known; gives how far all is then.
+        """Predict the remaining lines; each is written immediately, an invalid line as an error.
 
-        A bad line becomes an error in the output. Raises InputError when another process writes it.
+        Args:
+            predictor: Predictor of the model.
+
+        Returns:
+            Status of all lines.
+
+        Raises:
+            InputError: "predictions-in-use" if another process writes the output.
         """
-        done, waiting = self.kept, deque[InputLine]()
-        taken = InputError("predictions-in-use", file=self.target)
-        with exclusive_lock(self.target.with_name(f".{self.target.name}.lock"), taken), self.target.open("ab") as output:
-            if _kept(self.source, self.target, self.model) != self.kept:
-                raise taken
+        status, pending = self.kept, deque[InputLine]()
+        in_use = InputError("predictions-in-use", file=self.target)
+        lock_file = self.target.with_name(f".{self.target.name}.lock")
+        with exclusive_lock(lock_file, in_use), self.target.open("ab") as output:
+            if _check_output(self.source, self.target, self.model) != self.kept:
+                raise in_use
             output.truncate(self.kept.size)
-            for answer in track(predictor.predict_many(self._inputs(waiting)), "lines", self.total - self.kept.lines):
-                line = waiting.popleft()
-                record = {"error": str(answer), "code": answer.code} if isinstance(answer, InputError) else prediction_to_json(answer)
-                written = output_header(line, self.model) + _rest(record)
-                output.write(written)
+            for result in track(predictor.predict_many(self._inputs(pending)), "lines", self.total - self.kept.lines):
+                line = pending.popleft()
+                error = None
+                if isinstance(result, InputError):
+                    record = error = {"error": str(result), "code": result.code}
+                else:
+                    record = prediction_to_json(result)
+                content = output_header(line, self.model) + _output_body(record)
+                output.write(content)
                 output.flush()
-                done += _finished(line, record if isinstance(answer, InputError) else None, len(written))
-        return done
+                status += _line_status(line, error, len(content))
+        return status
 
-    def _inputs(self, waiting: deque[InputLine]) -> Iterator[PredictionInput | InputError]:
+    def _inputs(self, pending: deque[InputLine]) -> Iterator[PredictionInput | InputError]:
         for line in islice(read_lines(self.source), self.kept.lines, None):
-            waiting.append(line)
+            pending.append(line)
             yield line.input(self.source.parent)
 
 
 def open_prediction_file(source: Path, target: Path, model: ModelFolder, find_objects: bool = True) -> PredictionFile:
-    """Look at the input and at what of the output is there already; with objects found or not, outputs are different ones.
+    """Check the input and an existing output.
 
-    Raises InputError when the input is no file, or the output is not what this model and this input make, line for line.
+    Args:
+        source: Input file.
+        target: Output file; the finished lines of an interrupted run are kept.
+        model: Model folder.
+        find_objects: Whether objects are detected; an output belongs to one of both modes.
+
+    Raises:
+        InputError: "input-missing", "input-not-a-file", "output-not-a-file", "output-is-input",
+            "output-of-other-input" or "output-longer-than-input".
     """
     if not source.is_file():
         unseekable = source.exists() or str(source) == "-"
@@ -126,13 +174,13 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, find_ob
         raise InputError("output-not-a-file", file=target)
     if target.exists() and target.samefile(source):
         raise InputError("output-is-input", file=target)
-    identity = input_fingerprint(model) + ("" if find_objects else " without objects")
-    kept = _kept(source, target, identity) if target.exists() else BulkStatus()
-    return PredictionFile(source, target, identity, sum(1 for _ in read_lines(source)), kept)
+    fingerprint = input_fingerprint(model) + ("" if find_objects else " without objects")
+    kept = _check_output(source, target, fingerprint) if target.exists() else BulkStatus()
+    return PredictionFile(source, target, fingerprint, sum(1 for _ in read_lines(source)), kept)
 
 
 def read_lines(file: Path) -> Iterator[InputLine]:
-    """Go through the lines of a file that are not blank, none of them held longer than MAX_LINE."""
+    """Yield the lines of a file that are not blank, truncated to MAX_LINE bytes."""
     with file.open("rb") as stream:
         number = 0
         while content := stream.readline(MAX_LINE + 1):
@@ -145,9 +193,8 @@ def read_lines(file: Path) -> Iterator[InputLine]:
                 yield InputLine(number, content.rstrip(b"\r\n"))
 
 
-# -------------------------------------------------------------------------------------------------------- lines of the output
 def input_fingerprint(model: ModelFolder) -> str:
-    """Give 16 hex digits that tell a model from another: a sha256 over its recipe, labels and weights."""
+    """Compute the fingerprint of a model: 16 hex digits of a sha256 over recipe, labels and weights."""
     digest = hashlib.sha256()
     for name in (DESCRIPTION, RECIPE, LABELS, WEIGHTS):
         with (model.folder / name).open("rb") as stream:
@@ -157,46 +204,64 @@ def input_fingerprint(model: ModelFolder) -> str:
 
 
 def output_header(line: InputLine, model: str) -> bytes:
-    """Give the bytes that the output for a line begins with: its id, its number, and what model read which bytes."""
-    made_of = hashlib.sha256(model.encode() + line.content).hexdigest()[:16]
-    return _json({"id": line.id, "line": line.number, "fingerprint": made_of})[:-1]
+    """Build the beginning of an output line: id, line number, and fingerprint of model and input line.
+
+    Args:
+        line: Input line.
+        model: Fingerprint of the model.
+    """
+    fingerprint = hashlib.sha256(model.encode() + line.content).hexdigest()[:16]
+    return _json({"id": line.id, "line": line.number, "fingerprint": fingerprint})[:-1]
 
 
-def _rest(record: dict[str, Any]) -> bytes:
+def _output_body(record: dict[str, Any]) -> bytes:
     return b", " + _json(record)[1:] + b"\n"
 
 
 def _json(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace")  # halves of characters stay JSON's own escapes
+    # Lone surrogates become JSON escapes.
+    return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace")
 
 
-def _kept(source: Path, target: Path, model: str) -> BulkStatus:
-    """Check the output against the input, line by line; a last line that was not finished is not counted."""
+def _check_output(source: Path, target: Path, model: str) -> BulkStatus:
+    """Compare the output with the input line by line; an unfinished last line is not counted."""
     kept = BulkStatus()
     with target.open("rb") as stream:
         for line in read_lines(source):
             expected = output_header(line, model)
-            found = stream.read(len(expected))
-            if not expected.startswith(found):
-                raise InputError("output-of-other-input", file=target, line=kept.lines + 1, input=source, input_line=line.number)
-            rest = stream.readline()
-            if not rest.endswith(b"\n"):
+            header = stream.read(len(expected))
+            output_line = kept.lines + 1
+            if not expected.startswith(header):
+                raise InputError(
+                    "output-of-other-input", file=target, line=output_line, input=source, input_line=line.number
+                )
+            body = stream.readline()
+            if not body.endswith(b"\n"):
                 return kept
-            error = json.loads(b"{" + rest[2:]) if rest.startswith(ERROR) else None
-            kept += _finished(line, error, len(found) + len(rest))
+            error = json.loads(b"{" + body[2:]) if body.startswith(ERROR) else None
+            kept += _line_status(line, error, len(header) + len(body))
         if stream.read(1):
-            raise InputError("output-longer-than-input", file=target, line=kept.lines + 1, input=source, count=kept.lines)
+            line_number = kept.lines + 1
+            raise InputError("output-longer-than-input", file=target, line=line_number, input=source, count=kept.lines)
     return kept
 
 
-def _finished(line: InputLine, error: Mapping[str, Any] | None, size: int) -> BulkStatus:
-    """Count one line of the output, of so many bytes; `error` holds its message and code, None where it was predicted."""
+def _line_status(line: InputLine, error: Mapping[str, Any] | None, size: int) -> BulkStatus:
+    """Return the status of one output line of `size` bytes; `error` has message and code, None for a prediction."""
     if error is None:
         return BulkStatus(1, size=size)
     return BulkStatus(1, 1, f"line {line.number}: {error['error']}", size, error.get("code"))
 
 
 def require_any_success(done: BulkStatus, file: PredictionFile) -> None:
-    """Raise HvpkitError when every single line failed."""
+    """Check that at least one line was predicted.
+
+    Args:
+        done: Status of the output.
+        file: Input and output file.
+
+    Raises:
+        HvpkitError: "all-lines-failed".
+    """
     if done.lines and done.failed == done.lines:
         raise HvpkitError("all-lines-failed", count=done.lines, file=file.source, reason=done.first_error)

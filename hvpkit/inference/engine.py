@@ -1,4 +1,4 @@
-"""From examples to predictions: the one path that evaluation, `predict` and Python users share (it knows no command line)."""
+"""Inference engine: predict examples in windows and batches, for evaluation, `hvp predict` and the Python API."""
 
 from __future__ import annotations
 
@@ -20,48 +20,69 @@ from hvpkit.types import Entity, Example, Relation
 
 Decoded = list[Entity] | Relation
 Part = tuple[Window, EncodedExample]  # a window of an example, encoded
-READ_AHEAD = 16  # batches sorted by length together
-WORDS = 64  # an example on average, at most, before fewer are read ahead
-Thing = TypeVar("Thing")
-Found = TypeVar("Found")
+READ_AHEAD = 16  # batches whose examples are sorted by length
+WORDS = 64  # mean length of an example above which fewer examples are read ahead
+T = TypeVar("T")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class WindowedPrediction:
-    """What was found in an example, the windows of words that were read, and whether any image of it was seen."""
+    """Prediction of an example.
+
+    Attributes:
+        found: Entities over the words of the example, or its relation.
+        windows: Windows of words that were encoded.
+        image: Whether an image or a crop of the example was used.
+    """
 
     found: Decoded
     windows: tuple[Window, ...]
     image: bool
 
 
-def predict_stream(model: Model, batcher: Batcher, examples: Iterable[Example], batch_size: int = 32) -> Iterator[Decoded | InputError]:
-    """Predict each example, in order, streaming; one that cannot be read gives its error instead.
+def predict_stream(
+    model: Model, batcher: Batcher, examples: Iterable[Example], batch_size: int = 32
+) -> Iterator[Decoded | InputError]:
+    """Predict a stream of examples in order.
 
-    MNER gives entities over the example's words, long texts read in windows; MRE gives the relation.
+    Args:
+        model: Model.
+        batcher: Batcher of the model.
+        examples: Examples; long texts are encoded in windows.
+        batch_size: Number of windows in a batch.
+
+    Yields:
+        Entities over the words of the example (MNER), its relation (MRE), or the error of an example that cannot be
+        encoded.
     """
-    for given in predict_windows(model, batcher, examples, batch_size):
-        yield given.found if isinstance(given, WindowedPrediction) else given
+    for result in predict_windows(model, batcher, examples, batch_size):
+        yield result.found if isinstance(result, WindowedPrediction) else result
 
 
 @torch.no_grad()
 def predict_windows(
     model: Model, batcher: Batcher, examples: Iterable[Example], batch_size: int = 32
 ) -> Iterator[WindowedPrediction | InputError]:
-    """Predict each example as `decode` does, and say what of it was read."""
+    """Predict a stream of examples as `predict_stream` does, with the windows that were encoded."""
     was_training = model.training
     model.eval()
     try:
         with looking(model, batcher) as batcher:
             for chunk in chunk_by_size(examples, READ_AHEAD * batch_size, lambda example: len(example.words) / WORDS):
-                yield from _answer_chunk(model, batcher, chunk, batch_size)
+                yield from _predict_chunk(model, batcher, chunk, batch_size)
     finally:
         model.train(was_training)
 
 
 @contextmanager
 def looking(model: Model, batcher: Batcher) -> Iterator[Batcher]:
-    """Give a batcher that looks at each image once, in worker processes where there are many."""
+    """Open a batcher with a feature cache, which decodes images in worker processes and computes features once.
+
+    Args:
+        model: Model.
+        batcher: Batcher; used unchanged if it has a feature cache or the model uses no images.
+    """
     if model.vision is None or batcher.features is not None:
         yield batcher
         return
@@ -69,118 +90,182 @@ def looking(model: Model, batcher: Batcher) -> Iterator[Batcher]:
         yield Batcher(model, batcher.recipe, pyramids)
 
 
-def chunk_by_size(things: Iterable[Thing], most: int, size: Callable[[Thing], float]) -> Iterator[list[Thing]]:
-    """Group a stream into lists of `most` things, shorter ones where their sizes add up to `most` sooner."""
-    chunk: list[Thing] = []
-    full = 0.0
-    for thing in things:
-        chunk.append(thing)
-        full += max(1.0, size(thing))
-        if full >= most:
+def chunk_by_size(items: Iterable[T], max_size: int, size: Callable[[T], float]) -> Iterator[list[T]]:
+    """Group a stream into lists of limited total size.
+
+    Args:
+        items: Items.
+        max_size: Total size at which a list ends.
+        size: Returns the size of an item; sizes below 1 count as 1.
+    """
+    chunk: list[T] = []
+    total = 0.0
+    for item in items:
+        chunk.append(item)
+        total += max(1.0, size(item))
+        if total >= max_size:
             yield chunk
-            chunk, full = [], 0.0
+            chunk, total = [], 0.0
     if chunk:
         yield chunk
 
 
-def _answer_chunk(model: Model, batcher: Batcher, chunk: Sequence[Example], batch_size: int) -> list[WindowedPrediction | InputError]:
-    pieces = [read_windows(batcher, example) for example in chunk]
-    found = look(model, batcher, pieces, batch_size, decode_batch)
-    return [_join(parts, own) for parts, own in zip(pieces, found, strict=True)]
+def _predict_chunk(
+    model: Model, batcher: Batcher, chunk: Sequence[Example], batch_size: int
+) -> list[WindowedPrediction | InputError]:
+    encoded = [read_windows(batcher, example) for example in chunk]
+    results = look(model, batcher, encoded, batch_size, decode_batch)
+    return [_merge(windows, decoded) for windows, decoded in zip(encoded, results, strict=True)]
 
 
 def look(
     model: Model,
     batcher: Batcher,
-    pieces: Sequence[list[Part] | InputError],
+    encoded: Sequence[list[Part] | InputError],
     batch_size: int,
-    read: Callable[[Model, Batch], Sequence[Found]],
-) -> list[list[Found] | InputError]:
-    """Give what `read` makes of each window of each example, texts of like length together; an error is handed on."""
-    queue = [(row, part) for row, parts in enumerate(pieces) if isinstance(parts, list) for part in range(len(parts))]
-    queue.sort(key=lambda place: _length(pieces[place[0]], place[1]))
-    found: dict[tuple[int, int], Found | InputError] = {}
+    read: Callable[[Model, Batch], Sequence[Result]],
+) -> list[list[Result] | InputError]:
+    """Run a model over the windows of examples in batches of similar length.
+
+    Args:
+        model: Model in evaluation mode.
+        batcher: Batcher of the model.
+        encoded: Windows of each example; errors are passed on.
+        batch_size: Number of windows in a batch.
+        read: Computes the result of each window of a batch.
+
+    Returns:
+        The results of the windows of each example, or its error.
+    """
+    queue = [(row, i) for row, windows in enumerate(encoded) if isinstance(windows, list) for i in range(len(windows))]
+    queue.sort(key=lambda index: _length(encoded[index[0]], index[1]))
+    results: dict[tuple[int, int], Result | InputError] = {}
     with looking(model, batcher) as batcher:
-        hold(batcher, [item for parts in pieces if isinstance(parts, list) for _, item in parts])
-        for i in range(0, len(queue), batch_size):
-            places = queue[i : i + batch_size]
-            items = [pieces[row][part][1] for row, part in places]  # type: ignore[index]
-            found.update(zip(places, predict(model, batcher, items, read), strict=True))
-    return [parts if isinstance(parts, InputError) else _all_of(found, row, len(parts)) for row, parts in enumerate(pieces)]
+        hold(batcher, [item for windows in encoded if isinstance(windows, list) for _, item in windows])
+        for start in range(0, len(queue), batch_size):
+            indices = queue[start : start + batch_size]
+            items = [encoded[row][i][1] for row, i in indices]  # type: ignore[index]
+            results.update(zip(indices, predict(model, batcher, items, read), strict=True))
+    return [
+        windows if isinstance(windows, InputError) else _results_of_example(results, row, len(windows))
+        for row, windows in enumerate(encoded)
+    ]
 
 
-def _all_of(found: dict[tuple[int, int], Found | InputError], row: int, parts: int) -> list[Found] | InputError:
-    own = [found[row, part] for part in range(parts)]
-    fault = next((given for given in own if isinstance(given, InputError)), None)
-    return [given for given in own if not isinstance(given, InputError)] if fault is None else fault
+def _results_of_example(
+    results: dict[tuple[int, int], Result | InputError], row: int, num_windows: int
+) -> list[Result] | InputError:
+    """Return the results of all windows of an example, or the first error."""
+    of_example = [results[row, i] for i in range(num_windows)]
+    error = next((result for result in of_example if isinstance(result, InputError)), None)
+    return [result for result in of_example if not isinstance(result, InputError)] if error is None else error
 
 
 def read_windows(batcher: Batcher, example: Example) -> list[Part] | InputError:
-    """Encode an example in as many windows as it needs (MRE: one, around head and tail); or give why it cannot be read."""
+    """Encode an example in windows (MRE: one window, around head and tail).
+
+    Args:
+        batcher: Batcher of the model.
+        example: Example.
+
+    Returns:
+        The encoded windows, or the error of an example that cannot be encoded.
+    """
     try:
         if batcher.recipe.task == "mre":
             item = batcher.encode(example, labelled=False)
             first = item.text.first_word
             return [(Window(first, first + len(item.text.word_starts)), item)]
-        longest = batcher.recipe.data.max_length
-        return sliding_windows(example, lambda part: batcher.encode(part, labelled=False), lambda item: len(item.text.word_starts), longest)
+        max_words = batcher.recipe.data.max_length
+        return sliding_windows(
+            example,
+            encode=lambda part: batcher.encode(part, labelled=False),
+            kept=lambda item: len(item.text.word_starts),
+            most=max_words,
+        )
     except (DataError, ImageError) as error:
         return error
 
 
-def _length(parts: list[Part] | InputError, part: int) -> int:
-    return 0 if isinstance(parts, InputError) else parts[part][1].text.length
+def _length(windows: list[Part] | InputError, index: int) -> int:
+    return 0 if isinstance(windows, InputError) else windows[index][1].text.length
 
 
 def hold(batcher: Batcher, items: Iterable[EncodedExample]) -> None:
-    """Have the images of these items ready; whose cannot be read is told by `predict`."""
+    """Prefetch the image features of encoded examples; `predict` returns the errors.
+
+    Args:
+        batcher: Batcher with a feature cache, or one of a model without images.
+        items: Encoded examples.
+    """
     if batcher.features is not None:
         batcher.features.prefetch(view for item in items for view in item.views if view is not None)
 
 
 def predict(
-    model: Model, batcher: Batcher, items: Sequence[EncodedExample], read: Callable[[Model, Batch], Sequence[Found]]
-) -> Sequence[Found | ImageError]:
-    """Read a batch's scores; an item whose images cannot be read gives the error instead. `hold` comes before."""
-    faults = [batcher.features.error_for(item.views) if batcher.features else None for item in items]
-    sound = [item for item, fault in zip(items, faults, strict=True) if fault is None]
-    read_off = read(model, batcher.collate(sound)) if sound else ()
-    if len(read_off) != len(sound):
-        raise ValueError(f"the head {type(model.head).__name__} gives {len(read_off)} predictions for {len(sound)} examples")
-    for item, given in zip(sound, read_off, strict=True):
+    model: Model, batcher: Batcher, items: Sequence[EncodedExample], read: Callable[[Model, Batch], Sequence[Result]]
+) -> Sequence[Result | ImageError]:
+    """Run a model over one batch whose image features were prefetched by `hold`.
+
+    Args:
+        model: Model in evaluation mode.
+        batcher: Batcher of the model.
+        items: Encoded examples.
+        read: Computes the result of each example of a batch.
+
+    Returns:
+        The result of each example, or the error of its images.
+
+    Raises:
+        ValueError: The head returns a wrong number of results, or entities outside the text.
+    """
+    errors = [batcher.features.error_for(item.views) if batcher.features else None for item in items]
+    readable = [item for item, error in zip(items, errors, strict=True) if error is None]
+    results = read(model, batcher.collate(readable)) if readable else ()
+    head = type(model.head).__name__
+    if len(results) != len(readable):
+        raise ValueError(f"the head {head} returns {len(results)} predictions for {len(readable)} examples")
+    for item, result in zip(readable, results, strict=True):
         words = len(item.text.word_starts)
-        if isinstance(given, list) and any(not 0 <= entity.start < entity.end <= words for entity in given):
-            raise ValueError(f"the head {type(model.head).__name__} gives entities outside of a text of {words} words: {given}")
-    found = iter(read_off)
-    return [next(found) if fault is None else fault for fault in faults]
+        if isinstance(result, list) and any(not 0 <= entity.start < entity.end <= words for entity in result):
+            raise ValueError(f"the head {head} returns entities outside of a text of {words} words: {result}")
+    remaining = iter(results)
+    return [next(remaining) if error is None else error for error in errors]
 
 
 def decode_batch(model: Model, batch: Batch) -> Sequence[Decoded]:
-    """Score and decode one batch on the model's device.
+    """Run the model and decode its head for one batch, on the device of the model.
 
-    The class's own forward is called: training in bf16 wraps the model's, and dev scores must be those that `hvp eval` finds again.
+    The forward method of the class is called, because bf16 training wraps that of the instance, and scores on dev
+    data must equal those of `hvp eval`.
     """
     device = next(model.parameters()).device
     batch = batch.to(device)
     return model.head.decode(type(model).forward(model, batch).scores, batch.text)
 
 
-def _join(parts: list[Part] | InputError, found: list[Decoded] | InputError) -> WindowedPrediction | InputError:
+def _merge(parts: list[Part] | InputError, decoded: list[Decoded] | InputError) -> WindowedPrediction | InputError:
     if isinstance(parts, InputError):
         return parts
-    return found if isinstance(found, InputError) else merge_windows(parts, found)
+    return decoded if isinstance(decoded, InputError) else merge_windows(parts, decoded)
 
 
-def merge_windows(parts: Sequence[Part], found: Sequence[Decoded]) -> WindowedPrediction:
-    """Put what was found in the windows of one example together."""
-    read = tuple(window for window, _ in parts)
+def merge_windows(parts: Sequence[Part], decoded: Sequence[Decoded]) -> WindowedPrediction:
+    """Merge the predictions for the windows of one example.
+
+    Args:
+        parts: Encoded windows.
+        decoded: Prediction for each window.
+    """
+    windows = tuple(window for window, _ in parts)
     image = any(view is not None for _, item in parts for view in item.views)
-    if isinstance(found[0], Relation):
-        return WindowedPrediction(found[0], read, image)
-    entities = merge_predictions([(window, given) for window, given in zip(read, found, strict=True) if isinstance(given, list)])
-    return WindowedPrediction(entities, read, image)
+    if isinstance(decoded[0], Relation):
+        return WindowedPrediction(decoded[0], windows, image)
+    pairs = zip(windows, decoded, strict=True)
+    entities = merge_predictions([(window, result) for window, result in pairs if isinstance(result, list)])
+    return WindowedPrediction(entities, windows, image)
 
 
 def count_with_image(recipe: Recipe, examples: Sequence[Example]) -> int:
-    """Count the examples whose whole image is there and whose model looks at images."""
+    """Count the examples with an image; 0 for a recipe without vision."""
     return sum(example.image is not None for example in examples) if recipe.vision is not None else 0

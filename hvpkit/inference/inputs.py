@@ -1,4 +1,4 @@
-"""What a user asks to be predicted, and how it becomes an example whose words know their characters (no torch)."""
+"""Inputs of prediction, and their conversion to examples with character offsets."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictionInput:
-    """One text, or its words (read with a blank between them), and what belongs to it.
+    """A text with its image, to be predicted.
 
-    `image` is a file or an opened image; `objects` are crops (files, opened images), `VisualObject`s or mappings of their fields, such
-    as {"box": [x0, y0, x1, y1]} in pixels, best first, None where nobody has looked for any; `head` and `tail` (MRE) are words of the text
-    or characters [start, end); `remarks` go on to the prediction.
+    Attributes:
+        text: Text, or its words, which are joined by blanks.
+        image: Image file or opened image.
+        head: Head entity (MRE): words of the text, or characters [start, end).
+        tail: Tail entity (MRE), likewise.
+        objects: Objects of the image, best first: crops (files or opened images), `VisualObject`s or mappings of
+            their fields, such as {"box": [x0, y0, x1, y1]} in pixels. None: unknown, so they may be detected; empty:
+            there are none.
+        id: Id of the example.
+        remarks: Notes that are added to the prediction.
     """
 
     text: str | Sequence[str]
@@ -41,9 +48,16 @@ class PredictionInput:
 
 @dataclass(frozen=True)
 class ParsedInput:
-    """An input as a model reads it: the text, its words with their characters, the example made of them, and remarks.
+    """A validated input.
 
-    `objects_given`: somebody said which objects the image has, if any; else they may be looked for (hvpkit/inference/attach_objects.py).
+    Attributes:
+        text: Text.
+        words: Words with character offsets.
+        example: Example of the words.
+        mentions: Head and tail entity (MRE).
+        remarks: Notes on the input.
+        objects_given: Whether the objects are known; otherwise they may be detected
+            (hvpkit/inference/attach_objects.py).
     """
 
     text: str
@@ -55,19 +69,31 @@ class ParsedInput:
 
 
 def to_prediction_input(given: PredictionInput | Mapping[str, Any] | Sequence[str]) -> PredictionInput:
-    """Take a bare text or its words, or a mapping with the fields of `PredictionInput`, for one; raises InputError for anything else."""
+    """Convert a text, its words, or a mapping of fields to a `PredictionInput`.
+
+    Raises:
+        InputError: "input-invalid" for another type or an unknown field.
+    """
     if isinstance(given, PredictionInput):
         return given
     try:
         return PredictionInput(given) if isinstance(given, Sequence) else PredictionInput(**given)
     except TypeError as error:
-        raise InputError("input-invalid", names=list(PredictionInput.__dataclass_fields__), found=given, reason=str(error)) from None
+        raise InputError(
+            "input-invalid", names=list(PredictionInput.__dataclass_fields__), found=given, reason=str(error)
+        ) from None
 
 
 def parse_input(given: PredictionInput, recipe: Recipe) -> ParsedInput:
-    """Find words and mentions and check that the model of this recipe can use them; opened images must be files by now.
+    """Tokenize an input, locate head and tail, and check the input against a recipe.
 
-    Raises DataError for a blank text or mentions that cannot be found, InputError for a head and tail that the task needs or lacks.
+    Args:
+        given: Input; its images must be files.
+        recipe: Recipe of the model.
+
+    Raises:
+        DataError: The text is blank, a mention is not in the text, or an image or object is invalid.
+        InputError: "pair-unexpected", "pair-missing" or "mention-missing" if head and tail do not fit the task.
     """
     text, words = _words(given.text)
     mentions = _mentions(text, words, given, recipe)
@@ -75,50 +101,63 @@ def parse_input(given: PredictionInput, recipe: Recipe) -> ParsedInput:
         words = split_words_at(words, (mentions.head, mentions.tail))
     image = None if given.image is None else _image(given.image)
     objects = tuple(_object(item, image) for item in given.objects or ())
-    sees = recipe.uses_images
+    uses_images = recipe.uses_images
     example = Example(
         id="1" if given.id is None else str(given.id),
         words=tuple(word.text for word in words),
         head=None if mentions is None else covered_words(mentions.head, words),
         tail=None if mentions is None else covered_words(mentions.tail, words),
-        image=image if sees else None,
-        objects=objects if sees else (),
+        image=image if uses_images else None,
+        objects=objects if uses_images else (),
     )
-    remarks = (*given.remarks, *(mentions.remarks if mentions else ()), *_image_remarks(image, given.objects is None, objects, recipe))
-    return ParsedInput(text, words, example, mentions, remarks, given.objects is not None)
+    mention_notes = mentions.remarks if mentions else ()
+    notes = (*given.remarks, *mention_notes, *_image_notes(image, given.objects is None, objects, recipe))
+    return ParsedInput(text, words, example, mentions, notes, given.objects is not None)
 
 
 def parse_example(example: Example, recipe: Recipe) -> ParsedInput:
-    """Read an example of prepared data: its words with a blank between them, head and tail in their characters."""
+    """Convert an example of prepared data: its words are joined by blanks, head and tail get character offsets.
+
+    Args:
+        example: Example.
+        recipe: Recipe of the model.
+    """
     text, words = join_tokens(example.words)
     mentions = None
     if example.head is not None and example.tail is not None:
         mentions = MentionPair(char_span(example.head, text, words), char_span(example.tail, text, words))
-    remarks = _image_remarks(example.image, False, example.objects, recipe)
-    sees = recipe.uses_images
-    return ParsedInput(text, words, example if sees else replace(example, image=None, objects=()), mentions, tuple(remarks), True)
+    notes = tuple(_image_notes(example.image, False, example.objects, recipe))
+    if not recipe.uses_images:
+        example = replace(example, image=None, objects=())
+    return ParsedInput(text, words, example, mentions, notes, True)
 
 
 def char_span(span: Span, text: str, words: Sequence[TextSpan]) -> TextSpan:
-    """Give the characters of words [start, end)."""
+    """Return the characters of a span of words."""
     start, end = words[span.start].start, words[span.end - 1].end
     return TextSpan(text[start:end], start, end)
 
 
-# ------------------------------------------------------------------------------------------------------------------- text
-def _words(given: str | Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
-    if isinstance(given, str):
-        words = tuple(tokenize(given))
+def _words(text: str | Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
+    if isinstance(text, str):
+        words = tuple(tokenize(text))
         if not words:
-            raise DataError("text-blank") if given else DataError("text-empty")
-        return _encodable(given), words
-    if not isinstance(given, Sequence) or not all(isinstance(token, str) for token in given):
-        raise DataError("text-invalid", found=given)
-    return join_tokens(given)
+            raise DataError("text-blank") if text else DataError("text-empty")
+        return _check_encodable(text), words
+    if not isinstance(text, Sequence) or not all(isinstance(token, str) for token in text):
+        raise DataError("text-invalid", found=text)
+    return join_tokens(text)
 
 
 def join_tokens(tokens: Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
-    """Join words with a blank between them: the text, and where each word stands in it; raises DataError when one is blank."""
+    """Join words by blanks.
+
+    Returns:
+        The text, and the words with character offsets.
+
+    Raises:
+        DataError: "word-blank" or "no-words".
+    """
     stripped = [token.strip() for token in tokens]
     if not all(stripped):
         raise DataError("word-blank", number=stripped.index("") + 1, count=len(stripped))
@@ -128,10 +167,10 @@ def join_tokens(tokens: Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
     for token in stripped:
         words.append(TextSpan(token, start, start + len(token)))
         start += len(token) + 1
-    return _encodable(" ".join(stripped)), tuple(words)
+    return _check_encodable(" ".join(stripped)), tuple(words)
 
 
-def _encodable(text: str) -> str:
+def _check_encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -140,51 +179,57 @@ def _encodable(text: str) -> str:
     return text
 
 
-# --------------------------------------------------------------------------------------------------------------- mentions
 def _mentions(text: str, words: Sequence[TextSpan], given: PredictionInput, recipe: Recipe) -> MentionPair | None:
-    lacking = [name for name in ("head", "tail") if getattr(given, name) is None]
+    missing = [role for role in ("head", "tail") if getattr(given, role) is None]
     if recipe.task == "mner":
-        if len(lacking) < 2:
+        if len(missing) < 2:
             raise InputError("pair-unexpected")
         return None
-    if lacking:
-        raise InputError("pair-missing") if len(lacking) == 2 else InputError("mention-missing", role=lacking[0])
+    if missing:
+        raise InputError("pair-missing") if len(missing) == 2 else InputError("mention-missing", role=missing[0])
     return locate_mentions(text, words, _mention("head", given.head), _mention("tail", given.tail))
 
 
-def _mention(role: str, given: object) -> Mention:
-    if isinstance(given, str):
-        return given
-    if isinstance(given, (tuple, list)) and len(given) == 2 and all(type(edge) is int for edge in given):
-        return given[0], given[1]
-    raise DataError("mention-invalid", role=role, found=given)
+def _mention(role: str, value: object) -> Mention:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (tuple, list)) and len(value) == 2 and all(type(edge) is int for edge in value):
+        return value[0], value[1]
+    raise DataError("mention-invalid", role=role, found=value)
 
 
-# --------------------------------------------------------------------------------------------------------------- images
-def _image(given: object) -> Path:
-    if isinstance(given, (str, PathLike)):
-        return Path(given)
-    raise DataError("image-invalid", found=given)
+def _image(value: object) -> Path:
+    if isinstance(value, (str, PathLike)):
+        return Path(value)
+    raise DataError("image-invalid", found=value)
 
 
-def _crop(given: object) -> Path:
-    if isinstance(given, (str, PathLike)):
-        return Path(given)
-    raise DataError("object-invalid", found=given)
+def _crop(value: object) -> Path:
+    if isinstance(value, (str, PathLike)):
+        return Path(value)
+    raise DataError("object-invalid", found=value)
 
 
-def _object(given: object, image: Path | None) -> VisualObject:
-    if isinstance(given, Mapping):
-        found = object_from_json(given, _crop)
+def _object(value: object, image: Path | None) -> VisualObject:
+    if isinstance(value, Mapping):
+        item = object_from_json(value, _crop)
     else:
-        found = given if isinstance(given, VisualObject) else VisualObject(_crop(given))
-    if found.image is None and (found.box is None or image is None):
+        item = value if isinstance(value, VisualObject) else VisualObject(_crop(value))
+    if item.image is None and (item.box is None or image is None):
         raise DataError("box-without-image")
-    return found
+    return item
 
 
 def object_from_json(fields: Mapping[str, Any], opened_image: Callable[[object], Path]) -> VisualObject:
-    """Read an object's fields as JSON has them; `image` reads the name of its crop. Raises DataError."""
+    """Parse the JSON fields of an object.
+
+    Args:
+        fields: "image" (crop), "box", "phrase" and "score".
+        opened_image: Converts the name of the crop to a path.
+
+    Raises:
+        DataError: "object-record-invalid" or "box-invalid", or the error of `opened_image`.
+    """
     image, box, phrase, score = (fields.get(key) for key in ("image", "box", "phrase", "score"))
     if image is None and box is None:
         raise DataError("object-record-invalid", found=fields)
@@ -196,28 +241,34 @@ def object_from_json(fields: Mapping[str, Any], opened_image: Callable[[object],
     )
 
 
-def _box(given: Any) -> Box:  # noqa: ANN401 - a list, a Box, or an array of numbers
-    edges = astuple(given) if isinstance(given, Box) else given.tolist() if hasattr(given, "tolist") else given
-    if isinstance(edges, (list, tuple)) and len(edges) == 4 and all(map(_is_number, edges)) and edges[0] < edges[2] and edges[1] < edges[3]:
-        return Box(*(edge if isinstance(edge, int) else float(edge) for edge in edges))
-    raise DataError("box-invalid", found=given)
+def _box(value: Any) -> Box:  # noqa: ANN401 - a list, a Box, or an array of numbers
+    edges = astuple(value) if isinstance(value, Box) else value
+    if hasattr(edges, "tolist"):
+        edges = edges.tolist()
+    if isinstance(edges, (list, tuple)) and len(edges) == 4 and all(map(_is_number, edges)):
+        left, top, right, bottom = edges
+        if left < right and top < bottom:
+            return Box(*(edge if isinstance(edge, int) else float(edge) for edge in edges))
+    raise DataError("box-invalid", found=value)
 
 
-def _is_number(given: Any) -> bool:  # noqa: ANN401 - anything at all
-    return isinstance(given, Real) and not isinstance(given, bool) and bool(given < 1e9 and not given < -1e9)
+def _is_number(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(value < 1e9 and not value < -1e9)
 
 
-def _image_remarks(image: Path | None, open_to_finding: bool, objects: Sequence[VisualObject], recipe: Recipe) -> list[Message]:
+def _image_notes(
+    image: Path | None, may_detect: bool, objects: Sequence[VisualObject], recipe: Recipe
+) -> list[Message]:
     vision = recipe.vision
     if vision is None or recipe.data.text_only:
         return [Message("model-without-images")]
-    remarks = []
+    notes = []
     if image is None and not objects:
-        remarks.append(Message("image-not-given"))
-    elif not vision.full_image and not objects and not (open_to_finding and recipe.data.objects):
-        remarks.append(Message("no-objects-to-read"))
+        notes.append(Message("image-not-given"))
+    elif not vision.full_image and not objects and not (may_detect and recipe.data.objects):
+        notes.append(Message("no-objects-to-read"))
     if objects and not vision.max_objects:
-        remarks.append(Message("objects-not-read", count=len(objects)))
+        notes.append(Message("objects-not-read", count=len(objects)))
     elif len(objects) > vision.max_objects:
-        remarks.append(Message("too-many-objects", count=len(objects), maximum=vision.max_objects))
-    return remarks
+        notes.append(Message("too-many-objects", count=len(objects), maximum=vision.max_objects))
+    return notes

@@ -1,4 +1,4 @@
-"""Predictions and what they are made from as JSON lines (no torch)."""
+"""Conversion of prediction inputs and predictions from and to JSON."""
 
 from __future__ import annotations
 
@@ -18,32 +18,37 @@ from hvpkit.records.mentions import Mention
 from hvpkit.types import EntityPrediction, Prediction, VisualObject
 
 KEYS = ("id", "text", "tokens", "image", "objects", "head", "tail")
-GOLD = ("tags", "entities", "relation", "notes")  # what labelled data has besides
+GOLD = ("tags", "entities", "relation", "notes")  # further keys of labeled records, ignored here
 FORM = '{"text" or "tokens", "image", "head", "tail"}'
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
-    """Give a prediction as JSON values; entities, head, tail and relation stand as in hvpkit's own data, characters counted."""
+    """Convert a prediction to JSON values, in the format of hvpkit's records with character offsets."""
+    record: dict[str, Any] = {"text": prediction.text}
     if isinstance(prediction, EntityPrediction):
-        found: dict[str, Any] = {"text": prediction.text, "entities": [asdict(entity) for entity in prediction.entities]}
+        record["entities"] = [asdict(entity) for entity in prediction.entities]
     else:
         relation = prediction.relation
-        found = {"text": prediction.text, "head": asdict(prediction.head), "tail": asdict(prediction.tail)}
-        found |= {"relation": relation.label, "confidence": relation.confidence, "probabilities": dict(relation.probabilities)}
+        record |= {"head": asdict(prediction.head), "tail": asdict(prediction.tail), "relation": relation.label}
+        record |= {"confidence": relation.confidence, "probabilities": dict(relation.probabilities)}
     objects = {"objects": [object_to_json(item) for item in prediction.objects]} if prediction.objects else {}
-    return found | {"image": prediction.image_used} | objects | {"remarks": list(prediction.notes)}
+    return record | {"image": prediction.image_used} | objects | {"remarks": list(prediction.notes)}
 
 
 def object_to_json(item: VisualObject) -> dict[str, Any]:
-    """Give an object as JSON values, in pixels of the upright image."""
+    """Convert an object to JSON values; its box is in pixels of the upright image."""
     box = None if item.box is None else list(astuple(item.box))
-    fields = {"image": None if item.image is None else item.image.name, "box": box, "phrase": item.phrase, "score": item.score}
+    image = None if item.image is None else item.image.name
+    fields = {"image": image, "box": box, "phrase": item.phrase, "score": item.score}
     return {name: value for name, value in fields.items() if value is not None}
 
 
-# ------------------------------------------------------------------------------------------------------------- JSON to input
 def parse_json_object(content: bytes) -> dict[str, Any]:
-    """Read one line as a JSON object; raises DataError."""
+    """Parse a line as a JSON object.
+
+    Raises:
+        DataError: "line-not-json" or "record-not-object".
+    """
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -58,9 +63,14 @@ def _beginning(content: bytes) -> str:
 
 
 def input_from_json(record: Mapping[str, Any], folder: Path) -> PredictionInput:
-    """Read an input from a line's object; images are relative to `folder` and may not leave it.
+    """Convert a JSON object to an input.
 
-    Raises DataError for values of another kind than expected, and for a path that leaves the folder, links followed.
+    Args:
+        record: JSON object.
+        folder: Folder that image names are relative to and must be in, symbolic links resolved.
+
+    Raises:
+        DataError: A value has another type than expected, or "image-outside-folder".
     """
     tokens, text = record.get("tokens"), record.get("text")
     if tokens is not None and text is not None:
@@ -79,22 +89,22 @@ def input_from_json(record: Mapping[str, Any], folder: Path) -> PredictionInput:
         tail=_mention("tail", record, tokens),
         objects=_objects(record.get("objects"), folder),
         id=record.get("id"),
-        remarks=tuple(remark for key in record if (remark := _remark(key))),
+        remarks=tuple(note for key in record if (note := _misspelling_note(key))),
     )
 
 
 def _mention(role: str, record: Mapping[str, Any], tokens: Sequence[str] | None) -> Mention | None:
-    given = record.get(role)
-    if given is None or isinstance(given, str):
-        return given
-    edges = [given.get("start"), given.get("end")] if isinstance(given, dict) else given
+    value = record.get(role)
+    if value is None or isinstance(value, str):
+        return value
+    edges = [value.get("start"), value.get("end")] if isinstance(value, dict) else value
     if not isinstance(edges, list) or len(edges) != 2 or not all(type(edge) is int for edge in edges):
         unit = "characters" if tokens is None else "tokens"
-        raise DataError("mention-record-invalid", role=role, unit=unit, found=given)
-    return (edges[0], edges[1]) if tokens is None else _characters(role, edges[0], edges[1], tokens)
+        raise DataError("mention-record-invalid", role=role, unit=unit, found=value)
+    return (edges[0], edges[1]) if tokens is None else _token_characters(role, edges[0], edges[1], tokens)
 
 
-def _characters(role: str, start: int, end: int, tokens: Sequence[str]) -> tuple[int, int]:
+def _token_characters(role: str, start: int, end: int, tokens: Sequence[str]) -> tuple[int, int]:
     _, words = join_tokens(tokens)
     if not 0 <= start < end <= len(words):
         raise DataError("mention-outside-tokens", role=role, start=start, end=end, count=len(words))
@@ -102,34 +112,35 @@ def _characters(role: str, start: int, end: int, tokens: Sequence[str]) -> tuple
 
 
 @lru_cache(maxsize=256)
-def _remark(key: str) -> Message | None:
-    """Tell a misspelt key from one that is nobody's business here."""
+def _misspelling_note(key: str) -> Message | None:
+    """Return a note for a key that is probably misspelled; other unknown keys are ignored."""
     near = [] if key in KEYS or key in GOLD else get_close_matches(key, KEYS, n=1, cutoff=0.75)
     return Message("key-misspelled", key=key, nearest=near[0]) if near else None
 
 
-def _objects(given: object, folder: Path) -> list[VisualObject] | None:
-    if given is None:
+def _objects(value: object, folder: Path) -> list[VisualObject] | None:
+    if value is None:
         return None
-    if not isinstance(given, list):
-        raise DataError("objects-not-list", found=given)
-    return [_object({"image": item} if isinstance(item, str) else item, folder) for item in given]
+    if not isinstance(value, list):
+        raise DataError("objects-not-list", found=value)
+    return [_object({"image": item} if isinstance(item, str) else item, folder) for item in value]
 
 
-def _object(given: object, folder: Path) -> VisualObject:
-    if not isinstance(given, dict):
-        raise DataError("object-record-invalid", found=given)
-    return object_from_json(given, lambda name: _image("objects", name, folder))
+def _object(value: object, folder: Path) -> VisualObject:
+    if not isinstance(value, dict):
+        raise DataError("object-record-invalid", found=value)
+    return object_from_json(value, lambda name: _image("objects", name, folder))
 
 
-def _image(key: str, given: object, folder: Path) -> Path:
-    if not isinstance(given, str) or not given:
-        raise DataError("image-not-file-name", key=key, found=given)
+def _image(key: str, name: object, folder: Path) -> Path:
+    if not isinstance(name, str) or not name:
+        raise DataError("image-not-file-name", key=key, found=name)
     try:
-        path = folder / given
-        inside = not PurePosixPath(given).is_absolute() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-    except (OSError, ValueError) as error:  # a name that no file can have
-        raise DataError("image-name-invalid", key=key, name=given, reason=str(error)) from None
-    if not inside or ".." in PurePosixPath(given).parts:
-        raise DataError("image-outside-folder", image=given, folder=os.path.abspath(folder))
+        path = folder / name
+        resolved = Path(os.path.realpath(path))
+        is_inside = not PurePosixPath(name).is_absolute() and resolved.is_relative_to(os.path.realpath(folder))
+    except (OSError, ValueError) as error:  # not a valid file name
+        raise DataError("image-name-invalid", key=key, name=name, reason=str(error)) from None
+    if not is_inside or ".." in PurePosixPath(name).parts:
+        raise DataError("image-outside-folder", image=name, folder=os.path.abspath(folder))
     return path

@@ -1,4 +1,4 @@
-"""Prediction from Python: a model folder opened once, texts and images in, typed predictions with character offsets out."""
+"""Predictor: typed predictions with character offsets for texts and images, from a model folder."""
 
 from __future__ import annotations
 
@@ -23,21 +23,36 @@ from hvpkit.messages import Message
 from hvpkit.records.mentions import Mention
 from hvpkit.saving.model_folder import ModelFolder, open_model_folder
 from hvpkit.saving.weights import load_model
-from hvpkit.types import Entity, EntityPrediction, Prediction, Relation, RelationPrediction, Task, TextEntity, VisualObject
+from hvpkit.types import (
+    Entity,
+    EntityPrediction,
+    Prediction,
+    Relation,
+    RelationPrediction,
+    Task,
+    TextEntity,
+    VisualObject,
+)
 
-CHARACTERS = 256  # a text on average, at most, before fewer are read ahead
+CHARACTERS = 256  # mean text length above which fewer texts are read ahead
 PredictRequest = PredictionInput | Mapping[str, Any] | Sequence[str]
 
 
 class Predictor:
-    """A trained model, ready to predict; `device` is a GPU if there is one.
+    """A trained model for prediction.
 
-    Where no objects are given, they are found as they were for its training data, unless `find_objects` is False.
+    Args:
+        folder: Model folder.
+        device: Device of the model; None: a GPU if available.
+        find_objects: Whether to detect objects of inputs without objects, as for the training data.
 
-    Raises ModelFolderError when the weights do not fit the folder's recipe.
+    Raises:
+        ModelFolderError: The weights do not fit the recipe.
     """
 
-    def __init__(self, folder: ModelFolder, device: torch.device | str | None = None, find_objects: bool = True) -> None:
+    def __init__(
+        self, folder: ModelFolder, device: torch.device | str | None = None, find_objects: bool = True
+    ) -> None:
         transformers_logging.disable_progress_bar()
         self.folder = folder
         self.model = load_model(folder, device)
@@ -45,13 +60,21 @@ class Predictor:
         self.objects = ObjectAttacher(folder, None if device is None else str(device)) if find_objects else None
 
     @classmethod
-    def open(cls, model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = (), device: str | None = None) -> Predictor:
-        """Open a model folder, as `hvpkit.load` does."""
+    def open(
+        cls, model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = (), device: str | None = None
+    ) -> Predictor:
+        """Open a model folder, as `hvpkit.load` does.
+
+        Args:
+            model: Model folder.
+            plugins: Folders or files of plugins.
+            device: Device of the model; None: a GPU if available.
+        """
         return cls(open_model_folder(Path(model), [Path(plugin) for plugin in plugins]), device)
 
     @property
     def task(self) -> Task:
-        """Say whether it finds entities ("mner") or tells relations ("mre")."""
+        """The task of the model: entities ("mner") or relations ("mre")."""
         return self.folder.recipe.task
 
     def predict(
@@ -62,24 +85,43 @@ class Predictor:
         tail: Mention | None = None,
         objects: Sequence[str | PathLike[str] | Image.Image | VisualObject | Mapping[str, Any]] | None = None,
     ) -> Prediction:
-        """Predict one text (or list of words) with its image: an EntityPrediction, or for MRE a RelationPrediction.
+        """Predict one text with its image.
 
-        `image` is a file or an opened image; `head` and `tail` are words of the text or characters (start, end); `objects` are crops of
-        the image, or boxes as {"box": [x0, y0, x1, y1]} in pixels (None: they are looked for; empty: there are none).
-        Raises InputError, as ImageError for an image and as DataError for a text or a mention.
+        Args:
+            text: Text, or a list of its words.
+            image: Image file or opened image.
+            head: Head entity (MRE): words of the text, or characters (start, end).
+            tail: Tail entity (MRE), likewise.
+            objects: Crops of the image, or boxes as {"box": [x0, y0, x1, y1]} in pixels. None: they are detected;
+                empty: there are none.
+
+        Returns:
+            An EntityPrediction (MNER) or a RelationPrediction (MRE).
+
+        Raises:
+            InputError: The input does not fit the model; ImageError for an image, DataError for a text, mention or
+                object.
         """
-        [found] = self.predict_many([PredictionInput(text, image, head, tail, objects)])
-        if isinstance(found, InputError):
-            raise found
-        return found
+        [result] = self.predict_many([PredictionInput(text, image, head, tail, objects)])
+        if isinstance(result, InputError):
+            raise result
+        return result
 
     def predict_many(
         self, inputs: Iterable[PredictRequest | InputError], batch_size: int | None = None
     ) -> Iterator[Prediction | InputError]:
-        """Predict each input (a text or its words, a mapping with the arguments of `predict`, a PredictionInput) in order, streaming.
+        """Predict a stream of inputs in order; 16 batches are read ahead.
 
-        One that cannot be predicted gives its error instead; an error among the inputs is passed on. 16 batches are read ahead.
-        Raises InputError for a batch size below 1.
+        Args:
+            inputs: Texts, lists of words, mappings with the arguments of `predict`, or PredictionInputs; errors are
+                passed on.
+            batch_size: Number of examples in a batch; None: 32 with CUDA, else 8.
+
+        Yields:
+            The prediction of each input, or the error of an invalid one.
+
+        Raises:
+            InputError: "batch-size-below-one".
         """
         size = (32 if next(self.model.parameters()).is_cuda else 8) if batch_size is None else batch_size
         if size < 1:
@@ -92,79 +134,96 @@ class Predictor:
         self, chunk: Sequence[PredictRequest | InputError], batcher: Batcher, batch_size: int
     ) -> list[Prediction | InputError]:
         with TemporaryDirectory(prefix="hvpkit-") as folder:
-            readings = self.attach_objects([self._read(given, Path(folder) / str(number)) for number, given in enumerate(chunk)])
-            examples = [reading.example for reading in readings if isinstance(reading, ParsedInput)]
-            answers = predict_windows(self.model, batcher, examples, batch_size)
-            return [reading if isinstance(reading, InputError) else build_prediction(reading, next(answers)) for reading in readings]
+            parsed = [self._parse(request, Path(folder) / str(number)) for number, request in enumerate(chunk)]
+            inputs = self.attach_objects(parsed)
+            examples = [item.example for item in inputs if isinstance(item, ParsedInput)]
+            results = predict_windows(self.model, batcher, examples, batch_size)
+            return [item if isinstance(item, InputError) else build_prediction(item, next(results)) for item in inputs]
 
     def attach_objects(self, readings: Sequence[ParsedInput | InputError]) -> Sequence[ParsedInput | InputError]:
-        """Give readings the objects of their images, found with the model's own settings, where none were given.
+        """Detect the objects of inputs without objects, with the model's own settings.
 
-        Raises ModelFolderError when the detector cannot be had.
+        Args:
+            readings: Parsed inputs; errors are passed on.
+
+        Raises:
+            ModelFolderError: "model-detector-unavailable" if the detector cannot be built.
         """
         return readings if self.objects is None else self.objects.attach(readings)
 
-    def _read(self, given: PredictRequest | InputError, folder: Path) -> ParsedInput | InputError:
+    def _parse(self, request: PredictRequest | InputError, folder: Path) -> ParsedInput | InputError:
         try:
-            return given if isinstance(given, InputError) else parse_input(_filed(to_prediction_input(given), folder), self.folder.recipe)
+            if isinstance(request, InputError):
+                return request
+            return parse_input(_save_images(to_prediction_input(request), folder), self.folder.recipe)
         except InputError as error:
             return error
 
 
-def _length(given: PredictRequest | InputError) -> float:
-    if isinstance(given, InputError):
+def _length(request: PredictRequest | InputError) -> float:
+    """Return the text length relative to `CHARACTERS`."""
+    if isinstance(request, InputError):
         return 0
-    text = given.text if isinstance(given, PredictionInput) else given.get("text") if isinstance(given, Mapping) else given
+    text = request.text if isinstance(request, PredictionInput) else request
+    if isinstance(text, Mapping):
+        text = text.get("text", ())
     return len(text) / CHARACTERS if isinstance(text, str) else 1
 
 
-# --------------------------------------------------------------------------------------------------------- opened images
-def _filed(given: PredictionInput, folder: Path) -> PredictionInput:
-    """Write opened images to files, as they stand: everything that reads images reads files. Raises ImageError."""
-    image = _file(given.image, folder / "image.ppm")
-    objects = None if given.objects is None else [_filed_object(item, folder / f"{i}.ppm") for i, item in enumerate(given.objects)]
-    return replace(given, image=image, objects=objects)
+def _save_images(item: PredictionInput, folder: Path) -> PredictionInput:
+    """Save opened images to files, because images are decoded from files; raises ImageError."""
+    image = _save_image(item.image, folder / "image.ppm")
+    if item.objects is None:
+        return replace(item, image=image)
+    objects = [_save_crop(value, folder / f"{i}.ppm") for i, value in enumerate(item.objects)]
+    return replace(item, image=image, objects=objects)
 
 
-def _filed_object(given: Any, file: Path) -> Any:  # noqa: ANN401 - whatever else is given goes through
-    return {**given, "image": _file(given.get("image"), file)} if isinstance(given, Mapping) else _file(given, file)
+def _save_crop(value: Any, file: Path) -> Any:  # noqa: ANN401 - other values are returned unchanged
+    if isinstance(value, Mapping):
+        return {**value, "image": _save_image(value.get("image"), file)}
+    return _save_image(value, file)
 
 
-def _file(given: Any, file: Path) -> Any:  # noqa: ANN401 - whatever else is given goes through
-    if not isinstance(given, Image.Image):
-        return given
+def _save_image(value: Any, file: Path) -> Any:  # noqa: ANN401 - other values are returned unchanged
+    if not isinstance(value, Image.Image):
+        return value
     file.parent.mkdir(exist_ok=True)
-    exif_transpose_rgb(given).save(file)
+    exif_transpose_rgb(value).save(file)
     return file
 
 
-# ------------------------------------------------------------------------------------------------------------- predictions
 def build_prediction(reading: ParsedInput, answer: WindowedPrediction | InputError) -> Prediction | InputError:
-    """Give what was found in a reading its characters; an error is handed on."""
+    """Convert the result of a model to a prediction with character offsets.
+
+    Args:
+        reading: Parsed input.
+        answer: Result of the model; an error is returned unchanged.
+    """
     if isinstance(answer, InputError):
         return answer
     if isinstance(answer.found, list):
         entities = tuple(to_text_entity(entity, reading) for entity in answer.found)
         return EntityPrediction(reading.text, entities, answer.image, reading.remarks, reading.example.objects)
-    return _relation_prediction(reading, answer, answer.found)
+    return _build_relation_prediction(reading, answer, answer.found)
 
 
 def to_text_entity(entity: Entity, reading: ParsedInput) -> TextEntity:
-    """Give an entity's words and characters."""
+    """Convert an entity over words to one with text and character offsets."""
     start, end = reading.words[entity.start].start, reading.words[entity.end - 1].end
     return TextEntity(reading.text[start:end], entity.type, start, end, entity.confidence)
 
 
-def _relation_prediction(reading: ParsedInput, answer: WindowedPrediction, relation: Relation) -> RelationPrediction:
-    if reading.mentions is None:
-        raise ValueError("a relation was told without a head and a tail")
-    [window] = answer.windows
-    first, last = reading.words[window.start], reading.words[window.end - 1]
-    remarks = reading.remarks
-    if window.end - window.start < len(reading.words):
-        words = len(reading.words)
-        read = Message("text-read-in-part", first=window.start + 1, last=window.end, count=words, start=first.start, end=last.end)
-        remarks += (read,)
-    return RelationPrediction(
-        reading.text, reading.mentions.head, reading.mentions.tail, relation, answer.image, remarks, reading.example.objects
-    )
+def _build_relation_prediction(
+    parsed: ParsedInput, result: WindowedPrediction, relation: Relation
+) -> RelationPrediction:
+    if parsed.mentions is None:
+        raise ValueError("a relation was predicted without a head and a tail")
+    [window] = result.windows
+    notes, count = parsed.remarks, len(parsed.words)
+    if window.end - window.start < count:
+        start, end = parsed.words[window.start].start, parsed.words[window.end - 1].end
+        first, last = window.start + 1, window.end
+        notes += (Message("text-read-in-part", first=first, last=last, count=count, start=start, end=end),)
+    head, tail = parsed.mentions.head, parsed.mentions.tail
+    return RelationPrediction(parsed.text, head, tail, relation, result.image, notes, parsed.example.objects)

@@ -6,15 +6,17 @@ from hvpkit.messages import Template
 
 TEMPLATES: dict[str, Template] = {
     "features-not-cached": Template(
-        "features cannot be kept in {folder} ({reason}); they stay in memory, and the next run computes them anew",
+        "Image features cannot be cached in {folder} ({reason}). They are kept in memory, and the next run "
+        "computes them again.",
         {"folder": "data/.features", "reason": "[Errno 28] No space left on device"},
     ),
     "features-stale": Template(
-        "the features in {folder} were not what this backbone makes today; they were computed anew",
+        "The features in {folder} do not match those that the backbone computes now. They were computed again.",
         {"folder": "data/.features/resnet-0a1b"},
     ),
-    "damaged-features-recomputed": Template("{count} features on disk were damaged; they were computed anew", {"count": 3}),
+    "damaged-features-recomputed": Template("{count} corrupt features in the cache were computed again.", {"count": 3}),
     "unreadable-regions": Template(
-        "{count} images and crops cannot be read; the first: {reason}", {"count": 2, "reason": "images/1.jpg is missing"}
+        "{count} images and crops cannot be read. The first: {reason}",
+        {"count": 2, "reason": "images/1.jpg does not exist."},
     ),
 }

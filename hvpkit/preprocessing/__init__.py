@@ -1,1 +1,1 @@
-"""Prepare datasets: read, check, detect objects, extract features."""
+"""Preprocessing of datasets: reading, checking, object detection and feature extraction."""

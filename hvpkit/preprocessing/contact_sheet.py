@@ -1,4 +1,4 @@
-"""A contact sheet: images with the boxes that were found, to look at before one trusts them (one HTML file, no torch)."""
+"""Contact sheet: an HTML file of sample images with their detected boxes, for visual inspection."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from hvpkit.images.decode import open_image
 from hvpkit.types import Box, Example, Split, VisualObject
 
 PREVIEW = "preview.html"
-SIDE = 420  # pixels of the longer side of an image on the sheet
-COLOURS = ("#e6194b", "#0a7d32", "#1f4fd8", "#b35c00", "#7a1fa2", "#00727a")
+SIDE = 420  # pixels of the longer image side on the sheet
+COLORS = ("#e6194b", "#0a7d32", "#1f4fd8", "#b35c00", "#7a1fa2", "#00727a")
 STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 24px; color: #1b1b1b; background: #fff }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 24px }
@@ -28,96 +28,119 @@ svg { width: 100%; height: auto; display: block; background: #eee }
 .crops { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 8px }
 .crops img { height: 72px; border: 3px solid }
 figcaption { margin-top: 8px; overflow-wrap: anywhere }
-.asked { color: #555 } .none { color: #a40000; font-weight: 600 } ol { margin: 4px 0; padding-left: 22px }
+.phrases { color: #555 } .none { color: #a40000; font-weight: 600 } ol { margin: 4px 0; padding-left: 22px }
 """
 
 
 @dataclass(frozen=True)
 class SheetEntry:
-    """An example on the sheet and the phrases that were looked for."""
+    """An example on the sheet.
+
+    Attributes:
+        example: Example with its objects.
+        split: Split of the example.
+        phrases: Phrases that the detector searched for.
+    """
 
     example: Example
     split: Split
-    asked: tuple[str, ...]
+    phrases: tuple[str, ...]
 
 
 class SheetSample:
-    """Keeps `most` examples of a stream, the same ones every time, from all of it: those whose ids have the smallest hashes."""
+    """Deterministic sample of a stream of examples: those whose ids have the smallest hashes.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: list[tuple[int, int, SheetEntry]] = []
-        self._met = 0
+    Args:
+        size: Number of examples of the sample.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: list[tuple[int, int, SheetEntry]] = []  # heap: negative rank, order of arrival, entry
+        self._count = 0
 
     @property
     def wanted(self) -> bool:
-        """Tell whether a sheet was asked for."""
-        return self._most > 0
+        """Whether a contact sheet was requested."""
+        return self._size > 0
 
-    def see(self, shown: SheetEntry) -> None:
-        """Keep an example or not."""
-        if self._most <= 0 or shown.example.image is None:
+    def see(self, entry: SheetEntry) -> None:
+        """Add an example to the stream."""
+        if self._size <= 0 or entry.example.image is None:
             return
-        rank = int.from_bytes(hashlib.sha256(f"{shown.split} {shown.example.id}".encode()).digest()[:8], "big")
-        self._met += 1
-        entry = (-rank, self._met, shown)
-        if len(self._kept) < self._most:
-            heapq.heappush(self._kept, entry)
+        rank = int.from_bytes(hashlib.sha256(f"{entry.split} {entry.example.id}".encode()).digest()[:8], "big")
+        self._count += 1
+        ranked = (-rank, self._count, entry)
+        if len(self._kept) < self._size:
+            heapq.heappush(self._kept, ranked)
         else:
-            heapq.heappushpop(self._kept, entry)
+            heapq.heappushpop(self._kept, ranked)
 
     @property
     def examples(self) -> list[SheetEntry]:
-        """Give them in the order in which they were met."""
-        return [shown for _, _, shown in sorted(self._kept, key=lambda entry: entry[1])]
+        """The sampled examples in stream order."""
+        return [entry for _, _, entry in sorted(self._kept, key=lambda ranked: ranked[1])]
 
 
-def write_contact_sheet(file: Path, title: str, how: str, sample: SheetSample) -> None:
-    """Write the sheet; images are within it, so that the file can be sent to somebody."""
-    figures = "\n".join(_figure(shown) for shown in sample.examples)
+def write_contact_sheet(file: Path, title: str, description: str, sample: SheetSample) -> None:
+    """Write the sheet as one HTML file with embedded images.
+
+    Args:
+        file: HTML file.
+        title: Heading.
+        description: How the objects were detected.
+        sample: Examples to show.
+    """
+    figures = "\n".join(_figure(entry) for entry in sample.examples)
     text = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>\n'
-        f"<body><h1>{escape(title)}</h1><p>{escape(how)}</p>\n<main>\n{figures}\n</main></body></html>\n"
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head>\n"
+        f"<body><h1>{escape(title)}</h1><p>{escape(description)}</p>\n<main>\n{figures}\n</main></body></html>\n"
     )
     file.write_text(text, encoding="utf-8")
 
 
-def _figure(shown: SheetEntry) -> str:
-    example = shown.example
+def _figure(entry: SheetEntry) -> str:
+    example = entry.example
     words = escape(" ".join(example.words))
-    asked = f'<div class="asked">looked for: {escape(", ".join(shown.asked))}</div>' if shown.asked else ""
+    phrases = f'<div class="phrases">phrases: {escape(", ".join(entry.phrases))}</div>' if entry.phrases else ""
     try:
-        seen = _drawing(example)
+        drawing = _image_with_boxes(example)
     except ImageError as error:
-        seen = f'<p class="none">{escape(str(error))}</p>'
-    found = "".join(f'<li style="color: {_colour(i)}">{escape(_said(item))}</li>' for i, item in enumerate(example.objects))
-    listed = f"<ol>{found}</ol>" if found else '<div class="none">nothing was found: no object, masked in training</div>'
-    return f"<figure>{seen}<figcaption><b>{shown.split} {escape(example.id)}</b> {words}{asked}{listed}</figcaption></figure>"
+        drawing = f'<p class="none">{escape(str(error))}</p>'
+    items = "".join(
+        f'<li style="color: {_color(i)}">{escape(_label(item))}</li>' for i, item in enumerate(example.objects)
+    )
+    objects = f"<ol>{items}</ol>" if items else '<div class="none">no object detected: masked in training</div>'
+    heading = f"<b>{entry.split} {escape(example.id)}</b>"
+    return f"<figure>{drawing}<figcaption>{heading} {words}{phrases}{objects}</figcaption></figure>"
 
 
-def _drawing(example: Example) -> str:
+def _image_with_boxes(example: Example) -> str:
     if example.image is None:
         return ""
     image = open_image(example.image)
     width, height = image.size
-    line = max(width, height) / 160
-    marks = "".join(_mark(i, item.box, item, line) for i, item in enumerate(example.objects) if item.box)
-    whole = _data(image, SIDE)
+    line_width = max(width, height) / 160
+    boxes = "".join(_box(i, item.box, item, line_width) for i, item in enumerate(example.objects) if item.box)
+    full_image = _data_url(image, SIDE)
     crops = "".join(_crop_files(example))
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(example.image.name)}">'
-        f'<image href="{whole}" width="{width}" height="{height}" preserveAspectRatio="none"/>{marks}</svg>'
+        f'<image href="{full_image}" width="{width}" height="{height}" preserveAspectRatio="none"/>{boxes}</svg>'
         + (f'<div class="crops">{crops}</div>' if crops else "")
     )
 
 
-def _mark(number: int, box: Box, item: VisualObject, line: float) -> str:
-    colour, size = _colour(number), line * 7
-    top = max(box.top - line, size)
+def _box(number: int, box: Box, item: VisualObject, line_width: float) -> str:
+    color, size = _color(number), line_width * 7
+    top = max(box.top - line_width, size)
+    width, height = box.right - box.left, box.bottom - box.top
     return (
-        f'<rect x="{box.left:g}" y="{box.top:g}" width="{box.right - box.left:g}" height="{box.bottom - box.top:g}" fill="none" '
-        f'stroke="{colour}" stroke-width="{line:g}"/><text x="{box.left:g}" y="{top:g}" font-size="{size:g}" font-family="sans-serif" '
-        f'fill="{colour}" stroke="#fff" stroke-width="{line:g}" paint-order="stroke">{escape(_said(item))}</text>'
+        f'<rect x="{box.left:g}" y="{box.top:g}" width="{width:g}" height="{height:g}" fill="none" '
+        f'stroke="{color}" stroke-width="{line_width:g}"/>'
+        f'<text x="{box.left:g}" y="{top:g}" font-size="{size:g}" font-family="sans-serif" '
+        f'fill="{color}" stroke="#fff" stroke-width="{line_width:g}" paint-order="stroke">{escape(_label(item))}</text>'
     )
 
 
@@ -126,21 +149,23 @@ def _crop_files(example: Example) -> Iterator[str]:
         if item.image is not None:
             try:
                 image = open_image(item.image)
-            except ImageError:  # named among the problems of the data
+            except ImageError:  # reported as an issue of the data
                 continue
-            yield f'<img src="{_data(image, SIDE // 2)}" alt="" style="border-color: {_colour(number)}">'
+            yield f'<img src="{_data_url(image, SIDE // 2)}" alt="" style="border-color: {_color(number)}">'
 
 
-def _said(item: VisualObject) -> str:
-    score = "" if item.score is None else f"{item.score:.2f}"
-    return " ".join(part for part in (item.phrase or ("" if item.score is not None else "object"), score) if part)
+def _label(item: VisualObject) -> str:
+    if item.score is None:
+        return item.phrase or "object"
+    score = f"{item.score:.2f}"
+    return f"{item.phrase} {score}" if item.phrase else score
 
 
-def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
+def _color(number: int) -> str:
+    return COLORS[number % len(COLORS)]
 
 
-def _data(image: Image.Image, side: int) -> str:
+def _data_url(image: Image.Image, side: int) -> str:
     small = image.copy()
     small.thumbnail((side, side), reducing_gap=2.0)
     stream = BytesIO()

@@ -1,4 +1,4 @@
-"""What a dataset holds, split by split: the table of `hvp preprocess` (no torch)."""
+"""Statistics of a prepared dataset by split, as `hvp preprocess` prints them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,23 @@ from hvpkit.types import Example, Labels, Split, Task
 
 @dataclass
 class SplitStats:
-    """One split: `labels` counts entities by type or pairs by relation; images and crops are counted by file, each once."""
+    """Statistics of one split; images and crops are counted by distinct file.
+
+    Attributes:
+        examples: Number of examples.
+        words: Number of words.
+        labels: Number of entities by type, or of pairs by relation.
+        without_image: Number of examples without an image.
+        images: Number of images.
+        images_missing: Number of images whose file does not exist.
+        images_unreadable: Number of images that cannot be decoded.
+        objects: Number of objects.
+        without_object: Number of examples with an image and without an object.
+        crops_missing: Number of crops whose file does not exist.
+        crops_unreadable: Number of crops that cannot be decoded.
+        repaired_tags: Number of BIO tags that were repaired.
+        left_out: Number of skipped examples.
+    """
 
     examples: int = 0
     words: int = 0
@@ -36,10 +52,21 @@ class SplitStats:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What was prepared, from where, and what was wrong with it; `folders` are those that images were looked for in.
+    """Summary of a prepared dataset.
 
-    `objects` are the settings that objects were found with (hvpkit/config/recipe.py: ObjectsSpec), None where they came with the data;
-    `preview` is the contact sheet, if one was written.
+    Attributes:
+        name: Name of the dataset.
+        task: Task of the dataset.
+        folder: Folder of the prepared data.
+        source: Where the data came from.
+        fingerprint: Hash of the examples.
+        labels: Types or relations.
+        text_only: Whether images were ignored.
+        splits: Statistics of the splits that have examples.
+        problems: Issues of the data.
+        folders: Folders that were searched for images.
+        objects: Settings of detection (hvpkit/config/recipe.py: ObjectsSpec); None if the objects came with the data.
+        preview: Contact sheet, if one was written.
     """
 
     name: str
@@ -56,20 +83,29 @@ class DatasetReport:
     preview: Path | None = None
 
 
-def count_examples(examples: Iterable[Example], labels: Labels, report: SplitStats) -> Iterator[Example]:
-    """Pass examples on and count them into `report`."""
+def count_examples(examples: Iterable[Example], labels: Labels, stats: SplitStats) -> Iterator[Example]:
+    """Yield examples and count them.
+
+    Args:
+        examples: Examples of one split.
+        labels: Labels of the dataset.
+        stats: Statistics of the split; complete when the iteration ends.
+    """
     tally = Counter({name: 0 for name in label_kinds(labels)})
-    images: set[int] = set()  # hashes: a million paths would fill the memory
+    images: set[int] = set()  # hashes of paths, to save memory
     for example in examples:
-        report.examples += 1
-        report.words += len(example.words)
-        report.without_image += example.image is None
-        report.objects += len(example.objects)
-        report.without_object += example.image is not None and not example.objects
+        stats.examples += 1
+        stats.words += len(example.words)
+        stats.without_image += example.image is None
+        stats.objects += len(example.objects)
+        stats.without_object += example.image is not None and not example.objects
         images |= {hash(example.image)} if example.image else set()
-        tally.update([tag[2:] for tag in example.tags or () if tag[0] == "B"] if labels.task == "mner" else [str(example.relation)])
+        if labels.task == "mner":
+            tally.update(tag[2:] for tag in example.tags or () if tag[0] == "B")
+        else:
+            tally[str(example.relation)] += 1
         yield example
-    report.images, report.labels = len(images), dict(tally)
+    stats.images, stats.labels = len(images), dict(tally)
 
 
 def build_report(
@@ -77,12 +113,32 @@ def build_report(
     folder: Path,
     splits: dict[Split, SplitStats],
     problems: IssueLog,
-    looked_in: tuple[Path, ...] = (),
+    image_folders: tuple[Path, ...] = (),
     preview: Path | None = None,
 ) -> DatasetReport:
-    """Put the parts of a report together."""
-    for split, report in splits.items():
-        report.repaired_tags, report.left_out = problems.count(split, REPAIRED), problems.num_skipped(split)
-    found = {split: report for split, report in splits.items() if report.examples}
-    parts = (manifest.name, manifest.task, folder, manifest.source, manifest.fingerprint, manifest.labels, manifest.text_only)
-    return DatasetReport(*parts, found, problems.issues(), looked_in, manifest.objects, preview)
+    """Build the report of a prepared dataset.
+
+    Args:
+        manifest: Manifest of the prepared data.
+        folder: Folder of the prepared data.
+        splits: Statistics by split; the numbers of repaired tags and skipped examples are filled in.
+        problems: Issues of the data.
+        image_folders: Folders that were searched for images.
+        preview: Contact sheet, if one was written.
+    """
+    for split, stats in splits.items():
+        stats.repaired_tags, stats.left_out = problems.count(split, REPAIRED), problems.num_skipped(split)
+    return DatasetReport(
+        name=manifest.name,
+        task=manifest.task,
+        folder=folder,
+        source=manifest.source,
+        fingerprint=manifest.fingerprint,
+        labels=manifest.labels,
+        text_only=manifest.text_only,
+        splits={split: stats for split, stats in splits.items() if stats.examples},
+        problems=problems.issues(),
+        folders=image_folders,
+        objects=manifest.objects,
+        preview=preview,
+    )

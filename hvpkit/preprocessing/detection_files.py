@@ -1,4 +1,4 @@
-"""What is kept of found objects beside the examples: objects.jsonl and the crops (no torch)."""
+"""Files of detected objects in a prepared folder: objects.jsonl and the crops."""
 
 from __future__ import annotations
 
@@ -18,18 +18,30 @@ from hvpkit.images.decode import crop, open_image
 from hvpkit.types import Box, Example, Split, VisualObject
 
 OBJECTS, CROPS = "objects.jsonl", "crops"
-LONGEST = 80  # bytes of an id in a crop's name
+MAX_ID_BYTES = 80  # of an example id in the file name of a crop
 
 
 class DetectionFile:
-    """Writes each object as a line of objects.jsonl and, if asked, as a crop: crops/SPLIT/EXAMPLE_crop_NUMBER.png, numbers from 0."""
+    """Write objects as lines of objects.jsonl and as crops crops/SPLIT/EXAMPLE_crop_NUMBER.png, numbered from 0.
+
+    Args:
+        folder: Prepared folder.
+        lines: Opened objects.jsonl.
+        settings: Settings of detection.
+        crops: Whether to write crops.
+    """
 
     def __init__(self, folder: Path, lines: IO[str], settings: ObjectsSpec, crops: bool) -> None:
         self._folder, self._lines, self._settings, self._crops = folder, lines, settings, crops
 
     def keep(self, example: Example, split: Split) -> None:
-        """Write an example's objects; raises ImageError when a crop cannot be cut."""
-        image = open_image(example.image) if self._crops and example.image and any(item.box for item in example.objects) else None
+        """Write the objects of an example.
+
+        Raises:
+            ImageError: A crop cannot be cut from the image.
+        """
+        has_crops = self._crops and any(item.box for item in example.objects)
+        image = open_image(example.image) if example.image and has_crops else None
         for number, item in enumerate(example.objects):
             name = f"{split}/{_file_name(example.id)}_crop_{number}.png"
             crop_file = self._crop(image, item.box, name) if image and item.box else None
@@ -58,14 +70,20 @@ class DetectionFile:
 
 @contextmanager
 def open_detection_file(folder: Path, settings: ObjectsSpec, crops: bool) -> Iterator[DetectionFile]:
-    """Open objects.jsonl in a folder that is being written."""
+    """Open objects.jsonl for writing.
+
+    Args:
+        folder: Prepared folder.
+        settings: Settings of detection.
+        crops: Whether to write crops.
+    """
     with (folder / OBJECTS).open("w", encoding="utf-8", newline="\n") as lines:
         yield DetectionFile(folder, lines, settings, crops)
 
 
 def _file_name(name: str) -> str:
-    """Make an example's id a file name that no other id has."""
+    """Convert an example id to a unique file name."""
     safe = re.sub(r"[^\w.-]|^\.", lambda match: f"%{ord(match[0]):x}", name)
-    if len(safe.encode()) <= LONGEST:
+    if len(safe.encode()) <= MAX_ID_BYTES:
         return safe
-    return f"{safe.encode()[:LONGEST].decode(errors='ignore')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{safe.encode()[:MAX_ID_BYTES].decode(errors='ignore')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""What a user asks of object finding when data is prepared, and the settings that come of it (no torch)."""
+"""Detection options of `hvp preprocess` and the settings that result from them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,21 @@ OFFLINE, LEAVE = "saliency", "none"
 
 @dataclass(frozen=True)
 class DetectionRequest:
-    """`detector`: a name, `none` for the objects that the data has already, None for these or, where it has none at all, `saliency`.
+    """Detection options of the user; None: the default of the detector and the task.
 
-    What is None among the rest is as the detector and the task would have it; `preview` is how many examples the contact sheet shows.
+    Attributes:
+        detector: Name of a detector; `none`: keep the objects of the dataset; None: the same, or `saliency` if there
+            are none.
+        options: Options of the detector.
+        phrases: Names of phrase extractors.
+        threshold: Minimum score of a box, 0..1.
+        nms_iou: IoU threshold of non-maximum suppression.
+        min_size: Minimum side length of a box in pixels.
+        max_objects: Maximum number of objects of an image.
+        crops: Whether crops are written.
+        preview: Number of examples on the contact sheet.
+        device: Device of the detector.
+        batch_size: Number of images in a batch.
     """
 
     detector: str | None = None
@@ -36,39 +48,60 @@ class DetectionRequest:
     batch_size: int | None = None
 
     def check(self, registry: Registry) -> None:
-        """Raise ComponentError or InputError for what can be told to be wrong before data is read."""
+        """Check the options before data is read.
+
+        Raises:
+            ComponentError: "unknown-component", "unknown-option", or an invalid value of an option.
+            InputError: "detector-not-named" or "detector-ignores-phrases".
+        """
         name = self.detector
         if name is None or name == LEAVE:
-            if given := self._told():
-                raise InputError("detector-not-named", options=given, detector=OFFLINE)
+            if flags := self._detector_flags():
+                raise InputError("detector-not-named", options=flags, detector=OFFLINE)
             return
         if name not in registry.names("detector"):
             raise ComponentError(
-                "unknown-component", kind="detector", name=name, hint=did_you_mean(name, [*registry.names("detector"), LEAVE])
+                "unknown-component",
+                kind="detector",
+                name=name,
+                hint=did_you_mean(name, [*registry.names("detector"), LEAVE]),
             )
         component = registry.get("detector", name)
         _check_options(component, self.options)
         if self.phrases is not None and "phrases" not in component.needs:
-            readers = [other for other in registry.names("detector") if "phrases" in registry.get("detector", other).needs]
+            readers = [
+                other for other in registry.names("detector") if "phrases" in registry.get("detector", other).needs
+            ]
             raise InputError("detector-ignores-phrases", detector=name, detectors=readers)
 
-    def _told(self) -> list[str]:
-        """List the command line's words for what the user said of a detector."""
-        told = {"set": self.options or None, "phrases": self.phrases, "threshold": self.threshold, "nms-iou": self.nms_iou}
-        told |= {"min-size": self.min_size, "max-objects": self.max_objects}
-        return [f"--{word}" for word, value in told.items() if value is not None]
+    def _detector_flags(self) -> list[str]:
+        """List the command-line flags that need a detector."""
+        flags = {"set": self.options or None, "phrases": self.phrases, "threshold": self.threshold}
+        flags |= {"nms-iou": self.nms_iou, "min-size": self.min_size, "max-objects": self.max_objects}
+        return [f"--{name}" for name, value in flags.items() if value is not None]
 
     def settings(self, registry: Registry, task: Task, threshold: float) -> ObjectsSpec:
-        """Give the settings for a detector whose own threshold is `threshold`; raises InputError for phrases that the task has not."""
+        """Build the settings of detection.
+
+        Args:
+            registry: Components.
+            task: Task of the dataset.
+            threshold: Default threshold of the detector.
+
+        Raises:
+            InputError: "unknown-phrases" or "mentions-need-pairs".
+        """
         name = self.detector or OFFLINE
-        reads = "phrases" in registry.get("detector", name).needs
-        phrases = list(self.phrases) if self.phrases is not None else default_phrases(task) if reads else []
+        if self.phrases is not None:
+            phrases = list(self.phrases)
+        else:
+            phrases = default_phrases(task) if "phrases" in registry.get("detector", name).needs else []
         check_phrases(phrases, task)
-        told = {"nms_iou": self.nms_iou, "min_size": self.min_size, "max_objects": self.max_objects}
-        given = {key: value for key, value in told.items() if value is not None}
-        part = ComponentSpec(name=name, options=dict(self.options))
-        least = threshold if self.threshold is None else self.threshold
-        return ObjectsSpec.model_validate({"detector": part, "phrases": phrases, "threshold": least, **given})
+        limits = {"nms_iou": self.nms_iou, "min_size": self.min_size, "max_objects": self.max_objects}
+        limits = {key: value for key, value in limits.items() if value is not None}
+        spec = ComponentSpec(name=name, options=dict(self.options))
+        min_score = threshold if self.threshold is None else self.threshold
+        return ObjectsSpec.model_validate({"detector": spec, "phrases": phrases, "threshold": min_score, **limits})
 
 
 def _check_options(component: Component, options: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Objects for a dataset that is prepared: found, remembered, kept, given to its examples (no torch until one is looked for)."""
+"""Object detection for a dataset in preprocessing: detect, cache, write, and attach to examples."""
 
 from __future__ import annotations
 
@@ -24,104 +24,134 @@ from hvpkit.types import Example, Split, Task
 from hvpkit.utils.progress import ProgressBar, progress
 
 if TYPE_CHECKING:
-    from hvpkit.detection.pipeline import DetectionPipeline, Found
+    from hvpkit.detection.pipeline import DetectionPipeline, Detections
 
-CHUNK = 64  # examples between two looks at the journal
+CHUNK = 64  # examples whose cache keys are looked up at once
 
 
 @dataclass(frozen=True)
 class DetectionStage:
-    """Finds the objects of streams of examples, and writes down what it found."""
+    """Detect the objects of streams of examples and write them to files.
 
-    finder: DetectionPipeline
-    journal: DetectionCache | None
-    kept: DetectionFile
+    Attributes:
+        pipeline: Detection pipeline.
+        cache: Resume cache; None for a detector that looks objects up.
+        detection_file: objects.jsonl and crops.
+        sample: Sample for the contact sheet.
+        problems: Receives the errors of detection.
+    """
+
+    pipeline: DetectionPipeline
+    cache: DetectionCache | None
+    detection_file: DetectionFile
     sample: SheetSample
     problems: IssueLog
 
     def run(self, splits: Mapping[Split, Iterable[Example]]) -> dict[Split, Iterable[Example]]:
-        """Give the splits with objects instead of those that were there."""
-        return {split: self._split(split, examples) for split, examples in splits.items()}
+        """Return lazy splits whose examples have the detected objects."""
+        return {split: self._run_split(split, examples) for split, examples in splits.items()}
 
-    def _split(self, split: Split, examples: Iterable[Example]) -> Iterator[Example]:
+    def _run_split(self, split: Split, examples: Iterable[Example]) -> Iterator[Example]:
         with progress(f"objects of {split}", len(examples) if isinstance(examples, Sized) else None) as bar:
             remaining = iter(examples)
             while chunk := list(islice(remaining, CHUNK)):
-                for example, found in zip(chunk, self._found(chunk, split, bar), strict=True):
-                    yield self._given(example, split, found)
+                for example, detections in zip(chunk, self._detect(chunk, split, bar), strict=True):
+                    yield self._attach(example, split, detections)
 
-    def _given(self, example: Example, split: Split, found: Found) -> Example:
-        if isinstance(found, InputError):
-            self.problems.warn(split, "detection-failed", Message("detection-failed", reason=found.message))
-        objects = () if isinstance(found, InputError) else found
-        done = replace(example, objects=objects)
-        self.sample.see(SheetEntry(done, split, self.finder.phrases(example)))
+    def _attach(self, example: Example, split: Split, detections: Detections) -> Example:
+        if isinstance(detections, InputError):
+            self._warn(split, detections)
+        updated = replace(example, objects=() if isinstance(detections, InputError) else detections)
+        self.sample.see(SheetEntry(updated, split, self.pipeline.phrases(example)))
         try:
-            self.kept.keep(done, split)
+            self.detection_file.keep(updated, split)
         except ImageError as error:
-            self.problems.warn(split, "detection-failed", Message("detection-failed", reason=error.message))
-        return done
+            self._warn(split, error)
+        return updated
 
-    def _found(self, chunk: Sequence[Example], split: Split, bar: ProgressBar) -> list[Found]:
-        """Answer what can be told at once, and ask the finder for the rest, each question once."""
+    def _warn(self, split: Split, error: InputError) -> None:
+        self.problems.warn(split, "detection-failed", Message("detection-failed", reason=error.message))
+
+    def _detect(self, chunk: Sequence[Example], split: Split, bar: ProgressBar) -> list[Detections]:
+        """Return the detections of a chunk, from the cache where possible; each distinct request is run once."""
         keys = [self._key(example) for example in chunk]
-        open_keys = {key: (example, split) for key, example in zip(keys, chunk, strict=True) if key and self._known(key) is None}
-        answers: dict[str, Found] = {}
-        bar.advance(len(chunk) - len(open_keys))
-        for key, found in zip(open_keys, self.finder.detect(list(open_keys.values())), strict=True):
-            answers[key] = found
-            if self.journal is not None and not isinstance(found, InputError):
-                self.journal.put(key, found)
+        missing = {
+            key: (example, split) for key, example in zip(keys, chunk, strict=True) if key and self._cached(key) is None
+        }
+        computed: dict[str, Detections] = {}
+        bar.advance(len(chunk) - len(missing))
+        for key, detections in zip(missing, self.pipeline.detect(list(missing.values())), strict=True):
+            computed[key] = detections
+            if self.cache is not None and not isinstance(detections, InputError):
+                self.cache.put(key, detections)
             bar.advance()
-        unasked = [example.objects if self.finder.knows_dataset else () for example in chunk]
-        return [
-            own if key is None else answers[key] if key in answers else self._known(key) or ()
-            for key, own in zip(keys, unasked, strict=True)
-        ]
+        return [self._result(key, example, computed) for key, example in zip(keys, chunk, strict=True)]
 
-    def _known(self, key: str) -> Found | None:
-        return None if self.journal is None else self.journal.get(key)
+    def _result(self, key: str | None, example: Example, computed: Mapping[str, Detections]) -> Detections:
+        if key is None:
+            return example.objects if self.pipeline.knows_dataset else ()
+        return computed[key] if key in computed else self._cached(key) or ()
+
+    def _cached(self, key: str) -> Detections | None:
+        return None if self.cache is None else self.cache.get(key)
 
     def _key(self, example: Example) -> str | None:
-        """Name what is asked of an example; None when there is nothing to ask."""
-        phrases = self.finder.phrases(example)
-        if example.image is None or (self.finder.reads_phrases and not phrases):
+        """Return the cache key of an example; None if there is nothing to detect."""
+        phrases = self.pipeline.phrases(example)
+        if example.image is None or (self.pipeline.reads_phrases and not phrases):
             return None
-        if self.finder.knows_dataset:
+        if self.pipeline.knows_dataset:
             return example.id
         try:
             return request_key(example.image, phrases)
         except OSError:
-            return example.id  # the finder says what is wrong with it
+            return example.id  # the pipeline reports the error of the image
 
 
-# ------------------------------------------------------------------------------------------------------------ a whole dataset
 @dataclass(frozen=True)
 class DetectedSplits:
-    """A dataset's splits with objects, the folder above all of their images, how the objects were found (None: they came with it)."""
+    """Splits of a dataset with their objects.
+
+    Attributes:
+        splits: Examples by split.
+        root: Common folder of all images and crops.
+        settings: Settings of detection; None if the objects came with the dataset.
+        sample: Sample for the contact sheet.
+        cache: Resume cache.
+    """
 
     splits: Mapping[Split, Iterable[Example]]
     root: Path | None
     settings: ObjectsSpec | None = None
     sample: SheetSample | None = None
-    journal: DetectionCache | None = None
+    cache: DetectionCache | None = None
 
     def write_contact_sheet(self, draft: Path, title: str) -> bool:
-        """Write the contact sheet once every example has gone by, and tell whether one was asked for."""
+        """Write the contact sheet; to be called after the iteration over all examples.
+
+        Returns:
+            Whether a contact sheet was requested.
+        """
         if self.sample is None or not self.sample.wanted:
             return False
         write_contact_sheet(draft / PREVIEW, title, describe_objects(self.settings), self.sample)
         return True
 
     def finish(self) -> None:
-        """Let go of what a run that was stopped would need."""
-        if self.journal is not None:
-            self.journal.clear()
+        """Delete the resume cache."""
+        if self.cache is not None:
+            self.cache.clear()
 
 
 @dataclass(frozen=True)
 class OutputFolders:
-    """Where prepared data is written: `folder`, once it is whole; `draft` until then; what `closing` holds is closed before that."""
+    """Where prepared data is written.
+
+    Attributes:
+        folder: Final folder.
+        draft: Folder of incomplete data, renamed to `folder` at the end.
+        closing: Closes opened files before the folder is renamed.
+    """
 
     folder: Path
     draft: Path
@@ -133,56 +163,75 @@ def attach_detections(
     splits: Mapping[Split, Iterable[Example]],
     request: DetectionRequest,
     registry: Registry,
-    place: OutputFolders,
+    output: OutputFolders,
     problems: IssueLog,
 ) -> DetectedSplits:
-    """Find objects as the user asks; those that come with the data stay unless a detector was named.
+    """Attach detected objects to examples; objects of the dataset are kept unless a detector was named.
 
-    Raises InputError, as ComponentError or ModelFolderError, when the detector cannot be had, before anything is looked at.
+    Args:
+        dataset: Dataset.
+        splits: Its examples with checked images.
+        request: Options of the user.
+        registry: Components.
+        output: Where files are written.
+        problems: Receives the errors of detection.
+
+    Raises:
+        InputError: The options do not fit the task (also as ComponentError), or the weights of the detector are
+            unavailable (ModelFolderError). Raised before images are read.
     """
     sample = SheetSample(request.preview)
     if request.detector == LEAVE or (request.detector is None and not _lacks_objects(dataset, splits)):
-        return DetectedSplits(_watched(splits, sample), dataset.images_root, None, sample)
-    finder = open_pipeline(request, registry, dataset.labels.task)
-    journal = None if finder.knows_dataset else place.closing.enter_context(DetectionCache(place.folder, finder.settings))
-    kept = place.closing.enter_context(open_detection_file(place.draft, finder.settings, request.crops))
-    stage = DetectionStage(finder, journal, kept, sample, problems)
-    found, root = stage.run(splits), dataset.images_root
-    if finder.knows_dataset:  # its crops may lie anywhere
-        found = {split: list(examples) for split, examples in found.items()}
-        root = _common_root(root, (example for examples in found.values() for example in examples))
-    return DetectedSplits(found, root, finder.settings, sample, journal)
+        sampled = {split: _with_sample(split, examples, sample) for split, examples in splits.items()}
+        return DetectedSplits(sampled, dataset.images_root, None, sample)
+    pipeline = open_pipeline(request, registry, dataset.labels.task)
+    settings, closing = pipeline.settings, output.closing
+    cache = None if pipeline.knows_dataset else closing.enter_context(DetectionCache(output.folder, settings))
+    detection_file = closing.enter_context(open_detection_file(output.draft, settings, request.crops))
+    stage = DetectionStage(pipeline, cache, detection_file, sample, problems)
+    detected, root = stage.run(splits), dataset.images_root
+    if pipeline.knows_dataset:  # crops may be in any folder
+        detected = {split: list(examples) for split, examples in detected.items()}
+        root = _common_root(root, (example for examples in detected.values() for example in examples))
+    return DetectedSplits(detected, root, settings, sample, cache)
 
 
 def open_pipeline(request: DetectionRequest, registry: Registry, task: Task) -> DetectionPipeline:
-    """Build what the user asks for, with the detector's own threshold unless there is another."""
+    """Build the requested pipeline, with the default threshold of the detector unless the request has one.
+
+    Args:
+        request: Options of the user.
+        registry: Components.
+        task: Task of the dataset.
+
+    Raises:
+        InputError: The options do not fit the task (also as ComponentError), or the weights of the detector are
+            unavailable (ModelFolderError).
+    """
     from hvpkit.detection.pipeline import DetectionPipeline
 
-    finder = DetectionPipeline.open(request.settings(registry, task, 0.0), registry, request.device, request.batch_size)
+    settings = request.settings(registry, task, 0.0)
+    pipeline = DetectionPipeline.open(settings, registry, request.device, request.batch_size)
     if request.threshold is None:
-        finder.settings = finder.settings.model_copy(update={"threshold": finder.detector.threshold})
-    return finder
+        pipeline.settings = pipeline.settings.model_copy(update={"threshold": pipeline.detector.threshold})
+    return pipeline
 
 
 def _lacks_objects(dataset: DatasetSplits, splits: Mapping[Split, Iterable[Example]]) -> bool:
-    """Tell whether images were looked for, and none of the examples came with an object."""
-    if dataset.search is None:  # they were made, with what objects there are
+    """Check whether the dataset has images and none of its examples has an object."""
+    if dataset.search is None:  # generated data has its own objects
         return False
     return not any(example.objects for examples in splits.values() for example in examples)
 
 
-def _watched(splits: Mapping[Split, Iterable[Example]], sample: SheetSample) -> dict[Split, Iterable[Example]]:
-    return {split: _seen(split, examples, sample) for split, examples in splits.items()}
-
-
-def _seen(split: Split, examples: Iterable[Example], sample: SheetSample) -> Iterator[Example]:
+def _with_sample(split: Split, examples: Iterable[Example], sample: SheetSample) -> Iterator[Example]:
     for example in examples:
         sample.see(SheetEntry(example, split, ()))
         yield example
 
 
 def _common_root(root: Path | None, examples: Iterable[Example]) -> Path | None:
-    """Give the folder above a dataset's images and every crop file of its examples."""
+    """Return the common folder of the images and crops of examples."""
     crops = {item.image.parent for example in examples for item in example.objects if item.image is not None}
-    places = [os.path.abspath(place) for place in ([] if root is None else [root]) + sorted(crops)]
-    return Path(os.path.commonpath(places)) if places else None
+    folders = [os.path.abspath(folder) for folder in ([] if root is None else [root]) + sorted(crops)]
+    return Path(os.path.commonpath(folders)) if folders else None

@@ -1,4 +1,4 @@
-"""The features of prepared data, computed before any training: `hvp preprocess NAME --features RECIPE`."""
+"""Extract the image features of prepared data before training (`hvp preprocess NAME --features RECIPE`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from hvpkit.types import SPLITS, Example
 
 @dataclass(frozen=True)
 class FeatureStats:
-    """The folder of a backbone's features, and what was done there; `stale`: it held what this backbone makes no more."""
+    """Result of feature extraction.
+
+    Attributes:
+        folder: Folder of the features.
+        filled: Numbers of cached, computed and unreadable image regions.
+        stale: Whether the folder had features that the backbone no longer computes; they were removed.
+    """
 
     folder: Path
     filled: CacheStats
@@ -30,19 +36,35 @@ class FeatureStats:
 
 
 def build_frozen_tower(recipe: Recipe, registry: Registry) -> VisualTower:
-    """Build the tower whose features a recipe's training would keep; raises InputError where it keeps none."""
+    """Build the visual tower of a recipe whose features can be cached.
+
+    Args:
+        recipe: Recipe.
+        registry: Components.
+
+    Raises:
+        InputError: "features-without-images" or "backbone-changes" if the features of the recipe are not cached.
+    """
     tower = build_visual_tower(recipe, registry)
     if tower is None:
         raise InputError("features-without-images")
     if not tower.is_frozen:
-        raise InputError("backbone-changes", setting="vision.frozen is false" if not tower.frozen else "train.backbone_mode is train")
+        setting = "vision.frozen is false" if not tower.frozen else "train.backbone_mode is train"
+        raise InputError("backbone-changes", setting=setting)
     return tower.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def fill_features(tower: VisualTower, recipe: Recipe, data: PreparedData) -> FeatureStats:
-    """Compute the features of all images and objects that the recipe looks at, as far as they are not there.
+    """Compute the missing features of all images and objects that the recipe uses.
 
-    Raises InputError where features are kept nowhere, HvpkitError when the folder cannot be written.
+    Args:
+        tower: Frozen visual tower.
+        recipe: Recipe.
+        data: Prepared data.
+
+    Raises:
+        InputError: "features-kept-nowhere" if the cache is disabled.
+        HvpkitError: "features-not-written" if the folder cannot be written.
     """
     folder = feature_dir(data.folder)
     if folder is None:
@@ -50,7 +72,7 @@ def fill_features(tower: VisualTower, recipe: Recipe, data: PreparedData) -> Fea
     try:
         store, stale = open_feature_store(tower, folder)
         count = sum(_count(example, recipe) for example in _examples(data))
-        return FeatureStats(store.folder, populate_store(tower, store, _views(data, recipe), count), stale)
+        return FeatureStats(store.folder, populate_store(tower, store, _regions(data, recipe), count), stale)
     except OSError as error:
         raise HvpkitError("features-not-written", folder=folder, reason=str(error), variable=PLACE) from error
 
@@ -59,26 +81,28 @@ def _examples(data: PreparedData) -> Iterator[Example]:
     return (example for split in SPLITS for example in data.stream(split))
 
 
-def _views(data: PreparedData, recipe: Recipe) -> Iterator[ImageRegion]:
-    before: tuple[ImageRegion, ...] = ()
+def _regions(data: PreparedData, recipe: Recipe) -> Iterator[ImageRegion]:
+    previous: tuple[ImageRegion, ...] = ()
     for example in _examples(data):
-        found = tuple(_seen(example, recipe))
-        yield from (view for view in found if view not in before)  # pairs of one tweet come together
-        before = found
+        regions = tuple(_readable_regions(example, recipe))
+        yield from (region for region in regions if region not in previous)  # pairs of one tweet are consecutive
+        previous = regions
 
 
-def _seen(example: Example, recipe: Recipe) -> Iterable[ImageRegion]:
+def _readable_regions(example: Example, recipe: Recipe) -> Iterable[ImageRegion]:
     try:
-        return [view for view in _of(example, recipe) if view is not None]
-    except ImageError:  # its header cannot be read, so its boxes have no place; the whole is tried, and its fault counted
+        return [region for region in _image_regions(example, recipe) if region is not None]
+    except ImageError:  # the image size is unknown, so boxes cannot be normalized; the full image reports the error
         return [] if example.image is None else [ImageRegion(example.image)]
 
 
-def _of(example: Example, recipe: Recipe) -> tuple[ImageRegion | None, ...]:
+def _image_regions(example: Example, recipe: Recipe) -> tuple[ImageRegion | None, ...]:
     vision = recipe.vision
     return () if vision is None else image_regions(example, whole=vision.full_image, objects=vision.max_objects)
 
 
 def _count(example: Example, recipe: Recipe) -> int:
     vision = recipe.vision
-    return 0 if vision is None else int(vision.full_image and example.image is not None) + min(len(example.objects), vision.max_objects)
+    if vision is None:
+        return 0
+    return int(vision.full_image and example.image is not None) + min(len(example.objects), vision.max_objects)

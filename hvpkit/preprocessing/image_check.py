@@ -1,4 +1,4 @@
-"""Which images of a dataset can be decoded, tried in worker processes (no torch)."""
+"""Find images that cannot be decoded, in worker processes."""
 
 from __future__ import annotations
 
@@ -12,43 +12,59 @@ from hvpkit.messages import Message
 from hvpkit.types import Example, VisualObject
 from hvpkit.utils.parallel import WorkerPool
 
-FEW = 200  # images that are checked sooner than processes start
+MIN_IMAGES_FOR_WORKERS = 200  # below, starting worker processes takes longer than checking
 
 
 def find_unreadable(examples: Iterable[Example], workers: int | None = None) -> dict[Path, Message]:
-    """Try every image and crop and give the faults of those that cannot be decoded; raises HvpkitError when a worker dies."""
-    with WorkerPool(_fault, few=FEW, count=workers) as pool:
-        return dict(fault for fault in pool.ordered_map(image_paths(examples)) if fault is not None)
+    """Decode every image and crop and return the errors of those that cannot be decoded.
+
+    Args:
+        examples: Examples.
+        workers: Number of worker processes; None: the default of `WorkerPool`.
+
+    Returns:
+        Error messages by file.
+
+    Raises:
+        HvpkitError: A worker process died.
+    """
+    with WorkerPool(_error, few=MIN_IMAGES_FOR_WORKERS, count=workers) as pool:
+        return dict(error for error in pool.ordered_map(image_paths(examples)) if error is not None)
 
 
-def drop_images(examples: Iterable[Example], faults: Mapping[Path, str]) -> Iterator[Example]:
-    """Take the images and crops with faults away from examples; boxes go with their image."""
-    return (_without(example, faults) if faults else example for example in examples)
+def drop_images(examples: Iterable[Example], errors: Mapping[Path, str]) -> Iterator[Example]:
+    """Remove unreadable images and crops from examples; the boxes of an image are removed with it.
+
+    Args:
+        examples: Examples.
+        errors: Errors by file, as `find_unreadable` returns them.
+    """
+    return (_drop_images(example, errors) if errors else example for example in examples)
 
 
 def image_paths(examples: Iterable[Example]) -> Iterator[Path]:
-    """Give every image and crop file of the examples once; of those that were given, a number each is remembered."""
-    given: set[int] = set()
+    """Yield every image and crop file of the examples once."""
+    hashes: set[int] = set()  # instead of paths, to save memory
     for example in examples:
-        for path in (example.image, *(thing.image for thing in example.objects)):
-            if path is not None and (number := hash(path)) not in given:
-                given.add(number)
+        for path in (example.image, *(item.image for item in example.objects)):
+            if path is not None and (number := hash(path)) not in hashes:
+                hashes.add(number)
                 yield path
 
 
-def _without(example: Example, faults: Mapping[Path, str]) -> Example:
-    image = None if example.image in faults else example.image
-    objects = tuple(thing for item in example.objects if (thing := _object_without(item, image, faults)))
-    return replace(example, image=image, objects=objects)
+def _drop_images(example: Example, errors: Mapping[Path, str]) -> Example:
+    image = None if example.image in errors else example.image
+    objects = (_drop_crop(item, image, errors) for item in example.objects)
+    return replace(example, image=image, objects=tuple(item for item in objects if item))
 
 
-def _object_without(item: VisualObject, image: Path | None, faults: Mapping[Path, str]) -> VisualObject | None:
-    if item.image is not None and item.image in faults:
+def _drop_crop(item: VisualObject, image: Path | None, errors: Mapping[Path, str]) -> VisualObject | None:
+    if item.image is not None and item.image in errors:
         item = replace(item, image=None)
     return item if item.image is not None or (item.box is not None and image is not None) else None
 
 
-def _fault(path: Path) -> tuple[Path, Message] | None:
+def _error(path: Path) -> tuple[Path, Message] | None:
     try:
         check_image(path)
     except ImageError as error:

@@ -1,4 +1,4 @@
-"""From whatever lies on disk to prepared data: find, read, check, write (no torch)."""
+"""Prepare a dataset: find, read, check and write it."""
 
 from __future__ import annotations
 
@@ -38,56 +38,89 @@ def preprocess(
     objects: DetectionRequest = DetectionRequest(),  # noqa: B008 - frozen
     registry: Registry | None = None,
 ) -> DatasetReport:
-    """Prepare a dataset by its name, looked for under `root` (the current folder), or the JSON lines at a path; report what was found.
+    """Prepare a dataset; if it fails, no incomplete folder is left.
 
-    `output` is `data/<name>` unless given; `options` are the reader's own; `objects` says how to find objects in images.
-    Raises InputError for a name that is neither, DataError when nothing can be used, when `output` holds other data or, unless
-    `text_only`, when there is not one image.
-    Whatever goes wrong, no half folder stays.
+    Args:
+        name: Name of a dataset, or a path to JSON lines.
+        root: Folder in which a named dataset is searched; None: the current folder.
+        output: Folder of the prepared data; None: `data/<name>`.
+        text_only: Whether to ignore images.
+        options: Options of the reader.
+        objects: Options of detection.
+        registry: Components; None: all installed ones.
+
+    Returns:
+        Statistics and issues of the data.
+
+    Raises:
+        InputError: "unknown-dataset", "path-needed" or "root-with-path", or invalid options of detection.
+        DataError: There are no usable examples, `output` has other data, or there are no images ("no-image-readable",
+            "no-image-found", "no-image-named") without `text_only`.
     """
     registry = registry or load_registry()
-    reader, place, called = locate_dataset(name, root, registry)
-    folder = output or Path("data") / called
+    reader, source, prepared_name = locate_dataset(name, root, registry)
+    folder = output or Path("data") / prepared_name
     problems = IssueLog()
     if not text_only:
         objects.check(registry)
-    with atomic_directory(folder, called) as stage, ExitStack() as closing:
-        context = ReaderContext(place, stage, text_only, problems)
+    with atomic_directory(folder, prepared_name) as stage, ExitStack() as closing:
+        context = ReaderContext(source, stage, text_only, problems)
         dataset: DatasetSplits = registry.build("reader", reader, context, dict(options or {}))
         check_same_source(folder, dataset.source)
         reports = {split: SplitStats() for split in dataset.splits}
-        imaged = _imaged(dataset, text_only, problems, reports)
-        writing = OutputFolders(folder, stage, closing)
-        found = DetectedSplits(imaged, None) if text_only else attach_detections(dataset, imaged, objects, registry, writing, problems)
+        splits = _with_checked_images(dataset, text_only, problems, reports)
+        if text_only:
+            detected = DetectedSplits(splits, None)
+        else:
+            folders = OutputFolders(folder, stage, closing)
+            detected = attach_detections(dataset, splits, objects, registry, folders, problems)
         manifest = write_records(
             stage,
-            name=called,
+            name=prepared_name,
             task=dataset.labels.task,
             labels=dataset.labels,
-            splits={split: count_examples(examples, dataset.labels, reports[split]) for split, examples in found.splits.items()},
-            images_root=found.root,
+            splits={
+                split: count_examples(examples, dataset.labels, reports[split])
+                for split, examples in detected.splits.items()
+            },
+            images_root=detected.root,
             source=dataset.source,
             facts=lambda: {**_facts(problems, reports), **dataset.facts},
             text_only=text_only,
-            objects=None if found.settings is None else found.settings.to_dict(),
+            objects=None if detected.settings is None else detected.settings.to_dict(),
         )
-        preview = folder / PREVIEW if found.write_contact_sheet(stage, called) else None
-    found.finish()
-    return build_report(manifest, folder, reports, problems, dataset.search.folders if dataset.search else (), preview)
+        preview = folder / PREVIEW if detected.write_contact_sheet(stage, prepared_name) else None
+    detected.finish()
+    image_folders = dataset.search.folders if dataset.search else ()
+    return build_report(manifest, folder, reports, problems, image_folders, preview)
 
 
 def _facts(problems: IssueLog, reports: Mapping[Split, SplitStats]) -> dict[str, Any]:
-    """Give what is known once every example has gone by; a label that no training example has is noted then."""
+    """Return facts that are known after all examples were written; warn of labels without training examples."""
     if "train" in reports:
         for split, report in reports.items():
             for label, count in report.labels.items():
                 if count and not reports["train"].labels.get(label):
-                    problems.warn(split, "label-not-in-training", Message("label-not-in-training", label=label, count=count))
+                    problems.warn(
+                        split, "label-not-in-training", Message("label-not-in-training", label=label, count=count)
+                    )
     return {"problems": [{"split": p.split, "kind": p.code, "count": p.count} for p in problems.issues()]}
 
 
 def locate_dataset(name: str, root: Path | None, registry: Registry) -> tuple[str, Path, str]:
-    """Give the reader, the place it reads, and what the dataset is called; raises InputError for what is neither a name nor a path."""
+    """Resolve the name or path of a dataset.
+
+    Args:
+        name: Name of a dataset, or a path to JSON lines.
+        root: Folder in which a named dataset is searched.
+        registry: Components.
+
+    Returns:
+        The name of the reader, the path that it reads, and the name of the dataset.
+
+    Raises:
+        InputError: "unknown-dataset", "path-needed" or "root-with-path".
+    """
     readers = registry.names("reader")
     if name == OWN and root is not None:
         return OWN, root, dataset_name(root)
@@ -103,57 +136,67 @@ def locate_dataset(name: str, root: Path | None, registry: Registry) -> tuple[st
     raise InputError("unknown-dataset", name=name, hint=did_you_mean(name, set(readers) - {OWN}).rstrip("?"))
 
 
-# ----------------------------------------------------------------------------------------------------------------- images
-def _imaged(
+def _with_checked_images(
     dataset: DatasetSplits, text_only: bool, problems: IssueLog, reports: Mapping[Split, SplitStats]
 ) -> Mapping[Split, Iterable[Example]]:
     if text_only:
-        return {split: (replace(e, image=None, objects=()) for e in examples) for split, examples in dataset.splits.items()}
+        return {
+            split: (replace(e, image=None, objects=()) for e in examples) for split, examples in dataset.splits.items()
+        }
     if dataset.search is None:
         return {split: track(examples, split) for split, examples in dataset.splits.items()}
-    return _checked(dataset, dataset.search, problems, reports)
+    return _check_images(dataset, dataset.search, problems, reports)
 
 
-def _checked(
+def _check_images(
     dataset: DatasetSplits, search: ImageSearch, problems: IssueLog, reports: Mapping[Split, SplitStats]
 ) -> dict[Split, ExampleStream]:
-    """Try every image, take away those that cannot be decoded, count them and the missing; raises DataError when none is left."""
-    splits = {split: examples if isinstance(examples, Sized) else list(examples) for split, examples in dataset.splits.items()}
-    faults = find_unreadable(track(chain.from_iterable(splits.values()), "images", sum(map(len, splits.values()))))
+    """Drop images that cannot be decoded, count them and the missing; raises DataError when no image is left."""
+    splits = {
+        split: examples if isinstance(examples, Sized) else list(examples) for split, examples in dataset.splits.items()
+    }
+    errors = find_unreadable(track(chain.from_iterable(splits.values()), "images", sum(map(len, splits.values()))))
     for split, examples in splits.items():
-        bad, bad_crops = (sorted(found) for found in _with_faults(examples, faults))
+        bad, bad_crops = map(sorted, _unreadable_files(examples, errors))
         missing, missing_crops = search.missing.get(split, ()), search.missing_crops.get(split, ())
-        _note(problems, split, "image-missing", missing)
-        _note(problems, split, "image-unreadable", (Message("image-unreadable", reason=faults[path]) for path in bad))
-        _note(problems, split, "crop-missing", (Message("crop-missing", crop=crop) for crop in missing_crops))
-        _note(problems, split, "crop-unreadable", (Message("crop-unreadable", reason=faults[path]) for path in bad_crops))
+        _warn_all(problems, split, "image-missing", missing)
+        _warn_all(
+            problems, split, "image-unreadable", (Message("image-unreadable", reason=errors[path]) for path in bad)
+        )
+        _warn_all(problems, split, "crop-missing", (Message("crop-missing", crop=crop) for crop in missing_crops))
+        _warn_all(
+            problems, split, "crop-unreadable", (Message("crop-unreadable", reason=errors[path]) for path in bad_crops)
+        )
         report = reports[split]
         report.images_missing, report.images_unreadable = len(missing), len(bad)
         report.crops_missing, report.crops_unreadable = len(missing_crops), len(bad_crops)
-    kept = {split: ExampleStream(len(examples), partial(drop_images, examples, faults)) for split, examples in splits.items()}
+    kept = {
+        split: ExampleStream(len(examples), partial(drop_images, examples, errors))
+        for split, examples in splits.items()
+    }
     if not any(example.image for examples in kept.values() for example in examples):
-        raise DataError(_none(search, list(faults.values())))
+        raise DataError(_no_image_message(search, list(errors.values())))
     return kept
 
 
-def _with_faults(examples: Iterable[Example], faults: Mapping[Path, Message]) -> tuple[set[Path], set[Path]]:
-    """Give the images of examples that have faults, and the crops."""
+def _unreadable_files(examples: Iterable[Example], errors: Mapping[Path, Message]) -> tuple[set[Path], set[Path]]:
+    """Return the unreadable images of examples, and the unreadable crops."""
     bad, bad_crops = set[Path](), set[Path]()
-    for example in examples if faults else ():
-        bad |= {example.image} & faults.keys() if example.image else set()
-        bad_crops |= {thing.image for thing in example.objects if thing.image} & faults.keys()
+    for example in examples if errors else ():
+        bad |= {example.image} & errors.keys() if example.image else set()
+        bad_crops |= {item.image for item in example.objects if item.image} & errors.keys()
     return bad, bad_crops
 
 
-def _note(problems: IssueLog, split: Split, kind: str, places: Iterable[str]) -> None:
-    for place in places:
-        problems.warn(split, kind, place)
+def _warn_all(problems: IssueLog, split: Split, code: str, messages: Iterable[str]) -> None:
+    for message in messages:
+        problems.warn(split, code, message)
 
 
-def _none(search: ImageSearch, faults: list[Message]) -> Message:
-    """Say why there is not one image, and what to do."""
-    if faults:
-        return Message("no-image-readable", reason=faults[0])
+def _no_image_message(search: ImageSearch, errors: list[Message]) -> Message:
+    """Explain why there is no image, and what to do."""
+    if errors:
+        return Message("no-image-readable", reason=errors[0])
     if missing := sum(len(names) for names in search.missing.values()):
         return Message("no-image-found", count=missing, folders=search.folders, advice=search.advice)
     return Message("no-image-named", advice=search.advice)

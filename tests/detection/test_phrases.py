@@ -6,7 +6,7 @@ import pytest
 from raising import raises
 
 from hvpkit.detection.noun_phrases import clean, noun_phrases
-from hvpkit.detection.phrases import MOST, TYPES, build_phrase_extractor, check_phrases, default_phrases
+from hvpkit.detection.phrases import MAX_PHRASES, TYPES, build_phrase_extractor, check_phrases, default_phrases
 from hvpkit.errors import ComponentError, InputError, did_you_mean
 from hvpkit.labels.word_tokenizer import tokenize
 from hvpkit.types import Example, Span
@@ -54,7 +54,7 @@ def test_two_pairs_of_one_tweet_have_phrases_of_their_own():
 def test_kinds_add_up_and_a_phrase_stands_once():
     assert build_phrase_extractor(["mentions", "types", "mentions"])(PAIR) == ("Ann", "NewYork", *TYPES)
     many = Example("3", tuple(word for i in range(40) for word in ("the", f"thing{chr(97 + i % 26)}{i}", ",")))
-    assert len(build_phrase_extractor(["rules"])(many)) == MOST
+    assert len(build_phrase_extractor(["rules"])(many)) == MAX_PHRASES
 
 
 def test_mentions_are_the_default_of_pairs_alone():

@@ -92,7 +92,7 @@ def test_of_many_the_one_that_cannot_be_read_is_told(cache, views, tmp_path):
 
 def test_worker_processes_give_the_same_features_in_the_same_order(tower, views, monkeypatch):
     here = [one for batch in FeatureExtractor(tower).batches(views) for one in batch]
-    monkeypatch.setattr(extract, "FEW", 2)
+    monkeypatch.setattr(extract, "MIN_FILES_FOR_WORKERS", 2)
     with FeatureExtractor(tower) as looker:
         there = [one for batch in looker.batches(views) for one in batch]
     assert [one.view for one in here] == [one.view for one in there] == views

@@ -33,7 +33,7 @@ def test_a_view_gives_the_same_pixels_from_memory_as_from_its_file(tower, views)
 
 
 def test_what_has_no_room_is_decoded_each_time(tower, views):
-    cache = PixelCache(tower, most=BYTES)
+    cache = PixelCache(tower, max_bytes=BYTES)
     for view in views:
         cache.get(view)
         view.file.unlink()

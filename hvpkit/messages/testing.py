@@ -5,117 +5,187 @@ from __future__ import annotations
 from hvpkit.messages import Template
 
 TEMPLATES: dict[str, Template] = {
-    # ---------------------------------------------------------------------------------------------------- tensors, any kind
+    # tensors, any kind
     "difference-amount": Template("by {amount:.2g}", {"amount": 0.0123}),
     "difference-shape": Template("in shape: [{first}] and [{second}]", {"first": [3, 4], "second": [3, 5]}),
-    "output-shape": Template("{output} should be [{expected}], not [{found}]", {"output": "weights", "expected": [3, 4], "found": [3, 1]}),
-    "output-dtype": Template("{output} should be float32, not {found}", {"output": "states", "found": "torch.float64"}),
-    "output-not-finite": Template("{output} should be finite", {"output": "the penalty"}),
-    "not-deterministic": Template("two runs in evaluation mode differ"),
-    "state-incomplete": Template("its output and that of another one with its state differ"),
-    "bf16-fails": Template("under autocast to bf16 it fails: {reason}", {"reason": "Index put requires the same dtype"}),
-    "bf16-not-finite": Template("under autocast to bf16 some numbers are not finite"),
-    "no-gradient": Template("no gradient reaches {names}", {"names": ["unused.weight", "unused.bias"]}),
-    "gradients-not-finite": Template("some gradients are not finite"),
-    "gradients-zero": Template("every gradient is 0"),
+    "output-shape": Template(
+        "Wrong shape of {output}: [{found}], expected [{expected}].",
+        {"output": "weights", "expected": [3, 4], "found": [3, 1]},
+    ),
+    "output-dtype": Template(
+        "Wrong dtype of {output}: {found}, expected torch.float32.", {"output": "states", "found": "torch.float64"}
+    ),
+    "output-not-finite": Template("NaN or infinite values in {output}.", {"output": "the penalty"}),
+    "not-deterministic": Template("Two runs in evaluation mode differ."),
+    "state-incomplete": Template("The outputs of a component and of a copy with its state dict differ."),
+    "bf16-fails": Template(
+        "The component fails under bf16 autocast: {reason}", {"reason": "Index put requires the same dtype"}
+    ),
+    "bf16-not-finite": Template("NaN or infinite values under bf16 autocast."),
+    "no-gradient": Template("No gradient reaches {names}.", {"names": ["unused.weight", "unused.bias"]}),
+    "gradients-not-finite": Template("Some gradients are NaN or infinite."),
+    "gradients-zero": Template("All gradients are 0."),
     "prepared-names-differ": Template(
-        "what is prepared for an example has other names the second time: [{first}] and [{second}]",
+        "Two calls for the same example return tensors with different names: [{first}] and [{second}].",
         {"first": ["edges"], "second": ["edges", "spans"]},
     ),
-    "prepared-values-differ": Template("what is prepared for an example, and the same again, differ"),
+    "prepared-values-differ": Template("Two calls for the same example return different values."),
     "batch-changes-output": Template(
-        "{output} alone and in a batch differ {difference}", {"output": "an example's weights", "difference": "by 0.012"}
+        "The batch changes {output}: the values alone and in a batch differ {difference}.",
+        {"output": "an example's weights", "difference": "by 0.012"},
     ),
-    "trace-changes-output": Template("{output} with and without a trace differ", {"output": "states"}),
-    "sum-not-one": Template("{output} added up, and 1, differ {difference}", {"output": "a layer's weights", "difference": "by 1"}),
-    # -------------------------------------------------------------------------------------- backbones, projectors and gates
-    "map-count": Template("it gives {found} maps and declares {expected} levels", {"found": 3, "expected": 4}),
-    "levels-unordered": Template("its levels do not go from fine to coarse: their strides are [{strides}]", {"strides": [32, 16, 8]}),
-    "weights-without-gradient": Template("no gradient can reach its weights"),
-    "projector-width": Template("its width is {found}, neither d = {expected} nor 2d", {"found": 3, "expected": 16}),
-    "negative-weights": Template("some weights are below 0"),
+    "trace-changes-output": Template("A trace changes {output}.", {"output": "states"}),
+    "sum-not-one": Template(
+        "The sum of {output} differs from 1 {difference}.", {"output": "a layer's weights", "difference": "by 1"}
+    ),
+    # backbones, projectors and gates
+    "map-count": Template(
+        "The backbone returns {found} maps, but declares {expected} levels.", {"found": 3, "expected": 4}
+    ),
+    "levels-unordered": Template(
+        "The levels must be ordered from fine to coarse, but their strides are [{strides}].", {"strides": [32, 16, 8]}
+    ),
+    "weights-without-gradient": Template("No gradient can reach the trained weights."),
+    "projector-width": Template(
+        "The projector's width is {found}, expected d = {expected} or 2d.", {"found": 3, "expected": 16}
+    ),
+    "negative-weights": Template("Some weights are negative."),
     "missing-image-counts": Template(
-        "the penalties before and after a missing image's weights change differ {difference}", {"difference": "by 0.012"}
+        "The weights of a masked image change the penalty {difference}.", {"difference": "by 0.012"}
     ),
-    # ------------------------------------------------------------------------------------------------------------- fusions
-    "borrowed-module": Template("it keeps the text encoder or the backbone as its own part"),
-    "nothing-fused": Template("it gives neither states nor a pooled state"),
+    # fusions
+    "borrowed-module": Template("The fusion registers the text encoder or the backbone as its own submodule."),
+    "nothing-fused": Template("The fusion returns neither states nor a pooled state."),
     "masked-image-counts": Template(
-        "what it gives without images and with all of them masked differ {difference}", {"difference": "by 0.012"}
+        "The outputs without images and with masked images differ {difference}.", {"difference": "by 0.012"}
     ),
-    # --------------------------------------------------------------------------------------------------------------- heads
-    "prediction-count": Template("it decodes {found} predictions of {expected} examples", {"found": 2, "expected": 3}),
-    "class-without-probability": Template("it does not give every class a probability"),
-    "wrong-probabilities": Template("probabilities [{values}] do not fall, or sum to 1", {"values": [0.25, 0.75]}),
-    "label-not-likeliest": Template("its label is not the likeliest class"),
-    "wrong-entities": Template("entities overlap, are not in order, or leave the text: [{entities}]", {"entities": ["[1, 3) PER"]}),
-    "undeclared-type": Template("{type!r} is no type of the labels", {"type": "DOG"}),
-    "wrong-confidence": Template("a confidence of {confidence} is no probability", {"confidence": 1.5}),
-    "padding-changes-loss": Template("the losses before and after padding changes differ {difference}", {"difference": "by 0.012"}),
+    # heads
+    "prediction-count": Template(
+        "The head returns {found} predictions for {expected} examples.", {"found": 2, "expected": 3}
+    ),
+    "class-without-probability": Template("The probabilities must contain every class once."),
+    "wrong-probabilities": Template(
+        "The probabilities must be in descending order and sum to 1, but are [{values}].", {"values": [0.25, 0.75]}
+    ),
+    "label-not-likeliest": Template("The predicted label is not the most probable class."),
+    "wrong-entities": Template(
+        "The entities overlap, are not in order, or exceed the text: [{entities}].", {"entities": ["[1, 3) PER"]}
+    ),
+    "undeclared-type": Template("The entity type {type!r} is not among the labels.", {"type": "DOG"}),
+    "wrong-confidence": Template("The confidence {confidence} is not within 0..1.", {"confidence": 1.5}),
+    "padding-changes-loss": Template("Padding changes the loss {difference}.", {"difference": "by 0.012"}),
     "padding-changes-prediction": Template(
-        "predictions before and after padding changes differ: {first!s} and {second!s}", {"first": "[1, 3) PER", "second": "[1, 2) PER"}
+        "Padding changes a prediction: {first!s} and {second!s}.", {"first": "[1, 3) PER", "second": "[1, 2) PER"}
     ),
     "batch-changes-prediction": Template(
-        "predictions alone and in a batch differ: {first!s} and {second!s}", {"first": "[1, 3) PER", "second": "[1, 2) PER"}
+        "The batch changes a prediction: {first!s} alone, {second!s} in a batch.",
+        {"first": "[1, 3) PER", "second": "[1, 2) PER"},
     ),
-    # ------------------------------------------------------------------------------------------------------- text encoders
-    "encoding-not-deterministic": Template("it encodes the same example otherwise the second time"),
-    "saved-encoder-differs": Template("opened from the folder that it wrote, it encodes otherwise"),
-    "undeclared-prefix": Template("it accepts a prefix, though it was not said to take one"),
-    "vocabulary-without-parameter": Template("vocabularies names {name}, which is no parameter of it", {"name": "words.weight"}),
+    # text encoders
+    "encoding-not-deterministic": Template("Two encodings of the same example differ."),
+    "saved-encoder-differs": Template(
+        "The encoder that was loaded from its saved files encodes an example differently."
+    ),
+    "undeclared-prefix": Template("The encoder accepts a prefix, but was checked as one without (prefix=False)."),
+    "vocabulary-without-parameter": Template(
+        "vocabularies() names {name!r}, which is not a parameter of the encoder.", {"name": "words.weight"}
+    ),
     "vocabulary-size": Template(
-        "vocabularies names {found} rows of {name}, which has {expected}", {"found": 9, "name": "words.weight", "expected": 10}
+        "vocabularies() lists {found} rows of {name!r}, which has {expected}.",
+        {"found": 9, "name": "words.weight", "expected": 10},
     ),
-    "feature-lengths": Template("features and word_of differ in length: {lengths}", {"lengths": {"input_ids": 7, "word_of": 8}}),
-    "too-many-positions": Template("it uses {found} positions, of {maximum} at most", {"found": 82, "maximum": 16}),
-    "lost-words": Template("{kept} words kept and {cut} cut are not {words}", {"kept": 2, "cut": 0, "words": 4}),
+    "feature-lengths": Template(
+        "The features and word_of must have equal lengths, but have {lengths}.",
+        {"lengths": {"input_ids": 7, "word_of": 8}},
+    ),
+    "too-many-positions": Template(
+        "The encoding uses {found} positions, allowed are {maximum}.", {"found": 82, "maximum": 16}
+    ),
+    "lost-words": Template(
+        "Kept words ({kept}) and cut words ({cut}) must add up to the {words} words of the text.",
+        {"kept": 2, "cut": 0, "words": 4},
+    ),
     "wrong-word-starts": Template(
-        "word_starts [{found}] are not the words' first positions [{expected}]", {"found": [0, 1], "expected": [1, 2]}
+        "word_starts is [{found}], expected the first positions of the words [{expected}].",
+        {"found": [0, 1], "expected": [1, 2]},
     ),
-    "wrong-word-of": Template("word_of names a word that was not kept"),
-    "positions-without-pair": Template("an example without a pair has positions for one"),
-    "pair-cut": Template("an entity of the pair was cut away"),
-    "pair-without-position": Template("an entity of the pair has no position of its own"),
-    "long-pair-accepted": Template("a pair that does not fit is not refused with DataError"),
-    "long-text-uncut": Template("a text of {words} words was not cut to {maximum} positions", {"words": 80, "maximum": 16}),
-    "prefix-ignored": Template("a prefix does not move the states"),
-    "prefix-without-gradient": Template("no gradient reaches the prefix of some layer"),
-    "masked-prefix-counts": Template("states with a masked prefix and without one differ {difference}", {"difference": "by 0.012"}),
+    "wrong-word-of": Template("word_of refers to a word that was not kept."),
+    "positions-without-pair": Template("An example without head and tail entities has positions for them."),
+    "pair-cut": Template("The head or tail entity was cut off."),
+    "pair-without-position": Template("The head or tail entity has no position."),
+    "long-pair-accepted": Template("Head and tail entities that do not fit into the text must raise DataError."),
+    "long-text-uncut": Template(
+        "A text of {words} words was not cut to {maximum} positions.", {"words": 80, "maximum": 16}
+    ),
+    "prefix-ignored": Template("A prefix does not change the states."),
+    "prefix-without-gradient": Template("No gradient reaches the prefix of some layer."),
+    "masked-prefix-counts": Template(
+        "The states with a masked prefix and without a prefix differ {difference}.", {"difference": "by 0.012"}
+    ),
     "masked-position-counts": Template(
-        "states before and after masked positions of a prefix change differ {difference}", {"difference": "by 0.012"}
+        "The values at masked positions of a prefix change the states {difference}.", {"difference": "by 0.012"}
     ),
-    "attention-count": Template("a trace of {layers} layers holds {found} attention maps", {"layers": 3, "found": 2}),
-    "masked-prefix-attended": Template("a masked prefix gets attention"),
-    # ------------------------------------------------------------------------------------------------------------- readers
-    "reader-wrong-task": Template("its labels are for {found}, not {expected}", {"found": "mre", "expected": "mner"}),
-    "reader-wrong-splits": Template("its splits [{found}] are not among {expected}", {"found": ["all"], "expected": ["train", "dev"]}),
-    "reader-without-examples": Template("it finds no example"),
-    "reader-not-deterministic": Template("it gives other examples the second time"),
-    "reader-text-differs": Template("it gives other examples without images"),
-    "reader-unwanted-images": Template("it names images where none are wanted"),
-    "shared-example-id": Template("some examples of {split} have the same id", {"split": "train"}),
-    "invalid-example": Template("{split}: {reason}", {"split": "train", "reason": "example '1': 1 tags for 2 words"}),
+    "attention-count": Template(
+        "The trace holds {found} attention maps, but the encoder has {layers} layers.", {"layers": 3, "found": 2}
+    ),
+    "masked-prefix-attended": Template("A masked prefix gets attention."),
+    # readers
+    "reader-wrong-task": Template(
+        "The labels are for the task {found!r}, expected {expected!r}.", {"found": "mre", "expected": "mner"}
+    ),
+    "reader-wrong-splits": Template(
+        "The splits must be among {expected}, but are [{found}].", {"found": ["all"], "expected": ["train", "dev"]}
+    ),
+    "reader-without-examples": Template("The reader returns no examples."),
+    "reader-not-deterministic": Template("Two reads of the same dataset return different examples."),
+    "reader-text-differs": Template("A text-only read returns other sentences."),
+    "reader-unwanted-images": Template("A text-only read returns images or objects."),
+    "shared-example-id": Template("Some examples of {split} have the same id.", {"split": "train"}),
+    "invalid-example": Template(
+        "Invalid example of {split}: {reason}", {"split": "train", "reason": "example '1': 1 tags for 2 words"}
+    ),
     "image-outside-root": Template(
-        "{split}: the image {image} does not lie under {root}", {"split": "train", "image": "/data/a.jpg", "root": "/elsewhere"}
+        "An image of {split} is not under the images root {root}: {image}.",
+        {"split": "train", "image": "/data/a.jpg", "root": "/elsewhere"},
     ),
-    # ----------------------------------------------------------------------------------------------------------- detectors
-    "detector-without-version": Template("it has no version"),
-    "detector-threshold": Template("its threshold is {threshold}, not within 0..1", {"threshold": 2.0}),
-    "detector-unasked": Template("it answers when nothing is asked"),
-    "detector-answer-count": Template("it gives {found} answers to {expected} queries", {"found": 2, "expected": 3}),
-    "detector-refuses-image": Template("a sound image is answered with an error: {reason}", {"reason": "the image is too large"}),
-    "object-without-box": Template("an object has neither a box nor a crop"),
-    "box-not-finite": Template("a box is not finite: {box}", {"box": "Box(x1=0, y1=0, x2=nan, y2=5)"}),
-    "score-outside": Template("a score is {score}, not within 0..1", {"score": 1.5}),
-    "phrase-not-asked": Template("an object is for {phrase!r}, which was not asked for", {"phrase": "a dog"}),
-    "phrases-not-needed": Template("it finds objects without being asked for any"),
-    "phrase-without-objects": Template("it finds nothing for a phrase, whatever the score"),
-    "phrases-interact": Template("a phrase's best score is {alone} alone and {together} among others", {"alone": 0.5, "together": 0.4}),
-    "batch-changes-score": Template("alone and in a batch, the best scores are {alone} and {together}", {"alone": 0.5, "together": 0.4}),
-    "detector-not-deterministic": Template("asked twice, {difference}", {"difference": "it finds 3 and 2 objects"}),
-    "size-changes-objects": Template("asked with twice the size, halved, {difference}", {"difference": "it finds 3 and 2 objects"}),
-    "object-counts": Template("it finds {first} and {second} objects", {"first": 3, "second": 2}),
-    "object-phrases": Template("it finds {first!r} and {second!r}", {"first": "a cat", "second": "a dog"}),
-    "object-scores": Template("scores are {first} and {second}", {"first": 0.5, "second": 0.4}),
-    "object-boxes": Template("boxes are {first} and {second}", {"first": "Box(0, 0, 5, 5)", "second": "Box(0, 0, 6, 5)"}),
+    # detectors
+    "detector-without-version": Template("The detector has no version."),
+    "detector-threshold": Template("The detector's threshold {threshold} is not within 0..1.", {"threshold": 2.0}),
+    "detector-unasked": Template("The detector must return no results for no queries."),
+    "detector-answer-count": Template(
+        "The detector returns {found} results for {expected} queries.", {"found": 2, "expected": 3}
+    ),
+    "detector-refuses-image": Template(
+        "The detector returns an error for a valid image: {reason}", {"reason": "the image is too large"}
+    ),
+    "object-without-box": Template("An object has neither a box nor a crop."),
+    "box-not-finite": Template("A box has NaN or infinite edges: {box}.", {"box": "Box(x1=0, y1=0, x2=nan, y2=5)"}),
+    "score-outside": Template("The score {score} is not within 0..1.", {"score": 1.5}),
+    "phrase-not-asked": Template(
+        "An object has the phrase {phrase!r}, which was not in the query.", {"phrase": "a dog"}
+    ),
+    "phrases-not-needed": Template("The detector returns objects for a query without phrases."),
+    "phrase-without-objects": Template("The detector returns no objects for a phrase, regardless of the score."),
+    "phrases-interact": Template(
+        "Other phrases change the best score of a phrase: {alone} alone, {together} with others.",
+        {"alone": 0.5, "together": 0.4},
+    ),
+    "batch-changes-score": Template(
+        "The batch changes the best score: {alone} alone, {together} in a batch.", {"alone": 0.5, "together": 0.4}
+    ),
+    "detector-not-deterministic": Template(
+        "Two runs on the same image return {difference}.", {"difference": "it finds 3 and 2 objects"}
+    ),
+    "size-changes-objects": Template(
+        "An image and the same image at double size (boxes halved) return {difference}.",
+        {"difference": "it finds 3 and 2 objects"},
+    ),
+    "object-counts": Template("{first} and {second} objects", {"first": 3, "second": 2}),
+    "object-phrases": Template(
+        "objects of the phrases {first!r} and {second!r}", {"first": "a cat", "second": "a dog"}
+    ),
+    "object-scores": Template("the scores {first} and {second}", {"first": 0.5, "second": 0.4}),
+    "object-boxes": Template(
+        "the boxes {first} and {second}", {"first": "Box(0, 0, 5, 5)", "second": "Box(0, 0, 6, 5)"}
+    ),
 }

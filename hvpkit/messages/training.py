@@ -7,131 +7,155 @@ from hvpkit.messages import Template
 _TRAINING: dict[str, Template] = {
     # data
     "objects-mismatch": Template(
-        "{location}: the recipe's objects are not those that {data} was prepared with ({found}); prepare it again, or leave them out: "
-        "--set data.objects=null",
+        "{location}: The recipe's objects differ from those that {data} was prepared with ({found}). Prepare the "
+        "data again, or remove the setting with --set data.objects=null.",
         {"location": "a.yaml:4", "data": "data/mnre", "found": "objects: those that came with the data"},
     ),
-    "no-training-examples": Template("{data} has no training examples", {"data": "data/mnre"}),
+    "no-training-examples": Template("{data} has no training examples.", {"data": "data/mnre"}),
     "no-entity-to-sample": Template(
-        "{location}: no training example of {data} has an entity to draw", {"location": "a.yaml:9", "data": "data/twitter2017"}
+        "{location}: No training example of {data} has an entity, so that none can be drawn.",
+        {"location": "a.yaml:9", "data": "data/twitter2017"},
     ),
-    "no-dev-examples": Template("{data} has no dev examples to choose an epoch by: the last one is kept", {"data": "data/mnre"}),
-    "no-training-images": Template("no training example has an image: this model learnt from text alone"),
+    "no-dev-examples": Template(
+        "{data} has no dev examples to choose the best epoch, so that the last epoch is kept.", {"data": "data/mnre"}
+    ),
+    "no-training-images": Template("No training example has an image, so that this model is trained on text only."),
     "training-examples-left-out": Template(
-        "{count} training examples are left out; the first: {reason}", {"count": 2, "reason": "a.jpg: no such file"}
+        "Skipped {count} training examples. First error: {reason}", {"count": 2, "reason": "a.jpg: no such file"}
     ),
     "training-words-cut": Template(
-        "{words} words of {examples} training examples are cut off: data.max_length is {max_length} positions",
+        "Truncated {words} words of {examples} training examples to data.max_length ({max_length} positions).",
         {"words": 31, "examples": 4, "max_length": 128},
     ),
-    "no-usable-training-examples": Template("no training example can be used; the first: {reason}", {"reason": "a.jpg: no such file"}),
+    "no-usable-training-examples": Template(
+        "No training example can be used. First error: {reason}", {"reason": "a.jpg: no such file"}
+    ),
     "scored-examples-unreadable": Template(
-        "{count} {split} examples could not be read and count as finding nothing; the first: {reason}",
+        "Could not read {count} {split} examples; they count as examples without predictions. First error: {reason}",
         {"count": 2, "split": "dev", "reason": "a.jpg: no such file"},
     ),
     "examples-unreadable": Template(
-        "could not be read: {counts} (in training they are left out, in scores they count as finding nothing)",
+        "Unreadable: {counts}. They are skipped in training and count as examples without predictions in scores.",
         {"counts": ["3 train examples", "2 dev examples"]},
     ),
     "examples-of-split": Template("{count} {split} examples", {"count": 2, "split": "dev"}),
     # random and other models' weights
-    "backbone-random": Template("the visual backbone was trained from random weights"),
-    "frozen-backbone-random": Template("the visual backbone keeps its random weights"),
+    "backbone-random": Template("The visual backbone was trained from random weights."),
+    "frozen-backbone-random": Template("The visual backbone is frozen with random weights."),
     "no-tensors-in-common": Template(
-        "{model}: none of its weights has a place in this model; leave train.init_from out, or name another", {"model": "runs/other"}
+        "{model} has no weights in common with this model. Remove train.init_from, or name another model.",
+        {"model": "runs/other"},
     ),
     "tensors-loaded": Template(
-        "{model}, taken over: {parts}", {"model": "runs/other", "parts": ["180 tensors of text", "6 tensors of fusion"]}
+        "Loaded from {model}: {parts}.",
+        {"model": "runs/other", "parts": ["180 tensors of text", "6 tensors of fusion"]},
     ),
-    "no-tensors-loaded": Template("{model}, taken over: nothing", {"model": "runs/other"}),
+    "no-tensors-loaded": Template("Loaded no tensors from {model}.", {"model": "runs/other"}),
     "rows-loaded": Template(
-        "{model}, in part: {tensor}, {loaded} of {rows} rows; the others start anew",
+        "Loaded {loaded} of {rows} rows of {tensor} from {model}; the other rows keep their initialization.",
         {"model": "runs/other", "tensor": "text.model.embeddings.weight", "loaded": 900, "rows": 1000},
     ),
     "tensors-initialized": Template(
-        "{model}, not taken over: {count} tensors of {part} ({reason})",
+        "Not loaded from {model}: {count} tensors of {part} ({reason}).",
         {"model": "runs/other", "count": 4, "part": "head", "reason": "heads are the task's own"},
     ),
-    "tensors-unused": Template("{model}, without a place here: {parts}", {"model": "runs/other", "parts": ["6 tensors of fusion"]}),
+    "tensors-unused": Template(
+        "Not used of {model}: {parts}.", {"model": "runs/other", "parts": ["6 tensors of fusion"]}
+    ),
     "tensors-of-part": Template("{count} tensors of {part}", {"count": 6, "part": "fusion"}),
-    "head-not-loaded": Template("heads are the task's own"),
-    "tensor-not-there": Template("the other model has none"),
-    "tensor-shapes-differ": Template("its shape is {expected} here and {found} there", {"expected": "32 x 16", "found": "one number"}),
+    "head-not-loaded": Template("heads are never loaded"),
+    "tensor-not-there": Template("missing in the other model"),
+    "tensor-shapes-differ": Template(
+        "shape {expected} in this model, {found} in the other", {"expected": "32 x 16", "found": "one number"}
+    ),
     # a run
-    "resumed": Template("Going on from {checkpoint}", {"checkpoint": "checkpoint-300"}),
-    "resumed-without-checkpoint": Template("Starting from the beginning: no epoch was finished"),
-    "stopped-early": Template("Stopped: for {patience} epochs dev F1 has not risen (train.patience)", {"patience": 5}),
+    "resumed": Template("Resuming from {checkpoint}.", {"checkpoint": "checkpoint-300"}),
+    "resumed-without-checkpoint": Template("Starting from the beginning, because no epoch was finished."),
+    "stopped-early": Template(
+        "Stopped early, because dev F1 did not improve for {patience} epochs (train.patience).", {"patience": 5}
+    ),
     "training-diverged": Template(
-        "training diverged in epoch {epoch}: weights are no numbers any more; take lower learning rates (train.lr, train.head_lr, ...), "
-        "clip gradients (train.max_grad_norm), or look for what divides by 0 in a plugin",
+        "Training diverged in epoch {epoch} (NaN or infinite weights). Lower train.lr or train.head_lr, or set "
+        "train.max_grad_norm; with plugins, check for divisions by 0.",
         {"epoch": 1},
     ),
     "training-diverged-with-checkpoints": Template(
-        "training diverged in epoch {epoch}: weights are no numbers any more; remove what it left ({folder}), and take lower learning "
-        "rates (train.lr, train.head_lr, ...), clip gradients (train.max_grad_norm), or look for what divides by 0 in a plugin",
+        "Training diverged in epoch {epoch} (NaN or infinite weights). Remove {folder}, and lower train.lr or "
+        "train.head_lr, or set train.max_grad_norm; with plugins, check for divisions by 0.",
         {"epoch": 3, "folder": "runs/model.training"},
     ),
     "out-of-gpu-memory": Template(
-        "the GPU's memory does not suffice ({reason}); take a smaller train.batch_size", {"reason": "tried to allocate 2 GiB"}
+        "Out of GPU memory ({reason}). Use a smaller train.batch_size.", {"reason": "tried to allocate 2 GiB"}
     ),
     "out-of-gpu-memory-with-graphs": Template(
-        "the GPU's memory does not suffice ({reason}); take a smaller train.batch_size, or record no steps: --set train.cuda_graphs=false",
+        "Out of GPU memory ({reason}). Use a smaller train.batch_size, or disable CUDA graphs with --set "
+        "train.cuda_graphs=false.",
         {"reason": "tried to allocate 2 GiB"},
     ),
     "cuda-graph-failed": Template(
-        "a training step could not be recorded as a CUDA graph ({reason}); record none: --set train.cuda_graphs=false",
+        "Could not capture a training step as a CUDA graph ({reason}). Disable CUDA graphs with --set "
+        "train.cuda_graphs=false.",
         {"reason": "operation not permitted when stream is capturing"},
     ),
     "no-tensorboard": Template(
-        "train.report_to: tensorboard is not installed; run `pip install tensorboard`, or set train.report_to to none"
+        "train.report_to: TensorBoard is not installed. Run `pip install tensorboard`, or set train.report_to to none."
     ),
     # the folder of a run
-    "output-exists": Template("{output} is there already; give another --output or remove it", {"output": "runs/model"}),
+    "output-exists": Template("{output} already exists. Use another --output, or remove it.", {"output": "runs/model"}),
     "output-finished": Template(
-        "{output} is there already; its training was done, and what it had left is removed", {"output": "runs/model"}
+        "{output} already exists and its training is finished. The rest of its run directory was removed.",
+        {"output": "runs/model"},
     ),
     "output-locked": Template(
-        "{output} is being trained by another process; wait for it, or give another --output", {"output": "runs/model"}
+        "{output} is being trained by another process. Wait for it, or use another --output.", {"output": "runs/model"}
     ),
     "run-folder-not-empty": Template(
-        "{folder}, where this would be trained, holds other files ({names}); give another --output or remove it",
+        "The run directory {folder} contains other files ({names}). Use another --output, or remove the directory.",
         {"folder": "runs/model.training", "names": [".git", "thesis.tex"]},
     ),
     "run-unfinished": Template(
-        "{folder} holds an unfinished run; continue it with --resume, or remove it", {"folder": "runs/model.training"}
+        "{folder} contains an unfinished run. Continue it with --resume, or remove it.",
+        {"folder": "runs/model.training"},
     ),
     "unfinished-run-differs": Template(
-        "{folder} was started with another {differences}; start afresh with another --output",
-        {"folder": "runs/model.training", "differences": ["data (0123456789abcdef, not fedcba9876543210)", "recipe (train.lr: 1, not 2)"]},
+        "The run in {folder} was started with a different {differences}. Start a new run with another --output.",
+        {
+            "folder": "runs/model.training",
+            "differences": ["data (0123456789abcdef, not fedcba9876543210)", "recipe (train.lr: 1, not 2)"],
+        },
     ),
     "part-differs": Template(
-        "{part} ({expected}, not {found})", {"part": "data", "expected": "0123456789abcdef", "found": "fedcba9876543210"}
+        "{part} ({expected}, not {found})",
+        {"part": "data", "expected": "0123456789abcdef", "found": "fedcba9876543210"},
     ),
     "recipe-differs": Template("recipe ({settings})", {"settings": ["head: unset, not crf", "train.epochs: 3, not 4"]}),
     "run-file-damaged": Template(
-        "{file} is damaged ({reason}); remove {folder} and start afresh",
+        "{file} is damaged ({reason}). Remove {folder} and start again.",
         {"file": "runs/model.training/run.json", "reason": "Expecting value", "folder": "runs/model.training"},
     ),
     "disk-full-in-training": Template(
-        "there is no room left to train in {folder} ({reason}); make some, and go on with --resume",
+        "No space left in {folder} ({reason}). Free some disk space and continue with --resume.",
         {"folder": "runs/model.training", "reason": "No space left on device"},
     ),
 }
 
 _RELEASE: dict[str, Template] = {
     # reading
-    "no-checkpoint": Template("there is no checkpoint file {file}", {"file": "old.pth"}),
+    "no-checkpoint": Template("Checkpoint file {file} does not exist.", {"file": "old.pth"}),
     "no-state-dict": Template(
-        "{file} holds no state dict (tensors by name), nor one under {expected}; its keys: {found}",
+        "{file} contains no state dict (tensors by name), neither directly nor under one of {expected}. Its keys "
+        "are: {found}.",
         {"file": "old.pth", "expected": ["state_dict", "model"], "found": ["epoch", "lr"]},
     ),
-    "not-a-state-dict": Template("{file} holds a {found}, not a state dict (tensors by name)", {"file": "old.pth", "found": "list"}),
+    "not-a-state-dict": Template(
+        "{file} contains a {found}, not a state dict (tensors by name).", {"file": "old.pth", "found": "list"}
+    ),
     "not-a-release-checkpoint": Template(
-        "{checkpoint} is no checkpoint of the release: it lacks {names}",
+        "{checkpoint} is not a checkpoint of the release: it lacks {names}.",
         {"checkpoint": "old.pth", "names": ["bert.embeddings.word_embeddings.weight"]},
     ),
     "checkpoint-mismatch": Template(
-        "{checkpoint} does not fit a model of the release:\n{faults:lines}",
+        "{checkpoint} does not match a model of the release:\n{faults:lines}",
         {"checkpoint": "old.pth", "faults": ["  1 missing: gates.1.bias", "  1 unknown: gates.7.bias"]},
     ),
     "tensors-missing": Template(
@@ -145,36 +169,47 @@ _RELEASE: dict[str, Template] = {
         {"count": 9, "tensors": ["fc.bias is [12] float32, expected [13] float32"], "more": " and 8 more"},
     ),
     "tensor-form": Template(
-        "{name} is {found}, expected {expected}", {"name": "fc.bias", "found": "[12] float32", "expected": "[13] float32"}
+        "{name} is {found}, expected {expected}",
+        {"name": "fc.bias", "found": "[12] float32", "expected": "[13] float32"},
     ),
     "tokenizer-mismatch": Template(
-        "--text {text} has {found} pieces, but {checkpoint} has word embeddings for {expected}: it was trained with another tokenizer "
-        "(the release's is bert-base-uncased), or for the other --task",
+        "The tokenizer {text!r} has {found} wordpieces, but {checkpoint} has embeddings of {expected}. Set "
+        "--text to the tokenizer of the checkpoint (the release uses bert-base-uncased), and check --task.",
         {"text": "bert-base-cased", "found": 28996, "checkpoint": "old.pth", "expected": 30522},
     ),
     "marked-tokenizer-mismatch": Template(
-        "--text {text} has {found} pieces and {markers} markers, but {checkpoint} has word embeddings for {expected}: it was trained with "
-        "another tokenizer (the release's is bert-base-uncased), or for the other --task",
+        "The tokenizer {text!r} has {found} wordpieces and {markers} markers, but {checkpoint} has embeddings of "
+        "{expected}. Set --text to the tokenizer of the checkpoint (the release uses bert-base-uncased), and "
+        "check --task.",
         {"text": "bert-base-cased", "found": 28996, "markers": 4, "checkpoint": "old.pth", "expected": 30526},
     ),
-    "no-tokenizer-files": Template("it holds no tokenizer (tokenizer.json or vocab.txt)"),
-    "no-relation-ids": Template("a checkpoint for relations needs its class ids: give --relations ours_rel2id.json"),
-    "relation-ids-not-json": Template("{file} cannot be read as JSON: {reason}", {"file": "rel2id.json", "reason": "Expecting value"}),
+    "no-tokenizer-files": Template("no tokenizer files (tokenizer.json or vocab.txt)"),
+    "no-relation-ids": Template("A checkpoint for MRE needs its relation ids. Add --relations ours_rel2id.json."),
+    "relation-ids-not-json": Template(
+        "Could not read {file} as JSON: {reason}.", {"file": "rel2id.json", "reason": "Expecting value"}
+    ),
     "relation-ids-invalid": Template(
-        "{file}: expected an object of relations with the ids 0, 1, 2, ..., each once", {"file": "rel2id.json"}
+        "{file} must contain a JSON object that maps relations to the ids 0, 1, 2, ..., each used once.",
+        {"file": "rel2id.json"},
     ),
-    "relation-ids-first": Template("{file}: id 0 is {found!r}; expected `None` there", {"file": "rel2id.json", "found": "/per/per/peer"}),
+    "relation-ids-first": Template(
+        "{file} maps {found!r} to id 0; expected 'None'.", {"file": "rel2id.json", "found": "/per/per/peer"}
+    ),
     "imported-weights": Template(
-        "the weights were imported from {checkpoint}; the seed and data they were trained with are not known", {"checkpoint": "old.pth"}
+        "The weights were imported from {checkpoint}; their training data and seed are unknown.",
+        {"checkpoint": "old.pth"},
     ),
-    "no-start-marker": Template("row {row} has no start marker of its {role} (id {id})", {"row": 1, "role": "head", "id": 30522}),
+    "no-start-marker": Template(
+        "Row {row} has no start marker of its {role} entity (id {id}).", {"row": 1, "role": "head", "id": 30522}
+    ),
     # writing
     "tensors-without-place": Template(
-        "{model}: the released code has no place for {count} of its tensors: {names}{more}; it holds models of the recipe release_{task}",
+        "The released code does not support {count} tensors of {model}: {names}{more}. Only models of the recipe "
+        "release_{task} can be exported.",
         {"model": "runs/model", "count": 9, "names": ["fusion.gate.scale"], "more": " and 8 more", "task": "mner"},
     ),
     "tags-mismatch": Template(
-        "{model}: the released code knows the tags {expected} of pieces; this model has others",
+        "The tags of {model} differ from those of the released code: {expected}.",
         {"model": "runs/model", "expected": ["O", "B-MISC", "I-MISC"]},
     ),
 }

@@ -1,4 +1,4 @@
-"""Checkpoints of the code that the paper's authors released in 2022: into a model folder, back, and the same numbers."""
+"""Import, export and forward pass of checkpoints of the code that the authors released in 2022."""
 
 from hvpkit.release2022.export_checkpoint import ExportResult, export_release
 from hvpkit.release2022.forward import ReleaseOutput, forward

@@ -1,4 +1,4 @@
-"""Reading and writing released checkpoints: state dicts, plain or wrapped."""
+"""Reading and writing of released checkpoints: state dicts, plain or nested under one key."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from hvpkit.errors import InputError, ModelFolderError
 from hvpkit.model.vision.torchvision_backbone import load_weights_file
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
-PARALLEL = "module."  # what DataParallel puts before every name
+PARALLEL = "module."  # prefix of all names in DataParallel checkpoints
 
 
 def read_checkpoint(file: Path) -> dict[str, Tensor]:
-    """Read tensors by name (`weights_only`: nothing in the file is run); a dict that wraps them under one key is opened.
+    """Load the tensors of a checkpoint by name.
 
-    Raises ModelFolderError for a file that cannot be read, or holds no state dict.
+    The file is read with `weights_only`, so that no code in it is executed.
+
+    Args:
+        file: State dict, or a dict that holds one under a key.
+
+    Raises:
+        ModelFolderError: "no-checkpoint" if the file is missing, "no-state-dict" or "not-a-state-dict" if it has none.
     """
     if not file.is_file():
         raise ModelFolderError("no-checkpoint", file=file)
@@ -29,24 +35,34 @@ def read_checkpoint(file: Path) -> dict[str, Tensor]:
     return dict(tensors)
 
 
-def _state_dict(found: object, file: Path) -> Mapping[str, Tensor]:
-    if _is_state_dict(found):
-        return found  # type: ignore[return-value]
-    if isinstance(found, Mapping):
-        wrapped = [key for key, value in found.items() if _is_state_dict(value)]
+def _state_dict(content: object, file: Path) -> Mapping[str, Tensor]:
+    if _is_state_dict(content):
+        return content  # type: ignore[return-value]
+    if isinstance(content, Mapping):
+        wrapped = [key for key, value in content.items() if _is_state_dict(value)]
         key = next((name for name in WRAPPERS if name in wrapped), wrapped[0] if len(wrapped) == 1 else None)
         if key is not None:
-            return found[key]  # type: ignore[no-any-return]
-        raise ModelFolderError("no-state-dict", file=file, expected=WRAPPERS, found=[str(key) for key in list(found)[:8]])
-    raise ModelFolderError("not-a-state-dict", file=file, found=type(found).__name__)
+            return content[key]  # type: ignore[no-any-return]
+        raise ModelFolderError(
+            "no-state-dict", file=file, expected=WRAPPERS, found=[str(key) for key in list(content)[:8]]
+        )
+    raise ModelFolderError("not-a-state-dict", file=file, found=type(content).__name__)
 
 
 def _is_state_dict(value: object) -> bool:
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
+    )
 
 
 def write_checkpoint(tensors: dict[str, Tensor], file: Path) -> None:
-    """Write a plain state dict, whole or not at all; raises InputError when the file is there already."""
+    """Write a state dict atomically.
+
+    Raises:
+        InputError: "output-exists" if the file exists.
+    """
     if file.exists():
         raise InputError("output-exists", output=file)
     file.parent.mkdir(parents=True, exist_ok=True)

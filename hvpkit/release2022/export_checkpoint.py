@@ -1,4 +1,4 @@
-"""A model folder to a released checkpoint."""
+"""Export of a model folder to a released checkpoint."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ from torch import Tensor
 from hvpkit.errors import InputError, ModelFolderError
 from hvpkit.release2022.checkpoint import write_checkpoint
 from hvpkit.release2022.names import BESIDE, TAGS, to_release_name
-from hvpkit.release2022.tensors import SHOWN, shorten_list, unread_tensors
+from hvpkit.release2022.tensors import MAX_SHOWN, shorten_list, unread_tensors
 from hvpkit.saving.model_folder import WEIGHTS, open_model_folder
 from hvpkit.types import Labels
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What was written: the checkpoint, for relations their ids (an `ours_rel2id.json`), and the tensors that nobody reads, made up."""
+    """Files of an export.
+
+    Attributes:
+        checkpoint: Checkpoint file.
+        relations: File of relation ids in the format of `ours_rel2id.json`; None for MNER.
+        made: Names of tensors that the released code loads but never reads, and that were filled with placeholders.
+    """
 
     checkpoint: Path
     relations: Path | None
@@ -29,29 +35,45 @@ class ExportResult:
 
 
 def export_release(folder: Path, output: Path) -> ExportResult:
-    """Write a model folder as a released checkpoint, its tags in the release's order, or the ids of its relations beside it.
+    """Write a model folder as a released checkpoint.
 
-    Raises ModelFolderError, with names, for a model that the released code could not hold; InputError when a file is there already.
+    Tags get the order of the release (MNER); relation ids are written to a file beside the checkpoint (MRE).
+
+    Args:
+        folder: Model folder.
+        output: Checkpoint file to write.
+
+    Raises:
+        ModelFolderError: "tensors-without-place" or "tags-mismatch" if the released code cannot represent the model.
+        InputError: "output-exists" if a file exists.
     """
     relations = output.with_name(f"{output.name.removesuffix('.pth')}.rel2id.json")
-    what = open_model_folder(folder)
-    task = what.recipe.task
+    model_folder = open_model_folder(folder)
+    task = model_folder.recipe.task
     tensors = _load(folder / WEIGHTS)
-    foreign = [name for name in tensors if to_release_name(name, task) is None]
-    if foreign:
+    unsupported = [name for name in tensors if to_release_name(name, task) is None]
+    if unsupported:
         raise ModelFolderError(
-            "tensors-without-place", model=folder, count=len(foreign), names=foreign[:SHOWN], more=shorten_list(foreign), task=task
+            "tensors-without-place",
+            model=folder,
+            count=len(unsupported),
+            names=unsupported[:MAX_SHOWN],
+            more=shorten_list(unsupported),
+            task=task,
         )
     read = {str(to_release_name(name, task)): tensor for name, tensor in tensors.items()}
     if task == "mner":
-        read |= _in_order(read, what.labels, folder)
-    kept = _load(folder / BESIDE) if (folder / BESIDE).is_file() else {}
-    made = {name: tensor for name, tensor in unread_tensors(read).items() if name not in kept}
+        read |= _reorder_tags(read, model_folder.labels, folder)
+    unread = _load(folder / BESIDE) if (folder / BESIDE).is_file() else {}
+    made = {name: tensor for name, tensor in unread_tensors(read).items() if name not in unread}
     if task == "mre" and relations.exists():
         raise InputError("output-exists", output=relations)
-    write_checkpoint(read | kept | made, output)
+    write_checkpoint(read | unread | made, output)
     if task == "mre":
-        relations.write_text(json.dumps({name: number for number, name in enumerate(what.labels.names)}, indent=1), encoding="utf-8")
+        relations.write_text(
+            json.dumps({name: index for index, name in enumerate(model_folder.labels.names)}, indent=1),
+            encoding="utf-8",
+        )
     return ExportResult(output, relations if task == "mre" else None, tuple(sorted(made)))
 
 
@@ -62,11 +84,11 @@ def _load(file: Path) -> dict[str, Tensor]:
         raise ModelFolderError("model-weights-damaged", file=file, reason=str(error)) from error
 
 
-def _in_order(read: Mapping[str, Tensor], labels: Labels, folder: Path) -> dict[str, Tensor]:
-    """Put the tags of the head's tensors in the release's order."""
+def _reorder_tags(read: Mapping[str, Tensor], labels: Labels, folder: Path) -> dict[str, Tensor]:
+    """Reorder the tags in the tensors of the head as in the release."""
     size = len(TAGS) + 4  # PAD, X, [CLS], [SEP]
     if sorted(labels.names) != sorted(TAGS) or len(read["fc.bias"]) != size:
         raise ModelFolderError("tags-mismatch", model=folder, expected=TAGS)
-    places = [0, *(1 + labels.index(tag) for tag in TAGS), *range(1 + len(TAGS), size)]
-    moved = {name: tensor[places].contiguous() for name, tensor in read.items() if name.startswith(("fc.", "crf."))}
-    return moved | {"crf.transitions": moved["crf.transitions"][:, places].contiguous()}
+    order = [0, *(1 + labels.index(tag) for tag in TAGS), *range(1 + len(TAGS), size)]
+    reordered = {name: tensor[order].contiguous() for name, tensor in read.items() if name.startswith(("fc.", "crf."))}
+    return reordered | {"crf.transitions": reordered["crf.transitions"][:, order].contiguous()}

@@ -1,4 +1,4 @@
-"""Scores for tensors that are at hand already, as the released models take them."""
+"""Forward pass on tensors in the input format of the released models."""
 
 from __future__ import annotations
 
@@ -17,22 +17,41 @@ from hvpkit.model.text.hugging_face import HuggingFaceEncoder
 
 @dataclass(frozen=True)
 class ReleaseOutput:
-    """What a released model says: emissions [B, T, 13] or logits [B, classes], the loss if labels were given, the best tags (MNER)."""
+    """Output of a released model.
+
+    Attributes:
+        scores: Emissions [B, T, 13] (MNER) or logits [B, classes] (MRE).
+        loss: Scalar loss; None without labels.
+        paths: Viterbi paths of tag ids (MNER); None for MRE.
+    """
 
     scores: Tensor
     loss: Tensor | None
     paths: list[list[int]] | None
 
 
-def forward(model: Model, input_ids: Tensor, mask: Tensor, whole: Tensor, crops: Tensor, labels: Tensor | None = None) -> ReleaseOutput:
-    """Score ids [B, T] and their mask [B, T] with whole images [B, 3, side, side] and crops [B, m, 3, side, side], normalised.
+def forward(
+    model: Model, input_ids: Tensor, mask: Tensor, whole: Tensor, crops: Tensor, labels: Tensor | None = None
+) -> ReleaseOutput:
+    """Compute scores, loss and Viterbi paths of a batch.
 
-    `labels` are tag ids [B, T] (PAD 0) or classes [B]. Entities stand at their start markers among the ids (MRE). The model is one
-    that `hvp import-release` or a release recipe made. Raises DataError when a row lacks a marker, ValueError for another model.
+    Args:
+        model: Model of `hvp import-release` or of a release recipe.
+        input_ids: Wordpiece ids [B, T]; for MRE with the start markers of both entities.
+        mask: Attention mask [B, T].
+        whole: Full images [B, 3, side, side], normalized.
+        crops: Object crops [B, m, 3, side, side], normalized.
+        labels: Tag ids [B, T] (PAD is 0) or classes [B].
+
+    Raises:
+        DataError: "no-start-marker" if a row lacks a marker.
+        ValueError: If the model is not one of the release.
     """
     pixels = torch.cat([whole[:, None], crops], dim=1)  # [B, V, 3, side, side]
-    seen = torch.ones(pixels.shape[:2], dtype=torch.bool, device=pixels.device)
-    images = ImageBatch(seen, torch.zeros(*seen.shape, 4, device=pixels.device), pixels=pixels.flatten(0, 1))
+    image_mask = torch.ones(pixels.shape[:2], dtype=torch.bool, device=pixels.device)
+    images = ImageBatch(
+        image_mask, torch.zeros(*image_mask.shape, 4, device=pixels.device), pixels=pixels.flatten(0, 1)
+    )
     text = _text(model, input_ids, mask.bool())
     target = "tags" if isinstance(model.head, WordpieceCrfHead) else "relation"
     output = model(Batch(text, images, targets={} if labels is None else {target: labels}))
@@ -41,18 +60,24 @@ def forward(model: Model, input_ids: Tensor, mask: Tensor, whole: Tensor, crops:
 
 
 def _text(model: Model, ids: Tensor, mask: Tensor) -> TextBatch:
-    """Make a batch in which each position is a word: the released models know no others."""
-    if not isinstance(model.text, HuggingFaceEncoder) or not isinstance(model.head, (WordpieceCrfHead, EntityStartHead)):
-        raise ValueError("the model is not of the release's kind: import a checkpoint, or train a release recipe")
-    places = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    """Build a batch in which each position counts as a word, as in the released models."""
+    if not isinstance(model.text, HuggingFaceEncoder) or not isinstance(
+        model.head, (WordpieceCrfHead, EntityStartHead)
+    ):
+        raise ValueError("the model is not one of the release: import a checkpoint, or train a release recipe")
+    positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
     markers = model.text.marker_ids()
-    head, tail = (None, None) if markers is None else (_where(ids, markers[number], role) for number, role in ((0, "head"), (2, "tail")))
-    return TextBatch({"input_ids": ids}, mask, places, mask, places, head, tail)
+    head, tail = (
+        (None, None)
+        if markers is None
+        else (_marker_positions(ids, markers[index], role) for index, role in ((0, "head"), (2, "tail")))
+    )
+    return TextBatch({"input_ids": ids}, mask, positions, mask, positions, head, tail)
 
 
-def _where(ids: Tensor, marker: int, role: str) -> Tensor:
-    found = ids == marker
-    if not found.any(1).all():
-        row = int((~found.any(1)).nonzero()[0])
+def _marker_positions(ids: Tensor, marker: int, role: str) -> Tensor:
+    is_marker = ids == marker
+    if not is_marker.any(1).all():
+        row = int((~is_marker.any(1)).nonzero()[0])
         raise DataError("no-start-marker", row=row, role=role, id=marker)
-    return found.int().argmax(1)
+    return is_marker.int().argmax(1)

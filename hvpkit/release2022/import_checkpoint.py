@@ -1,4 +1,4 @@
-"""A released checkpoint to a model folder."""
+"""Import of a released checkpoint to a model folder."""
 
 from __future__ import annotations
 
@@ -28,12 +28,17 @@ from hvpkit.saving.weights import save_model
 from hvpkit.types import Labels, Task
 from hvpkit.utils.hub import load_pretrained
 
-HEAD_WIDTH = 64  # of every BERT
+HEAD_WIDTH = 64  # width of an attention head of every BERT
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What became of a checkpoint: the folder, and how many tensors went to each part (`unread`: kept, but read by none)."""
+    """Result of an import.
+
+    Attributes:
+        folder: Model folder.
+        tensors: Number of tensors by part of the model ("unread": stored, but used by no part).
+    """
 
     folder: Path
     tensors: dict[str, int]
@@ -42,10 +47,21 @@ class ImportResult:
 def import_release(
     checkpoint: Path, task: Task, text: str, output: Path, relations: Path | None = None, settings: Sequence[str] = ()
 ) -> ImportResult:
-    """Make a model folder of a released checkpoint; `text` is its tokenizer (hub id or folder), `relations` its `ours_rel2id.json` (MRE).
+    """Convert a released checkpoint to a model folder.
 
-    `settings` change the release recipe, such as `data.name=twitter2015`. Raises ModelFolderError with the name of every tensor that is
-    missing, unknown or of another shape; DataError for a bad relations file; InputError when the output is there already.
+    Args:
+        checkpoint: Checkpoint file.
+        task: Task of the model.
+        text: Tokenizer of the model (hub id or folder).
+        output: Model folder to write.
+        relations: File `ours_rel2id.json` of the relation ids (MRE).
+        settings: Overrides of the release recipe, such as `data.name=twitter2015`.
+
+    Raises:
+        ModelFolderError: "checkpoint-mismatch" with all tensors that are missing, unknown or of another shape,
+            "not-a-release-checkpoint", "tokenizer-mismatch" or "marked-tokenizer-mismatch" if BERT does not fit.
+        DataError: "relation-ids-not-json", "relation-ids-invalid" or "relation-ids-first" for an invalid file of ids.
+        InputError: "output-exists" if the output exists, "no-relation-ids" for MRE without `relations`.
     """
     if output.exists():
         raise InputError("output-exists", output=output)
@@ -61,61 +77,77 @@ def import_release(
     require_all(tensors, expected_tensors(model, task), checkpoint)
     named = {to_hvpkit_name(name, task): tensor for name, tensor in tensors.items() if name not in unread}
     model.load_state_dict({name: tensor for name, tensor in named.items() if name is not None})
-    what = ModelFolder(output, recipe, labels, load_registry(), _metrics(recipe, checkpoint))
-    save_model(model, what, _card(output, checkpoint, recipe), {BESIDE: {name: tensor.contiguous() for name, tensor in unread.items()}})
-    parts = Counter("unread" if name in unread else str(to_hvpkit_name(name, task)).partition(".")[0] for name in tensors)
+    model_folder = ModelFolder(output, recipe, labels, load_registry(), _metrics(recipe, checkpoint))
+    save_model(
+        model,
+        model_folder,
+        _card(output, checkpoint, recipe),
+        {BESIDE: {name: tensor.contiguous() for name, tensor in unread.items()}},
+    )
+    parts = Counter(
+        "unread" if name in unread else str(to_hvpkit_name(name, task)).partition(".")[0] for name in tensors
+    )
     return ImportResult(output, dict(parts))
 
 
 def _relations(file: Path | None) -> Labels:
-    """Read the classes from a JSON object that numbers them from 0 on, `None` first."""
+    """Read the relations from a JSON object with ids from 0 on, "None" first."""
     if file is None:
         raise InputError("no-relation-ids")
     try:
-        numbers = json.loads(file.read_text(encoding="utf-8"))
+        ids = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError("relation-ids-not-json", file=file, reason=str(error)) from error
-    values = list(numbers.values()) if isinstance(numbers, dict) else []
+    values = list(ids.values()) if isinstance(ids, dict) else []
     if not values or any(type(value) is not int for value in values) or sorted(values) != list(range(len(values))):
         raise DataError("relation-ids-invalid", file=file)
-    names = tuple(sorted(numbers, key=numbers.__getitem__))
+    names = tuple(sorted(ids, key=ids.__getitem__))
     if names[0] != "None":
         raise DataError("relation-ids-first", file=file, found=names[0])
     return Labels("mre", names)
 
 
 def _write_text(folder: Path, name: str, tensors: Mapping[str, Tensor], checkpoint: Path, task: Task) -> None:
-    """Write the tokenizer, and the BERT configuration that the tensors' shapes tell."""
+    """Write the tokenizer, and the BERT configuration that follows from the shapes of the tensors."""
     sizes = {
         "embeddings.word_embeddings.weight": ("vocab_size", "hidden_size"),
         "embeddings.position_embeddings.weight": ("max_position_embeddings",),
         "embeddings.token_type_embeddings.weight": ("type_vocab_size",),
         "encoder.layer.0.intermediate.dense.weight": ("intermediate_size",),
     }
-    missing = [f"bert.{tensor}" for tensor in sizes if f"bert.{tensor}" not in tensors or tensors[f"bert.{tensor}"].dim() != 2]
+    missing = [
+        f"bert.{tensor}" for tensor in sizes if f"bert.{tensor}" not in tensors or tensors[f"bert.{tensor}"].dim() != 2
+    ]
     if missing:
         raise ModelFolderError("not-a-release-checkpoint", checkpoint=checkpoint, names=missing)
     shapes = [(keys, tensors[f"bert.{tensor}"].shape) for tensor, keys in sizes.items()]
-    known: dict[str, int] = {key: size for keys, shape in shapes for key, size in zip(keys, shape, strict=False)}
+    config_sizes: dict[str, int] = {key: size for keys, shape in shapes for key, size in zip(keys, shape, strict=False)}
     layers = {name.split(".")[3] for name in tensors if name.startswith("bert.encoder.layer.")}
-    tokenizer = load_pretrained(name, "tokenizer", "--text", lambda place, local: _tokenizer(place, local))
+    tokenizer = load_pretrained(name, "tokenizer", "--text", lambda source, local: _tokenizer(source, local))
     added = len(RELEASED_MARKERS) if task == "mre" else 0
-    if len(tokenizer) + added != known["vocab_size"]:
-        found, expected = len(tokenizer), known["vocab_size"]
+    if len(tokenizer) + added != config_sizes["vocab_size"]:
+        found, expected = len(tokenizer), config_sizes["vocab_size"]
         if added:
             raise ModelFolderError(
-                "marked-tokenizer-mismatch", text=name, found=found, markers=added, checkpoint=checkpoint, expected=expected
+                "marked-tokenizer-mismatch",
+                text=name,
+                found=found,
+                markers=added,
+                checkpoint=checkpoint,
+                expected=expected,
             )
         raise ModelFolderError("tokenizer-mismatch", text=name, found=found, checkpoint=checkpoint, expected=expected)
-    heads = max(1, known["hidden_size"] // HEAD_WIDTH)
+    heads = max(1, config_sizes["hidden_size"] // HEAD_WIDTH)
     config: Any = BertConfig
-    config(num_hidden_layers=len(layers), num_attention_heads=heads, **known).save_pretrained(folder)
+    config(num_hidden_layers=len(layers), num_attention_heads=heads, **config_sizes).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def _tokenizer(place: str, local: bool) -> PreTrainedTokenizerBase:
-    tokenizer: PreTrainedTokenizerBase = BertTokenizer.from_pretrained(place, local_files_only=local)
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers makes an empty one where there are no files
+def _tokenizer(source: str, local: bool) -> PreTrainedTokenizerBase:
+    tokenizer: PreTrainedTokenizerBase = BertTokenizer.from_pretrained(source, local_files_only=local)
+    if set(tokenizer.get_vocab()) <= set(
+        tokenizer.all_special_tokens
+    ):  # transformers returns an empty one without files
         raise FileNotFoundError(Message("no-tokenizer-files"))
     return tokenizer
 
@@ -135,6 +167,7 @@ def _metrics(recipe: Recipe, checkpoint: Path) -> dict[str, Any]:
 
 def _card(output: Path, checkpoint: Path, recipe: Recipe) -> str:
     return (
-        f"# {output.name}\n\nA model for {recipe.task.upper()}, imported by hvpkit from {checkpoint.name}, a checkpoint of the code that "
-        "the authors of HVPNeT released in 2022. It gives that code's numbers.\n"
+        f"# {output.name}\n\nA model for {recipe.task.upper()}, imported by hvpkit from {checkpoint.name}, "
+        "a checkpoint of the code that the authors of HVPNeT released in 2022. "
+        "It computes the same numbers as that code.\n"
     )

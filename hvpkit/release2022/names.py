@@ -1,10 +1,10 @@
-"""What each tensor of a released checkpoint is called here."""
+"""Names of tensors in released checkpoints and in hvpkit."""
 
 from __future__ import annotations
 
 from hvpkit.types import Task
 
-BESIDE = "release.safetensors"  # the file of a model folder for what no part of the model reads
+BESIDE = "release.safetensors"  # file of a model folder for tensors that the model does not use
 TAGS = ("O", "B-MISC", "I-MISC", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")  # ids 1 to 9, between PAD and X
 PREFIXES = {
     "bert.": "text.model.",
@@ -16,16 +16,30 @@ HEADS: dict[Task, dict[str, str]] = {
     "mner": {"fc.": "head.linear.", "crf.": "head.crf."},
     "mre": {"classifier.": "head.linear."},
 }
-UNREAD = ("bert.pooler.", "bert.embeddings.position_ids", "image_model.resnet.fc.")  # no part of the model reads them
+UNREAD = ("bert.pooler.", "bert.embeddings.position_ids", "image_model.resnet.fc.")  # not used by the model
 
 
 def to_hvpkit_name(name: str, task: Task) -> str | None:
-    """Give our name of a released tensor, None for one that has no place in the model."""
+    """Return the hvpkit name of a released tensor, or None for one that the model does not use."""
     if name.startswith(UNREAD):
         return None
-    return next((to + name[len(prefix) :] for prefix, to in (PREFIXES | HEADS[task]).items() if name.startswith(prefix)), None)
+    return next(
+        (
+            target + name[len(prefix) :]
+            for prefix, target in (PREFIXES | HEADS[task]).items()
+            if name.startswith(prefix)
+        ),
+        None,
+    )
 
 
 def to_release_name(name: str, task: Task) -> str | None:
-    """Give the released name of one of our tensors, None for one that the release does not have."""
-    return next((prefix + name[len(to) :] for prefix, to in (PREFIXES | HEADS[task]).items() if name.startswith(to)), None)
+    """Return the released name of an hvpkit tensor, or None for one that the release lacks."""
+    return next(
+        (
+            prefix + name[len(target) :]
+            for prefix, target in (PREFIXES | HEADS[task]).items()
+            if name.startswith(target)
+        ),
+        None,
+    )

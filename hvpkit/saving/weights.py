@@ -1,4 +1,4 @@
-"""A model folder's weights: from a model into the folder, and from the folder into a model."""
+"""Saving a model to a model folder, and loading it."""
 
 from __future__ import annotations
 
@@ -28,49 +28,62 @@ from hvpkit.saving.model_folder import (
 
 def save_model(
     model: Model,
-    what: ModelFolder,
+    model_folder: ModelFolder,
     card: str,
-    beside: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
-    documents: Mapping[str, object] = MappingProxyType({}),
+    extra_tensors: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
+    extra_json: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    """Write a whole model folder at `what.folder`, which must not exist; `card` is its README.md.
+    """Write a model folder atomically.
 
-    `beside` are further files of tensors, `documents` further files of JSON.
+    Args:
+        model: Model with its weights.
+        model_folder: Path (which must not exist), recipe, labels, registry and metrics.
+        card: Text of README.md.
+        extra_tensors: Further safetensors files by name.
+        extra_json: Further JSON files by name.
     """
-    with atomic_directory(what.folder) as draft:
+    with atomic_directory(model_folder.folder) as draft:
         for part in COMPONENT_FOLDERS:
             (draft / part).mkdir()
         model.text.save(draft / "text")
         if model.vision is not None:
             model.vision.backbone.save(draft / "vision")
         model.fusion.save(draft / "fusion")
-        (draft / RECIPE).write_text(what.recipe.to_yaml(), encoding="utf-8")
-        write_json(draft / LABELS, {"task": what.labels.task, "names": list(what.labels.names)})
-        write_json(draft / METRICS, what.metrics)
+        (draft / RECIPE).write_text(model_folder.recipe.to_yaml(), encoding="utf-8")
+        write_json(draft / LABELS, {"task": model_folder.labels.task, "names": list(model_folder.labels.names)})
+        write_json(draft / METRICS, model_folder.metrics)
         (draft / "README.md").write_text(card, encoding="utf-8")
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, draft / WEIGHTS)
-        for name, tensors in beside.items():
+        for name, tensors in extra_tensors.items():
             save_file(dict(tensors), draft / name)
-        for name, document in documents.items():
-            write_json(draft / name, document)
-        write_json(draft / DESCRIPTION, folder_contents(what.recipe, what.registry, draft))
+        for name, value in extra_json.items():
+            write_json(draft / name, value)
+        write_json(draft / DESCRIPTION, folder_contents(model_folder.recipe, model_folder.registry, draft))
 
 
-def load_model(what: ModelFolder, device: torch.device | str | None = None) -> Model:
-    """Build the model of an opened folder with its weights, in evaluation mode, on `device` (a GPU if there is one).
+def load_model(model_folder: ModelFolder, device: torch.device | str | None = None) -> Model:
+    """Build the model of an opened folder and load its weights, in evaluation mode.
 
-    Raises ModelFolderError when the weights are damaged or are another model's.
+    Args:
+        model_folder: Opened model folder.
+        device: Device of the model; None takes the GPU if there is one.
+
+    Raises:
+        ModelFolderError: "model-weights-damaged" if the file cannot be read, "model-weights-mismatch" if names or
+            shapes of tensors differ from the recipe's model.
     """
-    model = build_model(what.recipe, what.registry, what.labels, saved=ComponentFolders(what.folder))
-    file = what.folder / WEIGHTS
+    model = build_model(
+        model_folder.recipe, model_folder.registry, model_folder.labels, saved=ComponentFolders(model_folder.folder)
+    )
+    file = model_folder.folder / WEIGHTS
     try:
         state = load_file(file)
     except (OSError, SafetensorError) as error:
         raise ModelFolderError("model-weights-damaged", file=file, reason=str(error)) from error
     expected = model.state_dict()
-    wrong = [name for name in expected if name not in state or state[name].shape != expected[name].shape]
-    wrong += [name for name in state if name not in expected]
-    if wrong:
-        raise ModelFolderError("model-weights-mismatch", file=file, count=len(wrong), names=wrong[:3])
+    mismatched = [name for name in expected if name not in state or state[name].shape != expected[name].shape]
+    mismatched += [name for name in state if name not in expected]
+    if mismatched:
+        raise ModelFolderError("model-weights-mismatch", file=file, count=len(mismatched), names=mismatched[:3])
     model.load_state_dict(state)
     return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

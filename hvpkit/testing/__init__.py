@@ -1,7 +1,8 @@
-"""Contract checks for components: hand one your factory and its options in a test; a CheckFailed, an AssertionError, says what is broken.
+"""Contract checks for components of plugins.
 
-`check_gate(my_gate, sharpness=2.0)` is a whole test. Inputs are tiny, seeded and offline. What each kind must do stands in
-hvpkit/interfaces.py; hvpkit's own tests put every registered component through the same checks.
+A test calls a check with the factory of a component and its options, as in `check_gate(my_gate, sharpness=2.0)`. A
+failed check raises CheckFailed, an AssertionError. Inputs are tiny, seeded and offline. The contracts are documented in
+hvpkit/interfaces.py, and the tests of hvpkit run the same checks on all registered components.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The contract of fusions."""
+"""Contract check for fusions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from hvpkit.interfaces import Fused, Fusion, FusionContext, LevelInfo, TextBatch, TextEncoder, Trace, Visual, VisualBackbone
+from hvpkit.interfaces import (
+    Fused,
+    Fusion,
+    FusionContext,
+    LevelInfo,
+    TextBatch,
+    TextEncoder,
+    Trace,
+    Visual,
+    VisualBackbone,
+)
 from hvpkit.messages import Message
 from hvpkit.registry import load_registry
 from hvpkit.testing.assertions import (
@@ -27,23 +37,33 @@ from hvpkit.testing.assertions import (
     require_shape,
     seeded,
 )
-from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, select_row, small_bert, stack, text_batch, without_images
+from hvpkit.testing.inputs import (
+    EXAMPLES,
+    LABELS,
+    encode,
+    random_visual,
+    select_row,
+    small_bert,
+    stack,
+    text_batch,
+    without_images,
+)
 from hvpkit.types import Labels, Task
 
 GRID = 2
 
 
 class AveragePoolBackbone(VisualBackbone):
-    """A backbone without weights: two levels of local averages."""
+    """Backbone without weights: two levels of average pooling."""
 
     levels = (LevelInfo(3, 8), LevelInfo(3, 16))
 
     def transform(self, image: Image.Image) -> Tensor:
-        """Give a grey image of 64 px."""
+        """Return a black image [3, 64, 64]."""
         return torch.zeros(3, 64, 64)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Average over squares."""
+        """Pool pixels [N, 3, 64, 64] to one map per level."""
         return [avg_pool2d(pixels, level.stride) for level in self.levels]
 
 
@@ -52,18 +72,28 @@ def check_fusion(
     *,
     task: Task = "mner",
     encoder: TextEncoder | None = None,
-    **options: Any,  # noqa: ANN401 - its own
+    **options: Any,  # noqa: ANN401
 ) -> None:
-    """Check a fusion over a small BERT, or the `encoder` that it needs.
+    """Check a fusion.
 
-    Its states, losses and trace have their shapes; without images it gives what it gives when all are masked; examples do not mix; it
-    keeps neither encoder nor backbone; gradients, determinism, and what it saves. Raises AssertionError for what is broken.
+    Its states, losses and trace have the expected shapes; no images and masked images give the same; the result for an
+    example does not depend on the batch; it does not register the encoder or the backbone as a submodule; it has
+    gradients, is deterministic, and is restored from its saved files.
+
+    Args:
+        factory: Factory of the fusion.
+        task: Task of the fusion.
+        encoder: Text encoder that the fusion requires; None takes a small BERT.
+        options: Options of the factory.
+
+    Raises:
+        CheckFailed: If a check fails.
     """
     with seeded():
         encoder = encoder or small_bert(task)
         context = _context(task, encoder.eval())
         fusion = build_checked(factory, context, **options).eval()
-        _check_keeps_its_own(fusion, context)
+        _check_no_shared_modules(fusion, context)
         text, extras = _inputs(fusion, encoder, task)
         visual = random_visual([level.channels for level in AveragePoolBackbone.levels], context.cells)
 
@@ -73,8 +103,10 @@ def check_fusion(
 
         _check_fused(fusion(encoder, text, visual, extras), fusion.width, text, context.labels)
         masked = _outputs(fusion(encoder, text, without_images(visual), extras))
-        for alone, hidden in zip(_outputs(fusion(encoder, text, None, extras)), masked, strict=True):
-            require_close(alone, hidden, lambda off: Message("masked-image-counts", difference=off))
+        for without, with_masked in zip(_outputs(fusion(encoder, text, None, extras)), masked, strict=True):
+            require_close(
+                without, with_masked, lambda difference: Message("masked-image-counts", difference=difference)
+            )
         _check_rows(fusion, encoder, task, visual)
         _check_trace(fusion, encoder, text, visual, extras)
         with tempfile.TemporaryDirectory() as folder:
@@ -98,10 +130,15 @@ def _context(task: Task, encoder: TextEncoder) -> FusionContext:
     )
 
 
-def _inputs(fusion: Fusion, encoder: TextEncoder, task: Task, row: int | None = None) -> tuple[TextBatch, dict[str, Tensor]]:
+def _inputs(
+    fusion: Fusion, encoder: TextEncoder, task: Task, row: int | None = None
+) -> tuple[TextBatch, dict[str, Tensor]]:
     examples = EXAMPLES[task] if row is None else EXAMPLES[task][row : row + 1]
     encoded = encode(encoder, examples)
-    rows = [check_deterministic(lambda pair=pair: fusion.build_inputs(*pair)) for pair in zip(examples, encoded, strict=True)]  # type: ignore[misc]
+    rows = [
+        check_deterministic(lambda pair=pair: fusion.build_inputs(*pair))
+        for pair in zip(examples, encoded, strict=True)
+    ]  # type: ignore[misc]
     return text_batch(encoder, encoded), stack(rows)
 
 
@@ -110,9 +147,11 @@ def _outputs(fused: Fused) -> list[Tensor]:
     return [tensor for tensor in (fused.states, fused.pooled, added) if tensor is not None]
 
 
-def _check_keeps_its_own(fusion: Fusion, context: FusionContext) -> None:
-    theirs = {id(module) for other in (context.text, context.backbone) if other is not None for module in other.modules()}
-    require(not any(id(module) in theirs for module in fusion.modules()), Message("borrowed-module"))
+def _check_no_shared_modules(fusion: Fusion, context: FusionContext) -> None:
+    shared = {
+        id(module) for other in (context.text, context.backbone) if other is not None for module in other.modules()
+    }
+    require(not any(id(module) in shared for module in fusion.modules()), Message("borrowed-module"))
 
 
 def _check_fused(fused: Fused, width: int, text: TextBatch, labels: Labels) -> None:
@@ -131,24 +170,30 @@ def _check_rows(fusion: Fusion, encoder: TextEncoder, task: Task, visual: Visual
     text, extras = _inputs(fusion, encoder, task)
     together = fusion(encoder, text, visual, extras)
     for row in range(len(text.mask)):
-        one, own = _inputs(fusion, encoder, task, row)
-        alone = fusion(encoder, one, select_row(visual, row), own)
+        row_text, row_extras = _inputs(fusion, encoder, task, row)
+        alone = fusion(encoder, row_text, select_row(visual, row), row_extras)
         for first, second in zip(_outputs(alone), _outputs(together), strict=True):
-            mine = second[row : row + 1]
+            expected = second[row : row + 1]
             require_close(
                 first,
-                mine if mine.dim() == 2 else mine[:, : first.shape[1]],
-                lambda off: Message("batch-changes-output", output="an example", difference=off),
+                expected if expected.dim() == 2 else expected[:, : first.shape[1]],
+                lambda difference: Message("batch-changes-output", output="an example", difference=difference),
             )
 
 
-def _check_trace(fusion: Fusion, encoder: TextEncoder, text: TextBatch, visual: Visual, extras: dict[str, Tensor]) -> None:
+def _check_trace(
+    fusion: Fusion, encoder: TextEncoder, text: TextBatch, visual: Visual, extras: dict[str, Tensor]
+) -> None:
     trace = Trace()
     traced, plain = fusion(encoder, text, visual, extras, trace), fusion(encoder, text, visual, extras)
-    require_equal(_outputs(traced), _outputs(plain), Message("trace-changes-output", output="what it gives"))
+    require_equal(_outputs(traced), _outputs(plain), Message("trace-changes-output", output="the output"))
     if trace.gates is not None:
         require_shape("traced gates", trace.gates, (*visual.mask.shape, encoder.num_layers, len(visual.levels)))
     for attention in trace.attention:
         sums = attention.sum(-1).transpose(1, 2)[text.mask]
         ones = torch.ones_like(sums)
-        require_close(sums, ones, lambda off: Message("sum-not-one", output="a row of traced attention", difference=off))
+        require_close(
+            sums,
+            ones,
+            lambda difference: Message("sum-not-one", output="a row of traced attention", difference=difference),
+        )

@@ -1,4 +1,4 @@
-"""The contract of projectors."""
+"""Contract check for projectors."""
 
 from __future__ import annotations
 
@@ -7,14 +7,36 @@ from typing import Any
 
 from hvpkit.interfaces import PrefixConfig, Projector
 from hvpkit.messages import Message
-from hvpkit.testing.assertions import build_checked, check_gradients, check_state, require, require_close, require_shape, seeded
+from hvpkit.testing.assertions import (
+    build_checked,
+    check_gradients,
+    check_state,
+    require,
+    require_close,
+    require_shape,
+    seeded,
+)
 from hvpkit.testing.inputs import SHAPE, random_visual, select_row
 
 
-def check_projector(factory: Callable[..., Projector], *, shape: PrefixConfig = SHAPE, **options: Any) -> None:  # noqa: ANN401 - its own
-    """Check a projector's levels and width, that examples do not mix, gradients, determinism and state.
+def check_projector(
+    factory: Callable[..., Projector],
+    *,
+    shape: PrefixConfig = SHAPE,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Check a projector.
 
-    Raises AssertionError for what is broken.
+    Its levels and width have the expected shapes; the result for an example does not depend on the batch; it has
+    gradients, is deterministic, and is restored from its state dict.
+
+    Args:
+        factory: Factory of the projector.
+        shape: Shape of the prefix for which it is built.
+        options: Options of the factory.
+
+    Raises:
+        CheckFailed: If a check fails.
     """
     with seeded():
         visual = random_visual(shape.channels, shape.cells)
@@ -27,7 +49,7 @@ def check_projector(factory: Callable[..., Projector], *, shape: PrefixConfig = 
             require_close(
                 projector(select_row(visual, row)),
                 levels[row : row + 1],
-                lambda off: Message("batch-changes-output", output="an example's levels", difference=off),
+                lambda difference: Message("batch-changes-output", output="an example's levels", difference=difference),
             )
         check_state(projector, lambda: factory(shape, **options), lambda module: [module(visual)])
         check_gradients(projector, lambda module: [module(visual)])

@@ -1,4 +1,4 @@
-"""The contract of dataset readers."""
+"""Contract check for dataset readers."""
 
 from __future__ import annotations
 
@@ -20,26 +20,41 @@ def check_reader(
     *,
     root: Path = Path(),
     task: Task = "mner",
-    **options: Any,  # noqa: ANN401 - its own
+    **options: Any,  # noqa: ANN401
 ) -> None:
-    """Check what a reader makes of a small dataset in `root` (none for one that generates its examples).
+    """Check a dataset reader on a small dataset.
 
-    Its labels are the task's, its examples hold together, have ids of their own and images under its root; read again, they are the
-    same; without images, the sentences are. Raises AssertionError for what is broken.
+    Its labels are of the task; its examples are valid, have unique ids and images under the images root; reading is
+    deterministic, and a text-only read returns the same sentences without images.
+
+    Args:
+        factory: Factory of the reader.
+        root: Directory of the dataset; a reader that generates its examples needs none.
+        task: Task of the dataset.
+        options: Options of the factory.
+
+    Raises:
+        CheckFailed: If a check fails.
     """
-    with tempfile.TemporaryDirectory() as stages:
-        dataset, examples = _read(factory, root, Path(stages) / "first", options)
+    with tempfile.TemporaryDirectory() as directory:
+        dataset, examples = _read(factory, root, Path(directory) / "first", options)
         require(dataset.labels.task == task, Message("reader-wrong-task", found=dataset.labels.task, expected=task))
-        require(set(examples) <= set(SPLITS), Message("reader-wrong-splits", found=sorted(examples), expected=list(SPLITS)))
+        require(
+            set(examples) <= set(SPLITS), Message("reader-wrong-splits", found=sorted(examples), expected=list(SPLITS))
+        )
         require(any(examples.values()), Message("reader-without-examples"))
-        for split, found in examples.items():
-            _check_examples(split, found, dataset)
+        for split, split_examples in examples.items():
+            _check_examples(split, split_examples, dataset)
         for name, text_only in (("again", False), ("text", True)):
-            _, others = _read(factory, root, Path(stages) / name, options, text_only)
-            same = {split: _lines(found) for split, found in examples.items()} == {split: _lines(found) for split, found in others.items()}
+            _, others = _read(factory, root, Path(directory) / name, options, text_only)
+            same = {split: _to_json(split_examples) for split, split_examples in examples.items()} == {
+                split: _to_json(split_examples) for split, split_examples in others.items()
+            }
             require(same, Message("reader-text-differs") if text_only else Message("reader-not-deterministic"))
-            imaged = any(example.image or example.objects for found in others.values() for example in found)
-            require(not (text_only and imaged), Message("reader-unwanted-images"))
+            has_images = any(
+                example.image or example.objects for split_examples in others.values() for example in split_examples
+            )
+            require(not (text_only and has_images), Message("reader-unwanted-images"))
 
 
 def _read(
@@ -47,22 +62,24 @@ def _read(
 ) -> tuple[DatasetSplits, dict[Split, list[Example]]]:
     stage.mkdir()
     dataset = factory(ReaderContext(root, stage, text_only), **options)
-    return dataset, {split: list(found) for split, found in dataset.splits.items()}
+    return dataset, {split: list(examples) for split, examples in dataset.splits.items()}
 
 
-def _check_examples(split: Split, found: list[Example], dataset: DatasetSplits) -> None:
-    ids = [example.id for example in found]
+def _check_examples(split: Split, examples: list[Example], dataset: DatasetSplits) -> None:
+    ids = [example.id for example in examples]
     require(len(set(ids)) == len(ids), Message("shared-example-id", split=split))
-    for example in found:
+    for example in examples:
         try:
             check_example(example, dataset.labels)
         except DataError as error:
             raise CheckFailed(Message("invalid-example", split=split, reason=error.message)) from error
         for image in (example.image, *(item.image for item in example.objects)):
-            inside = dataset.images_root is not None and image is not None and image.is_relative_to(dataset.images_root)
+            is_inside = (
+                dataset.images_root is not None and image is not None and image.is_relative_to(dataset.images_root)
+            )
             outside = Message("image-outside-root", split=split, image=image, root=dataset.images_root)
-            require(image is None or inside, outside)
+            require(image is None or is_inside, outside)
 
 
-def _lines(found: Iterable[Example]) -> list[bytes]:
-    return [canonical_json(example) for example in found]
+def _to_json(examples: Iterable[Example]) -> list[bytes]:
+    return [canonical_json(example) for example in examples]

@@ -1,4 +1,4 @@
-"""The contract of text encoders."""
+"""Contract check for text encoders."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from hvpkit.testing.assertions import (
 from hvpkit.testing.inputs import EXAMPLES, encode, text_batch
 from hvpkit.types import Example, Span, Task
 
-POSITIONS, FEW = 64, 16
-LONG = tuple(f"word{i}" for i in range(80))
+MAX_LENGTH, SHORT_LENGTH = 64, 16
+LONG_TEXT = tuple(f"word{i}" for i in range(80))
 
 
 def check_text_encoder(
@@ -37,22 +37,31 @@ def check_text_encoder(
     *,
     task: Task = "mner",
     prefix: bool = False,
-    **options: Any,  # noqa: ANN401 - its own
+    **options: Any,  # noqa: ANN401
 ) -> None:
-    """Check a text encoder, with `prefix` one that takes a visual prefix.
+    """Check a text encoder.
 
-    Every word has a position; long texts are cut, for relations around both entities; padding and other rows change nothing; gradients,
-    determinism, and what it saves. A prefix moves the states unless it is masked; an encoder without one refuses it. Raises
-    AssertionError for what is broken.
+    Every word has a position; long texts are truncated, for relations around both entities; the states depend neither
+    on padding nor on the batch; it has gradients, is deterministic, and is restored from its saved files. A visual
+    prefix changes the states unless it is masked; an encoder that takes none raises ComponentError.
+
+    Args:
+        factory: Factory of the text encoder.
+        task: Task of the encoder.
+        prefix: Whether the encoder takes a visual prefix.
+        options: Options of the factory.
+
+    Raises:
+        CheckFailed: If a check fails.
     """
     with seeded():
         examples = EXAMPLES[task]
         encoder = build_checked(factory, TextContext(task, examples), **options).eval()
         encoded = encode(encoder, examples)
         for example, one in zip(examples, encoded, strict=True):
-            _check_encoded(one, example, POSITIONS)
-            require(_equal(one, encoder.encode(example, POSITIONS)), Message("encoding-not-deterministic"))
-        _check_cutting(encoder, task)
+            _check_encoded(one, example, MAX_LENGTH)
+            require(_equal(one, encoder.encode(example, MAX_LENGTH)), Message("encoding-not-deterministic"))
+        _check_truncation(encoder, task)
         text = text_batch(encoder, encoded)
         _check_states(encoder, encoded, text)
         if prefix:
@@ -64,8 +73,8 @@ def check_text_encoder(
         with tempfile.TemporaryDirectory() as folder:
             encoder.save(Path(folder))
             saved = TextContext(task, folder=Path(folder))
-            again = encode(factory(saved, **options), examples)
-            require(all(map(_equal, again, encoded)), Message("saved-encoder-differs"))
+            restored = encode(factory(saved, **options), examples)
+            require(all(map(_equal, restored, encoded)), Message("saved-encoder-differs"))
             check_state(encoder, lambda: factory(saved, **options), lambda module: [module(text).states])
         check_gradients(encoder, lambda module: [module(text).states])
 
@@ -78,13 +87,15 @@ def _check_vocabularies(encoder: TextEncoder) -> None:
         require(len(rows) == len(parameters[name]), size)
 
 
-def _check_encoded(one: EncodedText, example: Example, most: int) -> None:
+def _check_encoded(one: EncodedText, example: Example, max_length: int) -> None:
     lengths = {name: len(feature) for name, feature in one.features.items()} | {"word_of": len(one.word_of)}
     positions = len(one.word_of)
     require(set(lengths.values()) == {positions}, Message("feature-lengths", lengths=lengths))
-    require(positions <= most, Message("too-many-positions", found=positions, maximum=most))
+    require(positions <= max_length, Message("too-many-positions", found=positions, maximum=max_length))
     kept, words = len(one.word_starts), len(example.words)
-    require(kept >= 1 and kept + one.words_cut == words, Message("lost-words", kept=kept, cut=one.words_cut, words=words))
+    require(
+        kept >= 1 and kept + one.words_cut == words, Message("lost-words", kept=kept, cut=one.words_cut, words=words)
+    )
     first = [one.word_of.tolist().index(word) if word in one.word_of else -1 for word in range(kept)]
     starts = one.word_starts.tolist()
     require(starts == first, Message("wrong-word-starts", found=starts, expected=first))
@@ -97,36 +108,40 @@ def _check_encoded(one: EncodedText, example: Example, most: int) -> None:
         require(start is not None and 0 <= start < positions, Message("pair-without-position"))
 
 
-def _check_cutting(encoder: TextEncoder, task: Task) -> None:
-    long = Example("long", LONG)
+def _check_truncation(encoder: TextEncoder, task: Task) -> None:
+    long = Example("long", LONG_TEXT)
     if task == "mre":
         apart = replace(long, head=Span(0, 1), tail=Span(79, 80))
-        require_raises(DataError, lambda: encoder.encode(apart, FEW), Message("long-pair-accepted"))
+        require_raises(DataError, lambda: encoder.encode(apart, SHORT_LENGTH), Message("long-pair-accepted"))
         long = replace(long, head=Span(41, 42), tail=Span(40, 41))
-    one = encoder.encode(long, FEW)
-    _check_encoded(one, long, FEW)
-    require(one.words_cut > 0, Message("long-text-uncut", words=len(LONG), maximum=FEW))
+    one = encoder.encode(long, SHORT_LENGTH)
+    _check_encoded(one, long, SHORT_LENGTH)
+    require(one.words_cut > 0, Message("long-text-uncut", words=len(LONG_TEXT), maximum=SHORT_LENGTH))
 
 
 def _check_states(encoder: TextEncoder, encoded: Sequence[EncodedText], text: TextBatch) -> None:
-    read = encoder(text)
-    require_shape("states", read.states, (*text.mask.shape, encoder.width))
-    if read.pooled is not None:
-        require_shape("pooled", read.pooled, (len(encoded), encoder.width))
+    output = encoder(text)
+    require_shape("states", output.states, (*text.mask.shape, encoder.width))
+    if output.pooled is not None:
+        require_shape("pooled", output.pooled, (len(encoded), encoder.width))
     for row, one in enumerate(encoded):
         alone = encoder(text_batch(encoder, [one]))
         require_close(
             alone.states[0],
-            read.states[row, : len(one.word_of)],
-            lambda off: Message("batch-changes-output", output="a text's states", difference=off),
+            output.states[row, : len(one.word_of)],
+            lambda difference: Message("batch-changes-output", output="a text's states", difference=difference),
         )
-        if read.pooled is not None:
+        if output.pooled is not None:
             require_close(
                 alone.pooled[0],
-                read.pooled[row],
-                lambda off: Message("batch-changes-output", output="a text's pooled state", difference=off),
+                output.pooled[row],
+                lambda difference: Message(
+                    "batch-changes-output", output="a text's pooled state", difference=difference
+                ),
             )
-    require_equal([encoder(text, trace=Trace()).states], [read.states], Message("trace-changes-output", output="states"))
+    require_equal(
+        [encoder(text, trace=Trace()).states], [output.states], Message("trace-changes-output", output="states")
+    )
 
 
 def _check_prefix(encoder: TextEncoder, text: TextBatch) -> None:
@@ -134,32 +149,45 @@ def _check_prefix(encoder: TextEncoder, text: TextBatch) -> None:
     values = [3 * torch.randn(3, 5, encoder.width, requires_grad=True) for _ in range(encoder.num_layers)]
     mask = torch.tensor([[True] * 5, [True, False, True, False, False], [False] * 5])
     plain, trace = encoder(text).states, Trace()
-    seen = encoder(text, prefix=Prefix(keys, values, mask), trace=trace).states
-    require_shape("states with a prefix", seen, tuple(plain.shape))
-    require_close(seen[2], plain[2], lambda off: Message("masked-prefix-counts", difference=off))
-    moved = all(float((seen - plain)[row].detach().abs().max()) > 1e-4 for row in (0, 1))
-    require(moved, Message("prefix-ignored"))
+    with_prefix = encoder(text, prefix=Prefix(keys, values, mask), trace=trace).states
+    require_shape("states with a prefix", with_prefix, tuple(plain.shape))
+    require_close(with_prefix[2], plain[2], lambda difference: Message("masked-prefix-counts", difference=difference))
+    has_effect = all(float((with_prefix - plain)[row].detach().abs().max()) > 1e-4 for row in (0, 1))
+    require(has_effect, Message("prefix-ignored"))
     noise = [torch.where(mask[..., None], tensor, torch.randn_like(tensor)) for tensor in (*keys, *values)]
-    hidden = Prefix(noise[: encoder.num_layers], noise[encoder.num_layers :], mask)
-    require_close(encoder(text, prefix=hidden).states, seen, lambda off: Message("masked-position-counts", difference=off))
-    gradients = torch.autograd.grad((seen[text.mask] * torch.rand_like(seen[text.mask])).sum(), [*keys, *values])
+    changed = Prefix(noise[: encoder.num_layers], noise[encoder.num_layers :], mask)
+    require_close(
+        encoder(text, prefix=changed).states,
+        with_prefix,
+        lambda difference: Message("masked-position-counts", difference=difference),
+    )
+    gradients = torch.autograd.grad(
+        (with_prefix[text.mask] * torch.rand_like(with_prefix[text.mask])).sum(), [*keys, *values]
+    )
     require(all(bool(gradient.any()) for gradient in gradients), Message("prefix-without-gradient"))
     _check_attention(trace.attention, encoder, text)
 
 
 def _check_attention(attention: Sequence[Tensor], encoder: TextEncoder, text: TextBatch) -> None:
-    require(len(attention) == encoder.num_layers, Message("attention-count", layers=encoder.num_layers, found=len(attention)))
+    require(
+        len(attention) == encoder.num_layers,
+        Message("attention-count", layers=encoder.num_layers, found=len(attention)),
+    )
     rows, positions = text.mask.shape
-    for one in attention:
-        require_shape("an attention map", one, (rows, encoder.num_attention_heads, positions, 5 + positions))
-        sums = one.sum(-1).transpose(1, 2)[text.mask]
+    for attention_map in attention:
+        require_shape("an attention map", attention_map, (rows, encoder.num_attention_heads, positions, 5 + positions))
+        sums = attention_map.sum(-1).transpose(1, 2)[text.mask]
         ones = torch.ones_like(sums)
-        require_close(sums, ones, lambda off: Message("sum-not-one", output="a row of an attention map", difference=off))
-        require(not bool(one[2, ..., :5].any()), Message("masked-prefix-attended"))
+        require_close(
+            sums,
+            ones,
+            lambda difference: Message("sum-not-one", output="a row of an attention map", difference=difference),
+        )
+        require(not bool(attention_map[2, ..., :5].any()), Message("masked-prefix-attended"))
 
 
 def _equal(first: EncodedText, second: EncodedText) -> bool:
-    """Compare all that two encodings hold."""
+    """Compare all fields of two encodings."""
     tensors = {field.name for field in fields(EncodedText) if isinstance(getattr(first, field.name), Tensor)}
     plain = {field.name for field in fields(EncodedText)} - tensors - {"features"}
     return (

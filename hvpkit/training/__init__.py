@@ -1,1 +1,1 @@
-"""Training, on transformers.Trainer."""
+"""Training of a recipe with transformers.Trainer."""

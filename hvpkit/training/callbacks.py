@@ -1,4 +1,4 @@
-"""What training tells whoever started it; it knows no terminal."""
+"""Callbacks through which training reports progress."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from hvpkit.evaluation.metrics import Scores
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One finished epoch: its number from 1, the mean training loss, the dev scores if it was evaluated, seconds it took."""
+    """Result of one finished epoch.
+
+    Attributes:
+        epoch: Number of the epoch, from 1.
+        epochs: Number of epochs of the run.
+        loss: Mean training loss.
+        dev: Dev scores; None if dev was not scored.
+        best: Whether this is the best epoch so far.
+        seconds: Duration of the epoch.
+    """
 
     epoch: int
     epochs: int

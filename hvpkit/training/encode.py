@@ -1,4 +1,4 @@
-"""The training set, encoded once; what of it cannot be used is logged, counted and left out."""
+"""Encoding of the training set; unusable examples are logged, counted and skipped."""
 
 from __future__ import annotations
 
@@ -17,48 +17,63 @@ log = logging.getLogger(__name__)
 
 
 def extract_features(batcher: Batcher, examples: Iterable[Example]) -> None:
-    """Compute what features are missing, or try to decode what a backbone that learns will see, and remember what cannot be read."""
+    """Fill the image cache of a batcher and log image regions that cannot be read.
+
+    For a frozen backbone, missing features are computed; for a trained one, images are decoded on trial.
+
+    Args:
+        batcher: Batcher whose cache is filled.
+        examples: Examples whose image regions are read.
+    """
     if batcher.cache is None:
         return
-    seen = list(dict.fromkeys(view for example in examples for view in _views(batcher, example)))
-    with batcher.features or nullcontext():  # processes that decode end with it
-        filled = batcher.cache.populate(seen)
-    if filled.damaged:
-        log.warning(Message("damaged-features-recomputed", count=filled.damaged))
-    if filled.unreadable:
-        log.warning(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_error))
+    regions = list(dict.fromkeys(region for example in examples for region in _regions(batcher, example)))
+    with batcher.features or nullcontext():  # ends the decoding processes
+        stats = batcher.cache.populate(regions)
+    if stats.damaged:
+        log.warning(Message("damaged-features-recomputed", count=stats.damaged))
+    if stats.unreadable:
+        log.warning(Message("unreadable-regions", count=stats.unreadable, reason=stats.first_error))
 
 
-def _views(batcher: Batcher, example: Example) -> list[ImageRegion]:
+def _regions(batcher: Batcher, example: Example) -> list[ImageRegion]:
     try:
-        return [view for view in batcher.image_regions(example) if view is not None]
-    except ImageError:  # told when the example is encoded or scored
+        return [region for region in batcher.image_regions(example) if region is not None]
+    except ImageError:  # reported when the example is encoded or scored
         return []
 
 
 def encode_training_set(batcher: Batcher, examples: Sequence[Example]) -> list[EncodedExample]:
-    """Encode the examples that can be used; `extract_features` comes before. Raises DataError when there is none."""
+    """Encode the usable training examples. Call `extract_features` before.
+
+    Args:
+        batcher: Batcher of the model.
+        examples: Training examples.
+
+    Raises:
+        DataError: "no-usable-training-examples" if all examples are skipped.
+    """
     items: list[EncodedExample] = []
-    faults: list[HvpkitError] = []
+    errors: list[HvpkitError] = []
     for example in examples:
-        found = _encoded(batcher, example)
-        items += [found] if isinstance(found, EncodedExample) else []
-        faults += [] if isinstance(found, EncodedExample) else [found]
-    cut = [item.text.words_cut for item in items if item.text.words_cut]
-    if faults:
-        log.warning(Message("training-examples-left-out", count=len(faults), reason=faults[0].message))
-    if cut:
-        longest = batcher.recipe.data.max_length
-        log.warning(Message("training-words-cut", words=sum(cut), examples=len(cut), max_length=longest))
+        encoded = _encode(batcher, example)
+        items += [encoded] if isinstance(encoded, EncodedExample) else []
+        errors += [] if isinstance(encoded, EncodedExample) else [encoded]
+    words_cut = [item.text.words_cut for item in items if item.text.words_cut]
+    if errors:
+        log.warning(Message("training-examples-left-out", count=len(errors), reason=errors[0].message))
+    if words_cut:
+        max_length = batcher.recipe.data.max_length
+        log.warning(Message("training-words-cut", words=sum(words_cut), examples=len(words_cut), max_length=max_length))
     if not items:
-        raise DataError("no-usable-training-examples", reason=with_advice(faults[0]))
+        raise DataError("no-usable-training-examples", reason=with_advice(errors[0]))
     return items
 
 
-def _encoded(batcher: Batcher, example: Example) -> EncodedExample | HvpkitError:
+def _encode(batcher: Batcher, example: Example) -> EncodedExample | HvpkitError:
     try:
         item = batcher.encode(example, labelled=True)
     except HvpkitError as error:
         return error
-    fault = batcher.cache.error_for(item.views) if batcher.cache else None
-    return item if fault is None else fault
+    error_of_images = batcher.cache.error_for(item.views) if batcher.cache else None
+    return item if error_of_images is None else error_of_images

@@ -1,4 +1,4 @@
-"""The optimizer, and how its learning rates change."""
+"""Optimizer and learning rate schedule."""
 
 from __future__ import annotations
 
@@ -13,27 +13,41 @@ from hvpkit.training.parameter_groups import ParameterGroup
 
 
 def build_optimizer(groups: Sequence[ParameterGroup], train: TrainSpec) -> torch.optim.Optimizer:
-    """Make AdamW or SGD over our parameter groups, fused."""
-    given = [dict(group) for group in groups]
+    """Build the fused optimizer of a recipe, AdamW or SGD.
+
+    Args:
+        groups: Parameter groups.
+        train: Settings: `optimizer` ("adamw" or "sgd") and `momentum`.
+    """
+    param_groups = [dict(group) for group in groups]
     if train.optimizer == "sgd":
-        return torch.optim.SGD(given, momentum=train.momentum, fused=True)
+        return torch.optim.SGD(param_groups, momentum=train.momentum, fused=True)
     narrow = any(may_be_narrow(parameter) for group in groups for parameter in group["params"])
-    return WideningAdamW(given) if narrow else torch.optim.AdamW(given, fused=True)
+    return WideningAdamW(param_groups) if narrow else torch.optim.AdamW(param_groups, fused=True)
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, train: TrainSpec, steps: int) -> LambdaLR:
-    """Make the schedule of a run of `steps` updates; it is asked once an update."""
+    """Build the learning rate schedule.
+
+    Args:
+        optimizer: Optimizer whose learning rates change.
+        train: Settings: `schedule`, `warmup`, `lr_decay` and `epochs`.
+        steps: Number of updates of the run.
+    """
     return LambdaLR(optimizer, lambda step: lr_multiplier(train, step, steps))
 
 
 def lr_multiplier(train: TrainSpec, step: int, steps: int) -> float:
-    """Give the share 0..1 of its full rate that a group has after `step` of `steps` updates.
+    """Return the factor 0..1 on the base learning rates after `step` of `steps` updates.
 
-    It rises over the warm-up; then it falls to 0 with the updates (Chen et al. 2022, appendix B), or with the epochs e that are done as
-    1 / (1 + lr_decay * e) (Ma & Hovy 2016, section 3.2 - recalled, not verified).
+    It rises linearly during the warm-up. Then "linear" falls to 0 with the updates, and "inverse-time" is
+    1 / (1 + lr_decay * e) after e finished epochs.
+
+    Source: Chen et al. 2022, appendix B ("linear"); Ma & Hovy 2016, section 3.2 ("inverse-time", recalled, not
+        verified).
     """
-    warm = round(train.warmup * steps)
-    risen = min(1.0, step / warm) if warm else 1.0
+    warmup_steps = round(train.warmup * steps)
+    warmup_factor = min(1.0, step / warmup_steps) if warmup_steps else 1.0
     if train.schedule == "linear":
-        return risen if step < warm else (steps - step) / max(1, steps - warm)
-    return risen / (1 + train.lr_decay * (step * train.epochs // steps))
+        return warmup_factor if step < warmup_steps else (steps - step) / max(1, steps - warmup_steps)
+    return warmup_factor / (1 + train.lr_decay * (step * train.epochs // steps))

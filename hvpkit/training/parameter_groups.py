@@ -1,4 +1,4 @@
-"""Which parameters learn at which rate."""
+"""Parameter groups with their learning rates and weight decay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
 class ParameterGroup(TypedDict):
-    """A parameter group as torch's optimizers take it, with a name for logs."""
+    """A parameter group of a torch optimizer.
+
+    Attributes:
+        name: Part of the model ("text", "vision", "fusion" or "head"), for logs.
+        params: Parameters of the group.
+        lr: Base learning rate.
+        weight_decay: Weight decay.
+    """
 
     name: str
     params: list[nn.Parameter]
@@ -22,14 +29,26 @@ class ParameterGroup(TypedDict):
 
 
 def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
-    """Group what is trained by part (text, vision, fusion, head) and by decay.
+    """Group the trained parameters by part (text, vision, fusion, head) and by weight decay.
 
-    Biases and norms are not decayed (Chen et al. 2022, appendix B), nor are other vectors (our own), unless `decay_biases: true`; a frozen head is
-    in no group. The rates are `lr`, `vision_lr`, `fusion_lr`, `head_lr`; what is new in a pretrained text encoder counts as fusion.
+    Biases, norms and other vectors are not decayed, unless `decay_biases` is true. Newly initialized parameters of a
+    pretrained text encoder count as fusion.
+
+    Args:
+        model: Model to train; the parameters of a frozen head are in no group.
+        train: Settings: `lr`, `vision_lr`, `fusion_lr`, `head_lr` (None: `lr`), `weight_decay`, `decay_biases`,
+            `freeze_head`.
+
+    Returns:
+        Groups that have parameters.
+
+    Source: Chen et al. 2022, appendix B, for biases and norms; own for other vectors.
     """
     new = {id(parameter) for parameter in model.text.randomly_initialized_parameters()}
     rates = {"text": train.lr, "vision": train.vision_lr, "fusion": train.fusion_lr, "head": train.head_lr}
-    plain = {id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
+    norm_parameters = {
+        id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)
+    }
     groups: dict[tuple[str, bool], ParameterGroup] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
@@ -37,9 +56,9 @@ def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
         part = "fusion" if id(parameter) in new else name.partition(".")[0]
         if part == "head" and train.freeze_head:
             continue
-        decayed = train.decay_biases or (parameter.dim() > 1 and id(parameter) not in plain)
+        decayed = train.decay_biases or (parameter.dim() > 1 and id(parameter) not in norm_parameters)
         decay = train.weight_decay if decayed else 0.0
         rate = rates[part]
-        empty = ParameterGroup(name=part, params=[], lr=train.lr if rate is None else rate, weight_decay=decay)
-        groups.setdefault((part, decayed), empty)["params"].append(parameter)
+        group = ParameterGroup(name=part, params=[], lr=train.lr if rate is None else rate, weight_decay=decay)
+        groups.setdefault((part, decayed), group)["params"].append(parameter)
     return list(groups.values())

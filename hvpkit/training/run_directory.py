@@ -1,4 +1,4 @@
-"""Where a run lives until it is done: `<output>.training`, with its recipe and checkpoints."""
+"""Directory of an unfinished run, `<output>.training`, with its recipe and checkpoints."""
 
 from __future__ import annotations
 
@@ -18,69 +18,108 @@ from hvpkit.saving.model_folder import METRICS, RECIPE
 from hvpkit.utils.file_lock import exclusive_lock
 
 LOGS = "logs"
-UNREAD = ".unread-"  # what folders of weights that training does not read begin with
-FULL = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing")  # by the system, and by torch
+UNREAD = ".unread-"  # prefix of directories of weights that training does not read
+DISK_FULL_ERRORS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "PytorchStreamWriter failed writing",
+)  # of the system and of torch
 NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The folder of an unfinished run; a finished one is renamed to `output`, whole."""
+    """Directory of an unfinished run.
+
+    Attributes:
+        output: Model folder that the run will write.
+    """
 
     output: Path
 
     @property
     def folder(self) -> Path:
-        """Give the folder that holds checkpoints."""
+        """Directory of the checkpoints."""
         return self.output.with_name(f"{self.output.name}.training")
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keep other processes off; raises InputError when one is at it."""
-        return exclusive_lock(self.folder.with_name(f".{self.folder.name}.lock"), InputError("output-locked", output=self.output))
+        """Lock the run directory.
+
+        Raises:
+            InputError: "output-locked" if another process holds the lock.
+        """
+        return exclusive_lock(
+            self.folder.with_name(f".{self.folder.name}.lock"), InputError("output-locked", output=self.output)
+        )
 
     def check_resumable(self, identity: dict[str, str], resume: bool) -> Path | None:
-        """Check that a run of this identity may start, or with `resume` go on; gives the checkpoint to go on from.
+        """Check that a run may start or, with `resume`, continue.
 
-        Nothing is written; what a run that was killed at its very end left is removed. Raises InputError when the output is there already,
-        an unfinished run is in the way, or it is a run of something else: of another recipe, say.
+        Nothing is written. A directory that remains of a finished run, which was killed at its end, is removed.
+
+        Args:
+            identity: Recipe, data fingerprint, number of processes and plugins by name.
+            resume: Whether to continue an unfinished run.
+
+        Returns:
+            Checkpoint to continue from; None to start from the beginning.
+
+        Raises:
+            InputError: "output-exists" or "output-finished" if the output exists, "run-unfinished" if there is an
+                unfinished run but `resume` is false, "unfinished-run-differs" if it has another identity,
+                "run-folder-not-empty" if the directory holds other files, "run-file-damaged" if its identity is
+                unreadable.
         """
         if self.output.exists():
-            self._end(identity, resume)
+            self._remove_finished(identity, resume)
             raise InputError("output-exists", output=self.output)
-        if not self._note.is_file():
-            if others := self._others():
-                raise InputError("run-folder-not-empty", folder=self.folder, names=others[:3])
+        if not self._identity_file.is_file():
+            if names := self._foreign_files():
+                raise InputError("run-folder-not-empty", folder=self.folder, names=names[:3])
             return None
         if not resume:
             raise InputError("run-unfinished", folder=self.folder)
-        started = {"number of processes": "1"} | self._started()
-        differing = [
-            _difference(key, str(started.get(key, "none")), identity[key]) for key in sorted(identity) if identity[key] != started.get(key)
+        started = {"number of processes": "1"} | self._load_identity()
+        differences = [
+            _difference(key, str(started.get(key, "none")), identity[key])
+            for key in sorted(identity)
+            if identity[key] != started.get(key)
         ]
-        if differing:
-            raise InputError("unfinished-run-differs", folder=self.folder, differences=differing)
+        if differences:
+            raise InputError("unfinished-run-differs", folder=self.folder, differences=differences)
         return self.last_checkpoint()
 
-    def _started(self) -> dict[str, str]:
+    def _load_identity(self) -> dict[str, str]:
         try:
-            return dict(json.loads(self._note.read_text(encoding="utf-8")))
+            return dict(json.loads(self._identity_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise InputError("run-file-damaged", file=self._note, reason=str(error), folder=self.folder) from error
+            raise InputError(
+                "run-file-damaged", file=self._identity_file, reason=str(error), folder=self.folder
+            ) from error
 
-    def _others(self) -> list[str]:
-        """Name what is in the folder, or is it, that no run put there before its note."""
+    def _foreign_files(self) -> list[str]:
+        """List files that no run writes before its identity file."""
         if self.folder.exists() and not self.folder.is_dir():
             return [self.folder.name]
-        return sorted(entry.name for entry in self.folder.glob("*") if entry != self._draft and not entry.name.startswith(UNREAD))
+        return sorted(
+            entry.name
+            for entry in self.folder.glob("*")
+            if entry != self._draft_file and not entry.name.startswith(UNREAD)
+        )
 
-    def _end(self, identity: dict[str, str], resume: bool) -> None:
-        """End a run that was killed between its model and the removal of this folder; raises InputError when there was one."""
-        if resume and self._note.is_file() and self._started() == identity and self._is_model_of(identity):
+    def _remove_finished(self, identity: dict[str, str], resume: bool) -> None:
+        """Remove the directory of a run that was killed after it wrote its model, and raise InputError."""
+        if (
+            resume
+            and self._identity_file.is_file()
+            and self._load_identity() == identity
+            and self._is_output_of(identity)
+        ):
             self.remove()
             raise InputError("output-finished", output=self.output)
 
-    def _is_model_of(self, identity: dict[str, str]) -> bool:
-        """Tell whether the output is what this run was to give (a model folder is whole or not there)."""
+    def _is_output_of(self, identity: dict[str, str]) -> bool:
+        """Check whether the output is the model folder of this run."""
         try:
             recipe, metrics = ((self.output / name).read_text(encoding="utf-8") for name in (RECIPE, METRICS))
             return (recipe, json.loads(metrics)["data"]["fingerprint"]) == (identity["recipe"], identity["data"])
@@ -88,27 +127,33 @@ class RunDirectory:
             return False
 
     def create(self, identity: dict[str, str]) -> None:
-        """Note whose run this is."""
+        """Create the directory with its identity file.
+
+        Args:
+            identity: Recipe, data fingerprint, number of processes and plugins by name.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
-        self._draft.rename(self._note)
+        self._draft_file.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+        self._draft_file.rename(self._identity_file)
 
     @property
-    def _note(self) -> Path:
+    def _identity_file(self) -> Path:
         return self.folder / "run.json"
 
     @property
-    def _draft(self) -> Path:
+    def _draft_file(self) -> Path:
         return self.folder / "run.draft"
 
     def last_checkpoint(self) -> Path | None:
-        """Find the last checkpoint that was written to its end (the trainer's state is written last)."""
-        folders = sorted(self.folder.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
-        return next((folder for folder in folders if _whole(folder)), None)
+        """Return the last complete checkpoint (the trainer's state is written last), or None."""
+        folders = sorted(
+            self.folder.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True
+        )
+        return next((folder for folder in folders if _is_complete(folder)), None)
 
     @contextmanager
     def cleanup_on_failure(self) -> Iterator[None]:
-        """Remove the folder when the block fails before the run's first checkpoint: it would only be in the way."""
+        """Remove the directory if the block fails before the first checkpoint, as there is nothing to resume."""
         try:
             yield
         except BaseException:
@@ -118,31 +163,37 @@ class RunDirectory:
 
     @contextmanager
     def disk_full_errors(self) -> Iterator[None]:
-        """Say where there was no room left, whichever library wrote; raises HvpkitError."""
+        """Convert the disk-full errors of all libraries to one.
+
+        Raises:
+            HvpkitError: "disk-full-in-training" if the disk is full within the block.
+        """
         try:
             yield
         except (OSError, RuntimeError, SafetensorError) as error:
-            if not any(said in str(error) for said in FULL):
+            if not any(text in str(error) for text in DISK_FULL_ERRORS):
                 raise
             raise HvpkitError("disk-full-in-training", folder=self.folder, reason=str(error)) from error
 
     def remove(self) -> None:
-        """Remove the folder of a run that is done; its logs go with the model."""
+        """Remove the directory of a finished run and move its logs into the model folder."""
         if (self.folder / LOGS).is_dir():
             shutil.move(self.folder / LOGS, self.output / LOGS)
-        for checkpoint in self.folder.glob("checkpoint-*"):  # first: without its note the folder would be nobody's
+        for checkpoint in self.folder.glob(
+            "checkpoint-*"
+        ):  # first: without its identity file the directory would count as foreign
             shutil.rmtree(checkpoint)
         shutil.rmtree(self.folder)
 
 
 def _difference(key: str, started: str, now: str) -> Message:
-    """Name what is another one; of recipes, the settings that differ."""
+    """Describe a difference; for recipes, the settings that differ."""
     if key != "recipe":
         return Message("part-differs", part=key, expected=started, found=now)
     return Message("recipe-differs", settings=diff_settings(started, now))
 
 
-def _whole(folder: Path) -> bool:
+def _is_complete(folder: Path) -> bool:
     if not all((folder / name).is_file() for name in NEEDED) or not any(folder.glob("rng_state*.pth")):
         return False
     try:

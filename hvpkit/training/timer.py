@@ -1,4 +1,4 @@
-"""How long a run has gone on, all its starts together."""
+"""Training time over all starts of a run."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from transformers import TrainerCallback
 
 
 class TrainingTimer(TrainerCallback):
-    """Counts a run's seconds, from here on and before: each log holds them, and so each checkpoint."""
+    """Measure the training time; each log entry, and so each checkpoint, stores it."""
 
     def __init__(self) -> None:
-        self._begun = time.monotonic()
+        self._start = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Give the seconds that the run has taken, those that a checkpoint does not know of left out."""
-        return time.monotonic() - self._begun
+        """Seconds of training, without steps that were lost after the last checkpoint."""
+        return time.monotonic() - self._start
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
-        """Go on from a checkpoint's seconds, where there is one."""
-        self._begun -= next((entry["seconds"] for entry in reversed(state.log_history) if "seconds" in entry), 0.0)
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Add the seconds that a checkpoint stores."""
+        self._start -= next((entry["seconds"] for entry in reversed(state.log_history) if "seconds" in entry), 0.0)
 
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
-        """Note the seconds."""
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Store the seconds in the log entry."""
         state.log_history[-1]["seconds"] = round(self.seconds, 3)

@@ -1,4 +1,4 @@
-"""One training run: data in, a model folder out."""
+"""Training of a recipe on prepared data, from the data to a model folder."""
 
 from __future__ import annotations
 
@@ -50,12 +50,20 @@ from hvpkit.types import SPLITS, Example, Split
 from hvpkit.utils.dropout import use_cpu_dropout
 
 log = logging.getLogger(__name__)
-SAMPLE = "sample.json"  # in a model folder: the ids of the training examples that were drawn
+SAMPLE = "sample.json"  # file of a model folder: ids of the training examples of a subset
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run: its model folder, the best epoch with its dev scores (None without a dev split), the test scores."""
+    """Result of a finished run.
+
+    Attributes:
+        folder: Model folder.
+        best_epoch: Number of the epoch that was kept.
+        dev: Dev scores of this epoch; None without a dev split.
+        test: Test scores; None if test was not scored.
+        metrics: Content of metrics.json.
+    """
 
     folder: Path
     best_epoch: int
@@ -73,11 +81,29 @@ def train(
     test: bool = True,
     callbacks: TrainingCallbacks = TrainingCallbacks(),  # noqa: B008 - frozen
 ) -> TrainResult | None:
-    """Train a recipe on its prepared data, keep the epoch that is best on dev, score test once, write the model folder `output`.
+    """Train a recipe on its prepared data and write a model folder.
 
-    Without `test` the test split is not looked at, as in a search for settings.
-    Of several processes (torchrun) the first one does the writing and gives what came out; the others give None.
-    Raises RecipeError, ComponentError, DataError or ModelFolderError before anything is written when something cannot work.
+    The epoch with the best dev F1 is kept, and the test split is scored once.
+
+    Args:
+        recipe: Recipe to train.
+        registry: Registry of the recipe's components.
+        output: Model folder to write.
+        resume: Whether to continue an unfinished run.
+        test: Whether to score the test split; a hyperparameter search does not.
+        callbacks: Callbacks for progress.
+
+    Returns:
+        The result in the first process; None in the other processes of torchrun.
+
+    Raises:
+        RecipeError: If the recipe is invalid. All errors but those of a run that has started come before anything is
+            written.
+        ComponentError: If a component is unknown or rejects its options.
+        DataError: "task-mismatch", "no-training-examples", "no-usable-training-examples", "no-entity-to-sample" or
+            "objects-mismatch" if the data do not suit the recipe.
+        ModelFolderError: "no-tensors-in-common" if the model of `train.init_from` does not fit.
+        InputError: If the output exists, an unfinished run is in the way, or the GPU memory is too small.
     """
     check_compatibility(recipe, registry)
     transformers_logging.disable_progress_bar()
@@ -87,82 +113,106 @@ def train(
         raise DataError("task-mismatch", data=data.folder, found=data.manifest.task, expected=recipe.task)
     recipe = with_detection_settings(data, recipe)
     check_compatibility(recipe, registry)
-    clock = TrainingTimer()
+    timer = TrainingTimer()
     identity = {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint, "number of processes": str(world_size())}
     identity |= component_plugins(recipe, registry)
-    workspace = RunDirectory(output)
-    with workspace.lock() if is_main_process() else nullcontext():
-        found = workspace.check_resumable(identity, resume) if is_main_process() else workspace.last_checkpoint()
-        checkpoint = found if resume else None
+    run_directory = RunDirectory(output)
+    with run_directory.lock() if is_main_process() else nullcontext():
+        last_checkpoint = (
+            run_directory.check_resumable(identity, resume) if is_main_process() else run_directory.last_checkpoint()
+        )
+        checkpoint = last_checkpoint if resume else None
         if resume:
-            log.info(Message("resumed", checkpoint=checkpoint.name) if checkpoint else Message("resumed-without-checkpoint"))
-        run = TrainingSession(recipe, registry, data, callbacks, SPLITS if test else ("train", "dev"))
-        with workspace.disk_full_errors(), workspace.cleanup_on_failure() if is_main_process() else nullcontext():
+            log.info(
+                Message("resumed", checkpoint=checkpoint.name) if checkpoint else Message("resumed-without-checkpoint")
+            )
+        session = TrainingSession(recipe, registry, data, callbacks, SPLITS if test else ("train", "dev"))
+        with (
+            run_directory.disk_full_errors(),
+            run_directory.cleanup_on_failure() if is_main_process() else nullcontext(),
+        ):
             if is_main_process():
-                workspace.create(identity)
-            trainer = run.trainer(workspace.folder)
-            trainer.add_callback(clock)
+                run_directory.create(identity)
+            trainer = session.trainer(run_directory.folder)
+            trainer.add_callback(timer)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
             log.info(Message("stopped-early", patience=recipe.train.patience))
-        with workspace.disk_full_errors():
-            finished = run.finish(trainer, output, clock.seconds) if trainer.is_world_process_zero() else None
+        with run_directory.disk_full_errors():
+            result = session.finish(trainer, output, timer.seconds) if trainer.is_world_process_zero() else None
         trainer.accelerator.wait_for_everyone()
         trainer.accelerator.end_training()
-        if finished is not None:
-            workspace.remove()
-    return finished
+        if result is not None:
+            run_directory.remove()
+    return result
 
 
 def is_main_process() -> bool:
-    """Tell whether this is the first of the processes that torchrun started, or the only one."""
+    """Check whether this is the first process of torchrun, or the only process."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def world_size() -> int:
-    """Count the processes that torchrun started; each takes `train.batch_size` examples a step."""
+    """Return the number of processes of torchrun; each takes `train.batch_size` examples per step."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def local_device() -> torch.device:
-    """Give the GPU of this process, of those that torchrun counts, or the CPU where there is none."""
+    """Return the GPU that torchrun assigned to this process, or the CPU without a GPU."""
     return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu")
 
 
 class TrainingSession:
-    """The parts of a training run."""
+    """Data, model and batcher of one training run.
+
+    Args:
+        recipe: Recipe to train.
+        registry: Registry of the recipe's components.
+        data: Prepared data.
+        callbacks: Callbacks for progress.
+        splits: Splits that are read.
+    """
 
     def __init__(
-        self, recipe: Recipe, registry: Registry, data: PreparedData, callbacks: TrainingCallbacks, splits: Sequence[Split] = SPLITS
+        self,
+        recipe: Recipe,
+        registry: Registry,
+        data: PreparedData,
+        callbacks: TrainingCallbacks,
+        splits: Sequence[Split] = SPLITS,
     ) -> None:
         self.recipe, self.registry, self.data, self.callbacks = recipe, registry, data, callbacks
-        self.examples = {split: _imaged(data.examples(split), recipe) if split in splits else [] for split in SPLITS}
+        self.examples = {
+            split: _prepare_images(data.examples(split), recipe) if split in splits else [] for split in SPLITS
+        }
         if not self.examples["train"]:
             raise DataError("no-training-examples", data=data.folder)
         self.examples["train"] = subsample(self.examples["train"], recipe.train)
         if not self.examples["train"]:
-            raise DataError("no-entity-to-sample", location=recipe.source_locations.location("train", "shots"), data=data.folder)
+            raise DataError(
+                "no-entity-to-sample", location=recipe.source_locations.location("train", "shots"), data=data.folder
+            )
         self.unread: dict[Split, int] = {}
-        self.unseen = _without_images(recipe, self.examples["train"])
-        for line in self.unseen:
-            log.warning(line)
+        self.unseen = _image_notes(recipe, self.examples["train"])
+        for note in self.unseen:
+            log.warning(note)
         set_seed(recipe.train.seed)
         self.model = build_model(recipe, registry, data.labels, self.examples["train"])
-        self.start = self._take_over(recipe.train.init_from) if recipe.train.init_from is not None else None
+        self.start = self._init_from(recipe.train.init_from) if recipe.train.init_from is not None else None
         self.batcher = self.new_batcher()
 
-    def _take_over(self, folder: Path) -> dict[str, Any]:
-        """Start from the weights of a model folder; gives what is to be remembered of it."""
+    def _init_from(self, folder: Path) -> dict[str, Any]:
+        """Copy the weights of a model folder and return a description for metrics.json."""
         other = open_model_folder(folder, registry=self.registry)
-        found = load_matching(self.model, load_model(other, "cpu"))
-        if not found.loaded and not found.partial:
+        report = load_matching(self.model, load_model(other, "cpu"))
+        if not report.loaded and not report.partial:
             raise ModelFolderError("no-tensors-in-common", model=folder)
-        for line in found.lines(folder):
-            log.info(line)
-        return {"model": str(folder), "data": other.metrics["data"], "seed": other.metrics["seed"], **asdict(found)}
+        for message in report.lines(folder):
+            log.info(message)
+        return {"model": str(folder), "data": other.metrics["data"], "seed": other.metrics["seed"], **asdict(report)}
 
     def new_batcher(self) -> Batcher:
-        """Keep the pyramids of a frozen backbone, and the pixels for one that learns."""
+        """Build the batcher, with a feature cache for a frozen backbone or a pixel cache for a trained one."""
         vision = self.model.vision
         if vision is None:
             return Batcher(self.model, self.recipe)
@@ -172,80 +222,118 @@ class TrainingSession:
         return Batcher(self.model, self.recipe, pixels=PixelCache(vision))
 
     def trainer(self, folder: Path) -> MultimodalTrainer:
-        """Look at the images, encode the training examples, and set the trainer up."""
-        looked_at = SPLITS if self.batcher.features else ("train",)  # others are decoded when they are scored
-        extract_features(self.batcher, (example for split in looked_at for example in self.examples[split]))
+        """Fill the image cache, encode the training examples and build the trainer.
+
+        Args:
+            folder: Directory for checkpoints and logs.
+        """
+        splits_to_read = (
+            SPLITS if self.batcher.features else ("train",)
+        )  # images of other splits are decoded when they are scored
+        extract_features(self.batcher, (example for split in splits_to_read for example in self.examples[split]))
         train = EncodedDataset(encode_training_set(self.batcher, self.examples["train"]))
         self.unread["train"] = len(self.examples["train"]) - len(train)
         self.examples["train"] = [item.example for item in train.items]
         self.restrict_vocabulary(train)
         if local_device().type == "cpu":
             self.tell_processor(train)
-            for module in self._unread():
+            for module in self._rarely_read_modules():
                 leave_on_disk(module, folder)
         has_dev = bool(self.examples["dev"])
         if not has_dev:
             log.warning(Message("no-dev-examples", data=self.data.folder))
-        arguments = build_training_arguments(self.recipe.train, folder, evaluates=has_dev, unused=self.model.vision is not None)
-        lines = _EpochLines(self)
+        arguments = build_training_arguments(
+            self.recipe.train, folder, evaluates=has_dev, unused=self.model.vision is not None
+        )
+        reporter = _EpochReporter(self)
         logs = logging_callbacks(self.recipe.train, folder / LOGS) if is_main_process() else []
-        score_dev = (lambda: self.score("dev", lines)) if has_dev else None
-        return MultimodalTrainer(self.model, self.recipe, self.batcher, train, self.examples["dev"], arguments, score_dev, [lines, *logs])
+        score_dev = (lambda: self.score("dev", reporter)) if has_dev else None
+        return MultimodalTrainer(
+            self.model, self.recipe, self.batcher, train, self.examples["dev"], arguments, score_dev, [reporter, *logs]
+        )
 
     def restrict_vocabulary(self, train: EncodedDataset) -> None:
-        """Train of a vocabulary what the training set uses; AdamW alone does to the rest what is known beforehand."""
+        """Train only the embedding rows that the training set uses.
+
+        This is done with AdamW only: its effect on the other rows (weight decay) can be computed in closed form.
+        """
         if self.recipe.train.optimizer == "adamw":
             self.model.text.restrict_vocabulary(item.text for item in train.items)
 
     def tell_processor(self, train: EncodedDataset) -> None:
-        """Save time and memory of training on a CPU."""
+        """Apply the CPU settings and modules that save time and memory."""
         retain_freed_memory()
         use_cpu_dropout(self.model)
-        how = self.recipe.train
-        if uses_bf16(how) and how.optimizer == "adamw" and how.gradient_accumulation_steps == 1 and world_size() == 1:
-            batch = self.batcher.collate(train.items[: how.batch_size])
-            keep_gradients_narrow(self.model, lambda: self.model(batch))  # summed over steps or processes they would lose digits
+        settings = self.recipe.train
+        if (
+            uses_bf16(settings)
+            and settings.optimizer == "adamw"
+            and settings.gradient_accumulation_steps == 1
+            and world_size() == 1
+        ):
+            batch = self.batcher.collate(train.items[: settings.batch_size])
+            # gradients that are summed over steps or processes would lose precision in bf16
+            keep_gradients_narrow(self.model, lambda: self.model(batch))
 
-    def _unread(self) -> list[nn.Module]:
-        """List the parts that training does not read: the backbone whose features are kept, and tables of which some rows are trained."""
+    def _rarely_read_modules(self) -> list[nn.Module]:
+        """List modules that training rarely reads: a backbone with cached features, large embeddings."""
         tables: list[nn.Module] = [module for module in self.model.modules() if isinstance(module, PartialEmbedding)]
-        kept = self.model.vision is not None and self.batcher.features is not None
-        return [*tables, *([self.model.vision.backbone] if kept and self.model.vision else [])]
+        uses_cached_features = self.model.vision is not None and self.batcher.features is not None
+        return [*tables, *([self.model.vision.backbone] if uses_cached_features and self.model.vision else [])]
 
-    def score(self, split: Split, lines: _EpochLines | None = None) -> Scores:
-        """Score a split; what of it cannot be read counts as finding nothing, and is logged once."""
-        scores, unread = self._scored(self.examples[split])
+    def score(self, split: Split, reporter: _EpochReporter | None = None) -> Scores:
+        """Score a split.
+
+        An example that cannot be read counts as one without predictions; this is logged once per split.
+        """
+        scores, unread = self._score_examples(self.examples[split])
         if unread and split not in self.unread:
             log.warning(Message("scored-examples-unreadable", count=len(unread), split=split, reason=unread[0].message))
         self.unread[split] = len(unread)
-        if lines is not None:
-            lines.scored(scores)
+        if reporter is not None:
+            reporter.set_scores(scores)
         return scores
 
-    def _scored(self, examples: Sequence[Example]) -> tuple[Scores, list[InputError]]:
+    def _score_examples(self, examples: Sequence[Example]) -> tuple[Scores, list[InputError]]:
         if self.recipe.scoring == "wordpieces":
             return wordpiece_scores(self.model, self.batcher, examples)
-        answers = list(predict_stream(self.model, self.batcher, examples))
-        return score_predictions(examples, answers), [answer for answer in answers if isinstance(answer, InputError)]
+        predictions = list(predict_stream(self.model, self.batcher, examples))
+        return score_predictions(examples, predictions), [
+            prediction for prediction in predictions if isinstance(prediction, InputError)
+        ]
 
     def finish(self, trainer: MultimodalTrainer, output: Path, seconds: float) -> TrainResult:
-        """Score dev and test with the best weights, and write the model folder."""
+        """Score dev and test with the best weights and write the model folder.
+
+        Args:
+            trainer: Trainer that has finished.
+            output: Model folder to write.
+            seconds: Training time.
+        """
         per_epoch = trainer.state.max_steps / trainer.state.num_train_epochs
         best = trainer.state.best_global_step or trainer.state.global_step
         dev = self.score("dev") if self.examples["dev"] else None
         test = self.score("test") if self.examples["test"] else None
         metrics = self._metrics(round(best / per_epoch), dev, test, seconds)
-        what = ModelFolder(output, self.recipe, self.data.labels, self.registry, metrics)
-        save_model(self.model, what, model_card(what), documents=self._sample())
+        model_folder = ModelFolder(output, self.recipe, self.data.labels, self.registry, metrics)
+        save_model(self.model, model_folder, model_card(model_folder), extra_json=self._sample_file())
         return TrainResult(output, round(best / per_epoch), dev, test, metrics)
 
-    def _sample(self) -> dict[str, object]:
-        """Give the file that keeps which part of the training set was drawn, if not all of it."""
+    def _sample_file(self) -> dict[str, object]:
+        """Return the file with the ids of the training subset, if one was drawn."""
         train = self.recipe.train
         if not train.is_subsampled:
             return {}
         ids = [example.id for example in self.examples["train"]]
-        return {SAMPLE: {"seed": train.seed, "share": train.fraction, "shots": train.shots, "sampling": train.sampling, "ids": ids}}
+        return {
+            SAMPLE: {
+                "seed": train.seed,
+                "share": train.fraction,
+                "shots": train.shots,
+                "sampling": train.sampling,
+                "ids": ids,
+            }
+        }
 
     def _metrics(self, best_epoch: int, dev: Scores | None, test: Scores | None, seconds: float) -> dict[str, Any]:
         manifest = self.data.manifest
@@ -263,10 +351,12 @@ class TrainingSession:
                 "device": local_device().type,
                 "processes": world_size(),
                 "with_objects": sum(bool(example.objects) for example in self.examples["train"]),
-                "examples_a_step": self.recipe.train.batch_size * self.recipe.train.gradient_accumulation_steps * world_size(),
+                "examples_a_step": self.recipe.train.batch_size
+                * self.recipe.train.gradient_accumulation_steps
+                * world_size(),
             },
             "start": self.start,
-            "remarks": [*provenance_notes(self.model, self.recipe), *self.unseen, *self._left_unread()],
+            "remarks": [*provenance_notes(self.model, self.recipe), *self.unseen, *self._unreadable_notes()],
             "unread": self.unread,
             "best_epoch": best_epoch,
             "dev": None if dev is None else asdict(dev),
@@ -274,53 +364,67 @@ class TrainingSession:
             "seconds": round(seconds, 1),
         }
 
-    def _left_unread(self) -> list[Message]:
-        counts = [Message("examples-of-split", count=count, split=split) for split, count in self.unread.items() if count]
+    def _unreadable_notes(self) -> list[Message]:
+        counts = [
+            Message("examples-of-split", count=count, split=split) for split, count in self.unread.items() if count
+        ]
         return [Message("examples-unreadable", counts=counts)] if counts else []
 
 
-class _EpochLines(TrainerCallback):
-    """Reports one line an epoch."""
+class _EpochReporter(TrainerCallback):
+    """Report each epoch to the callbacks."""
 
-    def __init__(self, run: TrainingSession) -> None:
-        self.run, self.begun = run, time.monotonic()
+    def __init__(self, session: TrainingSession) -> None:
+        self.session, self.start = session, time.monotonic()
         self.dev: Scores | None = None
 
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
-        self.begun, self.dev = time.monotonic(), None
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        self.start, self.dev = time.monotonic(), None
 
-    def scored(self, dev: Scores) -> None:
+    def set_scores(self, dev: Scores) -> None:
         self.dev = dev
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
         loss = next((entry["loss"] for entry in reversed(state.log_history) if "loss" in entry), math.nan)
         is_best = state.best_global_step == state.global_step
         if state.is_world_process_zero:
-            line = EpochResult(round(state.epoch), self.run.recipe.train.epochs, loss, self.dev, is_best, time.monotonic() - self.begun)
-            if self.run.callbacks.on_epoch is not None:
-                self.run.callbacks.on_epoch(line)
+            result = EpochResult(
+                round(state.epoch),
+                self.session.recipe.train.epochs,
+                loss,
+                self.dev,
+                is_best,
+                time.monotonic() - self.start,
+            )
+            if self.session.callbacks.on_epoch is not None:
+                self.session.callbacks.on_epoch(result)
 
 
 def with_detection_settings(data: PreparedData, recipe: Recipe) -> Recipe:
-    """Write into a recipe how the objects that it looks at were found, so that `predict` finds them so too.
+    """Copy the detection settings of the prepared data into a recipe, for later use by `hvp predict`.
 
-    Raises DataError when the recipe says otherwise than the data.
+    Args:
+        data: Prepared data.
+        recipe: Recipe; one that uses no objects is returned unchanged.
+
+    Raises:
+        DataError: "objects-mismatch" if `data.objects` of the recipe differs from the data.
     """
     if recipe.vision is None or recipe.data.text_only or not recipe.vision.max_objects:
         return recipe
-    said, known = recipe.data.objects, data.objects
-    if said is not None and known != said:
-        place = recipe.source_locations.location("data", "objects")
-        raise DataError("objects-mismatch", location=place, data=data.folder, found=describe_objects(known))
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"objects": known})})
+    expected, actual = recipe.data.objects, data.objects
+    if expected is not None and actual != expected:
+        location = recipe.source_locations.location("data", "objects")
+        raise DataError("objects-mismatch", location=location, data=data.folder, found=describe_objects(actual))
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"objects": actual})})
 
 
-def _without_images(recipe: Recipe, examples: Sequence[Example]) -> list[Message]:
-    """Say so where a model that looks at images gets none: its scores are those of text alone."""
-    seen = not recipe.uses_images or any(example.image is not None or example.objects for example in examples)
-    return [] if seen else [Message("no-training-images")]
+def _image_notes(recipe: Recipe, examples: Sequence[Example]) -> list[Message]:
+    """Return a note if a model that uses images is trained without any."""
+    has_images = not recipe.uses_images or any(example.image is not None or example.objects for example in examples)
+    return [] if has_images else [Message("no-training-images")]
 
 
-def _imaged(examples: list[Example], recipe: Recipe) -> list[Example]:
-    """Leave images out where the recipe says so."""
+def _prepare_images(examples: list[Example], recipe: Recipe) -> list[Example]:
+    """Remove the images of the examples if the recipe is text-only."""
     return [replace(example, image=None, objects=()) for example in examples] if recipe.data.text_only else examples

@@ -217,7 +217,7 @@ def test_a_full_disk_is_told_whenever_training_meets_it(tmp_path, mner_data, mon
 
 
 def test_a_run_that_cannot_be_set_up_leaves_nothing(tmp_path, mner_data, monkeypatch):
-    monkeypatch.setattr("hvpkit.training.train.loggers", Mock(side_effect=InputError("no tensorboard")))
+    monkeypatch.setattr("hvpkit.training.train.logging_callbacks", Mock(side_effect=InputError("no tensorboard")))
     with raises(InputError, "custom", text="no tensorboard"):
         _train(tmp_path, mner_data.folder)
     assert not list(tmp_path.glob("run*"))

@@ -1,1 +1,1 @@
-"""Speed up training; the only code that may patch modules."""
+"""Faster training steps; the only code that may patch modules."""

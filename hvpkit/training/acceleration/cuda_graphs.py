@@ -1,6 +1,8 @@
-"""Training steps as CUDA graphs: the kernels of a step are recorded for each shape of a batch, and then started all at once (our own).
+"""Training steps as CUDA graphs, one for each batch shape.
 
-A GPU is done with eight tweets in less time than it takes to ask it for every kernel that they need.
+For small batches, launching every kernel takes longer than the GPU needs to run it.
+
+Source: own.
 """
 
 from __future__ import annotations
@@ -24,13 +26,22 @@ from hvpkit.training.acceleration.working_copies import Maps, WorkingCopies, map
 
 Step = Callable[[Batch], Tensor]
 Shapes = tuple[tuple[torch.Size, torch.dtype], ...]
-MAX_GRAPHS = 64  # shapes that are recorded: a recording keeps some megabytes of kernels, activations are shared
-MAX_FAILED_CAPTURES = 16  # steps that may turn out not to be recordable before no further one is looked at
+MAX_GRAPHS = 64  # captured shapes; each graph takes some megabytes for its kernels, activations are shared
+MAX_FAILED_CAPTURES = 16  # steps that may prove impossible to capture before no further one is probed
 
 
 @dataclass(frozen=True)
 class CapturedStep:
-    """A step's kernels: they read `batch`, which lies in `block`, fill the gradients of `reached`, and write the loss and their norm."""
+    """A captured training step.
+
+    Attributes:
+        batch: Tensors that the kernels read.
+        block: Storage of the batch.
+        graph: Kernels of the step.
+        loss: Scalar that the kernels write.
+        norm: Scalar norm of the gradients that the kernels write.
+        used_parameters: Parameters whose gradients the kernels write.
+    """
 
     batch: Batch
     block: Tensor
@@ -40,186 +51,220 @@ class CapturedStep:
     used_parameters: Sequence[nn.Parameter]
 
     def replay(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Give loss and norm for a batch of the same shapes."""
+        """Run the step on a batch of the same shapes.
+
+        Returns:
+            Loss and norm of the gradients.
+        """
         block = batch.storage()
         pairs = zip(self.batch.tensors(), batch.tensors(), strict=True) if block is None else [(self.block, block)]
-        for own, other in pairs:
-            own.copy_(other, non_blocking=True)
+        for target, source in pairs:
+            target.copy_(source, non_blocking=True)
         self.graph.replay()
         return self.loss.clone(), self.norm.clone()
 
 
 @dataclass
 class ProbeResult:
-    """What a step as usual showed: which parameters it gives gradients to, which maps it does in bfloat16, whether it can be recorded.
+    """Observations of one eager step.
 
-    One that waits for the GPU or draws random numbers elsewhere cannot: a recording would repeat what came out once.
+    Attributes:
+        used_parameters: Parameters that got gradients.
+        narrow: Groups of linear layers that ran in bf16.
+        can_capture: Whether the step can be captured. A step that synchronizes with the GPU or draws random numbers
+            on the CPU cannot: a replay would repeat the values of the capture.
     """
 
     used_parameters: Sequence[nn.Parameter] = ()
     narrow: Sequence[Maps] = ()
-    recordable: bool = False
+    can_capture: bool = False
 
 
 class CudaGraphRunner:
-    """Does the steps of a model on a GPU; a shape of batch is looked at when it is met first, and recorded when it comes again."""
+    """Run training steps of a model on a GPU, as CUDA graphs where possible.
+
+    A batch shape is probed when it first occurs, and captured when it occurs again.
+
+    Args:
+        model: Model on a GPU.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.recordings: dict[Shapes, CapturedStep] = {}
-        self._gradients = {p: torch.zeros_like(p) for p in model.parameters() if p.requires_grad}  # all steps fill these
+        self._gradients = {p: torch.zeros_like(p) for p in model.parameters() if p.requires_grad}  # shared by all steps
         self._copies = WorkingCopies()
-        self._block = torch.empty(0, dtype=torch.uint8, device=next(model.parameters()).device)  # recordings read their batches here
-        self._seen: dict[Shapes, ProbeResult] = {}
+        # captured steps read their batches from this storage
+        self._block = torch.empty(0, dtype=torch.uint8, device=next(model.parameters()).device)
+        self._probes: dict[Shapes, ProbeResult] = {}
         self._pool = torch.cuda.graph_pool_handle()
-        self._chances = MAX_FAILED_CAPTURES
-        self._told: dict[Any, int] = {}
+        self._attempts_left = MAX_FAILED_CAPTURES
+        self._shown_warnings: dict[Any, int] = {}
 
     @property
     def is_disabled(self) -> bool:
-        """Say whether nothing is recorded and nothing will be."""
-        return not self._chances and not self.recordings
+        """Whether no step is captured and none will be."""
+        return not self._attempts_left and not self.recordings
 
     def step(self, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
-        """Let `step` give the loss of a batch on the GPU, and fill gradients anew; give it, and their norm.
+        """Compute the loss of a batch and overwrite the gradients.
 
-        Raises InputError when a step cannot be recorded although it seemed so.
+        Args:
+            batch: Batch on the GPU.
+            step: Function that runs forward and backward and returns the loss.
+
+        Returns:
+            Loss and norm of the gradients.
+
+        Raises:
+            InputError: "cuda-graph-failed" if capturing fails although the probe allowed it.
         """
         shapes = tuple((tensor.shape, tensor.dtype) for tensor in batch.tensors())
-        if shapes in self._seen and self._chances:
-            self.recordings[shapes] = self._record(batch, step, self._seen.pop(shapes))
-            self._chances = 0 if len(self.recordings) == MAX_GRAPHS else self._chances
+        if shapes in self._probes and self._attempts_left:
+            self.recordings[shapes] = self._capture(batch, step, self._probes.pop(shapes))
+            self._attempts_left = 0 if len(self.recordings) == MAX_GRAPHS else self._attempts_left
         if shapes not in self.recordings:
-            return self._first(batch, step, shapes) if self._chances else self._as_usual(batch, step)
-        recording = self.recordings[shapes]
-        self._lay_out(recording.used_parameters)
-        return recording.replay(batch)
+            return self._probe(batch, step, shapes) if self._attempts_left else self._run_eagerly(batch, step)
+        captured = self.recordings[shapes]
+        self._assign_gradients(captured.used_parameters)
+        return captured.replay(batch)
 
     def forget(self, set_to_none: bool = True) -> None:
-        """Take the gradients away, as `nn.Module.zero_grad` does."""
-        self._lay_out(())
+        """Remove the gradients, like `nn.Module.zero_grad`."""
+        self._assign_gradients(())
 
-    def _first(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
-        """Try a step; one that can be recorded is undone, and done as a recording does it, so that all steps of a shape are the same."""
-        before = _Before(self.model)
-        with watched(self.model, self._told) as seen:
-            loss, norm = self._as_usual(batch, step, seen)
-        if not seen.recordable:
-            self._chances -= 1
+    def _probe(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
+        """Probe a step; if it can be captured, undo it and run it as the graph will, so that all steps agree."""
+        snapshot = _Snapshot(self.model)
+        with _observe_step(self.model, self._shown_warnings) as probe:
+            loss, norm = self._run_eagerly(batch, step, probe)
+        if not probe.can_capture:
+            self._attempts_left -= 1
             return loss, norm
-        self._seen[shapes] = seen
-        before.put_back()
-        with _refusals():
+        self._probes[shapes] = probe
+        snapshot.restore()
+        with _capture_errors():
             try:
-                loss, norm = self._as_recorded(batch, step, seen)
+                loss, norm = self._run_with_copies(batch, step, probe)
             except RuntimeError as error:
-                if isinstance(error, torch.OutOfMemoryError) or all(len(maps) == 1 for maps in seen.narrow):
+                if isinstance(error, torch.OutOfMemoryError) or all(len(maps) == 1 for maps in probe.narrow):
                     raise
-                before.put_back()  # what one product gives several maps lies apart, which not every model takes
-                seen.narrow = [(each,) for maps in seen.narrow for each in maps]
-                loss, norm = self._as_recorded(batch, step, seen)
-        self._lay_out(seen.used_parameters)
+                snapshot.restore()  # one product yields non-contiguous outputs, which not every model accepts
+                probe.narrow = [(each,) for maps in probe.narrow for each in maps]
+                loss, norm = self._run_with_copies(batch, step, probe)
+        self._assign_gradients(probe.used_parameters)
         return loss, norm
 
-    def _as_usual(self, batch: Batch, step: Step, seen: ProbeResult | None = None) -> tuple[Tensor, Tensor]:
-        self._lay_out(self._gradients)
+    def _run_eagerly(self, batch: Batch, step: Step, probe: ProbeResult | None = None) -> tuple[Tensor, Tensor]:
+        self._assign_gradients(self._gradients)
         torch._foreach_zero_([*self._gradients.values()])
-        with _reached(self._gradients) as reached:
+        with _collect_used(self._gradients) as used:
             loss = step(batch)
-        self._lay_out(reached)
-        if seen is not None:
-            seen.used_parameters = reached
-        return loss, get_total_norm([self._gradients[parameter] for parameter in reached])
+        self._assign_gradients(used)
+        if probe is not None:
+            probe.used_parameters = used
+        return loss, get_total_norm([self._gradients[parameter] for parameter in used])
 
-    def _as_recorded(self, batch: Batch, step: Step, seen: ProbeResult) -> tuple[Tensor, Tensor]:
-        self._copies.prepare(seen.narrow)
+    def _run_with_copies(self, batch: Batch, step: Step, probe: ProbeResult) -> tuple[Tensor, Tensor]:
+        self._copies.prepare(probe.narrow)
         self.forget()
-        with self._copies.in_place(seen.narrow) as gradient_of:
+        with self._copies.in_place(probe.narrow) as gradient_of:
             loss = step(batch)
-            pairs = [(self._gradients[parameter], gradient_of(parameter)) for parameter in seen.used_parameters]
-            for dtype in {given.dtype for _, given in pairs}:  # where they differ, torch goes from tensor to tensor
-                alike = [pair for pair in pairs if pair[1].dtype == dtype]
-                torch._foreach_copy_([own for own, _ in alike], [given for _, given in alike])
-            return loss, get_total_norm([own for own, _ in pairs])
+            pairs = [(self._gradients[parameter], gradient_of(parameter)) for parameter in probe.used_parameters]
+            for dtype in {gradient.dtype for _, gradient in pairs}:  # for mixed dtypes torch copies tensor by tensor
+                same_dtype = [pair for pair in pairs if pair[1].dtype == dtype]
+                torch._foreach_copy_([target for target, _ in same_dtype], [gradient for _, gradient in same_dtype])
+            return loss, get_total_norm([target for target, _ in pairs])
 
-    def _record(self, batch: Batch, step: Step, seen: ProbeResult) -> CapturedStep:
-        ours, graph = batch.consolidate(self._room), torch.cuda.CUDAGraph()
-        with _refusals(), torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            loss, norm = self._as_recorded(ours, step, seen)
-        return CapturedStep(ours, self._block[: batch.storage_size()], graph, loss, norm, seen.used_parameters)
+    def _capture(self, batch: Batch, step: Step, probe: ProbeResult) -> CapturedStep:
+        static_batch, graph = batch.consolidate(self._allocate), torch.cuda.CUDAGraph()
+        with _capture_errors(), torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            loss, norm = self._run_with_copies(static_batch, step, probe)
+        return CapturedStep(static_batch, self._block[: batch.storage_size()], graph, loss, norm, probe.used_parameters)
 
-    def _room(self, size: int) -> Tensor:
+    def _allocate(self, size: int) -> Tensor:
         if size > len(self._block):
             self._block = self._block.new_empty(size)
         return self._block[:size]
 
-    def _lay_out(self, reached: Iterable[nn.Parameter]) -> None:
-        """Let these parameters have gradients, and no others."""
+    def _assign_gradients(self, used: Iterable[nn.Parameter]) -> None:
+        """Assign gradients to these parameters, and to no others."""
         for parameter in self._gradients:
             parameter.grad = None
-        for parameter in reached:
+        for parameter in used:
             parameter.grad = self._gradients[parameter]
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
-    """Say what to do when a step that seemed to be recordable is not."""
+def _capture_errors() -> Iterator[None]:
+    """Raise InputError with advice if a step cannot be captured."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError as error:  # torch may be left unable to draw random numbers
-        if isinstance(error.__context__, torch.OutOfMemoryError):  # the recording could then not be ended either
+    except RuntimeError as error:  # torch may be unable to draw random numbers afterwards
+        if isinstance(error.__context__, torch.OutOfMemoryError):  # ending the capture failed too
             raise error.__context__ from error
         raise InputError("cuda-graph-failed", reason=str(error)) from error
 
 
-class _Before:
-    """What a step changes but for gradients: buffers, and the random numbers that the GPU draws next."""
+class _Snapshot:
+    """State that a step changes besides gradients: buffers and the random state of the GPU."""
 
     def __init__(self, model: nn.Module) -> None:
         self._buffers = {buffer: buffer.clone() for buffer in model.buffers()}
         self._device = next(model.parameters()).device
-        self._drawn = torch.cuda.get_rng_state(self._device)
+        self._random_state = torch.cuda.get_rng_state(self._device)
 
     @torch.no_grad()
-    def put_back(self) -> None:
-        for buffer, numbers in self._buffers.items():
-            buffer.copy_(numbers)
-        torch.cuda.set_rng_state(self._drawn, self._device)
+    def restore(self) -> None:
+        for buffer, values in self._buffers.items():
+            buffer.copy_(values)
+        torch.cuda.set_rng_state(self._random_state, self._device)
 
 
 @contextmanager
-def _reached(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Collect the parameters that a backward pass within the block gives gradients to."""
-    found: list[nn.Parameter] = []
-    hooks = [parameter.register_post_accumulate_grad_hook(found.append) for parameter in parameters]  # type: ignore[no-untyped-call]
+def _collect_used(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Collect the parameters that get gradients from a backward pass within the block."""
+    used: list[nn.Parameter] = []
+    hooks = [
+        parameter.register_post_accumulate_grad_hook(used.append)  # type: ignore[no-untyped-call]
+        for parameter in parameters
+    ]
     try:
-        yield found
+        yield used
     finally:
         for hook in hooks:
             hook.remove()
 
 
 @contextmanager
-def watched(model: nn.Module, told: dict[Any, int]) -> Iterator[ProbeResult]:
-    """Find out about the step within the block, all but what it reaches; `told` remembers which warnings were passed on."""
-    seen, drawn, mode = ProbeResult(), _random_states(), torch.cuda.get_sync_debug_mode()
-    with warnings.catch_warnings(record=True) as heard, maps_in_bfloat16(model) as narrow:
+def _observe_step(model: nn.Module, shown_warnings: dict[Any, int]) -> Iterator[ProbeResult]:
+    """Observe the step that runs within the block, all but the parameters that it uses.
+
+    Args:
+        model: Model of the step.
+        shown_warnings: Registry of the warnings that were passed on.
+
+    Yields:
+        A result that is filled when the block ends.
+    """
+    probe, random_states, mode = ProbeResult(), _random_states(), torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(record=True) as caught, maps_in_bfloat16(model) as narrow:
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            yield seen
+            yield probe
         finally:
             torch.cuda.set_sync_debug_mode(mode)
-    waits = [each for each in heard if "called a synchronizing CUDA operation" in str(each.message)]
-    seen.narrow, seen.recordable = narrow, not waits and drawn == _random_states()
-    for other in heard:
-        if other not in waits:
-            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno, registry=told)
+    syncs = [each for each in caught if "called a synchronizing CUDA operation" in str(each.message)]
+    probe.narrow, probe.can_capture = narrow, not syncs and random_states == _random_states()
+    for other in caught:
+        if other not in syncs:
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno, registry=shown_warnings)
 
 
 def _random_states() -> bytes:
-    """Give the states of all that draws random numbers, but for the GPU's."""
+    """Return the states of all random generators except the GPU's."""
     return pickle.dumps((random.getstate(), numpy.random.get_state(), torch.get_rng_state().numpy().tobytes()))

@@ -1,4 +1,7 @@
-"""What training seldom reads lies in a file instead of memory (our own)."""
+"""Frozen weights that training rarely reads, mapped from a file to save memory.
+
+Source: own.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,16 @@ from hvpkit.training.run_directory import UNREAD
 
 
 def leave_on_disk(module: nn.Module, folder: Path) -> None:
-    """Map a module's frozen weights, which must be on the CPU, from a nameless file in `folder`: they take memory when they are read."""
+    """Map a module's frozen weights from a file, so that they take memory only when they are read.
+
+    Args:
+        module: Module on the CPU.
+        folder: Directory for the file, which is deleted at once; the mapping keeps its content.
+    """
     frozen = {name: parameter for name, parameter in module.named_parameters() if not parameter.requires_grad}
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=UNREAD, ignore_cleanup_errors=True) as place:
-        file = Path(place) / "weights.safetensors"
+    with TemporaryDirectory(dir=folder, prefix=UNREAD, ignore_cleanup_errors=True) as directory:
+        file = Path(directory) / "weights.safetensors"
         save_file({name: parameter.detach().contiguous() for name, parameter in frozen.items()}, file)
         for name, mapped in load_file(file).items():
             frozen[name].data = mapped

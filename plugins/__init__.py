@@ -1,1 +1,1 @@
-"""Systems and parts beyond the built-in ones; each registers through the entry point group `hvpkit`."""
+"""Systems and components beyond the built-in ones, registered through the entry point group `hvpkit`."""

@@ -1,7 +1,7 @@
-"""A gate with a say on how decided it is: an example of a plugin of one file.
+"""Dynamic gate with an entropy penalty: an example of a plugin in one file.
 
-hvpkit finds it through the entry point group `hvpkit`, as it would a package of yours; a file like it can also be named by `--plugin FILE`.
-In a recipe: `fusion: {name: visual-prefix, projector: per-level, gate: {name: entropy, entropy_weight: 0.05}}`.
+hvpkit finds it through the entry point group `hvpkit`, like any installed package; `--plugin FILE` loads such a file
+too. In a recipe: `fusion: {name: visual-prefix, projector: per-level, gate: {name: entropy, entropy_weight: 0.05}}`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,25 @@ from hvpkit.hookspecs import Register, hookimpl
 if TYPE_CHECKING:
     from hvpkit.interfaces import Gate, PrefixConfig
 
-SMALLEST = 1e-12  # the logarithm of a weight that became 0 has no gradient
+MIN_WEIGHT = 1e-12  # the logarithm of 0 has no gradient
 
 
 @hookimpl
 def register_gates(register: Register) -> None:
-    """Register the gate; this module comes without torch, as every command imports it."""
+    """Register the gate; every command imports this module, so it does not import torch."""
     register("entropy", entropy)
 
 
 def entropy(shape: PrefixConfig, *, entropy_weight: float = 0.01, slope: float = 0.01) -> Gate:
-    """The dynamic gate, with `entropy_weight` times the mean entropy of its weights added to the loss (our own).
+    """Dynamic gate with an entropy penalty.
 
-    The mean is over layers and existing images, in nats. Above 0 it asks a layer to settle on one level, below 0 to use all of them.
+    Args:
+        shape: Sizes of the prefix.
+        entropy_weight: Weight of the mean entropy of the gate weights in the loss, in nats, over layers and existing
+            images. Above 0, each layer tends to one level; below 0, to all of them.
+        slope: Negative slope of the gate's leaky ReLU.
+
+    Source: own.
     """
     from torch import Tensor
 
@@ -33,7 +39,7 @@ def entropy(shape: PrefixConfig, *, entropy_weight: float = 0.01, slope: float =
 
     class EntropyGate(DynamicGate):
         def penalty(self, weights: Tensor, mask: Tensor) -> Tensor:
-            entropies = -(weights * weights.clamp(min=SMALLEST).log()).sum(-1).mean(-1)  # [B, V]
+            entropies = -(weights * weights.clamp(min=MIN_WEIGHT).log()).sum(-1).mean(-1)  # [B, V]
             mean: Tensor = (entropies * mask).sum() / mask.sum().clamp(min=1)
             return entropy_weight * mean
 

@@ -1,10 +1,10 @@
-"""CNN-BiLSTM-CRF: characters through a CNN, beside word vectors, through a BiLSTM, to a CRF (Ma & Hovy 2016).
+"""CNN-BiLSTM-CRF: a character CNN and word vectors, a BiLSTM over both, and a CRF (Ma & Hovy 2016).
 
-Shapes and rates are the paper's as recalled, not verified; those of the authors' later release (XuezheMax/NeuroNLP2) were read in its
-code. The vectors of unknown words are our own: `singleton_unk`, and words in lower case that are not known as they are written. Of the
-later release its layers can be had (recipe `cnn_bilstm_crf_later_mner`), not its CRF, whose transitions depend on the position, nor its
-dropout inside the LSTM.
-In a recipe: `text: {encoder: cnn-bilstm}` with `head: {name: crf, dropout: 0.5}`.
+Layer sizes and learning rates are those of the paper as recalled, not verified; those of the authors' later release
+(XuezheMax/NeuroNLP2) are taken from its code. The handling of unknown words is own: `singleton_unk`, and lower-casing
+of words that are unknown in their written form. The recipe `cnn_bilstm_crf_later_mner` has the layers of the later
+release, but not its CRF, whose transitions depend on the position, nor its dropout inside the LSTM. In a recipe:
+`text: {encoder: cnn-bilstm}` with `head: {name: crf, dropout: 0.5}`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_text_encoders(register: Register) -> None:
-    """Register the encoder; like every module of a plugin that has hooks, this one comes without torch."""
+    """Register the encoder; every command imports this module, so it does not import torch."""
     register("cnn-bilstm", cnn_bilstm, provides={"states"})
 
 
@@ -38,12 +38,26 @@ def cnn_bilstm(
     singleton_unk: UnitInterval = 0.5,
     zero_digits: bool = True,
 ) -> TextEncoder:
-    """A BiLSTM over word vectors and a CNN of each word's characters, with vocabularies learnt from the training text (Ma & Hovy 2016).
+    """BiLSTM over word vectors and a character CNN (Ma & Hovy 2016).
 
-    `glove` is a text file of word vectors, whose `glove_words` first words are known beyond those of the training text; without it vectors
-    are learnt. `singleton_unk` hides words that training text holds once, and `zero_digits` reads digits as 0. `projection` adds a linear
-    map with ELU after the BiLSTM, and `character_layers: 2` a second convolution (the later release). Raises ComponentError without
-    training text, ModelFolderError when the file of vectors cannot be read.
+    Args:
+        context: Task, training examples, or the folder of a saved model.
+        glove: Text file of word vectors; without it the vectors are learned.
+        glove_words: Number of words at the beginning of that file that are known beyond those of the training text.
+        word_width: Width of a word vector.
+        character_width: Width of a character vector, and number of filters of the character CNN.
+        character_layers: Convolutions over characters; 2 in the authors' later release.
+        hidden: Width of one direction of the LSTM.
+        projection: Width of a linear map with ELU after the BiLSTM, as in the later release; none by default.
+        dropout: Dropout probability of character vectors and of the LSTM's input.
+        singleton_unk: Probability of reading a word that occurs once in the training text as unknown, in training.
+        zero_digits: Read every digit as 0.
+
+    Raises:
+        ComponentError: There is no training text.
+        ModelFolderError: The file of vectors cannot be read.
+
+    Source: Ma & Hovy 2016, recalled; XuezheMax/NeuroNLP2 for the later release; own: `singleton_unk`.
     """
     from pathlib import Path
 

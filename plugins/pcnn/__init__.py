@@ -1,7 +1,8 @@
-"""PCNN: a convolution over words and their distances to both entities, its maxima taken between the entities (Zeng et al. 2015).
+"""PCNN: a convolution over words and distances, max-pooled in segments around both entities (Zeng et al. 2015).
 
-Shapes and rates were read in OpenNRE (thunlp/OpenNRE), the code base that MEGA's authors extend; what the original paper does otherwise
-is recalled, not verified. In a recipe: `text: {encoder: pcnn}`, `head: piecewise-max`; the head works with other text encoders too.
+The layer sizes and learning rates are those of OpenNRE (thunlp/OpenNRE), the code base that MEGA's authors extend.
+Where the original paper differs is recalled, not verified. In a recipe: `text: {encoder: pcnn}`, `head:
+piecewise-max`. The head works with other text encoders too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_text_encoders(register: Register) -> None:
-    """Register the encoder; it reads where the pair is, so it is for relations."""
+    """Register the encoder, for relations only: it reads the positions of the pair."""
     register("pcnn", pcnn, provides={"states"}, tasks=("mre",))
 
 
@@ -40,12 +41,26 @@ def pcnn(
     singleton_unk: UnitInterval = 0.5,
     zero_digits: bool = False,
 ) -> TextEncoder:
-    """A convolution over word vectors and two distances, to the head's and the tail's first word (Zeng et al. 2015, as in OpenNRE).
+    """PCNN: a convolution over word vectors and the distances to head and tail (Zeng et al. 2015).
 
-    Distances of `max_distance` words and more count as `max_distance`. `glove` is a text file of word vectors, whose `glove_words` first words are known
-    beyond those of the training text; without it vectors are learnt. Our own: `singleton_unk` hides words that training text holds once,
-    `input_dropout` drops numbers that the convolution reads, vectors of distances begin as small as those of words. `zero_digits` reads
-    digits as 0. Raises ComponentError without training text, ModelFolderError when the file cannot be read.
+    Args:
+        context: Task, training examples, or the folder of a saved model.
+        glove: Text file of word vectors; without it the vectors are learned.
+        glove_words: Number of words at the beginning of that file that are known beyond those of the training text.
+        word_width: Width of a word vector.
+        position_width: Width of the vector of a distance, to the first word of the head and to that of the tail.
+        max_distance: Distances of so many words and more share one vector.
+        filters: Number of filters of the convolution.
+        input_dropout: Dropout probability of the convolution's input.
+        singleton_unk: Probability of reading a word that occurs once in the training text as unknown, in training.
+        zero_digits: Read every digit as 0.
+
+    Raises:
+        ComponentError: There is no training text.
+        ModelFolderError: The file of vectors cannot be read.
+
+    Source: thunlp/OpenNRE, after Zeng et al. 2015; own: `input_dropout`, `singleton_unk`, and the small initial
+    distance vectors.
     """
     from pathlib import Path
 
@@ -57,10 +72,18 @@ def pcnn(
     return Pcnn(build_word_embedding(context, words), PcnnConfig(position_width, max_distance, filters, input_dropout))
 
 
-def piecewise_max(context: HeadContext, *, dropout: UnitInterval = 0.5, activation: Literal["relu", "tanh"] = "relu") -> Head:
-    """A linear map of three maxima: up to the first entity's start, from there to the second's, and after it (Zeng et al. 2015).
+def piecewise_max(
+    context: HeadContext, *, dropout: UnitInterval = 0.5, activation: Literal["relu", "tanh"] = "relu"
+) -> Head:
+    """Relation head: a linear map of the maxima of three segments around both entities (Zeng et al. 2015).
 
-    `relu` before the maxima is OpenNRE's, `tanh` after them the original's (recalled, not verified).
+    Args:
+        context: Labels and the width of the states.
+        dropout: Dropout probability of the maxima.
+        activation: `relu` before the maxima, as in OpenNRE, or `tanh` after them, as in the paper (recalled, not
+            verified).
+
+    Source: thunlp/OpenNRE, after Zeng et al. 2015.
     """
     from .segments import PiecewiseMaxHead
 

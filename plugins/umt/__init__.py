@@ -1,10 +1,10 @@
-"""UMT: text and image read each other in layers above the text encoder, beside a tagger of bare spans (Yu et al. 2020).
+"""UMT: cross-modal attention layers above the text encoder and an auxiliary span tagger (Yu et al. 2020).
 
-"Improving Multimodal Named Entity Recognition via Entity Span Detection with Unified Multimodal Transformer", ACL 2020. Layers, gate,
-conversion matrix and both weights are those of the authors' code (jefferyYu/UMT); what the paper itself says of the batch (16) is
-recalled, not verified (the code has 32). Our own: the head begins as any head, where the code draws its weights
-from N(0, 0.02) too; tags are of words, not of pieces; a missing image is masked, where the code shows a placeholder; several images
-stand side by side as one grid; and the use for relations.
+"Improving Multimodal Named Entity Recognition via Entity Span Detection with Unified Multimodal Transformer", ACL
+2020. Layers, gate, conversion matrix and both loss weights are those of the authors' code (jefferyYu/UMT). The paper's
+batch size (16) is recalled, not verified; the code has 32. Own: the head is initialized like any other head, where the
+code uses N(0, 0.02) too; tags are of words, not of wordpieces; a missing image is masked, where the code uses a
+placeholder; the cells of several images form one sequence; and the use for relations.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_fusions(register: Register) -> None:
-    """Register the fusion; it reads states of any text encoder, gives states of twice their width, and for entities emissions."""
+    """Register the fusion, for any text encoder with states; for entities it returns emissions too."""
     register("umt", umt, needs={"images", "states"}, provides={"states", "emissions"})
 
 
@@ -36,15 +36,25 @@ def umt(
     dropout: UnitInterval = 0.1,
     levels: Literal["last", "all"] = "last",
 ) -> Fusion:
-    """Words and image cells read each other above the text encoder; a tagger of bare spans has its say on the tags (Yu et al. 2020).
+    """UMT: cross-modal attention above the text encoder, with an auxiliary span tagger (Yu et al. 2020).
 
-    `alpha` is the share of the main emissions, the rest is the span tagger's. `beta` weighs the tagger's loss: 0.5 for entities; for
-    relations 0, which leaves the tagger out, or more to tag the spans of head and tail (our own). Each of the three cross-modal stacks is
-    `num_layers` deep and has `num_attention_heads` heads (unless given, the text encoder's). `levels: all` reads the channels of
-    every level of the backbone (our own). Raises ComponentError for heads that do not fit and shares outside 0..1.
+    Args:
+        context: Text encoder, backbone and labels.
+        alpha: Weight of the main emissions, 0..1; the span tagger's emissions have 1 - alpha.
+        beta: Weight of the span tagger's loss. By default 0.5 for entities and 0 for relations, which leaves the
+            tagger out; above 0 the spans of head and tail are tagged for relations.
+        num_attention_heads: Heads of each cross-modal layer; by default those of the text encoder.
+        num_layers: Layers of each of the three cross-modal stacks.
+        dropout: Dropout probability of the layers.
+        levels: Cells of the backbone's `last` level, or the channels of `all` levels.
+
+    Raises:
+        ComponentError: "umt-without-vision", "umt-width-not-divisible", "umt-too-few-layers", "umt-alpha-outside" or
+            "umt-beta-negative".
+
+    Source: jefferyYu/UMT; own: relations, and `levels: all`.
     """
     from .fusion import UmtFusion, UmtOptions
 
-    return UmtFusion(
-        context, UmtOptions(alpha, beta, num_attention_heads or context.text.num_attention_heads, num_layers, dropout, levels == "all")
-    )
+    heads = num_attention_heads or context.text.num_attention_heads
+    return UmtFusion(context, UmtOptions(alpha, beta, heads, num_layers, dropout, levels == "all"))

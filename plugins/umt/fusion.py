@@ -1,4 +1,4 @@
-"""The fusion of UMT (Yu et al. 2020)."""
+"""Fusion of UMT (Yu et al. 2020)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from hvpkit.errors import ComponentError
-from hvpkit.interfaces import EmissionMix, EncodedText, Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual, cell_width
+from hvpkit.interfaces import (
+    EmissionMix,
+    EncodedText,
+    Fused,
+    Fusion,
+    FusionContext,
+    TextBatch,
+    TextEncoder,
+    Trace,
+    Visual,
+    cell_width,
+)
 from hvpkit.types import Example
 
 from .layers import CrossLayer, CrossStack, init_weights
@@ -19,21 +30,39 @@ BETA = {"mner": 0.5, "mre": 0.0}
 
 @dataclass(frozen=True)
 class UmtOptions:
-    """Share of the main emissions, weight of the span loss (None: the task's), heads, depth of each stack, dropout, levels read."""
+    """Options of the fusion.
+
+    Attributes:
+        alpha: Weight of the main emissions, 0..1.
+        beta: Weight of the span loss; None: that of the task.
+        num_attention_heads: Heads of each cross-modal layer.
+        num_layers: Layers of each cross-modal stack.
+        dropout: Dropout probability of the layers.
+        all_levels: Read the channels of all levels of the backbone, not of the last one alone.
+    """
 
     alpha: float
     beta: float | None
-    heads: int
-    layers: int
+    num_attention_heads: int
+    num_layers: int
     dropout: float
-    every_level: bool
+    all_levels: bool
 
 
 class UmtFusion(Fusion):
-    """Words read image cells and cells read words, then a gate mixes both views of each word: states [B, T, 2d].
+    """Cross-modal attention between words and image cells, and a gate on its result: states [B, T, 2d].
 
-    The cells are those of the backbone's last level, or of all, of all images side by side. Without images there is nothing to read,
-    and words keep what they are. For entities the span tagger's emissions come through the fixed conversion matrix.
+    The cells of all images form one sequence. Without images the attention adds nothing to the words. For entities a
+    fixed conversion matrix maps the span tagger's emissions to the labels.
+
+    Args:
+        context: Text encoder, backbone and labels.
+        options: Options of the recipe.
+
+    Raises:
+        ComponentError: The options do not fit, or the recipe has no vision section.
+
+    Source: jefferyYu/UMT.
     """
 
     conversion: Tensor
@@ -42,44 +71,58 @@ class UmtFusion(Fusion):
         super().__init__()
         width, self.alpha, self.task = context.text.width, options.alpha, context.labels.task
         self.beta = BETA[self.task] if options.beta is None else options.beta
-        self.channels, self.every_level = _check(context, options), options.every_level
+        self.channels, self.all_levels = _check(context, options), options.all_levels
         self.width = 2 * width
         self.dropout = nn.Dropout(options.dropout)
-        self.text_layer = CrossLayer(width, options.heads, options.dropout)
-        self.cells_read, self.cells_reading = nn.Linear(self.channels, width), nn.Linear(self.channels, width)  # W_1, W_2
+        self.text_layer = CrossLayer(width, options.num_attention_heads, options.dropout)
+        self.cells_read, self.cells_reading = (
+            nn.Linear(self.channels, width),
+            nn.Linear(self.channels, width),
+        )  # W_1, W_2
         self.words_on_cells, self.cells_on_words, self.words_on_read_cells = (
-            CrossStack(options.layers, width, options.heads, options.dropout) for _ in range(3)
+            CrossStack(options.num_layers, width, options.num_attention_heads, options.dropout) for _ in range(3)
         )
         self.gate = nn.Linear(2 * width, width)
         tags_spans = self.task == "mner" or self.beta > 0
-        self.spans = SpanTagger(width, options.heads, options.dropout) if tags_spans else None
+        self.spans = SpanTagger(width, options.num_attention_heads, options.dropout) if tags_spans else None
         if self.task == "mner":
             self.register_buffer("conversion", conversion_matrix(context.labels.names), persistent=False)
         self.apply(init_weights)
 
     def build_inputs(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
-        """Give the span tags [n'], where there is a tagger for them."""
+        """Return the span tags [n'] of an example, if there is a span tagger."""
         return {"span_tags": span_tags(example, encoded)} if self.spans is not None else {}
 
     def forward(
-        self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
+        self,
+        encoder: TextEncoder,
+        text: TextBatch,
+        visual: Visual | None,
+        extras: dict[str, Tensor],
+        trace: Trace | None = None,
     ) -> Fused:
-        """Give states [B, T, 2d], the span loss where tags are known, and for entities the span tagger's say on the tags.
+        """Compute states [B, T, 2d], the span loss if tags are known, and for entities the span tagger's emissions.
 
-        A trace gets the attention of words on cells, then on the cells that have read the text, and the gate, mean over d [B, T].
+        Args:
+            encoder: Text encoder.
+            text: Batch of texts.
+            visual: Image features; None: no images.
+            extras: Results of `build_inputs`, batched.
+            trace: Receives the attention of words to cells, then to cells after these attended to the text, and the
+                gate, mean over d [B, T].
         """
         states = self.dropout(encoder(text).states)  # S [B, T, d]
         words = self.text_layer(states, states, text.mask)  # M [B, T, d]
-        cells, exists = self._nothing(states) if visual is None else visual.cells(self.every_level)  # [B, S, C], [B, S]
-        read = self.cells_on_words(self.cells_reading(cells), words, text.mask)  # P [B, S, d]
-        image_aware = self.words_on_read_cells(words, read, exists)  # C [B, T, d]
+        cells, exists = self._no_cells(states) if visual is None else visual.cells(self.all_levels)  # [B, S, C], [B, S]
+        text_aware = self.cells_on_words(self.cells_reading(cells), words, text.mask)  # P [B, S, d]
+        image_aware = self.words_on_read_cells(words, text_aware, exists)  # C [B, T, d]
         word_aware = self.words_on_cells(words, self.cells_read(cells), exists)  # Q [B, T, d]
         gate = self.gate(torch.cat([image_aware, word_aware], dim=-1)).sigmoid()  # [B, T, d]
         if trace is not None:
-            looks = [*self.words_on_cells.attention(words, self.cells_read(cells), exists)]
-            looks += self.words_on_read_cells.attention(words, read, exists)
-            trace.attention = [prepend_image_attention(attention) for attention in looks]
-            trace.cells = torch.arange(cells.shape[1]).expand(looks[0].shape[1], -1)
+            maps = [*self.words_on_cells.attention(words, self.cells_read(cells), exists)]
+            maps += self.words_on_read_cells.attention(words, text_aware, exists)
+            trace.attention = [prepend_image_attention(attention) for attention in maps]
+            trace.cells = torch.arange(cells.shape[1]).expand(maps[0].shape[1], -1)
             trace.extra_tensors["visual gate"] = gate.detach().mean(-1)
         fused = Fused(torch.cat([image_aware, gate * word_aware], dim=-1))
         return fused if self.spans is None else self._with_spans(fused, self.spans(states, text), text, extras)
@@ -90,26 +133,29 @@ class UmtFusion(Fusion):
         mix = EmissionMix(self.alpha, (1 - self.alpha) * emissions @ self.conversion) if self.task == "mner" else None
         return Fused(fused.states, losses={} if loss is None else {"spans": self.beta * loss}, emissions=mix)
 
-    def _nothing(self, states: Tensor) -> tuple[Tensor, Tensor]:
+    def _no_cells(self, states: Tensor) -> tuple[Tensor, Tensor]:
         return states.new_zeros(len(states), 0, self.channels), states.new_zeros(len(states), 0, dtype=torch.bool)
 
 
 def prepend_image_attention(attention: Tensor) -> Tensor:
-    """Put attention on cells [B, H, T, S] before the text's own [B, H, T, T]; where nothing is seen, a word stays with itself."""
+    """Concatenate attention to cells [B, H, T, S] and attention to words [B, H, T, T].
+
+    A word without attention to cells attends to itself.
+    """
     return torch.cat([attention, torch.diag_embed(1 - attention.sum(-1).round())], dim=-1)
 
 
 def _check(context: FusionContext, options: UmtOptions) -> int:
-    """Give the channels of a cell; raises ComponentError for what cannot be built."""
-    width, heads = context.text.width, options.heads
+    """Check the options; return the channels of a cell."""
+    width, heads = context.text.width, options.num_attention_heads
     if context.backbone is None:
         raise ComponentError("umt-without-vision")
     if heads < 1 or width % heads:
         raise ComponentError("umt-width-not-divisible", width=width, heads=heads)
-    if options.layers < 1:
-        raise ComponentError("umt-too-few-layers", layers=options.layers)
+    if options.num_layers < 1:
+        raise ComponentError("umt-too-few-layers", layers=options.num_layers)
     if not 0 <= options.alpha <= 1:
         raise ComponentError("umt-alpha-outside", alpha=options.alpha)
     if options.beta is not None and options.beta < 0:
         raise ComponentError("umt-beta-negative", beta=options.beta)
-    return cell_width(context.backbone.levels, options.every_level)
+    return cell_width(context.backbone.levels, options.all_levels)

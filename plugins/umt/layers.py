@@ -1,4 +1,4 @@
-"""BERT's post-norm layer, with queries that may read other states than themselves."""
+"""BERT's post-norm layer with cross-attention."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from hvpkit.model.text.prefix_attention import attention_weights
 
-SPREAD = 0.02  # the standard deviation of BERT's first weights
+INIT_STD = 0.02  # of BERT's initial weights
 EPSILON = 1e-12
 
 
 def init_weights(module: nn.Module) -> None:
-    """Draw a linear map's first weights as BERT's are."""
+    """Initialize a linear map as BERT does: weights from N(0, 0.02), biases 0."""
     if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=SPREAD)
+        nn.init.normal_(module.weight, std=INIT_STD)
         nn.init.zeros_(module.bias)
 
 
 class CrossLayer(nn.Module):
-    """Queries [B, T, d] attend to `seen` [B, S, d], then a feed-forward map of 4d; residuals and norms as in BERT.
+    """Attention of queries [B, T, d] to keys [B, S, d] and a feed-forward map of 4d, with BERT's residuals and norms.
 
-    With the queries themselves as `seen` it is BERT's own layer. Where a row sees nothing its attention gives 0.
+    With keys equal to the queries it is a layer of BERT. A row without keys has an attention output of 0.
+
+    Args:
+        width: Width d of the states.
+        heads: Number of attention heads; it divides d.
+        dropout: Dropout probability of attention weights and outputs.
+
+    Source: jefferyYu/UMT.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -31,26 +38,35 @@ class CrossLayer(nn.Module):
         self.feedforward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         self.attention_norm, self.feedforward_norm = (nn.LayerNorm(width, eps=EPSILON) for _ in range(2))
 
-    def forward(self, queries: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
-        """Give [B, T, d]; `mask` [B, S] bool says what of `seen` exists."""
-        attended = self.dropout(self.output(self._attend(queries, seen, mask)))
+    def forward(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """Compute the layer's states.
+
+        Args:
+            queries: States that attend, [B, T, d].
+            keys: States that are attended to, [B, S, d].
+            mask: Keys that exist, [B, S] bool.
+
+        Returns:
+            States [B, T, d].
+        """
+        attended = self.dropout(self.output(self._attend(queries, keys, mask)))
         states = self.attention_norm(queries + attended)
         result: Tensor = self.feedforward_norm(states + self.dropout(self.feedforward(states)))
         return result
 
-    def _attend(self, queries: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
-        if seen.shape[1] == 0:
+    def _attend(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        if keys.shape[1] == 0:
             return queries * 0
-        anything = mask.any(1)[:, None, None]
-        query, key, value = self._split(self.query(queries)), self._split(self.key(seen)), self._split(self.value(seen))
-        visible = (mask[:, None, :] | ~anything)[:, None]  # [B, 1, 1, S]: no kernel is asked for a softmax over nothing
-        rate = self.dropout.p if self.training else 0.0
-        mixed = scaled_dot_product_attention(query, key, value, visible, dropout_p=rate)
-        return mixed.transpose(1, 2).flatten(2) * anything
+        has_keys = mask.any(1)[:, None, None]
+        query, key, value = self._split(self.query(queries)), self._split(self.key(keys)), self._split(self.value(keys))
+        visible = (mask[:, None, :] | ~has_keys)[:, None]  # [B, 1, 1, S]: avoids a softmax over no keys
+        p = self.dropout.p if self.training else 0.0
+        mixed = scaled_dot_product_attention(query, key, value, visible, dropout_p=p)
+        return mixed.transpose(1, 2).flatten(2) * has_keys
 
-    def attention(self, queries: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
-        """Give the attention map [B, H, T, S] of the same inputs; rows sum to 1, or are 0 where nothing is seen."""
-        query, key = self._split(self.query(queries)), self._split(self.key(seen))
+    def attention(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """Compute the attention map [B, H, T, S] of the same inputs; rows sum to 1, or to 0 without keys."""
+        query, key = self._split(self.query(queries)), self._split(self.key(keys))
         return attention_weights(query, key, mask[:, None, None, :], None)
 
     def _split(self, states: Tensor) -> Tensor:
@@ -59,23 +75,32 @@ class CrossLayer(nn.Module):
 
 
 class CrossStack(nn.Module):
-    """Layers in which the same `seen` is read again and again."""
+    """Stack of cross-attention layers over the same keys.
+
+    Args:
+        layers: Number of layers.
+        width: Width d of the states.
+        heads: Number of attention heads.
+        dropout: Dropout probability.
+
+    Source: jefferyYu/UMT.
+    """
 
     def __init__(self, layers: int, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.ModuleList(CrossLayer(width, heads, dropout) for _ in range(layers))
 
-    def forward(self, queries: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
-        """Give [B, T, d] from queries [B, T, d], `seen` [B, S, d] and its mask [B, S]."""
+    def forward(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """Compute states [B, T, d] from queries [B, T, d], keys [B, S, d] and their mask [B, S]."""
         for layer in self.layers:
-            queries = layer(queries, seen, mask)
+            queries = layer(queries, keys, mask)
         return queries
 
-    def attention(self, queries: Tensor, seen: Tensor, mask: Tensor) -> list[Tensor]:
-        """Give each layer's attention map [B, H, T, S]."""
-        found = []
+    def attention(self, queries: Tensor, keys: Tensor, mask: Tensor) -> list[Tensor]:
+        """Compute the attention map [B, H, T, S] of each layer."""
+        maps = []
         for layer in self.layers:
             assert isinstance(layer, CrossLayer)
-            found.append(layer.attention(queries, seen, mask))
-            queries = layer(queries, seen, mask)
-        return found
+            maps.append(layer.attention(queries, keys, mask))
+            queries = layer(queries, keys, mask)
+        return maps

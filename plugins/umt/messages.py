@@ -6,13 +6,14 @@ from hvpkit.messages import Template, add_templates
 
 add_templates(
     {
-        "umt-without-vision": Template("fusion 'umt' reads images: add a vision section"),
+        "umt-without-vision": Template("Fusion 'umt' needs images. Add a vision section."),
         "umt-width-not-divisible": Template(
-            "fusion 'umt': the text's width {width} does not split into {heads} heads; give `heads` that divide it",
+            "Fusion 'umt': the text encoder's width {width} is not divisible by {heads} heads. "
+            "Set fusion.num_attention_heads to a divisor.",
             {"width": 16, "heads": 3},
         ),
-        "umt-too-few-layers": Template("fusion 'umt': layers must be at least 1, not {layers}", {"layers": 0}),
-        "umt-alpha-outside": Template("fusion 'umt': alpha is a share from 0 to 1, not {alpha}", {"alpha": 1.5}),
-        "umt-beta-negative": Template("fusion 'umt': beta weighs a loss and is at least 0, not {beta}", {"beta": -1.0}),
+        "umt-too-few-layers": Template("Fusion 'umt': num_layers must be at least 1, got {layers}.", {"layers": 0}),
+        "umt-alpha-outside": Template("Fusion 'umt': alpha must be from 0 to 1, got {alpha}.", {"alpha": 1.5}),
+        "umt-beta-negative": Template("Fusion 'umt': beta must be at least 0, got {beta}.", {"beta": -1.0}),
     }
 )

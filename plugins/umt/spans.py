@@ -1,4 +1,4 @@
-"""The span tagger: where entities stand, whatever their type, read from the text alone."""
+"""Span tagger: BIO tags of entities without types, from the text alone."""
 
 from __future__ import annotations
 
@@ -15,13 +15,22 @@ from hvpkit.types import Example
 from .layers import CrossLayer
 
 SPAN_TAGS = ("O", "B", "I")
-UNKNOWN = 0  # what padding holds too; the tags count from 1 in `span_tags`
+UNKNOWN = 0  # also the value of padding; the tags of `span_tags` start at 1
 
 
 def span_tags(example: Example, encoded: EncodedText) -> Tensor:
-    """Give each kept word's span tag [n'], 1 for O, 2 for B, 3 for I; 0 everywhere for an example without labels.
+    """Build the span tags of the words of an encoded text.
 
-    A span tag is the first letter of a tag; for relations B and I of the given head and tail.
+    A span tag is the first letter of a word's tag; for relations, head and tail are the spans.
+
+    Args:
+        example: Words with tags, or with head and tail.
+        encoded: Encoded text, with its range of words.
+
+    Returns:
+        1 for O, 2 for B, 3 for I, [n']; all 0 for an example without labels.
+
+    Source: jefferyYu/UMT; own for relations.
     """
     spans = [span for span in (example.head, example.tail) if span is not None]
     letters = [tag[0] for tag in example.tags or ()]
@@ -34,13 +43,26 @@ def span_tags(example: Example, encoded: EncodedText) -> Tensor:
 
 
 def conversion_matrix(names: Sequence[str]) -> Tensor:
-    """Give [3, L]: O stands for O, B for each B- tag alike, I for each I- tag alike; rows sum to 1."""
+    """Build the matrix [3, L] from span tags to labels.
+
+    O maps to O, B to all B- tags and I to all I- tags, in equal parts; rows sum to 1.
+
+    Source: jefferyYu/UMT.
+    """
     rows = torch.tensor([[float(name[0] == letter) for name in names] for letter in SPAN_TAGS])
     return rows / rows.sum(1, keepdim=True).clamp(min=1)
 
 
 class SpanTagger(nn.Module):
-    """A layer of self-attention over the text, emissions [B, n, 3] at each word's first piece, a CRF of its own."""
+    """Self-attention layer, emissions [B, n, 3] at the first wordpiece of each word, and a CRF.
+
+    Args:
+        width: Width d of the states.
+        heads: Number of attention heads.
+        dropout: Dropout probability.
+
+    Source: jefferyYu/UMT; own: words in place of wordpieces.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -49,17 +71,26 @@ class SpanTagger(nn.Module):
         self.crf = CRF(len(SPAN_TAGS), batch_first=True)
 
     def forward(self, states: Tensor, text: TextBatch) -> Tensor:
-        """Give emissions [B, n, 3] in fp32 from states [B, T, d]."""
-        read = self.layer(states, states, text.mask)
-        at_words = read.gather(1, text.word_starts[..., None].expand(-1, -1, read.shape[-1]))
-        emissions: Tensor = self.linear(at_words).float()
+        """Compute emissions [B, n, 3] in fp32 from states [B, T, d]."""
+        states = self.layer(states, states, text.mask)
+        word_states = states.gather(1, text.word_starts[..., None].expand(-1, -1, states.shape[-1]))  # [B, n, d]
+        emissions: Tensor = self.linear(word_states).float()
         return emissions
 
     def loss(self, emissions: Tensor, text: TextBatch, tags: Tensor) -> Tensor | None:
-        """Give the negative log likelihood of `span_tags` [B, n], mean over the rows that have any; None where a CPU sees that none has."""
-        known = tags[:, 0] != UNKNOWN
-        if known.device.type == "cpu" and not known.any():
+        """Compute the negative log likelihood of span tags, mean over the examples that have tags.
+
+        Args:
+            emissions: Emissions [B, n, 3].
+            text: Batch of texts.
+            tags: Span tags [B, n], as `span_tags` builds them.
+
+        Returns:
+            A scalar; None if no example has tags, where this is known without waiting for a GPU.
+        """
+        has_tags = tags[:, 0] != UNKNOWN
+        if has_tags.device.type == "cpu" and not has_tags.any():
             return None
         with torch.autocast(emissions.device.type, enabled=False):
             likelihoods = log_likelihoods(self.crf, emissions, (tags - 1).clamp(min=0), text.word_mask)
-            return -likelihoods.masked_fill(~known, 0).sum() / known.sum().clamp(min=1)
+            return -likelihoods.masked_fill(~has_tags, 0).sum() / has_tags.sum().clamp(min=1)

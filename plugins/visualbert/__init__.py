@@ -1,11 +1,11 @@
-"""VisualBERT: one BERT over the pieces of the text and the regions of the image (Li et al. 2019), for entities and relations.
+"""VisualBERT: one BERT over the wordpieces of the text and the regions of the image (Li et al. 2019).
 
-"VisualBERT: A Simple and Performant Baseline for Vision and Language". An encoder (`visualbert` opens a checkpoint,
-`visualbert-from-scratch` makes a small one), the fusion that hands it regions, and a backbone whose features are those of a detector's
-box head. The settings of the recipes are read in the code of Chen et al. 2020 ("Can images help recognize entities?",
-jinlanfu/NERmultimodal), which the paper names as its source; widths of regions other than 1024 (nlvr2) are recalled, not verified. Our
-own: tags of words and Viterbi decoding, the mask of regions right after the padded text, regions by torchvision, a start from plain
-BERT, and the use for relations.
+"VisualBERT: A Simple and Performant Baseline for Vision and Language". An encoder (`visualbert` loads a checkpoint,
+`visualbert-from-scratch` builds a small one), the fusion that passes regions to it, and a backbone with the features
+of a detector's box head. The settings of the recipes are those of the code of Chen et al. 2020 ("Can images help
+recognize entities?", jinlanfu/NERmultimodal), which the paper names as its source. Region widths other than 1024
+(nlvr2) are recalled, not verified. Own: tags of words and Viterbi decoding, the mask of regions directly after the
+padded text, regions by torchvision, initialization from plain BERT, and the use for relations.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Detector = Literal[
 
 @hookimpl
 def register_text_encoders(register: Register) -> None:
-    """Register both encoders; they read regions beside the text."""
+    """Register both encoders, which read regions together with the text."""
     for name, factory in (("visualbert", visualbert), ("visualbert-from-scratch", visualbert_from_scratch)):
         register(name, factory, provides={"states", "pooled", "regions"})
 
@@ -44,7 +44,7 @@ def register_fusions(register: Register) -> None:
 
 @hookimpl
 def register_visual_backbones(register: Register) -> None:
-    """Register the backbone of detectors."""
+    """Register the backbone with a detector's box head."""
     register("object-roi", object_roi)
 
 
@@ -57,11 +57,20 @@ def visualbert(
     region_width: PositiveInt | None = None,
     markers: bool = True,
 ) -> TextEncoder:
-    """VisualBERT by hub id or folder, or started from a plain BERT with new region embeddings (Li et al. 2019).
+    """VisualBERT by hub id or folder, or initialized from a plain BERT (Li et al. 2019).
 
-    `tokenizer` is a hub id or folder where the checkpoint has none of its own, as the published ones; `region_width` is the width of a
-    region's features that a new projection takes (1024), where there is no VisualBERT checkpoint. Raises ModelFolderError when one of
-    them cannot be found or opened.
+    Args:
+        context: Task, or the folder of a saved model.
+        name: Hub id or folder of a VisualBERT or a BERT; for a BERT the region embeddings are new.
+        tokenizer: Hub id or folder of the tokenizer, for checkpoints without one, such as the published ones.
+        weights: `pretrained` weights, or `random` ones of the same sizes.
+        region_width: Width of region features, for a BERT; 1024 by default.
+        markers: Add marker tokens around head and tail, for relations.
+
+    Raises:
+        ModelFolderError: Checkpoint or tokenizer is not found, cannot be loaded, or they do not fit.
+
+    Source: Li et al. 2019; transformers' VisualBertModel.
     """
     from .checkpoint import Checkpoint, load_visualbert
 
@@ -80,10 +89,23 @@ def visualbert_from_scratch(
     word_dropout: UnitInterval = 0.2,
     markers: bool = True,
 ) -> TextEncoder:
-    """A small VisualBERT with random weights and a WordPiece vocabulary learnt from the training text (our own; offline).
+    """Small VisualBERT with random weights and a WordPiece vocabulary of the training text; no download.
 
-    In training it hides words as `bert-from-scratch` does; `region_width` is the width of a region's features. Raises ComponentError when
-    the width does not split into the heads.
+    Args:
+        context: Task, training examples, or the folder of a saved model.
+        width: Width d of the states.
+        num_layers: Number of layers.
+        num_attention_heads: Number of attention heads; it divides the width.
+        vocab_size: Number of wordpieces.
+        region_width: Width of region features.
+        name_replacement: Fraction of capitalized words that become random ones in training.
+        word_dropout: Fraction of words that are masked in training.
+        markers: Add marker tokens around head and tail, for relations.
+
+    Raises:
+        ComponentError: "visualbert-width-not-divisible", or there is no training text.
+
+    Source: own.
     """
     from hvpkit.model.text.bert_from_scratch import SmallBertConfig
     from hvpkit.model.text.word_masking import WordMaskingConfig
@@ -100,21 +122,39 @@ def visualbert_from_scratch(
 
 
 def single_stream(context: FusionContext, *, levels: Literal["last", "all"] = "last") -> Fusion:
-    """One transformer reads pieces and regions together; the pieces' states are kept (Li et al. 2019).
+    """VisualBERT: one transformer over wordpieces and regions; returns the states of the text (Li et al. 2019).
 
-    Regions are the cells of the backbone's last level, or with `levels: all` of all levels (our own). Features of another width than the
-    checkpoint's go through a new linear map (our own).
+    Args:
+        context: Text encoder and backbone. Region features of another width than the encoder's pass through a new
+            linear map.
+        levels: Cells of the backbone's `last` level, or the channels of `all` levels.
+
+    Raises:
+        ComponentError: "visualbert-without-vision".
+
+    Source: Li et al. 2019; own: the linear map, and `levels: all`.
     """
     from .fusion import SingleStream
 
     return SingleStream(context, levels == "all")
 
 
-def object_roi(context: VisionContext, *, weights: str = "coco", detector: Detector = "maskrcnn-resnet50-fpn") -> VisualBackbone:
-    """Each image or crop as one region of a torchvision detector: the 1024 features of its box head.
+def object_roi(
+    context: VisionContext, *, weights: str = "coco", detector: Detector = "maskrcnn-resnet50-fpn"
+) -> VisualBackbone:
+    """Box-head features of a torchvision detector, 1024 per image or crop.
 
-    `weights` are `coco`, `random`, or a state dict's file. The crop stands for the detected box, read by itself, so that no detector is
-    needed once objects are found (our own). Raises ModelFolderError when the weights cannot be had.
+    The crop of a detected object takes the place of its box in the image, so the detector does not run again.
+
+    Args:
+        context: Image size, or the folder of a saved model.
+        weights: `coco`, `random`, or the file of a state dict.
+        detector: Name of a torchvision detector.
+
+    Raises:
+        ModelFolderError: The weights are not found or do not fit.
+
+    Source: own, after jinlanfu/NERmultimodal.
     """
     from .box_head import load_object_roi
 

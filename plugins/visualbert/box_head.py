@@ -1,4 +1,4 @@
-"""Region features of a torchvision detector: what its box head says of a crop."""
+"""Region features of a torchvision detector: its box head applied to crops."""
 
 from __future__ import annotations
 
@@ -16,17 +16,25 @@ from hvpkit.interfaces import LevelInfo, VisionContext, VisualBackbone
 from hvpkit.model.vision.torchvision_backbone import SIDE, read_state_dict, weights_file
 from hvpkit.model.vision.transforms import to_pixels
 
-WITHOUT_EPSILON = ("fasterrcnn-resnet50-fpn", "maskrcnn-resnet50-fpn")  # torchvision reads their COCO weights with norms that add none
+# torchvision runs the COCO weights of these with an epsilon of 0 in batch norms
+WITHOUT_EPSILON = ("fasterrcnn-resnet50-fpn", "maskrcnn-resnet50-fpn")
 
 
 def load_object_roi(context: VisionContext, *, detector: str, weights: str) -> ObjectRoi:
-    """Build the detector with `coco` weights, `random` ones, or those of a state dict's file.
+    """Build the backbone from a detector and its weights.
 
-    Raises ModelFolderError when the weights cannot be had or do not fit.
+    Args:
+        context: Image size, or the folder of a saved model.
+        detector: Name of a torchvision detector.
+        weights: "coco", "random", or the file of a state dict.
+
+    Raises:
+        ModelFolderError: "visualbert-imagenet-weights", "visualbert-weights-missing" or "visualbert-weights-mismatch".
     """
     if weights == "imagenet":
         raise ModelFolderError("visualbert-imagenet-weights")
-    backbone = ObjectRoi(get_model(detector.replace("-", "_"), weights=None, weights_backbone=None), context.size or SIDE)
+    network = get_model(detector.replace("-", "_"), weights=None, weights_backbone=None)
+    backbone = ObjectRoi(network, context.size or SIDE)
     if weights != "random" and detector in WITHOUT_EPSILON:
         backbone.drop_epsilon()
     if context.folder is None and weights != "random":
@@ -43,14 +51,24 @@ def _load(backbone: ObjectRoi, file: Path, detector: str) -> None:
         raise ModelFolderError("visualbert-weights-missing", file=file, detector=detector)
     expected = backbone.state_dict()
     state = {name.removeprefix("roi_heads."): tensor for name, tensor in read_state_dict(file).items()}
-    wrong = [n for n, tensor in expected.items() if "num_batches" not in n and (n not in state or state[n].shape != tensor.shape)]
+    required = {name: tensor for name, tensor in expected.items() if "num_batches" not in name}
+    wrong = [name for name, tensor in required.items() if name not in state or state[name].shape != tensor.shape]
     if wrong:
-        raise ModelFolderError("visualbert-weights-mismatch", file=file, detector=detector, count=len(wrong), names=wrong[:3])
+        raise ModelFolderError(
+            "visualbert-weights-mismatch", file=file, detector=detector, count=len(wrong), names=wrong[:3]
+        )
     backbone.load_state_dict({name: state.get(name, tensor) for name, tensor in expected.items()})
 
 
 class ObjectRoi(VisualBackbone):
-    """A detector's feature pyramid, region pooling and box head, over an image that is one region as a whole: tokens [K, 1024, 1]."""
+    """Feature pyramid, region pooling and box head of a detector; the full image is the region: [K, 1024, 1].
+
+    Args:
+        detector: torchvision detector.
+        side: Side length of the input in pixels.
+
+    Source: own.
+    """
 
     def __init__(self, detector: FasterRCNN, side: int) -> None:
         super().__init__()
@@ -61,18 +79,19 @@ class ObjectRoi(VisualBackbone):
         self.levels = (LevelInfo(channels, side, cells=1),)
 
     def drop_epsilon(self) -> None:
-        """Normalise by the running variance alone."""
+        """Set the epsilon of batch norms to 0."""
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = 0.0
 
     def transform(self, image: Image.Image) -> Tensor:
-        """Squash to a square, as other backbones do, and normalise as the detector's own transform does, to [3, side, side]."""
+        """Resize to a square and normalize as the detector's own transform does: [3, side, side]."""
         return to_pixels(image, self.side)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Map [K, 3, side, side] to the box head's features of each whole image, [K, 1024, 1]."""
-        whole = pixels.new_tensor([[0.0, 0.0, self.side, self.side]])
-        pooled = self.pool(self.backbone(pixels), [whole] * len(pixels), [(self.side, self.side)] * len(pixels))
+        """Compute the box-head features of full images [K, 3, side, side]: [K, 1024, 1]."""
+        full_box = pixels.new_tensor([[0.0, 0.0, self.side, self.side]])
+        sizes = [(self.side, self.side)] * len(pixels)
+        pooled = self.pool(self.backbone(pixels), [full_box] * len(pixels), sizes)
         features: Tensor = self.box_head(pooled)
         return [features[..., None]]

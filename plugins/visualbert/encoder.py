@@ -1,4 +1,4 @@
-"""VisualBERT as a text encoder that can read regions beside the text."""
+"""VisualBERT as a text encoder that can read regions together with the text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,23 @@ from hvpkit.messages import Message
 from hvpkit.model.text.hugging_face import HuggingFaceEncoder, TokenizationStyle
 from hvpkit.model.text.word_masking import WordMasking, WordMaskingConfig
 
-Begun = Literal["visualbert", "bert", "random"]  # whose weights it had before training
+InitialWeights = Literal["visualbert", "bert", "random"]  # weights before training
 
 
 class VisualBertEncoder(HuggingFaceEncoder):
-    """A VisualBERT and its tokenizer; `region_width` is the width of the features that it takes of a region.
+    """VisualBERT and its tokenizer.
 
-    `hiding` hides words in training, for an encoder that learns from nothing.
+    Args:
+        model: The network.
+        tokenizer: Its tokenizer.
+        markers: Marker tokens around head and tail.
+        initial_weights: Source of the weights before training.
+        masking: Masking of words in training, for an encoder without pretraining.
+
+    Attributes:
+        region_width: Width of region features.
+
+    Source: Li et al. 2019; transformers' VisualBertModel.
     """
 
     def __init__(
@@ -28,40 +38,50 @@ class VisualBertEncoder(HuggingFaceEncoder):
         model: VisualBertModel,
         tokenizer: PreTrainedTokenizerBase,
         markers: Sequence[str],
-        begun: Begun,
-        hiding: WordMaskingConfig | None = None,
+        initial_weights: InitialWeights,
+        masking: WordMaskingConfig | None = None,
     ) -> None:
-        super().__init__(model, tokenizer, TokenizationStyle(markers), random=begun == "random")
+        super().__init__(model, tokenizer, TokenizationStyle(markers), random=initial_weights == "random")
         self.region_width: int = model.config.visual_embedding_dim
-        self.begun = begun
-        self.hide = None if hiding is None else WordMasking(tokenizer, hiding)
+        self.initial_weights = initial_weights
+        self.masking = None if masking is None else WordMasking(tokenizer, masking)
 
     def randomly_initialized_parameters(self) -> Iterable[nn.Parameter]:
-        """Give the projection of regions, where the rest was a plain BERT."""
+        """Return the projection of regions, if the other weights are those of a plain BERT."""
         projection = self.model.get_submodule("embeddings.visual_projection")
-        return projection.parameters() if self.begun == "bert" else ()
+        return projection.parameters() if self.initial_weights == "bert" else ()
 
     def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:
-        """Train the rows of these texts' pieces; all, where words are hidden: in place of a hidden piece any other may stand."""
-        if self.hide is None:
+        """Train the embeddings of these texts' wordpieces alone, or all if masking may insert any wordpiece."""
+        if self.masking is None:
             super().restrict_vocabulary(texts)
 
     def provenance_notes(self) -> list[str]:
-        """Name weights that no pretraining on images has seen."""
-        return [*super().provenance_notes(), *([Message("visualbert-started-from-bert")] if self.begun == "bert" else [])]
+        """Return notes on weights without pretraining on images."""
+        return [
+            *super().provenance_notes(),
+            *([Message("visualbert-started-from-bert")] if self.initial_weights == "bert" else []),
+        ]
 
     def forward(self, text: TextBatch, prefix: Prefix | None = None, trace: Trace | None = None) -> TextStates:
-        """Give states [B, T, d] and pooled [B, d] of text alone: one region stands beside it, which does not exist."""
-        nothing = next(self.model.parameters()).new_zeros(len(text.mask), 1, self.region_width)
-        return self.read(text, nothing, torch.zeros_like(text.mask[:, :1]), trace)
+        """Compute states [B, T, d] and pooled [B, d] of text alone, with one masked region."""
+        no_region = next(self.model.parameters()).new_zeros(len(text.mask), 1, self.region_width)
+        return self.read(text, no_region, torch.zeros_like(text.mask[:, :1]), trace)
 
     def read(self, text: TextBatch, regions: Tensor, exists: Tensor, trace: Trace | None = None) -> TextStates:
-        """Read text and regions [B, S, region_width] as one sequence, `exists` [B, S] bool; give the text's states [B, T, d].
+        """Compute the states of the text in one sequence with regions.
 
-        A trace gets each layer's attention of the text, regions first: [B, H, T, S+T].
+        Args:
+            text: Batch of texts.
+            regions: Region features [B, S, region_width].
+            exists: Regions that exist, [B, S] bool.
+            trace: Receives each layer's attention of the text, regions first: [B, H, T, S+T].
+
+        Returns:
+            States [B, T, d] and pooled [B, d] of the text.
         """
-        text = text if self.hide is None else self.hide(text)
-        read = self.model(
+        text = text if self.masking is None else self.masking(text)
+        output = self.model(
             **text.features,
             attention_mask=text.mask.long(),
             visual_embeds=regions,
@@ -70,7 +90,7 @@ class VisualBertEncoder(HuggingFaceEncoder):
         )
         length = text.mask.shape[1]
         if trace is not None:
-            rows = (attention[:, :, :length].detach() for attention in read.attentions)
+            rows = (attention[:, :, :length].detach() for attention in output.attentions)
             trace.attention += [torch.cat([row[..., length:], row[..., :length]], dim=-1) for row in rows]
-        states: Tensor = read.last_hidden_state[:, :length]
+        states: Tensor = output.last_hidden_state[:, :length]
         return TextStates(states, states[:, 0])

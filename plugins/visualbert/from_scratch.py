@@ -1,4 +1,4 @@
-"""A small VisualBERT that needs no download (our own)."""
+"""Small VisualBERT that needs no download."""
 
 from __future__ import annotations
 
@@ -18,13 +18,26 @@ NAME = "visualbert-from-scratch"
 
 
 def build_visualbert(
-    context: TextContext, shape: SmallBertConfig, region_width: int, hiding: WordMaskingConfig, markers: bool
+    context: TextContext, shape: SmallBertConfig, region_width: int, masking: WordMaskingConfig, markers: bool
 ) -> VisualBertEncoder:
-    """Learn a vocabulary from `context.examples` and make the encoder; from a saved folder, read both there."""
-    marks = MARKERS if markers and context.task == "mre" else ()
+    """Train a vocabulary on the training text and build the encoder; for a saved model, load both.
+
+    Args:
+        context: Task, training examples, or the folder of a saved model.
+        shape: Sizes of the network.
+        region_width: Width of region features.
+        masking: Masking of words in training.
+        markers: Add marker tokens around head and tail, for relations.
+
+    Raises:
+        ComponentError: "visualbert-width-not-divisible", or there is no training text.
+
+    Source: own.
+    """
+    marker_tokens = MARKERS if markers and context.task == "mre" else ()
     if context.folder is not None:
         model = build_random(VisualBertConfig.from_pretrained(context.folder))
-        return VisualBertEncoder(model, load_tokenizer(str(context.folder), True), marks, "random", hiding)
+        return VisualBertEncoder(model, load_tokenizer(str(context.folder), True), marker_tokens, "random", masking)
     if shape.width % shape.heads:
         raise ComponentError("visualbert-width-not-divisible", encoder=NAME, width=shape.width, heads=shape.heads)
     tokenizer = train_wordpiece_vocabulary(context, NAME, shape.vocabulary)
@@ -40,4 +53,4 @@ def build_visualbert(
         bos_token_id=tokenizer.cls_token_id,
         eos_token_id=tokenizer.sep_token_id,
     )
-    return VisualBertEncoder(build_random(config), tokenizer, marks, "random", hiding)
+    return VisualBertEncoder(build_random(config), tokenizer, marker_tokens, "random", masking)

@@ -1,4 +1,4 @@
-"""The fusion of VisualBERT: it hands regions to the encoder, which does the rest."""
+"""Fusion of VisualBERT: passes regions to the encoder."""
 
 from __future__ import annotations
 
@@ -14,25 +14,40 @@ from .encoder import VisualBertEncoder
 
 
 class SingleStream(Fusion):
-    """Pieces and regions in one transformer, of which the pieces' states are kept (Li et al. 2019)."""
+    """Wordpieces and regions in one transformer; returns the states of the text.
 
-    def __init__(self, context: FusionContext, every_level: bool) -> None:
+    Args:
+        context: Text encoder and backbone.
+        all_levels: Read the channels of all levels of the backbone, not of the last one alone.
+
+    Raises:
+        ComponentError: "visualbert-without-vision".
+
+    Source: Li et al. 2019.
+    """
+
+    def __init__(self, context: FusionContext, all_levels: bool) -> None:
         super().__init__()
         if context.backbone is None:
             raise ComponentError("visualbert-without-vision")
-        encoder, channels = cast(VisualBertEncoder, context.text), cell_width(context.backbone.levels, every_level)
-        self.width, self.every_level = encoder.width, every_level
+        encoder, channels = cast(VisualBertEncoder, context.text), cell_width(context.backbone.levels, all_levels)
+        self.width, self.all_levels = encoder.width, all_levels
         self.adapt = nn.Identity() if channels == encoder.region_width else nn.Linear(channels, encoder.region_width)
 
     def forward(
-        self, encoder: TextEncoder, text: TextBatch, visual: Visual | None, extras: dict[str, Tensor], trace: Trace | None = None
+        self,
+        encoder: TextEncoder,
+        text: TextBatch,
+        visual: Visual | None,
+        extras: dict[str, Tensor],
+        trace: Trace | None = None,
     ) -> Fused:
-        """Give states [B, T, d] and pooled [B, d] of the text that was read beside its regions."""
+        """Compute states [B, T, d] and pooled [B, d] of the text, read together with its regions."""
         if visual is None:
-            read = encoder(text, trace=trace)
+            output = encoder(text, trace=trace)
         else:
-            regions, exists = visual.cells(self.every_level)  # [B, S, C], [B, S]
-            read = cast(VisualBertEncoder, encoder).read(text, self.adapt(regions), exists, trace)
+            regions, exists = visual.cells(self.all_levels)  # [B, S, C], [B, S]
+            output = cast(VisualBertEncoder, encoder).read(text, self.adapt(regions), exists, trace)
             if trace is not None:
                 trace.cells = torch.arange(regions.shape[1]).expand(encoder.num_attention_heads, -1)
-        return Fused(read.states, read.pooled)
+        return Fused(output.states, output.pooled)

@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 SEEDS = (1, 2, 3)
 TEXTS = 200
-RENAMED = {"image": "image_used", "images": "with_image", "remarks": "notes"}  # JSON keys, then and now
+RENAMED = {"picture": "image_used", "image": "image_used", "remarks": "notes"}  # JSON keys, then and now
 RECIPES = {"mner": "quickstart", "mre": "quickstart_mre"}
 WORDING = ("notes", "error")
 STARTS = 7  # of each command that is timed
@@ -118,7 +118,7 @@ def checksum_of_data(folder: Path) -> str:
     lines = []
     for file in sorted(folder.rglob("*")):
         if file.suffix == ".jsonl":
-            lines += [line.replace('"images/', '"images/') for line in file.read_text(encoding="utf-8").splitlines()]
+            lines += [line.replace('"pictures/', '"images/') for line in file.read_text(encoding="utf-8").splitlines()]
         elif file.suffix in (".png", ".jpg"):
             lines.append(hashlib.sha256(file.read_bytes()).hexdigest())
     return checksum(lines)

@@ -379,12 +379,12 @@ class Results:
         return sorted(rows, key=lambda row: row.claim)
 
     def ceiling(self, job: Job) -> float | None:
-        return 100 * float(self.found[job]["groups"]["all"]["text_ceiling"]) if job in self.found else None
+        return 100 * float(self.found[job]["groups"]["all"]["text_upper_bound"]) if job in self.found else None
 
     def closed(self, task: str) -> list[float]:
         """Return, by seed, the percentage of the gap between the upper bounds that HVPNeT closes."""
         groups = [self.found[job]["groups"]["all"] for seed in self.seeds if (job := Job(task, "hvpnet", seed)) in self.found]
-        return [100 * (g["f1"] - g["text_ceiling"]) / (g["image_ceiling"] - g["text_ceiling"]) for g in groups]
+        return [100 * (g["f1"] - g["text_upper_bound"]) / (g["image_upper_bound"] - g["text_upper_bound"]) for g in groups]
 
 
 # --------------------------------------------------------------------------------------------------------------- reporting
@@ -447,7 +447,7 @@ def _scores_row(results: Results, task: str) -> str:
     each = {system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None] for system in COLUMNS}
     groups = next(found["groups"]["all"] for job, found in results.found.items() if job.task == task)
     cells = [_mean(each[system]) for system in COLUMNS]
-    text_bound, image_bound = (f"{100 * groups[name]:.1f}" for name in ("text_ceiling", "image_ceiling"))
+    text_bound, image_bound = (f"{100 * groups[name]:.1f}" for name in ("text_upper_bound", "image_upper_bound"))
     return f"| {task} | {text_bound} | {' | '.join(cells)} | {image_bound} | {_mean(results.closed(task))}% |"
 
 

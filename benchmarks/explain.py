@@ -162,7 +162,7 @@ def measure(model: Path) -> dict[str, Any]:
         "seed": metrics["seed"],
         "encoder": metrics["encoder"],
         "epochs": recipe.train.epochs,
-        "remarks": metrics["remarks"],
+        "notes": metrics["notes"],
         "groups": summed_up(findings),
     }
 

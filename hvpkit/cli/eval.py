@@ -100,5 +100,5 @@ def show(result: Any) -> None:  # noqa: ANN401 - Evaluation; its module imports 
         output.print_table(columns, rows, title="F1 and its upper bounds")
     if result.unread:
         log.warning(Message("unreadable-examples-scored", count=result.unread, reason=result.first_error))
-    for note in result.remarks:
+    for note in result.notes:
         output.print_note(note)

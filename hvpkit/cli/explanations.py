@@ -43,7 +43,7 @@ def show_explanation(explained: Explanation) -> None:
         if image.file is not None:
             title = f"{image.title[:1].upper()}{image.title[1:]}"
             output.print_message(Message("image-explained", title=title, file=visible(str(image.file))))
-    for note in (*explained.remarks, *missing_reasons(explained)):
+    for note in (*explained.notes, *missing_reasons(explained)):
         output.print_note(note)
     if explained.looks:
         output.print_message(explained.caution)

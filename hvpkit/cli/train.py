@@ -79,6 +79,6 @@ def show(result: TrainResult) -> None:
     for split, scores in (("dev", result.dev), ("test", result.test)):
         if scores is not None:
             output.print_table(("", "P", "R", "F1", "gold"), score_rows(scores), title=f"{split}: {title}")
-    for note in result.metrics["remarks"]:
+    for note in result.metrics["notes"]:
         output.print_note(note)
     output.print_message(Message("model-written", model=result.folder))

@@ -29,7 +29,7 @@ from hvpkit.types import SPLITS, Example, Labels, Split, Task
 from hvpkit.utils.atomic_write import apply_umask
 from hvpkit.utils.file_lock import exclusive_lock
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 NAME = "NAME"  # placeholder in messages while the name of the dataset is unknown
 JSONL_SOURCE = "JSON lines of "  # beginning of the `source` of a user's own data

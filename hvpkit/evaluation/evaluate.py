@@ -65,7 +65,7 @@ class Evaluation:
         first_error: Error of the first of them.
         seed: Seed of training.
         encoder: Text encoder of the model.
-        remarks: Notes on the model and the evaluation.
+        notes: Notes on the model and the evaluation.
         groups: Scores of groups with their upper bounds, for the dev and test splits of synthetic data.
         scores: Scores of the split.
     """
@@ -80,7 +80,7 @@ class Evaluation:
     first_error: Message | None
     seed: int
     encoder: str
-    remarks: Sequence[str]
+    notes: Sequence[str]
     groups: dict[str, GroupScore]
     scores: Scores
 
@@ -128,7 +128,7 @@ def evaluate(
     if len(errors) == len(examples):
         reason = with_advice(errors[0])
         raise DataError("no-example-readable", count=len(examples), split=split, data=data.folder, reason=reason)
-    bounds = {} if shuffle is not None else data.manifest.facts.get("ceilings", {}).get(split, {})
+    bounds = {} if shuffle is not None else data.manifest.facts.get("upper_bounds", {}).get(split, {})
     return Evaluation(
         model=folder.folder,
         task=folder.recipe.task,
@@ -140,7 +140,7 @@ def evaluate(
         first_error=errors[0].message if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
-        remarks=[*folder.metrics["remarks"], *_data_notes(folder, data, unknown & label_set(examples), shuffle)],
+        notes=[*folder.metrics["notes"], *_data_notes(folder, data, unknown & label_set(examples), shuffle)],
         groups=group_scores(bounds, examples, results),
         scores=by_wordpiece or score_predictions(examples, results),
     )

@@ -71,7 +71,7 @@ class ExperimentReport:
             lines.append(Message("report-last-epoch", seeds=seeds, encoders=encoders))
         else:
             lines.append(Message("report-best-epoch", seeds=seeds, encoders=encoders))
-        lines += dict.fromkeys(remark for result in results for remark in result.remarks)
+        lines += dict.fromkeys(note for result in results for note in result.notes)
         return [*lines, *([_unfinished(self.missing, len(self.header.runs))] if self.missing else [])]
 
     # --------------------------------------------------------------------------------------------------------- what there is

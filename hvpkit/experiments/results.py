@@ -21,7 +21,7 @@ from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.plan import Plan
 from hvpkit.messages import Message
 
-FORMAT = 1
+FORMAT = 2
 FILE = "results.jsonl"
 
 
@@ -51,7 +51,7 @@ class DataInfo(_Record):
     name: str
     fingerprint: str
     examples: dict[str, int]
-    images: dict[str, int]
+    with_image: dict[str, int]
 
 
 class Trial(_Record):
@@ -71,7 +71,7 @@ class Result(_Record):
     encoder: str
     backbone: str | None = None
     weights: str | None = None
-    remarks: list[str] = []
+    notes: list[str] = []
     best_epoch: int = 0
     dev: RunScore | None = None
     test: RunScore | None = None

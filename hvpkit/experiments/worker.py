@@ -109,7 +109,7 @@ def score_run(job: Job) -> dict[str, Any]:
         "encoder": metrics["encoder"],
         "backbone": vision.backbone if vision else None,
         "weights": vision.weights if vision else None,
-        "remarks": metrics["remarks"],
+        "notes": metrics["notes"],
         "best_epoch": metrics["best_epoch"],
         "dev": overall(metrics["dev"]),
         "seconds": metrics["seconds"],
@@ -125,7 +125,7 @@ def score_run(job: Job) -> dict[str, Any]:
             shuffled = evaluate(folder, "test", predictions=file.with_suffix(".shuffled.jsonl"), shuffle=folder.recipe.train.seed)
             fields["shuffled"] = overall(asdict(shuffled.scores))
         except DataError as error:  # too few images: the run itself is sound
-            fields["remarks"] = [*fields["remarks"], Message("shuffled-score-missing", reason=error.message)]
+            fields["notes"] = [*fields["notes"], Message("shuffled-score-missing", reason=error.message)]
     return fields
 
 

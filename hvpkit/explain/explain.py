@@ -66,7 +66,7 @@ def explain_example(predictor: Predictor, reading: ParsedInput, other: Replaceme
         cells_are_places=seen.cells_are_places,
         gold=gold_answers(example, reading),
         named={name: tensor.tolist() for name, tensor in seen.named.items()},
-        remarks=prediction.notes,
+        notes=prediction.notes,
     )
 
 

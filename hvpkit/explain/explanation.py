@@ -166,7 +166,7 @@ class Explanation:
     cells_are_places: bool = True
     gold: tuple[str, ...] = ()
     named: dict[str, Any] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     caution: str = field(default_factory=lambda: Message("attention-caution"))
 
     def title(self, decision: Decision) -> str:

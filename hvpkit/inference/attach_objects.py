@@ -83,7 +83,7 @@ class ObjectAttacher:
         if isinstance(detections, InputError):
             return detections
         trained, now = self._folder.recipe.data.objects, pipeline.settings
-        notes, detector = parsed.remarks, now.detector.name
+        notes, detector = parsed.notes, now.detector.name
         if trained is not None and trained.version != now.version:
             version = Message(
                 "detector-version-changed", detector=detector, found=now.version, expected=trained.version
@@ -93,8 +93,8 @@ class ObjectAttacher:
             notes += (Message("no-object-detected", detector=detector, threshold=now.threshold),)
         vision = self._folder.recipe.vision
         objects = detections[: vision.max_objects] if vision else ()
-        return replace(parsed, example=replace(parsed.example, objects=objects), remarks=notes)
+        return replace(parsed, example=replace(parsed.example, objects=objects), notes=notes)
 
 
 def _with_objects_note(parsed: ParsedInput) -> ParsedInput:
-    return replace(parsed, remarks=(*parsed.remarks, Message("objects-not-given")))
+    return replace(parsed, notes=(*parsed.notes, Message("objects-not-given")))

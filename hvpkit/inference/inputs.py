@@ -34,7 +34,7 @@ class PredictionInput:
             their fields, such as {"box": [x0, y0, x1, y1]} in pixels. None: unknown, so they may be detected; empty:
             there are none.
         id: Id of the example.
-        remarks: Notes that are added to the prediction.
+        notes: Notes that are added to the prediction.
     """
 
     text: str | Sequence[str]
@@ -43,7 +43,7 @@ class PredictionInput:
     tail: Mention | None = None
     objects: Sequence[str | PathLike[str] | Image | VisualObject | Mapping[str, Any]] | None = None
     id: str | int | None = None
-    remarks: tuple[Message, ...] = ()
+    notes: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ParsedInput:
         words: Words with character offsets.
         example: Example of the words.
         mentions: Head and tail entity (MRE).
-        remarks: Notes on the input.
+        notes: Notes on the input.
         objects_given: Whether the objects are known; otherwise they may be detected
             (hvpkit/inference/attach_objects.py).
     """
@@ -64,7 +64,7 @@ class ParsedInput:
     words: tuple[TextSpan, ...]
     example: Example
     mentions: MentionPair | None
-    remarks: tuple[Message, ...]
+    notes: tuple[Message, ...]
     objects_given: bool = False
 
 
@@ -110,8 +110,8 @@ def parse_input(given: PredictionInput, recipe: Recipe) -> ParsedInput:
         image=image if uses_images else None,
         objects=objects if uses_images else (),
     )
-    mention_notes = mentions.remarks if mentions else ()
-    notes = (*given.remarks, *mention_notes, *_image_notes(image, given.objects is None, objects, recipe))
+    mention_notes = mentions.notes if mentions else ()
+    notes = (*given.notes, *mention_notes, *_image_notes(image, given.objects is None, objects, recipe))
     return ParsedInput(text, words, example, mentions, notes, given.objects is not None)
 
 

@@ -32,7 +32,7 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
         record |= {"head": asdict(prediction.head), "tail": asdict(prediction.tail), "relation": relation.label}
         record |= {"confidence": relation.confidence, "probabilities": dict(relation.probabilities)}
     objects = {"objects": [object_to_json(item) for item in prediction.objects]} if prediction.objects else {}
-    return record | {"image": prediction.image_used} | objects | {"remarks": list(prediction.notes)}
+    return record | {"image_used": prediction.image_used} | objects | {"notes": list(prediction.notes)}
 
 
 def object_to_json(item: VisualObject) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def input_from_json(record: Mapping[str, Any], folder: Path) -> PredictionInput:
         tail=_mention("tail", record, tokens),
         objects=_objects(record.get("objects"), folder),
         id=record.get("id"),
-        remarks=tuple(note for key in record if (note := _misspelling_note(key))),
+        notes=tuple(note for key in record if (note := _misspelling_note(key))),
     )
 
 

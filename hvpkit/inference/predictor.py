@@ -204,7 +204,7 @@ def build_prediction(reading: ParsedInput, answer: WindowedPrediction | InputErr
         return answer
     if isinstance(answer.found, list):
         entities = tuple(to_text_entity(entity, reading) for entity in answer.found)
-        return EntityPrediction(reading.text, entities, answer.image, reading.remarks, reading.example.objects)
+        return EntityPrediction(reading.text, entities, answer.image, reading.notes, reading.example.objects)
     return _build_relation_prediction(reading, answer, answer.found)
 
 
@@ -220,7 +220,7 @@ def _build_relation_prediction(
     if parsed.mentions is None:
         raise ValueError("a relation was predicted without a head and a tail")
     [window] = result.windows
-    notes, count = parsed.remarks, len(parsed.words)
+    notes, count = parsed.notes, len(parsed.words)
     if window.end - window.start < count:
         start, end = parsed.words[window.start].start, parsed.words[window.end - 1].end
         first, last = window.start + 1, window.end

@@ -24,12 +24,12 @@ class MentionPair:
     Attributes:
         head: Characters of the head.
         tail: Characters of the tail.
-        remarks: Notes on how they were located.
+        notes: Notes on how they were located.
     """
 
     head: TextSpan
     tail: TextSpan
-    remarks: tuple[Message, ...] = ()
+    notes: tuple[Message, ...] = ()
 
 
 def locate_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: Mention) -> MentionPair:
@@ -53,7 +53,7 @@ def locate_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: M
     for first in heads.spans:
         for second in tails.spans:
             if first.end <= second.start or second.end <= first.start:
-                return MentionPair(first, second, (*heads.remarks(first), *tails.remarks(second)))
+                return MentionPair(first, second, (*heads.notes(first), *tails.notes(second)))
     [first, *_], [second, *_] = heads.spans, tails.spans
     if heads.exact and tails.exact:  # some pairs of the training data overlap
         return MentionPair(first, second, (Message("mentions-overlap-accepted"),))
@@ -125,7 +125,7 @@ class _Occurrences:
         part_of = next((word.text for word in words if word.start <= spans[0].start < word.end), None)
         return cls(role, spans, part_of=part_of, literal=offsets is not None)
 
-    def remarks(self, chosen: TextSpan) -> Iterator[Message]:
+    def notes(self, chosen: TextSpan) -> Iterator[Message]:
         """List notes on the chosen occurrence."""
         role, mention, start, end = self.role, _short(chosen.text), chosen.start, chosen.end
         if len(self.spans) > 1:

@@ -154,10 +154,10 @@ def _tokenizer(source: str, local: bool) -> PreTrainedTokenizerBase:
 
 def _metrics(recipe: Recipe, checkpoint: Path) -> dict[str, Any]:
     return {
-        "data": {"name": recipe.data.name, "fingerprint": None, "examples": {}, "images": {}},
+        "data": {"name": recipe.data.name, "fingerprint": None, "examples": {}, "with_image": {}},
         "seed": recipe.train.seed,
         "encoder": recipe.text.name,
-        "remarks": [Message("imported-weights", checkpoint=checkpoint.name)],
+        "notes": [Message("imported-weights", checkpoint=checkpoint.name)],
         "best_epoch": None,
         "dev": None,
         "test": None,

@@ -47,7 +47,7 @@ def model_card(model_folder: ModelFolder) -> str:
             if metrics.get("start")
             else []
         ),
-        *[f"- {note}" for note in metrics["remarks"]],
+        *[f"- {note}" for note in metrics["notes"]],
         "",
         "| split | precision | recall | F1 | examples |",
         "|---|---|---|---|---|",

@@ -23,7 +23,7 @@ from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Labels
 from hvpkit.utils.atomic_write import apply_umask
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION, RECIPE, LABELS, WEIGHTS, METRICS = (
     "model.json",
     "recipe.yaml",
@@ -94,7 +94,7 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry:
     _require_components(folder, recipe, registry, description["components"])
     changed = tuple(_plugin_changes(component_plugins(recipe, registry), description["components"]))
     if changed:
-        metrics["remarks"] = [*metrics.get("remarks", ()), *changed]
+        metrics["notes"] = [*metrics.get("notes", ()), *changed]
     return ModelFolder(folder, recipe, Labels(recipe.task, tuple(labels["names"])), registry, metrics, changed)
 
 

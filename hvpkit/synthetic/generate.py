@@ -96,7 +96,7 @@ def _facts(settings: SyntheticSettings, splits: Mapping[Split, Sequence[Example]
     return {
         "settings": asdict(settings),
         "shares": {split: _fractions(examples) for split, examples in splits.items()},
-        "ceilings": {split: upper_bounds(splits[split]) for split in ("dev", "test")},
+        "upper_bounds": {split: upper_bounds(splits[split]) for split in ("dev", "test")},
     }
 
 

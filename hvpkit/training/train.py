@@ -198,7 +198,7 @@ class TrainingSession:
             log.warning(note)
         set_seed(recipe.train.seed)
         self.model = build_model(recipe, registry, data.labels, self.examples["train"])
-        self.start = self._init_from(recipe.train.init_from) if recipe.train.init_from is not None else None
+        self.init_from = self._init_from(recipe.train.init_from) if recipe.train.init_from is not None else None
         self.batcher = self.new_batcher()
 
     def _init_from(self, folder: Path) -> dict[str, Any]:
@@ -328,7 +328,7 @@ class TrainingSession:
         return {
             SAMPLE: {
                 "seed": train.seed,
-                "share": train.fraction,
+                "fraction": train.fraction,
                 "shots": train.shots,
                 "sampling": train.sampling,
                 "ids": ids,
@@ -342,7 +342,7 @@ class TrainingSession:
                 "name": manifest.name,
                 "fingerprint": manifest.fingerprint,
                 "examples": {split: len(self.examples[split]) for split in SPLITS},
-                "images": {split: count_with_image(self.recipe, self.examples[split]) for split in SPLITS},
+                "with_image": {split: count_with_image(self.recipe, self.examples[split]) for split in SPLITS},
             },
             "seed": self.recipe.train.seed,
             "encoder": self.recipe.text.name or self.recipe.text.encoder,
@@ -355,8 +355,8 @@ class TrainingSession:
                 * self.recipe.train.gradient_accumulation_steps
                 * world_size(),
             },
-            "start": self.start,
-            "remarks": [*provenance_notes(self.model, self.recipe), *self.unseen, *self._unreadable_notes()],
+            "init_from": self.init_from,
+            "notes": [*provenance_notes(self.model, self.recipe), *self.unseen, *self._unreadable_notes()],
             "unread": self.unread,
             "best_epoch": best_epoch,
             "dev": None if dev is None else asdict(dev),

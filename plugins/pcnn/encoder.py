@@ -91,4 +91,4 @@ class Pcnn(TextEncoder):
 
     def provenance_notes(self) -> list[str]:
         """Return notes on random weights and on words with vectors from a file."""
-        return self.words.remarks()
+        return self.words.provenance_notes()

@@ -34,7 +34,7 @@ def test_a_claim_holds_above_its_floor_beyond_two_standard_errors(controlled, po
 
 
 def scores(f1):
-    group = {"examples": 4, "gold": 4, "text_ceiling": 0.6, "f1": f1, "image_ceiling": 0.8}
+    group = {"examples": 4, "gold": 4, "text_upper_bound": 0.6, "f1": f1, "image_upper_bound": 0.8}
     groups = dict.fromkeys(("all", "texture", "shape", "small", "scene", "none"), group)
     return {
         "groups": groups,

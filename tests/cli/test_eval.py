@@ -37,13 +37,16 @@ def test_the_ceilings_stand_beside_the_score(hvp, demo_model):
     rows = table_rows(typed.out)[-len(groups) :]
     assert len({row[0] for row in rows}) == len(groups)
     for row, group in zip(rows, groups.values(), strict=True):
-        assert row[1:] == [str(group["examples"]), *(f"{100 * group[name]:.2f}" for name in ("text_ceiling", "f1", "image_ceiling"))]
+        assert row[1:] == [
+            str(group["examples"]),
+            *(f"{100 * group[name]:.2f}" for name in ("text_upper_bound", "f1", "image_upper_bound")),
+        ]
 
 
 def test_json_holds_scores_and_ceilings_by_group(hvp, demo_model):
     found = json.loads(hvp("eval", str(demo_model), "--json").out)
-    assert set(found["groups"]["all"]) == {"examples", "gold", "text_ceiling", "f1", "image_ceiling"}
-    assert found["groups"]["all"]["text_ceiling"] < found["groups"]["all"]["image_ceiling"]
+    assert set(found["groups"]["all"]) == {"examples", "gold", "text_upper_bound", "f1", "image_upper_bound"}
+    assert found["groups"]["all"]["text_upper_bound"] < found["groups"]["all"]["image_upper_bound"]
 
 
 def test_data_without_ceilings_is_scored_as_it_is(hvp, mner_text_model):
@@ -155,7 +158,7 @@ def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model
     write_prepared(tmp_path / "wider", labels=labels, splits={"test": renamed}, **known)
     typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "wider"), "--json")
     found = json.loads(typed.out)
-    assert Message("labels-missed", names=["SHIP"]) in found["remarks"]
+    assert Message("labels-missed", names=["SHIP"]) in found["notes"]
     write_prepared(tmp_path / "declared", labels=labels, splits={"test": mner_data.examples("test")}, **known)
     assert hvp("eval", str(mner_text_model), "--data", str(tmp_path / "declared")).notes == ["tag-accuracy"]
     before = json.loads(hvp("eval", str(mner_text_model), "--json").out)["scores"]["by_label"]

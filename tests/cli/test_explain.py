@@ -50,7 +50,7 @@ def test_json_has_it_all_and_the_page_and_figures_are_written(hvp, here, mre_mod
     assert (typed.code, typed.err) == (0, "")
     said = json.loads(typed.out)
     assert said["prediction"]["relation"]["label"] == said["decisions"][0]["label"]
-    assert {"mentions", "changes", "looks", "gates", "images", "groups", "caution", "named", "remarks", "model"} <= set(said)
+    assert {"mentions", "changes", "looks", "gates", "images", "groups", "caution", "named", "notes", "model"} <= set(said)
     assert said["written"] == ["out/page.html", "gates.png"]
     assert [mention["role"] for mention in said["mentions"]] == ["head", "tail"]
     for looks in said["looks"]:

@@ -61,16 +61,16 @@ def test_a_relation_comes_with_the_likeliest_classes(hvp, here, mre_model):
         assert [cell.strip() for cell in row.strip("│").split("│")] == [name, f"{100 * share:.1f}%"]
     assert (said["head"], said["tail"]) == ({"text": "Taylor Hill", "start": 0, "end": 11}, {"text": "Paris", "start": 19, "end": 24})
     assert typed.notes == ["image-not-given"]
-    assert said["remarks"] == [Message("image-not-given")]
+    assert said["notes"] == [Message("image-not-given")]
 
 
 def test_json_is_one_document_and_nothing_else(hvp, here, mner_text_model):
     typed = hvp("predict", "--model", str(mner_text_model), "--text", TEXT, "--json")
     assert (typed.code, typed.err) == (0, "")
     said = json.loads(typed.out)
-    assert set(said) == {"model", "text", "entities", "image", "remarks"}
+    assert set(said) == {"model", "text", "entities", "image", "notes"}
     assert (said["model"], said["text"], said["image"]) == (str(mner_text_model), TEXT, False)
-    assert said["remarks"] == [Message("model-without-images")]
+    assert said["notes"] == [Message("model-without-images")]
 
 
 def test_what_stands_twice_is_said(hvp, here, mre_text_model):
@@ -265,7 +265,7 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     assert [record["image"] for record in written if "error" not in record] == [True, True, False]
     assert [record["code"] for record in written if "error" in record] == ["text-blank", "image-missing", "image-outside-folder"]
     assert "no.png" in written[3]["error"]
-    assert written[5]["remarks"] == [Message("image-not-given")]
+    assert written[5]["notes"] == [Message("image-not-given")]
 
 
 def test_one_line_of_many_says_what_one_text_says(hvp, pairs, mner_model):

@@ -22,7 +22,7 @@ def test_demo_data_is_drawn_where_recipes_look_for_it(hvp):
     data = open_prepared(Path("data/demo"))
     assert typed.fields("data-prepared") == {"fingerprint": data.manifest.fingerprint, "folder": Path("data/demo")}
     assert (data.manifest.name, data.manifest.task) == ("demo", "mner")
-    assert data.manifest.facts["ceilings"]["test"]["all"]["text"] < 1
+    assert data.manifest.facts["upper_bounds"]["test"]["all"]["text"] < 1
     assert all(example.image.is_file() for example in data.examples("test"))
 
 

@@ -30,14 +30,14 @@ def write(folder, root, splits=None, name="mine", labels=TAGS, **options):
 
 
 def test_what_was_written_is_what_is_read(tmp_path):
-    manifest = write(tmp_path / "out", tmp_path, facts={"ceilings": {"text": 61.5}})
+    manifest = write(tmp_path / "out", tmp_path, facts={"upper_bounds": {"text": 61.5}})
     data = open_prepared(tmp_path / "out")
     assert data.examples("train") == examples(tmp_path)
     assert data.examples("dev") == data.examples("test") == []
     assert data.manifest == manifest
     assert data.labels == TAGS
     assert manifest.counts == {"train": 2, "dev": 0, "test": 0}
-    assert manifest.facts == {"ceilings": {"text": 61.5}}
+    assert manifest.facts == {"upper_bounds": {"text": 61.5}}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -149,12 +149,12 @@ def test_a_missing_folder_tells_what_to_run(tmp_path):
 def test_a_newer_format_is_refused(tmp_path):
     write(tmp_path / "out", tmp_path)
     file = tmp_path / "out" / "manifest.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 2}))
-    with raises(DataError, "prepared-format", file=file, found=2, expected=1, folder=tmp_path / "out"):
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 1}))
+    with raises(DataError, "prepared-format", file=file, found=1, expected=2, folder=tmp_path / "out"):
         open_prepared(tmp_path / "out")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "labels": 3}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 2}', '{"format": 2, "labels": 3}'])
 def test_a_damaged_manifest_is_named(tmp_path, text):
     write(tmp_path / "out", tmp_path)
     (tmp_path / "out" / "manifest.json").write_text(text)

@@ -42,7 +42,7 @@ def gold(example):
 
 def test_every_group_of_a_generated_split_is_scored_beside_its_ceilings(demo, demo_model):
     found = evaluate(demo_model)
-    facts = demo.manifest.facts["ceilings"]["test"]
+    facts = demo.manifest.facts["upper_bounds"]["test"]
     assert set(found.groups) == set(facts) >= {"all", "open", "settled", "none", "texture", "shape", "small", "scene"}
     for name, group in found.groups.items():
         assert (group.examples, group.gold) == (facts[name]["examples"], facts[name]["gold"])
@@ -54,7 +54,7 @@ def test_every_group_of_a_generated_split_is_scored_beside_its_ceilings(demo, de
 def test_a_group_counts_its_own_examples_alone(demo):
     examples = demo.examples("test")
     answers = [gold(example) if example.metadata["open"] == "yes" else [] for example in examples]
-    found = group_scores(demo.manifest.facts["ceilings"]["test"], examples, answers)
+    found = group_scores(demo.manifest.facts["upper_bounds"]["test"], examples, answers)
     settled = [example for example in examples if example.metadata["open"] == "no"]
     assert found["open"].f1 == 1.0
     assert found["settled"].f1 == 0.0 < found["all"].f1 == score_predictions(examples, answers).overall.f1 < 1.0
@@ -63,7 +63,7 @@ def test_a_group_counts_its_own_examples_alone(demo):
 
 def test_who_knows_all_answers_scores_one_in_every_group(demo):
     examples = demo.examples("dev")
-    found = group_scores(demo.manifest.facts["ceilings"]["dev"], examples, [gold(example) for example in examples])
+    found = group_scores(demo.manifest.facts["upper_bounds"]["dev"], examples, [gold(example) for example in examples])
     assert {group.f1 for group in found.values()} == {1.0}
 
 

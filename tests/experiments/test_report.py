@@ -49,7 +49,7 @@ def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
 
 
 def test_runs_without_a_dev_split_say_that_their_last_epoch_counts():
-    data = DataInfo(name="people", fingerprint="f", examples={"dev": 0, "test": 9}, images={})
+    data = DataInfo(name="people", fingerprint="f", examples={"dev": 0, "test": 9}, with_image={})
     without = report([plans.result(plans.planned("a", 1), GOOD, data=data), plans.result(plans.planned("a", 2), GOOD)])
     assert [note.code for note in without.notes()] == ["report-data", "report-last-epoch"]
     with_dev = report([plans.result(plans.planned("a", 1), GOOD)]).notes()
@@ -108,7 +108,7 @@ def test_a_transfer_stands_with_its_sign_beside_the_published_one():
 
 def test_published_scores_stand_beside_ours_with_the_conditions():
     run = plans.planned("HVPNeT", 1, dataset="twitter2017")
-    data = DataInfo(name="twitter2017", fingerprint="edcc8b36a454ba25", examples={"dev": 723, "test": 723}, images={"test": 0})
+    data = DataInfo(name="twitter2017", fingerprint="edcc8b36a454ba25", examples={"dev": 723, "test": 723}, with_image={"test": 0})
     ours = plans.result(run, GOOD, data=data)
     (row,) = texts(table(report([ours], systems={"HVPNeT": "r"}, datasets=["twitter2017"], seeds=[1]), "published"))
     assert row[5:9] == ["85.84", "87.93", "86.87", "-6.87"]
@@ -125,7 +125,7 @@ def test_what_is_not_known_of_a_published_system_is_said():
     *_, images = compare_conditions("AdapCoAtt-BERT-CRF", plans.result(plans.planned("a", 1, dataset="twitter2017"), GOOD))
     assert (images.code, images.fields) == ("published-images-unknown", {"used": "none"})
     run = plans.planned("MTB", 1, dataset="mnre")
-    data = DataInfo(name="mnre", fingerprint="f", examples={"dev": 1624, "test": 1614}, images={"test": 0})
+    data = DataInfo(name="mnre", fingerprint="f", examples={"dev": 1624, "test": 1614}, with_image={"test": 0})
     ours = plans.result(run, GOOD, data=data)
     (row,) = texts(table(report([ours], systems={"MTB": "r"}, datasets=["mnre"], seeds=[1]), "published"))
     of_data, encoder, _ = found = compare_conditions("MTB", ours)

@@ -52,7 +52,7 @@ def test_another_version_is_refused_with_what_to_do(tmp_path):
     filled(tmp_path)
     header, *rest = (tmp_path / FILE).read_text().splitlines()
     (tmp_path / FILE).write_text("\n".join([json.dumps(json.loads(header) | {"format": 99, "hvpkit": "7.0"}), *rest]) + "\n")
-    with raises(PlanError, "results-format", file=tmp_path / FILE, found=99, writer="7.0", expected=1):
+    with raises(PlanError, "results-format", file=tmp_path / FILE, found=99, writer="7.0", expected=2):
         read_results(tmp_path)
     with raises(PlanError, "results-missing", folder=tmp_path / "nowhere", file=FILE):
         read_results(tmp_path / "nowhere")

@@ -95,7 +95,7 @@ def test_the_table_is_what_eval_says_to_the_last_digit(done):
 
 def test_a_transfer_goes_on_from_the_other_datasets_model(done):
     _, folder, _, _ = done
-    start = json.loads((folder / "models" / "with.people-to-pairs.seed7" / "metrics.json").read_text())["start"]
+    start = json.loads((folder / "models" / "with.people-to-pairs.seed7" / "metrics.json").read_text())["init_from"]
     assert start["model"] == str(folder / "models" / "with.people.seed7") and start["loaded"]["fusion"] > 0
 
 

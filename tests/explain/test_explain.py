@@ -223,7 +223,7 @@ def test_a_text_without_images_has_no_changes(mner, mner_text_model, mner_data):
     text_model = hvpkit.load(mner_text_model, device="cpu")
     found = explain_example(text_model, reading_of(text_model, mner_data.examples("test")[0]))
     assert (found.changes, found.images, found.looks, found.gates) == ((), (), (), None)
-    assert [remark.code for remark in found.remarks] == ["model-without-images"]
+    assert [note.code for note in found.notes] == ["model-without-images"]
 
 
 def test_what_appears_only_then_is_told(mner, mner_data, monkeypatch):
@@ -284,7 +284,7 @@ def test_words_that_were_not_read_look_nowhere(mre, mre_data):
     found = explain_example(mre, reading_of(mre, long))
     assert found.looks[0] is not None
     assert found.looks[-1] is None
-    [cut] = [remark for remark in found.remarks if remark.code == "text-read-in-part"]
+    [cut] = [note for note in found.notes if note.code == "text-read-in-part"]
     assert (cut.fields["first"], cut.fields["count"]) == (1, len(long.words)) and cut.fields["last"] < len(long.words)
 
 

@@ -85,8 +85,8 @@ def test_images_reach_the_example(recipe):
     reading = parse_input(PredictionInput("Ada", image="a.jpg", objects=["b.jpg", Path("c.jpg"), box]), recipe())
     assert reading.example.image == Path("a.jpg")
     assert reading.example.objects == (VisualObject(Path("b.jpg")), VisualObject(Path("c.jpg")), box)
-    [remark] = reading.remarks
-    assert (remark.code, remark.fields) == ("too-many-objects", {"count": 3, "maximum": 2})
+    [note] = reading.notes
+    assert (note.code, note.fields) == ("too-many-objects", {"count": 3, "maximum": 2})
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_images_reach_the_example(recipe):
 )
 def test_remarks_say_what_was_not_looked_at(recipe, settings, given, codes):
     before = Message("custom", text="before")
-    reading = parse_input(PredictionInput("Ada", **given, remarks=(before,)), recipe("mner", *settings))
-    assert reading.remarks[0] is before
-    assert [remark.code for remark in reading.remarks[1:]] == codes
+    reading = parse_input(PredictionInput("Ada", **given, notes=(before,)), recipe("mner", *settings))
+    assert reading.notes[0] is before
+    assert [note.code for note in reading.notes[1:]] == codes
     if "model-without-images" in codes:
         assert reading.example.image is None
 
 
 def test_objects_that_a_model_has_no_use_for_are_counted(recipe):
-    [remark] = parse_input(PredictionInput("Ada", image="a.jpg", objects=["a.jpg"]), recipe("mner", True, "vision.max_objects=0")).remarks
-    assert (remark.code, remark.fields) == ("objects-not-read", {"count": 1})
+    [note] = parse_input(PredictionInput("Ada", image="a.jpg", objects=["a.jpg"]), recipe("mner", True, "vision.max_objects=0")).notes
+    assert (note.code, note.fields) == ("objects-not-read", {"count": 1})
 
 
 @pytest.mark.parametrize(

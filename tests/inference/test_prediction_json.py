@@ -19,8 +19,8 @@ def test_entities_are_written_as_in_own_data():
     assert prediction_to_json(found) == {
         "text": "Ada 😂",
         "entities": [{"text": "Ada", "type": "PER", "start": 0, "end": 3, "confidence": 0.5}],
-        "image": True,
-        "remarks": ["note"],
+        "image_used": True,
+        "notes": ["note"],
     }
 
 
@@ -33,8 +33,8 @@ def test_a_relation_is_written_as_in_own_data():
         "relation": "x",
         "confidence": 0.7,
         "probabilities": {"x": 0.7, "None": 0.3},
-        "image": False,
-        "remarks": [],
+        "image_used": False,
+        "notes": [],
     }
 
 
@@ -72,7 +72,7 @@ def test_all_of_a_line_is_read(tmp_path):
         VisualObject(box=Box(1, 2.5, 3, 4), phrase="Ada", score=0.5),
         VisualObject(tmp_path / "c.jpg", Box(0, 0, 9, 9)),
     ]
-    assert given.remarks == ()
+    assert given.notes == ()
 
 
 def test_nothing_but_a_text_is_needed(tmp_path):
@@ -85,9 +85,9 @@ def test_places_in_tokens_are_counted_in_tokens(tmp_path):
     assert (given.text, given.head, given.tail) == (["Ada", "loves ", "New York"], (0, 3), (10, 18))
 
 
-def test_a_misspelt_key_is_remarked(tmp_path):
-    [remark] = input_from_json({"text": "a", "imgae": "a.jpg"}, tmp_path).remarks
-    assert (remark.code, remark.fields) == ("key-misspelled", {"key": "imgae", "nearest": "image"})
+def test_misspelled_key_is_noted(tmp_path):
+    [note] = input_from_json({"text": "a", "imgae": "a.jpg"}, tmp_path).notes
+    assert (note.code, note.fields) == ("key-misspelled", {"key": "imgae", "nearest": "image"})
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_entities_stand_at_their_characters(mner, text, image):
     found = mner.predict(text, image=image)
     assert isinstance(found, EntityPrediction)
     assert (found.text, found.image_used) == (text, True)
-    assert [remark.code for remark in found.notes] == ["objects-not-given"]
+    assert [note.code for note in found.notes] == ["objects-not-given"]
     for entity in found.entities:
         assert text[entity.start : entity.end] == entity.text == entity.text.strip()
         assert entity.type in {"PER", "LOC"}
@@ -139,7 +139,7 @@ def test_which_of_two_places_was_taken_is_said_and_matters(mre):
     text = "Jun visits Oslo and Bob loves Jun"
     first, second = mre.predict(text, head="Jun", tail="Oslo"), mre.predict(text, head=(30, 33), tail="Oslo")
     repeated = {"role": "head", "mention": "Jun", "count": 2, "number": 1, "start": 0, "end": 3}
-    assert (first.remarks[0].code, first.remarks[0].fields) == ("mention-repeated", repeated)
+    assert (first.notes[0].code, first.notes[0].fields) == ("mention-repeated", repeated)
     assert confidences(first) != confidences(second)
     assert confidences(first) == confidences(mre.predict(text, head=(0, 3), tail="Oslo"))
 
@@ -153,12 +153,12 @@ def test_a_pair_in_a_long_text_says_which_words_were_read(mre):
     text = "visits " * 500 + "Ada loves Bob " + "visits " * 500
     found = mre.predict(text, head="Ada", tail="Bob")
     assert (found.head.start, found.tail.start) == (3500, 3510)
-    [remark] = [remark for remark in found.remarks if remark.code == "text-read-in-part"]
-    assert remark.fields["count"] == 1003
-    assert 1 < remark.fields["first"] <= 501
-    assert 503 <= remark.fields["last"] < 1003
-    assert 0 < remark.fields["start"] <= 3500
-    assert 3513 <= remark.fields["end"] < len(text)
+    [note] = [note for note in found.notes if note.code == "text-read-in-part"]
+    assert note.fields["count"] == 1003
+    assert 1 < note.fields["first"] <= 501
+    assert 503 <= note.fields["last"] < 1003
+    assert 0 < note.fields["start"] <= 3500
+    assert 3513 <= note.fields["end"] < len(text)
 
 
 def test_a_pair_too_far_apart_is_refused(mre):
@@ -177,13 +177,13 @@ def test_the_image_matters(mner, opened_image, tmp_path):
 def test_without_a_image_that_is_said(mner):
     found = mner.predict("Ada visits New York !")
     assert not found.image_used
-    assert [remark.code for remark in found.remarks] == ["image-not-given"]
+    assert [note.code for note in found.notes] == ["image-not-given"]
 
 
 def test_a_model_without_images_says_so_and_opens_none(text_only, tmp_path):
     found = text_only.predict("Ada visits New York !", tmp_path / "missing.png")
     assert not found.image_used
-    assert [remark.code for remark in found.remarks] == ["model-without-images"]
+    assert [note.code for note in found.notes] == ["model-without-images"]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "1", "I;16"])

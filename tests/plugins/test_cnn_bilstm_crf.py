@@ -133,7 +133,7 @@ def test_a_glove_file_s_coverage_is_logged_when_training_begins_and_stands_in_th
     coverage = logged()[0]
     assert (coverage.code, coverage.fields["file"], coverage.fields["found"]) == ("word-vectors-coverage", "glove.txt", 2)
     assert coverage in (finished.folder / "README.md").read_text(encoding="utf-8")
-    assert any(coverage in remark for remark in json.loads((finished.folder / "metrics.json").read_text())["remarks"])
+    assert any(coverage in note for note in json.loads((finished.folder / "metrics.json").read_text())["notes"])
     glove.unlink()  # a model folder needs nothing of the training machine
     assert evaluate(open_model_folder(finished.folder), "test").scores == finished.test
 

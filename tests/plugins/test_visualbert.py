@@ -208,11 +208,11 @@ def test_the_new_projection_learns_at_the_fusion_s_rate_and_a_checkpoint_s_at_th
 
 def test_a_score_names_weights_that_no_pretraining_on_images_has_seen(checkpoint, tokenizer, bert):
     context, names = TextContext("mner"), {"name": str(checkpoint), "tokenizer": str(tokenizer)}
-    assert visualbert(context, **names).remarks() == []
+    assert visualbert(context, **names).provenance_notes() == []
     random, started = visualbert(context, **names, weights="random"), visualbert(context, name=str(bert))
-    assert [remark.code for remark in random.remarks()] == ["text-encoder-random"]
-    assert [remark.code for remark in scratch().remarks()] == ["text-encoder-random"]
-    assert [remark.code for remark in started.remarks()] == ["visualbert-started-from-bert"]
+    assert [note.code for note in random.provenance_notes()] == ["text-encoder-random"]
+    assert [note.code for note in scratch().provenance_notes()] == ["text-encoder-random"]
+    assert [note.code for note in started.provenance_notes()] == ["visualbert-started-from-bert"]
 
 
 def test_markers_are_new_tokens_for_relations(checkpoint, tokenizer):

@@ -215,8 +215,8 @@ def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
     assert predictor.predict(list(example.words), example.image).objects == example.objects[:2]
     assert predictor.predict(list(example.words), example.image, objects=[]).objects == ()
     assert Predictor(predictor.folder, find_objects=False).predict(list(example.words), example.image).objects == ()
-    [remark] = predictor.predict("Ann", mine / "plain.png").notes
-    assert (remark.code, remark.fields) == ("no-object-detected", {"detector": "saliency", "threshold": 0.3})
+    [note] = predictor.predict("Ann", mine / "plain.png").notes
+    assert (note.code, note.fields) == ("no-object-detected", {"detector": "saliency", "threshold": 0.3})
     missing = next(predictor.predict_many([{"text": "Ann", "image": mine / "none.png"}]))
     assert (type(missing), missing.code, missing.fields["file"]) == (MissingImageError, "image-missing", mine / "none.png")
 
@@ -236,7 +236,7 @@ def test_pairs_that_share_a_image_look_once(mine, tmp_path, monkeypatch):
     ann, ada, bob, ida = predictor.predict_many(asked)
     assert sorted(looked) == ["a.png", "plain.png"]
     assert ann.objects == bob.objects == ida.objects != ada.objects
-    assert [remark.code for remark in ada.notes] == ["no-object-detected"] and ann.objects
+    assert [note.code for note in ada.notes] == ["no-object-detected"] and ann.objects
 
 
 def test_a_shared_image_is_looked_at_for_each_text_s_own_phrases(mine, tmp_path, detector_folder):
@@ -252,9 +252,9 @@ def test_another_version_of_the_detector_is_told(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     monkeypatch.setattr(SaliencyDetector, "version", "later")
-    [remark] = predictor.predict("Ann", mine / "a.png").notes
-    assert remark.code == "detector-version-changed"
-    assert remark.fields == {"detector": "saliency", "found": "later", "expected": "1"}
+    [note] = predictor.predict("Ann", mine / "a.png").notes
+    assert note.code == "detector-version-changed"
+    assert note.fields == {"detector": "saliency", "found": "later", "expected": "1"}
 
 
 def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
@@ -262,17 +262,17 @@ def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
     _, data = prepared(mine, DetectionRequest("given"))
     found = Predictor.open(model_of(data, tmp_path / "m")).predict("Ann", mine / "a.png")
     assert found.objects == ()
-    assert [remark.code for remark in found.notes] == ["objects-not-given"]
+    assert [note.code for note in found.notes] == ["objects-not-given"]
 
 
-@pytest.mark.parametrize(("trained_with", "remarks"), [(3, 1), (0, 0), (None, 1)])
-def test_a_model_that_does_not_know_how_its_objects_were_found_says_so_unless_there_were_none(mner_model, mner_data, trained_with, remarks):
+@pytest.mark.parametrize(("trained_with", "notes"), [(3, 1), (0, 0), (None, 1)])
+def test_a_model_that_does_not_know_how_its_objects_were_found_says_so_unless_there_were_none(mner_model, mner_data, trained_with, notes):
     folder = open_model_folder(mner_model)
     assert folder.recipe.data.objects is None
     known = {"training": {} if trained_with is None else {"with_objects": trained_with}}
     example = next(example for example in mner_data.examples("train") if example.image)
     found = Predictor(replace(folder, metrics=folder.metrics | known)).predict(list(example.words), example.image)
-    assert [remark.code for remark in found.notes] == ["objects-not-given"] * remarks
+    assert [note.code for note in found.notes] == ["objects-not-given"] * notes
 
 
 def test_a_detector_that_is_gone_is_told_with_the_way_out(mine, tmp_path, detector_folder):

@@ -230,7 +230,7 @@ def made(context, *, size=1):
         for i in range(size):
             yield Example(f"{i}", ("x",), ("O",), image=draw(context.stage / "images" / f"{i}.png"))
 
-    return DatasetSplits(tag_labels(), {"train": stream()}, context.stage, "drawn", {"ceilings": {"text": 50.0}})
+    return DatasetSplits(tag_labels(), {"train": stream()}, context.stage, "drawn", {"upper_bounds": {"text": 50.0}})
 
 
 def registry_with(factory):
@@ -244,7 +244,7 @@ def test_a_reader_may_draw_its_images_into_the_prepared_folder():
     data = open_prepared(report.folder)
     assert [example.image.is_file() for example in data.examples("train")] == [True] * 3
     assert data.examples("train")[0].image.is_relative_to(report.folder)
-    assert (report.splits["train"].images, data.manifest.facts["ceilings"]) == (3, {"text": 50.0})
+    assert (report.splits["train"].images, data.manifest.facts["upper_bounds"]) == (3, {"text": 50.0})
     assert json.loads((report.folder / "manifest.json").read_text())["images_root"] == "."
 
 

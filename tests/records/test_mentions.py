@@ -16,11 +16,11 @@ TWEET = "Taylor Hill holding Jun's GQ japan lol."
 
 def found(text, head, tail):
     mentions = locate_mentions(text, tokenize(text), head, tail)
-    return [(span.text, span.start, span.end) for span in (mentions.head, mentions.tail)], mentions.remarks
+    return [(span.text, span.start, span.end) for span in (mentions.head, mentions.tail)], mentions.notes
 
 
-def said(remarks):
-    return [(remark.code, remark.fields) for remark in remarks]
+def said(notes):
+    return [(note.code, note.fields) for note in notes]
 
 
 def test_both_are_found_by_their_words():
@@ -33,15 +33,15 @@ def test_a_place_is_characters_and_blanks_at_its_ends_do_not_count(head):
 
 
 def test_of_several_places_the_first_is_taken_and_said():
-    spans, remarks = found("Jun met Ada, Jun left, Jun won", "Jun", "Ada")
+    spans, notes = found("Jun met Ada, Jun left, Jun won", "Jun", "Ada")
     assert spans[0] == ("Jun", 0, 3)
-    assert said(remarks) == [("mention-repeated", {"role": "head", "mention": "Jun", "count": 3, "number": 1, "start": 0, "end": 3})]
+    assert said(notes) == [("mention-repeated", {"role": "head", "mention": "Jun", "count": 3, "number": 1, "start": 0, "end": 3})]
 
 
 def test_the_same_words_twice_are_the_first_and_the_second_place():
-    spans, remarks = found("Jun and Jun", "Jun", "Jun")
+    spans, notes = found("Jun and Jun", "Jun", "Jun")
     assert [span[1:] for span in spans] == [(0, 3), (8, 11)]
-    assert said(remarks) == [
+    assert said(notes) == [
         ("mention-repeated", {"role": "head", "mention": "Jun", "count": 2, "number": 1, "start": 0, "end": 3}),
         ("mention-repeated", {"role": "tail", "mention": "Jun", "count": 2, "number": 2, "start": 8, "end": 11}),
     ]
@@ -56,20 +56,20 @@ def test_words_that_have_more_places_leave_the_taken_one_alone(head, tail, place
 
 
 def test_a_whole_word_comes_before_a_part_of_one():
-    spans, remarks = found("June saw Jun and Ada", "Jun", "Ada")
-    assert (spans[0], remarks) == (("Jun", 9, 12), ())
+    spans, notes = found("June saw Jun and Ada", "Jun", "Ada")
+    assert (spans[0], notes) == (("Jun", 9, 12), ())
 
 
 def test_a_part_of_a_word_is_taken_and_said():
-    spans, remarks = found("Juneteenth with Ada", "June", "Ada")
+    spans, notes = found("Juneteenth with Ada", "June", "Ada")
     assert spans[0] == ("June", 0, 4)
-    assert said(remarks) == [("mention-inside-word", {"role": "head", "mention": "June", "start": 0, "end": 4, "word": "Juneteenth"})]
+    assert said(notes) == [("mention-inside-word", {"role": "head", "mention": "June", "start": 0, "end": 4, "word": "Juneteenth"})]
 
 
 def test_words_that_look_like_a_place_are_words_where_they_stand_in_the_text():
-    spans, remarks = found("Ada at 0:3 sharp", "Ada", "0:3")
+    spans, notes = found("Ada at 0:3 sharp", "Ada", "0:3")
     assert spans[1] == ("0:3", 7, 10)
-    assert said(remarks) == [("mention-taken-literally", {"role": "tail", "mention": "0:3"})]
+    assert said(notes) == [("mention-taken-literally", {"role": "tail", "mention": "0:3"})]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_mentions_that_cannot_be_had_without_an_overlap_are_refused(head, text, 
 
 @pytest.mark.parametrize("places", [((26, 34), (26, 28)), ("26:34", "26:28"), ((29, 34), "26:34"), ((26, 28), (26, 28))])
 def test_places_may_overlap_as_they_do_in_training_data(places):
-    spans, remarks = found(TWEET, *places)
+    spans, notes = found(TWEET, *places)
     assert [f"{start}:{end}" for _, start, end in spans] == [p if isinstance(p, str) else f"{p[0]}:{p[1]}" for p in places]
-    assert said(remarks) == [("mentions-overlap-accepted", {})]
+    assert said(notes) == [("mentions-overlap-accepted", {})]
 
 
 def test_a_long_text_is_not_repeated_whole_in_the_message():

@@ -214,7 +214,7 @@ def test_files_that_say_too_little_are_refused(folder, name, values, code, file)
     [
         ("labels.json", {"task": "mre"}, "labels-task-mismatch", {"found": "mre", "expected": "mner"}),
         ("labels.json", {"names": ["O", "B-PER", "I-PER"]}, "model-weights-mismatch", {}),
-        ("model.json", {"format": 2, "hvpkit": "9.0"}, "model-format", {"found": 2, "expected": 1, "writer": "9.0"}),
+        ("model.json", {"format": 3, "hvpkit": "9.0"}, "model-format", {"found": 3, "expected": 2, "writer": "9.0"}),
     ],
 )
 def test_files_that_say_something_else_are_refused(folder, name, values, code, fields):
@@ -250,10 +250,10 @@ def test_a_model_made_with_a_plugin_says_which_it_needs(tmp_path, mner_data):
     assert (needed.code, needed.fields["kind"], needed.fields["name"]) == ("component-of", "gate", "even")
     assert needed.fields["source"].startswith("even_gate.py (file, sha256 ")
     assert open_model_folder(folder, [plugin]).registry is load_registry([plugin])
-    assert not any("even_gate.py" in remark for remark in open_model_folder(folder, [plugin]).metrics["remarks"])
+    assert not any("even_gate.py" in note for note in open_model_folder(folder, [plugin]).metrics["notes"])
 
 
-def test_a_plugin_that_has_changed_since_is_remarked(tmp_path, mner_data):
+def test_changed_plugin_is_noted(tmp_path, mner_data):
     plugin, later = tmp_path / "even_gate.py", tmp_path / "later" / "even_gate.py"
     later.parent.mkdir()
     plugin.write_text(GATE, encoding="utf-8")
@@ -262,10 +262,10 @@ def test_a_plugin_that_has_changed_since_is_remarked(tmp_path, mner_data):
     folder = tiny.save_tiny_model(tmp_path / "model", recipe, mner_data, (plugin,))
     assert not open_model_folder(folder, [plugin]).changed
     opened = open_model_folder(folder, [later])
-    [remark] = opened.changed
-    assert remark in opened.metrics["remarks"]
-    assert (remark.code, remark.fields["component"]) == ("plugin-changed", "gate even")
-    found, expected = remark.fields["found"], remark.fields["expected"]
+    [note] = opened.changed
+    assert note in opened.metrics["notes"]
+    assert (note.code, note.fields["component"]) == ("plugin-changed", "gate even")
+    found, expected = note.fields["found"], note.fields["expected"]
     assert found != expected
     assert all(re.fullmatch(r"even_gate\.py \(file, .*\)", source) for source in (found, expected))
 

@@ -88,8 +88,8 @@ def test_facts_hold_settings_shares_and_ceilings(made):
     manifest, data = made
     assert manifest.facts["settings"]["seed"] == 3
     for split in ("dev", "test"):
-        assert manifest.facts["ceilings"][split] == upper_bounds(data.examples(split))
-        best = manifest.facts["ceilings"][split]["all"]
+        assert manifest.facts["upper_bounds"][split] == upper_bounds(data.examples(split))
+        best = manifest.facts["upper_bounds"][split]["all"]
         assert 0 < best["text"] < best["image"] < 1
 
 
@@ -120,7 +120,7 @@ def test_another_share_of_uninformative_test_images_changes_nothing_but_these_im
         assert (other.folder / f"{split}.jsonl").read_bytes() == (mner.folder / f"{split}.jsonl").read_bytes()
     assert without_images(other.examples("test")) == without_images(mner.examples("test"))
     assert {example.metadata["relevant"] for example in other.examples("test")} == {"no"}
-    best = other.manifest.facts["ceilings"]["test"]["all"]
+    best = other.manifest.facts["upper_bounds"]["test"]["all"]
     assert best["text"] == best["image"]
 
 

@@ -38,7 +38,7 @@ def test_processes_may_meet_batches_without_images(tmp_path, mner_data):
     write_prepared(tmp_path / "data", splits=splits, images_root=mner_data.images_root, **known)
     recipe = runs.write_recipe(tmp_path, tmp_path / "data")
     runs.finish(runs.start(recipe, tmp_path / "run", "--set", "train.epochs=2", launcher=TORCHRUN))
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["data"]["images"]["train"] == 1
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["data"]["with_image"]["train"] == 1
 
 
 @pytest.mark.parametrize("process", [0, 1])

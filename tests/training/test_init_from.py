@@ -73,11 +73,11 @@ def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_pat
         tmp_path, mre_data.folder, "mre", overrides=(f"train.init_from={mner_model}", "train.lr=1e-9", "train.head_lr=1e-3")
     )
     finished = train(recipe, load_registry(), tmp_path / "run")
-    start = json.loads((finished.folder / "metrics.json").read_text())["start"]
+    start = json.loads((finished.folder / "metrics.json").read_text())["init_from"]
     assert (start["model"], start["seed"]) == (str(mner_model), 7)
-    left = [reason.code for name, reason in finished.metrics["start"]["initialized"].items() if name.startswith("head.")]
+    left = [reason.code for name, reason in finished.metrics["init_from"]["initialized"].items() if name.startswith("head.")]
     assert left and set(left) == {"head-not-loaded"}
-    assert start["initialized"] == finished.metrics["start"]["initialized"]
+    assert start["initialized"] == finished.metrics["init_from"]["initialized"]
     lines = {line.code: line.fields for line in logged(logging.INFO)}
     assert lines["tensors-loaded"]["model"] == mner_model and lines["tensors-loaded"]["parts"]
     assert lines["tensors-initialized"]["reason"].code == "head-not-loaded"

@@ -28,8 +28,8 @@ def _train(tmp_path, data, task="mner", *overrides, name="run", **options):
     return train(recipe, load_registry(), tmp_path / name, **options)
 
 
-def _codes(remarks):
-    return [remark.code for remark in remarks if isinstance(remark, Message)]
+def _codes(notes):
+    return [note.code for note in notes if isinstance(note, Message)]
 
 
 def _split(tmp_path, data, **splits):
@@ -92,15 +92,15 @@ def test_a_model_of_images_that_saw_none_says_so(tmp_path, mner_data, logged):
     bare = _split(tmp_path, mner_data, **{s: [replace(e, image=None, objects=()) for e in mner_data.examples(s)] for s in splits})
     finished = _train(tmp_path, bare)
     code = "no-training-images"
-    assert code in _codes(logged(logging.WARNING)) and code in _codes(finished.metrics["remarks"])
+    assert code in _codes(logged(logging.WARNING)) and code in _codes(finished.metrics["notes"])
     for settings in (["data.text_only=true"], ["vision=null", "fusion=none"]):
-        assert code not in _codes(_train(tmp_path, bare, "mner", *settings, name=settings[0]).metrics["remarks"])
-    assert code not in _codes(_train(tmp_path, mner_data.folder, name="seen").metrics["remarks"])
+        assert code not in _codes(_train(tmp_path, bare, "mner", *settings, name=settings[0]).metrics["notes"])
+    assert code not in _codes(_train(tmp_path, mner_data.folder, name="seen").metrics["notes"])
 
 
 def test_text_only_leaves_the_images_out(tmp_path, mner_data):
     finished = _train(tmp_path, mner_data.folder, "mner", "data.text_only=true")
-    assert set(finished.metrics["data"]["images"].values()) == {0}
+    assert set(finished.metrics["data"]["with_image"].values()) == {0}
 
 
 def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_path, mner_data, logged):
@@ -135,8 +135,8 @@ def test_what_cannot_be_read_is_counted_in_every_split_however_images_are_seen(t
     assert finished.metrics["unread"] == {"train": 3, "dev": 2, "test": 6}
     assert finished.metrics["data"]["examples"]["train"] == 9
     assert finished.test.overall.f1 == 0
-    [remark] = [remark for remark in finished.metrics["remarks"] if isinstance(remark, Message) and remark.code == "examples-unreadable"]
-    assert [(each.fields["split"], each.fields["count"]) for each in remark.fields["counts"]] == [("train", 3), ("dev", 2), ("test", 6)]
+    [note] = [note for note in finished.metrics["notes"] if isinstance(note, Message) and note.code == "examples-unreadable"]
+    assert [(each.fields["split"], each.fields["count"]) for each in note.fields["counts"]] == [("train", 3), ("dev", 2), ("test", 6)]
     for code, count, split in (
         ("unreadable-regions", 1, None),
         ("training-examples-left-out", 3, None),
@@ -245,8 +245,8 @@ def test_a_model_names_data_seed_encoder_and_random_parts(tmp_path, mner_data):
     metrics = json.loads((finished.folder / "metrics.json").read_text())
     assert metrics["data"]["fingerprint"] == mner_data.manifest.fingerprint
     assert (metrics["seed"], metrics["encoder"]) == (7, "bert-from-scratch")
-    assert "backbone-random" in _codes(finished.metrics["remarks"])
-    assert metrics["remarks"] == finished.metrics["remarks"]
+    assert "backbone-random" in _codes(finished.metrics["notes"])
+    assert metrics["notes"] == finished.metrics["notes"]
     assert mner_data.manifest.fingerprint in (finished.folder / "README.md").read_text()
 
 

@@ -64,7 +64,7 @@ def render(explained: Explanation, model: Path) -> str:
         maps=list(_maps(explained)),
         gates=list(_gates(explained)),
         changes=[_change(explained, change) for change in explained.changes],
-        notes=[*explained.remarks, *missing_reasons(explained)],
+        notes=[*explained.notes, *missing_reasons(explained)],
         percent=percent,
         points=percentage_points,
         notable=NOTABLE,

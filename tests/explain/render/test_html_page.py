@@ -78,7 +78,7 @@ def test_markup_in_texts_and_names_stays_text(explained, evil):
         images=tuple(replace(image, phrase=evil) for image in explained.images),
         changes=tuple(replace(change, name=evil) for change in explained.changes),
         gold=(evil,),
-        remarks=(evil,),
+        notes=(evil,),
     )
     made = render(spoilt, Path(evil))
     assert ("{{ 7 * 7 }}" in made) == ("{{" in evil)

@@ -47,17 +47,17 @@ def test_a_file_s_vectors_stand_where_its_words_are_and_its_first_words_are_know
     assert float(words.weight[words.vocabulary.index("Ada")].detach().abs().max()) <= 1
 
 
-def test_the_coverage_of_a_file_is_logged_and_remarked(glove, logged):
+def test_coverage_of_word_vectors_is_logged_and_noted(glove, logged):
     words = words_of(file=glove)
     (coverage,) = logged(logging.INFO)
     numbers = {"found": 2, "words": 8, "fraction": 0.25, "exact": 1, "lower_case": 1, "running": 0.3}
     assert (coverage.code, coverage.fields) == ("word-vectors-coverage", {"file": "glove.txt", **numbers})
-    (remark,) = words.remarks()
-    assert (remark.code, remark.fields) == ("text-encoder-random-but-word-vectors", {"coverage": coverage})
+    (note,) = words.provenance_notes()
+    assert (note.code, note.fields) == ("text-encoder-random-but-word-vectors", {"coverage": coverage})
 
 
-def test_without_a_file_nothing_is_logged_and_random_weights_are_remarked(logged):
-    assert [remark.code for remark in words_of().remarks()] == ["text-encoder-and-word-vectors-random"]
+def test_random_word_vectors_are_noted_and_not_logged(logged):
+    assert [note.code for note in words_of().provenance_notes()] == ["text-encoder-and-word-vectors-random"]
     assert not logged()
 
 

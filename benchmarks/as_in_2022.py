@@ -1,7 +1,7 @@
-"""Training as the code of 2022 spent its time, put together from our own parts: the same model and data, none of the savings.
+"""Training at the cost of the 2022 code: the same model and data without the optimizations of the shipped trainer.
 
-Images go through the frozen backbone in every step, texts are padded to the recipe's longest and drawn at random, AdamW goes from
-parameter to parameter, attention is written out with torch's own dropout, and a CRF decodes its paths in every training step.
+Images pass through the frozen backbone in every step, texts are padded to the recipe's `max_length` and sampled at random, AdamW updates
+one parameter at a time, attention is computed in steps with torch's dropout, and a CRF decodes its paths in every training step.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from hvpkit.training.trainer import MultimodalTrainer
 
 
 class RunOf2022(TrainingSession):
-    """A training run without what makes the shipped one fast; `same_batches` keeps its order of examples, to compare losses."""
+    """Training session without optimizations; `same_batches` keeps the shipped order of examples, to compare losses."""
 
     same_batches = False
 
     def new_batcher(self) -> Batcher:
-        """Keep nothing of the images, and pad as far as can be."""
+        """Build a batcher without feature cache that pads to `max_length`."""
         return PaddingBatcher(self.model, self.recipe)
 
     def restrict_vocabulary(self, train: EncodedDataset) -> None:
         """Train every row of the vocabulary."""
 
     def tell_processor(self, train: EncodedDataset) -> None:
-        """Leave it as it is."""
+        """Keep the default CPU settings."""
 
     def trainer(self, folder: Path) -> MultimodalTrainer:
-        """Set up the trainer with the plain optimizer, attention in steps, and torch's own choice of a library for products."""
+        """Build the trainer with the plain optimizer, attention in steps, and torch's default matrix products."""
         trainer = super().trainer(folder)
         trainer.products = partial(patch.object, prefix_attention, "attend", attend_in_steps)
         trainer.graphs = None
         if torch.cuda.is_available():
             multiprocessing.set_start_method("fork", force=True)
-            trainer.args.dataloader_num_workers = 4  # as there; on the two cores of a small machine they would only be in the way
+            trainer.args.dataloader_num_workers = 4  # as in 2022; without a GPU they would compete for the cores
         trainer.optimizer = torch.optim.AdamW([dict(group) for group in trainer.groups], foreach=False, fused=False)
         if not self.same_batches:
             trainer.sampler = RandomSampler(range(len(trainer.train_dataset)))  # type: ignore[arg-type, assignment]
@@ -57,13 +57,16 @@ class RunOf2022(TrainingSession):
 
 
 class PaddingBatcher(Batcher):
-    """Pads every batch to the recipe's `max_length`, in positions and in words."""
+    """Batcher that pads every batch to the recipe's `max_length`, in positions and in words."""
 
     def collate(self, items: Sequence[EncodedExample], size: Size = exact_length) -> Batch:
-        """Pad further than the batch needs."""
+        """Pad a batch to `max_length`."""
         batch, longest = super().collate(items), self.recipe.data.max_length
         words = batch.text.word_mask.shape[1]
-        targets = {name: lengthened(tensor, longest) if tensor.shape[1:] == (words,) else tensor for name, tensor in batch.targets.items()}
+        targets = {
+            name: lengthened(tensor, longest) if tensor.shape[1:] == (words,) else tensor
+            for name, tensor in batch.targets.items()
+        }
         return replace(batch, text=padded(batch.text, longest, self.model.text.pad_values()), targets=targets)
 
 
@@ -71,7 +74,9 @@ def padded(text: TextBatch, longest: int, pad_values: dict[str, int]) -> TextBat
     """Pad a batch of texts to `longest` positions and words."""
     return replace(
         text,
-        features={name: lengthened(feature, longest, pad_values.get(name, 0)) for name, feature in text.features.items()},
+        features={
+            name: lengthened(feature, longest, pad_values.get(name, 0)) for name, feature in text.features.items()
+        },
         mask=lengthened(text.mask, longest),
         word_starts=lengthened(text.word_starts, longest),
         word_mask=lengthened(text.word_mask, longest),
@@ -84,16 +89,18 @@ def lengthened(rows: Tensor, longest: int, value: int = 0) -> Tensor:
     return pad(rows, (0, longest - rows.shape[1]), value=value)
 
 
-def attend_in_steps(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, share: float, scale: float | None) -> Tensor:
-    """Attend as BERT's code of that time did: what is masked loses 10,000, each step keeps what it needs to go back."""
+def attend_in_steps(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout_p: float, scale: float | None
+) -> Tensor:
+    """Compute attention as BERT's code of 2022 did: masked scores minus 10,000, each step saved for the backward pass."""
     scores = query @ key.transpose(-1, -2) * (scale or query.shape[-1] ** -0.5)
     if mask is not None:
         scores = scores + (1.0 - mask.to(scores.dtype)) * -10000.0
-    return dropout(scores.softmax(-1), share) @ value
+    return dropout(scores.softmax(-1), dropout_p) @ value
 
 
 def decode_in_training(model: Model) -> None:
-    """Let a head with a CRF find the best paths before each loss."""
+    """Decode the best paths of a CRF head before each loss."""
     crf = getattr(model.head, "crf", None)
     if crf is None:
         return

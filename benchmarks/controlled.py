@@ -147,7 +147,7 @@ class Bench:
         elif job.system in ("flat", "1t3"):
             change["fusion"] = recipe.fusion.model_copy(update={"gate": ComponentSpec(name=job.system)})
         elif job.system == "onlyobj":
-            change["vision"] = recipe.vision.model_copy(update={"whole": False})
+            change["vision"] = recipe.vision.model_copy(update={"full_image": False})
         elif job.system in PLUGINS:
             change["fusion"] = FusionSpec(name=job.system, options={"levels": "all"})
             if job.system == "umt" and job.task == "mner":  # at the recipe's rate it does not learn
@@ -355,7 +355,7 @@ class Results:
         rows: list[Comparison] = []
         for task in TASKS:
             each = [{system: Job(task, system, seed) for system in SYSTEMS} for seed in self.seeds]
-            texts = [(self.f1(of["text"]), self.ceiling(of["text"])) for of in each]
+            texts = [(self.f1(of["text"]), self.upper_bound(of["text"])) for of in each]
             rows += self.less(0, task, "text only minus its upper bound", texts, -3.0)
             rows += self.less(
                 0, task, "% of the gap between the upper bounds that HVPNeT closes, minus 85", [(x, 85.0) for x in self.closed(task)]
@@ -378,7 +378,7 @@ class Results:
                 rows += self.less(6, task, f"{100 * fraction:g}% of the data", [(self.f1(one), self.f1(two)) for one, two in few])
         return sorted(rows, key=lambda row: row.claim)
 
-    def ceiling(self, job: Job) -> float | None:
+    def upper_bound(self, job: Job) -> float | None:
         return 100 * float(self.found[job]["groups"]["all"]["text_upper_bound"]) if job in self.found else None
 
     def closed(self, task: str) -> list[float]:

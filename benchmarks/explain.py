@@ -34,8 +34,8 @@ from hvpkit.utils.progress import track
 HERE = Path(__file__).parent
 add_templates(
     {
-        "benchmark-explain-nothing-decides": Template("no example says which object decides; `hvp preprocess demo` draws some"),
-        "benchmark-explain-nothing-open": Template("{example}: nothing in its words is open", {"example": "test-3"}),
+        "benchmark-explain-nothing-decides": Template("No example names its deciding object. Use synthetic data (hvp preprocess demo)."),
+        "benchmark-explain-nothing-open": Template("{example}: its text is not ambiguous.", {"example": "test-3"}),
     }
 )
 
@@ -57,7 +57,7 @@ class Finding:
 
 def decided_by_one_object(examples: Iterable[Example]) -> list[Example]:
     """Return the examples whose text is ambiguous and whose image shows the answer with one object."""
-    found = [e for e in examples if e.notes.get("open") == "yes" and e.notes.get("deciding_object", "none") != "none"]
+    found = [e for e in examples if e.metadata.get("open") == "yes" and e.metadata.get("deciding_object", "none") != "none"]
     if not found:
         raise DataError("benchmark-explain-nothing-decides")
     return found

@@ -1,7 +1,7 @@
 """Measure how the time of a prediction grows with examples, text length, objects and batch size.
 
     python benchmarks/scaling.py                                        # bert-base; a tiny model for the stream of examples
-    python benchmarks/scaling.py --shape tiny --max-objects 2048 --turns 1     # seconds
+    python benchmarks/scaling.py --shape tiny --most 2048 --turns 1     # seconds
 
 Processor seconds, the best of some rounds over all sizes. Writes scaling.json and a part of results/scaling.md.
 """
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--shape", choices=SHAPES, default="base", help="shape of the model (base)")
     parser.add_argument("--fewest", type=int, default=FEWEST, help=f"examples of the stream at the first measurement ({FEWEST})")
-    parser.add_argument("--max-objects", type=int, default=MOST, help=f"examples of the stream ({MOST})")
+    parser.add_argument("--most", type=int, default=MOST, help=f"examples of the stream ({MOST})")
     parser.add_argument("--turns", type=int, default=3, help="counted rounds (3)")
     parser.add_argument("--threads", type=int, default=1, help="threads (1)")
     parser.add_argument("--out", type=Path, default=report.HERE, help="folder for JSON and page (benchmarks/)")

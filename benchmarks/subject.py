@@ -1,7 +1,7 @@
-"""What the speed benchmarks measure: the shipped recipes at the shape of bert-base, on tweets with photographs, all made here, offline.
+"""Data and models of the speed benchmarks: the shipped recipes at the sizes of bert-base, on tweets with photographs, offline.
 
-Texts are those of Twitter-2017 or MNRE where a folder of them is given, else drawn ones of the same lengths. The vocabulary is learnt from
-the texts; weights are random: they cost the same time as trained ones. Photographs are parts of the two that scikit-learn carries.
+Texts are those of Twitter-2017 or MNRE if their folder is given, otherwise synthetic ones of the same lengths. The vocabulary is trained
+on the texts. Weights are random, which takes the same time as trained ones. Photographs are crops of the two of scikit-learn.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from hvpkit.types import Example, Task, VisualObject
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PIECES = 8000  # cut tweets into 20 pieces on average, as the vocabulary of bert-base-uncased does
-WORDS = (10, 12, 13, 14, 15, 17, 18, 20, 23)  # the deciles of a tweet's words in Twitter-2017
+VOCAB_SIZE = 8000  # 20 wordpieces per tweet on average, as with the vocabulary of bert-base-uncased
+WORDS = (10, 12, 13, 14, 15, 17, 18, 20, 23)  # deciles of the number of words per tweet in Twitter-2017
 DATASETS: dict[Task, str] = {"mner": "twitter2017", "mre": "mnre"}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a model: what a BertConfig says, the visual backbone, its side in pixels."""
+    """Sizes of a model: arguments of its BertConfig, visual backbone, image side in pixels."""
 
     text: dict[str, int]
     backbone: str = "resnet50"
@@ -43,28 +43,49 @@ class Shape:
 SHAPES = {
     "base": Shape({"vocab_size": 30522}),
     "large": Shape(
-        {"vocab_size": 30522, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+        {
+            "vocab_size": 30522,
+            "hidden_size": 1024,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "intermediate_size": 4096,
+        }
     ),
     "tiny": Shape(
-        {"vocab_size": 8100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}, "resnet18", 32
+        {
+            "vocab_size": 8100,
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+        },
+        "resnet18",
+        32,
     ),
 }
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A recipe with the prepared data and the encoder's folder that it names."""
+    """A recipe and its prepared data."""
 
     recipe: Recipe
     data: PreparedData
 
 
 def make_subject(
-    folder: Path, task: Task, shape: Shape, *, texts: Path | None = None, size: int = 3373, images: int = 64, settings: Sequence[str] = ()
+    folder: Path,
+    task: Task,
+    shape: Shape,
+    *,
+    texts: Path | None = None,
+    size: int = 3373,
+    images: int = 64,
+    settings: Sequence[str] = (),
 ) -> Subject:
     """Write data of `size` training examples and an encoder below `folder`, and load the shipped recipe of HVPNeT for them.
 
-    Every example has an image and three objects, drawn from `images` files of each.
+    Every example has an image and three objects, out of `images` files of each kind.
     """
     dataset = _texts(task, texts, size)
     examples = list(dataset.splits["train"])[:size]
@@ -73,10 +94,23 @@ def make_subject(
     seen = [_imaged(example, number, whole, crops) for number, example in enumerate(examples)]
     splits = {"train": seen, "dev": [], "test": []}
     name = DATASETS[task]
-    write_prepared(folder / name, name=name, task=task, labels=dataset.labels, splits=splits, images_root=folder, source=dataset.source)
+    write_prepared(
+        folder / name,
+        name=name,
+        task=task,
+        labels=dataset.labels,
+        splits=splits,
+        images_root=folder,
+        source=dataset.source,
+    )
     write_encoder(folder / "encoder", shape, [" ".join(example.words) for example in examples])
     changed = [f"data.folder={folder / name}", f"text.name={folder / 'encoder'}", "text.weights=random"]
-    changed += [f"vision.backbone={shape.backbone}", "vision.weights=random", f"vision.image_size={shape.side}", *settings]
+    changed += [
+        f"vision.backbone={shape.backbone}",
+        "vision.weights=random",
+        f"vision.image_size={shape.side}",
+        *settings,
+    ]
     return Subject(load_recipe(f"hvpnet_{task}", changed), open_prepared(folder / name))
 
 
@@ -89,11 +123,15 @@ def _texts(task: Task, texts: Path | None, size: int) -> DatasetSplits:
     from hvpkit.synthetic.scenarios import SyntheticSettings
 
     drawn = generate_demo(SyntheticSettings(task, 2000), Path(), text_only=True)
-    return replace(drawn, splits={"train": list(_lengthened(list(drawn.splits["train"]), size))}, source="drawn texts of a tweet's lengths")
+    return replace(
+        drawn,
+        splits={"train": list(_lengthened(list(drawn.splits["train"]), size))},
+        source="synthetic texts of a tweet's lengths",
+    )
 
 
 def _lengthened(drawn: Sequence[Example], count: int) -> Iterator[Example]:
-    """Join drawn sentences to texts of a tweet's length; head and tail are the first one's."""
+    """Join synthetic sentences to texts of a tweet's length, with the head and tail of the first sentence."""
     chance = Random(0)
     for number in range(count):
         length, first = chance.choice(WORDS), chance.choice(drawn)
@@ -127,7 +165,7 @@ def photographs(folder: Path, count: int, size: tuple[int, int]) -> Iterator[Pat
 
 
 def write_encoder(folder: Path, shape: Shape, sentences: Sequence[str]) -> None:
-    """Write a BertConfig and a tokenizer, as a user's own folder would hold them; `text.weights: random` needs no more."""
+    """Write a BertConfig and a tokenizer, which is all that `text.weights: random` needs."""
     from transformers import BertConfig
 
     tokenizer = _tokenizer(sentences)
@@ -136,12 +174,14 @@ def write_encoder(folder: Path, shape: Shape, sentences: Sequence[str]) -> None:
 
 
 def without_dropout(subject: Subject, folder: Path) -> Subject:
-    """Give the same subject with no dropout anywhere, in encoder and head; the encoder goes to `folder`."""
+    """Return the subject without dropout in encoder and head; write the encoder to `folder`."""
     from transformers import BertConfig
 
     recipe = subject.recipe
     shutil.copytree(str(recipe.text.name), folder)
-    BertConfig.from_pretrained(folder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).save_pretrained(folder)
+    BertConfig.from_pretrained(folder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).save_pretrained(
+        folder
+    )
     text = recipe.text.model_copy(update={"name": str(folder)})
     head = recipe.head.model_copy(update={"options": {"dropout": 0.0}})
     return replace(subject, recipe=recipe.model_copy(update={"text": text, "head": head}))
@@ -152,5 +192,5 @@ def _tokenizer(sentences: Sequence[str]) -> PreTrainedTokenizerBase:
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     blank = BertTokenizer(vocab={token: i for i, token in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))})
-    trained: Any = blank.train_new_from_iterator(sentences, vocab_size=PIECES, show_progress=False)
+    trained: Any = blank.train_new_from_iterator(sentences, vocab_size=VOCAB_SIZE, show_progress=False)
     return trained

@@ -1,4 +1,4 @@
-"""Processes that take turns, so that what is compared runs side by side on a busy machine, and each has its own peak of memory."""
+"""Processes that alternate, so that both sides of a comparison see the same load and each has its own memory peak."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Spent:
-    """What a block took: seconds on the clock, and seconds of processor of all threads and of processes that it began and ended."""
+    """Time of a block: wall seconds, and processor seconds of all threads and of finished child processes."""
 
     seconds: float
     cpu_seconds: float
 
 
 class Stopwatch:
-    """Measures from its making on; waits for a GPU where one is in use."""
+    """Measure time since construction; waits for a GPU if one is in use."""
 
     def __init__(self) -> None:
         settle()
@@ -35,38 +35,45 @@ class Stopwatch:
 
 
 def _processor_seconds() -> float:
-    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def settle() -> None:
-    """Wait until a GPU has done what it was given, if torch uses one."""
+    """Wait for the GPU, if torch uses one."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.synchronize()
 
 
 class Player:
-    """A process of its own that runs `play(pipe, *arguments)` with `threads`, and answers when it is its turn, until the block ends.
+    """Process that runs `play(pipe, *arguments)` with `threads` threads and answers requests until the block ends.
 
-    It is no daemon: those may start no processes, such as the workers that decode images.
+    It is not a daemon, since daemons may not start processes such as the workers that decode images.
     """
 
     def __init__(self, play: Callable[..., None], *arguments: object, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # read by the process that begins
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # read by the new process
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=play, args=(theirs, *arguments))
         self.process.start()
         theirs.close()
 
     def ask(self, question: object) -> Any:  # noqa: ANN401 - the two ends agree on it
-        """Let it do something and wait for what came out; raises RuntimeError when the process is gone."""
+        """Send a request and wait for its result.
+
+        Raises:
+            RuntimeError: The process has ended.
+        """
         try:
             self.pipe.send(question)
             return self.pipe.recv()
         except (EOFError, BrokenPipeError) as error:
             self.process.join()
-            raise RuntimeError(f"a benchmark's process ended too early (exit code {self.process.exitcode})") from error
+            raise RuntimeError(f"A benchmark process ended too early (exit code {self.process.exitcode}).") from error
 
     def __enter__(self) -> Player:
         return self
@@ -77,7 +84,7 @@ class Player:
 
 
 def questions(pipe: Connection) -> Any:  # noqa: ANN401 - the two ends agree on it
-    """Go through what is asked until the other end hangs up."""
+    """Yield requests until the other end closes the pipe."""
     while True:
         try:
             yield pipe.recv()
@@ -86,13 +93,15 @@ def questions(pipe: Connection) -> Any:  # noqa: ANN401 - the two ends agree on 
 
 
 def memory() -> dict[str, int]:
-    """Give a process's memory in MB: the highest peak, and now what is its own (anonymous) and what is mapped from files; Linux alone.
+    """Return the memory of this process in MB: its peak, and now private (anonymous) and mapped from files; Linux only.
 
-    Where torch uses a GPU, the peak is that of the memory which it has taken there.
+    If torch uses a GPU, the peak is that of the reserved GPU memory.
     """
     status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     sizes = {line.partition(":")[0]: line.split()[1] for line in status if line.endswith("kB")}
-    found = {name: int(sizes[key]) // 1024 for name, key in (("peak", "VmHWM"), ("own", "RssAnon"), ("mapped", "RssFile"))}
+    found = {
+        name: int(sizes[key]) // 1024 for name, key in (("peak", "VmHWM"), ("own", "RssAnon"), ("mapped", "RssFile"))
+    }
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         found["peak"] = torch.cuda.max_memory_reserved() // 2**20

@@ -136,4 +136,4 @@ def _line(result: Result) -> Message:
 
 
 def _no_data(run: PlannedRun) -> DataInfo:
-    return DataInfo(name=run.dataset, fingerprint="", examples={}, images={})
+    return DataInfo(name=run.dataset, fingerprint="", examples={}, with_image={})

@@ -97,7 +97,7 @@ def _encoder(theirs: str | None, ours: str) -> Message:
 
 
 def _images(theirs: str | None, result: Result) -> Message:
-    seen, examples = result.data.images.get("test", 0), result.data.examples.get("test", 0)
+    seen, examples = result.data.with_image.get("test", 0), result.data.examples.get("test", 0)
     sees, ours = bool(result.backbone and seen), "none"
     if sees:
         ours = Message("images-used", backbone=result.backbone, weights=result.weights, images=seen, examples=examples)

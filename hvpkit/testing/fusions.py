@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +136,8 @@ def _inputs(
 ) -> tuple[TextBatch, dict[str, Tensor]]:
     examples = EXAMPLES[task] if row is None else EXAMPLES[task][row : row + 1]
     encoded = encode(encoder, examples)
-    rows = [
-        check_deterministic(lambda pair=pair: fusion.build_inputs(*pair))
-        for pair in zip(examples, encoded, strict=True)
-    ]  # type: ignore[misc]
+    pairs = zip(examples, encoded, strict=True)
+    rows = [check_deterministic(partial(fusion.build_inputs, *pair)) for pair in pairs]
     return text_batch(encoder, encoded), stack(rows)
 
 

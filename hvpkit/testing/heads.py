@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -54,10 +55,8 @@ def check_head(
         head = build_checked(factory, context, **options).eval()
         encoded = encode(encoder, examples)
         text = text_batch(encoder, encoded)
-        rows = [
-            check_deterministic(lambda pair=pair: head.build_targets(*pair))
-            for pair in zip(examples, encoded, strict=True)
-        ]  # type: ignore[misc]
+        pairs = zip(examples, encoded, strict=True)
+        rows = [check_deterministic(partial(head.build_targets, *pair)) for pair in pairs]
         targets = stack(rows)
         fused = Fused(torch.randn(*text.mask.shape, WIDTH), torch.randn(len(examples), WIDTH))
         scores = head(fused, text)

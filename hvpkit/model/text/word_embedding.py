@@ -68,7 +68,7 @@ class WordEmbedding(nn.Embedding):
         if vectors is not None:
             self._copy(vectors)
 
-    def notes(self) -> list[str]:
+    def provenance_notes(self) -> list[str]:
         """Return a note on where the vectors come from."""
         if self.coverage is None:
             return [Message("text-encoder-and-word-vectors-random")]

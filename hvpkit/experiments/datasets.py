@@ -1,4 +1,4 @@
-"""The datasets that a plan names: what they are before they are opened, and how a demo is drawn (no torch)."""
+"""Datasets of a plan: their task and size, and the generation of synthetic ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ CLASSES = {"mner": 4, "mre": 23}
 
 @dataclass(frozen=True)
 class KnownDataset:
-    """A dataset of a plan: its task, folder, training examples (an estimate until it is prepared), how it is drawn if it is a demo."""
+    """A dataset of a plan.
+
+    Attributes:
+        name: Name of the dataset.
+        task: Task of the dataset.
+        folder: Folder of the prepared data.
+        examples: Number of training examples; an estimate until the data is prepared.
+        classes: Number of entity types or relations; an estimate until the data is prepared.
+        synthetic: Settings of a synthetic dataset; None for other data.
+    """
 
     name: str
     task: Task
@@ -29,22 +38,34 @@ class KnownDataset:
 
     @property
     def is_prepared(self) -> bool:
-        """Tell whether it is there."""
+        """Whether the prepared data exists."""
         return (self.folder / MANIFEST).is_file()
 
 
-def known_dataset(name: str, given: DatasetSpec, registry: Registry) -> KnownDataset:
-    """Find out what a plan's dataset is; raises PlanError for one that is neither prepared, nor drawn, nor read by anything installed."""
-    folder = given.folder or Path("data") / name
+def known_dataset(name: str, spec: DatasetSpec, registry: Registry) -> KnownDataset:
+    """Determine task, folder and size of a dataset of a plan.
+
+    Args:
+        name: Name of the dataset in the plan.
+        spec: Its settings in the plan.
+        registry: Installed components, for the tasks of readers.
+
+    Raises:
+        PlanError: "dataset-unknown" if it is neither prepared, nor synthetic, nor known to an installed reader, and
+            the codes of `open_prepared`.
+    """
+    folder = spec.folder or Path("data") / name
     if (folder / MANIFEST).is_file():
         try:
             manifest = open_prepared(folder).manifest
         except DataError as error:
             raise PlanError(error.message) from error
         kinds = len({label[2:] if manifest.task == "mner" else label for label in manifest.labels} - {""})
-        return KnownDataset(name, manifest.task, folder, manifest.counts["train"], kinds, given.synthetic)
-    if given.synthetic is not None:
-        return KnownDataset(name, given.synthetic.task, folder, given.synthetic.size, CLASSES[given.synthetic.task], given.synthetic)
+        return KnownDataset(name, manifest.task, folder, manifest.counts["train"], kinds, spec.synthetic)
+    if spec.synthetic is not None:
+        return KnownDataset(
+            name, spec.synthetic.task, folder, spec.synthetic.size, CLASSES[spec.synthetic.task], spec.synthetic
+        )
     readers = registry.names("reader")
     if name in readers and len(registry.get("reader", name).tasks) == 1:
         task: Task = "mre" if "mre" in registry.get("reader", name).tasks else "mner"
@@ -53,13 +74,19 @@ def known_dataset(name: str, given: DatasetSpec, registry: Registry) -> KnownDat
 
 
 def generate_dataset(known: KnownDataset) -> None:
-    """Draw a demo dataset where it is not there; raises DataError where what is there was drawn otherwise."""
+    """Generate a synthetic dataset if its folder does not exist.
+
+    Raises:
+        DataError: "dataset-differs" if the folder contains data that was generated with other settings.
+    """
     if known.synthetic is None:
         return
     settings = known.synthetic.model_dump(exclude={"task"})
     if known.is_prepared:
-        held = json.loads((known.folder / MANIFEST).read_text(encoding="utf-8")).get("facts", {}).get("settings", {})
-        if held != known.synthetic.model_dump():
+        generated_with = (
+            json.loads((known.folder / MANIFEST).read_text(encoding="utf-8")).get("facts", {}).get("settings", {})
+        )
+        if generated_with != known.synthetic.model_dump():
             raise DataError("dataset-differs", folder=known.folder, name=known.name)
         return
     from hvpkit.synthetic.generate import generate
@@ -68,7 +95,11 @@ def generate_dataset(known: KnownDataset) -> None:
 
 
 def require_prepared(datasets: list[KnownDataset]) -> None:
-    """Raise DataError, naming all that are missing and what to type, unless every dataset is there."""
+    """Check that every dataset is prepared.
+
+    Raises:
+        DataError: "dataset-unprepared" with the missing datasets and the commands that prepare them.
+    """
     missing = [known for known in datasets if not known.is_prepared]
     if missing:
         commands = "; ".join(f"`hvp preprocess {known.name} --root DIR --output {known.folder}`" for known in missing)

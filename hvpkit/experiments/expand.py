@@ -1,4 +1,4 @@
-"""From a plan to its runs: the product of systems, datasets, seeds, parts of the training set and grid points, with twins and transfers."""
+"""Expand a plan to its runs: systems x datasets x seeds x training set sizes x grid points, controls and transfers."""
 
 from __future__ import annotations
 
@@ -26,9 +26,23 @@ TEXT_ONLY_CONTROL = ("vision=null", "fusion=none")
 
 
 class PlannedRun(BaseModel):
-    """One run: where it stands in the tables, its whole recipe, and where the components come from that are not hvpkit's own.
+    """One run of a plan.
 
-    `source` is the dataset, and `start` the run, whose weights it goes on from; `twin` is the run of the same recipe on text alone.
+    Attributes:
+        name: Name of the run, unique in the plan and valid as a file name.
+        system: Name of the system.
+        dataset: Name of the dataset to train on.
+        task: Task of the dataset.
+        seed: Training seed.
+        fraction: Fraction of the training set, in (0, 1].
+        shots: Number of training examples per class; None: as `fraction` says.
+        settings: Values of the grid point or trial, by recipe key.
+        source: Dataset of the run that a transfer starts from.
+        start: Name of the run that a transfer starts from.
+        control: Name of the text-only control of this run.
+        is_control: Whether the run is such a control itself.
+        recipe: Full recipe, as YAML.
+        plugins: Origin of each component that is not part of hvpkit.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -38,264 +52,337 @@ class PlannedRun(BaseModel):
     dataset: str
     task: Task
     seed: int
-    share: float = 1.0
+    fraction: float = 1.0
     shots: int | None = None
     settings: dict[str, str] = {}
     source: str | None = None
     start: str | None = None
-    twin: str | None = None
-    is_twin: bool = False
+    control: str | None = None
+    is_control: bool = False
     recipe: str
     plugins: dict[str, str] = {}
 
     def differs_from(self, other: PlannedRun) -> list[Message]:
-        """Name what of another run of this name is not the same work."""
-        recipe = [] if self.recipe == other.recipe else [Message("recipe-changed", settings=diff_settings(other.recipe, self.recipe))]
+        """List how another run of this name differs: recipe or plugins."""
+        recipe = (
+            []
+            if self.recipe == other.recipe
+            else [Message("recipe-changed", settings=diff_settings(other.recipe, self.recipe))]
+        )
         return recipe + ([] if self.plugins == other.plugins else [Message("plugins-changed")])
 
 
 @dataclass
 class Expansion:
-    """The runs of a plan, those that others start from first; `left_out` says what of the plan cannot run here, and why."""
+    """The runs of a plan.
+
+    Attributes:
+        runs: Runs, each after the run that it starts from.
+        left_out: Messages on parts of the plan that cannot run here.
+        datasets: Datasets of the plan, by name.
+    """
 
     runs: list[PlannedRun] = field(default_factory=list)
     left_out: list[Message] = field(default_factory=list)
     datasets: dict[str, KnownDataset] = field(default_factory=dict)
 
     def planned(self, plan: Plan) -> list[PlannedRun]:
-        """List what will be done: the runs, or every trial of each in a search."""
+        """Return the runs, or in a search every trial of each."""
         if plan.search is None:
             return self.runs
-        return [run.model_copy(update={"name": trial_name(run, n)}) for run in self.runs for n in range(plan.search.trials)]
+        return [
+            run.model_copy(update={"name": trial_name(run, n)}) for run in self.runs for n in range(plan.search.trials)
+        ]
 
 
 @dataclass(frozen=True)
 class _Point:
-    """One cell of the product, but for system and dataset."""
+    """Seed, training set size and grid point of a run."""
 
     seed: int
-    share: float
+    fraction: float
     shots: int | None
     settings: Mapping[str, Any]
 
     def overrides(self) -> list[str]:
-        part = [] if self.share == 1.0 else [f"train.fraction={self.share}"]
+        part = [] if self.fraction == 1.0 else [f"train.fraction={self.fraction}"]
         part += [] if self.shots is None else [f"train.shots={self.shots}"]
         return [f"train.seed={self.seed}", *part, *overrides_of(self.settings)]
 
     def suffix(self) -> str:
-        part = [] if self.share == 1.0 else [f"share{self.share:g}"]
+        part = [] if self.fraction == 1.0 else [f"fraction{self.fraction:g}"]
         part += [] if self.shots is None else [f"shots{self.shots}"]
         return ".".join([*part, *overrides_of(self.settings), f"seed{self.seed}"])
 
 
 def expand(plan: Plan, registry: Registry) -> Expansion:
-    """List a plan's runs; raises PlanError, with every problem, for what is unknown, for no run at all, and for two of the same name."""
+    """List the runs of a plan.
+
+    Args:
+        plan: The plan.
+        registry: Installed components.
+
+    Raises:
+        PlanError: "plan-invalid" with every problem, such as an unknown dataset, an invalid recipe, two runs of the
+            same name, or no run at all.
+    """
     return _Expander(plan, registry).expand()
 
 
 class _Expander:
     def __init__(self, plan: Plan, registry: Registry) -> None:
         self.plan, self.registry = plan, registry
-        self.found = Expansion()
+        self.expansion = Expansion()
         self.problems: list[LocatedMessage] = []
 
     def expand(self) -> Expansion:
-        for name, given in self.plan.datasets.items():
+        for name, spec in self.plan.datasets.items():
             try:
-                self.found.datasets[name] = known_dataset(name, given, self.registry)
+                self.expansion.datasets[name] = known_dataset(name, spec, self.registry)
             except PlanError as error:
                 self._problem(error.message, "datasets", name)
         recipes = {name: self._recipes(name, system) for name, system in self.plan.systems.items()}
-        for name, of_task in recipes.items():
-            for dataset, known in self.found.datasets.items():
-                if known.task in of_task:
-                    self._cells(name, dataset, of_task[known.task])
+        for name, by_task in recipes.items():
+            for dataset, known in self.expansion.datasets.items():
+                if known.task in by_task:
+                    self._add_runs(name, dataset, by_task[known.task])
             for number, transfer in enumerate(self.plan.transfers):
-                self._transfer(number, name, transfer, of_task)
-        self._twins()
-        self._names()
-        self._space()
-        if not self.found.runs and not self.problems:
-            tasks = sorted({known.task for known in self.found.datasets.values()})
+                self._add_transfer(number, name, transfer, by_task)
+        self._add_controls()
+        self._check_names()
+        self._check_space()
+        if not self.expansion.runs and not self.problems:
+            tasks = sorted({known.task for known in self.expansion.datasets.values()})
             self._problem(Message("plan-without-recipes", tasks=" or ".join(tasks)), "systems")
         if self.problems:
             raise PlanError("plan-invalid", problems=list(dict.fromkeys(self.problems)))
-        return self.found
+        return self.expansion
 
     def _problem(self, message: Message, *keys: str | int) -> None:
         self.problems.append(LocatedMessage(self.plan.origin.location(*keys), message))
 
-    # ------------------------------------------------------------------------------------------------------------- recipes
     def _recipes(self, name: str, system: System) -> dict[Task, str]:
-        """Give a system's recipe by task; none when the system is left out."""
-        found: dict[Task, str] = {}
-        for given in system.recipes:
-            path = self._recipe_path(given)
+        """Return the recipes of a system by task; empty if the system is skipped."""
+        by_task: dict[Task, str] = {}
+        for recipe_name in system.recipes:
+            path = self._recipe_path(recipe_name)
             if system.optional and not Path(path).exists() and path not in shipped_recipes():
-                self.found.left_out.append(Message("system-without-recipe", system=name, recipe=given))
+                self.expansion.left_out.append(Message("system-without-recipe", system=name, recipe=recipe_name))
                 continue
             try:
                 recipe = load_recipe(path)
             except RecipeError as error:
                 self._problem(error.message, "systems", name, "recipes")
                 continue
-            lacking = self._lacking(recipe)
-            if lacking:
-                self.found.left_out.append(Message("system-not-installed", system=name, recipe=given, names=lacking))
-            elif recipe.task in found:
-                two = Message("recipes-of-one-task", system=name, task=recipe.task, first=found[recipe.task], second=given)
-                self._problem(two, "systems", name, "recipes")
+            missing = self._missing_components(recipe)
+            if missing:
+                self.expansion.left_out.append(
+                    Message("system-not-installed", system=name, recipe=recipe_name, names=missing)
+                )
+            elif recipe.task in by_task:
+                message = Message(
+                    "recipes-of-one-task", system=name, task=recipe.task, first=by_task[recipe.task], second=recipe_name
+                )
+                self._problem(message, "systems", name, "recipes")
             else:
-                found[recipe.task] = path
-        return found
+                by_task[recipe.task] = path
+        return by_task
 
-    def _recipe_path(self, given: str) -> str:
-        beside = self.plan.file.parent / given
-        return str(beside) if beside.is_file() else given
+    def _recipe_path(self, name: str) -> str:
+        file = self.plan.file.parent / name
+        return str(file) if file.is_file() else name
 
-    def _lacking(self, recipe: Recipe) -> list[Message]:
-        found = []
+    def _missing_components(self, recipe: Recipe) -> list[Message]:
+        missing = []
         for kind, name in named_components(recipe):
             try:
                 self.registry.get(kind, name)
             except ComponentError:
-                found.append(Message("needed-component", kind=kind, name=name))
-        return found
+                missing.append(Message("needed-component", kind=kind, name=name))
+        return missing
 
-    # ---------------------------------------------------------------------------------------------------------------- runs
-    def _cells(self, system: str, dataset: str, recipe: str) -> None:
+    def _add_runs(self, system: str, dataset: str, recipe: str) -> None:
         for point in self._points():
             self._add(system, dataset, recipe, point, f"{system}.{dataset}.{point.suffix()}")
 
     def _points(self) -> Iterator[_Point]:
-        parts = [(share, None) for share in self.plan.fractions] + [(1.0, shots) for shots in self.plan.shots]
+        parts = [(fraction, None) for fraction in self.plan.fractions] + [(1.0, shots) for shots in self.plan.shots]
         axes = [[(key, value) for value in values] for key, values in self.plan.grid.items()]
-        for (share, shots), settings, seed in product(parts, product(*axes), self.plan.seeds):
-            yield _Point(seed, share, shots, dict(settings))
+        for (fraction, shots), settings, seed in product(parts, product(*axes), self.plan.seeds):
+            yield _Point(seed, fraction, shots, dict(settings))
 
-    def _transfer(self, number: int, system: str, transfer: Transfer, recipes: Mapping[Task, str]) -> None:
-        tasks = {self.found.datasets[name].task for name in (transfer.source, transfer.to) if name in self.found.datasets}
-        if not tasks <= set(recipes) or transfer.to not in self.found.datasets:
+    def _add_transfer(self, number: int, system: str, transfer: Transfer, recipes: Mapping[Task, str]) -> None:
+        tasks = {
+            self.expansion.datasets[name].task
+            for name in (transfer.source, transfer.to)
+            if name in self.expansion.datasets
+        }
+        if not tasks <= set(recipes) or transfer.to not in self.expansion.datasets:
             return
         for point in self._points():
             start = _name(f"{system}.{transfer.source}.{point.suffix()}")
             name = f"{system}.{transfer.source}-to-{transfer.to}.{point.suffix()}"
-            recipe = recipes[self.found.datasets[transfer.to].task]
+            recipe = recipes[self.expansion.datasets[transfer.to].task]
             self._add(system, transfer.to, recipe, point, name, transfer.settings, source=transfer.source, start=start)
 
-    def _add(self, system: str, dataset: str, recipe: str, point: _Point, name: str, further: Sequence[str] = (), **start: str) -> None:
-        known = self.found.datasets[dataset]
-        own = [*self.plan.settings, *self.plan.systems[system].settings, f"data.name={_written(known.name)}"]
-        own += [f"data.folder={_written(str(known.folder))}"] if known.folder != Path("data") / known.name else []
+    def _add(
+        self,
+        system: str,
+        dataset: str,
+        recipe: str,
+        point: _Point,
+        name: str,
+        further: Sequence[str] = (),
+        **start: str,
+    ) -> None:
+        known = self.expansion.datasets[dataset]
+        overrides = [*self.plan.settings, *self.plan.systems[system].settings, f"data.name={_to_yaml_line(known.name)}"]
+        if known.folder != Path("data") / known.name:
+            overrides.append(f"data.folder={_to_yaml_line(str(known.folder))}")
         try:
-            made = load_recipe(recipe, [*own, *point.overrides(), *further], self.registry)
+            loaded = load_recipe(recipe, [*overrides, *point.overrides(), *further], self.registry)
         except RecipeError as error:
-            self._problem(Message("run-invalid", system=system, dataset=dataset, reason=error.message), "systems", system)
+            self._problem(
+                Message("run-invalid", system=system, dataset=dataset, reason=error.message), "systems", system
+            )
             return
-        settings = {key: _written(value) for key, value in point.settings.items()}
-        self.found.runs.append(
+        settings = {key: _to_yaml_line(value) for key, value in point.settings.items()}
+        self.expansion.runs.append(
             PlannedRun(
                 name=_name(name),
                 system=system,
                 dataset=dataset,
                 task=known.task,
                 seed=point.seed,
-                share=point.share,
+                fraction=point.fraction,
                 shots=point.shots,
                 settings=settings,
-                recipe=made.to_yaml(),
-                plugins=component_plugins(made, self.registry),
+                recipe=loaded.to_yaml(),
+                plugins=component_plugins(loaded, self.registry),
                 **start,  # type: ignore[arg-type]
             )
         )
 
-    # --------------------------------------------------------------------------------------------------------------- twins
-    def _twins(self) -> None:
-        """Give each run that sees images the run of the same recipe on text alone; equal recipes share it."""
+    def _add_controls(self) -> None:
+        """Add the text-only control of each run with images; runs with equal recipes have one control."""
         if "text-only" not in self.plan.controls:
             return
-        same = {run.recipe: run.name for run in reversed(self.found.runs) if run.start is None}
+        same = {run.recipe: run.name for run in reversed(self.expansion.runs) if run.start is None}
         runs = []
-        for run in self.found.runs:
-            twin = None if run.start else self._twin(run)
-            if twin is None:
+        for run in self.expansion.runs:
+            control = None if run.start else self._text_only_control(run)
+            if control is None:
                 runs.append(run)
                 continue
-            if twin.recipe not in same:
-                same[twin.recipe] = twin.name
-                runs.append(twin)
-            runs.append(run if same[twin.recipe] == run.name else run.model_copy(update={"twin": same[twin.recipe]}))
-        self.found.runs = runs
+            if control.recipe not in same:
+                same[control.recipe] = control.name
+                runs.append(control)
+            runs.append(
+                run if same[control.recipe] == run.name else run.model_copy(update={"control": same[control.recipe]})
+            )
+        self.expansion.runs = runs
 
-    def _twin(self, run: PlannedRun) -> PlannedRun | None:
+    def _text_only_control(self, run: PlannedRun) -> PlannedRun | None:
         if recipe_from_text(run.recipe).vision is None:
             return None
         try:
-            alone = recipe_from_text(run.recipe, TEXT_ONLY_CONTROL, self.registry)
+            text_only = recipe_from_text(run.recipe, TEXT_ONLY_CONTROL, self.registry)
         except RecipeError as error:
             reason = error.problems[-1].message if error.problems else error.message
-            self.found.left_out.append(Message("system-without-text-only", system=run.system, dataset=run.dataset, reason=reason))
+            self.expansion.left_out.append(
+                Message("system-without-text-only", system=run.system, dataset=run.dataset, reason=reason)
+            )
             return None
-        changed = {"name": _name(f"{run.name}.text-only"), "recipe": alone.to_yaml(), "is_twin": True}
-        return run.model_copy(update=changed | {"plugins": component_plugins(alone, self.registry)})
+        changed = {"name": _name(f"{run.name}.text-only"), "recipe": text_only.to_yaml(), "is_control": True}
+        return run.model_copy(update=changed | {"plugins": component_plugins(text_only, self.registry)})
 
-    def _names(self) -> None:
-        lines: dict[str, PlannedRun] = {}
-        for run in self.found.runs:
-            if run.name in lines:
-                self._problem(_same_name(run, lines[run.name]), *self._repeated())
-            lines[run.name] = run
-        self.found.left_out = list(dict.fromkeys(self.found.left_out))
+    def _check_names(self) -> None:
+        by_name: dict[str, PlannedRun] = {}
+        for run in self.expansion.runs:
+            if run.name in by_name:
+                self._problem(_same_name(run, by_name[run.name]), *self._repeated_list())
+            by_name[run.name] = run
+        self.expansion.left_out = list(dict.fromkeys(self.expansion.left_out))
 
-    def _space(self) -> None:
-        """Try the first point of a search, so that an impossible one is told before the work."""
+    def _check_space(self) -> None:
+        """Check the first point of the search space before anything is trained."""
         space = self.plan.search.space if self.plan.search else {}
         first = {key: axis.values[0] if axis.values else axis.low for key, axis in space.items()}
         try:
-            for run in self.found.runs if first else ():
+            for run in self.expansion.runs if first else ():
                 recipe_from_text(run.recipe, overrides_of(first), self.registry)
         except RecipeError as error:
             self._problem(error.message, "search", "space")
 
-    def _repeated(self) -> tuple[str, ...]:
-        """Find the list of the plan that says something twice."""
-        lists: dict[tuple[str, ...], list[Any]] = {(key,): getattr(self.plan, key) for key in ("seeds", "fractions", "shots", "transfers")}
+    def _repeated_list(self) -> tuple[str, ...]:
+        """Return the key of the list of the plan that contains a value twice."""
+        lists: dict[tuple[str, ...], list[Any]] = {
+            (key,): getattr(self.plan, key) for key in ("seeds", "fractions", "shots", "transfers")
+        }
         lists |= {("grid", key): values for key, values in self.plan.grid.items()}
         return next(
-            (keys for keys, values in lists.items() if len({_name(_written(_plain(v))) for v in values}) < len(values)), ("systems",)
+            (
+                keys
+                for keys, values in lists.items()
+                if len({_name(_to_yaml_line(_plain(v))) for v in values}) < len(values)
+            ),
+            ("systems",),
         )
 
 
 def trial_name(run: PlannedRun, number: int) -> str:
-    """Name a trial of a search."""
+    """Return the name of a trial of a search."""
     return f"{run.name}.trial{number}"
 
 
 def with_settings(run: PlannedRun, name: str, settings: Mapping[str, Any]) -> PlannedRun:
-    """Give a run of another name with further settings; raises RecipeError where they cannot be."""
+    """Return a copy of a run with another name and further settings.
+
+    Args:
+        run: The run.
+        name: Name of the copy.
+        settings: Values by recipe key.
+
+    Raises:
+        RecipeError: If the recipe is invalid with these settings.
+    """
     recipe = recipe_from_text(run.recipe, overrides_of(settings)).to_yaml()
-    return run.model_copy(update={"name": name, "recipe": recipe, "settings": {key: _written(value) for key, value in settings.items()}})
+    return run.model_copy(
+        update={
+            "name": name,
+            "recipe": recipe,
+            "settings": {key: _to_yaml_line(value) for key, value in settings.items()},
+        }
+    )
 
 
 def overrides_of(settings: Mapping[str, Any]) -> list[str]:
-    """Write settings as `--set` takes them."""
-    return [f"{key}={_written(value)}" for key, value in settings.items()]
+    """Format settings as `--set` takes them."""
+    return [f"{key}={_to_yaml_line(value)}" for key, value in settings.items()]
 
 
 def _same_name(one: PlannedRun, other: PlannedRun) -> Message:
-    return Message("run-repeated", run=one.name) if one.recipe == other.recipe else Message("run-names-collide", run=one.name)
+    return (
+        Message("run-repeated", run=one.name)
+        if one.recipe == other.recipe
+        else Message("run-names-collide", run=one.name)
+    )
 
 
 def _plain(value: object) -> object:
     return value.model_dump() if isinstance(value, BaseModel) else value
 
 
-def _written(value: object) -> str:
-    """Write a value as `--set` reads it, on one line."""
-    return dump({"v": value} if isinstance(value, (dict, list)) else value).removesuffix("\n").removesuffix("\n...").removeprefix("v: ")
+def _to_yaml_line(value: object) -> str:
+    """Format a value as `--set` reads it, on one line."""
+    return (
+        dump({"v": value} if isinstance(value, (dict, list)) else value)
+        .removesuffix("\n")
+        .removesuffix("\n...")
+        .removeprefix("v: ")
+    )
 
 
 def _name(text: str) -> str:
-    """Make a name that files can have: signs that they cannot have become _."""
+    """Replace characters that file names cannot contain by _."""
     return re.sub(r"[^\w.+=-]+", "_", text)

@@ -1,4 +1,4 @@
-"""Searching settings on dev F1 with Optuna: one study a system and dataset, its trials kept as results, so that it goes on where it was."""
+"""Hyperparameter search on dev F1 with Optuna: one study per system and dataset, resumable from the results file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ log = logging.getLogger(__name__)
 
 
 def require_optuna() -> Any:  # noqa: ANN401 - a module
-    """Import Optuna; raises InputError where it is not installed."""
+    """Import Optuna.
+
+    Raises:
+        InputError: "search-needs-optuna" if it is not installed.
+    """
     try:
         import optuna
     except ImportError as error:
@@ -32,7 +36,15 @@ def require_optuna() -> Any:  # noqa: ANN401 - a module
 
 @dataclass(frozen=True)
 class SearchStudies:
-    """The studies of a plan."""
+    """The studies of a plan.
+
+    Attributes:
+        plan: The plan.
+        search: Its search space and number of trials.
+        results: Results file; its trials are not repeated.
+        processes: Worker processes.
+        bar: Progress bar, advanced once per trial.
+    """
 
     plan: Plan
     search: Search
@@ -41,7 +53,15 @@ class SearchStudies:
     bar: ProgressBar
 
     def run(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
-        """Do what is left of every study, `jobs` of them at a time; gives why each trial that failed did."""
+        """Execute the remaining trials of every study, `jobs` studies at a time.
+
+        Returns:
+            Reason of each failed trial, by its name.
+
+        Raises:
+            PlanError: "trial-differs" if a trial was run with another recipe or other plugins.
+            InputError: "search-needs-optuna" if Optuna is not installed.
+        """
         require_optuna()
         with ThreadPoolExecutor(self.processes.setup.jobs) as pool:
             futures = [pool.submit(self._study, run) for run in runs]
@@ -55,39 +75,54 @@ class SearchStudies:
         optuna = require_optuna()
         pruner = optuna.pruners.MedianPruner(n_startup_trials=3) if self.search.prune else optuna.pruners.NopPruner()
         study = optuna.create_study(direction="maximize", pruner=pruner)
-        done = {result.run.name: result for result in self.results.results if result.trial}
+        finished = {result.run.name: result for result in self.results.results if result.trial}
         failed: dict[str, str] = {}
         for number in range(self.search.trials):
             name = trial_name(run, number)
-            study.sampler = optuna.samplers.TPESampler(seed=run.seed * 10_007 + number)  # each trial's own: going on changes nothing
+            study.sampler = optuna.samplers.TPESampler(
+                seed=run.seed * 10_007 + number
+            )  # by trial: resuming changes nothing
             trial = study.ask()
             settings = {key: _suggest(trial, key, axis) for key, axis in self.search.space.items()}
             try:
-                kept = self._kept(with_settings(run, name, settings), done.get(name), number, settings, trial)
+                result = self._result(with_settings(run, name, settings), finished.get(name), number, settings, trial)
             except (RunFailed, RecipeError) as error:
                 failed[name] = error.message
                 log.warning(Message("run-failed", run=name, reason=error.message))
-                kept = None
-            _tell(optuna, study, trial, kept)
+                result = None
+            _report(optuna, study, trial, result)
             self.bar.advance()
         return failed
 
-    def _kept(self, run: PlannedRun, done: Result | None, number: int, settings: dict[str, Any], trial: Any) -> Result:  # noqa: ANN401
-        """Give a trial's result: the one that is there, or that of doing it now."""
-        if done is None:
-            result = self._try(run, number, settings, trial)
+    def _result(
+        self,
+        run: PlannedRun,
+        finished: Result | None,
+        number: int,
+        settings: dict[str, Any],
+        trial: Any,  # noqa: ANN401 - Optuna's trial
+    ) -> Result:
+        """Return the result of a finished trial, or run the trial."""
+        if finished is None:
+            result = self._run_trial(run, number, settings, trial)
             self.results.add(result)
-            log.info(_line(result))
+            log.info(_summary(result))
             return result
-        if changed := run.differs_from(done.run):
+        if changed := run.differs_from(finished.run):
             folder = self.processes.setup.folder
             raise PlanError("trial-differs", folder=folder, run=run.name, changes=changed)
-        for epoch, f1 in (done.trial.epochs if done.trial else {}).items():
+        for epoch, f1 in (finished.trial.epochs if finished.trial else {}).items():
             trial.report(f1, int(epoch))
-        return done
+        return finished
 
-    def _try(self, run: PlannedRun, number: int, settings: dict[str, Any], trial: Any) -> Result:  # noqa: ANN401 - Optuna's trial
-        """Do one trial from its beginning; models of trials are not kept."""
+    def _run_trial(
+        self,
+        run: PlannedRun,
+        number: int,
+        settings: dict[str, Any],
+        trial: Any,  # noqa: ANN401 - Optuna's trial
+    ) -> Result:
+        """Run one trial from the beginning; its model is deleted."""
         epochs: dict[str, float] = {}
 
         def on_epoch(epoch: Epoch) -> bool:
@@ -102,8 +137,8 @@ class SearchStudies:
             result = self.processes.result(run, self.plan, on_epoch)
             return result.model_copy(update={"trial": Trial(number=number, settings=settings, epochs=epochs)})
         except RunInterrupted:
-            stopped = Trial(number=number, settings=settings, epochs=epochs, pruned=True)
-            return Result(run=run, data=_no_data(run), encoder="", trial=stopped)
+            pruned = Trial(number=number, settings=settings, epochs=epochs, pruned=True)
+            return Result(run=run, data=_no_data(run), encoder="", trial=pruned)
         finally:
             self._clear(run)
 
@@ -115,20 +150,22 @@ class SearchStudies:
 def _suggest(trial: Any, key: str, axis: Axis) -> Any:  # noqa: ANN401 - Optuna's trial, a setting's value
     if axis.values is not None:
         return trial.suggest_categorical(key, axis.values)
-    suggest: Callable[..., Any] = trial.suggest_int if isinstance(axis.low, int) and isinstance(axis.high, int) else trial.suggest_float
+    suggest: Callable[..., Any] = (
+        trial.suggest_int if isinstance(axis.low, int) and isinstance(axis.high, int) else trial.suggest_float
+    )
     return suggest(key, axis.low, axis.high, log=axis.log)
 
 
-def _tell(optuna: Any, study: Any, trial: Any, kept: Result | None) -> None:  # noqa: ANN401 - Optuna's own
-    if kept is not None and kept.trial is not None and kept.trial.pruned:
+def _report(optuna: Any, study: Any, trial: Any, result: Result | None) -> None:  # noqa: ANN401 - Optuna's types
+    if result is not None and result.trial is not None and result.trial.pruned:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    elif kept is None or kept.dev is None:
+    elif result is None or result.dev is None:
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
     else:
-        study.tell(trial, kept.dev.f1)
+        study.tell(trial, result.dev.f1)
 
 
-def _line(result: Result) -> Message:
+def _summary(result: Result) -> Message:
     settings = [f"{key}={value}" for key, value in result.run.settings.items()]
     if result.dev is None:
         return Message("trial-pruned", run=result.run.name, settings=settings)

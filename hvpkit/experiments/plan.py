@@ -1,4 +1,4 @@
-"""Plans: one YAML file says which runs make up a paper's tables; a plan is data, as a recipe is (no torch here)."""
+"""Experiment plans: YAML files that list the runs of a paper's tables."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ Control = Literal["text-only", "shuffled-images"]
 
 
 class System(StrictModel):
-    """What is compared: its recipes (at most one a task), changes to them, and the name it was published under (its own).
+    """A system to compare.
 
-    The recipe of an `optional` system may be missing: then the system is left out, and said to be.
+    Attributes:
+        recipes: Recipe files or names of shipped recipes, at most one per task.
+        settings: Overrides of the recipes, as `--set` takes them.
+        published: Name of the system in the published tables; None: the same name.
+        optional: Whether the system is skipped, with a note, if its recipe is missing.
     """
 
     recipes: Annotated[list[Text], Field(min_length=1)]
@@ -39,13 +43,22 @@ class System(StrictModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _bare_recipes(cls, given: object) -> object:
-        given = [given] if isinstance(given, str) else given
-        return {"recipes": given} if isinstance(given, list) else given
+    def _bare_recipes(cls, value: object) -> object:
+        value = [value] if isinstance(value, str) else value
+        return {"recipes": value} if isinstance(value, list) else value
 
 
 class SyntheticSpec(StrictModel):
-    """How a demo dataset is drawn where it is not there yet (`hvp preprocess demo`)."""
+    """Settings of a synthetic dataset that is generated if its folder does not exist (`hvp preprocess demo`).
+
+    Attributes:
+        task: Task of the dataset.
+        size: Number of training examples.
+        seed: Seed of the generator.
+        uninformative: Fraction of uninformative images, 0..1.
+        ambiguous: Fraction of entities whose type only the image reveals, 0..1.
+        test_uninformative: Fraction of uninformative images in test, 0..1; None: as `uninformative`.
+    """
 
     task: Task = "mner"
     size: PositiveInt = 2000
@@ -56,14 +69,27 @@ class SyntheticSpec(StrictModel):
 
 
 class DatasetSpec(StrictModel):
-    """Prepared data: its folder (`data/<name>` unless given), and for a demo how it is drawn."""
+    """A dataset of a plan.
+
+    Attributes:
+        folder: Folder of the prepared data; None: `data/<name>`.
+        synthetic: Settings of a synthetic dataset; None for other data.
+    """
 
     folder: Annotated[Path | None, Field(strict=False)] = None
     synthetic: SyntheticSpec | None = None
 
 
 class Transfer(StrictModel):
-    """Each system trained on one dataset goes on on another, all but its head (Chen et al. 2022, Table 3)."""
+    """Transfer of every system from one dataset to another: training starts from all weights but the head's.
+
+    Attributes:
+        source: Dataset of the model to start from; key `from` in the plan.
+        to: Dataset to train on.
+        settings: Overrides of the recipe of the second training.
+
+    Source: Chen et al. 2022, Table 3.
+    """
 
     source: Annotated[Name, Field(alias="from")]
     to: Name
@@ -71,7 +97,14 @@ class Transfer(StrictModel):
 
 
 class Axis(StrictModel):
-    """One setting that a search may change: a list of values, or numbers between `low` and `high`."""
+    """Search space of one setting: a list of values, or numbers between two bounds.
+
+    Attributes:
+        values: Values to choose from; None for a range.
+        low: Lower bound of the range.
+        high: Upper bound of the range; integers if both bounds are integers.
+        log: Whether the range is sampled on a logarithmic scale.
+    """
 
     values: Annotated[list[Any] | None, Field(min_length=1)] = None
     low: float | int | None = None
@@ -80,11 +113,11 @@ class Axis(StrictModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _bare_values(cls, given: object) -> object:
-        return {"values": given} if isinstance(given, list) else given
+    def _bare_values(cls, value: object) -> object:
+        return {"values": value} if isinstance(value, list) else value
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Axis:
+    def _check_bounds(self) -> Axis:
         if self.values is None and (self.low is None or self.high is None or not self.low < self.high):
             raise ValueError(Message("axis-invalid", key="axis"))
         if self.log and self.low is not None and self.low <= 0:
@@ -93,7 +126,13 @@ class Axis(StrictModel):
 
 
 class Search(StrictModel):
-    """A search for settings on dev F1; test is never looked at. `prune` stops a trial that is below the median of those before it."""
+    """Hyperparameter search on dev F1; test is never scored.
+
+    Attributes:
+        space: Search space by recipe key.
+        trials: Number of trials per system and dataset.
+        prune: Whether a trial below the median of the earlier ones is stopped.
+    """
 
     space: Annotated[dict[str, Axis], Field(min_length=1)]
     trials: PositiveInt = 20
@@ -101,7 +140,23 @@ class Search(StrictModel):
 
 
 class Plan(StrictModel):
-    """A whole plan: every system on every dataset of its tasks, with every seed, part of the training set and grid point."""
+    """A plan: every system on every dataset of its tasks, with every seed, training set size and grid point.
+
+    Attributes:
+        title: Title of the report.
+        systems: Systems to compare, by name.
+        datasets: Datasets, by name.
+        seeds: Training seeds.
+        fractions: Fractions of the training set, in (0, 1].
+        shots: Numbers of training examples per class.
+        grid: Lists of values by recipe key; every combination is run.
+        settings: Overrides of all recipes, as `--set` takes them.
+        transfers: Transfers between datasets.
+        controls: Controls to run beside each system with images.
+        reference: System that all others are compared with; None: the first.
+        score_split: Split that the tables are about.
+        search: Hyperparameter search; None: train with the settings of the recipes.
+    """
 
     title: Text
     systems: Annotated[dict[Name, System], Field(min_length=1)]
@@ -121,96 +176,107 @@ class Plan(StrictModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _bare_names(cls, given: object) -> object:
-        if not isinstance(given, dict):
-            return given
-        datasets, systems = given.get("datasets"), given.get("systems")
-        changed = {"datasets": _named(datasets, lambda name: {}), "systems": _named(systems, lambda name: {"recipes": [name]})}
-        shares: dict[str, object] = {"fractions": []} if given.get("shots") and "fractions" not in given else {}
-        return given | {key: value for key, value in changed.items() if key in given} | shares
+    def _bare_names(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        fields = dict(value)
+        if "datasets" in fields:
+            fields["datasets"] = _named(fields["datasets"], lambda name: {})
+        if "systems" in fields:
+            fields["systems"] = _named(fields["systems"], lambda name: {"recipes": [name]})
+        if fields.get("shots"):
+            fields.setdefault("fractions", [])
+        return fields
 
     @property
     def origin(self) -> SourceLocations:
-        """Tell where its keys were written, for messages."""
+        """Location of each key, for messages."""
         return self._origin
 
     @property
     def file(self) -> Path:
-        """Give the file that it was read from."""
+        """File that the plan was read from."""
         return self._file
 
 
-def _named(given: object, spec: Any) -> object:  # noqa: ANN401 - a function from a name
-    """Read a list of names as a mapping."""
-    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-        return given
-    for name, times in Counter(given).items():
+def _named(value: object, spec: Any) -> object:  # noqa: ANN401 - a function from a name
+    """Convert a list of names to a mapping."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return value
+    for name, times in Counter(value).items():
         if times > 1:
             raise ValueError(Message("name-repeated", name=name, count=times))
-    return {name: spec(name) for name in given}
+    return {name: spec(name) for name in value}
 
 
-def _misfits(plan: Plan) -> list[tuple[tuple[str | int, ...], Message]]:
-    """Say what of a plan does not go together: the key that it is about, and a message."""
-    found: list[tuple[tuple[str | int, ...], Message]] = []
-    for number, each in enumerate(plan.transfers):
-        lost = [name for name in (each.source, each.to) if name not in plan.datasets]
-        found += [
-            (("transfers", number), Message("dataset-not-in-plan", name=name, hint=did_you_mean(name, plan.datasets))) for name in lost
-        ]
-    whole = (plan.fractions, plan.shots) == ([1.0], [])
+def _inconsistencies(plan: Plan) -> list[tuple[tuple[str | int, ...], Message]]:
+    """List the settings of a plan that are inconsistent: key and message."""
+    problems: list[tuple[tuple[str | int, ...], Message]] = []
+    for number, transfer in enumerate(plan.transfers):
+        for name in (transfer.source, transfer.to):
+            if name not in plan.datasets:
+                unknown = Message("dataset-not-in-plan", name=name, hint=did_you_mean(name, plan.datasets))
+                problems.append((("transfers", number), unknown))
+    is_full_size = (plan.fractions, plan.shots) == ([1.0], [])
     if not plan.fractions and not plan.shots:
-        found.append((("fractions",), Message("plan-without-sizes")))
-    if plan.transfers and not whole:
-        found.append((("transfers",), Message("transfers-of-parts")))
+        problems.append((("fractions",), Message("plan-without-sizes")))
+    if plan.transfers and not is_full_size:
+        problems.append((("transfers",), Message("transfers-of-parts")))
     if plan.reference is not None and plan.reference not in plan.systems:
         unknown = Message("system-not-in-plan", name=plan.reference, hint=did_you_mean(plan.reference, plan.systems))
-        found.append((("reference",), unknown))
-    if plan.search and (len(plan.seeds) > 1 or not whole or plan.grid or plan.transfers or plan.controls):
-        found.append((("search",), Message("search-with-others")))
+        problems.append((("reference",), unknown))
+    if plan.search and (len(plan.seeds) > 1 or not is_full_size or plan.grid or plan.transfers or plan.controls):
+        problems.append((("search",), Message("search-with-others")))
     if plan.score_split == "dev" and (plan.transfers or plan.controls):
-        found.append((("score_split",), Message("dev-score-with-others")))
-    return found
+        problems.append((("score_split",), Message("dev-score-with-others")))
+    return problems
 
 
 def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
     """Read a plan file, or a shipped plan by its bare name, and apply overrides such as `seeds=[1, 2]`.
 
-    Raises PlanError, which lists every problem as `file:line: message`.
+    Args:
+        path: Plan file, or name of a shipped plan.
+        overrides: Settings `key=value`, as `--set` takes them.
+
+    Raises:
+        PlanError: "plan-not-found" or "plan-is-folder" if there is no such file, "plan-invalid" with every problem.
     """
     file = _find(path)
     try:
         source = read_config(file)
     except RecipeError as error:
-        raise (PlanError("plan-invalid", problems=error.problems) if error.problems else PlanError(error.message)) from error
+        raise (
+            PlanError("plan-invalid", problems=error.problems) if error.problems else PlanError(error.message)
+        ) from error
     for override in overrides:
         source.override(override)
     problems = list(source.problems)
     try:
         plan = Plan.model_validate(source.values)
     except ValidationError as error:
-        problems += [_problem(found, source.locations) for found in error.errors()]
+        problems += [_problem(details, source.locations) for details in error.errors()]
         raise PlanError("plan-invalid", problems=problems) from error
-    problems += [LocatedMessage(source.locations.location(*keys), message) for keys, message in _misfits(plan)]
+    problems += [LocatedMessage(source.locations.location(*keys), message) for keys, message in _inconsistencies(plan)]
     if problems:
         raise PlanError("plan-invalid", problems=problems)
     plan._origin, plan._file = source.locations, file
     return plan
 
 
-def _problem(found: ErrorDetails, origin: SourceLocations) -> LocatedMessage:
-    """Place one of pydantic's findings; a message of the validators here is told the key that it is about."""
-    cause = found.get("ctx", {}).get("error")
+def _problem(details: ErrorDetails, origin: SourceLocations) -> LocatedMessage:
+    """Convert an error of pydantic; messages of the validators in this file get the key that they are about."""
+    cause = details.get("ctx", {}).get("error")
     message = cause.args[0] if isinstance(cause, ValueError) and cause.args else None
     if not isinstance(message, Message):
-        return format_validation_error(found, origin, Plan)
+        return format_validation_error(details, origin, Plan)
     if "key" in message.fields:
-        message = Message(message.code, **message.fields | {"key": ".".join(map(str, found["loc"]))})
-    return LocatedMessage(origin.subtree(*found["loc"]), message)
+        message = Message(message.code, **message.fields | {"key": ".".join(map(str, details["loc"]))})
+    return LocatedMessage(origin.subtree(*details["loc"]), message)
 
 
 def shipped_plans() -> dict[str, Path]:
-    """List the plans that come with hvpkit, by name."""
+    """Return the plan files that come with hvpkit, by name."""
     return shipped_files("experiments")
 
 

@@ -1,4 +1,4 @@
-"""Runs of a plan as processes: started, watched epoch by epoch, stopped and killed (no torch)."""
+"""Worker processes of an experiment: start, follow, stop and kill them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,13 @@ Epoch = dict[str, Any]
 
 @dataclass(frozen=True)
 class Setup:
-    """Where the runs of a plan live, how many go at a time, and the plugin files that they load."""
+    """Settings for the execution of a plan.
+
+    Attributes:
+        folder: Folder of the experiment.
+        jobs: Number of runs at a time.
+        plugins: Plugin files that the runs load.
+    """
 
     folder: Path
     jobs: int = 1
@@ -38,19 +44,23 @@ class Setup:
 
 
 class RunFailed(HvpkitError):
-    """A run failed; the others go on."""
+    """A run failed; the other runs continue."""
 
 
 class Shutdown(Exception):
-    """The experiment is ending: nothing is started any more, and what goes on is killed."""
+    """The experiment is ending: no run is started, and running processes are killed."""
 
 
 class RunInterrupted(Exception):
-    """A run was stopped before its end because whoever watches its epochs said so."""
+    """A run was stopped early on request, e.g. by the pruner of a search."""
 
 
 class Processes:
-    """The worker processes of one experiment; none is left at the end of the block that they are opened in."""
+    """Worker processes of one experiment, as a context manager that kills them at its end.
+
+    Args:
+        setup: Folder, number of parallel jobs and plugins.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -61,13 +71,23 @@ class Processes:
     def __enter__(self) -> Processes:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.kill()
 
     def result(self, run: PlannedRun, plan: Plan, on_epoch: Callable[[Epoch], bool] | None = None) -> Result:
-        """Do a run to its end; `on_epoch` is called with each epoch, and stops the run by returning False.
+        """Execute a run in a process of its own.
 
-        Raises RunFailed with the reason, Stopped, and Ending.
+        Args:
+            run: The run.
+            plan: Its plan.
+            on_epoch: Called with the fields of each epoch; stops the run by returning False.
+
+        Raises:
+            RunFailed: "run-error", "run-killed" or "run-silent" if the run failed.
+            RunInterrupted: If `on_epoch` returned False.
+            Shutdown: If the experiment is ending.
         """
         folder = self.setup.folder
         for name in (RECIPES, LOGS):
@@ -80,7 +100,7 @@ class Processes:
             model=str(folder / MODELS / run.name),
             predictions=str(folder / PREDICTIONS / f"{run.name}.jsonl"),
             test=plan.score_split == "test" and plan.search is None,
-            shuffled="shuffled-images" in plan.controls and not run.is_twin,
+            shuffled="shuffled-images" in plan.controls and not run.is_control,
             start=str(folder / MODELS / run.start) if run.start else None,
             plugins=tuple(map(str, self.setup.plugins)),
         )
@@ -114,18 +134,18 @@ class Processes:
                 text=True,
                 encoding="utf-8",
                 env=self._environment(),
-                start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the others
+                start_new_session=True,  # Ctrl-C reaches only the parent, which then kills the workers
             )
             self._alive.add(process)
             return process
 
     def _environment(self) -> dict[str, str]:
-        """Share the cores out among the jobs, unless the user did."""
+        """Divide the cores among the jobs unless the environment sets the number of threads."""
         threads = max(1, available_cores() // self.setup.jobs)
         return {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"} | os.environ
 
     def kill(self) -> None:
-        """End every process at once; nothing is started any more."""
+        """Kill all processes; no other is started afterwards."""
         with self._guard:
             self._closed = True
             for process in self._alive:
@@ -133,19 +153,19 @@ class Processes:
 
 
 def _follow(process: subprocess.Popen[str], job: Job, on_epoch: Callable[[Epoch], bool] | None) -> dict[str, Any] | None:
-    """Hand the job over and read what comes; gives the result's fields, None when there was none."""
+    """Send the job to a worker and read its output; return the fields of its result, None without one."""
     assert process.stdin is not None and process.stdout is not None  # noqa: S101 - pipes were asked for
     fields = None
     try:
         process.stdin.write(json.dumps(asdict(job)) + "\n")
         process.stdin.flush()
         for line in process.stdout:
-            told = json.loads(line)
-            if "result" in told:
-                fields = told["result"]
-            elif on_epoch is not None and not on_epoch(told):
+            message = json.loads(line)
+            if "result" in message:
+                fields = message["result"]
+            elif on_epoch is not None and not on_epoch(message):
                 raise RunInterrupted
-    except (BrokenPipeError, ValueError):  # it ended before it had heard, or said, all
+    except (BrokenPipeError, ValueError):  # the worker ended before it had read the job or written its result
         pass
     except BaseException:
         process.kill()
@@ -159,11 +179,11 @@ def _follow(process: subprocess.Popen[str], job: Job, on_epoch: Callable[[Epoch]
 
 
 def _reason(log: Path, code: int) -> Message:
-    """Give the error that a run ended with, else its last line, or how it ended."""
-    said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    """Return the last error in the log of a failed run, else its last line, else how the process ended."""
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     if code < 0:
         return Message("run-killed", signal=-code, log=log)
-    if not said:
+    if not lines:
         return Message("run-silent", exit_code=code, log=log)
-    reason = next((line.removeprefix("Error: ") for line in reversed(said) if line.startswith("Error: ")), said[-1])
+    reason = next((line.removeprefix("Error: ") for line in reversed(lines) if line.startswith("Error: ")), lines[-1])
     return Message("run-error", reason=reason, log=log)

@@ -1,6 +1,6 @@
-"""What finished runs found: `results.jsonl`, a header line and then one line a run; all tables come from it alone (no torch).
+"""Results of finished runs: `results.jsonl` with a header line and one line per run.
 
-A line is written whole or cut off again, so a full disk or a kill loses nothing that was there.
+A line is written completely or removed again, so a full disk or a killed process never damages earlier results.
 """
 
 from __future__ import annotations
@@ -30,7 +30,13 @@ class _Record(BaseModel):
 
 
 class RunScore(_Record):
-    """Micro precision, recall and F1, 0..1."""
+    """Micro-averaged scores of one run on one split.
+
+    Attributes:
+        precision: Precision, 0..1.
+        recall: Recall, 0..1.
+        f1: F1, 0..1.
+    """
 
     precision: float
     recall: float
@@ -38,7 +44,13 @@ class RunScore(_Record):
 
 
 class Outcomes(_Record):
-    """For each test example, in the data's order: right answers, given answers, gold answers."""
+    """Counts per test example, in the order of the data; the paired bootstrap resamples them.
+
+    Attributes:
+        correct: Number of correct predictions of each example.
+        predicted: Number of predictions of each example.
+        gold: Number of gold labels of each example.
+    """
 
     correct: list[int]
     predicted: list[int]
@@ -46,7 +58,14 @@ class Outcomes(_Record):
 
 
 class DataInfo(_Record):
-    """The data of a run: name, fingerprint, examples and examples with an image that its model looked at, by split."""
+    """The data of a run.
+
+    Attributes:
+        name: Name of the dataset.
+        fingerprint: Fingerprint of the prepared data; empty for a pruned trial.
+        examples: Number of examples by split.
+        images: Number of examples by split whose image the model used.
+    """
 
     name: str
     fingerprint: str
@@ -55,7 +74,14 @@ class DataInfo(_Record):
 
 
 class Trial(_Record):
-    """One trial of a search: its number, the settings that it tried, dev F1 by epoch, whether it was stopped early."""
+    """One trial of a hyperparameter search.
+
+    Attributes:
+        number: Number of the trial, from 0.
+        settings: Values that the trial tried, by recipe key.
+        epochs: Dev F1, 0..1, by epoch number.
+        pruned: Whether the trial was stopped early.
+    """
 
     number: int
     settings: dict[str, Any]
@@ -64,7 +90,23 @@ class Trial(_Record):
 
 
 class Result(_Record):
-    """One finished run; `shuffled` are the test scores with images shuffled, `backbone` and its `weights` are None on text alone."""
+    """Result of one finished run.
+
+    Attributes:
+        run: The run as planned.
+        data: The data that it was trained on.
+        encoder: Name of the pretrained text encoder.
+        backbone: Name of the visual backbone; None for a text-only model.
+        weights: Weights of the backbone; None for a text-only model.
+        remarks: Notes on the run.
+        best_epoch: Epoch of the selected checkpoint, from 1.
+        dev: Scores on dev; None without a dev split.
+        test: Scores on test; None if test was not scored.
+        shuffled: Scores on test with shuffled images; None if the plan has no such control.
+        outcomes: Counts per test example; None if test was not scored per example.
+        trial: The trial of a search; None otherwise.
+        seconds: Training time in seconds.
+    """
 
     run: PlannedRun
     data: DataInfo
@@ -83,21 +125,28 @@ class Result(_Record):
 
 @dataclass(frozen=True)
 class Header:
-    """The first line: the plan, and the names of all its runs."""
+    """First line of a results file.
+
+    Attributes:
+        plan: The plan of the experiment.
+        runs: Names of all runs of the plan, in its order.
+    """
 
     plan: Plan
     runs: tuple[str, ...]
 
     def line(self) -> str:
-        """Write it."""
+        """Return the header as one JSON line."""
         plan = self.plan.model_dump(mode="json", by_alias=True)
         return json.dumps({"format": FORMAT, "hvpkit": version("hvpkit"), "plan": plan, "runs": self.runs}) + "\n"
 
 
 def read_results(folder: Path) -> tuple[Header, list[Result]]:
-    """Read a folder's results, of each run the last line; a last line that was cut off by a kill is left out.
+    """Read the results of a folder: the last line of each run; an incomplete last line is skipped.
 
-    Raises PlanError when there are none, when another version wrote them, or a line is damaged.
+    Raises:
+        PlanError: "results-missing" or "results-empty" if there are none, "results-format" if another version wrote
+            them, "results-header-damaged" or "results-line-damaged" if a line cannot be read.
     """
     file = folder / FILE
     if not file.is_file():
@@ -118,18 +167,27 @@ def read_results(folder: Path) -> tuple[Header, list[Result]]:
 
 def _header(file: Path, line: str) -> Header:
     try:
-        held = json.loads(line)
-        wrong = held["format"] != FORMAT
+        values = json.loads(line)
+        wrong = values["format"] != FORMAT
         if not wrong:
-            return Header(Plan.model_validate_json(json.dumps(held["plan"])), tuple(held["runs"]))
+            return Header(Plan.model_validate_json(json.dumps(values["plan"])), tuple(values["runs"]))
     except (ValueError, KeyError, TypeError) as error:
         raise PlanError("results-header-damaged", file=file, reason=str(error).splitlines()[0]) from error
-    writer, reader = held.get("hvpkit"), version("hvpkit")
-    raise PlanError("results-format", file=file, found=held["format"], writer=writer, reader=reader, expected=FORMAT)
+    writer, reader = values.get("hvpkit"), version("hvpkit")
+    raise PlanError("results-format", file=file, found=values["format"], writer=writer, reader=reader, expected=FORMAT)
 
 
 class ResultsFile:
-    """The results that a running experiment adds to."""
+    """Results file of a running experiment.
+
+    Args:
+        folder: Folder of the experiment.
+        header: Plan and run names, for the first line.
+        results: Results of an earlier start, which are kept.
+
+    Raises:
+        HvpkitError: "results-unwritable" if the file cannot be written.
+    """
 
     def __init__(self, folder: Path, header: Header, results: Sequence[Result]) -> None:
         self.file, self.results, self._guard = folder / FILE, list(results), threading.Lock()
@@ -142,7 +200,11 @@ class ResultsFile:
             raise _unwritable(self.file, error) from error
 
     def add(self, result: Result) -> None:
-        """Append a result, whole or not at all; raises HvpkitError when it cannot be written."""
+        """Append a result, completely or not at all.
+
+        Raises:
+            HvpkitError: "results-unwritable" if the file cannot be written.
+        """
         with self._guard:
             self._append(result)
             self.results.append(result)
@@ -160,28 +222,50 @@ class ResultsFile:
 
 
 def open_results(folder: Path, header: Header, runs: Sequence[PlannedRun], fingerprints: dict[str, str]) -> ResultsFile:
-    """Go on with a folder's results, or begin.
+    """Open the results of a folder to add to them, or start a new results file.
 
-    Raises PlanError where a run of the plan was done with another recipe, other plugins or other data.
+    Args:
+        folder: Folder of the experiment.
+        header: Plan and run names, for the first line.
+        runs: Runs of the plan.
+        fingerprints: Fingerprint of the prepared data by dataset name.
+
+    Raises:
+        PlanError: "run-differs" if a run of the plan was trained with another recipe, other plugins or other data,
+            and the codes of `read_results`.
     """
     planned = {run.name: run for run in runs}
-    return ResultsFile(folder, header, [_placed(result, planned) for result in existing_results(folder, planned, fingerprints)])
+    return ResultsFile(
+        folder,
+        header,
+        [_with_planned_run(result, planned) for result in existing_results(folder, planned, fingerprints)],
+    )
 
 
 def existing_results(folder: Path, planned: Mapping[str, PlannedRun], fingerprints: Mapping[str, str]) -> list[Result]:
-    """Read the results that a folder holds already; raises PlanError as `open_results` does."""
-    kept = read_results(folder)[1] if (folder / FILE).is_file() else []
-    for result in kept:
+    """Read the results that a folder already contains; empty if there is no results file.
+
+    Args:
+        folder: Folder of the experiment.
+        planned: Runs of the plan by name.
+        fingerprints: Fingerprint of the prepared data by dataset name.
+
+    Raises:
+        PlanError: "run-differs" if a run of the plan was trained with another recipe, other plugins or other data,
+            and the codes of `read_results`.
+    """
+    results = read_results(folder)[1] if (folder / FILE).is_file() else []
+    for result in results:
         run, data = planned.get(result.run.name), result.data.fingerprint
         changed = [] if run is None else run.differs_from(result.run)
         changed += [Message("data-changed")] if data and data != fingerprints.get(result.run.dataset, data) else []
         if changed:
             raise PlanError("run-differs", folder=folder, run=result.run.name, changes=changed)
-    return kept
+    return results
 
 
-def _placed(result: Result, planned: dict[str, PlannedRun]) -> Result:
-    """Give a kept result its place in the plan as it is now (the same recipe may have become another's twin)."""
+def _with_planned_run(result: Result, planned: dict[str, PlannedRun]) -> Result:
+    """Replace the run of an earlier result by that of the current plan; its controls may have changed."""
     return result.model_copy(update={"run": planned.get(result.run.name, result.run)})
 
 

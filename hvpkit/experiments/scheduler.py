@@ -1,4 +1,4 @@
-"""Doing the runs of a plan: each in a process of its own, several at a time, those that are done already left as they are (no torch)."""
+"""Execute the runs of a plan: one process per run, several at a time; finished runs are not repeated."""
 
 from __future__ import annotations
 
@@ -22,16 +22,30 @@ log = logging.getLogger(__name__)
 
 
 def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, str]:
-    """Do what is not done yet, and keep each result as it comes; gives why each run that failed did.
+    """Execute the unfinished runs of a plan and write each result as soon as its run has finished.
 
-    Raises DataError where data is missing, PlanError where the folder holds runs that differ from the plan's, or is being worked on.
+    Args:
+        plan: The plan.
+        expansion: Its runs and datasets.
+        setup: Folder, number of parallel jobs and plugins.
+
+    Returns:
+        Reason of each failed run, by run name.
+
+    Raises:
+        DataError: "dataset-unprepared" or "dataset-differs" if data is missing or other than the plan's.
+        PlanError: "experiment-locked" if another process uses the folder, "run-differs" or "trial-differs" if it
+            contains runs that differ from the plan's, and the codes of `read_results`.
+        InputError: "search-needs-optuna" if the plan is a search and Optuna is not installed.
     """
     for known in expansion.datasets.values():
         generate_dataset(known)
     require_prepared(list(expansion.datasets.values()))
-    fingerprints = {name: open_prepared(known.folder).manifest.fingerprint for name, known in expansion.datasets.items()}
-    taken = PlanError("experiment-locked", folder=setup.folder)
-    with exclusive_lock(setup.folder / ".lock", taken):
+    fingerprints = {
+        name: open_prepared(known.folder).manifest.fingerprint for name, known in expansion.datasets.items()
+    }
+    locked = PlanError("experiment-locked", folder=setup.folder)
+    with exclusive_lock(setup.folder / ".lock", locked):
         header = Header(plan, tuple(run.name for run in expansion.planned(plan)))
         results = open_results(setup.folder, header, expansion.runs, fingerprints)
         finished = {result.run.name for result in results.results}
@@ -47,7 +61,7 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, str]:
 
 @dataclass
 class _Schedule:
-    """Runs whose start is there, in the plan's order, on a few threads that each watch one process."""
+    """Execute runs in the plan's order, each after the run that it starts from; each thread watches one process."""
 
     plan: Plan
     results: ResultsFile
@@ -56,30 +70,31 @@ class _Schedule:
     failed: dict[str, str] = field(default_factory=dict)
 
     def run(self, runs: Sequence[PlannedRun], finished: set[str]) -> dict[str, str]:
-        waiting, going = list(runs), {}  # type: tuple[list[PlannedRun], dict[Future[Result], PlannedRun]]
+        waiting = list(runs)
+        running: dict[Future[Result], PlannedRun] = {}
         with ThreadPoolExecutor(self.processes.setup.jobs) as pool:
             try:
-                while waiting or going:
+                while waiting or running:
                     ready = [run for run in waiting if run.start is None or run.start in finished]
-                    for run in ready[: self.processes.setup.jobs - len(going)]:
+                    for run in ready[: self.processes.setup.jobs - len(running)]:
                         waiting.remove(run)
-                        going[pool.submit(self.processes.result, run, self.plan)] = run
-                    for future in wait(going, return_when=FIRST_COMPLETED).done:
-                        self._ended(going.pop(future), future, finished)
-                    waiting = self._without_start(waiting)
+                        running[pool.submit(self.processes.result, run, self.plan)] = run
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        self._handle_end(running.pop(future), future, finished)
+                    waiting = self._drop_without_start(waiting)
             except BaseException:
                 self.processes.kill()
                 raise
         return self.failed
 
-    def _without_start(self, waiting: list[PlannedRun]) -> list[PlannedRun]:
-        """Give up runs whose start failed."""
-        lost = [run for run in waiting if run.start in self.failed]
-        for run in lost:
+    def _drop_without_start(self, waiting: list[PlannedRun]) -> list[PlannedRun]:
+        """Mark runs as failed if the run that they start from failed; return the others."""
+        dropped = [run for run in waiting if run.start in self.failed]
+        for run in dropped:
             self._fail(run, Message("start-failed", run=run.start))
-        return [run for run in waiting if run not in lost]
+        return [run for run in waiting if run not in dropped]
 
-    def _ended(self, run: PlannedRun, future: Future[Result], finished: set[str]) -> None:
+    def _handle_end(self, run: PlannedRun, future: Future[Result], finished: set[str]) -> None:
         try:
             result = future.result()
         except RunFailed as error:
@@ -88,12 +103,12 @@ class _Schedule:
         self.results.add(result)
         finished.add(run.name)
         self.bar.advance()
-        shown = result.test or result.dev
-        if shown is None:
+        score = result.test or result.dev
+        if score is None:
             log.info(Message("run-done", run=run.name, seconds=result.seconds))
         else:
             split = "test" if result.test else "dev"
-            log.info(Message("run-scored", run=run.name, split=split, f1=100 * shown.f1, seconds=result.seconds))
+            log.info(Message("run-scored", run=run.name, split=split, f1=100 * score.f1, seconds=result.seconds))
 
     def _fail(self, run: PlannedRun, reason: Message) -> None:
         self.failed[run.name] = reason

@@ -1,4 +1,4 @@
-"""What differences between systems are worth: intervals over seeds, and the paired bootstrap over test examples."""
+"""Confidence intervals over seeds, and the paired bootstrap over test examples."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from hvpkit.experiments.results import Outcomes
 from hvpkit.messages import Message
 
 SAMPLES = 2000
-CHUNK = 200  # resamples at a time, to bound memory
+CHUNK = 200  # resamples at a time, to limit memory
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class SeedStatistics:
-    """A score over seeds: mean, sample standard deviation, and the interval (Student's t) that holds the mean of all seeds with 95%
-    confidence; without spread and interval where there is one seed."""
+    """Statistics of a score over seeds, 0..1.
+
+    Attributes:
+        mean: Mean over seeds.
+        values: Score of each seed.
+        spread: Sample standard deviation; None with one seed.
+        low: Lower bound of the 95% confidence interval of the mean (Student's t); None with one seed.
+        high: Upper bound of the interval; None with one seed.
+    """
 
     mean: float
     values: tuple[float, ...]
@@ -28,7 +35,11 @@ class SeedStatistics:
 
 
 def seed_statistics(values: Sequence[float]) -> SeedStatistics:
-    """Summarise one score a seed, at least one."""
+    """Compute mean, standard deviation and confidence interval over seeds.
+
+    Args:
+        values: One score per seed, at least one.
+    """
     mean = statistics.fmean(values)
     if len(values) == 1:
         return SeedStatistics(mean, tuple(values))
@@ -41,8 +52,15 @@ def seed_statistics(values: Sequence[float]) -> SeedStatistics:
 
 @dataclass(frozen=True)
 class Difference:
-    """F1 of one system less that of another, both 0..1: `low` and `high` bound it with 95% confidence over test examples, `p` is the
-    two-sided level at which it would not be told from none; `seed_spread` is the larger of their standard deviations over seeds."""
+    """Difference of the F1 of two systems.
+
+    Attributes:
+        difference: Mean F1 of the first system minus that of the second, -1..1.
+        low: Lower bound of the 95% confidence interval over test examples; None if not computed.
+        high: Upper bound of the interval; None if not computed.
+        p: Two-sided p value of the paired bootstrap; None if not computed.
+        seed_spread: Larger of the two standard deviations over seeds; None with one seed.
+    """
 
     difference: float
     low: float | None
@@ -52,7 +70,7 @@ class Difference:
 
     @property
     def warning(self) -> Message | None:
-        """Say when seeds alone could have made the difference."""
+        """Warning if seeds alone could explain the difference; None otherwise."""
         if self.seed_spread is None:
             return Message("difference-of-one-seed")
         if abs(self.difference) < self.seed_spread:
@@ -60,8 +78,16 @@ class Difference:
         return None
 
 
-def compare(one: SeedStatistics, other: SeedStatistics, paired: tuple[Sequence[Outcomes], Sequence[Outcomes]] | None) -> Difference:
-    """Compare two systems; `paired` are their outcomes by seed on the same test examples, where these are known."""
+def compare(
+    one: SeedStatistics, other: SeedStatistics, paired: tuple[Sequence[Outcomes], Sequence[Outcomes]] | None
+) -> Difference:
+    """Compare two systems.
+
+    Args:
+        one: F1 of the first system over seeds.
+        other: F1 of the second system over the same seeds.
+        paired: Outcomes of both by seed, on the same test examples; None if not known.
+    """
     spreads = [score.spread for score in (one, other) if score.spread is not None]
     spread = max(spreads) if len(spreads) == 2 else None
     low, high, p = paired_bootstrap(*paired) if paired else (None, None, None)
@@ -71,25 +97,39 @@ def compare(one: SeedStatistics, other: SeedStatistics, paired: tuple[Sequence[O
 def paired_bootstrap(
     one: Sequence[Outcomes], other: Sequence[Outcomes], samples: int = SAMPLES, seed: int = 0
 ) -> tuple[float, float, float]:
-    """Resample test examples, the same for both systems and all of their seeds; the statistic is the difference of mean F1.
+    """Compute interval and p value of a difference of mean F1 by resampling test examples.
 
-    Gives the 95% interval (percentiles) and the two-sided p value (Efron and Tibshirani 1993; paired as in Berg-Kirkpatrick et al.
-    2012, "An empirical investigation of statistical significance in NLP"). Raises ValueError for different test sets.
+    Each resample is the same for both systems and all of their seeds.
+
+    Args:
+        one: Outcomes of the first system, by seed.
+        other: Outcomes of the second system, by seed.
+        samples: Number of resamples.
+        seed: Seed of the resampling.
+
+    Returns:
+        Lower and upper bound of the 95% interval (percentiles), and the two-sided p value.
+
+    Raises:
+        ValueError: If the test sets differ in size.
+
+    Source: Efron and Tibshirani 1993; Berg-Kirkpatrick et al. 2012, "An Empirical Investigation of Statistical
+        Significance in NLP".
     """
     import numpy as np
 
-    counts = [_counts(each) for each in (*one, *other)]  # [3, n] a run
-    sizes = {each.shape[1] for each in counts}
+    counts = [_counts(outcomes) for outcomes in (*one, *other)]  # [3, n] per run
+    sizes = {array.shape[1] for array in counts}
     if len(sizes) != 1:
         raise ValueError(f"systems were scored on test sets of {sorted(sizes)} examples; a paired comparison needs one")
     stacked = np.concatenate(counts).T.astype(float)  # [n, 3 * runs]
-    chance, n = np.random.default_rng(seed), sizes.pop()
-    found = []
-    for begin in range(0, samples, CHUNK):
-        weights = chance.multinomial(n, np.full(n, 1 / n), size=min(CHUNK, samples - begin))
+    rng, n = np.random.default_rng(seed), sizes.pop()
+    chunks = []
+    for start in range(0, samples, CHUNK):
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=min(CHUNK, samples - start))
         f1 = _f1((weights @ stacked).reshape(len(weights), -1, 3))
-        found.append(f1[:, : len(one)].mean(1) - f1[:, len(one) :].mean(1))
-    differences = np.concatenate(found)
+        chunks.append(f1[:, : len(one)].mean(1) - f1[:, len(one) :].mean(1))
+    differences = np.concatenate(chunks)
     low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     tail = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     return float(low), float(high), min(1.0, 2 * (tail + 1) / (samples + 1))
@@ -104,5 +144,5 @@ def _counts(outcomes: Outcomes) -> Any:  # noqa: ANN401 - an array
 def _f1(totals: Any) -> Any:  # noqa: ANN401 - arrays: [samples, runs, 3] -> [samples, runs]
     import numpy as np
 
-    asked = totals[..., 1] + totals[..., 2]
-    return np.divide(2 * totals[..., 0], asked, out=np.zeros_like(asked), where=asked > 0)
+    denominator = totals[..., 1] + totals[..., 2]
+    return np.divide(2 * totals[..., 0], denominator, out=np.zeros_like(denominator), where=denominator > 0)

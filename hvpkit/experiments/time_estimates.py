@@ -1,4 +1,4 @@
-"""How long the runs of a plan will take: from the rates of finished ones, or from a rule of thumb that says that it is one (no torch)."""
+"""Estimate the time of the runs of a plan, from finished runs or from default rates."""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.results import Result
 from hvpkit.messages import Message
 
-START = 8.0  # seconds until a process trains, and for scoring
-CPU, GPU, SMALL = 0.3, 0.01, 0.004  # seconds an example and epoch: a BERT-base on two cores, on a GPU, a small encoder from scratch
+START = 8.0  # seconds to start a process and to score its model
+# seconds per example and epoch: BERT-base on two cores, BERT-base on a GPU, a small encoder from scratch
+CPU, GPU, SMALL = 0.3, 0.01, 0.004
 
 
 @dataclass(frozen=True)
 class TimeEstimate:
-    """Runs in all, those still to do, seconds for these one after another, and what the estimate rests on."""
+    """Estimated time of an experiment.
+
+    Attributes:
+        runs: Number of runs of the plan.
+        remaining: Number of runs that are not finished.
+        seconds: Seconds for the remaining runs, one after another.
+        basis: Message that names the source of the estimate.
+    """
 
     runs: int
     remaining: int
@@ -27,17 +35,25 @@ class TimeEstimate:
     basis: Message
 
 
-def estimate_time(runs: Sequence[PlannedRun], datasets: dict[str, KnownDataset], results: Sequence[Result]) -> TimeEstimate:
-    """Estimate the time of the runs that are not finished."""
-    done = {result.run.name for result in results}
-    left = [run for run in runs if run.name not in done]
+def estimate_time(
+    runs: Sequence[PlannedRun], datasets: dict[str, KnownDataset], results: Sequence[Result]
+) -> TimeEstimate:
+    """Estimate the time of the runs that are not finished.
+
+    Args:
+        runs: Runs of the plan.
+        datasets: Datasets of the plan, by name.
+        results: Results of finished runs.
+    """
+    finished = {result.run.name for result in results}
+    left = [run for run in runs if run.name not in finished]
     rates = _Rates(results, datasets)
-    seconds = sum(START + rates.of(run) * _work(run, datasets[run.dataset]) for run in left)
+    seconds = sum(START + rates.get(run) * _work(run, datasets[run.dataset]) for run in left)
     return TimeEstimate(len(runs), len(left), seconds, rates.basis)
 
 
 class _Rates:
-    """Seconds an example and epoch: of the same system on the same data, else of all finished runs, else the rule's."""
+    """Seconds per example and epoch: median of the same system and data, else of all finished runs, else a default."""
 
     def __init__(self, results: Sequence[Result], datasets: dict[str, KnownDataset]) -> None:
         self._rates: dict[tuple[str, str], list[float]] = {}
@@ -49,7 +65,7 @@ class _Rates:
         assumed = Message("estimate-assumed", start=START, cpu=CPU, gpu=GPU, small=SMALL)
         self.basis = Message("estimate-measured", runs=measured) if measured else assumed
 
-    def of(self, run: PlannedRun) -> float:
+    def get(self, run: PlannedRun) -> float:
         same = self._rates.get((run.system, run.dataset))
         if same or self._rates:
             return statistics.median(same or [rate for rates in self._rates.values() for rate in rates])
@@ -59,10 +75,10 @@ class _Rates:
 
 
 def _work(run: PlannedRun, data: KnownDataset) -> float:
-    """Count the examples that a run sees in all of its epochs."""
+    """Return the number of examples that a run trains on in all of its epochs."""
     epochs: int = parse(run.recipe).value["train"]["epochs"]
-    drawn = run.shots * data.classes if run.shots else run.share * data.examples
-    return max(1.0, min(drawn, data.examples)) * epochs
+    examples = run.shots * data.classes if run.shots else run.fraction * data.examples
+    return max(1.0, min(examples, data.examples)) * epochs
 
 
 @cache
@@ -73,7 +89,7 @@ def _has_gpu() -> bool:
 
 
 def duration(seconds: float) -> str:
-    """Write seconds for people: `45 s`, `12 min`, `3 h 20 min`."""
+    """Format seconds as `45 s`, `12 min` or `3 h 20 min`."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"

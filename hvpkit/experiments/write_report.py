@@ -1,4 +1,4 @@
-"""Writing a report beside its results: all tables as Markdown and LaTeX, each as CSV, and charts (no torch)."""
+"""Write a report: all tables as Markdown and LaTeX, each table as CSV, and charts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ FOLDER = "report"
 
 @dataclass(frozen=True)
 class WrittenReport:
-    """The report's folder, its files, and whether charts could be drawn (matplotlib is an extra)."""
+    """Files of a report.
+
+    Attributes:
+        folder: Folder of the report.
+        files: Files that were written.
+        charts: Whether charts could be drawn (matplotlib is an optional dependency).
+    """
 
     folder: Path
     files: list[Path]
@@ -22,7 +28,12 @@ class WrittenReport:
 
 
 def write_report(report: ExperimentReport, folder: Path) -> WrittenReport:
-    """Write report.md, report.tex, a CSV file a table, and charts into `folder`/report."""
+    """Write report.md, report.tex, one CSV file per table, and charts.
+
+    Args:
+        report: The report.
+        folder: Folder of the experiment; files go to its subfolder `report`.
+    """
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)
     tables = report.tables()

@@ -1,4 +1,6 @@
-"""What the images did: where a model looked, what its gates let in, and what would have changed.
+"""Explain predictions: attention on images, gate weights and counterfactuals.
 
-From Python: `explain(hvpkit.load("runs/first"), parse_input(PredictionInput("Ada in Paris", "ada.jpg"), recipe))` in hvpkit.explain.explain.
+Example:
+    `explain_example(predictor, parse_input(PredictionInput("Ada in Paris", "ada.jpg"), recipe))` in
+    `hvpkit.explain.explain`, with `predictor = hvpkit.load("runs/first")`.
 """

@@ -1,4 +1,4 @@
-"""From a pass's attention over positions to where words look."""
+"""Attention of words on images, from the attention of a forward pass over positions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from hvpkit.inference.windows import Window, owned_spans
 
 @dataclass(frozen=True)
 class AttentionByWord:
-    """The windows of one example with their passes; of `views` images in the prefix, those of `shown` are there."""
+    """Attention of the words of one example.
+
+    Attributes:
+        windows: Windows of the text.
+        passes: Traced forward pass of each window.
+        views: V, the number of image regions in the prefix.
+        shown: Indices of the regions that are present.
+    """
 
     windows: Sequence[Window]
     passes: Sequence[TracedWindow]
@@ -20,25 +27,36 @@ class AttentionByWord:
     shown: Sequence[int]
 
     def for_words(self, start: int, end: int) -> AttentionShares | None:
-        """Give where words [start, end) look, in the window that answers for the first of them; None where that is not known."""
-        part = window_index(start, self.windows)
-        if part is None or self.passes[part].looks is None:
-            return None
-        word_of = self.passes[part].text.word_of[0] + self.windows[part].start
-        positions = (word_of >= start) & (word_of < end) & (self.passes[part].text.word_of[0] >= 0)
-        return self._mean(part, positions.nonzero()[:, 0].tolist())
+        """Return the attention of words [start, end), from the window that owns the first of them.
 
-    def _mean(self, part: int, positions: Sequence[int]) -> AttentionShares | None:
-        looks = self.passes[part].looks
+        Returns:
+            The attention; None if the words were not read or attention does not reach images.
+        """
+        index = window_index(start, self.windows)
+        if index is None or self.passes[index].looks is None:
+            return None
+        word_of = self.passes[index].text.word_of[0] + self.windows[index].start
+        positions = (word_of >= start) & (word_of < end) & (self.passes[index].text.word_of[0] >= 0)
+        return self._mean(index, positions.nonzero()[:, 0].tolist())
+
+    def _mean(self, window: int, positions: Sequence[int]) -> AttentionShares | None:
+        looks = self.passes[window].looks
         if looks is None or not positions:
             return None
         rows = looks[:, positions].mean(1)  # [N, V*P + 1]
         cells = rows[:, :-1].reshape(len(rows), self.views, -1)[:, list(self.shown)].tolist()
-        return AttentionShares(tuple(tuple(tuple(image) for image in layer) for layer in cells), tuple(rows[:, -1].tolist()))
+        return AttentionShares(
+            tuple(tuple(tuple(image) for image in layer) for layer in cells), tuple(rows[:, -1].tolist())
+        )
 
 
 def window_index(word: int, windows: Sequence[Window]) -> int | None:
-    """Give the number of the window that answers for a word; None for a word that none has read."""
+    """Return the index of the window that owns a word; None if no window contains it.
+
+    Args:
+        word: Index of the word.
+        windows: Windows of the text.
+    """
     for number, (window, (first, last)) in enumerate(zip(windows, owned_spans(windows), strict=True)):
         if first <= word < last and window.start <= word:
             return number

@@ -1,4 +1,4 @@
-"""The same text with other images: without them, without each in turn, with another's."""
+"""Counterfactuals: the same text without images, without each image in turn, or with a replacement image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ from hvpkit.types import Example, VisualObject
 
 @dataclass(frozen=True)
 class ReplacementImage:
-    """An image that belongs to another text, with its objects; `name` says which it is."""
+    """Image of another text.
+
+    Attributes:
+        name: Description of the image.
+        image: File of the image.
+        objects: Its objects.
+    """
 
     name: str
     image: Path
@@ -29,7 +35,15 @@ class ReplacementImage:
 
 @dataclass(frozen=True)
 class Counterfactual:
-    """An example with other images: `example` for what a fusion prepares, `views` [V] for the visual tower."""
+    """An example with other images.
+
+    Attributes:
+        kind: Kind of the counterfactual.
+        name: Its description.
+        example: The example with other images, for the inputs that a fusion builds.
+        views: Image regions [V], for the visual tower; None: no image.
+        image: Index of the removed region; None if not one region was removed.
+    """
 
     kind: ChangeKind
     name: str
@@ -38,71 +52,109 @@ class Counterfactual:
     image: int | None = None
 
     def parts(self, batcher: Batcher) -> list[Part]:
-        """Encode it; raises InputError."""
+        """Encode the example by windows.
+
+        Args:
+            batcher: Batcher of the model.
+
+        Raises:
+            InputError: As `read_windows` returns it.
+        """
         read = read_windows(batcher, self.example)
         if isinstance(read, InputError):
             raise read
         return [(window, replace(item, views=self.views)) for window, item in read]
 
 
-def counterfactuals(example: Example, batcher: Batcher, vision: VisionSpec, other: ReplacementImage | None) -> Iterator[Counterfactual]:
-    """List what can be changed about the images of an example; a removed object leaves its place empty, others stay in theirs."""
+def counterfactuals(
+    example: Example, batcher: Batcher, vision: VisionSpec, other: ReplacementImage | None
+) -> Iterator[Counterfactual]:
+    """List the counterfactuals of an example; a removed object leaves its position empty, the others keep theirs.
+
+    Args:
+        example: The example.
+        batcher: Batcher of the model.
+        vision: Visual part of the recipe.
+        other: Replacement image; None: no counterfactual of that kind.
+    """
     views = batcher.image_regions(example)
     if not any(views):
         return
     objects = example.objects[: vision.max_objects]
-    yield Counterfactual("no images", Message("change-no-images"), replace(example, image=None, objects=()), (None,) * len(views))
+    yield Counterfactual(
+        "no images", Message("change-no-images"), replace(example, image=None, objects=()), (None,) * len(views)
+    )
     first = int(vision.full_image)
     for number in range(len(objects)):
         if views[first + number] is not None:
-            rest = (*objects[:number], *objects[number + 1 :])
+            others = (*objects[:number], *objects[number + 1 :])
             name = Message("change-no-object", number=number + 1, phrase=_phrase(objects[number]))
-            yield Counterfactual("no object", name, replace(example, objects=rest), _without(views, first + number), first + number)
+            yield Counterfactual(
+                "no object", name, replace(example, objects=others), _without(views, first + number), first + number
+            )
     if vision.full_image and views[0] is not None:
-        yield Counterfactual("no whole image", Message("change-no-full-image"), replace(example, image=None), _without(views, 0), 0)
+        yield Counterfactual(
+            "no whole image", Message("change-no-full-image"), replace(example, image=None), _without(views, 0), 0
+        )
     if other is not None:
         swapped = replace(example, image=other.image, objects=other.objects)
-        yield Counterfactual("other image", Message("change-other-image", name=other.name), swapped, batcher.image_regions(swapped))
+        yield Counterfactual(
+            "other image", Message("change-other-image", name=other.name), swapped, batcher.image_regions(swapped)
+        )
 
 
-def _without(views: Sequence[ImageRegion | None], place: int) -> tuple[ImageRegion | None, ...]:
-    return (*views[:place], None, *views[place + 1 :])
+def _without(views: Sequence[ImageRegion | None], index: int) -> tuple[ImageRegion | None, ...]:
+    return (*views[:index], None, *views[index + 1 :])
 
 
-def _phrase(thing: VisualObject) -> str:
-    return f" ({thing.phrase})" if thing.phrase else ""
+def _phrase(visual_object: VisualObject) -> str:
+    return f" ({visual_object.phrase})" if visual_object.phrase else ""
 
 
-# ------------------------------------------------------------------------------------------------------------ other images
 def replacement_image(examples: Sequence[Example], example: Example, seed: int, where: str) -> ReplacementImage | None:
-    """Choose another text's image at random, by the seed and the example alone; None where there is none that can be read."""
-    found = {other.image: other for other in examples if other.image is not None and other.image != example.image}
-    images, chance = sorted(found), Random(f"{seed} {example.id}")
+    """Choose the image of another example at random; depends only on the seed and the example.
+
+    Args:
+        examples: Examples to choose from.
+        example: The example that is explained.
+        seed: Seed of the choice.
+        where: Name of the data, for the description.
+
+    Returns:
+        The image; None if no other example has a readable one.
+    """
+    by_image = {other.image: other for other in examples if other.image is not None and other.image != example.image}
+    images, rng = sorted(by_image), Random(f"{seed} {example.id}")
     while images:
-        image = chance.choice(images)
-        if _can_be_read(found[image]):
-            name = Message("image-of-another", image=image.name, example=found[image].id, data=where, seed=seed)
-            return ReplacementImage(name, image, found[image].objects)
+        image = rng.choice(images)
+        if _is_readable(by_image[image]):
+            name = Message("image-of-another", image=image.name, example=by_image[image].id, data=where, seed=seed)
+            return ReplacementImage(name, image, by_image[image].objects)
         images.remove(image)
     return None
 
 
-def _can_be_read(example: Example) -> bool:
+def _is_readable(example: Example) -> bool:
     try:
-        for file in (example.image, *(thing.image for thing in example.objects)):
+        for file in (example.image, *(item.image for item in example.objects)):
             if file is not None:
                 check_image(file)
-    except ImageError:  # named wherever it is asked for
+    except ImageError:  # reported where the image is used
         return False
     return True
 
 
 def generated_image(folder: Path, seed: int) -> ReplacementImage:
-    """Draw an image that shows nothing, with two or three objects, into `folder`."""
+    """Generate an uninformative image with two or three objects.
+
+    Args:
+        folder: Folder for the file.
+        seed: Seed of the generator.
+    """
     from hvpkit.synthetic.images import render_image
 
-    drawn = render_image(Random(seed))
-    image = folder / f"drawn-{seed}.png"
-    drawn.image.save(image)
-    objects = tuple(VisualObject(None, thing.box, thing.phrase, thing.score) for thing in drawn.objects)
+    generated = render_image(Random(seed))
+    image = folder / f"generated-{seed}.png"
+    generated.image.save(image)
+    objects = tuple(VisualObject(None, item.box, item.phrase, item.score) for item in generated.objects)
     return ReplacementImage(Message("image-generated", seed=seed), image, objects)

@@ -1,4 +1,4 @@
-"""What to explain: one text of the user's, or chosen examples of prepared data (no torch)."""
+"""Examples to explain, from prepared data, and checks of the options of `hvp explain`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from hvpkit.types import Box, Example, Split, VisualObject
 
 KINDS = ("gates", "attention")
 FORMATS = (".pdf", ".png", ".svg")
-GENERATOR = "hvp explain"  # what a page says that it was written by
+GENERATOR = "hvp explain"  # `generator` in the metadata of pages
 
 
 @dataclass(frozen=True)
 class ExampleSource:
-    """One split of prepared data; `where` names both."""
+    """One split of prepared data.
+
+    Attributes:
+        data: The prepared data.
+        split: The split.
+        examples: Its examples.
+    """
 
     data: PreparedData
     split: Split
@@ -27,24 +33,40 @@ class ExampleSource:
 
     @property
     def where(self) -> str:
-        """Name the split and its data."""
+        """Name of the split and its data, for messages."""
         return f"{self.split} of {self.data.manifest.name}"
 
     def named(self, names: Sequence[str]) -> list[Example]:
-        """Find examples by their ids; raises DataError for one that is not there."""
+        """Return examples by their ids.
+
+        Raises:
+            DataError: "example-unknown" for an id that the split does not contain.
+        """
         known = {example.id: example for example in self.examples}
         missing = next((name for name in names if name not in known), None)
         if missing is not None:
-            raise DataError("example-unknown", data=self.where, example=missing, hint=did_you_mean(missing, list(known)[:2000]))
+            raise DataError(
+                "example-unknown", data=self.where, example=missing, hint=did_you_mean(missing, list(known)[:2000])
+            )
         return [known[name] for name in names]
 
     def first(self, count: int) -> list[Example]:
-        """Give the first examples that have an image."""
+        """Return the first examples that have an image."""
         return [example for example in self.examples if example.image is not None][:count]
 
 
 def open_example_source(folder: ModelFolder, data: Path | None, split: Split) -> ExampleSource:
-    """Open a split of `data`, or of the model's own; raises DataError when it is for another task, or empty."""
+    """Open a split of prepared data.
+
+    Args:
+        folder: Model folder.
+        data: Folder of the prepared data; None: the data that the model was trained on.
+        split: The split.
+
+    Raises:
+        DataError: "task-mismatch" if the data is for another task than the model, "no-split-examples" if the split is
+            empty, and the codes of `open_prepared`.
+    """
     opened = open_prepared(data or folder.recipe.data.path)
     if opened.manifest.task != folder.recipe.task:
         raise DataError("task-mismatch", data=opened.folder, found=opened.manifest.task, expected=folder.recipe.task)
@@ -54,23 +76,31 @@ def open_example_source(folder: ModelFolder, data: Path | None, split: Split) ->
     return ExampleSource(opened, split, examples)
 
 
-def parse_crop(given: str) -> VisualObject:
-    """Read `--crop`: a crop's file, or a box as left,top,right,bottom in pixels of the image; raises DataError."""
-    file = Path(given)
-    edges = given.split(",")
+def parse_crop(value: str) -> VisualObject:
+    """Parse a value of `--crop`: the file of a crop, or a box left,top,right,bottom in pixels of the image.
+
+    Raises:
+        DataError: "crop-malformed" if it is neither, "crop-inverted" if the box is empty.
+    """
+    file = Path(value)
+    edges = value.split(",")
     if file.exists() or len(edges) != 4:
         return VisualObject(image=file)
     try:
         box = Box(*(float(edge) for edge in edges))
     except ValueError:
-        raise DataError("crop-malformed", given=given) from None
+        raise DataError("crop-malformed", given=value) from None
     if not (box.left < box.right and box.top < box.bottom):
-        raise DataError("crop-inverted", given=given)
+        raise DataError("crop-inverted", given=value)
     return VisualObject(box=box)
 
 
 def figure_kind(file: Path) -> str:
-    """Give what a figure's name asks for: gates or attention; raises InputError."""
+    """Return the kind of a figure from its file name: gates or attention.
+
+    Raises:
+        InputError: "figure-name" if the name begins with neither or has another extension.
+    """
     kind = next((kind for kind in KINDS if file.name.startswith(kind)), None)
     if kind is None or file.suffix.lower() not in FORMATS:
         raise InputError("figure-name", file=file, formats=FORMATS)
@@ -78,7 +108,11 @@ def figure_kind(file: Path) -> str:
 
 
 def check_page(file: Path) -> None:
-    """Refuse a folder, and a file that is there and is no page of ours; raises InputError."""
+    """Check that a page may be written to a file.
+
+    Raises:
+        InputError: "page-is-folder" for a folder, "page-is-foreign" for a file that is no page of `hvp explain`.
+    """
     if file.is_dir():
         raise InputError("page-is-folder", file=file)
     if file.is_file() and file.stat().st_size:
@@ -88,7 +122,11 @@ def check_page(file: Path) -> None:
 
 
 def check_figures(files: Sequence[Path]) -> None:
-    """Refuse figures that cannot be drawn: by their names, or without matplotlib; raises InputError."""
+    """Check that figures can be drawn.
+
+    Raises:
+        InputError: "figure-name" for an unsuitable file name, "figure-needs-matplotlib" if matplotlib is not installed.
+    """
     for file in files:
         figure_kind(file)
     if files and find_spec("matplotlib") is None:

@@ -1,4 +1,4 @@
-"""Explaining what a model says of one text with its images."""
+"""Explain the prediction of a model for one text with its images."""
 
 from __future__ import annotations
 
@@ -36,9 +36,18 @@ BATCH = 8
 
 @torch.no_grad()
 def explain_example(predictor: Predictor, reading: ParsedInput, other: ReplacementImage | None = None) -> Explanation:
-    """Explain one reading: the prediction that `predict` gives, what the model saw on the way to it, and what changes would do to it.
+    """Explain a prediction: attention, gates and counterfactuals.
 
-    Raises InputError for what cannot be predicted.
+    Args:
+        predictor: The loaded model.
+        reading: The parsed input.
+        other: Replacement image for a counterfactual; None: no such counterfactual.
+
+    Returns:
+        The explanation, with the prediction that `predict` returns.
+
+    Raises:
+        InputError: If the input cannot be predicted.
     """
     model, batcher, example = predictor.model, predictor.batcher, reading.example
     parts = _raised(read_windows(batcher, example))
@@ -50,6 +59,7 @@ def explain_example(predictor: Predictor, reading: ParsedInput, other: Replaceme
     seen, images = passes[0], model_images(example, parts[0][1].views, batcher)
     shown = [v for v, image in enumerate(images) if image is not None]
     looking = AttentionByWord([window for window, _ in parts], passes, len(images), shown)
+    num_words = len(reading.words) if shown and seen.looks is not None else 0  # words with attention on images
     return Explanation(
         id=example.id,
         prediction=prediction,
@@ -59,8 +69,8 @@ def explain_example(predictor: Predictor, reading: ParsedInput, other: Replaceme
         decisions=_decisions(answer),
         changes=tuple(_changes(predictor, reading, answer, shown, other)),
         image=example.image,
-        groups=layer_groups(_layers(seen) if shown else 0),
-        looks=tuple(looking.for_words(word, word + 1) for word in range(len(reading.words))) if shown and seen.looks is not None else (),
+        groups=layer_groups(_num_layers(seen) if shown else 0),
+        looks=tuple(looking.for_words(word, word + 1) for word in range(num_words)),
         gates=_gates(seen.gates, shown, seen.level_name),
         grid=batcher.recipe.vision.grid if batcher.recipe.vision else 1,
         cells_are_places=seen.cells_are_places,
@@ -76,42 +86,59 @@ def _raised(parts: list[Part] | InputError) -> list[Part]:
     return parts
 
 
-def _passes(model: Model, batcher: Batcher, pieces: Sequence[list[Part] | InputError]) -> list[list[TracedWindow]]:
-    found = []
-    for passes in look(model, batcher, pieces, BATCH, trace_batch):
+def _passes(model: Model, batcher: Batcher, windows: Sequence[list[Part] | InputError]) -> list[list[TracedWindow]]:
+    by_example = []
+    for passes in look(model, batcher, windows, BATCH, trace_batch):
         if isinstance(passes, InputError):
             raise passes
-        found.append(passes)
-    return found
+        by_example.append(passes)
+    return by_example
 
 
-# ---------------------------------------------------------------------------------------------------------- what was there
 def model_images(example: Example, views: Sequence[ImageRegion | None], batcher: Batcher) -> list[ModelImage | None]:
-    """Give the V images in the model's order, None for those that are missing."""
+    """Describe the V images of an example in the order of the model.
+
+    Args:
+        example: The example.
+        views: Its image regions [V].
+        batcher: Batcher of the model.
+
+    Returns:
+        One description per region, None for a missing one.
+    """
     vision = batcher.recipe.vision
     if vision is None or not any(views):
         return [None] * len(views)
-    names = [*(["whole image"] if vision.full_image else []), *(f"object {number + 1}" for number in range(vision.max_objects))]
-    things: list[VisualObject | None] = [*([None] if vision.full_image else []), *example.objects[: vision.max_objects]]
-    things += [None] * (len(views) - len(things))
+    names = [
+        *(["whole image"] if vision.full_image else []),
+        *(f"object {number + 1}" for number in range(vision.max_objects)),
+    ]
+    objects: list[VisualObject | None] = [
+        *([None] if vision.full_image else []),
+        *example.objects[: vision.max_objects],
+    ]
+    objects += [None] * (len(views) - len(objects))
     blanks = vision.missing == "zeros"
     return [
-        _image(name, view, thing, example)
+        _image(name, view, visual_object, example)
         if view is not None
         else ModelImage(name, "blank") if blanks else None
-        for name, view, thing in zip(names, views, things, strict=True)
+        for name, view, visual_object in zip(names, views, objects, strict=True)
     ]  # fmt: skip
 
 
-def _image(name: str, view: ImageRegion, thing: VisualObject | None, example: Example) -> ModelImage:
-    if thing is None:
+def _image(name: str, view: ImageRegion, visual_object: VisualObject | None, example: Example) -> ModelImage:
+    if visual_object is None:
         return ModelImage(name, "whole", view.file, view.box, view.normalized_box)
-    place = view.normalized_box if thing.box is not None and example.image is not None else None
-    return ModelImage(name, "object", view.file, view.box, place, thing.phrase, thing.score)
+    is_placed = visual_object.box is not None and example.image is not None
+    box = view.normalized_box if is_placed else None
+    return ModelImage(name, "object", view.file, view.box, box, visual_object.phrase, visual_object.score)
 
 
-def _layers(seen: TracedWindow) -> int:
-    return len(seen.looks) if seen.looks is not None else 0 if seen.gates is None else seen.gates.shape[1]
+def _num_layers(seen: TracedWindow) -> int:
+    if seen.looks is not None:
+        return len(seen.looks)
+    return 0 if seen.gates is None else seen.gates.shape[1]
 
 
 def _gates(gates: Tensor | None, shown: Sequence[int], level_name: str) -> GateWeights | None:
@@ -122,22 +149,30 @@ def _gates(gates: Tensor | None, shown: Sequence[int], level_name: str) -> GateW
 
 
 def gold_answers(example: Example, reading: ParsedInput) -> tuple[str, ...]:
-    """Say what is known to be right: each entity with its type, or the relation; nothing where that is not known."""
+    """Return the gold labels as texts: each entity with its type, or the relation; empty if not known.
+
+    Args:
+        example: The labeled example.
+        reading: The parsed input, for the text of entities.
+    """
     if example.relation is not None:
         return (example.relation,)
     if example.tags is None:
         return ()
-    return tuple(f"{char_span(spans[0], reading.text, reading.words).text}: {label}" for spans, label in gold_labels(example))
+    return tuple(
+        f"{char_span(spans[0], reading.text, reading.words).text}: {label}" for spans, label in gold_labels(example)
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------ what was said
 def _mentions(answer: WindowedPrediction, reading: ParsedInput, looking: AttentionByWord) -> Iterator[MentionAttention]:
     example = reading.example
     spans = {"head": example.head, "tail": example.tail} if isinstance(answer.found, Relation) else {}
-    asked = [(role, span) for role, span in spans.items() if span is not None]
-    asked += [(e.type, Span(e.start, e.end)) for e in answer.found] if isinstance(answer.found, list) else []
-    for role, span in asked:
-        yield MentionAttention(role, char_span(span, reading.text, reading.words), span, looking.for_words(span.start, span.end))
+    mentions = [(role, span) for role, span in spans.items() if span is not None]
+    mentions += [(e.type, Span(e.start, e.end)) for e in answer.found] if isinstance(answer.found, list) else []
+    for role, span in mentions:
+        yield MentionAttention(
+            role, char_span(span, reading.text, reading.words), span, looking.for_words(span.start, span.end)
+        )
 
 
 def _decisions(answer: WindowedPrediction) -> tuple[Decision, ...]:
@@ -146,17 +181,20 @@ def _decisions(answer: WindowedPrediction) -> tuple[Decision, ...]:
     return tuple(Decision(entity.type, entity.confidence, number) for number, entity in enumerate(answer.found))
 
 
-# ------------------------------------------------------------------------------------------------------- what would change
 def _changes(
-    predictor: Predictor, reading: ParsedInput, before: WindowedPrediction, shown: Sequence[int], other: ReplacementImage | None
+    predictor: Predictor,
+    reading: ParsedInput,
+    before: WindowedPrediction,
+    shown: Sequence[int],
+    other: ReplacementImage | None,
 ) -> Iterator[CounterfactualResult]:
     model, recipe = predictor.model, predictor.folder.recipe
     if model.vision is None or recipe.vision is None:
         return
-    batcher = Batcher(model, recipe, FeatureCache(model.vision))  # each image is looked at once
-    found = list(counterfactuals(reading.example, batcher, recipe.vision, other))
-    pieces = [variant.parts(batcher) for variant in found]
-    for variant, parts, passes in zip(found, pieces, _passes(model, batcher, pieces), strict=True):
+    batcher = Batcher(model, recipe, FeatureCache(model.vision))  # features of each image are computed once
+    variants = list(counterfactuals(reading.example, batcher, recipe.vision, other))
+    windows = [variant.parts(batcher) for variant in variants]
+    for variant, parts, passes in zip(variants, windows, _passes(model, batcher, windows), strict=True):
         yield _change(variant, reading, before, parts, passes, model, shown)
 
 
@@ -173,14 +211,21 @@ def _change(
     image = None if variant.image is None else shown.index(variant.image)
     if isinstance(before.found, Relation) and isinstance(after.found, Relation):
         was, now = before.found, after.found
-        effect = CounterfactualEffect(was.confidence, dict(now.probabilities)[was.label], now.label, was.label != now.label)
+        effect = CounterfactualEffect(
+            was.confidence, dict(now.probabilities)[was.label], now.label, was.label != now.label
+        )
         return CounterfactualResult(variant.kind, variant.name, image, (effect,))
-    was_found, now_found = _entities(before), _entities(after)
-    confidences = entity_confidences(model, parts, passes, was_found)
-    effects = tuple(_effect(entity, after, now_found) for entity, after in zip(was_found, confidences, strict=True))
-    known = {(e.start, e.end) for e in was_found}
-    appears = tuple(to_text_entity(entity, reading) for entity in now_found if (entity.start, entity.end) not in known)
-    return CounterfactualResult(variant.kind, variant.name, image, effects, appears)
+    entities_before, entities_after = _entities(before), _entities(after)
+    confidences = entity_confidences(model, parts, passes, entities_before)
+    effects = tuple(
+        _effect(entity, confidence, entities_after)
+        for entity, confidence in zip(entities_before, confidences, strict=True)
+    )
+    known = {(e.start, e.end) for e in entities_before}
+    new = [entity for entity in entities_after if (entity.start, entity.end) not in known]
+    return CounterfactualResult(
+        variant.kind, variant.name, image, effects, tuple(to_text_entity(entity, reading) for entity in new)
+    )
 
 
 def _entities(answer: WindowedPrediction) -> list[Entity]:
@@ -195,15 +240,25 @@ def _effect(entity: Entity, after: float | None, now: Sequence[Entity]) -> Count
 def entity_confidences(
     model: Model, parts: Sequence[Part], passes: Sequence[TracedWindow], entities: Sequence[Entity]
 ) -> list[float | None]:
-    """Give the probability of each entity, found or not, in the window that answers for it."""
+    """Compute the probability of each entity, predicted or not, in the window that owns it.
+
+    Args:
+        model: The model.
+        parts: Encoded windows.
+        passes: Their traced forward passes.
+        entities: Entities of the whole text.
+
+    Returns:
+        Probabilities 0..1; None for an entity that no window contains or that the head has no probability for.
+    """
     windows = [window for window, _ in parts]
-    found: list[float | None] = []
+    probabilities: list[float | None] = []
     for entity in entities:
-        part = window_index(entity.start, windows)
-        if part is None or entity.end > windows[part].end:
-            found.append(None)
+        index = window_index(entity.start, windows)
+        if index is None or entity.end > windows[index].end:
+            probabilities.append(None)
             continue
-        shift = windows[part].start
-        own = Entity(entity.start - shift, entity.end - shift, entity.type, 0.0)
-        found.append(model.head.confidences(passes[part].scores, passes[part].text, [[own]])[0][0])
-    return found
+        shift = windows[index].start
+        shifted = Entity(entity.start - shift, entity.end - shift, entity.type, 0.0)
+        probabilities.append(model.head.confidences(passes[index].scores, passes[index].text, [[shifted]])[0][0])
+    return probabilities

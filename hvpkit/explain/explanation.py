@@ -1,6 +1,6 @@
-"""What an explanation of one text with its images holds: plain values, all counted in words, characters, layers and shares (no torch).
+"""Values of an explanation of one text with its images.
 
-Letters: n words, V images (the whole one first, if used), N text layers, C levels, P cells of an image.
+Letters: n words, V images (the full image first, if used), N text layers, C levels, P cells of an image.
 """
 
 from __future__ import annotations
@@ -21,10 +21,16 @@ ALL = "all layers"
 
 @dataclass(frozen=True)
 class ModelImage:
-    """One of the V images that the model saw, in its order.
+    """One of the V images that the model used.
 
-    `kind` is "blank" where an empty image stands for a missing one (release of Chen et al. 2022). `file` is what was decoded, or `box` of
-    it; `place` is left, top, right, bottom in shares 0..1 of the whole image, None where it is not known.
+    Attributes:
+        name: Name such as "whole image" or "object 1".
+        kind: "whole", "object", or "blank" for zeros in place of a missing image (release of Chen et al. 2022).
+        file: File that was decoded; None for a blank image.
+        box: Box of the file that was used, in pixels; None: all of it.
+        place: Normalized box left, top, right, bottom in the full image, 0..1; None if not known.
+        phrase: Phrase that the detector searched for.
+        score: Score of the detector, 0..1.
     """
 
     name: str
@@ -37,53 +43,67 @@ class ModelImage:
 
     @property
     def title(self) -> str:
-        """Give the name, and what was looked for."""
+        """Name and phrase."""
         return f"{self.name} ({self.phrase})" if self.phrase else self.name
 
 
 @dataclass(frozen=True)
 class AttentionShares:
-    """Where some words look: shares of their attention, mean over heads and over their positions; each layer's add up to 1.
+    """Attention of some words, mean over heads and over their positions; weights of a layer sum to 1.
 
-    `cells` [N][V][P] on the images' cells, `text` [N] on the text itself.
+    Attributes:
+        cells: Attention on the cells of the images [N][V][P].
+        text: Attention on the text [N].
     """
 
     cells: tuple[tuple[tuple[float, ...], ...], ...]
     text: tuple[float, ...]
 
     def by_image(self, layers: Sequence[int]) -> tuple[float, ...]:
-        """Give the share of each image [V], mean over layers."""
+        """Return the attention on each image [V], mean over layers."""
         return tuple(mean([sum(self.cells[layer][v]) for layer in layers]) for v in range(len(self.cells[0])))
 
     def by_cell(self, layers: Sequence[int]) -> tuple[tuple[float, ...], ...]:
-        """Give the share of each cell [V][P], mean over layers."""
+        """Return the attention on each cell [V][P], mean over layers."""
         return tuple(
             tuple(mean([self.cells[layer][v][p] for layer in layers]) for p in range(len(self.cells[0][v])))
             for v in range(len(self.cells[0]))
         )
 
     def on_text(self, layers: Sequence[int]) -> float:
-        """Give the share of the text itself, mean over layers."""
+        """Return the attention on the text, mean over layers."""
         return mean([self.text[layer] for layer in layers])
 
 
 @dataclass(frozen=True)
 class LayerGroup:
-    """Neighbouring layers, counted from 0, that are read together."""
+    """Adjacent layers that are averaged.
+
+    Attributes:
+        name: "lower", "middle", "upper" or "all".
+        layers: Indices of the layers, from 0.
+    """
 
     name: str
     layers: tuple[int, ...]
 
     @property
     def title(self) -> str:
-        """Give the layers' numbers, counted from 1."""
+        """Numbers of the layers, from 1."""
         first, last = self.layers[0] + 1, self.layers[-1] + 1
         return f"layer {first}" if first == last else f"layers {first}-{last}"
 
 
 @dataclass(frozen=True)
 class MentionAttention:
-    """An entity that was found (`role` is its type), or the head or tail of a pair; `looks` is None without attention on images."""
+    """Attention of a predicted entity, or of the head or tail entity of a pair.
+
+    Attributes:
+        role: Type of the entity, "head" or "tail".
+        span: Span of the text.
+        words: The same span in words.
+        looks: Attention of its words; None without attention on images.
+    """
 
     role: str
     span: TextSpan
@@ -93,7 +113,13 @@ class MentionAttention:
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided: the type of an entity (`mention` is its number), or the relation (None); `confidence` 0..1."""
+    """Type of a predicted entity, or the predicted relation.
+
+    Attributes:
+        label: Type or relation.
+        confidence: Confidence, 0..1.
+        mention: Index of the entity in `Explanation.mentions`; None for a relation.
+    """
 
     label: str
     confidence: float
@@ -102,10 +128,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class CounterfactualEffect:
-    """What a change does to one decision.
+    """Effect of a counterfactual on one decision.
 
-    `after` is the confidence in the label that was decided before (None: the head cannot tell), `becomes` what is decided there now: a
-    label, or None for no entity of these words.
+    Attributes:
+        before: Confidence in the original label with the original images, 0..1.
+        after: Confidence in the original label with the other images, 0..1; None if the head does not compute it.
+        becomes: Label with the other images; None if these words are no entity.
+        flips: Whether the label changes.
     """
 
     before: float
@@ -115,13 +144,21 @@ class CounterfactualEffect:
 
     @property
     def drop(self) -> float | None:
-        """Give how much confidence was lost; below 0: gained."""
+        """Decrease of the confidence, negative for an increase; None if not known."""
         return None if self.after is None else self.before - self.after
 
 
 @dataclass(frozen=True)
 class CounterfactualResult:
-    """The same text with other images: what it does to each decision, and which entities appear only then; `image` was removed."""
+    """Prediction for the same text with other images, compared with the original one.
+
+    Attributes:
+        kind: Kind of the counterfactual.
+        name: Its description.
+        image: Index of the removed image in `Explanation.images`; None if not one image was removed.
+        effects: Effect on each decision.
+        new_entities: Entities that are predicted only with the other images.
+    """
 
     kind: ChangeKind
     name: str
@@ -132,23 +169,43 @@ class CounterfactualResult:
 
 @dataclass(frozen=True)
 class GateWeights:
-    """Weights of levels: `weights` [V][N][C] sum to 1 over C; `level_name` is what one of the C is ("level", or the release's "slice")."""
+    """Gate weights of the levels.
+
+    Attributes:
+        weights: Weights [V][N][C], which sum to 1 over C.
+        level_name: What one of the C is: "level", or "slice" in models of the release.
+    """
 
     weights: tuple[tuple[tuple[float, ...], ...], ...]
     level_name: str
 
     def mean_levels(self, image: int) -> tuple[float, ...]:
-        """Give each layer's mean level [N], counted from 1 (fine) to C (coarse)."""
+        """Return the mean level of each layer [N], from 1 (fine) to C (coarse)."""
         return tuple(sum(level * weight for level, weight in enumerate(row, 1)) for row in self.weights[image])
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a model said of one text with its images, where it looked, and what would have changed.
+    """Explanation of the prediction for one text with its images.
 
-    `image` is the whole image, seen or not; `looks` [n] has one a word (None: not read, or attention does not reach images);
-    `cells_are_places` says whether P cells are the `grid` x `grid` places of an image; `named` is what else a fusion traced, with its
-    batch dimension gone.
+    Attributes:
+        id: Id of the example.
+        prediction: The prediction, as `predict` returns it.
+        words: Words of the text.
+        images: Images that the model used.
+        mentions: Attention of the entities, or of head and tail.
+        decisions: Predicted types, or the predicted relation.
+        changes: Results of the counterfactuals.
+        image: File of the full image, used by the model or not.
+        groups: Groups of adjacent layers.
+        looks: Attention of each word [n], None for a word that was not read; empty if attention does not reach images.
+        gates: Gate weights; None without gates.
+        grid: Side of the grid of cells of an image.
+        cells_are_places: Whether the P cells are the `grid` x `grid` cells of an image.
+        gold: Gold labels as texts; empty if not known.
+        named: Further values that the fusion traced, by name, without batch dimension.
+        remarks: Notes of the prediction.
+        caution: Message on how to read attention.
     """
 
     id: str
@@ -170,17 +227,19 @@ class Explanation:
     caution: str = field(default_factory=lambda: Message("attention-caution"))
 
     def title(self, decision: Decision) -> str:
-        """Name a decision: the entity and its type, or the relation."""
-        return decision.label if decision.mention is None else f"{self.mentions[decision.mention].span.text}: {decision.label}"
+        """Return the text of a decision: the entity and its type, or the relation."""
+        if decision.mention is None:
+            return decision.label
+        return f"{self.mentions[decision.mention].span.text}: {decision.label}"
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Give all layers that were traced, counted from 0."""
+        """Indices of all traced layers, from 0."""
         return tuple(layer for group in self.groups for layer in group.layers)
 
 
 def missing_reasons(explained: Explanation) -> Iterator[Message]:
-    """Say what cannot be shown of a text that has images, and why."""
+    """List what cannot be shown of a text with images, and why."""
     if explained.images and not explained.looks:
         yield Message("attention-without-images")
     if explained.images and explained.gates is None:
@@ -192,13 +251,17 @@ def missing_reasons(explained: Explanation) -> Iterator[Message]:
 
 
 def layer_groups(layers: int) -> tuple[LayerGroup, ...]:
-    """Cut layers 0..N-1 into lower, middle and upper ones, of like size; fewer layers make fewer groups."""
+    """Split layers into lower, middle and upper ones of similar size; fewer than three layers give fewer groups.
+
+    Args:
+        layers: N, the number of layers.
+    """
     count = min(len(GROUPS), layers)
     edges = [round(i * layers / count) for i in range(count + 1)] if count else []
-    names = GROUPS if count == len(GROUPS) else ("lower", "upper") if count == 2 else ("all",)
+    names = {2: ("lower", "upper"), 3: GROUPS}.get(count, ("all",))
     return tuple(LayerGroup(name, tuple(range(a, b))) for name, a, b in zip(names, edges, edges[1:], strict=False))
 
 
 def mean(values: Sequence[float]) -> float:
-    """Give the mean of one or more numbers."""
+    """Return the mean of one or more numbers."""
     return sum(values) / len(values)

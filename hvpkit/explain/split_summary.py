@@ -1,4 +1,4 @@
-"""What the images did over a whole split: means by entity type or relation, and the paper's reading of the gates as a number."""
+"""Summarize attention and gates over a split: means by entity type or relation, and rank correlation with depth."""
 
 from __future__ import annotations
 
@@ -30,7 +30,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MeanWithInterval:
-    """A number and the bounds of its interval."""
+    """An estimate with its confidence interval.
+
+    Attributes:
+        value: The estimate.
+        low: Lower bound of the interval.
+        high: Upper bound of the interval.
+    """
 
     value: float
     low: float
@@ -39,10 +45,15 @@ class MeanWithInterval:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Spearman's rank correlation of a text layer's depth and its mean level, with bootstrap intervals over examples.
+    """Spearman's rank correlation of the depth of text layers with their mean level, with bootstrap intervals.
 
-    Above 0 deeper layers take coarser levels. `of_means` is that of the layers' means over examples, `within` the mean of each example's
-    own; None where every layer has the same mean level.
+    A positive correlation means that deeper layers use coarser levels.
+
+    Attributes:
+        of_means: Correlation for the mean levels over all examples; None if all layers have the same mean level.
+        within: Mean of the correlations of single examples; None if one of them is undefined.
+        resamples: Number of bootstrap resamples of examples.
+        coverage: Coverage of the intervals, 0..1.
     """
 
     of_means: MeanWithInterval | None
@@ -53,10 +64,16 @@ class Correlation:
 
 @dataclass(frozen=True)
 class GroupMeans:
-    """Means over the gold entities of a type, or the pairs of a relation, that have images.
+    """Means over the gold entities of a type, or the pairs of a relation, in examples with images.
 
-    `levels` [C] are weights over layers and images, `mean_levels` one a layer group (1: fine, C: coarse); `whole`, `objects` (all of them
-    together) and `text` are shares of attention over layers, which add up to 1. None: the model has no such thing.
+    Attributes:
+        name: Type or relation, or "all".
+        count: Number of entities or pairs.
+        levels: Gate weights [C], mean over layers and images; None without gates.
+        mean_levels: Mean level of each layer group, from 1 (fine) to C (coarse); None without gates.
+        whole: Attention on the full image, mean over layers, 0..1; None without attention on images.
+        objects: Attention on all objects together.
+        text: Attention on the text; sums to 1 with `whole` and `objects`.
     """
 
     name: str
@@ -70,9 +87,20 @@ class GroupMeans:
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """A split summed up: of so many examples so many have images, so many could not be read.
+    """Summary of a split.
 
-    `layer_levels` [N][C] and `layer_images` [N]: the mean weights of levels, and the mean share of attention on images, of each layer.
+    Attributes:
+        where: Name of the split and its data.
+        examples: Number of examples.
+        with_images: Number of examples with images.
+        unread: Number of examples that could not be read.
+        first_error: Message of the first example that could not be read.
+        level_name: What gate weights belong to: "level" or "slice".
+        layer_groups: Groups of adjacent layers.
+        layer_levels: Mean gate weights of each layer [N][C]; None without gates.
+        layer_images: Mean attention of each layer on images [N], 0..1; None without attention on images.
+        groups: Means of all gold answers, and by type or relation.
+        correlation: Rank correlation of depth and level; None without gates.
     """
 
     where: str
@@ -90,7 +118,7 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class _Row:
-    """One example with images: gates [N, C], mean over its images; and for each gold answer its label and shares [N, 3]."""
+    """One example with images: gates [N, C], mean over its images; label and attention [N, 3] of each gold answer."""
 
     gates: Array | None
     answers: tuple[tuple[str, Array | None], ...]
@@ -99,17 +127,24 @@ class _Row:
 
 @torch.no_grad()
 def summarize(predictor: Predictor, examples: Sequence[Example], where: str, seed: int = 0) -> SplitSummary:
-    """Sum up labelled examples; one that cannot be read is counted and left out."""
+    """Summarize labeled examples; those that cannot be read are counted and skipped.
+
+    Args:
+        predictor: The loaded model.
+        examples: Labeled examples.
+        where: Name of the split and its data.
+        seed: Seed of the bootstrap.
+    """
     rows: list[_Row] = []
     errors: list[str] = []
-    for found in track(_rows(predictor, examples), "examples", len(examples)):
-        if isinstance(found, InputError):
-            errors.append(found.message)
-        elif found is not None:
-            rows.append(found)
+    for row in track(_rows(predictor, examples), "examples", len(examples)):
+        if isinstance(row, InputError):
+            errors.append(row.message)
+        elif row is not None:
+            rows.append(row)
     gates = [row.gates for row in rows if row.gates is not None]
     shares = [share for row in rows for _, share in row.answers if share is not None]
-    layers = layer_groups(len(gates[0]) if gates else len(shares[0]) if shares else 0)
+    layers = layer_groups(len(next(iter(gates or shares), ())))
     return SplitSummary(
         where=where,
         examples=len(examples),
@@ -125,13 +160,14 @@ def summarize(predictor: Predictor, examples: Sequence[Example], where: str, see
     )
 
 
-# ------------------------------------------------------------------------------------------------------------ one by one
 def _rows(predictor: Predictor, examples: Sequence[Example]) -> Iterator[_Row | InputError | None]:
-    """Give each example's row, None for one without images, in order."""
+    """Yield the row of each example in order, None for one without images."""
     model, batcher = predictor.model, predictor.batcher
     for chunk in chunk_by_size(examples, READ_AHEAD * BATCH, lambda example: len(example.words) / 64):
-        pieces = [read_windows(batcher, example) for example in chunk]
-        for example, parts, passes in zip(chunk, pieces, look(model, batcher, pieces, BATCH, trace_batch), strict=True):
+        windows = [read_windows(batcher, example) for example in chunk]
+        for example, parts, passes in zip(
+            chunk, windows, look(model, batcher, windows, BATCH, trace_batch), strict=True
+        ):
             if isinstance(parts, InputError) or isinstance(passes, InputError):
                 yield parts if isinstance(parts, InputError) else passes  # type: ignore[misc]
             else:
@@ -149,40 +185,48 @@ def _row(predictor: Predictor, example: Example, parts: Sequence[Part], passes: 
     return _Row(
         gates=None if gates is None else gates[shown].mean(0).double().numpy(),
         answers=tuple(
-            (label, _shares([looks for span in spans if (looks := looking.for_words(span.start, span.end))], whole))
+            (
+                label,
+                _attention_shares(
+                    [looks for span in spans if (looks := looking.for_words(span.start, span.end))], whole
+                ),
+            )
             for spans, label in gold_labels(example)
         ),
         level_name=passes[0].level_name,
     )
 
 
-def _shares(looks: Sequence[AttentionShares], whole: Sequence[bool]) -> Array | None:
-    """Give the shares [N, 3] on the whole image, the objects and the text, mean over mentions."""
+def _attention_shares(looks: Sequence[AttentionShares], whole: Sequence[bool]) -> Array | None:
+    """Compute the attention [N, 3] on the full image, the objects and the text, mean over mentions."""
     if not looks:
         return None
-    cells = np.array([each.cells for each in looks]).sum(-1)  # [mentions, N, V]
-    text = np.array([each.text for each in looks])
+    cells = np.array([attention.cells for attention in looks]).sum(-1)  # [mentions, N, V]
+    text = np.array([attention.text for attention in looks])
     is_whole = np.array(whole)
     shares: Array = np.stack([cells[..., is_whole].sum(-1), cells[..., ~is_whole].sum(-1), text], -1).mean(0)
     return shares
 
 
 def mean_levels(gates: Array) -> Array:
-    """Give each layer's mean level [N], 1 to C, of weights [N, C]."""
-    found: Array = gates @ np.arange(1, gates.shape[1] + 1)
-    return found
+    """Compute the mean level of each layer [N], 1 to C, from gate weights [N, C]."""
+    means: Array = gates @ np.arange(1, gates.shape[1] + 1)
+    return means
 
 
-# ------------------------------------------------------------------------------------------------------------- together
 def _groups(rows: Sequence[_Row], layers: Sequence[LayerGroup]) -> Iterator[GroupMeans]:
     labels = sorted({label for row in rows for label, _ in row.answers})
-    for name, wanted in (("all", set(labels)), *((label, {label}) for label in labels)):
-        found = [(row.gates, share) for row in rows for label, share in row.answers if label in wanted]
-        if found:
-            yield _means(name, [gate for gate, _ in found if gate is not None], [s for _, s in found if s is not None], len(found), layers)
+    for name, group_labels in (("all", set(labels)), *((label, {label}) for label in labels)):
+        answers = [(row.gates, share) for row in rows for label, share in row.answers if label in group_labels]
+        if answers:
+            gates = [gate for gate, _ in answers if gate is not None]
+            shares = [share for _, share in answers if share is not None]
+            yield _means(name, gates, shares, len(answers), layers)
 
 
-def _means(name: str, gates: Sequence[Array], shares: Sequence[Array], count: int, layers: Sequence[LayerGroup]) -> GroupMeans:
+def _means(
+    name: str, gates: Sequence[Array], shares: Sequence[Array], count: int, layers: Sequence[LayerGroup]
+) -> GroupMeans:
     weights = np.mean(gates, 0) if gates else None
     depth = None if weights is None else mean_levels(weights)
     whole, objects, text = _floats(np.mean(shares, (0, 1))) if shares else (None, None, None)
@@ -198,12 +242,20 @@ def _means(name: str, gates: Sequence[Array], shares: Sequence[Array], count: in
 
 
 def depth_and_level(levels: Array, seed: int = 0, resamples: int = RESAMPLES) -> Correlation:
-    """Correlate layer depth with the mean level of each layer, from mean levels [examples, N]; examples are resampled for intervals."""
+    """Correlate the depth of layers with their mean level.
+
+    Args:
+        levels: Mean levels [examples, N].
+        seed: Seed of the bootstrap over examples.
+        resamples: Number of resamples.
+
+    Source: own; quantifies the reading of Chen et al. 2022, Figure 4.
+    """
     examples = len(levels)
-    drawn = np.random.default_rng(seed).multinomial(examples, [1 / examples] * examples, size=resamples) / examples
-    own = spearman(levels)
-    of_means = _estimate(float(spearman(levels.mean(0)[None])[0]), spearman(drawn @ levels))
-    return Correlation(of_means, _estimate(float(own.mean()), drawn @ own), resamples)
+    weights = np.random.default_rng(seed).multinomial(examples, [1 / examples] * examples, size=resamples) / examples
+    correlations = spearman(levels)
+    of_means = _estimate(float(spearman(levels.mean(0)[None])[0]), spearman(weights @ levels))
+    return Correlation(of_means, _estimate(float(correlations.mean()), weights @ correlations), resamples)
 
 
 def _estimate(value: float, resampled: Array) -> MeanWithInterval | None:
@@ -212,13 +264,13 @@ def _estimate(value: float, resampled: Array) -> MeanWithInterval | None:
 
 
 def spearman(levels: Array) -> Array:
-    """Give the rank correlation of each row [N] with 1..N, ties at their mean rank; nan where a row says one thing throughout."""
+    """Compute the rank correlation of each row [N] with 1..N, ties at their mean rank; NaN for a constant row."""
     ranks = rankdata(np.round(levels, 9), axis=-1)
     ranks = ranks - ranks.mean(-1, keepdims=True)
     depth = np.arange(levels.shape[-1]) - (levels.shape[-1] - 1) / 2
     scale = np.sqrt((ranks**2).sum(-1) * (depth**2).sum())
-    found: Array = np.divide(ranks @ depth, scale, out=np.full(len(levels), np.nan), where=scale > 0)
-    return found
+    correlations: Array = np.divide(ranks @ depth, scale, out=np.full(len(levels), np.nan), where=scale > 0)
+    return correlations
 
 
 def _floats(values: Array) -> tuple[float, ...]:

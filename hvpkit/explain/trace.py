@@ -1,4 +1,4 @@
-"""The forward pass that predicts, with what it saw written down on the way: no second model, nothing approximated."""
+"""Forward pass that also records attention and gates."""
 
 from __future__ import annotations
 
@@ -15,10 +15,18 @@ from hvpkit.model.model import Model
 
 @dataclass(frozen=True)
 class TracedWindow:
-    """One window of one example on its way through the model.
+    """Traced forward pass of one window of an example, on the CPU.
 
-    `scores` and `text` have a batch of 1. `gates` [V, N, C]; `looks` [N, T, V*P + 1]: shares of attention, mean over heads, on each cell of
-    the images and last on the text, None where no images stand in the prefix.
+    Attributes:
+        decoded: Decoded prediction of the window.
+        scores: Scores of the head, batch of 1.
+        text: Text input, batch of 1.
+        gates: Gate weights [V, N, C]; None without gates.
+        looks: Attention of each position on each cell of the images and, last, on the text, mean over heads
+            [N, T, V*P + 1]; rows sum to 1; None without images in the prefix.
+        named: Further tensors that the fusion traced, by name, without batch dimension.
+        level_name: What one of the C gate weights belongs to: "level" or "slice".
+        cells_are_places: Whether the P cells are places in the image.
     """
 
     decoded: Decoded
@@ -32,7 +40,15 @@ class TracedWindow:
 
 
 def trace_batch(model: Model, batch: Batch) -> Sequence[TracedWindow]:
-    """Score and decode one batch as hvpkit.inference.engine.run does, and keep what it saw, on the CPU."""
+    """Score and decode one batch as prediction does, and record attention and gates.
+
+    Args:
+        model: The model.
+        batch: Encoded windows.
+
+    Returns:
+        One traced window per row of the batch, on the CPU.
+    """
     batch, trace = batch.to(next(model.parameters()).device), Trace()
     scores = type(model).forward(model, batch, trace).scores
     decoded: Sequence[Decoded] = model.head.decode(scores, batch.text)
@@ -41,7 +57,7 @@ def trace_batch(model: Model, batch: Batch) -> Sequence[TracedWindow]:
     named = {name: tensor.detach().cpu() for name, tensor in trace.extra_tensors.items()}
     return [
         TracedWindow(
-            decoded=own,
+            decoded=prediction,
             scores=scores[row : row + 1].cpu(),
             text=slice_row(batch.text, row).to("cpu"),
             gates=None if gates is None else gates[row],
@@ -50,12 +66,19 @@ def trace_batch(model: Model, batch: Batch) -> Sequence[TracedWindow]:
             level_name=trace.level_name,
             cells_are_places=trace.cells_are_spatial,
         )
-        for row, own in enumerate(decoded)
+        for row, prediction in enumerate(decoded)
     ]
 
 
 def fold_attention(trace: Trace) -> Tensor | None:
-    """Add up attention [B, H, T, S+T] by what it falls on, mean over heads: [B, N, T, V*P + 1], the text last; rows sum to 1."""
+    """Sum attention by image cell and over the text, and average it over heads.
+
+    Args:
+        trace: Trace with attention [B, H, T, S+T] by layer and cells [H, S], the cell of each prefix position.
+
+    Returns:
+        Attention [B, N, T, V*P + 1], the text last, rows sum to 1; None without attention on images.
+    """
     if not trace.attention or trace.cells is None:
         return None
     cells = trace.cells.to(trace.attention[0].device)  # [H, S]
@@ -69,5 +92,5 @@ def fold_attention(trace: Trace) -> Tensor | None:
 
 
 def slice_row(text: TextBatch, row: int) -> TextBatch:
-    """Cut one text, with its padding, out of a batch."""
+    """Return one text of a batch, with its padding, as a batch of 1."""
     return text.map_tensors(lambda tensor: tensor[row : row + 1])

@@ -16,13 +16,13 @@ def runs_of(tmp_path, mner_data, mre_data, more="", text=plans.PLAN):
     return expand(load_plan(plans.write(tmp_path, mner_data, mre_data, more, text)), load_registry())
 
 
-def test_a_system_runs_on_the_datasets_of_its_tasks_with_every_seed_and_share(tmp_path, mner_data, mre_data):
+def test_a_system_runs_on_the_datasets_of_its_tasks_with_every_seed_and_fraction(tmp_path, mner_data, mre_data):
     runs = runs_of(tmp_path, mner_data, mre_data, "fractions: [0.5, 1.0]\nshots: [2]\n").runs
     assert len(runs) == 2 * (2 + 1) * 3  # seeds, (with on both, alone on one), parts
     assert len({run.name for run in runs}) == len(runs)
     for run in runs:
         recipe = recipe_from_text(run.recipe)
-        assert (recipe.train.seed, recipe.train.fraction, recipe.train.shots) == (run.seed, run.share, run.shots)
+        assert (recipe.train.seed, recipe.train.fraction, recipe.train.shots) == (run.seed, run.fraction, run.shots)
         assert (recipe.vision is None) == (run.system == "alone")
         assert recipe.task == run.task == {"people": "mner", "pairs": "mre"}[run.dataset]
 
@@ -34,14 +34,14 @@ def test_a_grid_is_the_product_of_its_values(tmp_path, mner_data, mre_data):
     assert all(recipe_from_text(run.recipe).train.lr == float(run.settings["train.lr"]) for run in runs)
 
 
-def test_twins_are_the_same_recipe_on_text_alone_and_equal_ones_are_run_once(tmp_path, mner_data, mre_data):
+def test_controls_are_the_same_recipe_on_text_alone_and_equal_ones_are_run_once(tmp_path, mner_data, mre_data):
     found = {run.name: run for run in runs_of(tmp_path, mner_data, mre_data, "controls: [text-only]\n").runs}
-    assert found["with.people.seed1"].twin == "alone.people.seed1"
-    twin = found[found["with.pairs.seed1"].twin]
-    assert twin.is_twin and recipe_from_text(twin.recipe) == recipe_from_text(
+    assert found["with.people.seed1"].control == "alone.people.seed1"
+    control = found[found["with.pairs.seed1"].control]
+    assert control.is_control and recipe_from_text(control.recipe) == recipe_from_text(
         found["with.pairs.seed1"].recipe, ["vision=null", "fusion=none"]
     )
-    assert found["alone.people.seed1"].twin is None and not found["alone.people.seed1"].is_twin
+    assert found["alone.people.seed1"].control is None and not found["alone.people.seed1"].is_control
 
 
 def test_a_transfer_starts_from_the_run_of_the_other_dataset_and_the_same_seed(tmp_path, mner_data, mre_data):

@@ -69,7 +69,7 @@ def test_a_grid_of_an_unknown_key_is_told_with_each_run_that_it_spoils(tmp_path,
 
 
 def test_every_problem_is_told_at_once(tmp_path, mner_data, mre_data):
-    problems = broken(tmp_path, mner_data, mre_data, "sedes: [1]\nshares: [2.0]\n").problems
+    problems = broken(tmp_path, mner_data, mre_data, "sedes: [1]\nfractions: [2.0]\n").problems
     assert {problem.location for problem in problems} == {f"{tmp_path / 'plan.yaml'}:{line}" for line in (9, 10)}
 
 
@@ -118,7 +118,7 @@ def test_a_shipped_plan_expands_from_recipes_that_are_there(name, tmp_path, monk
 def test_table_1_is_the_published_systems_that_have_recipes_on_three_datasets_with_five_seeds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = load_plan("table1")
-    runs = [run for run in expand(plan, load_registry()).runs if not run.is_twin]
+    runs = [run for run in expand(plan, load_registry()).runs if not run.is_control]
     assert {run.dataset for run in runs} == {"twitter2015", "twitter2017", "mnre"} and len({run.seed for run in runs}) == 5
     hvpnet = [run for run in runs if run.system == "HVPNeT"]
-    assert len(hvpnet) == 15 and all(run.twin for run in hvpnet)
+    assert len(hvpnet) == 15 and all(run.control for run in hvpnet)

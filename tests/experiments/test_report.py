@@ -31,11 +31,14 @@ def table(made: ExperimentReport, name: str) -> Table:
 
 @pytest.fixture
 def two_systems() -> ExperimentReport:
-    twins = [plans.result(plans.planned("a", seed, name=f"twin{seed}", is_twin=True), POOR) for seed in (1, 2)]
+    controls = [plans.result(plans.planned("a", seed, name=f"control{seed}", is_control=True), POOR) for seed in (1, 2)]
     shuffled = RunScore(precision=0.6, recall=0.6, f1=0.6)
-    good = [plans.result(plans.planned("a", seed, twin=f"twin{seed}"), GOOD[seed:] + GOOD[:seed], shuffled=shuffled) for seed in (1, 2)]
+    good = [
+        plans.result(plans.planned("a", seed, control=f"control{seed}"), GOOD[seed:] + GOOD[:seed], shuffled=shuffled)
+        for seed in (1, 2)
+    ]
     poor = [plans.result(plans.planned("b", seed), POOR) for seed in (1, 2)]
-    return report([*twins, *good, *poor], controls=["text-only", "shuffled-images"], reference="b")
+    return report([*controls, *good, *poor], controls=["text-only", "shuffled-images"], reference="b")
 
 
 def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
@@ -67,7 +70,7 @@ def test_no_control_is_the_best_one():
     assert [[cell.bold for cell in row] for row in rows] == [[False, True, True, True, False], [False] * 5]
 
 
-def test_systems_are_compared_with_the_reference_and_with_their_twins(two_systems):
+def test_systems_are_compared_with_the_reference_and_with_their_controls(two_systems):
     rows = texts(table(two_systems, "differences"))
     assert [row[2:5] for row in rows] == [["a", "b", "+30.00"], ["a", rows[1][3], "+30.00"]]
     assert rows[1][3].code == "table-own-text-only"
@@ -82,11 +85,11 @@ def test_seeds_that_differ_more_than_the_systems_are_warned_of():
     assert texts(table(report([*a, *b]), "seeds"))[0][2:] == ["65.00±21.21", "-125.59 to 255.59", "1: 80.00, 2: 50.00"]
 
 
-def test_shares_are_rows_of_their_own_and_each_has_its_best():
+def test_fractions_are_rows_of_their_own_and_each_has_its_best():
     results = [
-        plans.result(plans.planned(system, 1, share=share), found)
-        for share in (0.5, 1.0)
-        for system, found in (("a", GOOD if share == 1.0 else POOR), ("b", POOR if share == 1.0 else GOOD))
+        plans.result(plans.planned(system, 1, fraction=fraction), found)
+        for fraction in (0.5, 1.0)
+        for system, found in (("a", GOOD if fraction == 1.0 else POOR), ("b", POOR if fraction == 1.0 else GOOD))
     ]
     found = table(report(results, fractions=[0.5, 1.0]), "scores")
     assert [(row[0].text, row[1].text, row[4].text, row[4].bold) for row in found.rows] == [
@@ -175,9 +178,9 @@ def test_all_that_look_best_are_bold_and_a_lonely_value_is_not():
 
 @pytest.mark.parametrize("fields", [{}, {"fractions": [0.5, 1.0]}, {"shots": [1, 4]}])
 def test_a_report_is_files_of_every_kind(tmp_path, fields):
-    shots, shares = fields.get("shots", [None]), fields.get("fractions", [1.0])
-    keys = [(seed, share, number) for seed in (1, 2) for share in shares for number in shots]
-    runs = [plans.planned("a", s, share=share, shots=k, name=f"a{s}{share}{k}") for s, share, k in keys]
+    shots, fractions = fields.get("shots", [None]), fields.get("fractions", [1.0])
+    keys = [(seed, fraction, number) for seed in (1, 2) for fraction in fractions for number in shots]
+    runs = [plans.planned("a", s, fraction=fraction, shots=k, name=f"a{s}{fraction}{k}") for s, fraction, k in keys]
     written = write_report(report([plans.result(run, GOOD) for run in runs], **fields), tmp_path)
     assert {file.name for file in written.files} >= {"report.md", "report.tex", "scores.csv", "runs.csv", "people.png", "people.pdf"}
     assert all(file.stat().st_size for file in written.files)

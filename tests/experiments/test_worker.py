@@ -13,18 +13,18 @@ import tiny
 from raising import raises
 
 from hvpkit.errors import HvpkitError
-from hvpkit.experiments.worker import Job, _sweep, run_job
+from hvpkit.experiments.worker import Job, _remove_drafts, run_job
 from hvpkit.saving.model_folder import atomic_directory
 
 SCRIPT = """
 import sys, threading
-from hvpkit.experiments.worker import _leave_with_parent
-from hvpkit.utils.parallel import Workers
+from hvpkit.experiments.worker import _exit_with_parent
+from hvpkit.utils.parallel import WorkerPool
 
 sys.stdin.readline()
-threading.Thread(target=_leave_with_parent, daemon=True).start()
-with Workers(abs, few=0, count=2, fork=True) as pool:
-    print(list(pool.map([-1, -2, -3])), flush=True)
+threading.Thread(target=_exit_with_parent, daemon=True).start()
+with WorkerPool(abs, few=0, count=2, fork=True) as pool:
+    print(list(pool.ordered_map([-1, -2, -3])), flush=True)
 {last}
 """
 
@@ -47,7 +47,7 @@ def test_processes_forked_while_it_waits_on_stdin_do_their_work():
         assert process.stdout.read() == "[1, 2, 3]\n"
 
 
-def test_it_ends_with_whoever_started_it():
+def test_it_ends_with_its_parent_process():
     with started("threading.Event().wait()") as process:
         assert process.stdout.readline() == "[1, 2, 3]\n"
         process.stdin.close()
@@ -59,7 +59,7 @@ def test_drafts_that_a_killed_process_left_go_and_those_of_other_runs_stay(tmp_p
         with suppress(KeyboardInterrupt), atomic_directory(tmp_path / name) as draft:
             shutil.copytree(draft, tmp_path / "copy" / draft.name)
             raise KeyboardInterrupt
-    _sweep(tmp_path / "copy" / "run")
+    _remove_drafts(tmp_path / "copy" / "run")
     assert [left.name.partition("~")[0] for left in (tmp_path / "copy").iterdir()] == [".run.text-only"]
 
 

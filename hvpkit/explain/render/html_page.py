@@ -1,4 +1,4 @@
-"""One page that explains one text: self-contained, everything escaped, and unable to load anything from anywhere."""
+"""Render an explanation as a self-contained HTML page: all values escaped, nothing loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -32,23 +32,42 @@ from hvpkit.images.decode import open_image
 from hvpkit.images.regions import ImageRegion
 from hvpkit.types import EntityPrediction
 
-LARGE, SMALL = 960, 240  # sides of images in the page, in pixels, at most
-STRONG = 0.55  # shares above it are written in the colour that stands out from theirs
-NOTABLE = 0.005  # a change of confidence that is pointed out
+LARGE, SMALL = 960, 240  # largest sides of images in the page, in pixels
+STRONG = 0.55  # text above this opacity gets the contrasting color
+NOTABLE = 0.005  # smallest change of confidence that is highlighted
 HERE = Path(__file__).parent
 
 
 def write_html(file: Path, explained: Explanation, model: Path) -> None:
-    """Write the page of an explanation; raises ImageError when an image is no longer there."""
+    """Write the page of an explanation.
+
+    Args:
+        file: File to write.
+        explained: The explanation.
+        model: Model folder, for the footer.
+
+    Raises:
+        ImageError: If an image cannot be read any more.
+    """
     text = render(explained, model)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 
 
 def render(explained: Explanation, model: Path) -> str:
-    """Give the page as HTML: style, script and images are inside, and its policy forbids everything else."""
+    """Render the page as HTML with inline style, script and images, and a policy that forbids everything else.
+
+    Args:
+        explained: The explanation.
+        model: Model folder, for the footer.
+
+    Raises:
+        ImageError: If an image cannot be read any more.
+    """
     style, script = _read("page.css") + _heat_rules(), _read("page.js")
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(_read("page.html"))
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+        _read("page.html")
+    )
     return page.render(
         e=explained,
         model=str(model),
@@ -57,7 +76,7 @@ def render(explained: Explanation, model: Path) -> str:
         script=Markup(script),
         policy=_policy(style, script),
         whole=_whole(explained),
-        pieces=list(_pieces(explained)),
+        fragments=list(_fragments(explained)),
         crops=[_crop(image) for image in explained.images],
         groups=_groups(explained),
         tables=list(_attention(explained)),
@@ -80,9 +99,9 @@ def _read(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Allow this style, this script and images that are inside, and nothing else."""
-    inside = f"img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    return f"default-src 'none'; {inside}; base-uri 'none'; form-action 'none'"
+    """Build a policy that allows this style, this script and inline images, and nothing else."""
+    allowed = f"img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
 def _hash(content: str) -> str:
@@ -90,7 +109,7 @@ def _hash(content: str) -> str:
 
 
 def _heat_rules() -> str:
-    """Give each step its colour and length; the policy allows no style attributes."""
+    """Build rules for the opacity and length of each step; the policy allows no style attributes."""
     return "\n".join(
         f'[data-heat="{k}"] {{ --share: {k / STEPS}; --amount: {100 * k / STEPS}%; }}\n'
         f'.bar[data-fill="{k}"] {{ inline-size: {100 * k / STEPS}%; }}'
@@ -98,10 +117,15 @@ def _heat_rules() -> str:
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------- images
 @dataclass(frozen=True)
 class PageImage:
-    """An image as a data URI, and its size in pixels."""
+    """An image of the page.
+
+    Attributes:
+        source: Data URI.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
 
     source: str
     width: int
@@ -109,12 +133,12 @@ class PageImage:
 
 
 def _encoded(image: Image.Image, side: int) -> PageImage:
-    """Encode an image anew, smaller: nothing of its file but the pixels gets into the page."""
+    """Re-encode an image at a smaller size, so that no metadata of its file gets into the page."""
     image = image.copy()
     image.thumbnail((side, side))
-    kept = io.BytesIO()
-    image.save(kept, "JPEG", quality=88)
-    return PageImage(f"data:image/jpeg;base64,{base64.b64encode(kept.getvalue()).decode()}", *image.size)
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=88)
+    return PageImage(f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}", *image.size)
 
 
 def _whole(explained: Explanation) -> PageImage | None:
@@ -125,14 +149,23 @@ def _whole(explained: Explanation) -> PageImage | None:
 
 def _crop(image: ModelImage) -> PageImage:
     if image.file is None:
-        return _encoded(Image.new("RGB", (8, 8), "grey"), SMALL)
+        return _encoded(Image.new("RGB", (8, 8), "gray"), SMALL)
     return _encoded(ImageRegion(image.file, image.box).open(), SMALL)
 
 
-# -------------------------------------------------------------------------------------------------------------------- text
 @dataclass(frozen=True)
 class TextFragment:
-    """A piece of the text: between words (`word` None), or a word, with its mention (None: none) and its shares by layer group."""
+    """A word of the text, or the text between two words.
+
+    Attributes:
+        text: Text of the fragment.
+        word: Index of the word; None between words.
+        mention: Mention that contains the word.
+        first: Whether it is the first word of the mention.
+        last: Whether it is the last word of the mention.
+        shares: JSON list of the attention on each image and on the text, by layer group; empty without attention.
+        description: The same, mean over all layers, as a sentence for screen readers.
+    """
 
     text: str
     word: int | None = None
@@ -140,15 +173,15 @@ class TextFragment:
     first: bool = False
     last: bool = False
     shares: str = ""
-    said: str = ""
+    description: str = ""
 
 
-def _pieces(explained: Explanation) -> Iterator[TextFragment]:
-    """Cut the text into its words and what stands between them."""
-    text, done = explained.prediction.text, 0
+def _fragments(explained: Explanation) -> Iterator[TextFragment]:
+    """Split the text into its words and the text between them."""
+    text, end = explained.prediction.text, 0
     for number, word in enumerate(explained.words):
-        if word.start > done:
-            yield TextFragment(text[done : word.start])
+        if word.start > end:
+            yield TextFragment(text[end : word.start])
         mention = next((m for m in explained.mentions if m.words.start <= number < m.words.end), None)
         looks = explained.looks[number] if explained.looks else None
         yield TextFragment(
@@ -158,15 +191,15 @@ def _pieces(explained: Explanation) -> Iterator[TextFragment]:
             first=mention is not None and mention.words.start == number,
             last=mention is not None and mention.words.end == number + 1,
             shares=json.dumps([_shares(looks, group) for group in _groups(explained)]) if looks else "",
-            said=_said(explained, looks) if looks else "",
+            description=_description(explained, looks) if looks else "",
         )
-        done = word.end
-    if done < len(text):
-        yield TextFragment(text[done:])
+        end = word.end
+    if end < len(text):
+        yield TextFragment(text[end:])
 
 
 def _groups(explained: Explanation) -> list[LayerGroup]:
-    """Give all layers together, then each group where there is more than one."""
+    """Return all layers as one group, then each group if there is more than one."""
     if not explained.looks:
         return []
     return [LayerGroup(ALL, explained.layers), *(explained.groups if len(explained.groups) > 1 else ())]
@@ -176,16 +209,22 @@ def _shares(looks: AttentionShares, group: LayerGroup) -> list[float]:
     return [round(share, 5) for share in (*looks.by_image(group.layers), looks.on_text(group.layers))]
 
 
-def _said(explained: Explanation, looks: AttentionShares) -> str:
+def _description(explained: Explanation, looks: AttentionShares) -> str:
     shares = looks.by_image(explained.layers)
-    told = [f"{image.title} {percent(share)}" for image, share in zip(explained.images, shares, strict=True)]
-    return f"looks at {', '.join(told)}, the text {percent(looks.on_text(explained.layers))}"
+    images = [f"{image.title} {percent(share)}" for image, share in zip(explained.images, shares, strict=True)]
+    return f"attention: {', '.join(images)}, text {percent(looks.on_text(explained.layers))}"
 
 
-# --------------------------------------------------------------------------------------------------------------- attention
 @dataclass(frozen=True)
 class AttentionRow:
-    """One mention's shares in one layer group: on each image, and on the text; `most` is the largest of the images."""
+    """Attention of one mention in one layer group.
+
+    Attributes:
+        group: The layers.
+        shares: Attention on each image [V], 0..1.
+        text: Attention on the text, 0..1.
+        most: Index of the image with the largest attention.
+    """
 
     group: LayerGroup
     shares: tuple[float, ...]
@@ -207,7 +246,13 @@ def _attention_row(looks: AttentionShares, group: LayerGroup) -> AttentionRow:
 
 @dataclass(frozen=True)
 class CellMap:
-    """One mention's shares on the cells of each image, row by row of the grid; `top` is the largest of all mentions'."""
+    """Attention of one mention on the cells of each image, mean over layers.
+
+    Attributes:
+        mention: The mention.
+        images: Attention by image, row and column of the grid, 0..1.
+        top: Largest attention of all mentions, for the color scale.
+    """
 
     mention: MentionAttention
     images: list[list[list[float]]]
@@ -226,29 +271,40 @@ def _rows(cells: Sequence[float], width: int) -> list[list[float]]:
     return [list(cells[a:b]) for a, b in pairwise(range(0, len(cells) + 1, width))]
 
 
-# ------------------------------------------------------------------------------------------------------- gates and changes
 def _gates(explained: Explanation) -> Iterator[tuple[ModelImage, list[tuple[int, tuple[float, ...], float]]]]:
-    """Give each image its rows: a layer's number, weights and mean level."""
+    """Yield each image with its rows: number, weights and mean level of each layer."""
     if explained.gates is not None:
         for number, image in enumerate(explained.images):
             means = explained.gates.mean_levels(number)
-            yield image, [(layer + 1, explained.gates.weights[number][layer], means[layer]) for layer in explained.layers]
+            yield (
+                image,
+                [(layer + 1, explained.gates.weights[number][layer], means[layer]) for layer in explained.layers],
+            )
 
 
 @dataclass(frozen=True)
 class CounterfactualRow:
-    """One change, its effects, and of which decisions it makes the largest drop among the images that are removed alone."""
+    """Row of the table of counterfactuals.
+
+    Attributes:
+        change: Result of the counterfactual.
+        effects: Effect on each decision, and whether it is the largest decrease when one image is removed.
+    """
 
     change: CounterfactualResult
     effects: list[tuple[CounterfactualEffect, bool]]
 
 
 def _change(explained: Explanation, change: CounterfactualResult) -> CounterfactualRow:
-    return CounterfactualRow(change, [(effect, _is_largest(explained, change, number)) for number, effect in enumerate(change.effects)])
+    return CounterfactualRow(
+        change, [(effect, _is_largest(explained, change, number)) for number, effect in enumerate(change.effects)]
+    )
 
 
 def _is_largest(explained: Explanation, change: CounterfactualResult, number: int) -> bool:
-    alone = [other.effects[number].drop for other in explained.changes if other.image is not None]
-    drops = [drop for drop in alone if drop is not None]
-    own = change.effects[number].drop
-    return change.image is not None and own is not None and own > NOTABLE and own == max(drops) and drops.count(own) == 1
+    single = [other.effects[number].drop for other in explained.changes if other.image is not None]
+    drops = [drop for drop in single if drop is not None]
+    drop = change.effects[number].drop
+    if change.image is None or drop is None or drop <= NOTABLE:
+        return False
+    return drop == max(drops) and drops.count(drop) == 1

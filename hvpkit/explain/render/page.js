@@ -27,31 +27,31 @@
       row.querySelector(".bar").dataset.fill = 0;
       row.querySelector(".number").textContent = "";
     }
-    readout.textContent = "Nothing is pointed at.";
+    readout.textContent = "Nothing is selected.";
   }
 
   function showWord(word) {
-    const own = shares.get(word)[group()];
-    const top = Math.max(...own.slice(0, -1));
+    const attention = shares.get(word)[group()];
+    const top = Math.max(...attention.slice(0, -1));
     word.classList.add("active");
-    for (const element of images) element.dataset.heat = step(own[number(element)], top);
+    for (const element of images) element.dataset.heat = step(attention[number(element)], top);
     bars.forEach((row, i) => {
-      row.querySelector(".bar").dataset.fill = step(own[i], 1);
-      row.querySelector(".number").textContent = percent(own[i]);
+      row.querySelector(".bar").dataset.fill = step(attention[i], 1);
+      row.querySelector(".number").textContent = percent(attention[i]);
     });
-    const told = crops.map((crop, i) => `${nameOf(crop)} ${percent(own[i])}`);
-    readout.textContent = `“${word.textContent}” looks at ${told.join(", ")}, the text ${percent(own[own.length - 1])}.`;
+    const onImages = crops.map((crop, i) => `${nameOf(crop)} ${percent(attention[i])}`);
+    readout.textContent = `Attention of “${word.textContent}”: ${onImages.join(", ")}, text ${percent(attention[attention.length - 1])}.`;
   }
 
   function showImage(element) {
-    const place = number(element);
-    const on = words.map((word) => shares.get(word)[group()][place]);
+    const index = number(element);
+    const on = words.map((word) => shares.get(word)[group()][index]);
     const top = Math.max(...on);
-    for (const other of images) if (number(other) === place) other.classList.add("active");
+    for (const other of images) if (number(other) === index) other.classList.add("active");
     words.forEach((word, i) => { word.dataset.heat = step(on[i], top); });
     const best = words.map((word, i) => [on[i], word.textContent]).sort((a, b) => b[0] - a[0]).slice(0, 3);
-    const told = best.map(([share, text]) => `“${text}” ${percent(share)}`);
-    readout.textContent = `${nameOf(crops[place])} is attended to most by ${told.join(", ")}.`;
+    const strongest = best.map(([share, text]) => `“${text}” ${percent(share)}`);
+    readout.textContent = `${nameOf(crops[index])} gets the most attention from ${strongest.join(", ")}.`;
   }
 
   function light(element) {

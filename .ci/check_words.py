@@ -1,6 +1,7 @@
 """Check docstrings, comments, messages, pages and commit subjects against the words of `.ci/words.txt`.
 
-usage: python .ci/check_words.py [FILE ...]     (default: every tracked Python, Markdown, YAML and HTML file, and the last commits)
+usage: python .ci/check_words.py [FILE ...]     (default: every tracked Python, Markdown, YAML and HTML file, and the
+last commits)
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ LONGEST_SUBJECT = 72
 def main() -> None:
     """Print what is found; exit with 1 if anything is."""
     words = read_words(ROOT / ".ci" / "words.txt")
-    files = sys.argv[1:] or subprocess.check_output(["git", "ls-files", "*.py", "*.md", "*.yaml", "*.html"], cwd=ROOT, text=True).split()
+    files = (
+        sys.argv[1:]
+        or subprocess.check_output(["git", "ls-files", "*.py", "*.md", "*.yaml", "*.html"], cwd=ROOT, text=True).split()
+    )
     found = [line for file in files if not file.startswith(LEFT_OUT) for line in check(Path(file), words)]
     if not sys.argv[1:]:
         found += list(check_subjects(words))
@@ -38,7 +42,9 @@ def read_words(file: Path) -> list[tuple[re.Pattern[str], str, bool]]:
     for line in file.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             pattern, _, advice = line.partition("\t")
-            words.append((re.compile(rf"(?<![\w.-]){pattern.removeprefix('^')}", re.IGNORECASE), advice, pattern.startswith("^")))
+            words.append(
+                (re.compile(rf"(?<![\w.-]){pattern.removeprefix('^')}", re.IGNORECASE), advice, pattern.startswith("^"))
+            )
     return words
 
 
@@ -60,7 +66,10 @@ def texts(file: Path) -> Iterator[tuple[int, str, bool]]:
         return
     docstrings = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False) is not None:
+        if (
+            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and ast.get_docstring(node, clean=False) is not None
+        ):
             docstrings.add(node.body[0].lineno)
     if file.parts[0] == "tests":  # literals of tests are data
         kinds = {tokenize.COMMENT}
@@ -82,7 +91,11 @@ def check_subjects(words: list[tuple[re.Pattern[str], str, bool]]) -> Iterator[s
         commit, _, subject = line.partition(" ")
         if len(subject) > LONGEST_SUBJECT:
             yield f"{commit}: subject of {len(subject)} characters, at most {LONGEST_SUBJECT}"
-        yield from (f"{commit}: {pattern.pattern} ({advice})" for pattern, advice, first in words if not first and pattern.search(subject))
+        yield from (
+            f"{commit}: {pattern.pattern} ({advice})"
+            for pattern, advice, first in words
+            if not first and pattern.search(subject)
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Training at the cost of the 2022 code: the same model and data without the optimizations of the shipped trainer.
 
-Images pass through the frozen backbone in every step, texts are padded to the recipe's `max_length` and sampled at random, AdamW updates
-one parameter at a time, attention is computed in steps with torch's dropout, and a CRF decodes its paths in every training step.
+Images pass through the frozen backbone in every step, texts are padded to the recipe's `max_length` and sampled at
+random, AdamW updates one parameter at a time, attention is computed in steps with torch's dropout, and a CRF decodes
+its paths in every training step.
 """
 
 from __future__ import annotations

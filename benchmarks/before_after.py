@@ -1,12 +1,13 @@
 """Numbers that a restructuring of the code must leave as they are: run it before, run it after with `--compare`.
 
-    python benchmarks/before_after.py --output before.json
-    python benchmarks/before_after.py --output after.json --compare before.json
-    python benchmarks/before_after.py --output before.json --speed     # also the speed benchmarks; needs an idle machine
+    python benchmarks/before_after.py --output before.json python benchmarks/before_after.py --output after.json
+    --compare before.json python benchmarks/before_after.py --output before.json --speed     # also the speed
+    benchmarks; needs an idle machine
 
-It measures the tests of the 2022 release's numbers, the F1 of both quickstart recipes over three seeds, checksums of the demo data and of
-predictions for 200 texts, the number of tests and the start-up time of `hvp --help` relative to importing typer and rich. Keys of JSON that
-were renamed are mapped to their present names first, and the texts of notes are left out, so that only values are compared.
+It measures the tests of the 2022 release's numbers, the F1 of both quickstart recipes over three seeds, checksums of
+the demo data and of predictions for 200 texts, the number of tests and the start-up time of `hvp --help` relative to
+importing typer and rich. Keys of JSON that were renamed are mapped to their present names first, and the texts of notes
+are left out, so that only values are compared.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ STARTS = 7  # of each command that is timed
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--output", type=Path, required=True, help="where the numbers are written as JSON")
-    parser.add_argument("--compare", type=Path, default=None, help="numbers of an earlier run; differences end with exit code 1")
+    parser.add_argument(
+        "--compare", type=Path, default=None, help="numbers of an earlier run; differences end with exit code 1"
+    )
     parser.add_argument("--speed", action="store_true", help="run the speed benchmarks as well")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +58,9 @@ def measure(folder: Path, speed: bool) -> dict[str, Any]:
         numbers["exact"][task] = measure_task(folder / task, task, recipe)
     golden = run_pytest("-q", "-k", "golden")
     numbers["exact"]["golden"] = re.findall(r"(\d+) passed", golden)[-1:]
-    numbers["informative"]["tests"] = int(re.findall(r"^(\d+)(?:/\d+)? tests? collected", run_pytest("--collect-only", "-q"), re.M)[-1])
+    numbers["informative"]["tests"] = int(
+        re.findall(r"^(\d+)(?:/\d+)? tests? collected", run_pytest("--collect-only", "-q"), re.M)[-1]
+    )
     numbers["informative"]["help_ratio"] = round(
         start_up("from hvpkit.cli import main; main()", "--help") / start_up("import typer, rich"), 2
     )
@@ -73,13 +78,24 @@ def measure_task(folder: Path, task: str, recipe: str) -> dict[str, Any]:
     f1 = {}
     for seed in SEEDS:
         settings = ("train.epochs=4", f"train.{first}=2", f"train.seed={seed}")
-        hvp(folder, "train", recipe, *(word for setting in settings for word in ("--set", setting)), "--output", f"runs/{seed}")
+        hvp(
+            folder,
+            "train",
+            recipe,
+            *(word for setting in settings for word in ("--set", setting)),
+            "--output",
+            f"runs/{seed}",
+        )
         metrics = json.loads((folder / "runs" / str(seed) / "metrics.json").read_text(encoding="utf-8"))
         f1[str(seed)] = [metrics[split]["overall"]["f1"] for split in ("dev", "test")]
-    lines = [input_line(json.loads(line)) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()[:TEXTS]]
+    lines = [
+        input_line(json.loads(line)) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()[:TEXTS]
+    ]
     (folder / "input.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     hvp(folder, "predict", "--model", "runs/1", "--input", "input.jsonl", "--output", "output.jsonl")
-    predicted = [renamed(json.loads(line)) for line in (folder / "output.jsonl").read_text(encoding="utf-8").splitlines()]
+    predicted = [
+        renamed(json.loads(line)) for line in (folder / "output.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return {"f1": f1, "data": checksum_of_data(data), "predictions": checksum(map(json.dumps, map(rounded, predicted)))}
 
 
@@ -127,16 +143,26 @@ def checksum_of_data(folder: Path) -> str:
 def first_epoch_key() -> str:
     """Return the present name of the setting of the first epoch that is scored."""
     return next(
-        name for name in ("first_eval_epoch", "evaluate_from") if (ROOT / f"recipes/{RECIPES['mner']}.yaml").read_text().count(name)
+        name
+        for name in ("first_eval_epoch", "evaluate_from")
+        if (ROOT / f"recipes/{RECIPES['mner']}.yaml").read_text().count(name)
     )
 
 
 def hvp(folder: Path, *words: str) -> None:
-    subprocess.run([sys.executable, "-m", "hvpkit", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "hvpkit", *words],
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def run_pytest(*words: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:xdist", *words, "tests"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:xdist", *words, "tests"], cwd=ROOT, capture_output=True, text=True
+    )
     return done.stdout
 
 
@@ -154,7 +180,10 @@ def measure_speed(folder: Path) -> dict[str, Any]:
     """Run the speed benchmarks, which compare with a yardstick of their own in turns."""
     found = {}
     environment = os.environ | {"OMP_NUM_THREADS": "2"}
-    for name, words in (("train_speed", ("--blocks", "2", "--curve", "0", "--threads", "2")), ("predict_speed", ("--pairs", "300"))):
+    for name, words in (
+        ("train_speed", ("--blocks", "2", "--curve", "0", "--threads", "2")),
+        ("predict_speed", ("--pairs", "300")),
+    ):
         command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *words, "--out", str(folder)]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
         found[name] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))

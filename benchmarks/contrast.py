@@ -2,8 +2,8 @@
 
     python benchmarks/contrast.py runs/quickstart
 
-Counts the pairs of the test split with the same ambiguous sentence and two different informative images, and shows one pair with the
-commands that predict it. A text-only model predicts the same for both images.
+Counts the pairs of the test split with the same ambiguous sentence and two different informative images, and shows one
+pair with the commands that predict it. A text-only model predicts the same for both images.
 """
 
 from __future__ import annotations

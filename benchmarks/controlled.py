@@ -1,13 +1,14 @@
 """Check the paper's claims on synthetic data, where gold labels and upper bounds are known: do images help, and when?
 
-    python benchmarks/controlled.py                    # five seeds, both tasks; can be stopped and continued
-    python benchmarks/controlled.py --quick            # minutes: one seed, little data; shows that it works, proves nothing
-    python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix
-    python benchmarks/controlled.py --report           # tables and charts of the finished runs
+    python benchmarks/controlled.py                    # five seeds, both tasks; can be stopped and continued python
+    benchmarks/controlled.py --quick            # minutes: one seed, little data; shows that it works, proves nothing
+    python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix python benchmarks/controlled.py
+    --report           # tables and charts of the finished runs
 
-Trains text only, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml), CNN-BiLSTM-CRF and PCNN (their own recipes) on
-the same data, seed by seed. Writes benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder.
-Runs that controlled.json has stay there; a finished run of the work folder replaces its line.
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml), CNN-BiLSTM-CRF and PCNN
+(their own recipes) on the same data, seed by seed. Writes benchmarks/controlled.json, a part of
+benchmarks/results/controlled.md, and charts into the work folder. Runs that controlled.json has stay there; a finished
+run of the work folder replaces its line.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
 TASKS = ("mner", "mre")
 PLUGINS = {"umt": TASKS, "visualbert": TASKS}  # other systems of the paper's Table 1, on the same images and crops
-TEXT_PLUGINS = {"cnn-bilstm-crf": ("mner",), "pcnn": ("mre",)}  # those without pretraining and images, by their own recipes
+TEXT_PLUGINS = {
+    "cnn-bilstm-crf": ("mner",),
+    "pcnn": ("mre",),
+}  # those without pretraining and images, by their own recipes
 COLUMNS = (*TEXT_PLUGINS, "text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")  # of the table of scores
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # fractions of uninformative images at test; in training it is 0.3
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data
@@ -133,7 +137,9 @@ class Bench:
             settings = [f"data.folder={self.data(job.task)}", f"train.seed={job.seed}"]
             settings += [f"train.epochs={self.epochs}"] if self.epochs else []
             return load_recipe(f"{job.system.replace('-', '_')}_common_{job.task}", settings)
-        recipe = load_recipe(HERE.parent / "recipes" / ("quickstart.yaml" if job.task == "mner" else "quickstart_mre.yaml"))
+        recipe = load_recipe(
+            HERE.parent / "recipes" / ("quickstart.yaml" if job.task == "mner" else "quickstart_mre.yaml")
+        )
         epochs = max(1, round((self.epochs or recipe.train.epochs) * job.fraction**-0.5))  # fewer examples, more epochs
         judged_from = 0.5 if job.fraction == 1 else 0.9  # fraction of the epochs; dev keeps its size
         change: dict[str, Any] = {
@@ -157,7 +163,8 @@ class Bench:
         return recipe.model_copy(update=change)
 
 
-# ---------------------------------------------------------------------------------------------------------------- training
+# ----------------------------------------------------------------------------------------------------------------
+# training
 def run(job: Job, bench: Bench) -> None:
     """Train one run, measure it and write its result; a finished run is not repeated."""
     if bench.result(job).is_file():
@@ -208,10 +215,15 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
 
 def _log_epoch(line: Any) -> None:  # noqa: ANN401 - an EpochResult
     dev = "" if line.dev is None else f" dev F1 {100 * line.dev.overall.f1:.2f}"
-    print(f"  epoch {line.epoch}/{line.epochs} loss {line.loss:.3f}{dev} {line.seconds:.0f} s", file=sys.stderr, flush=True)
+    print(
+        f"  epoch {line.epoch}/{line.epochs} loss {line.loss:.3f}{dev} {line.seconds:.0f} s",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
-# --------------------------------------------------------------------------------------------------------------- measuring
+# ---------------------------------------------------------------------------------------------------------------
+# measuring
 def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     """Measure F1 by group with upper bounds, F1 by fraction of uninformative images, and the gates."""
     from hvpkit.batching import Batcher
@@ -227,7 +239,11 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     opened = open_model_folder(folder)
     model = load_model(opened)
     vision = model.vision  # use the feature cache of training
-    kept = open_feature_cache(vision, feature_dir(bench.data(job.task))) if vision is not None and vision.is_frozen else None
+    kept = (
+        open_feature_cache(vision, feature_dir(bench.data(job.task)))
+        if vision is not None and vision.is_frozen
+        else None
+    )
     batcher = Batcher(model, opened.recipe, kept)
 
     def scored(examples: Sequence[Any]) -> dict[str, Any]:
@@ -237,7 +253,9 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     data = open_prepared(bench.data(job.task))
     found: dict[str, Any] = {"fingerprint": data.manifest.fingerprint, "groups": scored(data.examples("test"))}
     if job.fraction == 1 and job.start is None and job.system in ("text", "hvpnet"):
-        found["uninformative"] = {f"{100 * share:g}": scored(bench.test_with(job.task, share))["all"] for share in SHARES}
+        found["uninformative"] = {
+            f"{100 * share:g}": scored(bench.test_with(job.task, share))["all"] for share in SHARES
+        }
     if job.system == "hvpnet":
         found["gates"] = gates(model, batcher, data.examples("test"))
     return found
@@ -264,7 +282,8 @@ def gates(model: Any, batcher: Any, examples: Sequence[Any]) -> dict[str, list[l
     return {clue: torch.stack(found).mean(0).tolist() for clue, found in sorted(rows.items())}
 
 
-# --------------------------------------------------------------------------------------------------------------- comparing
+# ---------------------------------------------------------------------------------------------------------------
+# comparing
 @dataclass(frozen=True)
 class Comparison:
     """A difference that a claim is about, in points of F1 by seed; the claim holds above `floor`."""
@@ -327,7 +346,9 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 def finished_runs(bench: Bench, seeds: Sequence[int], file: Path) -> dict[str, Any]:
     """Return runs by name: those of the work folder, and the other ones of controlled.json."""
     runs = read_runs(file, bench)
-    return runs | {job.name: json.loads(bench.result(job).read_text()) for job in jobs(seeds) if bench.result(job).is_file()}
+    return runs | {
+        job.name: json.loads(bench.result(job).read_text()) for job in jobs(seeds) if bench.result(job).is_file()
+    }
 
 
 class Results:
@@ -358,24 +379,41 @@ class Results:
             texts = [(self.f1(of["text"]), self.upper_bound(of["text"])) for of in each]
             rows += self.less(0, task, "text only minus its upper bound", texts, -3.0)
             rows += self.less(
-                0, task, "% of the gap between the upper bounds that HVPNeT closes, minus 85", [(x, 85.0) for x in self.closed(task)]
+                0,
+                task,
+                "% of the gap between the upper bounds that HVPNeT closes, minus 85",
+                [(x, 85.0) for x in self.closed(task)],
             )
             for group in ("all", *CLUES, "none"):
                 pairs = [(self.f1(of["hvpnet"], group), self.f1(of["text"], group)) for of in each]
-                rows += self.less(1, task, "no clue" if group == "none" else group, pairs, -2.0 if group == "none" else 0.0)
+                rows += self.less(
+                    1, task, "no clue" if group == "none" else group, pairs, -2.0 if group == "none" else 0.0
+                )
             for share in SHARES:
                 pairs = [(self.f1(of["hvpnet"], share=share), self.f1(of["text"], share=share)) for of in each]
                 rows += self.less(2, task, f"{100 * share:g}% uninformative", pairs, -2.0)
-            for claim, better, worse in ((3, "hvpnet", "1t3"), (3, "1t3", "flat"), (3, "hvpnet", "flat"), (4, "hvpnet", "onlyobj")):
-                rows += self.less(claim, task, f"{better} minus {worse}", [(self.f1(of[better]), self.f1(of[worse])) for of in each])
+            for claim, better, worse in (
+                (3, "hvpnet", "1t3"),
+                (3, "1t3", "flat"),
+                (3, "hvpnet", "flat"),
+                (4, "hvpnet", "onlyobj"),
+            ):
+                rows += self.less(
+                    claim, task, f"{better} minus {worse}", [(self.f1(of[better]), self.f1(of[worse])) for of in each]
+                )
             other = TASKS[1 - TASKS.index(task)]
             moved = [Job(task, "hvpnet", seed, start=Job(other, "hvpnet", seed)) for seed in self.seeds]
             rows += self.less(
-                5, task, f"{other} to {task}", [(self.f1(job), self.f1(of["hvpnet"])) for job, of in zip(moved, each, strict=True)]
+                5,
+                task,
+                f"{other} to {task}",
+                [(self.f1(job), self.f1(of["hvpnet"])) for job, of in zip(moved, each, strict=True)],
             )
             for fraction in FRACTIONS:
                 few = [(Job(task, "hvpnet", seed, fraction), Job(task, "text", seed, fraction)) for seed in self.seeds]
-                rows += self.less(6, task, f"{100 * fraction:g}% of the data", [(self.f1(one), self.f1(two)) for one, two in few])
+                rows += self.less(
+                    6, task, f"{100 * fraction:g}% of the data", [(self.f1(one), self.f1(two)) for one, two in few]
+                )
         return sorted(rows, key=lambda row: row.claim)
 
     def upper_bound(self, job: Job) -> float | None:
@@ -383,11 +421,16 @@ class Results:
 
     def closed(self, task: str) -> list[float]:
         """Return, by seed, the percentage of the gap between the upper bounds that HVPNeT closes."""
-        groups = [self.found[job]["groups"]["all"] for seed in self.seeds if (job := Job(task, "hvpnet", seed)) in self.found]
-        return [100 * (g["f1"] - g["text_upper_bound"]) / (g["image_upper_bound"] - g["text_upper_bound"]) for g in groups]
+        groups = [
+            self.found[job]["groups"]["all"] for seed in self.seeds if (job := Job(task, "hvpnet", seed)) in self.found
+        ]
+        return [
+            100 * (g["f1"] - g["text_upper_bound"]) / (g["image_upper_bound"] - g["text_upper_bound"]) for g in groups
+        ]
 
 
-# --------------------------------------------------------------------------------------------------------------- reporting
+# ---------------------------------------------------------------------------------------------------------------
+# reporting
 def report(bench: Bench, seeds: Sequence[int], out: Path) -> str:
     """Write controlled.json, the generated part of results/controlled.md and the charts; return that part."""
     runs = finished_runs(bench, seeds, out / "controlled.json")
@@ -425,7 +468,9 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
             lines += [Message("controlled-not-run")]
             continue
         lines += ["| task | | difference | at least | holds | seeds |", "|---|---|---|---|---|---|"]
-        lines += [f"| {r.task} | {r.what} | {_mean(r.points, '+')} | {r.floor:+g} | {r.holds} | {len(r.points)} |" for r in of]
+        lines += [
+            f"| {r.task} | {r.what} | {_mean(r.points, '+')} | {r.floor:+g} | {r.holds} | {len(r.points)} |" for r in of
+        ]
     lines += [
         "",
         "### Gate weights of the deciding image region, by kind of clue",
@@ -444,7 +489,10 @@ def _fingerprints(results: Results) -> str:
 
 
 def _scores_row(results: Results, task: str) -> str:
-    each = {system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None] for system in COLUMNS}
+    each = {
+        system: [f for seed in results.seeds if (f := results.f1(Job(task, system, seed))) is not None]
+        for system in COLUMNS
+    }
     groups = next(found["groups"]["all"] for job, found in results.found.items() if job.task == task)
     cells = [_mean(each[system]) for system in COLUMNS]
     text_bound, image_bound = (f"{100 * groups[name]:.1f}" for name in ("text_upper_bound", "image_upper_bound"))
@@ -452,12 +500,16 @@ def _scores_row(results: Results, task: str) -> str:
 
 
 def _gates_table(results: Results, task: str) -> list[str]:
-    found = [results.found[job]["gates"] for seed in results.seeds if (job := Job(task, "hvpnet", seed)) in results.found]
+    found = [
+        results.found[job]["gates"] for seed in results.seeds if (job := Job(task, "hvpnet", seed)) in results.found
+    ]
     if not found:
         return []
     clues = [clue for clue in (*CLUES, "none") if clue in found[0]]
     means = {
-        clue: [statistics.fmean(level) for level in zip(*(layer for gates in found for layer in gates[clue]), strict=True)]
+        clue: [
+            statistics.fmean(level) for level in zip(*(layer for gates in found for layer in gates[clue]), strict=True)
+        ]
         for clue in clues
     }
     rows = [f"| {clue} | {' | '.join(f'{weight:.2f}' for weight in means[clue])} |" for clue in clues]
@@ -498,7 +550,9 @@ def charts(results: Results, out: Path) -> None:
     }
     for name, (label, xs, f1) in kinds.items():
         lines = {
-            (task, system): {100 * x: statistics.fmean(ys) for x in xs if (ys := _found(f1, task, system, results.seeds, x))}
+            (task, system): {
+                100 * x: statistics.fmean(ys) for x in xs if (ys := _found(f1, task, system, results.seeds, x))
+            }
             for task in TASKS
             for system in ("text", "hvpnet")
         }
@@ -527,13 +581,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=None, help="training examples per task (2000)")
     parser.add_argument("--epochs", type=int, default=None, help="epochs of a run (the recipes')")
     parser.add_argument("--quick", action="store_true", help="one seed, 96 examples, one epoch")
-    parser.add_argument("--only", action="append", help="run only runs with this prefix, such as mner.hvpnet; may be repeated")
-    parser.add_argument("--work", type=Path, default=None, help="folder for data, models, results and charts (build/controlled)")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of controlled.json and results/controlled.md (benchmarks/)")
+    parser.add_argument(
+        "--only", action="append", help="run only runs with this prefix, such as mner.hvpnet; may be repeated"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=None, help="folder for data, models, results and charts (build/controlled)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=HERE, help="folder of controlled.json and results/controlled.md (benchmarks/)"
+    )
     parser.add_argument("--report", action="store_true", help="report the finished runs without running any")
     given = parser.parse_args(arguments)
     size, epochs = given.size or (96 if given.quick else 2000), given.epochs or (1 if given.quick else None)
-    bench = Bench(given.work or HERE.parent / "build" / ("controlled-quick" if given.quick else "controlled"), size, epochs)
+    bench = Bench(
+        given.work or HERE.parent / "build" / ("controlled-quick" if given.quick else "controlled"), size, epochs
+    )
     seeds = range(1, 1 + (1 if given.quick else given.seeds))
     for job in [] if given.report else jobs(seeds):
         if not given.only or job.name.startswith(tuple(given.only)):

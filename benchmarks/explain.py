@@ -2,12 +2,12 @@
 
     python benchmarks/explain.py runs/quickstart runs/quickstart_mre
 
-For each test example in which one object decides (the sentence is ambiguous, one object of the image shows the answer): is the drop in
-confidence largest when that object is removed, compared with removing any other image region? The confidence is that of the model's own
-prediction for the ambiguous name or pair, right or wrong, as `hvp explain` shows it; a name that is not predicted counts as a failure. The
-drop counts only if it is above 0 and larger than all others. The same for attention: does the deciding object get the largest attention of
-the name's words (mean over layers, heads and words; for a pair, over head and tail)? Writes benchmarks/explain.json and a part of
-benchmarks/results/explain.md.
+For each test example in which one object decides (the sentence is ambiguous, one object of the image shows the answer):
+is the drop in confidence largest when that object is removed, compared with removing any other image region? The
+confidence is that of the model's own prediction for the ambiguous name or pair, right or wrong, as `hvp explain` shows
+it; a name that is not predicted counts as a failure. The drop counts only if it is above 0 and larger than all others.
+The same for attention: does the deciding object get the largest attention of the name's words (mean over layers, heads
+and words; for a pair, over head and tail)? Writes benchmarks/explain.json and a part of benchmarks/results/explain.md.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ from hvpkit.utils.progress import track
 HERE = Path(__file__).parent
 add_templates(
     {
-        "benchmark-explain-nothing-decides": Template("No example names its deciding object. Use synthetic data (hvp preprocess demo)."),
+        "benchmark-explain-nothing-decides": Template(
+            "No example names its deciding object. Use synthetic data (hvp preprocess demo)."
+        ),
         "benchmark-explain-nothing-open": Template("{example}: its text is not ambiguous.", {"example": "test-3"}),
     }
 )
@@ -57,7 +59,9 @@ class Finding:
 
 def decided_by_one_object(examples: Iterable[Example]) -> list[Example]:
     """Return the examples whose text is ambiguous and whose image shows the answer with one object."""
-    found = [e for e in examples if e.metadata.get("open") == "yes" and e.metadata.get("deciding_object", "none") != "none"]
+    found = [
+        e for e in examples if e.metadata.get("open") == "yes" and e.metadata.get("deciding_object", "none") != "none"
+    ]
     if not found:
         raise DataError("benchmark-explain-nothing-decides")
     return found
@@ -86,7 +90,11 @@ def finding(example: Example, spans: tuple[Span, ...], answer: str, explained: E
         drops = {c.image: c.effects[number].drop or 0.0 for c in explained.changes if c.image is not None}
         mentions = [m for m in explained.mentions if m.looks is not None and m.words in spans]
         looks = [m.looks.by_image(explained.layers) for m in mentions if m.looks is not None]
-        attention = {place: mean([shares[place] for shares in looks]) for place in range(len(explained.images))} if looks else {}
+        attention = (
+            {place: mean([shares[place] for shares in looks]) for place in range(len(explained.images))}
+            if looks
+            else {}
+        )
     return Finding(
         id=example.id,
         clue=example.metadata["clue"],
@@ -114,7 +122,8 @@ def leads(place: int, values: dict[int, float]) -> bool:
     return own > 0 and all(own > value for other, value in values.items() if other != place)
 
 
-# ----------------------------------------------------------------------------------------------------------------- tables
+# -----------------------------------------------------------------------------------------------------------------
+# tables
 MEASURES = ("drop_of_objects", "drop_of_all", "attention_of_objects", "attention_of_all")
 
 
@@ -189,7 +198,17 @@ def show(result: dict[str, Any]) -> None:
 
 def section(results: Sequence[dict[str, Any]]) -> str:
     """Format the generated part of results/explain.md."""
-    columns = ("model", "group", "examples", "right", "chance", "drop: objects", "drop: all", "attention: objects", "attention: all")
+    columns = (
+        "model",
+        "group",
+        "examples",
+        "right",
+        "chance",
+        "drop: objects",
+        "drop: all",
+        "attention: objects",
+        "attention: all",
+    )
     rows = [
         (
             f"{result['task']}, {result['epochs']} epochs",
@@ -219,7 +238,9 @@ def main(models: Sequence[Path], target: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", type=Path, nargs="+", help="model folders trained on `hvp preprocess demo`, --task mre, or both")
+    parser.add_argument(
+        "models", type=Path, nargs="+", help="model folders trained on `hvp preprocess demo`, --task mre, or both"
+    )
     parser.add_argument("--output", type=Path, default=HERE / "explain.json")
     given = parser.parse_args()
     main(given.models, given.output)

@@ -2,10 +2,10 @@
 
     python benchmarks/images.py [--images 1000] [--backbone resnet50] [--turns 10] [--output benchmarks/images.json]
 
-Generates JPEGs of 900 x 600 (crops of two photographs of scikit-learn, mirrored, with noise) and writes their features to an empty
-cache: reading, hashing, decoding in worker processes, transforming, the backbone, pooling, float16, disk. Both sides alternate, a part of
-the images at a time, so that other work on the machine slows both; the workers of a part start and end within its time. Weights are
-random. Writes images.json and a part of results/images.md.
+Generates JPEGs of 900 x 600 (crops of two photographs of scikit-learn, mirrored, with noise) and writes their features
+to an empty cache: reading, hashing, decoding in worker processes, transforming, the backbone, pooling, float16, disk.
+Both sides alternate, a part of the images at a time, so that other work on the machine slows both; the workers of a
+part start and end within its time. Weights are random. Writes images.json and a part of results/images.md.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def draw(folder: Path, count: int) -> list[ImageRegion]:
         chance = np.random.default_rng(number)
         photograph = photographs[number % 2]
         left, top = chance.integers(0, photograph.width // 4), chance.integers(0, photograph.height // 4)
-        part = photograph.crop((left, top, left + photograph.width * 3 // 4, top + photograph.height * 3 // 4)).resize(SIZE)
+        part = photograph.crop((left, top, left + photograph.width * 3 // 4, top + photograph.height * 3 // 4)).resize(
+            SIZE
+        )
         part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if number % 3 == 0 else part
         noisy = np.asarray(part) + chance.normal(0, 3, (SIZE[1], SIZE[0], 1))
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=90)
@@ -147,7 +149,12 @@ def section(found: dict[str, Any]) -> str:
     about = f"{found['images']} JPEGs of {SIZE[0]} x {SIZE[1]}, {found['backbone']}, {found['threads']} threads, {found['machine']}."
     rows = [
         ("bare forward pass", f"{found['forward_rate']:.2f}", "1.000", ""),
-        ("features, from files", f"{found['features_rate']:.2f}", f"{found['ratio']:.3f}", f"{found['median_ratio']:.3f}"),
+        (
+            "features, from files",
+            f"{found['features_rate']:.2f}",
+            f"{found['ratio']:.3f}",
+            f"{found['median_ratio']:.3f}",
+        ),
         ("features, from the cache", f"{found['again_rate']:.0f}", "", ""),
     ]
     notes = [

@@ -4,10 +4,10 @@
     python benchmarks/predict_speed.py --texts DIR       # real texts, where DIR contains those of Twitter-2017
     python benchmarks/predict_speed.py --shape tiny --pairs 16
 
-One pair from a cold start, as a command of its own, against a process that imports torch and the encoder class, builds the bare
-networks and runs them once; one pair warm; many pairs from a file, with JPEG decoding and the CRF, against the rate of the bare
-networks on prepared tensors; `hvp --help` against importing typer and rich. Both sides alternate. Writes predict_speed.json and a
-part of results/predict_speed.md.
+One pair from a cold start, as a command of its own, against a process that imports torch and the encoder class, builds
+the bare networks and runs them once; one pair warm; many pairs from a file, with JPEG decoding and the CRF, against the
+rate of the bare networks on prepared tensors; `hvp --help` against importing typer and rich. Both sides alternate.
+Writes predict_speed.json and a part of results/predict_speed.md.
 """
 
 from __future__ import annotations
@@ -53,8 +53,14 @@ class Compared:
         """Return medians of processor time and wall time, and their ratios."""
         found: dict[str, float] = {}
         for clock in ("cpu_seconds", "seconds"):
-            ours, bare = (statistics.median(getattr(spent, clock) for spent in side) for side in (self.ours, self.yardstick))
-            found |= {clock: round(ours, 4), f"{clock}_of_yardstick": round(bare, 4), f"{clock}_ratio": round(ours / bare, 3)}
+            ours, bare = (
+                statistics.median(getattr(spent, clock) for spent in side) for side in (self.ours, self.yardstick)
+            )
+            found |= {
+                clock: round(ours, 4),
+                f"{clock}_of_yardstick": round(bare, 4),
+                f"{clock}_ratio": round(ours / bare, 3),
+            }
         return found
 
 
@@ -66,7 +72,12 @@ def time_of(work: Callable[[], object]) -> Spent:
 
 
 def in_turns(
-    ours: Callable[[], object], yardstick: Callable[[], object], turns: int, timed: Callable[..., Spent] = time_of, *, warm: bool = False
+    ours: Callable[[], object],
+    yardstick: Callable[[], object],
+    turns: int,
+    timed: Callable[..., Spent] = time_of,
+    *,
+    warm: bool = False,
 ) -> Compared:
     """Alternate both; the first round does not count unless both are `warm`."""
     pairs = [(timed(ours), timed(yardstick)) for _ in range(turns if warm else turns + 1)]
@@ -78,7 +89,8 @@ def command(*words: str) -> Callable[[], object]:
     return lambda: subprocess.run(words, check=True, capture_output=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
 
 
-# ----------------------------------------------------------------------------------------------------------------- measured
+# -----------------------------------------------------------------------------------------------------------------
+# measured
 def start_up(turns: int) -> dict[str, float]:
     """Measure `hvp --help`."""
     hvp = command(sys.executable, "-m", "hvpkit", "--help")
@@ -127,25 +139,40 @@ def warm(model: Path, subject: Subject, pairs: int, turns: int, work: Path) -> d
 
     first = examples[0]
     objects = [str(thing.image) for thing in first.objects]
-    one = in_turns(lambda: predictor.predict(list(first.words), first.image, objects=objects), bare(examples[:1]), 3 * turns)
-    return {"one pair, warm": one.summary(), f"{pairs} pairs from a file": in_turns(from_file, bare(examples), 1, warm=True).summary()}
+    one = in_turns(
+        lambda: predictor.predict(list(first.words), first.image, objects=objects), bare(examples[:1]), 3 * turns
+    )
+    return {
+        "one pair, warm": one.summary(),
+        f"{pairs} pairs from a file": in_turns(from_file, bare(examples), 1, warm=True).summary(),
+    }
 
 
 def _line(example: Example, folder: Path) -> dict[str, Any]:
-    image, *objects = (os.path.relpath(str(file), folder) for file in (example.image, *(thing.image for thing in example.objects)))
+    image, *objects = (
+        os.path.relpath(str(file), folder) for file in (example.image, *(thing.image for thing in example.objects))
+    )
     return {"tokens": example.words, "image": image, "objects": objects}
 
 
 def _ready(predictor: Any, examples: Sequence[Any], batch_size: int = 8) -> list[tuple[Any, Any, Any]]:  # noqa: ANN401 - torch comes late
     """Return pixels [K, 3, side, side], features and mask of batches of texts of similar length, padded in the same way."""
     batcher = predictor.batcher
-    items = sorted((batcher.encode(example, labelled=False) for example in examples), key=lambda item: len(item.text.word_of))
+    items = sorted(
+        (batcher.encode(example, labelled=False) for example in examples), key=lambda item: len(item.text.word_of)
+    )
     batches = [batcher.collate(items[i : i + batch_size]) for i in range(0, len(items), batch_size)]
     return [(batch.images.pixels, batch.text.features, batch.text.mask.long()) for batch in batches]
 
 
-# ----------------------------------------------------------------------------------------------------------------- reported
-TARGETS = {"hvp --help": "at most 3", "one pair, cold": "at most 1.4", "one pair, warm": "", "pairs from a file": "at most 1.25"}
+# -----------------------------------------------------------------------------------------------------------------
+# reported
+TARGETS = {
+    "hvp --help": "at most 3",
+    "one pair, cold": "at most 1.4",
+    "one pair, warm": "",
+    "pairs from a file": "at most 1.25",
+}
 
 
 def section(found: dict[str, Any]) -> str:
@@ -155,7 +182,11 @@ def section(found: dict[str, Any]) -> str:
     rows = [
         (
             name,
-            *(f"{each[clock + part]:.3g}" for clock in ("cpu_seconds", "seconds") for part in ("", "_of_yardstick", "_ratio")),
+            *(
+                f"{each[clock + part]:.3g}"
+                for clock in ("cpu_seconds", "seconds")
+                for part in ("", "_of_yardstick", "_ratio")
+            ),
             next(text for key, text in TARGETS.items() if name.endswith(key)),
         )
         for name, each in found["compared"].items()
@@ -179,7 +210,11 @@ def save(subject: Subject, folder: Path) -> Path:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
-        "--texts", type=Path, default=None, metavar="DIR", help="folder with the text files of Twitter-2017 (synthetic texts)"
+        "--texts",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="folder with the text files of Twitter-2017 (synthetic texts)",
     )
     parser.add_argument("--shape", choices=SHAPES, default="base", help="shape of the model (base)")
     parser.add_argument("--pairs", type=int, default=1000, help="pairs in the file (1000)")
@@ -193,7 +228,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="hvp-predict-speed-") as place:
         shape = SHAPES[given.shape]
         # no image is used twice: hvp would compute its features once
-        subject = make_subject(Path(place), "mner", shape, texts=given.texts, size=max(32, given.pairs), images=3 * given.pairs)
+        subject = make_subject(
+            Path(place), "mner", shape, texts=given.texts, size=max(32, given.pairs), images=3 * given.pairs
+        )
         model = save(subject, Path(place) / "model")
         print("one pair, cold", flush=True)
         compared["one pair, cold"] = cold(model, subject, shape, given.turns)

@@ -48,7 +48,9 @@ def machine(threads: int) -> dict[str, Any]:
 
 def _processor() -> str:
     """Return the processor with family and model, since clouds use one name for several generations."""
-    known = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in _lines("/proc/cpuinfo"))}
+    known = {
+        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in _lines("/proc/cpuinfo"))
+    }
     if "model name" not in known:
         return platform.machine()
     return f"{known['model name']} (family {known.get('cpu family', '?')}, model {known.get('model', '?')})"

@@ -1,7 +1,7 @@
 """Measure how the time of a prediction grows with examples, text length, objects and batch size.
 
-    python benchmarks/scaling.py                                        # bert-base; a tiny model for the stream of examples
-    python benchmarks/scaling.py --shape tiny --most 2048 --turns 1     # seconds
+    python benchmarks/scaling.py                                        # bert-base; a tiny model for the stream of
+    examples python benchmarks/scaling.py --shape tiny --most 2048 --turns 1     # seconds
 
 Processor seconds, the best of some rounds over all sizes. Writes scaling.json and a part of results/scaling.md.
 """
@@ -34,7 +34,9 @@ def open_predictor(folder: Path, shape: Shape, texts: Path | None, size: int, ob
     """Write data and a model for a number of objects to `folder`; return its predictor."""
     import hvpkit
 
-    subject = make_subject(folder, "mner", shape, texts=texts, size=size, images=8, settings=[f"vision.max_objects={objects}"])
+    subject = make_subject(
+        folder, "mner", shape, texts=texts, size=size, images=8, settings=[f"vision.max_objects={objects}"]
+    )
     return hvpkit.load(save(subject, folder / "model"))
 
 
@@ -46,14 +48,17 @@ def asked(predictor: Predictor, folder: Path, imaged: bool = True) -> list[dict[
     return [{"text": list(example.words), "image": example.image if imaged else None} for example in examples]
 
 
-# ----------------------------------------------------------------------------------------------------------------- measured
+# -----------------------------------------------------------------------------------------------------------------
+# measured
 def stream(predictor: Predictor, given: Sequence[dict[str, Any]], fewest: int, most: int) -> list[dict[str, float]]:
     """Predict `most` examples as a stream; return time and memory at `fewest` and at each doubling."""
     rows, due = [], fewest
     watch = Stopwatch()
     for number, _ in enumerate(predictor.predict_many(islice(cycle(given), most)), 1):
         if number == due:
-            rows.append({"examples": number, "cpu_seconds": round(watch.read().cpu_seconds, 2), "own_mb": memory()["own"]})
+            rows.append(
+                {"examples": number, "cpu_seconds": round(watch.read().cpu_seconds, 2), "own_mb": memory()["own"]}
+            )
             due *= 2
     return rows
 
@@ -67,7 +72,10 @@ def sizes(column: str, works: dict[int, Callable[[], int]], turns: int) -> list[
             examples = work()
             if turn:
                 best[size] = min(best[size], watch.read().cpu_seconds / examples)
-    return [{column: size, "seconds": round(seconds, 4), "examples_a_second": round(1 / seconds, 2)} for size, seconds in best.items()]
+    return [
+        {column: size, "seconds": round(seconds, 4), "examples_a_second": round(1 / seconds, 2)}
+        for size, seconds in best.items()
+    ]
 
 
 def consume(answers: Iterator[object]) -> int:
@@ -84,23 +92,36 @@ def lengths(predictor: Predictor, given: Sequence[dict[str, Any]], turns: int) -
     """Measure texts of several lengths without images; those beyond max_length are read in windows."""
     every = cycle([word for one in given for word in one["text"]])
     texts = {words: [{"text": list(islice(every, words))} for _ in range(4)] for words in WORDS}
-    return sizes("words", {words: (lambda some=some: consume(predictor.predict_many(some, 4))) for words, some in texts.items()}, turns)
+    return sizes(
+        "words",
+        {words: (lambda some=some: consume(predictor.predict_many(some, 4))) for words, some in texts.items()},
+        turns,
+    )
 
 
-def objects(predictor: Predictor, given: Sequence[dict[str, Any]], crops: Sequence[Path], turns: int) -> list[dict[str, float]]:
+def objects(
+    predictor: Predictor, given: Sequence[dict[str, Any]], crops: Sequence[Path], turns: int
+) -> list[dict[str, float]]:
     """Measure pairs with several numbers of objects."""
     some = {count: [one | {"objects": list(crops[:count])} for one in given[:4]] for count in OBJECTS}
     return sizes(
-        "objects", {count: (lambda these=these: consume(predictor.predict_many(these, 4))) for count, these in some.items()}, turns
+        "objects",
+        {count: (lambda these=these: consume(predictor.predict_many(these, 4))) for count, these in some.items()},
+        turns,
     )
 
 
 def batches(predictor: Predictor, given: Sequence[dict[str, Any]], turns: int) -> list[dict[str, float]]:
     """Measure the same texts without images in several batch sizes."""
-    return sizes("batch size", {size: (lambda size=size: consume(predictor.predict_many(given, size))) for size in BATCHES}, turns)
+    return sizes(
+        "batch size",
+        {size: (lambda size=size: consume(predictor.predict_many(given, size))) for size in BATCHES},
+        turns,
+    )
 
 
-# ----------------------------------------------------------------------------------------------------------------- reported
+# -----------------------------------------------------------------------------------------------------------------
+# reported
 COLUMNS = {
     "cpu_seconds": "CPU seconds",
     "own_mb": "private MB",
@@ -125,10 +146,16 @@ def section(found: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
-        "--texts", type=Path, default=None, metavar="DIR", help="folder with the text files of Twitter-2017 (synthetic texts)"
+        "--texts",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="folder with the text files of Twitter-2017 (synthetic texts)",
     )
     parser.add_argument("--shape", choices=SHAPES, default="base", help="shape of the model (base)")
-    parser.add_argument("--fewest", type=int, default=FEWEST, help=f"examples of the stream at the first measurement ({FEWEST})")
+    parser.add_argument(
+        "--fewest", type=int, default=FEWEST, help=f"examples of the stream at the first measurement ({FEWEST})"
+    )
     parser.add_argument("--most", type=int, default=MOST, help=f"examples of the stream ({MOST})")
     parser.add_argument("--turns", type=int, default=3, help="counted rounds (3)")
     parser.add_argument("--threads", type=int, default=1, help="threads (1)")

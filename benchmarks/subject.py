@@ -1,7 +1,8 @@
 """Data and models of the speed benchmarks: the shipped recipes at the sizes of bert-base, on tweets with photographs, offline.
 
-Texts are those of Twitter-2017 or MNRE if their folder is given, otherwise synthetic ones of the same lengths. The vocabulary is trained
-on the texts. Weights are random, which takes the same time as trained ones. Photographs are crops of the two of scikit-learn.
+Texts are those of Twitter-2017 or MNRE if their folder is given, otherwise synthetic ones of the same lengths. The
+vocabulary is trained on the texts. Weights are random, which takes the same time as trained ones. Photographs are crops
+of the two of scikit-learn.
 """
 
 from __future__ import annotations

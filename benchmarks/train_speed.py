@@ -1,12 +1,12 @@
 """Measure training of the shipped recipe against the same model trained as the code of 2022 did.
 
-    python benchmarks/train_speed.py                             # synthetic texts
-    python benchmarks/train_speed.py --texts DIR                 # Twitter-2017 and MNRE, where DIR contains their text files
-    python benchmarks/train_speed.py --task mner --shape tiny    # a part, in seconds
+    python benchmarks/train_speed.py                             # synthetic texts python benchmarks/train_speed.py
+    --texts DIR                 # Twitter-2017 and MNRE, where DIR contains their text files python
+    benchmarks/train_speed.py --task mner --shape tiny    # a part, in seconds
 
-All settings train through the shipped trainer, each in its own process, in rounds of a few steps. Writes train_speed.json,
-on a GPU train_speed_gpu.json, and a part of results/train_speed.md. Speeds are examples per second of processor time
-(with `--clock wall`, and on a GPU: of wall time).
+All settings train through the shipped trainer, each in its own process, in rounds of a few steps. Writes
+train_speed.json, on a GPU train_speed_gpu.json, and a part of results/train_speed.md. Speeds are examples per second of
+processor time (with `--clock wall`, and on a GPU: of wall time).
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ from turns import Player, Spent, Stopwatch, memory, questions
 SETTINGS = ("2022", "fp32", "bf16")
 TF32 = "2022, TF32"  # the default of torch at that time, on GPUs that support it
 MATRIX = 1536
-WARM_UP = 2  # steps that are not counted; the second has the longest batch, so that the peak of memory is that of an epoch
+WARM_UP = (
+    2  # steps that are not counted; the second has the longest batch, so that the peak of memory is that of an epoch
+)
 SETTLED = 200  # on a GPU: steps until the shapes of batches are captured
 CURVE = 20  # steps whose losses are compared
 
 
-# --------------------------------------------------------------------------------------------------------- in a process each
+# --------------------------------------------------------------------------------------------------------- in a process
+# each
 @dataclass(frozen=True)
 class Block:
     """Result of a round: losses of its steps (if they are recorded), examples, positions without padding, time."""
@@ -77,7 +80,9 @@ def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_b
     from hvpkit.training.train import TrainingSession
 
     torch.backends.cuda.matmul.allow_tf32 = setting == TF32
-    run = (RunOf2022 if setting in ("2022", TF32) else TrainingSession)(subject.recipe, load_registry(), subject.data, TrainingCallbacks())
+    run = (RunOf2022 if setting in ("2022", TF32) else TrainingSession)(
+        subject.recipe, load_registry(), subject.data, TrainingCallbacks()
+    )
     if isinstance(run, RunOf2022):
         run.same_batches = same_batches
     trainer = run.trainer(folder)
@@ -140,8 +145,8 @@ def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 
 def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
     """Send FLOPs per second of large matrix products in the precision of a setting, by processor time and by wall time.
 
-    Products use the library of the setting: oneDNN in float32 for the shipped one, where that is exact. The request "work"
-    is answered with `work_of` a sample.
+    Products use the library of the setting: oneDNN in float32 for the shipped one, where that is exact. The request
+    "work" is answered with `work_of` a sample.
     """
     import torch
 
@@ -186,7 +191,8 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
     return statistics.fmean(flops), statistics.fmean(positions)
 
 
-# ------------------------------------------------------------------------------------------------------------------ compared
+# ------------------------------------------------------------------------------------------------------------------
+# compared
 @dataclass(frozen=True)
 class Plan:
     """What to measure: settings, blocks per setting, steps per block (`steps_of_2022` for 2022), steps before, threads."""
@@ -220,7 +226,11 @@ def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
             player.ask(WARM_UP)
             if plan.settling and name in ("fp32", "bf16"):
                 seconds = player.ask(plan.settling).spent.seconds
-                settling[name] = {"steps": plan.settling, "seconds": round(seconds, 2), "recordings": player.ask("recordings")}
+                settling[name] = {
+                    "steps": plan.settling,
+                    "seconds": round(seconds, 2),
+                    "recordings": player.ask("recordings"),
+                }
             print(f"  {name} is warm", flush=True)
         for _ in range(plan.blocks):
             for name, player in players.items():
@@ -265,7 +275,9 @@ def curves(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
     fixed = without_dropout(subject, folder / "fixed-encoder")
     with ExitStack() as stack:
         players = {
-            name: stack.enter_context(Player(train, _precise(fixed, name), name, folder / f"curve-{name}", True, threads=plan.threads))
+            name: stack.enter_context(
+                Player(train, _precise(fixed, name), name, folder / f"curve-{name}", True, threads=plan.threads)
+            )
             for name in ("2022", "fp32")
         }
         losses: dict[str, tuple[float, ...]] = {name: player.ask(plan.curve).losses for name, player in players.items()}
@@ -273,7 +285,8 @@ def curves(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
     return {"steps": plan.curve, "largest_relative_difference": apart, "losses": losses}
 
 
-# ------------------------------------------------------------------------------------------------------------------ reported
+# ------------------------------------------------------------------------------------------------------------------
+# reported
 def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Compute speed and peak memory of each setting relative to 2022."""
     base = found["settings"]["2022"]
@@ -298,8 +311,19 @@ def section(found: dict[str, Any]) -> str:
         what = f"{run['task']}, {run['shape']}, batch {run['batch_size']}"
         rows += [(what, name, *_cells(setting, run["ratios"][name])) for name, setting in run["settings"].items()]
         notes += [f"- {what}: {note}" for note in _notes(run)]
-    columns = ("model", "setting", "examples/s", "positions per example", "speed", "fraction of limit", "peak MB", "memory")
-    return "\n".join([report.wrap(about), "", report.table(columns, rows), "", *(report.wrap(note, "  ") for note in notes)])
+    columns = (
+        "model",
+        "setting",
+        "examples/s",
+        "positions per example",
+        "speed",
+        "fraction of limit",
+        "peak MB",
+        "memory",
+    )
+    return "\n".join(
+        [report.wrap(about), "", report.table(columns, rows), "", *(report.wrap(note, "  ") for note in notes)]
+    )
 
 
 def _cells(setting: dict[str, Any], ratio: dict[str, float]) -> tuple[object, ...]:
@@ -326,20 +350,30 @@ def _notes(run: dict[str, Any]) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--texts", type=Path, default=None, metavar="DIR", help="folder with the text files of Twitter-2017 and MNRE")
+    parser.add_argument(
+        "--texts", type=Path, default=None, metavar="DIR", help="folder with the text files of Twitter-2017 and MNRE"
+    )
     parser.add_argument("--task", action="append", choices=("mner", "mre"), help="only this task; may be repeated")
     parser.add_argument("--shape", action="append", choices=SHAPES, help="shape of the model (base); may be repeated")
-    parser.add_argument("--setting", action="append", choices=SETTINGS, help="only this setting, besides 2022 and fp32; may be repeated")
+    parser.add_argument(
+        "--setting", action="append", choices=SETTINGS, help="only this setting, besides 2022 and fp32; may be repeated"
+    )
     parser.add_argument("--batch-size", type=int, action="append", help="examples per step (8); may be repeated")
     parser.add_argument("--size", type=int, default=3373, help="training examples (3373, as Twitter-2017)")
     parser.add_argument("--blocks", type=int, default=5, help="rounds of each setting (5)")
     parser.add_argument(
-        "--steps", type=int, default=None, help="steps per round of the shipped settings (8, and 1 of 2022; on a GPU 40 and 5)"
+        "--steps",
+        type=int,
+        default=None,
+        help="steps per round of the shipped settings (8, and 1 of 2022; on a GPU 40 and 5)",
     )
     parser.add_argument("--curve", type=int, default=CURVE, help=f"steps whose losses are compared ({CURVE}); 0: none")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process (1)")
     parser.add_argument(
-        "--clock", choices=("cpu", "wall"), default=None, help="time that is counted (cpu without a GPU: robust on a busy machine)"
+        "--clock",
+        choices=("cpu", "wall"),
+        default=None,
+        help="time that is counted (cpu without a GPU: robust on a busy machine)",
     )
     parser.add_argument("--out", type=Path, default=report.HERE, help="folder for JSON and pages (benchmarks/)")
     given = parser.parse_args(arguments)
@@ -348,21 +382,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = tuple(name for name in SETTINGS if name in ("2022", "fp32", *(given.setting or SETTINGS)))
     settings = (*settings[:1], TF32, *settings[1:]) if gpu else settings
     clock, steps = given.clock or ("wall" if gpu else "cpu"), given.steps or (40 if gpu else 8)
-    plan = Plan(settings, given.blocks, steps, given.threads, given.curve, clock, 5 if gpu else 1, SETTLED if gpu else 0)
+    plan = Plan(
+        settings, given.blocks, steps, given.threads, given.curve, clock, 5 if gpu else 1, SETTLED if gpu else 0
+    )
     texts = "texts of Twitter-2017 and MNRE" if given.texts else "synthetic texts"
     found: dict[str, Any] = {"machine": described, "texts": texts, "clock": clock, "blocks": plan.blocks, "runs": []}
     name = "train_speed_gpu" if gpu else "train_speed"
-    for shape, batch_size, task in itertools.product(given.shape or ["base"], given.batch_size or [8], given.task or ["mner", "mre"]):
+    for shape, batch_size, task in itertools.product(
+        given.shape or ["base"], given.batch_size or [8], given.task or ["mner", "mre"]
+    ):
         with tempfile.TemporaryDirectory(prefix="hvp-train-speed-") as place:
             print(f"{task}, {shape}, batch {batch_size}", flush=True)
             wished = [f"train.batch_size={batch_size}"]
-            subject = make_subject(Path(place), task, SHAPES[shape], texts=given.texts, size=given.size, settings=wished)
+            subject = make_subject(
+                Path(place), task, SHAPES[shape], texts=given.texts, size=given.size, settings=wished
+            )
             of = {"task": task, "shape": shape, "batch_size": batch_size} | measure(subject, plan, Path(place))
             of["ratios"] = ratios(of)
             if plan.curve:
                 of["curve"] = curves(subject, plan, Path(place))
             found["runs"].append(of)
-        print(report.write(given.out, name, "train_speed", found, section(found)), flush=True)  # after each: a long run may be cut short
+        print(
+            report.write(given.out, name, "train_speed", found, section(found)), flush=True
+        )  # after each: a long run may be cut short
 
 
 if __name__ == "__main__":

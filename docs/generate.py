@@ -43,7 +43,9 @@ def commands() -> Iterator[str]:
 def components() -> Iterator[str]:
     """List the components that come with hvpkit."""
     own = [c for c in list_components(None, []) if c.source.startswith("hvpkit ")]
-    return _table(("kind", "name", "what", "options"), [(c.kind, f"`{c.name}`", c.summary, options_text(c.options)) for c in own])
+    return _table(
+        ("kind", "name", "what", "options"), [(c.kind, f"`{c.name}`", c.summary, options_text(c.options)) for c in own]
+    )
 
 
 def recipes() -> Iterator[str]:
@@ -61,7 +63,9 @@ def settings() -> Iterator[str]:
         "head": ComponentSpec,
         "train": TrainSpec,
     }
-    return _table(("section", "what", "keys"), [(f"`{name}`", _summary(spec), _keys(spec)) for name, spec in sections.items()])
+    return _table(
+        ("section", "what", "keys"), [(f"`{name}`", _summary(spec), _keys(spec)) for name, spec in sections.items()]
+    )
 
 
 def errors() -> Iterator[str]:
@@ -70,9 +74,13 @@ def errors() -> Iterator[str]:
         module = importlib.import_module(f"hvpkit.messages.{name}")
         yield from _messages(name.replace("cli", "command line").capitalize(), _summary(module), module.TEMPLATES)
     load_registry()  # loads the plugins, which add their templates
-    prefixes = tuple(f"{plugin.name}-" for plugin in entry_points(group="hvpkit") if plugin.value.startswith("hvpkit_plugins."))
+    prefixes = tuple(
+        f"{plugin.name}-" for plugin in entry_points(group="hvpkit") if plugin.value.startswith("hvpkit_plugins.")
+    )
     added = {code: template for code, template in templates().items() if code.startswith(prefixes)}
-    yield from _messages("Plugins", "Messages of the plugins that come with hvpkit; each code begins with the plugin's name.", added)
+    yield from _messages(
+        "Plugins", "Messages of the plugins that come with hvpkit; each code begins with the plugin's name.", added
+    )
 
 
 PARTS = {"commands": commands, "components": components, "recipes": recipes, "settings": settings, "errors": errors}
@@ -80,7 +88,9 @@ PARTS = {"commands": commands, "components": components, "recipes": recipes, "se
 
 def _messages(title: str, about: str, added: Mapping[str, Template]) -> Iterator[str]:
     yield from ("", f"## {title}", "", *textwrap.wrap(about, 118, break_on_hyphens=False), "")
-    yield from _table(("code", "message"), [(f"`{code}`", _plain(template.text)) for code, template in sorted(added.items())])
+    yield from _table(
+        ("code", "message"), [(f"`{code}`", _plain(template.text)) for code, template in sorted(added.items())]
+    )
 
 
 def _plain(text: str) -> str:
@@ -119,7 +129,9 @@ def _words(callback: Callable[..., Any]) -> Iterator[str]:
 
 
 def _option(name: str, kind: Any, info: OptionInfo) -> str:  # noqa: ANN401 - any annotation
-    declared = [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str) and word.startswith("--")]
+    declared = [
+        word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str) and word.startswith("--")
+    ]
     flag = declared[0] if declared else f"--{name.replace('_', '-')}"
     return flag if kind is bool else f"{flag} {info.metavar or _metavar(kind)}"
 

@@ -94,7 +94,9 @@ def mre_model(tmp_path_factory, mre_data) -> Path:
 def mner_text_model(tmp_path_factory, mner_data) -> Path:
     """An untrained MNER model of text alone: small enough to copy and damage."""
     folder = tmp_path_factory.mktemp("mner-text-model")
-    return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, mner_data.folder, "mner", images=False), mner_data)
+    return tiny.save_tiny_model(
+        folder / "model", tiny.recipe(folder, mner_data.folder, "mner", images=False), mner_data
+    )
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,9 @@ RESIDENCE = "/per/loc/place_of_residence"
 
 
 def tweets_text(tweets):
-    return "".join(f"IMGID:{name}\n" + "".join(f"{word}\t{tag}\n" for word, tag in words) + "\n" for name, words in tweets)
+    return "".join(
+        f"IMGID:{name}\n" + "".join(f"{word}\t{tag}\n" for word, tag in words) + "\n" for name, words in tweets
+    )
 
 
 def pair(image="a.jpg", relation=RESIDENCE, **changes):

@@ -2,10 +2,12 @@
 
 The language of a block says what happens to it:
 
-- A block that begins with `# NAME`, or whose fence says `title="NAME"`, is written to that file; the tests in a file `test_*` are called.
+- A block that begins with `# NAME`, or whose fence says `title="NAME"`, is written to that file; the tests in a file
+`test_*` are called.
 - `sh`: each line is a `hvp` command, which is run.
 - `python`: the block is executed.
-- `console`: commands after `$` and their output, shown only; `commands` lists them, so that names and options can be checked.
+- `console`: commands after `$` and their output, shown only; `commands` lists them, so that names and options can be
+checked.
 - `toml` is parsed; `mermaid`, `text` and `bibtex` are not read.
 """
 
@@ -59,15 +61,25 @@ def sections(text: str) -> dict[str, list[Block]]:
     """List the code blocks of each section of a page (headings of the second level), those before the first under ""."""
     starts = [(0, ""), *((match.start(), match[1]) for match in re.finditer(r"^## (.+)$", text, re.MULTILINE))]
     ends = [start for start, _ in starts[1:]] + [len(text)]
-    return {title: blocks(text[start:end], text.count("\n", 0, start) + 1) for (start, title), end in zip(starts, ends, strict=True)}
+    return {
+        title: blocks(text[start:end], text.count("\n", 0, start) + 1)
+        for (start, title), end in zip(starts, ends, strict=True)
+    }
 
 
 def commands(text: str) -> Iterator[list[str]]:
     """List the `hvp` commands of a page, split into words: those of `sh` and `console` blocks and those within the text."""
-    lines = [line.removeprefix("$ ") for block in blocks(text) if block.language in ("sh", "console") for line in joined(block.text)]
+    lines = [
+        line.removeprefix("$ ")
+        for block in blocks(text)
+        if block.language in ("sh", "console")
+        for line in joined(block.text)
+    ]
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     lines += re.findall(r"`(hvp [a-z][^`]*)`", re.sub(r"^\|.*$", "", prose, flags=re.MULTILINE))
-    yield from (shlex.split(part) for line in lines for part in re.split(r" && | > | \| ", line) if part.startswith("hvp "))
+    yield from (
+        shlex.split(part) for line in lines for part in re.split(r" && | > | \| ", line) if part.startswith("hvp ")
+    )
 
 
 def joined(text: str) -> list[str]:
@@ -76,7 +88,9 @@ def joined(text: str) -> list[str]:
     return [re.sub(r" +# .*$", "", line) for line in lines]
 
 
-def run_blocks(page: str, listed: list[Block], folder: Path, monkeypatch: pytest.MonkeyPatch, checked: tuple[str, ...] = ()) -> None:
+def run_blocks(
+    page: str, listed: list[Block], folder: Path, monkeypatch: pytest.MonkeyPatch, checked: tuple[str, ...] = ()
+) -> None:
     """Run blocks one after the other in a folder, which is the current one; blocks in the languages `checked` have tests of their own."""
     for block in listed:
         if block.file:
@@ -132,4 +146,6 @@ def check_links(page: str) -> None:
         assert file.exists(), f"{page}: {link}"
         if anchor:
             titles = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, f"{page}: {link}"
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, (
+                f"{page}: {link}"
+            )

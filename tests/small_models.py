@@ -43,10 +43,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return called
 
 
-# --------------------------------------------------------------------------------------------------------------- tokenizers
+# ---------------------------------------------------------------------------------------------------------------
+# tokenizers
 def word_pieces() -> PreTrainedTokenizerBase:
     """Make BERT's: words in lower case, cut into WordPieces."""
-    blank = transformers.BertTokenizer(vocab={token: i for i, token in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))})
+    blank = transformers.BertTokenizer(
+        vocab={token: i for i, token in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))}
+    )
     return blank.train_new_from_iterator(SENTENCES * 3, vocab_size=90, show_progress=False)
 
 
@@ -64,8 +67,16 @@ def modernbert_pieces() -> PreTrainedTokenizerBase:
     made.normalizer, made.decoder = normalizers.NFC(), decoders.ByteLevel()
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    made.train_from_iterator(SENTENCES * 3, trainers.BpeTrainer(vocab_size=300, special_tokens=specials, initial_alphabet=alphabet))
-    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+    made.train_from_iterator(
+        SENTENCES * 3, trainers.BpeTrainer(vocab_size=300, special_tokens=specials, initial_alphabet=alphabet)
+    )
+    names = {
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    }
     return transformers.PreTrainedTokenizerFast(tokenizer_object=made, **names)
 
 
@@ -73,17 +84,26 @@ def sentence_pieces() -> PreTrainedTokenizerBase:
     """Make XLM-R's: a unigram model over words that begin with a block; what cannot be seen is normalised away."""
     specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     made = Tokenizer(models.Unigram())
-    made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex("[\u200b-\u200d\ufeff]"), "")])
+    made.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(Regex("[\u200b-\u200d\ufeff]"), "")]
+    )
     made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     made.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(vocab_size=90, special_tokens=specials, unk_token="<unk>", show_progress=False)
     made.train_from_iterator(SENTENCES * 3, trainer)
     made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
-    names = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
+    names = {
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "cls_token": "<s>",
+        "sep_token": "</s>",
+        "mask_token": "<mask>",
+    }
     return transformers.PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", **names)
 
 
-# ----------------------------------------------------------------------------------------------------------------- encoders
+# -----------------------------------------------------------------------------------------------------------------
+# encoders
 Tokenizers = Callable[[], PreTrainedTokenizerBase]
 WITH_PREFIX: dict[str, tuple[Tokenizers, str, dict[str, Any]]] = {
     "bert": (word_pieces, "BertConfig", SIZES),
@@ -109,17 +129,33 @@ def save_encoder(folder: Path, kind: str) -> Path:
     """Write config, weights and tokenizer of one of the encoders above."""
     make, config_name, sizes = (WITH_PREFIX | WITHOUT_PREFIX)[kind]
     tokenizer = make()
-    ids = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")}
+    ids = {
+        name: getattr(tokenizer, name)
+        for name in ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
+    }
     config = getattr(transformers, config_name)(**sizes, **ids, vocab_size=len(tokenizer))
     AutoModel.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
 
-# ---------------------------------------------------------------------------------------------------------------- backbones
+# ----------------------------------------------------------------------------------------------------------------
+# backbones
 PYRAMID: dict[str, Any] = {"hidden_sizes": [8, 12, 16, 20], "depths": [1, 1, 1, 1]}
-SWIN: dict[str, Any] = {"image_size": 64, "embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2], "window_size": 2}
-DINO: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 64, "patch_size": 16}
+SWIN: dict[str, Any] = {
+    "image_size": 64,
+    "embed_dim": 8,
+    "depths": [1, 1, 1, 1],
+    "num_heads": [1, 1, 2, 2],
+    "window_size": 2,
+}
+DINO: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "image_size": 64,
+    "patch_size": 16,
+}
 BACKBONES: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet": ("ResNetConfig", {**PYRAMID, "embedding_size": 8, "layer_type": "basic"}),
     "convnextv2": ("ConvNextV2Config", PYRAMID),
@@ -135,7 +171,8 @@ def save_backbone(folder: Path, kind: str) -> Path:
     return folder
 
 
-# ---------------------------------------------------------------------------------------------------------------- detectors
+# ----------------------------------------------------------------------------------------------------------------
+# detectors
 WINDOWS: dict[str, Any] = {**SWIN, "out_features": ["stage2", "stage3", "stage4"]}
 DINO_DETECTOR: dict[str, Any] = {
     "d_model": 32,  # its group norms have 32 groups
@@ -178,7 +215,12 @@ OMDET: dict[str, Any] = {
 def clip_pieces() -> PreTrainedTokenizerBase:
     """Make CLIP's: letters and a few words."""
     letters = [f"{letter}{end}" for letter in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>")]
-    pieces = ["!", *letters, "<|startoftext|>", "<|endoftext|>"]  # OWLv2 looks for no text that begins with 0, and reads the last id
+    pieces = [
+        "!",
+        *letters,
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]  # OWLv2 looks for no text that begins with 0, and reads the last id
     vocabulary = {piece: i for i, piece in enumerate(pieces)}
     return transformers.CLIPTokenizer(vocab=vocabulary, merges=[], pad_token="!", model_max_length=16)
 
@@ -188,21 +230,34 @@ def save_detector(folder: Path, kind: str) -> Path:
     torch.manual_seed(0)
     if kind == "owlv2":
         pieces = clip_pieces()
-        sight = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "image_size": 64}
+        sight = {
+            "hidden_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 16,
+            "image_size": 64,
+        }
         words = {**CLIP_TEXT, **_ids(pieces)}
         config: Any = transformers.Owlv2Config(text_config=words, vision_config=sight, projection_dim=16)
         looks = transformers.Owlv2ImageProcessor(size={"height": 64, "width": 64})
         processor: Any = transformers.Owlv2Processor(image_processor=looks, tokenizer=pieces)
     elif kind == "omdet-turbo":
         pieces = clip_pieces()
-        words = transformers.CLIPTextConfig(**{**CLIP_TEXT, "hidden_size": 24, "max_position_embeddings": 77}, **_ids(pieces))
-        config = transformers.OmDetTurboConfig(backbone_config=transformers.SwinConfig(**WINDOWS), text_config=words, **OMDET)
+        words = transformers.CLIPTextConfig(
+            **{**CLIP_TEXT, "hidden_size": 24, "max_position_embeddings": 77}, **_ids(pieces)
+        )
+        config = transformers.OmDetTurboConfig(
+            backbone_config=transformers.SwinConfig(**WINDOWS), text_config=words, **OMDET
+        )
         looks = transformers.DetrImageProcessor(size={"height": 64, "width": 64})
         processor = transformers.OmDetTurboProcessor(image_processor=looks, tokenizer=pieces)
     else:
         pieces = word_pieces()
         words = transformers.BertConfig(**{**SIZES, "num_hidden_layers": 1}, vocab_size=len(pieces))
-        named = {"grounding-dino": transformers.GroundingDinoConfig, "mm-grounding-dino": transformers.MMGroundingDinoConfig}
+        named = {
+            "grounding-dino": transformers.GroundingDinoConfig,
+            "mm-grounding-dino": transformers.MMGroundingDinoConfig,
+        }
         config = named[kind](backbone_config=transformers.SwinConfig(**WINDOWS), text_config=words, **DINO_DETECTOR)
         looks = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
         processor = transformers.GroundingDinoProcessor(image_processor=looks, tokenizer=pieces)

@@ -17,7 +17,8 @@ from hvpkit.registry import load_registry
 from hvpkit.types import Example, VisualObject
 
 
-# -------------------------------------------------------------------------------------------------------------------- padding
+# --------------------------------------------------------------------------------------------------------------------
+# padding
 @pytest.mark.parametrize("rank", [0, 1, 2, 3])
 @pytest.mark.parametrize("value", [0, -1, 7])
 def test_tensors_are_padded_to_the_largest_in_every_dimension(rank, value):
@@ -41,7 +42,9 @@ def encoded(pieces: list[int], head: int | None = None) -> EncodedText:
     starts = [1 + sum(pieces[:i]) for i in range(len(pieces))]
     word_of = [-1, *[word for word, count in enumerate(pieces) for _ in range(count)]]
     ids = torch.arange(len(word_of)) + 5
-    return EncodedText({"ids": ids, "grid": ids[:, None].expand(-1, 2)}, torch.tensor(starts), torch.tensor(word_of), 0, 0, head, head)
+    return EncodedText(
+        {"ids": ids, "grid": ids[:, None].expand(-1, 2)}, torch.tensor(starts), torch.tensor(word_of), 0, 0, head, head
+    )
 
 
 def test_texts_are_padded_to_the_longest_of_the_batch():
@@ -61,7 +64,8 @@ def test_pairs_keep_their_positions():
     assert (batch.head_position.tolist(), batch.tail_position.tolist()) == ([2, 1], [2, 1])
 
 
-# ------------------------------------------------------------------------------------------------------------------ batches
+# ------------------------------------------------------------------------------------------------------------------
+# batches
 @pytest.fixture(scope="module")
 def settings(mner_data, tmp_path_factory):
     recipe = tiny.recipe(tmp_path_factory.mktemp("batching"), mner_data.folder, "mner")
@@ -124,7 +128,12 @@ def test_in_few_shapes_a_batch_says_the_same(settings, examples):
     positions, words = tight.text.mask.shape[1], tight.text.word_mask.shape[1]
     assert positions % 8 and words % 8
     assert wide.text.features["input_ids"].shape[1] == wide.text.mask.shape[1] == -(-positions // 8) * 8
-    assert wide.targets["tags"].shape == wide.text.word_mask.shape == wide.text.word_starts.shape == (4, -(-words // 8) * 8)
+    assert (
+        wide.targets["tags"].shape
+        == wide.text.word_mask.shape
+        == wide.text.word_starts.shape
+        == (4, -(-words // 8) * 8)
+    )
     assert len(wide.images.features[0]) == wide.images.mask.numel() > len(tight.images.features[0])
     for a, b in zip(model.vision(tight.images).levels, model.vision(wide.images).levels, strict=True):
         assert torch.equal(a, b)
@@ -133,14 +142,18 @@ def test_in_few_shapes_a_batch_says_the_same(settings, examples):
         torch.testing.assert_close(model(tight).scores, model(wide).scores[:, :words])
 
 
-@pytest.mark.parametrize(("largest", "most", "padded"), [(1, 64, 8), (8, 64, 8), (9, 64, 16), (76, 77, 77), (77, 77, 77), (80, 77, 80)])
+@pytest.mark.parametrize(
+    ("largest", "most", "padded"), [(1, 64, 8), (8, 64, 8), (9, 64, 16), (76, 77, 77), (77, 77, 77), (80, 77, 80)]
+)
 def test_eights_end_where_the_longest_text_does(largest, most, padded):
     assert round_up_to_8(most)(largest) == padded
 
 
 def test_inputs_of_a_fusion_keep_their_sizes(settings, examples):
     batcher = Batcher(*settings)
-    items = [replace(batcher.encode(example, labelled=True), extras={"edges": torch.ones(3, 2)}) for example in examples[:4]]
+    items = [
+        replace(batcher.encode(example, labelled=True), extras={"edges": torch.ones(3, 2)}) for example in examples[:4]
+    ]
     tight, wide = batcher.collate(items), batcher.collate(items, round_up_to_8(64))
     assert [a.shape for a in tight.tensors()] == [b.shape for b in wide.tensors()]
 
@@ -191,7 +204,8 @@ def test_items_know_their_lengths(settings, examples):
     assert items.lengths == [len(items[i].text.word_of) for i in range(len(items))]
 
 
-# ----------------------------------------------------------------------------------------------------------------- sampling
+# -----------------------------------------------------------------------------------------------------------------
+# sampling
 LENGTHS = [random.Random(i).randint(3, 60) for i in range(203)]
 
 

@@ -20,7 +20,11 @@ def tensors(thing: object) -> list[Tensor]:
         return [thing]
     if isinstance(thing, (tuple, list)):
         return [tensor for item in thing for tensor in tensors(item)]
-    return tensors(list((thing if isinstance(thing, dict) else getattr(thing, "__dict__", {})).values())) if thing is not None else []
+    return (
+        tensors(list((thing if isinstance(thing, dict) else getattr(thing, "__dict__", {})).values()))
+        if thing is not None
+        else []
+    )
 
 
 def test_a_batch_goes_to_a_device_with_all_that_it_holds():

@@ -26,14 +26,20 @@ def unpacked(tmp_path_factory) -> Path:
             target.parent.mkdir(exist_ok=True)
             shutil.copy(source, target)
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(folder / "checkout")], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", *options, str(folder / "checkout")], check=True, capture_output=True
+    )
     (wheel,) = folder.glob("hvpkit-*.whl")
     zipfile.ZipFile(wheel).extractall(folder / "unpacked")
     return folder / "unpacked"
 
 
 def files(folder: Path, pattern: str = "*") -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob(pattern) if path.is_file() and "__pycache__" not in path.parts}
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob(pattern)
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def test_every_module_is_in_the_wheel(unpacked):

@@ -51,7 +51,8 @@ def folder(tmp_path, monkeypatch, mner_data, mre_data, mner_model, mre_model) ->
     return tmp_path
 
 
-# ------------------------------------------------------------------------------------------------------------ generated parts
+# ------------------------------------------------------------------------------------------------------------ generated
+# parts
 @pytest.mark.parametrize("page", PAGES)
 def test_generated_parts_are_up_to_date(page, generate):
     text = pages.read_page(page)
@@ -59,7 +60,9 @@ def test_generated_parts_are_up_to_date(page, generate):
 
 
 def test_every_generated_part_is_on_one_page(generate):
-    assert sorted(re.findall(r"<!-- generated: (\w+) -->", "".join(map(pages.read_page, PAGES)))) == sorted(generate.PARTS)
+    assert sorted(re.findall(r"<!-- generated: (\w+) -->", "".join(map(pages.read_page, PAGES)))) == sorted(
+        generate.PARTS
+    )
 
 
 def test_a_stale_part_is_replaced_and_the_rest_is_kept(generate):
@@ -95,7 +98,8 @@ def test_usage_shows_the_kinds_of_values(generate):
     assert "[--output PATH]" in commands
 
 
-# -------------------------------------------------------------------------------------------------------- what is shown exists
+# -------------------------------------------------------------------------------------------------------- what is shown
+# exists
 @pytest.mark.parametrize("page", PAGES)
 def test_only_commands_and_options_that_exist_are_shown(page):
     for words in pages.commands(pages.read_page(page)):
@@ -135,7 +139,8 @@ def test_the_readme_is_short():
     assert pages.read_page(README).count("\n") <= 140
 
 
-# ---------------------------------------------------------------------------------------------------------------- code runs
+# ---------------------------------------------------------------------------------------------------------------- code
+# runs
 @pytest.mark.parametrize(("page", "title"), [key for key, blocks in SECTIONS.items() if blocks])
 def test_the_code_of_a_section_runs(page, title, folder, monkeypatch):
     pages.run_blocks(page, SECTIONS[page, title], folder, monkeypatch, checked=("yaml", "json"))
@@ -161,7 +166,12 @@ def test_inputs_of_predict_that_are_shown_are_read(tmp_path):
 
 @pytest.mark.parametrize("page", [README, "docs/data.md"])
 def test_records_of_data_that_are_shown_are_read(page, tmp_path):
-    lines = [line for block in pages.blocks(pages.read_page(page)) if block.language == "json" for line in block.text.splitlines()]
+    lines = [
+        line
+        for block in pages.blocks(pages.read_page(page))
+        if block.language == "json"
+        for line in block.text.splitlines()
+    ]
     assert lines
     for number, line in enumerate(lines):
         folder = tmp_path / str(number)
@@ -173,7 +183,9 @@ def test_records_of_data_that_are_shown_are_read(page, tmp_path):
 
 
 def test_recipes_and_plans_that_are_shown_are_valid(tmp_path):
-    shown = [(page, block) for page in PAGES if page != "docs/plugins.md" for block in pages.blocks(pages.read_page(page))]
+    shown = [
+        (page, block) for page in PAGES if page != "docs/plugins.md" for block in pages.blocks(pages.read_page(page))
+    ]
     yaml = [block.text for _, block in shown if block.language == "yaml"]
     assert yaml
     for number, text in enumerate(yaml):

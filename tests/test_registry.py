@@ -30,7 +30,9 @@ def plugin(tmp_path):
 
 
 def gate(name: str) -> str:
-    return f'@hookimpl\ndef register_gates(register):\n    register("{name}", lambda shape, *, sharp=1: (shape, sharp))\n'
+    return (
+        f'@hookimpl\ndef register_gates(register):\n    register("{name}", lambda shape, *, sharp=1: (shape, sharp))\n'
+    )
 
 
 def test_every_kind_has_its_hook_and_every_hook_its_docstring():
@@ -55,7 +57,9 @@ def test_every_component_has_a_summary_and_a_name_that_yaml_reads_as_text():
 def test_an_unknown_name_brings_the_nearest():
     gates = load_registry().names("gate")
     assert {"dynamic", "flat"} <= set(gates)
-    with raises(ComponentError, "unknown-component", kind="gate", name="dynamc", hint=did_you_mean("dynamc", ["dynamic"])):
+    with raises(
+        ComponentError, "unknown-component", kind="gate", name="dynamc", hint=did_you_mean("dynamc", ["dynamic"])
+    ):
         load_registry().get("gate", "dynamc")
     with raises(ComponentError, "unknown-component", kind="gate", name="x", hint=did_you_mean("x", gates)):
         load_registry().get("gate", "x")
@@ -63,14 +67,19 @@ def test_an_unknown_name_brings_the_nearest():
 
 def test_a_plugin_file_adds_its_components(plugin):
     found = load_registry([plugin(gate("mine"))])
-    assert found.get("gate", "mine").source == f"mine.py (file, sha256 {sha256((HEADER + gate('mine')).encode()).hexdigest()[:12]})"
+    assert (
+        found.get("gate", "mine").source
+        == f"mine.py (file, sha256 {sha256((HEADER + gate('mine')).encode()).hexdigest()[:12]})"
+    )
     assert found.build("gate", "mine", "shape", {"sharp": 2}) == ("shape", 2)
     assert "mine" not in load_registry().names("gate")
 
 
 def test_an_unknown_option_brings_the_nearest(plugin):
     found = load_registry([plugin(gate("mine"))])
-    with raises(ComponentError, "unknown-option", kind="gate", name="mine", option="shap", hint=did_you_mean("shap", ["sharp"])):
+    with raises(
+        ComponentError, "unknown-option", kind="gate", name="mine", option="shap", hint=did_you_mean("shap", ["sharp"])
+    ):
         found.build("gate", "mine", "shape", {"shap": 2})
 
 
@@ -85,7 +94,9 @@ def test_twins_are_refused_and_both_named(plugin):
 
 def sources_in(error: ComponentError) -> list[str]:
     """List the two sources that an error names, without the digests of files."""
-    return sorted((re.sub(r" [0-9a-f]{12}\)$", "", error.fields[name]) for name in ("first", "second")), key=str.casefold)
+    return sorted(
+        (re.sub(r" [0-9a-f]{12}\)$", "", error.fields[name]) for name in ("first", "second")), key=str.casefold
+    )
 
 
 def test_the_same_name_may_be_used_for_different_kinds():
@@ -109,7 +120,9 @@ def test_a_hook_with_a_wrong_argument_is_refused(plugin):
 
 
 def test_a_hook_that_fails_names_its_plugin(plugin):
-    with raises(ComponentError, "hook-failed", hook="register_gates", type="ZeroDivisionError", reason="division by zero") as caught:
+    with raises(
+        ComponentError, "hook-failed", hook="register_gates", type="ZeroDivisionError", reason="division by zero"
+    ) as caught:
         load_registry([plugin("@hookimpl\ndef register_gates(register):\n    1 / 0\n")])
     assert caught.value.fields["source"].startswith("mine.py (file, sha256 ")
 
@@ -186,7 +199,14 @@ def test_a_factory_that_fails_is_named_with_its_options_and_line(error, options,
 
     registry = Registry()
     registry.add(Component("gate", "odd", factory, "a test"))
-    known = {"kind": "gate", "name": "odd", "source": "a test", "options": given, "type": error.__name__, "hint": TRACEBACK_HINT}
+    known = {
+        "kind": "gate",
+        "name": "odd",
+        "source": "a test",
+        "options": given,
+        "type": error.__name__,
+        "hint": TRACEBACK_HINT,
+    }
     with raises(ComponentError, "component-not-built", **known) as caught:
         registry.build("gate", "odd", None, options)
     assert "no such width" in caught.value.fields["reason"]
@@ -205,7 +225,9 @@ def test_a_factory_that_fails_is_named_with_its_options_and_line(error, options,
 def test_what_cannot_be_used_is_named(plugin, body, fault):
     file = plugin(f"{body}\n@hookimpl\ndef register_fusions(register):\n    register('mine', build)\n")
     source = f"mine.py (file, sha256 {sha256(file.read_bytes()).hexdigest()[:12]})"
-    with raises(ComponentError, "component-unusable", kind="fusion", name="mine", source=source, reason=fault) as caught:
+    with raises(
+        ComponentError, "component-unusable", kind="fusion", name="mine", source=source, reason=fault
+    ) as caught:
         load_registry([file]).build("fusion", "mine", None, {})
     assert caught.value.fields["reason"].code == fault.code
 

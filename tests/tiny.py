@@ -46,8 +46,12 @@ def prepare(folder: Path, task: Task, images: Path | None = None) -> PreparedDat
     """Write tiny prepared data: COUNTS examples; every fourth has no image, every third objects (a crop file and a box)."""
     root = images or folder.parent / f"{folder.name}-images"
     labels = tag_labels(("PER", "LOC")) if task == "mner" else relation_labels()
-    splits = {split: [_example(task, split, number, root) for number in range(count)] for split, count in COUNTS.items()}
-    write_prepared(folder, name="tiny", task=task, labels=labels, splits=splits, images_root=root, source="drawn for tests")
+    splits = {
+        split: [_example(task, split, number, root) for number in range(count)] for split, count in COUNTS.items()
+    }
+    write_prepared(
+        folder, name="tiny", task=task, labels=labels, splits=splits, images_root=root, source="drawn for tests"
+    )
     return open_prepared(folder)
 
 
@@ -63,7 +67,9 @@ def _example(task: Task, split: Split, number: int, root: Path) -> Example:
         objects = (crop, VisualObject(box=Box(4, 4, 20, 28), phrase=" ".join(place), score=0.5))
     if task == "mre":
         relation = RELATIONS[seed % 3]
-        return Example(f"{split}-{number}", words, head=head, tail=tail, relation=relation, image=image, objects=objects)
+        return Example(
+            f"{split}-{number}", words, head=head, tail=tail, relation=relation, image=image, objects=objects
+        )
     tags = ["O"] * len(words)
     for span, kind in ((head, "PER"), (tail, "LOC")):
         tags[span.start : span.end] = [f"B-{kind}"] + [f"I-{kind}"] * (span.end - span.start - 1)
@@ -71,7 +77,13 @@ def _example(task: Task, split: Split, number: int, root: Path) -> Example:
 
 
 def recipe(
-    folder: Path, data: Path, task: Task, *, images: bool = True, head: str | None = None, overrides: tuple[str, ...] = ()
+    folder: Path,
+    data: Path,
+    task: Task,
+    *,
+    images: bool = True,
+    head: str | None = None,
+    overrides: tuple[str, ...] = (),
 ) -> Recipe:
     """Write tiny.yaml for the prepared data `data` into `folder` and load it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +119,9 @@ def metrics(data: PreparedData, what: Recipe) -> dict[str, object]:
             "name": data.manifest.name,
             "fingerprint": data.manifest.fingerprint,
             "examples": data.manifest.counts,
-            "with_image": {split: sum(example.image is not None for example in data.examples(split)) for split in COUNTS},
+            "with_image": {
+                split: sum(example.image is not None for example in data.examples(split)) for split in COUNTS
+            },
         },
         "seed": what.train.seed,
         "encoder": what.text.encoder,

@@ -108,7 +108,14 @@ def show_runs(expansion: Expansion, estimate: TimeEstimate, json: bool) -> None:
         return output.print_json({"runs": names, "left_out": expansion.left_out, "estimate": estimate})
     columns = ("run", "system", "data", "seed", "training set", "initialized from")
     rows = [
-        (r.name, r.system, r.dataset, r.seed, f"{r.shots} shots" if r.shots else f"{100 * r.fraction:g}%", r.start or "")
+        (
+            r.name,
+            r.system,
+            r.dataset,
+            r.seed,
+            f"{r.shots} shots" if r.shots else f"{100 * r.fraction:g}%",
+            r.start or "",
+        )
         for r in expansion.runs
     ]
     output.print_table(columns, rows)

@@ -92,8 +92,8 @@ def command(
 
     Example: `hvp explain --text "Taylor Hill holding Jun's GQ japan lol." --image x.jpg --html report.html`
 
-    Prepared data: `hvp explain --data twitter2017 --split test --count 8 --figure gates.pdf`, or `--summary` for a whole
-    split.
+    Prepared data: `hvp explain --data twitter2017 --split test --count 8 --figure gates.pdf`, or `--summary` for a
+    whole split.
     """
     request = ExplainRequest(text, tuple(examples or ()), count, summary, html, tuple(figures or ()))
     check(request, {"--image": image, "--crop": crops or None, "--head": head, "--tail": tail})

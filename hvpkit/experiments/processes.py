@@ -152,7 +152,9 @@ class Processes:
                 process.kill()
 
 
-def _follow(process: subprocess.Popen[str], job: Job, on_epoch: Callable[[Epoch], bool] | None) -> dict[str, Any] | None:
+def _follow(
+    process: subprocess.Popen[str], job: Job, on_epoch: Callable[[Epoch], bool] | None
+) -> dict[str, Any] | None:
     """Send the job to a worker and read its output; return the fields of its result, None without one."""
     assert process.stdin is not None and process.stdout is not None  # noqa: S101 - pipes were asked for
     fields = None

@@ -98,7 +98,7 @@ class Result(_Record):
         encoder: Name of the pretrained text encoder.
         backbone: Name of the visual backbone; None for a text-only model.
         weights: Weights of the backbone; None for a text-only model.
-        remarks: Notes on the run.
+        notes: Notes on the run.
         best_epoch: Epoch of the selected checkpoint, from 1.
         dev: Scores on dev; None without a dev split.
         test: Scores on test; None if test was not scored.

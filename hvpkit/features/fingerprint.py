@@ -110,7 +110,8 @@ def probe(min_decode_size: int | None) -> Image.Image:
     """Generate the probe image, noise and gradients as a JPEG, which reveals changes of the decoder.
 
     Args:
-        min_decode_size: Minimum side length up to which the JPEG may be decoded at reduced resolution; None: full resolution.
+        min_decode_size: Minimum side length up to which the JPEG may be decoded at reduced resolution; None: full
+        resolution.
     """
     height, width = 1000, 1200
     gradients = np.add.outer(np.arange(height), np.arange(width))[..., None] // (2, 3, 4)

@@ -48,7 +48,13 @@ def bench(controlled, tmp_path):
     """Finished runs: text and HVPNeT of two seeds, Flat of the first."""
     bench = controlled.Bench(tmp_path / "work", 96, 1)
     (tmp_path / "work" / "results").mkdir(parents=True)
-    for system, seed, f1 in (("text", 1, 0.5), ("text", 2, 0.6), ("hvpnet", 1, 0.7), ("hvpnet", 2, 0.75), ("flat", 1, 0.65)):
+    for system, seed, f1 in (
+        ("text", 1, 0.5),
+        ("text", 2, 0.6),
+        ("hvpnet", 1, 0.7),
+        ("hvpnet", 2, 0.75),
+        ("flat", 1, 0.65),
+    ):
         bench.result(controlled.Job("mner", system, seed)).write_text(json.dumps(scores(f1)))
     return bench
 
@@ -86,7 +92,9 @@ def test_runs_are_one_line_each_and_read_back_rounded(controlled, bench, tmp_pat
     file = tmp_path / "controlled.json"
     controlled.write_runs(file, bench, runs)
     assert len(file.read_text().splitlines()) == len(runs) + 2
-    assert controlled.read_runs(file, bench) == runs | {"mner.text.seed1": {"f1": 0.123457, "gates": [[0.5, 1]], "seconds": 3}}
+    assert controlled.read_runs(file, bench) == runs | {
+        "mner.text.seed1": {"f1": 0.123457, "gates": [[0.5, 1]], "seconds": 3}
+    }
     assert controlled.read_runs(file, controlled.Bench(bench.work, bench.size, None)) == {}
 
 
@@ -103,9 +111,21 @@ def test_all_systems_differ_from_the_recipe_in_what_they_are_named_for_alone(con
     bench = controlled.Bench(tmp_path, 24, 2)
     recipes = {system: bench.recipe(controlled.Job("mner", system, 3)) for system in controlled.SYSTEMS}
     assert recipes["text"].vision is None and recipes["text"].fusion.name == "none"
-    assert [recipes[system].fusion.gate.name for system in ("hvpnet", "flat", "1t3", "onlyobj")] == ["dynamic", "flat", "1t3", "dynamic"]
-    assert [recipes[system].vision.full_image for system in ("hvpnet", "flat", "1t3", "onlyobj")] == [True, True, True, False]
-    assert {recipe.train.seed for recipe in recipes.values()} == {3} and {recipe.train.epochs for recipe in recipes.values()} == {2}
+    assert [recipes[system].fusion.gate.name for system in ("hvpnet", "flat", "1t3", "onlyobj")] == [
+        "dynamic",
+        "flat",
+        "1t3",
+        "dynamic",
+    ]
+    assert [recipes[system].vision.full_image for system in ("hvpnet", "flat", "1t3", "onlyobj")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert {recipe.train.seed for recipe in recipes.values()} == {3} and {
+        recipe.train.epochs for recipe in recipes.values()
+    } == {2}
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])

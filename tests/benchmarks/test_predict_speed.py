@@ -47,7 +47,10 @@ def test_one_pair_and_a_file_of_pairs_are_set_beside_the_bare_networks(made):
     assert len((folder / "out.jsonl").read_text().splitlines()) == 8
     text = predict_speed.section({"machine": report.machine(1), "shape": "tiny", "compared": compared})
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
-    assert [(row[0], row[-1]) for row in rows[2:]] == [(one, predict_speed.TARGETS[one]), (f"8 {many}", predict_speed.TARGETS[many])]
+    assert [(row[0], row[-1]) for row in rows[2:]] == [
+        (one, predict_speed.TARGETS[one]),
+        (f"8 {many}", predict_speed.TARGETS[many]),
+    ]
 
 
 def test_the_bare_networks_read_every_text_and_every_image(made):

@@ -21,7 +21,10 @@ def test_a_generated_part_is_replaced_and_nothing_else():
 
 
 def test_a_part_that_a_page_lacks_is_added_at_its_end():
-    assert report.replace_part("# Speed\n\nText.\n", "cpu", "new") == "# Speed\n\nText.\n\n<!-- generated: cpu -->\n\nnew\n\n<!-- end -->\n"
+    assert (
+        report.replace_part("# Speed\n\nText.\n", "cpu", "new")
+        == "# Speed\n\nText.\n\n<!-- generated: cpu -->\n\nnew\n\n<!-- end -->\n"
+    )
 
 
 @pytest.mark.parametrize("rest", ["old\n", "old\n<!-- generated: gpu -->\n\ngpu\n\n<!-- end -->\n"])

@@ -35,7 +35,9 @@ SMALL = ("train.precision=fp32", "train.batch_size=4")
 @pytest.fixture(scope="module", params=["mner", "mre"])
 def subject(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    return without_dropout(make_subject(folder, request.param, SHAPES["tiny"], size=80, images=3, settings=SMALL), folder / "fixed")
+    return without_dropout(
+        make_subject(folder, request.param, SHAPES["tiny"], size=80, images=3, settings=SMALL), folder / "fixed"
+    )
 
 
 def losses(subject, setting, folder):
@@ -82,14 +84,20 @@ def test_the_longest_batch_comes_second_and_every_example_once():
 def test_flops_are_counted_for_training_without_padding(subject):
     flops, positions = train_speed.work_of(subject, 3)
     text = SHAPES["tiny"].text
-    weights = text["num_hidden_layers"] * (4 * text["hidden_size"] ** 2 + 2 * text["hidden_size"] * text["intermediate_size"])
+    weights = text["num_hidden_layers"] * (
+        4 * text["hidden_size"] ** 2 + 2 * text["hidden_size"] * text["intermediate_size"]
+    )
     assert flops > 3 * 2 * weights * positions
     assert 10 < positions < 60
 
 
 def test_the_benchmark_reports_both_settings_and_writes_json(tmp_path, capsys):
     train_speed.main(
-        [*"--task mner --shape tiny --size 32 --batch-size 2 --blocks 1 --steps 1 --curve 0 --setting fp32".split(), "--out", str(tmp_path)]
+        [
+            *"--task mner --shape tiny --size 32 --batch-size 2 --blocks 1 --steps 1 --curve 0 --setting fp32".split(),
+            "--out",
+            str(tmp_path),
+        ]
     )
     name = "train_speed_gpu" if torch.cuda.is_available() else "train_speed"
     [found] = json.loads((tmp_path / f"{name}.json").read_text())["runs"]

@@ -40,7 +40,9 @@ class Typed:
 
     def fields(self, code: str) -> dict[str, object]:
         """The fields of the one message of a code: a status line, a warning, an error or a note."""
-        [message] = [message for message in (*self.said, *self.printed) if isinstance(message, Message) and message.code == code]
+        [message] = [
+            message for message in (*self.said, *self.printed) if isinstance(message, Message) and message.code == code
+        ]
         return message.fields
 
 

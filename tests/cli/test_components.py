@@ -69,7 +69,10 @@ def test_a_plugin_file_is_listed_with_its_options(hvp, plugin):
     assert mine["source"] == load_registry([plugin]).get("gate", "mine").source
     assert mine["source"].startswith("my_gate.py ")
     assert mine["summary"] == "A gate of my own."
-    assert mine["options"] == {"sharp": {"required": True, "default": None}, "soft": {"required": False, "default": False}}
+    assert mine["options"] == {
+        "sharp": {"required": True, "default": None},
+        "soft": {"required": False, "default": False},
+    }
     assert "sharp (required), soft=false" in hvp("components", "gate", "--plugin", str(plugin)).out
 
 

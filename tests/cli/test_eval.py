@@ -13,7 +13,15 @@ from hvpkit.labels.inventory import tag_labels
 from hvpkit.messages import Message
 from hvpkit.synthetic.generate import generate
 
-SALIENCY = {"detector": "saliency", "version": "1", "phrases": [], "threshold": 0.0, "overlap": 0.5, "smallest": 16, "most": 3}
+SALIENCY = {
+    "detector": "saliency",
+    "version": "1",
+    "phrases": [],
+    "threshold": 0.0,
+    "overlap": 0.5,
+    "smallest": 16,
+    "most": 3,
+}
 
 
 def table_rows(out: str) -> list[list[str]]:
@@ -77,7 +85,10 @@ def test_data_whose_objects_or_images_are_other_ones_is_remarked(hvp, mner_model
         shutil.copytree(mner_data.folder, tmp_path / name)
         manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
         (tmp_path / name / "manifest.json").write_text(json.dumps(manifest | change), encoding="utf-8")
-    assert hvp("eval", str(mner_model), "--data", str(tmp_path / "bare")).notes == ["tag-accuracy", "data-without-images"]
+    assert hvp("eval", str(mner_model), "--data", str(tmp_path / "bare")).notes == [
+        "tag-accuracy",
+        "data-without-images",
+    ]
     typed = hvp("eval", str(mner_model), "--data", str(tmp_path / "found"))
     assert typed.notes == ["tag-accuracy", "trained-with-other-objects"]
     expected, found = (typed.fields("trained-with-other-objects")[name] for name in ("expected", "found"))
@@ -110,7 +121,9 @@ def test_every_prediction_is_written_with_its_confidence(hvp, mner_text_model, m
 
 
 @pytest.mark.parametrize("raw", [True, False])
-def test_prepared_data_is_named_whatever_else_has_that_name(hvp, mner_text_model, mner_data, tmp_path, monkeypatch, raw):
+def test_prepared_data_is_named_whatever_else_has_that_name(
+    hvp, mner_text_model, mner_data, tmp_path, monkeypatch, raw
+):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(mner_data.folder, tmp_path / "data" / "mine")
     if raw:
@@ -125,7 +138,9 @@ def test_prepared_data_is_named_whatever_else_has_that_name(hvp, mner_text_model
         assert hvp("eval", str(mner_text_model), "--data", path).fields("no-prepared-data")["folder"] == Path(path)
 
 
-@pytest.mark.parametrize("content", [b"precious\n", b'{"id": "1", "words": ["x"], "tags": ["O"]}\n', b"[1]\n", b"\xff\n"])
+@pytest.mark.parametrize(
+    "content", [b"precious\n", b'{"id": "1", "words": ["x"], "tags": ["O"]}\n', b"[1]\n", b"\xff\n"]
+)
 def test_predictions_replace_nothing_but_predictions(hvp, mner_text_model, tmp_path, content):
     file = tmp_path / "p.jsonl"
     file.write_bytes(content)
@@ -175,7 +190,13 @@ def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model
 
 def test_data_of_which_nothing_can_be_read_has_no_score(hvp, mner_model, mner_data, tmp_path):
     gone = [replace(example, image=tmp_path / "gone" / "x.png", objects=()) for example in mner_data.examples("test")]
-    known = {"name": "tiny", "task": "mner", "labels": mner_data.labels, "images_root": tmp_path / "gone", "source": "a test"}
+    known = {
+        "name": "tiny",
+        "task": "mner",
+        "labels": mner_data.labels,
+        "images_root": tmp_path / "gone",
+        "source": "a test",
+    }
     write_prepared(tmp_path / "moved", splits={"test": gone}, **known)
     typed = hvp("eval", str(mner_model), "--data", str(tmp_path / "moved"))
     assert (typed.code, typed.out) == (2, "")

@@ -38,8 +38,12 @@ def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data)
     (tmp_path / "out").mkdir()
     file = ResultsFile(tmp_path / "out", Header(loaded, tuple(run.name for run in runs)), [])
     done = plans.result(runs[0], [(1, 1, 1)], seconds=120.0)  # 12 examples, one epoch
-    file.add(done.model_copy(update={"data": done.data.model_copy(update={"fingerprint": mner_data.manifest.fingerprint})}))
-    told = json.loads(hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json").out)["estimate"]
+    file.add(
+        done.model_copy(update={"data": done.data.model_copy(update={"fingerprint": mner_data.manifest.fingerprint})})
+    )
+    told = json.loads(hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json").out)[
+        "estimate"
+    ]
     basis = Message("estimate-measured", runs=1)
     assert (told["remaining"], told["basis"]) == (7, basis)
     assert told["seconds"] == pytest.approx(7 * (8 + 120))
@@ -56,12 +60,18 @@ def test_a_dry_run_says_what_the_run_itself_would_refuse(hvp, plan, tmp_path, mn
     loaded = load_plan(plan)
     runs = expand(loaded, load_registry()).runs
     (tmp_path / "out").mkdir()
-    ResultsFile(tmp_path / "out", Header(loaded, tuple(run.name for run in runs)), []).add(plans.result(runs[0], [(1, 1, 1)]))
+    ResultsFile(tmp_path / "out", Header(loaded, tuple(run.name for run in runs)), []).add(
+        plans.result(runs[0], [(1, 1, 1)])
+    )
     typed = hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run")
     assert (typed.code, typed.out) == (2, "")
     assert typed.errors == ["run-differs"]
     told = typed.fields("run-differs")
-    assert (told["folder"], told["run"], [change.code for change in told["changes"]]) == (tmp_path / "out", runs[0].name, ["data-changed"])
+    assert (told["folder"], told["run"], [change.code for change in told["changes"]]) == (
+        tmp_path / "out",
+        runs[0].name,
+        ["data-changed"],
+    )
     seed = runs[0].recipe.replace(f"seed: {runs[0].seed}", "seed: 77")
     [change] = runs[0].differs_from(runs[0].model_copy(update={"recipe": seed}))
     [setting] = change.fields["settings"]
@@ -78,7 +88,9 @@ def test_a_report_is_drawn_from_results_alone(hvp, tmp_path):
     assert (typed.code, typed.err) == (0, "")
     assert "75.00±35.36" in typed.out
     assert typed.fields("report-written") == {"folder": tmp_path / "report"}
-    assert {table["name"] for table in json.loads(hvp("experiment", "--report", str(tmp_path), "--json").out)["tables"]} >= {
+    assert {
+        table["name"] for table in json.loads(hvp("experiment", "--report", str(tmp_path), "--json").out)["tables"]
+    } >= {
         "scores",
         "runs",
     }
@@ -115,7 +127,9 @@ def test_what_is_not_there_is_told_and_exits_with_2(hvp, tmp_path, monkeypatch, 
         ("systems=[no_such]", "recipes/experiments/quick.yaml:", "system-not-in-plan", "hint", "no_such"),
     ],
 )
-def test_a_plan_that_cannot_work_is_told_and_exits_with_2(hvp, tmp_path, monkeypatch, setting, location, code, name, value):
+def test_a_plan_that_cannot_work_is_told_and_exits_with_2(
+    hvp, tmp_path, monkeypatch, setting, location, code, name, value
+):
     monkeypatch.chdir(tmp_path)
     typed = hvp("experiment", "quick", "--set", setting)
     assert (typed.code, typed.out, typed.errors) == (2, "", ["plan-invalid"])

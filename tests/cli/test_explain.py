@@ -25,7 +25,19 @@ def here(tmp_path, monkeypatch):
 
 
 def test_one_text_with_its_image(hvp, here, mner_model):
-    typed = hvp("explain", "--model", str(mner_model), "--text", TEXT, "--image", "x.png", "--crop", "crop.png", "--crop", "5,5,40,30")
+    typed = hvp(
+        "explain",
+        "--model",
+        str(mner_model),
+        "--text",
+        TEXT,
+        "--image",
+        "x.png",
+        "--crop",
+        "crop.png",
+        "--crop",
+        "5,5,40,30",
+    )
     assert typed.code == 0
     lines = typed.out.splitlines()
     assert lines[0].startswith("[Ada")
@@ -39,23 +51,43 @@ def test_one_text_with_its_image(hvp, here, mner_model):
     assert "layer 2" in typed.out
     [gates] = [line for line in lines if line.startswith("│ 2 ")]
     assert len(re.findall(r"\d+", gates)) == 1 + 3 * 4  # the layer; 3 images on 4 levels
-    assert [message.fields["file"] for message in typed.printed if message.code == "image-explained"] == ["x.png", "crop.png", "x.png"]
+    assert [message.fields["file"] for message in typed.printed if message.code == "image-explained"] == [
+        "x.png",
+        "crop.png",
+        "x.png",
+    ]
     assert typed.notes[-1] == "attention-caution"
     assert typed.err == ""
 
 
 def test_json_has_it_all_and_the_page_and_figures_are_written(hvp, here, mre_model):
-    words = ("--text", TEXT, "--head", "Ada", "--tail", "Oslo", "--image", "x.png", "--html", "out/page.html", "--figure", "gates.png")
+    words = (
+        "--text",
+        TEXT,
+        "--head",
+        "Ada",
+        "--tail",
+        "Oslo",
+        "--image",
+        "x.png",
+        "--html",
+        "out/page.html",
+        "--figure",
+        "gates.png",
+    )
     typed = hvp("explain", "--model", str(mre_model), *words, "--json")
     assert (typed.code, typed.err) == (0, "")
     said = json.loads(typed.out)
     assert said["prediction"]["relation"]["label"] == said["decisions"][0]["label"]
-    assert {"mentions", "changes", "looks", "gates", "images", "groups", "caution", "named", "notes", "model"} <= set(said)
+    assert {"mentions", "changes", "looks", "gates", "images", "groups", "caution", "named", "notes", "model"} <= set(
+        said
+    )
     assert said["written"] == ["out/page.html", "gates.png"]
     assert [mention["role"] for mention in said["mentions"]] == ["head", "tail"]
     for looks in said["looks"]:
         assert all(
-            sum(map(sum, cells)) + text == pytest.approx(1, abs=1e-5) for cells, text in zip(looks["cells"], looks["text"], strict=True)
+            sum(map(sum, cells)) + text == pytest.approx(1, abs=1e-5)
+            for cells, text in zip(looks["cells"], looks["text"], strict=True)
         )
     assert f"{TEXT}</title>" in (here / "out" / "page.html").read_text(encoding="utf-8")
     assert (here / "gates.png").stat().st_size > 1000
@@ -83,7 +115,9 @@ def test_examples_of_the_model_s_own_data_and_a_summary(hvp, here, mner_model, m
         other = replacement_image(examples, example, 0, "test of tiny")
         assert other is not None
         assert Message("change-other-image", name=other.name) in typed.out
-    typed = hvp("explain", "--model", str(mner_model), "--data", str(mner_data.folder), "--split", "dev", "--summary", "--json")
+    typed = hvp(
+        "explain", "--model", str(mner_model), "--data", str(mner_data.folder), "--split", "dev", "--summary", "--json"
+    )
     said = json.loads(typed.out)
     assert (said["explanations"], said["summary"]["where"]) == ([], "dev of tiny")
     typed = hvp("explain", "--model", str(mner_model), "--summary")
@@ -93,7 +127,9 @@ def test_examples_of_the_model_s_own_data_and_a_summary(hvp, here, mner_model, m
 
 
 def test_figures_of_the_first_examples_that_have_images(hvp, here, mner_model):
-    typed = hvp("explain", "--model", str(mner_model), "--count", "3", "--figure", "gates.svg", "--figure", "attention.png")
+    typed = hvp(
+        "explain", "--model", str(mner_model), "--count", "3", "--figure", "gates.svg", "--figure", "attention.png"
+    )
     assert (typed.code, typed.notes) == (0, ["file-written", "file-written"])
     assert [message.fields["file"] for message in typed.printed] == [Path("gates.svg"), Path("attention.png")]
     assert typed.out.splitlines() == list(typed.printed)
@@ -110,7 +146,9 @@ def test_one_bad_image_among_many_is_told_and_left_out(hvp, here, mner_model, mn
     assert (left_out["example"], left_out["reason"].code) == ("test-1", "image-missing")
     assert left_out["reason"].fields["file"].name == "gone.png"
     assert typed.out.count(Message("change-no-images")) == 2
-    (here / "data" / "test.jsonl").write_text(lines.replace("test1.png", "gone.png").replace("test0.png", "lost.png"), encoding="utf-8")
+    (here / "data" / "test.jsonl").write_text(
+        lines.replace("test1.png", "gone.png").replace("test0.png", "lost.png"), encoding="utf-8"
+    )
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--example", "test-0", "--example", "test-1")
     assert (typed.code, typed.out, typed.errors) == (1, "", ["no-example-explained"])
     assert [message.fields.get("example") for message in typed.said] == ["test-0", "test-1", None]
@@ -126,7 +164,8 @@ def test_data_without_images_is_told(hvp, here, mner_model, mner_data):
     shutil.copytree(mner_data.folder, here / "data")
     records = [json.loads(line) for line in (here / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     bare = "".join(
-        json.dumps({key: value for key, value in record.items() if key not in ("image", "objects")}) + "\n" for record in records
+        json.dumps({key: value for key, value in record.items() if key not in ("image", "objects")}) + "\n"
+        for record in records
     )
     (here / "data" / "test.jsonl").write_text(bare, encoding="utf-8")
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--count", "1", "--html", "page.html")

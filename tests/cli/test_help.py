@@ -70,7 +70,15 @@ def test_help_imports_no_command_and_nothing_that_commands_need():
     heavy = "('hvpkit', 'pydantic', 'yaml', 'PIL')"
     program = f"import sys; from hvpkit.cli import app; print(sorted(m for m in sys.modules if m.startswith({heavy})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    modules = ["hvpkit", "hvpkit.cli", "hvpkit.cli.output", "hvpkit.errors", "hvpkit.messages", "hvpkit.utils", "hvpkit.utils.progress"]
+    modules = [
+        "hvpkit",
+        "hvpkit.cli",
+        "hvpkit.cli.output",
+        "hvpkit.errors",
+        "hvpkit.messages",
+        "hvpkit.utils",
+        "hvpkit.utils.progress",
+    ]
     assert done.stdout.strip() == str(modules)
 
 
@@ -111,7 +119,9 @@ def test_quiet_and_verbose_choose_the_messages_and_results_are_always_printed(hv
 @pytest.mark.parametrize(("flags", "silent"), [((), False), (("-q",), True), (("-v",), False)])
 def test_quiet_shows_no_progress_bars(hvp, monkeypatch, flags, silent):
     backends = []
-    monkeypatch.setattr("hvpkit.cli.recipes.list_recipes", lambda files: backends.append(progress_module._backend) or [])
+    monkeypatch.setattr(
+        "hvpkit.cli.recipes.list_recipes", lambda files: backends.append(progress_module._backend) or []
+    )
     assert hvp(*flags, "recipes").code == 0
     assert (backends == [progress_module.SILENT]) is silent
 
@@ -191,7 +201,9 @@ def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
 
 @pytest.mark.parametrize("given", [None, "77"])
 def test_threads_are_told_to_wait_a_little_only_unless_somebody_says_otherwise(hvp, monkeypatch, given):
-    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False) if given is None else monkeypatch.setenv("GOMP_SPINCOUNT", given)
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False) if given is None else monkeypatch.setenv(
+        "GOMP_SPINCOUNT", given
+    )
     assert hvp("recipes").code == 0
     assert os.environ["GOMP_SPINCOUNT"] == (given or cli.WAIT)
 

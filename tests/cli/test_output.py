@@ -48,7 +48,11 @@ def test_a_title_is_one_line_however_narrow_its_table(capsys):
 def test_messages_go_to_stderr_as_they_stand(capsys):
     text = "[b]" + "word %s " * 60 + "end"
     with log_to(output.MessageHandler()):
-        for name, level in (("hvpkit", logging.INFO), ("hvpkit.model.text.a", logging.WARNING), ("hvpkit_plugins.b", logging.ERROR)):
+        for name, level in (
+            ("hvpkit", logging.INFO),
+            ("hvpkit.model.text.a", logging.WARNING),
+            ("hvpkit_plugins.b", logging.ERROR),
+        ):
             logging.getLogger(name).log(level, Message("custom", text=text))
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -30,7 +30,8 @@ def entities(out: str) -> list[dict]:
     return json.loads(out)["entities"]
 
 
-# --------------------------------------------------------------------------------------------------------------------- one
+# ---------------------------------------------------------------------------------------------------------------------
+# one
 def test_entities_are_marked_in_their_text_and_listed(hvp, here, mner_model):
     found = entities(hvp("predict", "--model", str(mner_model), "--text", TEXT, "--image", "x.png", "--json").out)
     typed = hvp("predict", "--model", str(mner_model), "--text", TEXT, "--image", "x.png")
@@ -41,7 +42,10 @@ def test_entities_are_marked_in_their_text_and_listed(hvp, here, mner_model):
     for entity in reversed(found):
         said = f"[{entity['text']} | {entity['type']} {100 * entity['confidence']:.1f}%]"
         expected = expected[: entity["start"]] + said + expected[entity["end"] :]
-        assert any(f"{entity['start']}:{entity['end']}" in line and entity["type"] in line for line in typed.out.splitlines()[1:])
+        assert any(
+            f"{entity['start']}:{entity['end']}" in line and entity["type"] in line
+            for line in typed.out.splitlines()[1:]
+        )
     assert first == expected
     assert "\x1b" not in typed.out
     assert (typed.notes, typed.fields("image-seen")) == (["image-seen", "objects-not-given"], {"image": Path("x.png")})
@@ -59,7 +63,10 @@ def test_a_relation_comes_with_the_likeliest_classes(hvp, here, mre_model):
     assert len(rows) == LIKELIEST == 5
     for row, (name, share) in zip(rows, ranked, strict=False):
         assert [cell.strip() for cell in row.strip("│").split("│")] == [name, f"{100 * share:.1f}%"]
-    assert (said["head"], said["tail"]) == ({"text": "Taylor Hill", "start": 0, "end": 11}, {"text": "Paris", "start": 19, "end": 24})
+    assert (said["head"], said["tail"]) == (
+        {"text": "Taylor Hill", "start": 0, "end": 11},
+        {"text": "Paris", "start": 19, "end": 24},
+    )
     assert typed.notes == ["image-not-given"]
     assert said["notes"] == [Message("image-not-given")]
 
@@ -131,7 +138,8 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
     assert "even.py" in changed["found"]
 
 
-# --------------------------------------------------------------------------------------------------------------- bad input
+# --------------------------------------------------------------------------------------------------------------- bad
+# input
 @pytest.mark.parametrize(
     ("model", "words", "code", "fields"),
     [
@@ -139,7 +147,12 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
         ("mner", ["--text", " \n "], "text-blank", {}),
         ("mner", ["--text", "Ada", "--head", "Ada", "--tail", "Ada"], "pair-unexpected", {}),
         ("mner", ["--text", "Ada", "--image", "no.png"], "image-missing", {"file": Path("no.png")}),
-        ("mner", ["--text", "Ada", "--image", "text.png"], "not-image", {"file": Path("text.png"), "beginning": b"no image"}),
+        (
+            "mner",
+            ["--text", "Ada", "--image", "text.png"],
+            "not-image",
+            {"file": Path("text.png"), "beginning": b"no image"},
+        ),
         ("mner", ["--text", "Ada", "--image", "cut.png"], "image-damaged", {"file": Path("cut.png")}),
         ("mner", ["--text", "Ada", "--image", "."], "image-not-file", {"file": Path()}),
         ("mner", ["--input", "no.jsonl", "--output", "o"], "input-missing", {"file": Path("no.jsonl")}),
@@ -154,9 +167,24 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
             "mention-not-in-text",
             {"role": "head", "mention": "Jun", "text": "Ada Bob", "hint": ""},
         ),
-        ("mre", ["--text", "Ada Bob", "--head", "0:", "--tail", "Bob"], "mention-not-start-end", {"role": "head", "found": "0:"}),
-        ("mre", ["--text", "Ada Bob", "--head", "0:99", "--tail", "Bob"], "mention-outside-text", {"start": 0, "end": 99, "length": 7}),
-        ("mre", ["--text", "Ada Bob", "--head", "Ada Bob", "--tail", "Bob"], "mentions-overlap", {"head": "Ada Bob", "tail": "Bob"}),
+        (
+            "mre",
+            ["--text", "Ada Bob", "--head", "0:", "--tail", "Bob"],
+            "mention-not-start-end",
+            {"role": "head", "found": "0:"},
+        ),
+        (
+            "mre",
+            ["--text", "Ada Bob", "--head", "0:99", "--tail", "Bob"],
+            "mention-outside-text",
+            {"start": 0, "end": 99, "length": 7},
+        ),
+        (
+            "mre",
+            ["--text", "Ada Bob", "--head", "Ada Bob", "--tail", "Bob"],
+            "mentions-overlap",
+            {"head": "Ada Bob", "tail": "Bob"},
+        ),
         ("mre", ["--text", "Ada " * 200 + "Bob", "--head", "0:3", "--tail", "Bob"], "pair-too-far-apart", {}),
     ],
 )
@@ -193,7 +221,10 @@ def test_options_that_do_not_go_together_are_refused(hvp, here, mner_model, word
 
 @pytest.mark.parametrize(
     ("words", "code", "folder"),
-    [(["--text", "Ada"], "no-models", Path("runs")), (["--model", "no", "--text", "Ada"], "model-folder-missing", Path("no"))],
+    [
+        (["--text", "Ada"], "no-models", Path("runs")),
+        (["--model", "no", "--text", "Ada"], "model-folder-missing", Path("no")),
+    ],
 )
 def test_no_model_is_an_error_that_says_how_to_get_one(hvp, here, words, code, folder):
     typed = hvp("predict", *words)
@@ -211,7 +242,11 @@ def test_a_damaged_model_is_told_with_all_that_is_wrong(hvp, here, mner_text_mod
     assert typed.errors == ["model-folder-damaged"]
     labels, weights = typed.fields("model-folder-damaged")["damage"]
     assert (labels.code, labels.fields) == ("model-file-missing", {"file": "labels.json"})
-    assert (weights.code, weights.fields["file"], weights.fields["found"]) == ("model-file-size", "weights.safetensors", 0)
+    assert (weights.code, weights.fields["file"], weights.fields["found"]) == (
+        "model-file-size",
+        "weights.safetensors",
+        0,
+    )
 
 
 def test_bytes_that_are_no_text_are_refused(hvp, here, mner_text_model):
@@ -232,7 +267,8 @@ def test_what_can_be_told_without_torch_is_told_at_once(here, mre_text_model):
         assert (done.returncode, done.stdout) == (2, "[]\n"), done.stderr
 
 
-# -------------------------------------------------------------------------------------------------------------------- many
+# --------------------------------------------------------------------------------------------------------------------
+# many
 @pytest.fixture
 def pairs(here) -> Path:
     """Three good lines and three bad ones."""
@@ -253,7 +289,14 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     assert (typed.code, typed.out) == (0, "")
     assert [message.code for message in typed.said] == ["lines-predicted", "lines-failed"]
     told = typed.fields("lines-predicted")
-    assert told == {"new": 6, "failed": 3, "lines": 6, "file": Path("out.jsonl"), "seconds": told["seconds"], "rate": told["rate"]}
+    assert told == {
+        "new": 6,
+        "failed": 3,
+        "lines": 6,
+        "file": Path("out.jsonl"),
+        "seconds": told["seconds"],
+        "rate": told["rate"],
+    }
     assert told["rate"] == pytest.approx(6 / told["seconds"])
     assert typed.warnings == ["lines-failed"]
     failed = typed.fields("lines-failed")
@@ -263,14 +306,20 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
         ("a", 1, False), ("b", 2, True), (None, 3, False), ("d", 4, True), ("e", 5, True), ("f", 6, False)
     ]  # fmt: skip
     assert [record["image"] for record in written if "error" not in record] == [True, True, False]
-    assert [record["code"] for record in written if "error" in record] == ["text-blank", "image-missing", "image-outside-folder"]
+    assert [record["code"] for record in written if "error" in record] == [
+        "text-blank",
+        "image-missing",
+        "image-outside-folder",
+    ]
     assert "no.png" in written[3]["error"]
     assert written[5]["notes"] == [Message("image-not-given")]
 
 
 def test_one_line_of_many_says_what_one_text_says(hvp, pairs, mner_model):
     hvp("predict", "--model", str(mner_model), "--input", "in.jsonl", "--output", "out.jsonl")
-    alone = entities(hvp("predict", "--model", str(mner_model), "--text", "Ada visits Oslo", "--image", "x.png", "--json").out)
+    alone = entities(
+        hvp("predict", "--model", str(mner_model), "--text", "Ada visits Oslo", "--image", "x.png", "--json").out
+    )
     together = entities((pairs / "out.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert [(e["start"], e["end"], e["type"]) for e in together] == [(e["start"], e["end"], e["type"]) for e in alone]
     assert [e["confidence"] for e in together] == pytest.approx([e["confidence"] for e in alone], abs=1e-4)
@@ -358,7 +407,12 @@ def test_the_output_of_another_input_is_refused(hvp, pairs, mner_model):
 
 def test_relations_of_many(hvp, here, mre_model):
     lines = [
-        {"tokens": ["Ada", "loves", "Oslo"], "head": {"start": 0, "end": 1}, "tail": {"start": 2, "end": 3}, "image": "x.png"},
+        {
+            "tokens": ["Ada", "loves", "Oslo"],
+            "head": {"start": 0, "end": 1},
+            "tail": {"start": 2, "end": 3},
+            "image": "x.png",
+        },
         {"text": "Ada loves Oslo", "head": {"start": 0, "end": 3}, "tail": "Oslo", "image": "x.png"},
     ]
     (here / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -368,7 +422,8 @@ def test_relations_of_many(hvp, here, mre_model):
     assert first["tail"] == second["tail"] == {"text": "Oslo", "start": 10, "end": 14}
 
 
-# ----------------------------------------------------------------------------------------------------------------- colours
+# -----------------------------------------------------------------------------------------------------------------
+# colours
 def test_each_type_has_its_colour_and_marks_are_legible_without():
     text = marked("Ada in Oslo", [(0, 3, "PER 98.0%", color("PER")), (7, 11, "LOC 40.0%", color("LOC"))])
     assert text.plain == "[Ada | PER 98.0%] in [Oslo | LOC 40.0%]"

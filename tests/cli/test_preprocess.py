@@ -27,16 +27,29 @@ def root(tmp_path, monkeypatch):
 def test_the_table_tells_what_was_found_and_what_was_wrong(hvp):
     typed = hvp("preprocess", "twitter2017")
     assert (typed.code, typed.err) == (0, "")
-    rows = {cells[0].strip(): cells[1].strip() for line in typed.out.splitlines() if len(cells := line.strip("│┃").split("│")) > 1}
+    rows = {
+        cells[0].strip(): cells[1].strip()
+        for line in typed.out.splitlines()
+        if len(cells := line.strip("│┃").split("│")) > 1
+    }
     title = {name: title for title, name in (*COUNTS, *IMAGES)}
-    assert [rows[title[name]] for name in ("examples", "images", "repaired_tags", "left_out", "words")] == ["1", "1", "1", "1", "2"]
+    assert [rows[title[name]] for name in ("examples", "images", "repaired_tags", "left_out", "words")] == [
+        "1",
+        "1",
+        "1",
+        "1",
+        "2",
+    ]
     assert rows["PER"] == rows["LOC"] == "1"
     assert "line-without-tab" in rows
     assert f"train.txt:6: {Message('line-without-tab', text='broken line')}" in typed.out
     assert typed.notes == ["splits-absent", "objects-detected", "data-prepared"]
     assert typed.fields("splits-absent") == {"splits": ["dev", "test"]}
     folder = Path("data/twitter2017")
-    assert typed.fields("data-prepared") == {"fingerprint": open_prepared(folder).manifest.fingerprint, "folder": folder}
+    assert typed.fields("data-prepared") == {
+        "fingerprint": open_prepared(folder).manifest.fingerprint,
+        "folder": folder,
+    }
 
 
 def test_json_is_one_document(hvp):

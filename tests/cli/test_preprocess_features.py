@@ -30,7 +30,11 @@ def test_features_are_computed_once_and_training_finds_them(hvp, tmp_path):
     typed = ("preprocess", "demo", "--size", "24", "--features", "small.yaml", "--json")
     first, second = (json.loads(hvp(*typed).out)["features"] for _ in range(2))
     assert first["filled"]["computed"] > 40
-    assert second["filled"] == {**first["filled"], "computed": 0, "kept": first["filled"]["computed"] + first["filled"]["kept"]}
+    assert second["filled"] == {
+        **first["filled"],
+        "computed": 0,
+        "kept": first["filled"]["computed"] + first["filled"]["kept"],
+    }
     assert second["folder"] == first["folder"]
     assert (tmp_path / first["folder"]).parent == tmp_path / "data" / ".features"
     rows = tmp_path / first["folder"] / "0000.rows"
@@ -51,7 +55,9 @@ def test_the_table_says_where_the_features_are(hvp, tmp_path):
 
 
 def test_settings_of_the_recipe_reach_it(hvp):
-    filled = hvp("preprocess", "demo", "--size", "24", "--features", "learns.yaml", "--json", "--set", "vision.frozen=true")
+    filled = hvp(
+        "preprocess", "demo", "--size", "24", "--features", "learns.yaml", "--json", "--set", "vision.frozen=true"
+    )
     assert json.loads(filled.out)["features"]["filled"]["computed"] > 40
 
 
@@ -63,7 +69,11 @@ def test_settings_of_the_recipe_reach_it(hvp):
             "unknown-option",
             {"kind": "detector", "name": "saliency", "option": "colour"},
         ),
-        (("--detector", "saliency", "--set", "vision.width=8"), "unknown-option", {"name": "saliency", "option": "vision"}),
+        (
+            ("--detector", "saliency", "--set", "vision.width=8"),
+            "unknown-option",
+            {"name": "saliency", "option": "vision"},
+        ),
         (("--features", "learns.yaml"), "backbone-changes", {"setting": "vision.frozen is false"}),
         (("--features", "bert_crf_mner"), "features-without-images", {}),
         (("--features", "nowhere.yaml"), "recipe-missing", {"file": "nowhere.yaml"}),

@@ -40,7 +40,9 @@ def test_a_recipe_becomes_a_model_with_a_line_an_epoch_and_a_table_of_test(hvp, 
     assert [(message.fields["epoch"], message.fields["epochs"]) for message in typed.said] == [(1, 2), (2, 2)]
     scores = json.loads((here / "runs" / "tiny" / "metrics.json").read_text(encoding="utf-8"))["dev"]["overall"]
     [best] = [message.fields for message in typed.said if message.fields["best"]][-1:]
-    assert [best[name] for name in ("precision", "recall", "f1")] == [100 * scores[name] for name in ("precision", "recall", "f1")]
+    assert [best[name] for name in ("precision", "recall", "f1")] == [
+        100 * scores[name] for name in ("precision", "recall", "f1")
+    ]
     assert f"test: tiny ({mner_data.manifest.fingerprint}), epoch " in typed.out
     assert typed.notes[-1] == "model-written"
     assert typed.fields("model-written") == {"model": Path("runs/tiny")}

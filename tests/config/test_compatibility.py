@@ -18,7 +18,13 @@ def bert(context, *, name: str, cased: bool = False) -> None:
 
 
 def lstm(
-    context, *, width: int = 8, depth: int | None = None, rate: float = 0.1, cell: Literal["gru", "lstm"] = "gru", other: Any = 0
+    context,
+    *,
+    width: int = 8,
+    depth: int | None = None,
+    rate: float = 0.1,
+    cell: Literal["gru", "lstm"] = "gru",
+    other: Any = 0,
 ) -> None:
     """Take none."""
 
@@ -39,8 +45,17 @@ def prefix(context, *, projector: object, gate: object = None) -> None:
 def registry() -> Registry:
     registry = Registry()
 
-    def add(kind: str, name: str, factory: Any, needs: str = "", provides: str = "", tasks: tuple[str, ...] = ("mner", "mre")) -> None:
-        registry.add(Component(kind, name, factory, "test", frozenset(needs.split()), frozenset(provides.split()), tasks))
+    def add(
+        kind: str,
+        name: str,
+        factory: Any,
+        needs: str = "",
+        provides: str = "",
+        tasks: tuple[str, ...] = ("mner", "mre"),
+    ) -> None:
+        registry.add(
+            Component(kind, name, factory, "test", frozenset(needs.split()), frozenset(provides.split()), tasks)
+        )
 
     add("text encoder", "hugging-face", bert, provides="states pooled prefix")
     add("text encoder", "lstm", lstm, provides="states")
@@ -101,7 +116,11 @@ def head_needs(head: str, need: str, kind: str, name: str, gives: str, *, fittin
         {"fusion": {"name": "visual-prefix", "projector": "per-level"}},
         {"task": "mre", "data": {"name": "mnre"}, "head": "cls"},
         {"task": "mre", "data": {"name": "mine"}, "head": "cls", "fusion": "pooling"},
-        {"vision": None, "fusion": "none", "text": {"encoder": "lstm", "width": 5, "depth": None, "rate": 1, "cell": "lstm", "other": [1]}},
+        {
+            "vision": None,
+            "fusion": "none",
+            "text": {"encoder": "lstm", "width": 5, "depth": None, "rate": 1, "cell": "lstm", "other": [1]},
+        },
         {"vision": {"backbone": "resnet50", "elsewhere": object()}},
     ],
 )
@@ -115,21 +134,40 @@ def test_what_composes_is_let_through(registry, changes):
         ({"text": {"name": "b", "encoder": "hugging"}}, unknown("text encoder", "hugging", "hugging-face")),
         ({"vision": {"backbone": "resnet5"}}, unknown("visual backbone", "resnet5", "resnet50")),
         ({"fusion": {"name": "visual-prefix", "projector": "stage"}}, unknown("projector", "stage", "stages")),
-        ({"fusion": {"name": "visual-prefix", "projector": "per-level", "gate": "x"}}, unknown("gate", "x", "dynamic", "flat")),
+        (
+            {"fusion": {"name": "visual-prefix", "projector": "per-level", "gate": "x"}},
+            unknown("gate", "x", "dynamic", "flat"),
+        ),
         ({"fusion": "prefix"}, unknown("fusion", "prefix", "visual-prefix")),
         ({"head": "crff"}, unknown("head", "crff", "crf")),
         ({"head": "entity-start"}, wrong_task("head", "entity-start", "head", "crf")),
         ({"data": {"name": "mnre"}}, wrong_task("data", "mnre", "dataset", "twitter2017")),
         (
             {"text": {"name": "b", "case": True}},
-            Message("unknown-option", kind="text encoder", name="hugging-face", option="case", hint=did_you_mean("case", ["cased"])),
+            Message(
+                "unknown-option",
+                kind="text encoder",
+                name="hugging-face",
+                option="case",
+                hint=did_you_mean("case", ["cased"]),
+            ),
         ),
         (
             {"text": {"name": "b", "cased": 1}},
-            Message("option-wrong-type", option="cased", kind="text encoder", name="hugging-face", expected="true or false", found=1),
+            Message(
+                "option-wrong-type",
+                option="cased",
+                kind="text encoder",
+                name="hugging-face",
+                expected="true or false",
+                found=1,
+            ),
         ),
         ({"text": {}}, Message("missing-option", kind="text encoder", name="hugging-face", option="name", hint="")),
-        ({"head": {"name": "crf", "x": 1}}, Message("unknown-option", kind="head", name="crf", option="x", hint=": it has none at all")),
+        (
+            {"head": {"name": "crf", "x": 1}},
+            Message("unknown-option", kind="head", name="crf", option="x", hint=": it has none at all"),
+        ),
         (
             {"fusion": {"name": "visual-prefix", "gate": "flat"}},
             Message(
@@ -158,14 +196,23 @@ def test_what_composes_is_let_through(registry, changes):
         ),
         (
             {"fusion": "pooling"},
-            head_needs("crf", "states", "fusion", "pooling", "pooled", fitting="fusion", names=["none", "visual-prefix"]),
+            head_needs(
+                "crf", "states", "fusion", "pooling", "pooled", fitting="fusion", names=["none", "visual-prefix"]
+            ),
         ),
         (
             {"task": "mre", "data": {"name": "mnre"}, "head": "entity-start", "fusion": "pooling"},
             head_needs("entity-start", "states", "fusion", "pooling", "pooled", fitting="head", names=["cls"]),
         ),
         (
-            {"task": "mre", "data": {"name": "mnre"}, "head": "cls", "vision": None, "fusion": "none", "text": {"encoder": "lstm"}},
+            {
+                "task": "mre",
+                "data": {"name": "mnre"},
+                "head": "cls",
+                "vision": None,
+                "fusion": "none",
+                "text": {"encoder": "lstm"},
+            },
             head_needs("cls", "pooled", "text encoder", "lstm", "states", fitting="head", names=["entity-start"]),
         ),
     ],
@@ -203,12 +250,21 @@ def test_a_backbone_must_take_weights(registry):
 def test_options_of_a_plain_type_must_have_it(registry, option, value, code, expected):
     (problem,) = problems(registry, vision=None, fusion="none", text={"encoder": "lstm", option: value})
     assert problem.code == code
-    assert problem.fields == {"option": option, "kind": "text encoder", "name": "lstm", "expected": expected, "found": value}
+    assert problem.fields == {
+        "option": option,
+        "kind": "text encoder",
+        "name": "lstm",
+        "expected": expected,
+        "found": value,
+    }
 
 
 def test_all_problems_come_at_once(registry):
     found = problems(
-        registry, head={"name": "cls", "x": 1}, text={"encoder": "lstm", "y": 1}, fusion={"name": "visual-prefix", "projector": "z"}
+        registry,
+        head={"name": "cls", "x": 1},
+        text={"encoder": "lstm", "y": 1},
+        fusion={"name": "visual-prefix", "projector": "z"},
     )
     assert sorted(message.code for message in found) == sorted(
         ["wrong-task", "unknown-option", "unknown-option", "unknown-component", "fusion-needs", "head-needs"]

@@ -35,7 +35,17 @@ def problem(name: str, value: object) -> Message | None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("count", 1), ("number", 0), ("share", 0), ("share", 1.0), ("maybe", None), ("maybe", 3), ("kind", "b"), ("even", 4), ("free", "x")],
+    [
+        ("count", 1),
+        ("number", 0),
+        ("share", 0),
+        ("share", 1.0),
+        ("maybe", None),
+        ("maybe", 3),
+        ("kind", "b"),
+        ("even", 4),
+        ("free", "x"),
+    ],
 )
 def test_what_an_annotation_allows_is_taken(name, value):
     assert problem(name, value) is None

@@ -108,15 +108,27 @@ task: mner
         ("r.yaml:2", "unknown-key", {"key": "data.max_lenth", "hint": did_you_mean("max_lenth", ["max_length"])}),
         ("r.yaml:3", "wrong-type", {"key": "text.name", "expected": "a valid string", "found": "5"}),
         ("r.yaml:4", "wrong-type", {"key": "vision.full_image", "expected": "true or false", "found": "1"}),
-        ("r.yaml:4", "value-out-of-range", {"key": "vision.objects", "expected": "greater than or equal to 0", "found": "-1"}),
+        (
+            "r.yaml:4",
+            "value-out-of-range",
+            {"key": "vision.objects", "expected": "greater than or equal to 0", "found": "-1"},
+        ),
         ("r.yaml:5", "missing-key", {"key": "fusion.name", "hint": Message("present-keys", names=["projector"])}),
         ("r.yaml:5", "wrong-type", {"key": "fusion.projector", "expected": component, "found": "5"}),
         ("r.yaml:6", "wrong-type", {"key": "head", "expected": component, "found": "['crf']"}),
         ("r.yaml:8", "wrong-type", {"key": "train.epochs", "expected": "a valid integer", "found": "'30'"}),
-        ("r.yaml:8", "value-out-of-range", {"key": "train.batch_size", "expected": "greater than or equal to 1", "found": "0"}),
+        (
+            "r.yaml:8",
+            "value-out-of-range",
+            {"key": "train.batch_size", "expected": "greater than or equal to 1", "found": "0"},
+        ),
         ("r.yaml:8", "wrong-type", {"key": "train.lr", "expected": "a valid number", "found": "'on'"}),
         ("r.yaml:8", "wrong-type", {"key": "train.weight_decay", "expected": "a finite number", "found": "nan"}),
-        ("r.yaml:8", "unknown-choice", {"key": "train.precision", "expected": "'auto', 'fp32' or 'bf16'", "found": "'fp8'"}),
+        (
+            "r.yaml:8",
+            "unknown-choice",
+            {"key": "train.precision", "expected": "'auto', 'fp32' or 'bf16'", "found": "'fp8'"},
+        ),
         ("r.yaml:8", "wrong-type", {"key": "train.seed", "expected": "a valid integer", "found": "1.5"}),
         ("r.yaml:7", "unknown-key", {"key": "trian", "hint": did_you_mean("trian", ["train"])}),
     ]
@@ -124,9 +136,9 @@ task: mner
 
 def test_missing_sections_are_all_named(write):
     hint = Message("present-keys", names=["task"])
-    assert [(found.location, found.message.code, found.message.fields) for found in problems(write("task: mner\n"))] == [
-        ("r.yaml:1", "missing-key", {"key": key, "hint": hint}) for key in ("data", "text", "head")
-    ]
+    assert [
+        (found.location, found.message.code, found.message.fields) for found in problems(write("task: mner\n"))
+    ] == [("r.yaml:1", "missing-key", {"key": key, "hint": hint}) for key in ("data", "text", "head")]
 
 
 def test_where_no_key_is_given_none_is_named(write):
@@ -139,7 +151,11 @@ MAPPING = "a mapping such as {key: value}"
 @pytest.mark.parametrize(
     ("override", "code", "fields"),
     [
-        ("vision.image_size=8", "value-out-of-range", {"key": "vision.size", "expected": "greater than or equal to 32", "found": "8"}),
+        (
+            "vision.image_size=8",
+            "value-out-of-range",
+            {"key": "vision.size", "expected": "greater than or equal to 32", "found": "8"},
+        ),
         ("train.lr=0", "value-out-of-range", {"key": "train.lr", "expected": "greater than 0", "found": "0"}),
         ("train=5", "wrong-type", {"key": "train", "expected": MAPPING, "found": "5"}),
         ("text.options=5", "wrong-type", {"key": "text.options", "expected": MAPPING, "found": "5"}),
@@ -160,8 +176,18 @@ def test_a_section_where_a_value_should_be_is_refused(write):
 @pytest.mark.parametrize(
     ("override", "location", "code", "fields"),
     [
-        ("train.first_eval_epoch=3", "r.yaml:8, {}: train", "evaluation-too-late", {"first_eval_epoch": 3, "epochs": 2}),
-        ("train.momentum=0.5", "r.yaml:8, {}: train", "setting-unused", {"key": "momentum", "value": 0.5, "user": "optimizer: sgd"}),
+        (
+            "train.first_eval_epoch=3",
+            "r.yaml:8, {}: train",
+            "evaluation-too-late",
+            {"first_eval_epoch": 3, "epochs": 2},
+        ),
+        (
+            "train.momentum=0.5",
+            "r.yaml:8, {}: train",
+            "setting-unused",
+            {"key": "momentum", "value": 0.5, "user": "optimizer: sgd"},
+        ),
         (
             "train.lr_decay=2.0",
             "r.yaml:8, {}: train",
@@ -257,8 +283,16 @@ def test_later_overrides_win(write):
         ("train..lr=5", "override-without-value", {}),
         ("train.lr=x", "wrong-type", {"key": "train.lr", "expected": "a valid number", "found": "'x'"}),
         ("text.name=*a", "override-not-yaml", {"reason": Message("yaml-alias")}),
-        ("text.name=a: b: c", "override-not-yaml", {"reason": Message("not-yaml", reason="mapping values are not allowed here")}),
-        ("text.name=!!python/name:os.system", "override-not-yaml", {"reason": Message("yaml-tag", tag="python/name:os.system")}),
+        (
+            "text.name=a: b: c",
+            "override-not-yaml",
+            {"reason": Message("not-yaml", reason="mapping values are not allowed here")},
+        ),
+        (
+            "text.name=!!python/name:os.system",
+            "override-not-yaml",
+            {"reason": Message("yaml-tag", tag="python/name:os.system")},
+        ),
     ],
 )
 def test_a_wrong_override_is_named(write, override, code, fields):
@@ -266,7 +300,9 @@ def test_a_wrong_override_is_named(write, override, code, fields):
 
 
 def test_all_wrong_overrides_are_named_at_once(write):
-    assert [(found.location, found.message.code) for found in problems(write(GOOD), "a", "train.lr=x", "train.x=1")] == [
+    assert [
+        (found.location, found.message.code) for found in problems(write(GOOD), "a", "train.lr=x", "train.x=1")
+    ] == [
         ("--set a", "override-without-value"),
         ("--set train.lr=x", "wrong-type"),
         ("--set train.x=1", "unknown-key"),

@@ -34,7 +34,12 @@ def test_the_variants_differ_only_where_the_paper_says(name, gate, images, task,
     recipe, full = load_recipe(f"{name}_{task}"), load_recipe(f"hvpnet_{task}")
     assert recipe.vision is not None
     assert recipe.fusion.gate is not None
-    assert (recipe.task, recipe.head.name, recipe.fusion.gate.name, recipe.vision.num_images) == (task, head, gate, images)
+    assert (recipe.task, recipe.head.name, recipe.fusion.gate.name, recipe.vision.num_images) == (
+        task,
+        head,
+        gate,
+        images,
+    )
     assert (recipe.data, recipe.text, recipe.train) == (full.data, full.text, full.train)
 
 

@@ -109,7 +109,27 @@ def test_a_wrong_explicit_number_is_a_problem():
 
 @pytest.mark.parametrize(
     "value",
-    ["1e-5", "on", "no", "true", "5", "", "null", "#x", "a: b", "*a", "é", "a\nb", 1e-5, 5, 0.1, True, None, [1, "2"], {"a": "1e5"}],
+    [
+        "1e-5",
+        "on",
+        "no",
+        "true",
+        "5",
+        "",
+        "null",
+        "#x",
+        "a: b",
+        "*a",
+        "é",
+        "a\nb",
+        1e-5,
+        5,
+        0.1,
+        True,
+        None,
+        [1, "2"],
+        {"a": "1e5"},
+    ],
 )
 def test_what_is_dumped_is_read_back_the_same(value):
     tree = parse(dump({"key": value}))

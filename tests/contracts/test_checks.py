@@ -66,7 +66,8 @@ def fails(code: str, **fields: object) -> Iterator[pytest.ExceptionInfo[CheckFai
     assert {name: message.fields.get(name) for name in fields} == fields
 
 
-# --------------------------------------------------------------------------------------------------------------------- gates
+# ---------------------------------------------------------------------------------------------------------------------
+# gates
 class MixesExamples(DynamicGate):
     def forward(self, levels: Tensor) -> Tensor:
         return super().forward(levels - levels.mean(0, keepdim=True))
@@ -146,7 +147,8 @@ def test_how_far_numbers_are_apart_is_told():
     assert difference.fields["amount"] == pytest.approx(1, abs=1e-4)
 
 
-# ---------------------------------------------------------------------------------------------------------------- projectors
+# ----------------------------------------------------------------------------------------------------------------
+# projectors
 class Narrow(PerLevelProjector):
     def __init__(self, shape: PrefixConfig) -> None:
         super().__init__(replace(shape, width=3))
@@ -186,7 +188,8 @@ def test_a_broken_projector(projector: type[Projector], code, fields):
     assert code != "bf16-fails" or "Index put requires" in failed.value.message.fields["reason"]
 
 
-# ------------------------------------------------------------------------------------------------------------------- fusions
+# -------------------------------------------------------------------------------------------------------------------
+# fusions
 class Adds(Fusion):
     """Adds the mean of the first level to every state."""
 
@@ -205,7 +208,11 @@ class Adds(Fusion):
 
 class NeedsImages(Adds):
     def forward(self, encoder, text, visual, extras, trace=None) -> Fused:
-        return Fused(encoder(text).states + self.map(visual.levels[0].mean((1, 3)))[:, None]) if visual else Fused(encoder(text).states)
+        return (
+            Fused(encoder(text).states + self.map(visual.levels[0].mean((1, 3)))[:, None])
+            if visual
+            else Fused(encoder(text).states)
+        )
 
 
 class KeepsEncoder(Adds):
@@ -280,7 +287,8 @@ def test_a_fusion_that_cannot_be_opened_again():
         check_fusion(LosesVocabulary)
 
 
-# --------------------------------------------------------------------------------------------------------------------- heads
+# ---------------------------------------------------------------------------------------------------------------------
+# heads
 class ReadsPadding(ClsHead):
     def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
         return fused.states.mean(1)
@@ -288,7 +296,9 @@ class ReadsPadding(ClsHead):
 
 class Unsorted(ClsHead):
     def decode(self, scores: Tensor, text: TextBatch) -> list[Relation]:
-        return [replace(relation, probabilities=relation.probabilities[::-1]) for relation in super().decode(scores, text)]
+        return [
+            replace(relation, probabilities=relation.probabilities[::-1]) for relation in super().decode(scores, text)
+        ]
 
 
 class LossPerRow(ClsHead):
@@ -324,7 +334,8 @@ def test_a_broken_head(head: type[Head], task, code, fields):
         check_head(make, task=task)
 
 
-# ----------------------------------------------------------------------------------------------------------------- backbones
+# -----------------------------------------------------------------------------------------------------------------
+# backbones
 class WrongLevels(CnnFromScratch):
     def __init__(self, context: VisionContext) -> None:
         super().__init__(context, 8)
@@ -378,7 +389,8 @@ def test_a_backbone_that_takes_no_weights():
         check_backbone(make)
 
 
-# ------------------------------------------------------------------------------------------------------------- text encoders
+# ------------------------------------------------------------------------------------------------------------- text
+# encoders
 class NoPadding(HuggingFaceEncoder):
     def forward(self, text, prefix=None, trace=None):
         return super().forward(replace(text, mask=torch.ones_like(text.mask)), prefix, trace)
@@ -411,7 +423,9 @@ class LosesWords(HuggingFaceEncoder):
 
 class CutsThePair(HuggingFaceEncoder):
     def encode(self, example, max_length):
-        one = super().encode(replace(example, head=Span(0, 1), tail=Span(0, 1)) if example.head else example, max_length)
+        one = super().encode(
+            replace(example, head=Span(0, 1), tail=Span(0, 1)) if example.head else example, max_length
+        )
         return one
 
 
@@ -428,7 +442,9 @@ class CutsThePair(HuggingFaceEncoder):
 )
 def test_a_broken_text_encoder(kind: type[HuggingFaceEncoder], task, code, fields):
     def make(context: TextContext) -> HuggingFaceEncoder:
-        encoder = REGISTRY.build("text encoder", "bert-from-scratch", context, {"width": 16, "num_layers": 2, "num_attention_heads": 2})
+        encoder = REGISTRY.build(
+            "text encoder", "bert-from-scratch", context, {"width": 16, "num_layers": 2, "num_attention_heads": 2}
+        )
         encoder.__class__ = kind
         return encoder
 
@@ -442,12 +458,19 @@ def test_an_encoder_that_takes_a_prefix_must_say_so():
         check_text_encoder(factory, prefix=False, width=16, num_layers=2, num_attention_heads=2)
 
 
-# ------------------------------------------------------------------------------------------------------------------- readers
+# -------------------------------------------------------------------------------------------------------------------
+# readers
 GOOD = Example("1", ("Ann", "sings"), tags=("B-PER", "O"))
 SEEN = replace(GOOD, image=Path("/data/a.jpg"))
 
 
-def reader_of(*examples: Example, root: str = "/data", labels: Labels = LABELS["mner"], forgetful: bool = False, blind: bool = True):
+def reader_of(
+    *examples: Example,
+    root: str = "/data",
+    labels: Labels = LABELS["mner"],
+    forgetful: bool = False,
+    blind: bool = True,
+):
     times: list[int] = []
 
     def read(context: ReaderContext) -> DatasetSplits:
@@ -467,7 +490,11 @@ def test_a_reader_of_a_stranger_that_keeps_the_contract_passes():
     [
         (reader_of(), "reader-without-examples", {}),
         (reader_of(GOOD, GOOD), "shared-example-id", {"split": "train"}),
-        (reader_of(SEEN, root="/elsewhere"), "image-outside-root", {"image": Path("/data/a.jpg"), "root": Path("/elsewhere")}),
+        (
+            reader_of(SEEN, root="/elsewhere"),
+            "image-outside-root",
+            {"image": Path("/data/a.jpg"), "root": Path("/elsewhere")},
+        ),
         (reader_of(GOOD, labels=LABELS["mre"]), "reader-wrong-task", {"found": "mre", "expected": "mner"}),
         (reader_of(GOOD, replace(GOOD, id="2"), forgetful=True), "reader-not-deterministic", {}),
         (reader_of(SEEN, blind=False), "reader-unwanted-images", {}),
@@ -492,7 +519,8 @@ def test_examples_that_do_not_hold_together(tags, code, fields):
     assert (reason.code, reason.fields) == (code, {"id": "1", **fields})
 
 
-# ----------------------------------------------------------------------------------------------------------------- detectors
+# -----------------------------------------------------------------------------------------------------------------
+# detectors
 class Annotated(ObjectDetector):
     """Finds what the example brings, one object an image."""
 
@@ -546,7 +574,11 @@ def test_a_detector_of_a_stranger_that_keeps_the_contract_passes():
         (Skips, "detector-answer-count", {"found": 2, "expected": 3}),
         (Counts, "detector-not-deterministic", {"difference": Message("object-counts", first=2, second=6)}),
         (Boundless, "score-outside", {"score": 1.5}),
-        (Fixed, "size-changes-objects", {"difference": Message("object-boxes", first=Box(0.5, 0.5, 4.5, 4.5), second=Box(1, 1, 9, 9))}),
+        (
+            Fixed,
+            "size-changes-objects",
+            {"difference": Message("object-boxes", first=Box(0.5, 0.5, 4.5, 4.5), second=Box(1, 1, 9, 9))},
+        ),
         (Refuses, "detector-refuses-image", {"reason": Message("os-error", reason="odd", file="")}),
     ],
 )

@@ -49,7 +49,9 @@ def of_kind(*kinds: str) -> pytest.MarkDecorator:
 
 def for_each_task(*kinds: str) -> pytest.MarkDecorator:
     found = [(component, task) for component in COMPONENTS if component.kind in kinds for task in component.tasks]
-    return pytest.mark.parametrize(("component", "task"), found, ids=[f"{component.name}-{task}" for component, task in found])
+    return pytest.mark.parametrize(
+        ("component", "task"), found, ids=[f"{component.name}-{task}" for component, task in found]
+    )
 
 
 def options_of(component: Component) -> dict:
@@ -67,7 +69,9 @@ def quick_start(monkeypatch):
 
 
 def test_all_kinds_have_their_checks():
-    assert {component.kind for component in COMPONENTS} <= {kind for kind in KINDS if f"test_{kind.replace(' ', '_')}" in globals()}
+    assert {component.kind for component in COMPONENTS} <= {
+        kind for kind in KINDS if f"test_{kind.replace(' ', '_')}" in globals()
+    }
 
 
 @for_each_task("text encoder")
@@ -106,7 +110,9 @@ def encoder_for(fusion: Component, task: Task) -> TextEncoder | None:
     needs = fusion.needs - {"images"}
     if needs <= load_registry().get("text encoder", "bert-from-scratch").provides:
         return None
-    fitting = [c for c in COMPONENTS if c.kind == "text encoder" and needs <= c.provides and "name" not in options_of(c)]
+    fitting = [
+        c for c in COMPONENTS if c.kind == "text encoder" and needs <= c.provides and "name" not in options_of(c)
+    ]
     encoder: TextEncoder = fitting[0].factory(TextContext(task, EXAMPLES[task]), **options_of(fitting[0]))
     return encoder
 
@@ -140,7 +146,9 @@ def dataset_for(name: str, task: str, folder: Path) -> Path:
 
 @for_each_task("reader")
 def test_reader(component, task, tmp_path):
-    check_reader(component.factory, root=dataset_for(component.name, task, tmp_path), task=task, **options_of(component))
+    check_reader(
+        component.factory, root=dataset_for(component.name, task, tmp_path), task=task, **options_of(component)
+    )
 
 
 @of_kind("detector")

@@ -24,7 +24,11 @@ hugging_face = load_registry().get("text encoder", "hugging-face").factory
 KINDS = sorted(WITH_PREFIX)
 BYTES = {"roberta": "Ġ", "modernbert": "Ġ"}
 BLOCKS = {"xlm-roberta": "▁", "camembert": "▁"}
-LIMITS = {"roberta": POSITIONS - 2, "xlm-roberta": POSITIONS - 2, "camembert": POSITIONS - 2}  # their tables begin after the padding
+LIMITS = {
+    "roberta": POSITIONS - 2,
+    "xlm-roberta": POSITIONS - 2,
+    "camembert": POSITIONS - 2,
+}  # their tables begin after the padding
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
@@ -40,7 +44,9 @@ def test_an_encoder_that_would_ignore_a_prefix_says_so(kind, encoder_folder):
         encoder.enable_prefix()
 
 
-@pytest.mark.parametrize("kind", sorted({*WITHOUT_PREFIX} - {"roformer"}))  # whose sinusoids are weights that nothing trains
+@pytest.mark.parametrize(
+    "kind", sorted({*WITHOUT_PREFIX} - {"roformer"})
+)  # whose sinusoids are weights that nothing trains
 def test_without_a_prefix_it_keeps_the_contract(kind, encoder_folder):
     check_text_encoder(hugging_face, prefix=False, name=str(encoder_folder(kind)))
 
@@ -67,10 +73,14 @@ def test_attention_in_every_layer_is_the_written_out_one(kind, encoder_folder, m
     prefix = Prefix(keys, values, torch.tensor([[True] * 5, [False, True, True, False, False], [False] * 5]))
     windows = iter(range(encoder.num_layers))
 
-    def compared(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: object) -> tuple:
+    def compared(
+        module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: object
+    ) -> tuple:
         layer = next(windows)
         output, weights = ours.prefix_attention(module, query, key, value, mask, **options)
-        allowed = text.mask[:, None, :].expand(-1, text.mask.shape[1], -1) & near(text.mask.shape[1], window(encoder.model.config, layer))
+        allowed = text.mask[:, None, :].expand(-1, text.mask.shape[1], -1) & near(
+            text.mask.shape[1], window(encoder.model.config, layer)
+        )
         expected = written_out(query, key, value, allowed, keys[layer], values[layer], prefix.mask)
         torch.testing.assert_close(output[text.mask], expected[text.mask], atol=1e-5, rtol=1e-4)
         return output, weights
@@ -94,7 +104,9 @@ def near(positions: int, max_distance: int | None) -> Tensor:
     return apart <= (positions if max_distance is None else max_distance)
 
 
-def written_out(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, keys: Tensor, values: Tensor, exists: Tensor) -> Tensor:
+def written_out(
+    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, keys: Tensor, values: Tensor, exists: Tensor
+) -> Tensor:
     heads, width = query.shape[1], query.shape[3]
     found = torch.zeros_like(query)
     for b in range(len(query)):

@@ -107,13 +107,23 @@ def test_it_must_be_told_which_backbone(weights):
 
 
 def test_a_text_encoder_is_no_backbone(encoder_folder):
-    with raises(ModelFolderError, "pretrained-not-opened", reason=Message("model-without-backbone", model_type="bert")) as refused:
+    with raises(
+        ModelFolderError, "pretrained-not-opened", reason=Message("model-without-backbone", model_type="bert")
+    ) as refused:
         hugging_face(VisionContext(64), weights=str(encoder_folder("bert")))
     assert refused.value.fields["reason"].code == "model-without-backbone"
 
 
 def test_a_missing_folder_and_an_unreachable_id_name_the_way_out():
-    with raises(ModelFolderError, "pretrained-folder-missing", kind="visual backbone", folder="./nothing", option="vision.weights"):
+    with raises(
+        ModelFolderError,
+        "pretrained-folder-missing",
+        kind="visual backbone",
+        folder="./nothing",
+        option="vision.weights",
+    ):
         hugging_face(VisionContext(64), weights="./nothing")
-    with raises(ModelFolderError, "hub-offline", kind="visual backbone", name="microsoft/resnet-18", option="vision.weights"):
+    with raises(
+        ModelFolderError, "hub-offline", kind="visual backbone", name="microsoft/resnet-18", option="vision.weights"
+    ):
         hugging_face(VisionContext(64), weights="microsoft/resnet-18")

@@ -19,14 +19,22 @@ TAGS = tag_labels()
 def examples(root):
     crop = VisualObject(root / "crops" / "c.png", Box(0, 1.5, 3, 4), "the tower", 0.25)
     return [
-        Example("a", ("Ann", "sings"), ("B-PER", "O"), image=root / "p" / "ä b.jpg", objects=(crop, VisualObject(box=Box(0, 0, 2, 2)))),
+        Example(
+            "a",
+            ("Ann", "sings"),
+            ("B-PER", "O"),
+            image=root / "p" / "ä b.jpg",
+            objects=(crop, VisualObject(box=Box(0, 0, 2, 2))),
+        ),
         Example("b", ("☂", "\u2028"), ("O", "O"), metadata={"clue": "small"}),
     ]
 
 
 def write(folder, root, splits=None, name="mine", labels=TAGS, **options):
     splits = {"train": examples(root)} if splits is None else splits
-    return write_prepared(folder, name=name, task=labels.task, labels=labels, splits=splits, images_root=root, source="a test", **options)
+    return write_prepared(
+        folder, name=name, task=labels.task, labels=labels, splits=splits, images_root=root, source="a test", **options
+    )
 
 
 def test_what_was_written_is_what_is_read(tmp_path):
@@ -52,14 +60,18 @@ def test_a_folder_with_its_images_inside_can_be_moved(tmp_path):
         (stage / "images").mkdir()
         (stage / "images" / "a.png").touch()
         example = Example("a", ("x",), ("O",), image=stage / "images" / "a.png")
-        write_records(stage, name="made", task="mner", labels=TAGS, splits={"train": [example]}, images_root=stage, source="made")
+        write_records(
+            stage, name="made", task="mner", labels=TAGS, splits={"train": [example]}, images_root=stage, source="made"
+        )
     shutil.move(tmp_path / "out", tmp_path / "moved")
     [example] = open_prepared(tmp_path / "moved").examples("train")
     assert example.image == tmp_path / "moved" / "images" / "a.png"
     assert example.image.is_file()
 
 
-@pytest.mark.parametrize(("moved", "images"), [("new/data/out", "old/p"), ("new", "new/p")], ids=["alone", "with its images"])
+@pytest.mark.parametrize(
+    ("moved", "images"), [("new/data/out", "old/p"), ("new", "new/p")], ids=["alone", "with its images"]
+)
 def test_images_are_found_when_a_folder_is_moved(tmp_path, moved, images):
     (tmp_path / "old" / "p").mkdir(parents=True)
     (tmp_path / "old" / "p" / "ä b.jpg").touch()
@@ -101,7 +113,8 @@ def test_two_processes_do_not_write_one_folder(tmp_path):
         write(tmp_path / "out", tmp_path)
 
 
-# --------------------------------------------------------------------------------------------------------------- fingerprint
+# ---------------------------------------------------------------------------------------------------------------
+# fingerprint
 def test_the_fingerprint_does_not_depend_on_where_files_lie(tmp_path):
     one = write(tmp_path / "one", tmp_path / "here")
     two = write(tmp_path / "two", tmp_path / "there")
@@ -129,7 +142,9 @@ def test_the_fingerprint_sees_ids_words_and_tags(tmp_path, change):
 def test_the_fingerprint_sees_spans_and_relations(tmp_path, change):
     facts = {"head": Span(0, 1), "tail": Span(2, 3), "relation": "None"}
     prints = [
-        write(tmp_path / name, None, {"dev": [Example("a", ("x", "y", "z"), **values)]}, labels=relation_labels()).fingerprint
+        write(
+            tmp_path / name, None, {"dev": [Example("a", ("x", "y", "z"), **values)]}, labels=relation_labels()
+        ).fingerprint
         for name, values in (("one", facts), ("two", {**facts, **change}))
     ]
     assert prints[0] != prints[1]
@@ -137,10 +152,14 @@ def test_the_fingerprint_sees_spans_and_relations(tmp_path, change):
 
 def test_the_fingerprint_sees_which_split_an_example_is_in(tmp_path):
     example = Example("a", ("x",), ("O",))
-    assert write(tmp_path / "one", None, {"train": [example]}).fingerprint != write(tmp_path / "two", None, {"dev": [example]}).fingerprint
+    assert (
+        write(tmp_path / "one", None, {"train": [example]}).fingerprint
+        != write(tmp_path / "two", None, {"dev": [example]}).fingerprint
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------ damaged folders
+# ------------------------------------------------------------------------------------------------------------ damaged
+# folders
 def test_a_missing_folder_tells_what_to_run(tmp_path):
     with raises(DataError, "no-prepared-data", folder=tmp_path / "none", file="manifest.json"):
         open_prepared(tmp_path / "none")
@@ -171,7 +190,14 @@ def test_missing_splits_are_listed_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", '{"id": "a"}', '{"id": "a", "words": ["x"], "image": "../x.png"}', '{"id": "a", "words": ["x"], "image": "/x.png"}']
+    "line",
+    [
+        "{",
+        "[]",
+        '{"id": "a"}',
+        '{"id": "a", "words": ["x"], "image": "../x.png"}',
+        '{"id": "a", "words": ["x"], "image": "/x.png"}',
+    ],
 )
 def test_a_damaged_line_is_named(tmp_path, line):
     write(tmp_path / "out", tmp_path)
@@ -181,7 +207,9 @@ def test_a_damaged_line_is_named(tmp_path, line):
         open_prepared(tmp_path / "out").examples("train")
 
 
-@pytest.mark.parametrize(("edit", "found"), [(lambda text: text.split("\n")[0] + "\n", 1), (lambda text: text.replace("sings", "sang"), 2)])
+@pytest.mark.parametrize(
+    ("edit", "found"), [(lambda text: text.split("\n")[0] + "\n", 1), (lambda text: text.replace("sings", "sang"), 2)]
+)
 def test_lines_that_were_changed_afterwards_are_refused(tmp_path, edit, found):
     write(tmp_path / "out", tmp_path)
     file = tmp_path / "out" / "train.jsonl"
@@ -190,7 +218,8 @@ def test_lines_that_were_changed_afterwards_are_refused(tmp_path, edit, found):
         open_prepared(tmp_path / "out").examples("train")
 
 
-# -------------------------------------------------------------------------------------------------------------- replacing
+# --------------------------------------------------------------------------------------------------------------
+# replacing
 def test_older_data_of_the_same_name_is_replaced(tmp_path):
     write(tmp_path / "out", tmp_path)
     write(tmp_path / "out", tmp_path, {"train": [Example("n", ("new",), ("O",))]})
@@ -256,7 +285,8 @@ def test_an_interruption_leaves_the_old_folder_and_nothing_else(tmp_path, fault)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-# ----------------------------------------------------------------------------------------------------------------- examples
+# -----------------------------------------------------------------------------------------------------------------
+# examples
 @pytest.mark.parametrize(
     ("example", "code", "fields"),
     [
@@ -275,18 +305,28 @@ def test_an_example_that_does_not_fit_is_refused(tmp_path, example, code, fields
 
 def test_a_image_outside_the_images_folder_is_refused(tmp_path):
     with raises(DataError, "image-outside-folder", image=str(tmp_path / "x.png"), folder=tmp_path / "images"):
-        write(tmp_path / "out", tmp_path / "images", {"train": [Example("a", ("x",), ("O",), image=tmp_path / "x.png")]})
+        write(
+            tmp_path / "out", tmp_path / "images", {"train": [Example("a", ("x",), ("O",), image=tmp_path / "x.png")]}
+        )
 
 
 def test_a_pair_without_its_tail_is_refused(tmp_path):
     with raises(DataError, "example-without-pair", id="a"):
-        write(tmp_path / "out", None, {"train": [Example("a", ("x",), head=Span(0, 1), relation="None")]}, labels=relation_labels())
+        write(
+            tmp_path / "out",
+            None,
+            {"train": [Example("a", ("x",), head=Span(0, 1), relation="None")]},
+            labels=relation_labels(),
+        )
 
 
-# ------------------------------------------------------------------------------------------------------------------- labels
+# -------------------------------------------------------------------------------------------------------------------
+# labels
 def test_tags_come_in_a_fixed_order():
     assert tag_labels().names == ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC")
-    assert tag_labels({"zoo", "ORG", "art"}) == Labels("mner", ("O", "B-ORG", "I-ORG", "B-art", "I-art", "B-zoo", "I-zoo"))
+    assert tag_labels({"zoo", "ORG", "art"}) == Labels(
+        "mner", ("O", "B-ORG", "I-ORG", "B-art", "I-art", "B-zoo", "I-zoo")
+    )
 
 
 def test_relations_come_none_first():

@@ -11,7 +11,13 @@ from hvpkit.types import Example, VisualObject
 
 
 def example(number: int, image: str | None, objects: tuple[str, ...] = ()) -> Example:
-    return Example(str(number), ("a",), tags=("O",), image=image and Path(image), objects=tuple(VisualObject(Path(o)) for o in objects))
+    return Example(
+        str(number),
+        ("a",),
+        tags=("O",),
+        image=image and Path(image),
+        objects=tuple(VisualObject(Path(o)) for o in objects),
+    )
 
 
 EXAMPLES = [example(i, f"{i}.jpg", (f"{i}_crop.jpg",)) for i in range(20)] + [example(20, None)]

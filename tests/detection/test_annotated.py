@@ -26,14 +26,19 @@ def query(example, split="train", size=(100, 50)):
 
 def test_the_datasets_own_objects_are_given():
     own = (VisualObject(box=Box(1, 2, 3, 4), phrase="a hat"),)
-    assert load_annotated(None, None).detect([query(Example("1", ("a",), objects=own)), query(Example("2", ("b",)))]) == [list(own), []]
+    assert load_annotated(None, None).detect(
+        [query(Example("1", ("a",), objects=own)), query(Example("2", ("b",)))]
+    ) == [list(own), []]
 
 
 def test_voc_boxes_are_found_by_the_images_name(tmp_path):
     write(tmp_path / "17.xml", VOC)
     given = load_annotated(str(tmp_path), None)
     known, other = Example("1", ("a",), image=tmp_path / "17.jpg"), Example("2", ("b",), image=tmp_path / "18.jpg")
-    assert given.detect([query(known), query(other)]) == [[VisualObject(box=Box(10, 5, 60, 45), phrase="Kevin Durant")], []]
+    assert given.detect([query(known), query(other)]) == [
+        [VisualObject(box=Box(10, 5, 60, 45), phrase="Kevin Durant")],
+        [],
+    ]
 
 
 def test_voc_boxes_are_rescaled_to_the_image_that_is_there(tmp_path):
@@ -42,7 +47,9 @@ def test_voc_boxes_are_rescaled_to_the_image_that_is_there(tmp_path):
 
 
 BOMB = '<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx"><!ENTITY y "&x;&x;&x;&x;">]><annotation>&y;</annotation>'
-OUTSIDE = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><annotation><object><name>&x;</name></object></annotation>'
+OUTSIDE = (
+    '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><annotation><object><name>&x;</name></object></annotation>'
+)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +114,11 @@ def test_a_list_of_one_split_is_not_taken_for_anothers(tmp_path):
     write_crop_list(tmp_path / "mre_train_dict.pth", {4: ["a_0.png"]})
     given = load_annotated(str(tmp_path / "mre_train_dict.pth"), str(crops))
     pair = Example("b:5", ("a",), image=tmp_path / "b.jpg")
-    assert given.detect([query(pair), query(pair, "dev"), query(pair, "test")]) == [[VisualObject(crops / "a_0.png")], [], []]
+    assert given.detect([query(pair), query(pair, "dev"), query(pair, "test")]) == [
+        [VisualObject(crops / "a_0.png")],
+        [],
+        [],
+    ]
 
 
 def test_a_list_of_no_split_is_by_images_alone(tmp_path):
@@ -121,7 +132,11 @@ def test_a_list_of_no_split_is_by_images_alone(tmp_path):
         [],
     ]
     found = load_annotated(str(tmp_path / "all.pth"), str(crops)).detect(
-        [query(Example("1", ("a",), image=tmp_path / name), split) for name in ("a.jpg", "a.png") for split in ("train", "test")]
+        [
+            query(Example("1", ("a",), image=tmp_path / name), split)
+            for name in ("a.jpg", "a.png")
+            for split in ("train", "test")
+        ]
     )
     assert found == [[VisualObject(crops / "a_0.png")]] * 4
     write_crop_list(tmp_path / "all.pth", {0: ["a_0.png"]})

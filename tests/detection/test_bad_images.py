@@ -26,7 +26,10 @@ def disc(mode="RGB", size=(120, 90)):
 def bomb(file):
     header = b"IHDR" + struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0)
     chunks = (header, b"IDAT" + zlib.compress(b""), b"IEND")
-    file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks))
+    file.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks)
+    )
 
 
 def cut(file):

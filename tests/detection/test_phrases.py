@@ -36,7 +36,14 @@ def test_names_and_things_are_found_by_rules(text, phrases):
 
 @pytest.mark.parametrize(
     ("token", "parts"),
-    [("RT", []), ("@bob", []), ("http://x.co/1", []), ("t.co/x", []), ("#NBAFinals2016", ["NBA", "Finals", "2016"]), ("Ann", ["Ann"])],
+    [
+        ("RT", []),
+        ("@bob", []),
+        ("http://x.co/1", []),
+        ("t.co/x", []),
+        ("#NBAFinals2016", ["NBA", "Finals", "2016"]),
+        ("Ann", ["Ann"]),
+    ],
 )
 def test_tokens_are_cleaned(token, parts):
     assert clean(token) == parts
@@ -93,7 +100,11 @@ def test_noun_chunks_of_a_pipeline_are_phrases_read_once(tmp_path, monkeypatch):
         language.update([lesson], sgd=step)
     language.to_disk(tmp_path / "pipeline")
     phrases, read = build_phrase_extractor([f"spacy:{tmp_path / 'pipeline'}"]), []
-    monkeypatch.setattr(spacy.Language, "__call__", lambda self, text, call=spacy.Language.__call__: read.append(text) or call(self, text))
+    monkeypatch.setattr(
+        spacy.Language,
+        "__call__",
+        lambda self, text, call=spacy.Language.__call__: read.append(text) or call(self, text),
+    )
     for name in "12":
         assert phrases(Example(name, ("RT", "the", "cat", "sees", "a", "dog"))) == ("cat", "dog")
     assert read == ["the cat sees a dog"]

@@ -35,7 +35,12 @@ def gold(example):
         return Relation(example.relation, 1.0, ((example.relation, 1.0),))
     starts = [i for i, tag in enumerate(example.tags) if tag.startswith("B-")]
     return [
-        Entity(i, next(j for j in range(i + 1, len(example.words) + 1) if (*example.tags, "O")[j][:2] != "I-"), example.tags[i][2:], 1.0)
+        Entity(
+            i,
+            next(j for j in range(i + 1, len(example.words) + 1) if (*example.tags, "O")[j][:2] != "I-"),
+            example.tags[i][2:],
+            1.0,
+        )
         for i in starts
     ]
 
@@ -98,7 +103,9 @@ def test_predictions_are_written_a_line_an_example(mre_text_model, mre_data, tmp
     evaluate(open_model_folder(mre_text_model), predictions=tmp_path / "out" / "p.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "out" / "p.jsonl").read_text(encoding="utf-8").splitlines()]
     examples = mre_data.examples("test")
-    assert [(line["id"], line["relation"]) for line in lines] == [(example.id, example.relation) for example in examples]
+    assert [(line["id"], line["relation"]) for line in lines] == [
+        (example.id, example.relation) for example in examples
+    ]
     assert [(bar.description, bar.total, bar.done) for bar in bars] == [("examples", len(examples), len(examples))]
     assert all(line["confidence"] == max(line["probabilities"].values()) for line in lines)
     assert [Span(**line["head"]) for line in lines] == [example.head for example in examples]

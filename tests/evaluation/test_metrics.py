@@ -56,7 +56,9 @@ def test_entity_scores_are_seqeval_s(seed):
     scores = entity_scores(gold, predicted)
     for name, score in (("micro avg", scores.overall), *scores.by_label.items()):
         theirs = report[name]
-        assert score == approximately(Score(theirs["precision"], theirs["recall"], theirs["f1-score"], int(theirs["support"])))
+        assert score == approximately(
+            Score(theirs["precision"], theirs["recall"], theirs["f1-score"], int(theirs["support"]))
+        )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,9 @@ def test_relation_scores_are_scikit_learn_s():
     scores = relation_scores(gold, predicted)
     for name, score in (("micro avg", scores.overall), *scores.by_label.items()):
         theirs = report[name]
-        assert score == approximately(Score(theirs["precision"], theirs["recall"], theirs["f1-score"], int(theirs["support"])))
+        assert score == approximately(
+            Score(theirs["precision"], theirs["recall"], theirs["f1-score"], int(theirs["support"]))
+        )
 
 
 @pytest.mark.parametrize(

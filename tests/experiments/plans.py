@@ -46,7 +46,12 @@ def result(run: PlannedRun, found: list[tuple[int, int, int]], **fields: Any) ->
     correct, given, gold = (list(column) for column in zip(*found, strict=True))
     precision, recall = sum(correct) / max(1, sum(given)), sum(correct) / max(1, sum(gold))
     score = RunScore(precision=precision, recall=recall, f1=2 * sum(correct) / max(1, sum(given) + sum(gold)))
-    data = DataInfo(name=run.dataset, fingerprint="f" * 16, examples={"train": 12, "dev": 6, "test": len(correct)}, with_image={"test": 0})
+    data = DataInfo(
+        name=run.dataset,
+        fingerprint="f" * 16,
+        examples={"train": 12, "dev": 6, "test": len(correct)},
+        with_image={"test": 0},
+    )
     base = {"run": run, "data": data, "encoder": "small", "dev": score, "test": score, "seconds": 3.0}
     return Result(**(base | {"outcomes": Outcomes(correct=correct, predicted=given, gold=gold)} | fields))
 

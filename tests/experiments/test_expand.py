@@ -55,8 +55,12 @@ def test_a_transfer_starts_from_the_run_of_the_other_dataset_and_the_same_seed(t
 
 def test_a_system_that_is_not_installed_is_left_out_and_told(tmp_path, mner_data, mre_data):
     file = plans.write(tmp_path, mner_data, mre_data, "")
-    (tmp_path / "other.yaml").write_text((tmp_path / "mner.yaml").read_text().replace("visual-prefix", "telepathy"), encoding="utf-8")
-    text = file.read_text().replace("datasets:", "  far: other.yaml\n  soon: {recipes: [coming_mner], optional: true}\ndatasets:", 1)
+    (tmp_path / "other.yaml").write_text(
+        (tmp_path / "mner.yaml").read_text().replace("visual-prefix", "telepathy"), encoding="utf-8"
+    )
+    text = file.read_text().replace(
+        "datasets:", "  far: other.yaml\n  soon: {recipes: [coming_mner], optional: true}\ndatasets:", 1
+    )
     file.write_text(text, encoding="utf-8")
     found = expand(load_plan(file), load_registry())
     far, soon = found.left_out
@@ -82,9 +86,17 @@ def refused(file, old, new) -> PlanError:
             "pairs: {",
             "twitter2071: {}\n  pairs: {",
             7,
-            ("dataset-unknown", {"name": "twitter2071", "hint": did_you_mean("twitter2071", ["twitter2017", "twitter2015"])}),
+            (
+                "dataset-unknown",
+                {"name": "twitter2071", "hint": did_you_mean("twitter2071", ["twitter2017", "twitter2015"])},
+            ),
         ),
-        ("[mner.yaml, mre.yaml]", "[mner.yaml, mner.yaml]", 3, ("recipes-of-one-task", {"system": "with", "task": "mner"})),
+        (
+            "[mner.yaml, mre.yaml]",
+            "[mner.yaml, mner.yaml]",
+            3,
+            ("recipes-of-one-task", {"system": "with", "task": "mner"}),
+        ),
         ("seeds: [1, 2]", "seeds: [1, 1]", 8, ("run-repeated", {"run": "with.people.seed1"})),
         (
             "seeds: [1, 2]",

@@ -49,7 +49,9 @@ def tried(monkeypatch, mner_data):
 
                 raise RunInterrupted
         done = plans.result(run, [(1, 1, 1)], dev=RunScore(precision=f1, recall=f1, f1=f1), test=None, outcomes=None)
-        return done.model_copy(update={"data": done.data.model_copy(update={"fingerprint": mner_data.manifest.fingerprint})})
+        return done.model_copy(
+            update={"data": done.data.model_copy(update={"fingerprint": mner_data.manifest.fingerprint})}
+        )
 
     monkeypatch.setattr(Processes, "result", result)
     return names

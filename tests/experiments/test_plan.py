@@ -27,9 +27,17 @@ def broken(tmp_path, mner_data, mre_data, more: str) -> PlanError:
     [
         ("fractions: []\n", "plan-without-sizes", {}),
         ("reference: without\n", "system-not-in-plan", {"name": "without", "hint": did_you_mean("without", ["with"])}),
-        ("transfers: [{from: people, to: paris}]\n", "dataset-not-in-plan", {"name": "paris", "hint": did_you_mean("paris", ["pairs"])}),
+        (
+            "transfers: [{from: people, to: paris}]\n",
+            "dataset-not-in-plan",
+            {"name": "paris", "hint": did_you_mean("paris", ["pairs"])},
+        ),
         ("search: {space: {train.lr: {low: 2, high: 1}}}\n", "axis-invalid", {"key": "search.space.train.lr"}),
-        ("search: {space: {train.lr: {low: 0, high: 1, log: true}}}\n", "axis-log-low", {"key": "search.space.train.lr"}),
+        (
+            "search: {space: {train.lr: {low: 0, high: 1, log: true}}}\n",
+            "axis-log-low",
+            {"key": "search.space.train.lr"},
+        ),
         ("transfers: [{from: people, to: pairs}]\nshots: [2]\n", "transfers-of-parts", {}),
         ("search: {space: {train.lr: [1, 2]}}\n", "search-with-others", {}),
         ("score_split: dev\ncontrols: [shuffled-images]\n", "dev-score-with-others", {}),
@@ -45,9 +53,17 @@ def test_what_does_not_go_together_is_told_with_file_and_line(tmp_path, mner_dat
     ("more", "code", "fields"),
     [
         ("sedes: [1]\n", "unknown-key", {"key": "sedes", "hint": did_you_mean("sedes", ["seeds"])}),
-        ("fractions: [0.5, 1.5]\n", "value-out-of-range", {"key": "fractions.1", "expected": "less than or equal to 1", "found": "1.5"}),
+        (
+            "fractions: [0.5, 1.5]\n",
+            "value-out-of-range",
+            {"key": "fractions.1", "expected": "less than or equal to 1", "found": "1.5"},
+        ),
         ("controls: [mirrored]\n", "unknown-choice", {"key": "controls.0", "found": "'mirrored'"}),
-        ("transfers: [{fron: people, to: pairs}]\n", "unknown-key", {"key": "transfers.0.fron", "hint": did_you_mean("fron", ["from"])}),
+        (
+            "transfers: [{fron: people, to: pairs}]\n",
+            "unknown-key",
+            {"key": "transfers.0.fron", "hint": did_you_mean("fron", ["from"])},
+        ),
         ("seeds: [3]\n", "repeated-key", {"key": "seeds", "line": 8}),
     ],
 )
@@ -59,7 +75,9 @@ def test_a_wrong_plan_is_told_with_file_and_line(tmp_path, mner_data, mre_data, 
 
 def test_a_grid_of_an_unknown_key_is_told_with_each_run_that_it_spoils(tmp_path, mner_data, mre_data):
     override = "train.lrr=1.0e-05"
-    found = [problem.message for problem in broken(tmp_path, mner_data, mre_data, "grid: {train.lrr: [1.0e-5]}\n").problems]
+    found = [
+        problem.message for problem in broken(tmp_path, mner_data, mre_data, "grid: {train.lrr: [1.0e-5]}\n").problems
+    ]
     runs = [(message.code, message.fields["system"], message.fields["dataset"]) for message in found]
     assert runs == [("run-invalid", *run) for run in (("with", "people"), ("with", "pairs"), ("alone", "people"))]
     for message in found:
@@ -119,6 +137,8 @@ def test_table_1_is_the_published_systems_that_have_recipes_on_three_datasets_wi
     monkeypatch.chdir(tmp_path)
     plan = load_plan("table1")
     runs = [run for run in expand(plan, load_registry()).runs if not run.is_control]
-    assert {run.dataset for run in runs} == {"twitter2015", "twitter2017", "mnre"} and len({run.seed for run in runs}) == 5
+    assert {run.dataset for run in runs} == {"twitter2015", "twitter2017", "mnre"} and len(
+        {run.seed for run in runs}
+    ) == 5
     hvpnet = [run for run in runs if run.system == "HVPNeT"]
     assert len(hvpnet) == 15 and all(run.control for run in hvpnet)

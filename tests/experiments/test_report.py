@@ -18,7 +18,9 @@ GOOD, POOR = [(1, 1, 1)] * 8 + [(0, 1, 1)] * 2, [(1, 1, 1)] * 5 + [(0, 1, 1)] * 
 
 def report(results, **fields) -> ExperimentReport:
     plan = plans.plan(**fields)
-    return ExperimentReport(Header(plan, tuple(result.run.name for result in results)), {result.run.name: result for result in results})
+    return ExperimentReport(
+        Header(plan, tuple(result.run.name for result in results)), {result.run.name: result for result in results}
+    )
 
 
 def texts(table: Table) -> list[list[str]]:
@@ -103,15 +105,22 @@ def test_fractions_are_rows_of_their_own_and_each_has_its_best():
 def test_a_transfer_stands_with_its_sign_beside_the_published_one():
     datasets = ["twitter2017", "mnre"]
     base = [plans.result(plans.planned("HVPNeT", seed, dataset=name), GOOD) for seed in (1, 2) for name in datasets]
-    moved = [plans.result(plans.planned("HVPNeT", s, name=f"m{s}", dataset="mnre", source="twitter2017", start="x"), POOR) for s in (1, 2)]
-    made = report([*base, *moved], systems={"HVPNeT": "r"}, datasets=datasets, transfers=[{"from": "twitter2017", "to": "mnre"}])
+    moved = [
+        plans.result(plans.planned("HVPNeT", s, name=f"m{s}", dataset="mnre", source="twitter2017", start="x"), POOR)
+        for s in (1, 2)
+    ]
+    made = report(
+        [*base, *moved], systems={"HVPNeT": "r"}, datasets=datasets, transfers=[{"from": "twitter2017", "to": "mnre"}]
+    )
     (row,) = texts(table(made, "transfers"))
     assert row == ["HVPNeT", "twitter2017 → mnre", "80.00±0.00", "50.00±0.00", "-30.00", "", "81.85 → 82.50 (+0.75)"]
 
 
 def test_published_scores_stand_beside_ours_with_the_conditions():
     run = plans.planned("HVPNeT", 1, dataset="twitter2017")
-    data = DataInfo(name="twitter2017", fingerprint="edcc8b36a454ba25", examples={"dev": 723, "test": 723}, with_image={"test": 0})
+    data = DataInfo(
+        name="twitter2017", fingerprint="edcc8b36a454ba25", examples={"dev": 723, "test": 723}, with_image={"test": 0}
+    )
     ours = plans.result(run, GOOD, data=data)
     (row,) = texts(table(report([ours], systems={"HVPNeT": "r"}, datasets=["twitter2017"], seeds=[1]), "published"))
     assert row[5:9] == ["85.84", "87.93", "86.87", "-6.87"]
@@ -125,7 +134,9 @@ def test_published_scores_stand_beside_ours_with_the_conditions():
 
 
 def test_what_is_not_known_of_a_published_system_is_said():
-    *_, images = compare_conditions("AdapCoAtt-BERT-CRF", plans.result(plans.planned("a", 1, dataset="twitter2017"), GOOD))
+    *_, images = compare_conditions(
+        "AdapCoAtt-BERT-CRF", plans.result(plans.planned("a", 1, dataset="twitter2017"), GOOD)
+    )
     assert (images.code, images.fields) == ("published-images-unknown", {"used": "none"})
     run = plans.planned("MTB", 1, dataset="mnre")
     data = DataInfo(name="mnre", fingerprint="f", examples={"dev": 1624, "test": 1614}, with_image={"test": 0})
@@ -158,8 +169,18 @@ def test_runs_that_are_not_finished_are_named(two_systems):
 
 
 def test_tables_are_written_for_every_reader():
-    made = Table("t", "50% & more", ("system", "F1"), [(Cell("a_b"), Cell("1.00±0.10", bold=True)), (Cell("a|c"), Cell("0.50"))], ["why"])
-    assert "| a_b | **1.00±0.10** |" in markdown(made) and "| a\\|c | 0.50 |" in markdown(made) and markdown(made).endswith("\n- why\n")
+    made = Table(
+        "t",
+        "50% & more",
+        ("system", "F1"),
+        [(Cell("a_b"), Cell("1.00±0.10", bold=True)), (Cell("a|c"), Cell("0.50"))],
+        ["why"],
+    )
+    assert (
+        "| a_b | **1.00±0.10** |" in markdown(made)
+        and "| a\\|c | 0.50 |" in markdown(made)
+        and markdown(made).endswith("\n- why\n")
+    )
     assert (
         r"\caption{50\% \& more}" in latex(made)
         and r"\textasciitilde{}/x\textasciicircum{}2" in latex(replace(made, title="~/x^2"))
@@ -170,7 +191,9 @@ def test_tables_are_written_for_every_reader():
 
 def test_all_that_look_best_are_bold_and_a_lonely_value_is_not():
     rows = mark_best(
-        [[Cell("a"), Cell("1.0")], [Cell("b"), Cell("1.0")], [Cell("c"), Cell("-")]], [[1.01], [1.04], [None]], "{:.1f}".format
+        [[Cell("a"), Cell("1.0")], [Cell("b"), Cell("1.0")], [Cell("c"), Cell("-")]],
+        [[1.01], [1.04], [None]],
+        "{:.1f}".format,
     )
     assert [row[1].bold for row in rows] == [True, True, False]
     assert not mark_best([[Cell("a"), Cell("1.0")]], [[1.0]], "{:.1f}".format)[0][1].bold
@@ -182,6 +205,13 @@ def test_a_report_is_files_of_every_kind(tmp_path, fields):
     keys = [(seed, fraction, number) for seed in (1, 2) for fraction in fractions for number in shots]
     runs = [plans.planned("a", s, fraction=fraction, shots=k, name=f"a{s}{fraction}{k}") for s, fraction, k in keys]
     written = write_report(report([plans.result(run, GOOD) for run in runs], **fields), tmp_path)
-    assert {file.name for file in written.files} >= {"report.md", "report.tex", "scores.csv", "runs.csv", "people.png", "people.pdf"}
+    assert {file.name for file in written.files} >= {
+        "report.md",
+        "report.tex",
+        "scores.csv",
+        "runs.csv",
+        "people.png",
+        "people.pdf",
+    }
     assert all(file.stat().st_size for file in written.files)
     assert (written.folder / "people.pdf").read_bytes().startswith(b"%PDF")

@@ -51,7 +51,9 @@ def test_a_damaged_line_is_told_with_its_number(tmp_path):
 def test_another_version_is_refused_with_what_to_do(tmp_path):
     filled(tmp_path)
     header, *rest = (tmp_path / FILE).read_text().splitlines()
-    (tmp_path / FILE).write_text("\n".join([json.dumps(json.loads(header) | {"format": 99, "hvpkit": "7.0"}), *rest]) + "\n")
+    (tmp_path / FILE).write_text(
+        "\n".join([json.dumps(json.loads(header) | {"format": 99, "hvpkit": "7.0"}), *rest]) + "\n"
+    )
     with raises(PlanError, "results-format", file=tmp_path / FILE, found=99, writer="7.0", expected=2):
         read_results(tmp_path)
     with raises(PlanError, "results-missing", folder=tmp_path / "nowhere", file=FILE):
@@ -84,7 +86,10 @@ def test_runs_of_another_recipe_other_plugins_or_other_data_are_not_mixed_in(tmp
     ]
     mended = [RUNS[0].model_copy(update={"plugins": {"gate even": "even.py (file, sha256 1)"}}), *RUNS[1:]]
     assert [change.code for change in mixed_in(tmp_path, mended, {})] == ["plugins-changed"]
-    assert [change.code for change in mixed_in(tmp_path, changed, {"people": "e" * 16})] == ["recipe-changed", "data-changed"]
+    assert [change.code for change in mixed_in(tmp_path, changed, {"people": "e" * 16})] == [
+        "recipe-changed",
+        "data-changed",
+    ]
     assert [change.code for change in mixed_in(tmp_path, RUNS, {"people": "e" * 16})] == ["data-changed"]
     assert open_results(tmp_path, HEADER, RUNS, {"people": "f" * 16}).results == FOUND
 

@@ -69,7 +69,9 @@ def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done)
     reason = failed["broken.people.seed7"]
     assert (reason.code, reason.fields["log"]) == ("run-error", folder / "logs" / "broken.people.seed7.log")
     assert "/nowhere/bert" in reason.fields["reason"]
-    assert [(note.code, note.fields) for note in warned] == [("run-failed", {"run": "broken.people.seed7", "reason": reason})]
+    assert [(note.code, note.fields) for note in warned] == [
+        ("run-failed", {"run": "broken.people.seed7", "reason": reason})
+    ]
     found = {result.run.name for result in read_results(folder)[1]}
     assert found == {"with.people.seed7", "with.pairs.seed7", "with.people-to-pairs.seed7"}
     assert ExperimentReport.from_folder(folder).missing == ["broken.people.seed7"]
@@ -122,7 +124,10 @@ def test_missing_data_is_told_before_anything_is_done(tmp_path, mner_data, mre_d
     with raises(DataError, "dataset-unprepared", names=["twitter2015", "twitter2017"]) as error:
         execute(plan, expand(plan, load_registry()), Setup(tmp_path / "out"))
     commands = [shlex.split(command) for command in re.findall("`([^`]+)`", error.value.fields["commands"])]
-    expected = [["hvp", "preprocess", name, "--root", "DIR", "--output", f"data/{name}"] for name in ("twitter2015", "twitter2017")]
+    expected = [
+        ["hvp", "preprocess", name, "--root", "DIR", "--output", f"data/{name}"]
+        for name in ("twitter2015", "twitter2017")
+    ]
     assert commands == expected
     assert not (tmp_path / "out").exists()
 

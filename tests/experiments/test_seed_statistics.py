@@ -60,10 +60,14 @@ def test_intervals_come_down_with_pairing():
     """Two runs that err on the same examples are told apart more surely than two that do not."""
     one = outcomes(1, 0.6)
     better = one.model_copy(
-        update={"correct": [min(g, c + (i % 7 == 0)) for i, (c, g) in enumerate(zip(one.correct, one.gold, strict=True))]}
+        update={
+            "correct": [min(g, c + (i % 7 == 0)) for i, (c, g) in enumerate(zip(one.correct, one.gold, strict=True))]
+        }
     )
     low, high, _ = paired_bootstrap([better], [one])
-    shifted = better.model_copy(update={name: getattr(better, name)[50:] + getattr(better, name)[:50] for name in Outcomes.model_fields})
+    shifted = better.model_copy(
+        update={name: getattr(better, name)[50:] + getattr(better, name)[:50] for name in Outcomes.model_fields}
+    )
     wide_low, wide_high, _ = paired_bootstrap([shifted], [one])
     assert high - low < (wide_high - wide_low) / 2
 
@@ -84,6 +88,9 @@ def test_intervals_over_seeds_are_students():
 
 def test_a_difference_smaller_than_the_seed_spread_is_warned_of():
     small = compare(seed_statistics([0.80, 0.84]), seed_statistics([0.80, 0.81]), None)
-    assert (small.warning.code, small.warning.fields) == ("difference-within-spread", {"spread": pytest.approx(2.83, abs=0.005)})
+    assert (small.warning.code, small.warning.fields) == (
+        "difference-within-spread",
+        {"spread": pytest.approx(2.83, abs=0.005)},
+    )
     assert compare(seed_statistics([0.90, 0.91]), seed_statistics([0.80, 0.81]), None).warning is None
     assert compare(seed_statistics([0.9]), seed_statistics([0.8]), None).warning.code == "difference-of-one-seed"

@@ -16,10 +16,15 @@ from hvpkit.explain.render.html_page import write_html
 from hvpkit.inference.inputs import PredictionInput, parse_input
 from hvpkit.types import Box, VisualObject
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not opened in a browser")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: the page is not opened in a browser"
+)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if CHROMIUM is None:
-    pytest.skip("no chromium is installed: the page is not opened in a browser (apt-get install chromium)", allow_module_level=True)
+    pytest.skip(
+        "no chromium is installed: the page is not opened in a browser (apt-get install chromium)",
+        allow_module_level=True,
+    )
 
 SHOTS = Path(__file__).parents[2] / "build" / "explain"  # to be looked at
 QUIET = (
@@ -35,8 +40,9 @@ CAPTIONED = "all => all.every(one => one.caption && one.caption.textContent.trim
 FOCUSED = "all => all.indexOf(document.activeElement)"
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
 REFUSED = """new Promise(resolve => {
-    document.addEventListener("securitypolicyviolation", event => resolve([event.effectiveDirective, event.blockedURI]));
-    fetch("https://example.org/").then(() => resolve("fetched"), error => setTimeout(resolve, 1000, String(error)));
+    document.addEventListener("securitypolicyviolation", event => resolve([event.effectiveDirective,
+    event.blockedURI])); fetch("https://example.org/").then(() => resolve("fetched"), error => setTimeout(resolve, 1000,
+    String(error)));
 })"""
 EVIL = "<script>document.title='run'</script> Ada & <img src=x onerror=document.title='run'> in \"Oslo\""
 
@@ -57,7 +63,9 @@ def file(tmp_path_factory, mner_model) -> Path:
     crop = VisualObject(tiny.draw(folder / "crop.png", 5), Box(40, 60, 240, 300), "<b>a hat</b>", 0.9)
     objects = (crop, VisualObject(box=Box(360, 90, 600, 380), phrase="\"><svg onload=document.title='run'>"))
     predictor = hvpkit.load(mner_model, device="cpu")
-    explained = explain_example(predictor, parse_input(PredictionInput(EVIL, image, objects=objects), predictor.folder.recipe))
+    explained = explain_example(
+        predictor, parse_input(PredictionInput(EVIL, image, objects=objects), predictor.folder.recipe)
+    )
     write_html(folder / "page.html", explained, Path("runs/<b>first</b>"))
     return folder / "page.html"
 
@@ -74,7 +82,10 @@ class Opened:
         self.page.goto(file.as_uri())
 
     def heats(self, selector: str) -> list[int]:
-        return [int(heat) for heat in self.page.eval_on_selector_all(selector, "found => found.map(one => one.dataset.heat ?? -1)")]
+        return [
+            int(heat)
+            for heat in self.page.eval_on_selector_all(selector, "found => found.map(one => one.dataset.heat ?? -1)")
+        ]
 
     def shares(self) -> list[float]:
         """Read the percentages that the readout gives."""

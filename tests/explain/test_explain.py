@@ -44,14 +44,18 @@ def long_of(example: Example, words: int = 70) -> Example:
     return replace(example, words=repeated, tags=None)
 
 
-# --------------------------------------------------------------------------------------------------------- nothing is changed
+# --------------------------------------------------------------------------------------------------------- nothing is
+# changed
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_scores_are_the_same_bit_for_bit_with_and_without_a_trace(task, mner, mre, mner_data, mre_data):
     predictor, data = (mner, mner_data) if task == "mner" else (mre, mre_data)
     items = [part[1] for example in data.examples("train") for part in read_windows(predictor.batcher, example)]
     batch = predictor.batcher.collate(items)
     with torch.no_grad():
-        plain, seen = Model.forward(predictor.model, batch).scores, Model.forward(predictor.model, batch, Trace()).scores
+        plain, seen = (
+            Model.forward(predictor.model, batch).scores,
+            Model.forward(predictor.model, batch, Trace()).scores,
+        )
     assert torch.equal(plain, seen)
 
 
@@ -68,11 +72,14 @@ def test_the_prediction_is_the_one_that_predict_gives(mner, mner_data, words):
 def test_the_relation_is_the_one_that_predict_gives(mre, mre_data):
     example = mre_data.examples("test")[0]
     reading = reading_of(mre, example)
-    expected = mre.predict(example.words, example.image, reading.mentions.head.text, reading.mentions.tail.text, example.objects)
+    expected = mre.predict(
+        example.words, example.image, reading.mentions.head.text, reading.mentions.tail.text, example.objects
+    )
     assert explain_example(mre, reading).prediction == expected
 
 
-# ----------------------------------------------------------------------------------------------------------------- attention
+# -----------------------------------------------------------------------------------------------------------------
+# attention
 @pytest.mark.parametrize("words", [None, 70])
 def test_each_word_s_attention_adds_up_to_1_over_images_and_text(mner, mner_data, words):
     example = mner_data.examples("test")[0]
@@ -112,14 +119,20 @@ def test_gates_add_up_to_1_over_levels(mre, mre_data):
     found = explain_example(mre, reading_of(mre, mre_data.examples("test")[0]))
     assert (len(found.gates.weights), len(found.gates.weights[0]), len(found.gates.weights[0][0])) == (3, 2, 4)
     assert all(sum(row) == pytest.approx(1, abs=1e-5) for image in found.gates.weights for row in image)
-    assert found.gates.mean_levels(0)[0] == pytest.approx(sum(i * w for i, w in enumerate(found.gates.weights[0][0], 1)))
+    assert found.gates.mean_levels(0)[0] == pytest.approx(
+        sum(i * w for i, w in enumerate(found.gates.weights[0][0], 1))
+    )
 
 
 def test_head_and_tail_look_as_their_words_do(mre, mre_data):
     found = explain_example(mre, reading_of(mre, mre_data.examples("test")[0]))
     head, tail = found.mentions
     assert (head.role, tail.role) == ("head", "tail")
-    assert tail.looks == found.looks[tail.words.start] if tail.words.end - tail.words.start == 1 else tail.looks is not None
+    assert (
+        tail.looks == found.looks[tail.words.start]
+        if tail.words.end - tail.words.start == 1
+        else tail.looks is not None
+    )
     assert found.words[head.words.start].text in head.span.text
 
 
@@ -139,7 +152,8 @@ def test_layers_come_in_three_groups_of_like_size(layers, groups):
     assert [layer for group in found for layer in group.layers] == list(range(layers))
 
 
-# ------------------------------------------------------------------------------------------------------------------- changes
+# -------------------------------------------------------------------------------------------------------------------
+# changes
 def without_boxes(example: Example, folder) -> Example:
     """Cut boxes out, as files: so objects can be had without the whole image."""
     objects = []
@@ -154,7 +168,10 @@ def without_boxes(example: Example, folder) -> Example:
 def confidence(predictor, example: Example, entity) -> float | None:
     """Give what `predict` says of an entity, if it finds it."""
     found = predictor.predict(example.words, example.image, objects=example.objects)
-    return next((e.confidence for e in found.entities if (e.start, e.end, e.type) == (entity.start, entity.end, entity.type)), None)
+    return next(
+        (e.confidence for e in found.entities if (e.start, e.end, e.type) == (entity.start, entity.end, entity.type)),
+        None,
+    )
 
 
 def test_each_change_gives_what_predict_would_say(mner, mner_data, tmp_path):
@@ -191,7 +208,9 @@ def test_a_relation_s_changes_give_what_predict_would_say(mre, mre_data, tmp_pat
     label = found.prediction.relation.label
     for change, objects in zip(found.changes[:3], ((), example.objects[1:], example.objects[:1]), strict=True):
         image = None if change.kind == "no images" else example.image
-        said = mre.predict(example.words, image, reading.mentions.head.text, reading.mentions.tail.text, objects).relation
+        said = mre.predict(
+            example.words, image, reading.mentions.head.text, reading.mentions.tail.text, objects
+        ).relation
         [effect] = change.effects
         assert effect.after == pytest.approx(dict(said.probabilities)[label], abs=1e-4)
         assert (effect.becomes, effect.flips) == (said.label, said.label != label)
@@ -235,7 +254,8 @@ def test_what_appears_only_then_is_told(mner, mner_data, monkeypatch):
     assert all(found.prediction.text[e.start : e.end] == e.text for e in appearing)
 
 
-# ------------------------------------------------------------------------------------------------------------ other images
+# ------------------------------------------------------------------------------------------------------------ other
+# images
 def test_another_text_s_image_is_chosen_by_the_seed_alone(mner_data):
     examples = mner_data.examples("test")
     chosen = [replacement_image(examples, examples[0], seed, "data/tiny") for seed in range(20)]
@@ -244,7 +264,12 @@ def test_another_text_s_image_is_chosen_by_the_seed_alone(mner_data):
     assert len({other.image for other in chosen}) > 1
     source = next(example for example in examples if example.image == chosen[3].image)
     assert chosen[3].name.code == "image-of-another"
-    assert chosen[3].name.fields == {"image": chosen[3].image.name, "example": source.id, "data": "data/tiny", "seed": 3}
+    assert chosen[3].name.fields == {
+        "image": chosen[3].image.name,
+        "example": source.id,
+        "data": "data/tiny",
+        "seed": 3,
+    }
     assert replacement_image(examples[:1], examples[0], 0, "") is None
 
 
@@ -268,7 +293,8 @@ def test_where_there_is_no_other_image_one_is_drawn(tmp_path, mner, mner_data):
     assert (found.changes[-1].name.code, found.changes[-1].name.fields) == ("change-other-image", {"name": drawn.name})
 
 
-# -------------------------------------------------------------------------------------------------------------------- errors
+# --------------------------------------------------------------------------------------------------------------------
+# errors
 def test_what_cannot_be_read_is_an_error(mner, mner_data, tmp_path):
     example = mner_data.examples("test")[0]
     (tmp_path / "cut.png").write_bytes(b"\x89PNG")

@@ -91,7 +91,10 @@ def test_what_cannot_be_read_is_counted_and_left_out(predictor, mner_data, tmp_p
 def test_relations_are_grouped_by_relation(mre_model, mre_data):
     predictor = hvpkit.load(mre_model, device="cpu")
     found = summarize(predictor, mre_data.examples("test"), "test of tiny")
-    assert {group.name for group in found.groups} == {"all", *(e.relation for e in mre_data.examples("test") if e.image is not None)}
+    assert {group.name for group in found.groups} == {
+        "all",
+        *(e.relation for e in mre_data.examples("test") if e.image is not None),
+    }
     assert found.layer_images is not None
 
 

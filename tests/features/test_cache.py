@@ -60,7 +60,11 @@ def tower() -> VisualTower:
 @pytest.fixture
 def views(tmp_path) -> list[ImageRegion]:
     whole = draw_many(tmp_path / "images", 12)
-    return [view for one in whole for view in (one, ImageRegion(one.file, Box(4, 4, 30, 30)), ImageRegion(one.file, Box(0.5, 0, 20, 39)))]
+    return [
+        view
+        for one in whole
+        for view in (one, ImageRegion(one.file, Box(4, 4, 30, 30)), ImageRegion(one.file, Box(0.5, 0, 20, 39)))
+    ]
 
 
 @pytest.fixture(params=["on disk", "in memory"])
@@ -68,7 +72,8 @@ def cache(request, tower, tmp_path) -> FeatureCache:
     return FeatureCache(tower, open_feature_store(tower, tmp_path / "cache")[0] if request.param == "on disk" else None)
 
 
-# ------------------------------------------------------------------------------------------------------------ what is served
+# ------------------------------------------------------------------------------------------------------------ what is
+# served
 def test_what_is_kept_is_what_would_be_computed_on_the_fly(cache, tower, views):
     filled = cache.populate(views)
     assert (filled.computed, filled.kept, filled.unreadable) == (36, 0, 0)
@@ -96,7 +101,11 @@ def test_worker_processes_give_the_same_features_in_the_same_order(tower, views,
     with FeatureExtractor(tower) as looker:
         there = [one for batch in looker.batches(views) for one in batch]
     assert [one.view for one in here] == [one.view for one in there] == views
-    assert all(torch.equal(a, b) for one, other in zip(here, there, strict=True) for a, b in zip(one.levels, other.levels, strict=True))
+    assert all(
+        torch.equal(a, b)
+        for one, other in zip(here, there, strict=True)
+        for a, b in zip(one.levels, other.levels, strict=True)
+    )
 
 
 def test_a_second_run_computes_nothing_and_decodes_nothing(tower, views, tmp_path, monkeypatch, logged):
@@ -157,7 +166,8 @@ def test_in_memory_only_what_is_held_stays(tower, views):
         cache.get(views[0])
 
 
-# ------------------------------------------------------------------------------------------------------- damage, full disks
+# ------------------------------------------------------------------------------------------------------- damage, full
+# disks
 def test_damaged_features_are_noticed_and_computed_anew(tower, views, tmp_path, logged):
     store, _ = open_feature_store(tower, tmp_path / "cache")
     populate_store(tower, store, views)
@@ -218,7 +228,8 @@ def test_a_folder_that_cannot_be_made_is_told_and_memory_does(tower, views, tmp_
     assert logged() == [warning]
 
 
-# ------------------------------------------------------------------------------------------------- kills, several processes
+# ------------------------------------------------------------------------------------------------- kills, several
+# processes
 SCRIPT = """
 import os, sys
 from contextlib import nullcontext
@@ -248,8 +259,12 @@ print(filled.computed, filled.kept)
 
 
 def start(images: Path, cache: Path, kill: int = 10**9) -> subprocess.Popen:
-    script = SCRIPT.format(tests=[str(folder) for folder in Path(__file__).parents[:2]], images=str(images), cache=str(cache), kill=kill)
-    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    script = SCRIPT.format(
+        tests=[str(folder) for folder in Path(__file__).parents[:2]], images=str(images), cache=str(cache), kill=kill
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
 
 
 def test_a_killed_run_goes_on_without_losing_or_repeating_what_was_finished(tower, tmp_path):
@@ -291,7 +306,9 @@ def test_memory_does_not_grow_with_the_number_of_images(tower, tmp_path):
 
     def peak(times: int) -> int:
         tracemalloc.start()
-        populate_store(tower, store, (ImageRegion(view.file, Box(0, 0, 1 + i / 1000, 9)) for i in range(times) for view in few))
+        populate_store(
+            tower, store, (ImageRegion(view.file, Box(0, 0, 1 + i / 1000, 9)) for i in range(times) for view in few)
+        )
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found

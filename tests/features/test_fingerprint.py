@@ -31,7 +31,9 @@ class Mirrored(CnnFromScratch):
 
 def tower(seed: int = 0, size: int = 32, grid: int = 2, kind=CnnFromScratch, **options) -> VisualTower:
     torch.manual_seed(seed)
-    return VisualTower(kind(VisionContext(size=size), 4), grid=grid, frozen=True, options=TowerOptions(**options)).eval()
+    return VisualTower(
+        kind(VisionContext(size=size), 4), grid=grid, frozen=True, options=TowerOptions(**options)
+    ).eval()
 
 
 def moved(one: VisualTower) -> VisualTower:
@@ -98,7 +100,9 @@ def test_an_emptied_store_is_warned_of(tmp_path, monkeypatch, logged):
     monkeypatch.setattr(CnnFromScratch, "forward", lambda self, pixels: [2 * level for level in before(self, pixels)])
     open_feature_cache(tower(), tmp_path)
     [folder] = tmp_path.iterdir()
-    assert [(warning.code, warning.fields) for warning in logged(logging.WARNING)] == [("features-stale", {"folder": folder})]
+    assert [(warning.code, warning.fields) for warning in logged(logging.WARNING)] == [
+        ("features-stale", {"folder": folder})
+    ]
 
 
 def test_a_damaged_first_row_is_mended_and_costs_no_other(tmp_path):

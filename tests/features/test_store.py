@@ -21,7 +21,10 @@ def key(number: int) -> bytes:
 
 def levels(number: int, size: float = 1.0) -> tuple[np.ndarray, ...]:
     chance = np.random.default_rng(number)
-    return tuple(chance.normal(0, size, (channels, cells)).astype(np.float32) for channels, cells in zip((3, 5), (4, 4), strict=True))
+    return tuple(
+        chance.normal(0, size, (channels, cells)).astype(np.float32)
+        for channels, cells in zip((3, 5), (4, 4), strict=True)
+    )
 
 
 def put(store: FeatureStore, *numbers: int) -> FeatureStore:
@@ -94,7 +97,8 @@ def test_a_store_is_sent_to_another_process_as_its_folder(tmp_path):
     assert holds(pickle.loads(sent), 7)
 
 
-# -------------------------------------------------------------------------------------------------------------------- damage
+# --------------------------------------------------------------------------------------------------------------------
+# damage
 def truncate(file, size):
     file.write_bytes(file.read_bytes()[:size])
 
@@ -107,7 +111,9 @@ DAMAGE = {
     "keys gone": lambda folder: (folder / "0000.keys").unlink(),
     "rows of zeros": lambda folder: (folder / "0000.rows").write_bytes(bytes(10 * ROW)),
     "rows shifted": lambda folder: (folder / "0000.rows").write_bytes(b"x" + (folder / "0000.rows").read_bytes()),
-    "keys of noise": lambda folder: (folder / "0000.keys").write_bytes(np.random.default_rng(0).bytes(10 * RECORD.itemsize)),
+    "keys of noise": lambda folder: (folder / "0000.keys").write_bytes(
+        np.random.default_rng(0).bytes(10 * RECORD.itemsize)
+    ),
 }
 
 
@@ -175,7 +181,10 @@ def test_rows_of_many_keys_come_in_the_order_asked_for_from_whatever_shard(tmp_p
     order = [3, 0, 4, 0, 2]
     halves, scales = store.read_many([key(number) for number in order])
     for place, number in enumerate(order):
-        assert same([half[place].astype(np.float32) * scale[place] for half, scale in zip(halves, scales, strict=True)], levels(number))
+        assert same(
+            [half[place].astype(np.float32) * scale[place] for half, scale in zip(halves, scales, strict=True)],
+            levels(number),
+        )
     assert store.read_many([key(0), key(9)]) is None
 
 

@@ -29,7 +29,9 @@ def noise(size=(32, 24), mode="RGB", seed=0):
 def png_header_alone(file, width, height):
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     data = b"IDAT" + zlib.compress(b"")
-    chunks = b"".join(struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, data, b"IEND"))
+    chunks = b"".join(
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, data, b"IEND")
+    )
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
 
 
@@ -39,7 +41,8 @@ def refused(path, code, root=None, error=ImageError, **fields):
             read(path, root=root)
 
 
-# ---------------------------------------------------------------------------------------------------------------- bad files
+# ---------------------------------------------------------------------------------------------------------------- bad
+# files
 def test_a_missing_file_is_named(tmp_path):
     refused(tmp_path / "a.jpg", "image-missing", error=MissingImageError)
     refused(Path("https://example.org/a.jpg"), "image-not-local", error=MissingImageError)
@@ -96,7 +99,9 @@ def test_a_bomb_is_refused_by_its_header(tmp_path, side):
 
 def test_a_large_image_within_the_limit_raises_no_warning(tmp_path):
     path = tmp_path / "a.bmp"
-    path.write_bytes(b"BM" + struct.pack("<IHHIIiiHHIIIIII", 62, 0, 0, 62, 40, 9_500, 10_000, 1, 1, 0, 0, 0, 0, 2, 0) + bytes(8))
+    path.write_bytes(
+        b"BM" + struct.pack("<IHHIIiiHHIIIIII", 62, 0, 0, 62, 40, 9_500, 10_000, 1, 1, 0, 0, 0, 0, 2, 0) + bytes(8)
+    )
     assert image_size(path) == (9_500, 10_000)
 
 
@@ -111,7 +116,8 @@ def test_a_path_outside_the_folder_is_refused_even_through_a_link(tmp_path):
     assert open_image(inside / "fine.png", root=inside).size == (32, 24)
 
 
-# -------------------------------------------------------------------------------------------------------------- upright RGB
+# -------------------------------------------------------------------------------------------------------------- upright
+# RGB
 def test_one_pixel_decodes(tmp_path):
     Image.new("RGB", (1, 1), RED).save(tmp_path / "a.png")
     assert open_image(tmp_path / "a.png").getpixel((0, 0)) == RED
@@ -135,7 +141,9 @@ def test_every_exif_orientation_is_turned_upright(tmp_path, orientation):
     exif[0x0112] = orientation
     for suffix in ("png", "tiff", "webp", "jpg"):
         path = tmp_path / f"a.{suffix}"
-        stored.save(path, exif=exif, **({"lossless": True} if suffix == "webp" else {"quality": 95} if suffix == "jpg" else {}))
+        stored.save(
+            path, exif=exif, **({"lossless": True} if suffix == "webp" else {"quality": 95} if suffix == "jpg" else {})
+        )
         image = open_image(path)
         assert image.size == image_size(path) == (32, 16), suffix
         assert np.abs(np.asarray(image, int) - np.asarray(upright, int)).max() < 90, suffix
@@ -198,7 +206,12 @@ def test_wide_integers_are_scaled_by_their_maximum(tmp_path):
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_an_animation_gives_its_first_frame(tmp_path, suffix):
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE)]
-    frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:], **({"lossless": True} if suffix == "webp" else {}))
+    frames[0].save(
+        tmp_path / f"a.{suffix}",
+        save_all=True,
+        append_images=frames[1:],
+        **({"lossless": True} if suffix == "webp" else {}),
+    )
     assert open_image(tmp_path / f"a.{suffix}").getpixel((4, 4)) == RED
 
 
@@ -215,14 +228,17 @@ def test_a_sound_image_passes_the_check(tmp_path, suffix):
     check_image(tmp_path / f"a.{suffix}")
 
 
-# --------------------------------------------------------------------------------------------------------------------- crops
+# ---------------------------------------------------------------------------------------------------------------------
+# crops
 def test_a_crop_is_clipped_to_the_image_and_keeps_every_touched_pixel():
     image = noise()
     part = crop(image, Box(-5, 2.6, 10.2, 99))
     assert np.array_equal(np.asarray(part), np.asarray(image)[2:24, 0:11])
 
 
-@pytest.mark.parametrize("box", [Box(32, 0, 40, 9), Box(5, 5, 5, 9), Box(9, 9, 3, 12), Box(0, -9, 9, -1), Box(float("nan"), 0, 9, 9)])
+@pytest.mark.parametrize(
+    "box", [Box(32, 0, 40, 9), Box(5, 5, 5, 9), Box(9, 9, 3, 12), Box(0, -9, 9, -1), Box(float("nan"), 0, 9, 9)]
+)
 def test_a_crop_of_nothing_is_refused(box):
     edges = (box.left, box.top, box.right, box.bottom)
     with raises(ImageError, "box-outside", box=edges, width=32, height=24):

@@ -24,8 +24,14 @@ def example_of(image=None, *objects: VisualObject) -> Example:
 
 
 def test_the_whole_image_comes_first_then_objects_in_their_order(image, crop):
-    found = image_regions(example_of(image, VisualObject(crop), VisualObject(box=Box(10, 5, 30, 20))), whole=True, objects=2)
-    assert found == (ImageRegion(image), ImageRegion(crop), ImageRegion(image, Box(10, 5, 30, 20), (0.25, 0.25, 0.75, 1.0)))
+    found = image_regions(
+        example_of(image, VisualObject(crop), VisualObject(box=Box(10, 5, 30, 20))), whole=True, objects=2
+    )
+    assert found == (
+        ImageRegion(image),
+        ImageRegion(crop),
+        ImageRegion(image, Box(10, 5, 30, 20), (0.25, 0.25, 0.75, 1.0)),
+    )
     assert [view.open().size for view in found] == [(40, 20), (8, 6), (20, 15)]
 
 
@@ -34,7 +40,11 @@ def test_there_are_as_many_views_as_asked_for(image, crop, wanted):
     example = example_of(image, VisualObject(crop), VisualObject(crop))
     for whole in (True, False):
         found = image_regions(example, whole=whole, objects=wanted)
-        assert found == (*[ImageRegion(image)] * whole, *[ImageRegion(crop)] * min(wanted, 2), *[None] * max(wanted - 2, 0))
+        assert found == (
+            *[ImageRegion(image)] * whole,
+            *[ImageRegion(crop)] * min(wanted, 2),
+            *[None] * max(wanted - 2, 0),
+        )
 
 
 def test_without_a_image_there_is_none():

@@ -13,7 +13,14 @@ from raising import raises
 
 from hvpkit.errors import HvpkitError, InputError
 from hvpkit.inference import bulk
-from hvpkit.inference.bulk import BulkStatus, InputLine, input_fingerprint, open_prediction_file, read_lines, require_any_success
+from hvpkit.inference.bulk import (
+    BulkStatus,
+    InputLine,
+    input_fingerprint,
+    open_prediction_file,
+    read_lines,
+    require_any_success,
+)
 from hvpkit.messages import render
 from hvpkit.saving.model_folder import ModelFolder, open_model_folder
 from hvpkit.types import EntityPrediction
@@ -61,14 +68,19 @@ def records(file: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-# ------------------------------------------------------------------------------------------------------------------- lines
+# -------------------------------------------------------------------------------------------------------------------
+# lines
 def test_each_line_gives_one_with_its_id_and_number(source, tmp_path, model):
     done = predict(source, tmp_path / "deep/out.jsonl", model)
     written = records(tmp_path / "deep/out.jsonl")
     assert [(record["id"], record["line"]) for record in written] == [
         ("a0", 1), ("a1", 2), ("a2", 3), ("bad", 4), *[(f"a{i}", i + 3) for i in range(3, 9)]
     ]  # fmt: skip
-    assert [record.get("text") for record in written] == [*[f"text {i} 😂" for i in range(3)], None, *[f"text {i} 😂" for i in range(3, 9)]]
+    assert [record.get("text") for record in written] == [
+        *[f"text {i} 😂" for i in range(3)],
+        None,
+        *[f"text {i} 😂" for i in range(3, 9)],
+    ]
     assert (written[3]["code"], written[3]["error"]) == ("text-not-a-string", render("text-not-a-string", {"found": 5}))
     assert set(written[3]) == {"id", "line", "fingerprint", "error", "code"}
     assert (done.lines, done.failed, done.first_code) == (10, 1, "text-not-a-string")
@@ -76,7 +88,14 @@ def test_each_line_gives_one_with_its_id_and_number(source, tmp_path, model):
 
 
 def test_all_that_can_be_wrong_with_a_line_is_its_own_affair(tmp_path, model):
-    lines = [b'{"id": 7, "text": "a"}', b"\xff\xfe", b"[]", b'{"id": [1], "text": "b"}', b'{"text": "\\ud83d", "id": "\\ud83d"}', b"{" * 99]
+    lines = [
+        b'{"id": 7, "text": "a"}',
+        b"\xff\xfe",
+        b"[]",
+        b'{"id": [1], "text": "b"}',
+        b'{"text": "\\ud83d", "id": "\\ud83d"}',
+        b"{" * 99,
+    ]
     (tmp_path / "in.jsonl").write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(lines))
     done = predict(tmp_path / "in.jsonl", tmp_path / "out.jsonl", model)
     written = records(tmp_path / "out.jsonl")
@@ -89,7 +108,11 @@ def test_all_that_can_be_wrong_with_a_line_is_its_own_affair(tmp_path, model):
 def test_a_line_too_long_for_memory_is_refused_and_skipped(tmp_path, model, monkeypatch):
     monkeypatch.setattr(bulk, "MAX_LINE", 100)
     (tmp_path / "in.jsonl").write_bytes(b'{"text": "' + b"x" * 1000 + b'"}\n{"text": "b"}\n' + b"y" * 101)
-    assert [(line.number, len(line.content)) for line in read_lines(tmp_path / "in.jsonl")] == [(1, 101), (2, 13), (3, 101)]
+    assert [(line.number, len(line.content)) for line in read_lines(tmp_path / "in.jsonl")] == [
+        (1, 101),
+        (2, 13),
+        (3, 101),
+    ]
     assert predict(tmp_path / "in.jsonl", tmp_path / "out.jsonl", model).failed == 2
     assert records(tmp_path / "out.jsonl")[0]["code"] == "line-too-long"
 
@@ -108,7 +131,8 @@ def test_no_more_lines_are_held_than_the_predictor_reads_ahead(source, tmp_path,
     assert held == [1] * 5
 
 
-# ------------------------------------------------------------------------------------------------------------------- resume
+# -------------------------------------------------------------------------------------------------------------------
+# resume
 @pytest.mark.parametrize("last", range(10))
 def test_a_broken_off_run_goes_on_and_ends_the_same(last, source, tmp_path, model, bars):
     predict(source, tmp_path / "whole.jsonl", model)
@@ -155,7 +179,8 @@ def test_an_input_that_grew_is_gone_on_with(source, tmp_path, model):
     assert predict(source, target, model).lines == 11
 
 
-# ------------------------------------------------------------------------------------------------------ other inputs, models
+# ------------------------------------------------------------------------------------------------------ other inputs,
+# models
 def test_the_output_of_another_input_is_refused_and_left_alone(source, tmp_path, model):
     target = tmp_path / "out.jsonl"
     predict(source, target, model)

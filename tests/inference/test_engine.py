@@ -61,7 +61,9 @@ def test_each_example_gets_what_it_would_get_alone_in_the_order_given(task, batc
 @pytest.mark.parametrize("place", [(0, 99), (-1, 1), (2, 2)])
 def test_a_head_whose_entities_leave_the_text_is_named(mner, mner_data, monkeypatch, place):
     model, batcher = mner
-    monkeypatch.setattr(type(model.head), "decode", lambda self, scores, text: [[Entity(*place, "PER", 0.5)]] * len(text.mask))
+    monkeypatch.setattr(
+        type(model.head), "decode", lambda self, scores, text: [[Entity(*place, "PER", 0.5)]] * len(text.mask)
+    )
     with pytest.raises(ValueError, match=r"CrfHead .*\[Entity\(start="):
         list(predict_stream(model, batcher, mner_data.examples("test")))
 
@@ -137,7 +139,10 @@ def test_a_image_is_looked_at_once_for_all_windows_of_a_batch(mner, mner_data, m
 def test_shared_and_unshared_images_say_the_same(mner, tmp_path):
     model, batcher = mner
     image = tiny.draw(tmp_path / "a.png", 4)
-    examples = [Example("a", ("Ada", "visits", "Oslo"), image=image), Example("b", ("Bob", "loves", "Paris", "!"), image=image)]
+    examples = [
+        Example("a", ("Ada", "visits", "Oslo"), image=image),
+        Example("b", ("Bob", "loves", "Paris", "!"), image=image),
+    ]
     alone = [next(predict_stream(model, batcher, [example])) for example in examples]
     together = list(predict_stream(model, batcher, examples))
     cached = list(predict_stream(model, Batcher(model, batcher.recipe, FeatureCache(model.vision)), examples))
@@ -148,7 +153,11 @@ def test_shared_and_unshared_images_say_the_same(mner, tmp_path):
 def test_an_answer_says_whether_a_image_was_seen(mner, tmp_path):
     model, batcher = mner
     image = tiny.draw(tmp_path / "a.png")
-    examples = [Example("a", ("Ada",)), Example("b", ("Ada",), image=image), Example("c", ("Ada",), objects=(VisualObject(image),))]
+    examples = [
+        Example("a", ("Ada",)),
+        Example("b", ("Ada",), image=image),
+        Example("c", ("Ada",), objects=(VisualObject(image),)),
+    ]
     assert [given.image for given in predict_windows(model, batcher, examples)] == [False, True, True]
 
 
@@ -200,4 +209,6 @@ def test_what_could_not_be_read_scores_as_nothing_found(mner_data, mre_data):
 
 def test_windows_of_short_texts_are_the_whole_text(mner):
     model, batcher = mner
-    assert [given.windows for given in predict_windows(model, batcher, [Example("a", ("Ada", "visits"))])] == [(Window(0, 2),)]
+    assert [given.windows for given in predict_windows(model, batcher, [Example("a", ("Ada", "visits"))])] == [
+        (Window(0, 2),)
+    ]

@@ -21,10 +21,14 @@ FAMILY = "👨\u200d👩\u200d👧"
 @pytest.fixture
 def recipe(tmp_path):
     """Give the tiny recipe of a task; with `images` or without, with overrides."""
-    return lambda task="mner", images=True, *overrides: tiny.recipe(tmp_path, tmp_path / "data", task, images=images, overrides=overrides)
+    return lambda task="mner", images=True, *overrides: tiny.recipe(
+        tmp_path, tmp_path / "data", task, images=images, overrides=overrides
+    )
 
 
-@pytest.mark.parametrize("text", ["Ada in 東京, #ok", f"{FAMILY}Ada 🇩🇪!", "שלום, Ada עולם", "Zoe\u0301\n\tin\u3000Oslo "])
+@pytest.mark.parametrize(
+    "text", ["Ada in 東京, #ok", f"{FAMILY}Ada 🇩🇪!", "שלום, Ada עולם", "Zoe\u0301\n\tin\u3000Oslo "]
+)
 def test_words_stand_where_the_text_says(recipe, text):
     reading = parse_input(PredictionInput(text), recipe())
     assert reading.text == text
@@ -112,7 +116,9 @@ def test_remarks_say_what_was_not_looked_at(recipe, settings, given, codes):
 
 
 def test_objects_that_a_model_has_no_use_for_are_counted(recipe):
-    [note] = parse_input(PredictionInput("Ada", image="a.jpg", objects=["a.jpg"]), recipe("mner", True, "vision.max_objects=0")).notes
+    [note] = parse_input(
+        PredictionInput("Ada", image="a.jpg", objects=["a.jpg"]), recipe("mner", True, "vision.max_objects=0")
+    ).notes
     assert (note.code, note.fields) == ("objects-not-read", {"count": 1})
 
 
@@ -149,7 +155,8 @@ def test_a_box_may_come_as_detectors_give_it(recipe, box):
     assert all(type(edge) in (int, float) for edge in astuple(found.box))
 
 
-# ------------------------------------------------------------------------------------------------------------ other forms
+# ------------------------------------------------------------------------------------------------------------ other
+# forms
 def test_a_text_and_a_mapping_are_inputs_too():
     given = PredictionInput("Ada", image="a.jpg")
     assert to_prediction_input(given) is given

@@ -25,7 +25,9 @@ def test_entities_are_written_as_in_own_data():
 
 
 def test_a_relation_is_written_as_in_own_data():
-    found = RelationPrediction("A B", TextSpan("A", 0, 1), TextSpan("B", 2, 3), Relation("x", 0.7, (("x", 0.7), ("None", 0.3))), False)
+    found = RelationPrediction(
+        "A B", TextSpan("A", 0, 1), TextSpan("B", 2, 3), Relation("x", 0.7, (("x", 0.7), ("None", 0.3))), False
+    )
     assert prediction_to_json(found) == {
         "text": "A B",
         "head": {"text": "A", "start": 0, "end": 1},
@@ -58,7 +60,11 @@ def test_all_of_a_line_is_read(tmp_path):
         "id": "a1",
         "text": "Ada in Oslo",
         "image": "images/a.jpg",
-        "objects": ["b.jpg", {"box": [1, 2.5, 3, 4], "phrase": "Ada", "score": 0.5}, {"image": "c.jpg", "box": [0, 0, 9, 9]}],
+        "objects": [
+            "b.jpg",
+            {"box": [1, 2.5, 3, 4], "phrase": "Ada", "score": 0.5},
+            {"image": "c.jpg", "box": [0, 0, 9, 9]},
+        ],
         "head": {"text": "Ada", "start": 0, "end": 3},
         "tail": "Oslo",
         "relation": "None",
@@ -66,7 +72,13 @@ def test_all_of_a_line_is_read(tmp_path):
         "created_at": "2017",
     }
     given = input_from_json(parse_json_object(json.dumps(line).encode()), tmp_path)
-    assert (given.text, given.id, given.image, given.head, given.tail) == ("Ada in Oslo", "a1", tmp_path / "images/a.jpg", (0, 3), "Oslo")
+    assert (given.text, given.id, given.image, given.head, given.tail) == (
+        "Ada in Oslo",
+        "a1",
+        tmp_path / "images/a.jpg",
+        (0, 3),
+        "Oslo",
+    )
     assert given.objects == [
         VisualObject(tmp_path / "b.jpg"),
         VisualObject(box=Box(1, 2.5, 3, 4), phrase="Ada", score=0.5),
@@ -81,7 +93,9 @@ def test_nothing_but_a_text_is_needed(tmp_path):
 
 
 def test_places_in_tokens_are_counted_in_tokens(tmp_path):
-    given = input_from_json({"tokens": ["Ada", "loves ", "New York"], "head": {"start": 0, "end": 1}, "tail": [2, 3]}, tmp_path)
+    given = input_from_json(
+        {"tokens": ["Ada", "loves ", "New York"], "head": {"start": 0, "end": 1}, "tail": [2, 3]}, tmp_path
+    )
     assert (given.text, given.head, given.tail) == (["Ada", "loves ", "New York"], (0, 3), (10, 18))
 
 
@@ -103,8 +117,16 @@ def test_misspelled_key_is_noted(tmp_path):
         ({"text": "a", "tail": {"start": 0}}, "mention-record-invalid", {"role": "tail", "found": {"start": 0}}),
         ({"text": "a", "tail": {"start": 0, "end": True}}, "mention-record-invalid", {"role": "tail"}),
         ({"tokens": ["a"], "tail": [0, 1.0]}, "mention-record-invalid", {"role": "tail", "unit": "tokens"}),
-        ({"tokens": ["a"], "tail": [0, 2]}, "mention-outside-tokens", {"role": "tail", "start": 0, "end": 2, "count": 1}),
-        ({"tokens": ["a", "b"], "head": [1, 1]}, "mention-outside-tokens", {"role": "head", "start": 1, "end": 1, "count": 2}),
+        (
+            {"tokens": ["a"], "tail": [0, 2]},
+            "mention-outside-tokens",
+            {"role": "tail", "start": 0, "end": 2, "count": 1},
+        ),
+        (
+            {"tokens": ["a", "b"], "head": [1, 1]},
+            "mention-outside-tokens",
+            {"role": "head", "start": 1, "end": 1, "count": 2},
+        ),
         ({"tokens": ["a", ""], "head": [0, 1]}, "word-blank", {"number": 2, "count": 2}),
         ({"text": "a", "image": 1}, "image-not-file-name", {"key": "image", "found": 1}),
         ({"text": "a", "image": ""}, "image-not-file-name", {"key": "image", "found": ""}),

@@ -45,9 +45,12 @@ def confidences(prediction) -> list[float]:
     return [share for _, share in prediction.relation.probabilities]
 
 
-# ------------------------------------------------------------------------------------------------------------------ loading
+# ------------------------------------------------------------------------------------------------------------------
+# loading
 def test_importing_hvpkit_imports_no_torch():
-    program = "import sys, hvpkit; hvpkit.load; print([m for m in ('torch', 'transformers', 'PIL') if m in sys.modules])"
+    program = (
+        "import sys, hvpkit; hvpkit.load; print([m for m in ('torch', 'transformers', 'PIL') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
@@ -69,7 +72,8 @@ def test_a_plugin_file_may_be_named_at_any_time(mner, mner_text_model, tmp_path)
     assert hvpkit.load(mner_text_model, [plugin]).folder.registry.names("reader").count("mine") == 1
 
 
-# ----------------------------------------------------------------------------------------------------------------- entities
+# -----------------------------------------------------------------------------------------------------------------
+# entities
 @pytest.mark.parametrize(
     "text",
     [
@@ -122,7 +126,8 @@ def test_a_pair_is_not_for_entities(mner):
         mner.predict("Ada in Oslo", head="Ada", tail="Oslo")
 
 
-# ---------------------------------------------------------------------------------------------------------------- relations
+# ----------------------------------------------------------------------------------------------------------------
+# relations
 def test_a_relation_comes_with_its_mentions_and_all_classes(mre, image):
     found = mre.predict("Taylor Hill holding Jun's GQ", image, head="Taylor Hill", tail="20:23")
     assert isinstance(found, RelationPrediction)
@@ -145,7 +150,10 @@ def test_which_of_two_places_was_taken_is_said_and_matters(mre):
 
 
 def test_head_and_tail_are_not_the_same_to_the_model(mre):
-    one, other = mre.predict("Ada loves Bob", head="Ada", tail="Bob"), mre.predict("Ada loves Bob", head="Bob", tail="Ada")
+    one, other = (
+        mre.predict("Ada loves Bob", head="Ada", tail="Bob"),
+        mre.predict("Ada loves Bob", head="Bob", tail="Ada"),
+    )
     assert confidences(one) != confidences(other)
 
 
@@ -167,7 +175,8 @@ def test_a_pair_too_far_apart_is_refused(mre):
     assert refused.value.fields["wordpieces"] >= 502
 
 
-# ----------------------------------------------------------------------------------------------------------------- images
+# -----------------------------------------------------------------------------------------------------------------
+# images
 def test_the_image_matters(mner, opened_image, tmp_path):
     text, other = "Ada visits New York !", tiny.draw(tmp_path / "b.png", 9)
     seen = {tuple(confidences(mner.predict(text, image))) for image in (None, opened_image, other)}
@@ -209,7 +218,12 @@ def test_objects_may_be_crops_boxes_or_opened_images(mner, image):
     whole = Image.open(image)
     cut = whole.crop((4, 6, 30, 34))
     cut.save(image.with_name("cut.png"))
-    given = [[VisualObject(box=Box(4, 6, 30, 34))], [image.with_name("cut.png")], [cut], [VisualObject(image.with_name("cut.png"))]]
+    given = [
+        [VisualObject(box=Box(4, 6, 30, 34))],
+        [image.with_name("cut.png")],
+        [cut],
+        [VisualObject(image.with_name("cut.png"))],
+    ]
     given += [[{"box": [4, 6, 30, 34]}], [{"image": cut}], [{"image": image.with_name("cut.png")}]]
     found = [mner.predict("Ada visits Oslo", image, objects=objects) for objects in given]
     assert all(confidences(one) == confidences(found[1]) for one in found)
@@ -235,15 +249,29 @@ def test_an_opened_image_that_breaks_off_is_refused(mner, image):
         mner.predict("Ada", broken)
 
 
-# --------------------------------------------------------------------------------------------------------------------- many
+# ---------------------------------------------------------------------------------------------------------------------
+# many
 def test_many_come_in_order_and_a_bad_one_gives_its_error(mner, image):
     bad = DataError("text-blank")
-    given = ["Ada visits Oslo", "", bad, {"text": "Bob"}, {"txt": "Bob"}, PredictionInput("Jun", image=image), {"text": "A", "image": 3}]
+    given = [
+        "Ada visits Oslo",
+        "",
+        bad,
+        {"text": "Bob"},
+        {"txt": "Bob"},
+        PredictionInput("Jun", image=image),
+        {"text": "A", "image": 3},
+    ]
     found = list(mner.predict_many(given, batch_size=1))
     assert [getattr(one, "text", type(one).__name__) for one in found] == [
         "Ada visits Oslo", "DataError", "DataError", "Bob", "InputError", "Jun", "DataError"
     ]  # fmt: skip
-    assert [one.code for one in found if isinstance(one, InputError)] == ["text-empty", "text-blank", "input-invalid", "image-invalid"]
+    assert [one.code for one in found if isinstance(one, InputError)] == [
+        "text-empty",
+        "text-blank",
+        "input-invalid",
+        "image-invalid",
+    ]
     assert found[2] is bad
     assert found[5].image_used
 

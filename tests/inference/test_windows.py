@@ -88,7 +88,8 @@ def test_a_part_keeps_its_tags():
     )
 
 
-# --------------------------------------------------------------------------------------------------------------- merging
+# ---------------------------------------------------------------------------------------------------------------
+# merging
 def test_each_half_of_an_overlap_belongs_to_the_nearer_window():
     first = [Entity(5, 6, "early", 1.0), Entity(7, 8, "late", 1.0)]  # words 6..9 are shared
     second = [Entity(0, 1, "early", 1.0), Entity(2, 3, "late", 1.0)]
@@ -97,7 +98,10 @@ def test_each_half_of_an_overlap_belongs_to_the_nearer_window():
 
 
 def test_an_entity_across_the_border_is_kept_once():
-    across = (Window(0, 10), [Entity(7, 9, "PER", 0.6)]), (Window(6, 14), [Entity(1, 3, "PER", 0.7), Entity(2, 4, "LOC", 0.9)])
+    across = (
+        (Window(0, 10), [Entity(7, 9, "PER", 0.6)]),
+        (Window(6, 14), [Entity(1, 3, "PER", 0.7), Entity(2, 4, "LOC", 0.9)]),
+    )
     assert merge_predictions(across) == [Entity(7, 9, "PER", 0.6)]
 
 

@@ -39,11 +39,23 @@ def uses() -> Iterator[tuple[str, str, set[str] | None]]:
                 name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
                 if name not in ERRORS and not name.endswith("Error") and name not in NOT_FIELDS:
                     continue
-                if name in ("ValueError", "TypeError", "OSError", "FileNotFoundError", "RuntimeError", "KeyError", "AssertionError"):
+                if name in (
+                    "ValueError",
+                    "TypeError",
+                    "OSError",
+                    "FileNotFoundError",
+                    "RuntimeError",
+                    "KeyError",
+                    "AssertionError",
+                ):
                     continue
                 if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
                     given = {keyword.arg for keyword in node.keywords} - NOT_FIELDS.get(name, set())
-                    yield f"{file.relative_to(ROOT)}:{node.lineno}", node.args[0].value, None if None in given else given
+                    yield (
+                        f"{file.relative_to(ROOT)}:{node.lineno}",
+                        node.args[0].value,
+                        None if None in given else given,
+                    )
 
 
 def test_every_code_is_in_the_catalogue_with_the_fields_of_its_template():
@@ -53,7 +65,9 @@ def test_every_code_is_in_the_catalogue_with_the_fields_of_its_template():
         if code not in catalogue:
             wrong.append(f"{where}: no template {code!r}")
         elif given is not None and given != fields_of(catalogue[code].text):
-            wrong.append(f"{where}: {code} is given {sorted(given)}, its template has {sorted(fields_of(catalogue[code].text))}")
+            wrong.append(
+                f"{where}: {code} is given {sorted(given)}, its template has {sorted(fields_of(catalogue[code].text))}"
+            )
     assert not wrong, "\n".join(wrong)
 
 
@@ -75,4 +89,8 @@ def test_every_message_reads_as_in_the_golden_file():
 
 
 def test_codes_are_in_kebab_case():
-    assert [code for code in known() if code != code.lower() or set(code) - set(string.ascii_lowercase + string.digits + "-")] == []
+    assert [
+        code
+        for code in known()
+        if code != code.lower() or set(code) - set(string.ascii_lowercase + string.digits + "-")
+    ] == []

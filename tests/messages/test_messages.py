@@ -17,7 +17,12 @@ from hvpkit.messages import LOGGERS, LocatedMessage, Message, Template, add_temp
 
 def test_an_error_keeps_code_and_fields_between_processes():
     copy = pickle.loads(pickle.dumps(DataError("os-error", reason="full", file=": y")))
-    assert (type(copy), copy.code, copy.fields, str(copy)) == (DataError, "os-error", {"reason": "full", "file": ": y"}, "full: y")
+    assert (type(copy), copy.code, copy.fields, str(copy)) == (
+        DataError,
+        "os-error",
+        {"reason": "full", "file": ": y"},
+        "full: y",
+    )
 
 
 def test_an_error_made_of_a_message_has_its_code():
@@ -51,7 +56,9 @@ def test_codes_of_others_are_not_replaced():
 
 def test_json_has_the_codes_of_messages_within_messages():
     add_templates({"test-json": Template("{problems:lines}")})
-    message = Message("test-json", problems=[LocatedMessage("a.yaml:3", Message("custom", text="odd"))], number=3, kind=int)
+    message = Message(
+        "test-json", problems=[LocatedMessage("a.yaml:3", Message("custom", text="odd"))], number=3, kind=int
+    )
     assert message == "a.yaml:3: odd"
     assert message_to_json(message) == {
         "code": "test-json",
@@ -64,7 +71,8 @@ def test_json_has_the_codes_of_messages_within_messages():
     }
 
 
-# ----------------------------------------------------------------------------------------------------------------- logging
+# -----------------------------------------------------------------------------------------------------------------
+# logging
 @pytest.mark.parametrize("name", ["hvpkit", "hvpkit.features.cache", "hvpkit_plugins.umt"])
 def test_a_record_is_the_message_itself_and_goes_to_the_handler_alone(caplog, name):
     handler, message = BufferingHandler(capacity=10), Message("os-error", reason="full", file="")
@@ -88,5 +96,7 @@ def test_an_application_gets_what_is_logged_afterwards_as_before(caplog):
 @pytest.mark.parametrize(("setup", "lines"), [("pass", 0), ("logging.basicConfig()", 2)])
 def test_a_library_prints_nothing_unless_the_application_sets_logging_up(setup, lines):
     logs = "[logging.getLogger(f'{name}.a').warning('careful') for name in ('hvpkit', 'hvpkit_plugins')]"
-    done = subprocess.run([sys.executable, "-c", f"import logging, hvpkit; {setup}; {logs}"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import logging, hvpkit; {setup}; {logs}"], capture_output=True, text=True, check=True
+    )
     assert len(done.stderr.splitlines()) == lines

@@ -42,6 +42,7 @@ def test_hardly_any_test_matches_the_wording_of_a_message():
         for file in sorted(TESTS.rglob("test_*.py"))
         if file.parent != TESTS / "messages"
         for function in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(function, ast.FunctionDef) and any(run in known for text in expected_literals(function) for run in runs(text))
+        if isinstance(function, ast.FunctionDef)
+        and any(run in known for text in expected_literals(function) for run in runs(text))
     ]
     assert len(found) <= ALLOWED, found

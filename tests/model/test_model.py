@@ -151,10 +151,22 @@ def test_objects_alone_can_be_looked_at(task, data, tmp_path):
 
 
 def test_the_recipe_s_options_reach_their_components(task, data, tmp_path):
-    model, _ = built(data, tmp_path, task, overrides=("fusion.gate={name: dynamic, slope: 0.2}", "vision.grid=3", "vision.image_size=48"))
+    model, _ = built(
+        data,
+        tmp_path,
+        task,
+        overrides=("fusion.gate={name: dynamic, slope: 0.2}", "vision.grid=3", "vision.image_size=48"),
+    )
     assert model.fusion.gate.slope == 0.2
     assert (model.vision.grid, model.vision.backbone.side) == (3, 48)
-    with raises(ComponentError, "unknown-option", kind="gate", name="dynamic", option="slop", hint=did_you_mean("slop", ["slope"])):
+    with raises(
+        ComponentError,
+        "unknown-option",
+        kind="gate",
+        name="dynamic",
+        option="slop",
+        hint=did_you_mean("slop", ["slope"]),
+    ):
         built(data, tmp_path, task, overrides=("fusion.gate={name: dynamic, slop: 0.2}",))
 
 

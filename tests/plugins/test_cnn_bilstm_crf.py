@@ -38,7 +38,8 @@ def batch_of(encoder, *examples: Example) -> TextBatch:
     return pad_texts([encoder.encode(example, 64) for example in examples], encoder.pad_values())
 
 
-# -------------------------------------------------------------------------------------------------------------- the contract
+# -------------------------------------------------------------------------------------------------------------- the
+# contract
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("options", [{}, RELEASE, {"singleton_unk": 0.0, "zero_digits": False}])
 def test_it_keeps_the_contract(task, options):
@@ -48,10 +49,13 @@ def test_it_keeps_the_contract(task, options):
 def test_its_module_comes_without_torch():
     file = Path(hvpkit_plugins.__path__[0]) / "cnn_bilstm_crf" / "__init__.py"
     program = f"import runpy, sys; runpy.run_path({str(file)!r}); print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------- the published
+# ------------------------------------------------------------------------------------------------------------- the
+# published
 def test_the_shapes_are_the_paper_s_unless_others_are_asked_for():
     encoder = FACTORY(TextContext("mner", EXAMPLES["mner"]))
     assert encoder.width == 400
@@ -73,7 +77,9 @@ def test_a_word_s_spelling_is_the_largest_value_of_each_filter_over_its_characte
         vectors = [encoder.characters.vectors.weight[letter] for letter in real]
         zero = torch.zeros(4)
         windows = zip([zero, *vectors[:-1]], vectors, [*vectors[1:], zero], strict=True)
-        values = [sum(layer.weight[:, :, place] @ one for place, one in enumerate(window)) + layer.bias for window in windows]
+        values = [
+            sum(layer.weight[:, :, place] @ one for place, one in enumerate(window)) + layer.bias for window in windows
+        ]
         torch.testing.assert_close(spelt[row], torch.stack(values).amax(0))
 
 
@@ -84,8 +90,12 @@ def test_the_states_are_the_written_out_bilstm_s(options):
     states = encoder(text).states
     for row, example in enumerate(EXAMPLES["mner"]):
         words = [encoder.words.weight[encoder.words.vocabulary.index(word)] for word in example.words]
-        letters = [torch.tensor([[encoder.known_characters.index(letter) for letter in word]]) for word in example.words]
-        inputs = [torch.cat([word, encoder.characters(spelling)[0]]) for word, spelling in zip(words, letters, strict=True)]
+        letters = [
+            torch.tensor([[encoder.known_characters.index(letter) for letter in word]]) for word in example.words
+        ]
+        inputs = [
+            torch.cat([word, encoder.characters(spelling)[0]]) for word, spelling in zip(words, letters, strict=True)
+        ]
         onward, back = one_way(encoder.lstm, inputs, ""), one_way(encoder.lstm, inputs[::-1], "_reverse")[::-1]
         both = torch.stack([torch.cat(pair) for pair in zip(onward, back, strict=True)])
         torch.testing.assert_close(states[row, : len(example.words)], encoder.project(both), atol=1e-6, rtol=1e-5)
@@ -116,7 +126,8 @@ def test_a_very_long_word_is_read_by_its_beginning():
     assert encoded.features["characters"].shape == (2, 50)
 
 
-# ----------------------------------------------------------------------------------------------------------------- its words
+# ----------------------------------------------------------------------------------------------------------------- its
+# words
 def test_a_word_unseen_in_training_is_told_by_its_characters_alone():
     encoder = encoder_of()
     first, second = (batch_of(encoder, Example("1", (word,))) for word in ("Adax", "Zoëy"))
@@ -131,7 +142,11 @@ def test_a_glove_file_s_coverage_is_logged_when_training_begins_and_stands_in_th
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=(text,))
     finished = train(recipe, load_registry(), tmp_path / "model")
     coverage = logged()[0]
-    assert (coverage.code, coverage.fields["file"], coverage.fields["found"]) == ("word-vectors-coverage", "glove.txt", 2)
+    assert (coverage.code, coverage.fields["file"], coverage.fields["found"]) == (
+        "word-vectors-coverage",
+        "glove.txt",
+        2,
+    )
     assert coverage in (finished.folder / "README.md").read_text(encoding="utf-8")
     assert any(coverage in note for note in json.loads((finished.folder / "metrics.json").read_text())["notes"])
     glove.unlink()  # a model folder needs nothing of the training machine
@@ -139,7 +154,9 @@ def test_a_glove_file_s_coverage_is_logged_when_training_begins_and_stands_in_th
 
 
 def test_a_glove_file_that_is_not_there_is_refused_before_anything_is_written(mner_data, tmp_path):
-    recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=("text={encoder: cnn-bilstm, glove: none.txt}",))
+    recipe = tiny.recipe(
+        tmp_path, mner_data.folder, "mner", images=False, overrides=("text={encoder: cnn-bilstm, glove: none.txt}",)
+    )
     with raises(ModelFolderError, "word-vectors-unreadable", file=Path("none.txt"), reason="No such file or directory"):
         train(recipe, load_registry(), tmp_path / "model")
     assert not list(tmp_path.glob("model*"))
@@ -157,9 +174,13 @@ def test_a_model_folder_without_its_vocabulary_is_refused(tmp_path):
         FACTORY(TextContext("mner", folder=tmp_path), **SMALL)
 
 
-# ----------------------------------------------------------------------------------------------------------------- recipes
+# -----------------------------------------------------------------------------------------------------------------
+# recipes
 def test_the_recipe_holds_the_paper_s_settings_and_the_common_one_stops_early():
-    paper, common = load_recipe("cnn_bilstm_crf_mner", registry=load_registry()), load_recipe("cnn_bilstm_crf_common_mner")
+    paper, common = (
+        load_recipe("cnn_bilstm_crf_mner", registry=load_registry()),
+        load_recipe("cnn_bilstm_crf_common_mner"),
+    )
     settings = paper.train
     assert (settings.optimizer, settings.lr, settings.momentum, settings.lr_decay) == ("sgd", 0.015, 0.9, 0.05)
     assert (settings.epochs, settings.batch_size, settings.max_grad_norm, settings.warmup) == (50, 10, 5, 0)
@@ -169,16 +190,30 @@ def test_the_recipe_holds_the_paper_s_settings_and_the_common_one_stops_early():
 
 def test_the_later_release_s_recipe_builds_its_layers():
     recipe = load_recipe("cnn_bilstm_crf_later_mner", registry=load_registry())
-    encoder = load_registry().build("text encoder", "cnn-bilstm", TextContext("mner", EXAMPLES["mner"]), recipe.text.options)
+    encoder = load_registry().build(
+        "text encoder", "cnn-bilstm", TextContext("mner", EXAMPLES["mner"]), recipe.text.options
+    )
     assert [tuple(layer.weight.shape) for layer in encoder.characters.layers] == [(120, 30, 3), (30, 120, 3)]
     assert (encoder.lstm.hidden_size, encoder.width) == (256, 128)
     settings = recipe.train
-    assert (settings.optimizer, settings.lr, settings.batch_size, settings.epochs, settings.max_grad_norm) == ("sgd", 0.01, 16, 400, 0)
+    assert (settings.optimizer, settings.lr, settings.batch_size, settings.epochs, settings.max_grad_norm) == (
+        "sgd",
+        0.01,
+        16,
+        400,
+        0,
+    )
 
 
 def test_it_learns_what_the_sentences_hold(mner_data, tmp_path):
-    overrides = ("text={encoder: cnn-bilstm, hidden: 16, word_width: 16, character_width: 8}", "train.epochs=25", "train.lr=1e-2")
+    overrides = (
+        "text={encoder: cnn-bilstm, hidden: 16, word_width: 16, character_width: 8}",
+        "train.epochs=25",
+        "train.lr=1e-2",
+    )
     finished = train(
-        tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=overrides), load_registry(), tmp_path / "model"
+        tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=overrides),
+        load_registry(),
+        tmp_path / "model",
     )
     assert finished.test.overall.f1 > 0.8

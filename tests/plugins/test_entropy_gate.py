@@ -73,7 +73,8 @@ def test_it_keeps_the_contract():
     check_gate(factory, entropy_weight=-1.0)
 
 
-# --------------------------------------------------------------------------------------------------------------- as a plugin
+# --------------------------------------------------------------------------------------------------------------- as a
+# plugin
 def test_it_is_found_through_its_entry_point():
     component = load_registry().get("gate", "entropy")
     assert component.source == f"hvpkit {version('hvpkit')}"
@@ -83,7 +84,9 @@ def test_it_is_found_through_its_entry_point():
 
 def test_it_comes_without_torch():
     program = f"import runpy, sys; runpy.run_path({str(FILE)!r}); print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
 
 
 def test_a_copy_that_registers_the_same_name_is_a_twin_and_both_are_named(tmp_path):
@@ -96,20 +99,29 @@ def test_a_copy_that_registers_the_same_name_is_a_twin_and_both_are_named(tmp_pa
 
 def test_a_copy_of_another_name_works_as_a_plugin_file(tmp_path):
     copy = tmp_path / "mine.py"
-    copy.write_text(FILE.read_text(encoding="utf-8").replace('register("entropy"', 'register("my-entropy"'), encoding="utf-8")
+    copy.write_text(
+        FILE.read_text(encoding="utf-8").replace('register("entropy"', 'register("my-entropy"'), encoding="utf-8"
+    )
     component = load_registry([copy]).get("gate", "my-entropy")
     assert component.source.startswith("mine.py (file, sha256 ")
     check_gate(component.factory)
 
 
-# --------------------------------------------------------------------------------------------------------------- in training
+# --------------------------------------------------------------------------------------------------------------- in
+# training
 def trained(mner_data, folder: Path, weight: float, steps: int) -> list[tuple[float, float]]:
     """Train a tiny model a few steps; give each step's loss and the mean entropy of its gates."""
-    recipe = tiny.recipe(folder, mner_data.folder, "mner", overrides=(f"fusion.gate={{name: entropy, entropy_weight: {weight}}}",))
+    recipe = tiny.recipe(
+        folder, mner_data.folder, "mner", overrides=(f"fusion.gate={{name: entropy, entropy_weight: {weight}}}",)
+    )
     torch.manual_seed(3)
-    model = build_model(recipe, load_registry(), mner_data.labels, mner_data.examples("train")).eval()  # without dropout
+    model = build_model(
+        recipe, load_registry(), mner_data.labels, mner_data.examples("train")
+    ).eval()  # without dropout
     batcher = Batcher(model, recipe)
-    batch = batcher.collate([batcher.encode(example, labelled=True) for example in list(mner_data.examples("train"))[:4]])
+    batch = batcher.collate(
+        [batcher.encode(example, labelled=True) for example in list(mner_data.examples("train"))[:4]]
+    )
     optimizer = torch.optim.AdamW(model.fusion.gate.parameters(), lr=0.05)
     told = []
     for _ in range(steps):

@@ -48,7 +48,8 @@ def pair(words: str, head: int, tail: int) -> Example:
     return Example("1", tuple(words.split()), head=Span(head, head + 1), tail=Span(tail, tail + 1), relation="None")
 
 
-# -------------------------------------------------------------------------------------------------------------- the contract
+# -------------------------------------------------------------------------------------------------------------- the
+# contract
 @pytest.mark.parametrize("options", [{}, {"max_distance": 2, "singleton_unk": 0.0, "input_dropout": 0.5}])
 def test_the_encoder_keeps_the_contract(options):
     check_text_encoder(ENCODER, task="mre", **SMALL, **options)
@@ -63,7 +64,9 @@ def test_the_head_keeps_the_contract_over_any_encoder(activation):
 def test_its_module_comes_without_torch():
     file = Path(hvpkit_plugins.__path__[0]) / "pcnn" / "__init__.py"
     program = f"import runpy, sys; runpy.run_path({str(file)!r}); print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )
 
 
 @pytest.mark.parametrize("part", ["text.encoder=pcnn", "head=piecewise-max"])
@@ -72,14 +75,16 @@ def test_it_is_for_relations_alone(tmp_path, part):
         from hvpkit.config.compatibility import check_compatibility
 
         check_compatibility(
-            tiny.recipe(tmp_path, tmp_path, "mner", images=False, overrides=("text={encoder: cnn-bilstm}", part)), load_registry()
+            tiny.recipe(tmp_path, tmp_path, "mner", images=False, overrides=("text={encoder: cnn-bilstm}", part)),
+            load_registry(),
         )
     name = part.partition("=")[2]
     [problem] = [problem.message for problem in refused.value.problems if problem.message.fields.get("name") == name]
     assert (problem.code, problem.fields["tasks"], problem.fields["task"]) == ("wrong-task", ["mre"], "mner")
 
 
-# --------------------------------------------------------------------------------------------------------------- the encoder
+# --------------------------------------------------------------------------------------------------------------- the
+# encoder
 def test_the_shapes_are_opennre_s_unless_others_are_asked_for():
     encoder, head = ENCODER(TextContext("mre", EXAMPLES["mre"])), HEAD(HeadContext(LABELS["mre"], 230))
     assert (encoder.convolution.in_channels, encoder.width, encoder.convolution.kernel_size) == (50 + 2 * 5, 230, (3,))
@@ -92,7 +97,10 @@ def test_distances_count_from_each_entity_s_start_and_end_at_the_reach():
     text = batch_of(encoder, pair("a b c d e f g h", 2, 6), pair("a b", 1, 0))
     expected = [[1, 2, 3, 4, 5, 5, 5, 5], [2, 3, 0, 0, 0, 0, 0, 0]]  # 3 is the start itself, padding 0
     assert encoder.distances(text.head_position, text.mask).tolist() == expected
-    assert encoder.distances(text.tail_position, text.mask).tolist() == [[1, 1, 1, 1, 1, 2, 3, 4], [3, 4, 0, 0, 0, 0, 0, 0]]
+    assert encoder.distances(text.tail_position, text.mask).tolist() == [
+        [1, 1, 1, 1, 1, 2, 3, 4],
+        [3, 4, 0, 0, 0, 0, 0, 0],
+    ]
 
 
 def test_the_states_are_the_written_out_convolution_s():
@@ -118,18 +126,24 @@ def test_the_states_are_the_written_out_convolution_s():
 
 def test_who_is_head_and_who_is_tail_makes_a_difference():
     encoder = encoder_of()
-    one, other = (encoder(batch_of(encoder, example)).states for example in (pair("Ada loves Zoë", 0, 2), pair("Ada loves Zoë", 2, 0)))
+    one, other = (
+        encoder(batch_of(encoder, example)).states
+        for example in (pair("Ada loves Zoë", 0, 2), pair("Ada loves Zoë", 2, 0))
+    )
     assert not torch.allclose(one, other)
 
 
-# ------------------------------------------------------------------------------------------------------------------ the head
+# ------------------------------------------------------------------------------------------------------------------ the
+# head
 def pooled(states: Tensor, starts: tuple[int, int], length: int, activation: str) -> Tensor:
     """Pool one example's states [T, w] number by number, as OpenNRE does: 100 is taken off outside of a segment, and padding is in none."""
     first, second = sorted(starts)
     found = []
     for number in (1, 2, 3):
         for column in range(states.shape[1]):
-            within = [states[i, column] for i in range(length) if (1 if i <= first else 2 if i <= second else 3) == number]
+            within = [
+                states[i, column] for i in range(length) if (1 if i <= first else 2 if i <= second else 3) == number
+            ]
             if activation == "tanh":
                 found.append(torch.stack(within).max().tanh() if within else torch.tensor(0.0))
                 continue
@@ -194,7 +208,8 @@ def test_states_and_a_pair_are_needed():
         encoder(replace(text, tail_position=None))
 
 
-# ----------------------------------------------------------------------------------------------------------------- recipes
+# -----------------------------------------------------------------------------------------------------------------
+# recipes
 def test_the_recipe_holds_opennre_s_settings_and_the_common_one_learns_its_vectors_with_adam():
     paper, common = (load_recipe(name, registry=load_registry()) for name in ("pcnn_mre", "pcnn_common_mre"))
     settings = paper.train
@@ -203,7 +218,10 @@ def test_the_recipe_holds_opennre_s_settings_and_the_common_one_learns_its_vecto
     assert (settings.warmup, settings.max_grad_norm) == (0.039, 0)  # 300 of 7,700 steps
     assert paper.head.options["dropout"] == 1 - 0.5 * 0.5
     assert (common.train.optimizer, common.train.patience) == ("adamw", 10)
-    assert {"text": common.text.encoder, "head": common.head.name} == {"text": paper.text.encoder, "head": paper.head.name}
+    assert {"text": common.text.encoder, "head": common.head.name} == {
+        "text": paper.text.encoder,
+        "head": paper.head.name,
+    }
 
 
 @pytest.mark.parametrize(

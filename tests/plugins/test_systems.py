@@ -64,7 +64,15 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
     trained = hvp("train", "tiny.yaml", *settings)
     assert hvp("eval", trained["model"])["scores"]["overall"]["f1"] == trained["test"]["overall"]["f1"]
     image = str(tiny.draw(tmp_path / "x.png", 3))
-    question = ("--model", trained["model"], "--text", "Ada visits Paris", "--image", image, *(PAIR if task == "mre" else ()))
+    question = (
+        "--model",
+        trained["model"],
+        "--text",
+        "Ada visits Paris",
+        "--image",
+        image,
+        *(PAIR if task == "mre" else ()),
+    )
     asked = hvp("predict", *question)
     assert {"mner": "entities", "mre": "relation"}[task] in asked
     assert asked["image"] is True
@@ -72,7 +80,9 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
     assert answer(typed["prediction"]) == answer(asked)
     assert {change["kind"] for change in typed["changes"]} == {"no images", "no whole image", "other image"}
     predictor = hvpkit.load(trained["model"], device="cpu")
-    explained = explain_example(predictor, parse_example(data.examples("test")[0], predictor.folder.recipe))  # with two objects
+    explained = explain_example(
+        predictor, parse_example(data.examples("test")[0], predictor.folder.recipe)
+    )  # with two objects
     assert [change.kind for change in explained.changes] == ["no images", "no object", "no object", "no whole image"]
     looks = [look for look in explained.looks if look is not None]
     assert looks
@@ -84,14 +94,24 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
 
 
 @pytest.mark.parametrize("system", TEXT_ALONE)
-def test_text_alone_is_trained_scored_and_asked_and_its_explanation_shows_no_images(hvp, system, request, tmp_path, monkeypatch):
+def test_text_alone_is_trained_scored_and_asked_and_its_explanation_shows_no_images(
+    hvp, system, request, tmp_path, monkeypatch
+):
     task, *settings = TEXT_ALONE[system]
     monkeypatch.chdir(tmp_path)
     tiny.recipe(tmp_path, request.getfixturevalue(f"{task}_data").folder, task, images=False)
     trained = hvp("train", "tiny.yaml", *(word for setting in settings for word in ("--set", setting)))
     assert hvp("eval", trained["model"])["scores"]["overall"]["f1"] == trained["test"]["overall"]["f1"]
     image = str(tiny.draw(tmp_path / "x.png", 3))
-    question = ("--model", trained["model"], "--text", "Ada visits Paris", "--image", image, *(PAIR if task == "mre" else ()))
+    question = (
+        "--model",
+        trained["model"],
+        "--text",
+        "Ada visits Paris",
+        "--image",
+        image,
+        *(PAIR if task == "mre" else ()),
+    )
     asked, explained = hvp("predict", *question), hvp("explain", *question)
     assert asked["image"] is False
     assert answer(explained["prediction"]) == answer(asked)
@@ -103,7 +123,12 @@ def test_text_alone_is_trained_scored_and_asked_and_its_explanation_shows_no_ima
 def test_the_common_profile_is_the_same_for_all_and_looks_at_the_paper_s_images(system, task, epochs):
     common, paper = load_recipe(f"{system}_common_{task}"), load_recipe(f"hvpnet_{task}")
     train = common.train
-    assert (common.vision, common.data, common.head, common.text.name) == (paper.vision, paper.data, paper.head, paper.text.name)
+    assert (common.vision, common.data, common.head, common.text.name) == (
+        paper.vision,
+        paper.data,
+        paper.head,
+        paper.text.name,
+    )
     assert (train.epochs, train.batch_size, train.lr, train.head_lr, train.fusion_lr) == (epochs, 16, 3e-5, 1e-3, 1e-3)
     assert (train.warmup, train.weight_decay, train.max_grad_norm, train.first_eval_epoch) == (0.1, 0.01, 1.0, 1)
 
@@ -111,8 +136,19 @@ def test_the_common_profile_is_the_same_for_all_and_looks_at_the_paper_s_images(
 def test_the_paper_settings_are_those_of_the_sources():
     umt, visualbert = load_recipe("umt_mner"), load_recipe("visualbert_mner")
     assert umt.vision is not None and visualbert.vision is not None
-    assert (umt.vision.backbone, umt.vision.grid, umt.vision.full_image, umt.vision.max_objects) == ("resnet152", 7, True, 0)
-    assert (umt.train.batch_size, umt.train.lr, umt.train.epochs, umt.train.warmup, umt.train.seed) == (32, 5e-5, 22, 0.1, 32)
+    assert (umt.vision.backbone, umt.vision.grid, umt.vision.full_image, umt.vision.max_objects) == (
+        "resnet152",
+        7,
+        True,
+        0,
+    )
+    assert (umt.train.batch_size, umt.train.lr, umt.train.epochs, umt.train.warmup, umt.train.seed) == (
+        32,
+        5e-5,
+        22,
+        0.1,
+        32,
+    )
     assert (visualbert.vision.backbone, visualbert.vision.num_images, visualbert.text.options["tokenizer"]) == (
         "object-roi",
         10,

@@ -38,9 +38,17 @@ def built(task="mner", **options):
     return fusion, encoder, text_batch(encoder, encoded), random_visual((3, 3), 4), extras
 
 
-# ---------------------------------------------------------------------------------------------------------------- contract
+# ----------------------------------------------------------------------------------------------------------------
+# contract
 @pytest.mark.parametrize(
-    "options", [{"alpha": 1.0}, {"num_layers": 2}, {"num_attention_heads": 4}, {"beta": 0.0, "levels": "all"}, {"alpha": 0.0, "beta": 2.0}]
+    "options",
+    [
+        {"alpha": 1.0},
+        {"num_layers": 2},
+        {"num_attention_heads": 4},
+        {"beta": 0.0, "levels": "all"},
+        {"alpha": 0.0, "beta": 2.0},
+    ],
 )
 def test_with_any_options_it_keeps_the_contract(options):
     check_fusion(umt, **options)
@@ -51,7 +59,8 @@ def test_for_relations_it_keeps_the_contract_with_and_without_spans():
     check_fusion(umt, task="mre", beta=0.5)
 
 
-# ------------------------------------------------------------------------------------------------------------------- spans
+# -------------------------------------------------------------------------------------------------------------------
+# spans
 @pytest.mark.parametrize("names", [TAGS, ("O", "B-PER", "I-PER"), ("O", "B-PER", "I-PER", "B-LOC")])
 def test_rows_of_the_conversion_matrix_sum_to_one_and_types_share_alike(names):
     matrix = conversion_matrix(names)
@@ -93,7 +102,9 @@ def test_an_example_without_tags_has_no_part_in_the_span_loss():
 
     def losses(*examples: Example) -> dict[str, Tensor]:
         encoded = encode(encoder, examples)
-        extras = {"span_tags": pad([fusion.build_inputs(*pair)["span_tags"] for pair in zip(examples, encoded, strict=True)])}
+        extras = {
+            "span_tags": pad([fusion.build_inputs(*pair)["span_tags"] for pair in zip(examples, encoded, strict=True)])
+        }
         return fusion(encoder, text_batch(encoder, encoded), None, extras).losses
 
     torch.testing.assert_close(losses(known, unknown)["spans"], losses(known)["spans"])
@@ -105,7 +116,9 @@ def test_the_loss_of_spans_asks_a_gpu_for_no_value(monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *given, **named: nullcontext())  # it knows no meta device
     fusion, encoder, text, _, extras = built()
     given = encoder(text).states, text
-    loss = fusion.to("meta").spans.loss(fusion.spans(*(each.to("meta") for each in given)), text.to("meta"), extras["span_tags"].to("meta"))
+    loss = fusion.to("meta").spans.loss(
+        fusion.spans(*(each.to("meta") for each in given)), text.to("meta"), extras["span_tags"].to("meta")
+    )
     assert loss.is_meta and loss.shape == ()
 
 
@@ -125,7 +138,8 @@ def test_the_loss_of_spans_is_the_written_out_likelihood_times_beta():
     assert float(fused.losses["spans"].detach()) == pytest.approx(0.3 * total / 3, rel=1e-4)
 
 
-# --------------------------------------------------------------------------------------------------------------- emissions
+# ---------------------------------------------------------------------------------------------------------------
+# emissions
 def emissions(fusion, encoder, text, visual, extras):
     torch.manual_seed(1)
     head = REGISTRY.build("head", "crf", HeadContext(LABELS["mner"], fusion.width), {}).eval()
@@ -160,7 +174,8 @@ def test_with_alpha_zero_images_have_no_say():
     torch.testing.assert_close(seen, blind)
 
 
-# -------------------------------------------------------------------------------------------------------------- the fusion
+# -------------------------------------------------------------------------------------------------------------- the
+# fusion
 def layer_written_out(layer: CrossLayer, queries: Tensor, seen: Tensor) -> Tensor:
     """One row, head by head."""
     width = queries.shape[1] // layer.heads
@@ -177,7 +192,11 @@ def layer_written_out(layer: CrossLayer, queries: Tensor, seen: Tensor) -> Tenso
 def test_states_are_the_written_out_streams_of_existing_images_and_real_positions():
     fusion, encoder, text, visual, extras = built()
     states = fusion(encoder, text, visual, extras).states
-    read, cells, names = encoder(text).states, visual.levels[-1], ("words_on_cells", "cells_on_words", "words_on_read_cells")
+    read, cells, names = (
+        encoder(text).states,
+        visual.levels[-1],
+        ("words_on_cells", "cells_on_words", "words_on_read_cells"),
+    )
     words_on_cells, cells_on_words, words_on_read_cells = (getattr(fusion, name).layers[0] for name in names)
     for row in (0, 1):
         s = read[row, text.mask[row]]
@@ -240,7 +259,8 @@ def test_a_trace_shows_where_words_look_and_how_far_the_gate_is_open():
     assert ((gate > 0) & (gate < 1)).all()
 
 
-# ----------------------------------------------------------------------------------------------------------------- refusals
+# -----------------------------------------------------------------------------------------------------------------
+# refusals
 @pytest.mark.parametrize(
     ("options", "code", "fields"),
     [
@@ -255,7 +275,8 @@ def test_options_that_cannot_be_are_refused(options, code, fields):
         built(**options)
 
 
-# ----------------------------------------------------------------------------------------------------------------- training
+# -----------------------------------------------------------------------------------------------------------------
+# training
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_it_learns(task, request, tmp_path):
     data = request.getfixturevalue(f"{task}_data")

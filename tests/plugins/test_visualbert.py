@@ -10,7 +10,14 @@ import tiny
 import torch
 from PIL import Image
 from raising import raises
-from transformers import AutoModel, BertConfig, BertForPreTraining, BertModel, VisualBertConfig, VisualBertForPreTraining
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertForPreTraining,
+    BertModel,
+    VisualBertConfig,
+    VisualBertForPreTraining,
+)
 
 from hvpkit.batching import Batcher
 from hvpkit.config.loading import load_recipe
@@ -27,7 +34,9 @@ from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.types import Example
 
 REGISTRY = load_registry()
-visualbert, from_scratch = (REGISTRY.get("text encoder", name).factory for name in ("visualbert", "visualbert-from-scratch"))
+visualbert, from_scratch = (
+    REGISTRY.get("text encoder", name).factory for name in ("visualbert", "visualbert-from-scratch")
+)
 single_stream = REGISTRY.get("fusion", "visualbert").factory
 object_roi = REGISTRY.get("visual backbone", "object-roi").factory
 SIZES = {"width": 16, "num_layers": 2, "num_attention_heads": 2}
@@ -38,7 +47,9 @@ DETECTOR = "fasterrcnn-mobilenet-v3-large-fpn"
 def checkpoint(tmp_path_factory):
     """A VisualBERT as it stands on the hub: with the heads of its pretraining, and without a tokenizer."""
     folder = tmp_path_factory.mktemp("visualbert")
-    config = VisualBertConfig(**small_models.SIZES, vocab_size=len(small_models.word_pieces()), visual_embedding_dim=7, pad_token_id=0)
+    config = VisualBertConfig(
+        **small_models.SIZES, vocab_size=len(small_models.word_pieces()), visual_embedding_dim=7, pad_token_id=0
+    )
     VisualBertForPreTraining(config).save_pretrained(folder)
     return folder
 
@@ -70,7 +81,8 @@ def batch_of(encoder, examples=EXAMPLES["mner"]):
     return text_batch(encoder, encode(encoder, examples))
 
 
-# ---------------------------------------------------------------------------------------------------------------- contract
+# ----------------------------------------------------------------------------------------------------------------
+# contract
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_fusion_and_encoder_keep_the_contract_together(task):
     check_fusion(single_stream, task=task, encoder=scratch(task))
@@ -87,7 +99,8 @@ def test_one_that_starts_from_bert_keeps_the_contract(bert):
     check_text_encoder(visualbert, name=str(bert), region_width=6)
 
 
-# ----------------------------------------------------------------------------------------------------------- single stream
+# ----------------------------------------------------------------------------------------------------------- single
+# stream
 @torch.no_grad()
 def test_with_every_region_masked_it_is_bert_on_the_text(bert):
     encoder = visualbert(TextContext("mner"), name=str(bert), region_width=3).eval()
@@ -165,13 +178,16 @@ def test_it_takes_no_prefix_and_says_so():
         scratch().enable_prefix()
 
 
-# -------------------------------------------------------------------------------------------------------------- checkpoints
+# --------------------------------------------------------------------------------------------------------------
+# checkpoints
 def test_a_checkpoint_s_weights_are_taken_whole(checkpoint, tokenizer):
     saved = VisualBertForPreTraining.from_pretrained(checkpoint).visual_bert.state_dict()
     opened = visualbert(TextContext("mner"), name=str(checkpoint), tokenizer=str(tokenizer))
     assert opened.region_width == 7
     assert all(torch.equal(saved[name], value) for name, value in opened.model.state_dict().items())
-    random = visualbert(TextContext("mner"), name=str(checkpoint), tokenizer=str(tokenizer), weights="random").model.state_dict()
+    random = visualbert(
+        TextContext("mner"), name=str(checkpoint), tokenizer=str(tokenizer), weights="random"
+    ).model.state_dict()
     assert not torch.equal(random["embeddings.visual_projection.weight"], saved["embeddings.visual_projection.weight"])
 
 
@@ -180,17 +196,23 @@ def test_from_a_plain_bert_all_is_taken_but_the_new_projection_and_tables_begin_
     model = visualbert(TextContext("mner"), name=str(bert)).model
     assert model.config.visual_embedding_dim == 1024
     assert model.config.pad_token_id == 0
-    new = [name for name, value in model.state_dict().items() if name not in saved or not torch.equal(saved[name], value)]
+    new = [
+        name for name, value in model.state_dict().items() if name not in saved or not torch.equal(saved[name], value)
+    ]
     assert sorted(new) == [
         "embeddings.visual_position_embeddings.weight",
         "embeddings.visual_projection.bias",
         "embeddings.visual_projection.weight",
         "embeddings.visual_token_type_embeddings.weight",
     ]
-    assert torch.equal(model.embeddings.visual_position_embeddings.weight, saved["embeddings.position_embeddings.weight"])
+    assert torch.equal(
+        model.embeddings.visual_position_embeddings.weight, saved["embeddings.position_embeddings.weight"]
+    )
 
 
-def test_the_new_projection_learns_at_the_fusion_s_rate_and_a_checkpoint_s_at_the_text_s(bert, checkpoint, tokenizer, mner_data, tmp_path):
+def test_the_new_projection_learns_at_the_fusion_s_rate_and_a_checkpoint_s_at_the_text_s(
+    bert, checkpoint, tokenizer, mner_data, tmp_path
+):
     vision = "vision={backbone: cnn-from-scratch, weights: random, width: 4, image_size: 32, max_objects: 2, grid: 2}"
 
     def rates(*text: str) -> list[float]:
@@ -216,7 +238,9 @@ def test_a_score_names_weights_that_no_pretraining_on_images_has_seen(checkpoint
 
 
 def test_markers_are_new_tokens_for_relations(checkpoint, tokenizer):
-    plain, marked = (visualbert(TextContext(task), name=str(checkpoint), tokenizer=str(tokenizer)) for task in ("mner", "mre"))
+    plain, marked = (
+        visualbert(TextContext(task), name=str(checkpoint), tokenizer=str(tokenizer)) for task in ("mner", "mre")
+    )
     assert marked.model.config.vocab_size == plain.model.config.vocab_size + len(MARKERS)
     encoded = marked.encode(EXAMPLES["mre"][0], 64)
     pieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
@@ -226,13 +250,17 @@ def test_markers_are_new_tokens_for_relations(checkpoint, tokenizer):
 def test_what_cannot_be_opened_says_why_and_what_would_do(checkpoint, tokenizer, bert, tmp_path):
     with raises(ModelFolderError, "pretrained-not-opened", name=str(checkpoint), reason=Message("tokenizer-missing")):
         visualbert(TextContext("mner"), name=str(checkpoint))
-    with raises(ModelFolderError, "pretrained-not-opened", reason=Message("visualbert-region-width", found=7, expected=9)):
+    with raises(
+        ModelFolderError, "pretrained-not-opened", reason=Message("visualbert-region-width", found=7, expected=9)
+    ):
         visualbert(TextContext("mner"), name=str(checkpoint), tokenizer=str(tokenizer), region_width=9)
     with raises(ModelFolderError, "pretrained-not-opened", reason=Message("visualbert-other-model", type="roberta")):
         visualbert(TextContext("mner"), name=str(small_models.save_encoder(tmp_path / "roberta", "roberta")))
     other = small_models.save_encoder(tmp_path / "xlm", "xlm-roberta")
     small = shutil.copytree(checkpoint, tmp_path / "small")
-    VisualBertForPreTraining(VisualBertConfig(**small_models.SIZES, vocab_size=20, pad_token_id=0)).save_pretrained(small)
+    VisualBertForPreTraining(VisualBertConfig(**small_models.SIZES, vocab_size=20, pad_token_id=0)).save_pretrained(
+        small
+    )
     with raises(ModelFolderError, "visualbert-tokenizer-mismatch", tokenizer=str(other), model=str(small)) as refused:
         visualbert(TextContext("mner"), name=str(small), tokenizer=str(other))
     reason = refused.value.fields["reason"]
@@ -250,7 +278,8 @@ def test_words_are_hidden_in_training_alone_and_also_beside_regions():
     assert not torch.equal(encoder.read(text, regions, exists).states, encoder.read(text, regions, exists).states)
 
 
-# ------------------------------------------------------------------------------------------------------------- the backbone
+# ------------------------------------------------------------------------------------------------------------- the
+# backbone
 @pytest.fixture(scope="module")
 def detector():
     torch.manual_seed(0)
@@ -285,7 +314,9 @@ def test_weights_come_from_a_file_of_the_whole_detector(detector, tmp_path):
     frozen = {name: value for name, value in other.items() if "num_batches" not in name}  # as torchvision's files are
     torch.save(frozen, tmp_path / "detector.pth")
     opened = object_roi(VisionContext(64), weights=str(tmp_path / "detector.pth"), detector=DETECTOR).state_dict()
-    assert all(torch.equal(value, other[name if name in other else f"roi_heads.{name}"]) for name, value in opened.items())
+    assert all(
+        torch.equal(value, other[name if name in other else f"roi_heads.{name}"]) for name, value in opened.items()
+    )
     assert not torch.equal(opened["box_head.fc6.weight"], detector.state_dict()["box_head.fc6.weight"])
     torch.save({"weight": torch.ones(2)}, tmp_path / "other.pth")
     with raises(ModelFolderError, "visualbert-weights-mismatch", file=tmp_path / "other.pth", detector=DETECTOR):
@@ -311,7 +342,8 @@ def test_weights_that_detectors_do_not_have_are_refused():
         object_roi(VisionContext(64), weights="none.pth", detector=DETECTOR)
 
 
-# ------------------------------------------------------------------------------------------------------------ as a whole
+# ------------------------------------------------------------------------------------------------------------ as a
+# whole
 def test_what_cannot_compose_is_refused_with_what_would_fit(mner_data, tmp_path):
     from hvpkit.config.compatibility import compatibility_problems
 
@@ -319,7 +351,12 @@ def test_what_cannot_compose_is_refused_with_what_would_fit(mner_data, tmp_path)
     ((_, problem),) = compatibility_problems(wrong, REGISTRY)
     fitting = Message("fitting-components", kind="text encoder", names=["visualbert", "visualbert-from-scratch"])
     assert problem.code == "fusion-needs"
-    assert problem.fields == {"fusion": "visualbert", "need": "regions", "encoder": "bert-from-scratch", "hint": fitting}
+    assert problem.fields == {
+        "fusion": "visualbert",
+        "need": "regions",
+        "encoder": "bert-from-scratch",
+        "hint": fitting,
+    }
     alone = load_recipe("visualbert_mner", ["vision=null", "fusion=none"])
     assert compatibility_problems(alone, REGISTRY) == []
     prefix = load_recipe("visualbert_mner", ["fusion={name: visual-prefix, projector: per-level, gate: dynamic}"])

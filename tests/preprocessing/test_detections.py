@@ -16,7 +16,15 @@ from hvpkit.config.loading import load_recipe
 from hvpkit.data.prepared import open_prepared
 from hvpkit.detection.pipeline import DetectionPipeline
 from hvpkit.detection.saliency import SaliencyDetector
-from hvpkit.errors import ComponentError, DataError, ImageError, InputError, MissingImageError, ModelFolderError, did_you_mean
+from hvpkit.errors import (
+    ComponentError,
+    DataError,
+    ImageError,
+    InputError,
+    MissingImageError,
+    ModelFolderError,
+    did_you_mean,
+)
 from hvpkit.inference.predictor import Predictor
 from hvpkit.preprocessing.detection_request import DetectionRequest
 from hvpkit.preprocessing.preprocess import preprocess
@@ -73,10 +81,18 @@ def test_boxes_go_into_the_examples_and_are_kept_with_crops(mine):
     examples = data.examples("train")
     assert [len(example.objects) for example in examples] == [1, 1, 1, len(examples[3].objects), 0, 0]
     assert examples[3].objects
-    assert (report.splits["train"].objects, report.splits["train"].without_object) == (sum(len(e.objects) for e in examples), 1)
+    assert (report.splits["train"].objects, report.splits["train"].without_object) == (
+        sum(len(e.objects) for e in examples),
+        1,
+    )
     first = lines(data)[0]
     assert set(first) == {"example", "split", "image", "phrase", "box", "score", "crop", "detector", "version"}
-    assert (first["example"], first["image"], first["detector"], first["version"]) == ("0", "a.png", "saliency", SaliencyDetector.version)
+    assert (first["example"], first["image"], first["detector"], first["version"]) == (
+        "0",
+        "a.png",
+        "saliency",
+        SaliencyDetector.version,
+    )
     box = examples[0].objects[0].box
     assert first["box"] == [box.left, box.top, box.right, box.bottom]
     with Image.open(data.folder / first["crop"]) as crop:
@@ -89,7 +105,10 @@ def test_saliency_is_what_data_without_objects_gets_offline(mine):
 
 
 def test_objects_of_the_data_stay_unless_a_detector_is_named(mine):
-    write_lines(mine / "train.jsonl", [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}])
+    write_lines(
+        mine / "train.jsonl",
+        [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}],
+    )
     _, data = prepared(mine, DetectionRequest())
     assert (data.objects, data.examples("train")[0].objects[0].box.right) == (None, 30)
     assert prepared(mine)[1].examples("train")[0].objects[0].score is not None
@@ -149,7 +168,10 @@ def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch)
 def test_the_contact_sheet_shows_boxes_and_what_was_not_found_and_runs_nothing(mine):
     write_lines(
         mine / "train.jsonl",
-        [{"id": f"<script>{i}", "tokens": ["<b>Ann"], "tags": ["B-PER"], "image": image} for i, image in enumerate(("a.png", "plain.png"))],
+        [
+            {"id": f"<script>{i}", "tokens": ["<b>Ann"], "tags": ["B-PER"], "image": image}
+            for i, image in enumerate(("a.png", "plain.png"))
+        ],
     )
     report, data = prepared(mine, DetectionRequest("saliency", preview=5))
     page = report.preview.read_text()
@@ -163,7 +185,9 @@ def test_the_contact_sheet_shows_boxes_and_what_was_not_found_and_runs_nothing(m
 
 def test_phrases_are_looked_for_one_by_one_by_a_detector(mine, detector_folder):
     options = {"weights": str(detector_folder("owlv2"))}
-    request = DetectionRequest("owlv2", options, phrases=("rules", "types"), threshold=0.0, nms_iou=1.0, min_size=1, max_objects=20)
+    request = DetectionRequest(
+        "owlv2", options, phrases=("rules", "types"), threshold=0.0, nms_iou=1.0, min_size=1, max_objects=20
+    )
     _, data = prepared(mine, request)
     found = {line["phrase"] for line in lines(data) if line["example"] == "0"}
     assert found
@@ -182,11 +206,31 @@ def test_phrases_are_looked_for_one_by_one_by_a_detector(mine, detector_folder):
             "unknown-component",
             {"name": "salency", "hint": did_you_mean("salency", ["saliency"])},
         ),
-        (DetectionRequest("saliency", {"size": 3}), ComponentError, "unknown-option", {"name": "saliency", "option": "size"}),
-        (DetectionRequest("owlv2", {"weights": 3}), ComponentError, "option-wrong-type", {"name": "owlv2", "option": "weights"}),
-        (DetectionRequest("saliency", phrases=("rules",)), InputError, "detector-ignores-phrases", {"detector": "saliency"}),
+        (
+            DetectionRequest("saliency", {"size": 3}),
+            ComponentError,
+            "unknown-option",
+            {"name": "saliency", "option": "size"},
+        ),
+        (
+            DetectionRequest("owlv2", {"weights": 3}),
+            ComponentError,
+            "option-wrong-type",
+            {"name": "owlv2", "option": "weights"},
+        ),
+        (
+            DetectionRequest("saliency", phrases=("rules",)),
+            InputError,
+            "detector-ignores-phrases",
+            {"detector": "saliency"},
+        ),
         (DetectionRequest("owlv2", phrases=("mentions",)), InputError, "mentions-need-pairs", {}),
-        (DetectionRequest(threshold=0.3), InputError, "detector-not-named", {"options": ["--threshold"], "detector": "saliency"}),
+        (
+            DetectionRequest(threshold=0.3),
+            InputError,
+            "detector-not-named",
+            {"options": ["--threshold"], "detector": "saliency"},
+        ),
     ],
 )
 def test_what_cannot_be_found_with_is_refused_and_nothing_is_left(mine, request_, error, code, fields):
@@ -201,7 +245,8 @@ def test_a_detector_without_its_weights_is_refused_and_nothing_is_left(mine):
     assert sorted(path.name for path in mine.parent.iterdir()) == ["mine"]
 
 
-# ------------------------------------------------------------------------------------------------- into the recipe, and predict
+# ------------------------------------------------------------------------------------------------- into the recipe, and
+# predict
 def model_of(data, folder, *overrides):
     written = tiny.recipe(folder, data.folder, "mner", overrides=("vision.backbone=cnn-from-scratch", *overrides))
     return tiny.save_tiny_model(folder / "model", with_detection_settings(data, written), data)
@@ -218,7 +263,11 @@ def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
     [note] = predictor.predict("Ann", mine / "plain.png").notes
     assert (note.code, note.fields) == ("no-object-detected", {"detector": "saliency", "threshold": 0.3})
     missing = next(predictor.predict_many([{"text": "Ann", "image": mine / "none.png"}]))
-    assert (type(missing), missing.code, missing.fields["file"]) == (MissingImageError, "image-missing", mine / "none.png")
+    assert (type(missing), missing.code, missing.fields["file"]) == (
+        MissingImageError,
+        "image-missing",
+        mine / "none.png",
+    )
 
 
 def test_pairs_that_share_a_image_look_once(mine, tmp_path, monkeypatch):
@@ -231,7 +280,8 @@ def test_pairs_that_share_a_image_look_once(mine, tmp_path, monkeypatch):
 
     monkeypatch.setattr(SaliencyDetector, "detect", watched)
     asked = [
-        {"text": text, "image": mine / name} for text, name in (("Ann", "a.png"), ("Ada", "plain.png"), ("Bob", "a.png"), ("Ida", "a.png"))
+        {"text": text, "image": mine / name}
+        for text, name in (("Ann", "a.png"), ("Ada", "plain.png"), ("Bob", "a.png"), ("Ida", "a.png"))
     ]
     ann, ada, bob, ida = predictor.predict_many(asked)
     assert sorted(looked) == ["a.png", "plain.png"]
@@ -241,7 +291,10 @@ def test_pairs_that_share_a_image_look_once(mine, tmp_path, monkeypatch):
 
 def test_a_shared_image_is_looked_at_for_each_text_s_own_phrases(mine, tmp_path, detector_folder):
     options = {"weights": str(detector_folder("owlv2"))}
-    _, data = prepared(mine, DetectionRequest("owlv2", options, phrases=("rules",), threshold=0.0, nms_iou=1.0, min_size=1, max_objects=3))
+    _, data = prepared(
+        mine,
+        DetectionRequest("owlv2", options, phrases=("rules",), threshold=0.0, nms_iou=1.0, min_size=1, max_objects=3),
+    )
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     asked = [{"text": f"{name} sings", "image": mine / "a.png"} for name in ("Ann", "Bob")]
     found = [{thing.phrase for thing in one.objects} for one in predictor.predict_many(asked)]
@@ -258,7 +311,10 @@ def test_another_version_of_the_detector_is_told(mine, tmp_path, monkeypatch):
 
 
 def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
-    write_lines(mine / "train.jsonl", [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}])
+    write_lines(
+        mine / "train.jsonl",
+        [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}],
+    )
     _, data = prepared(mine, DetectionRequest("given"))
     found = Predictor.open(model_of(data, tmp_path / "m")).predict("Ann", mine / "a.png")
     assert found.objects == ()
@@ -266,7 +322,9 @@ def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
 
 
 @pytest.mark.parametrize(("trained_with", "notes"), [(3, 1), (0, 0), (None, 1)])
-def test_a_model_that_does_not_know_how_its_objects_were_found_says_so_unless_there_were_none(mner_model, mner_data, trained_with, notes):
+def test_a_model_that_does_not_know_how_its_objects_were_found_says_so_unless_there_were_none(
+    mner_model, mner_data, trained_with, notes
+):
     folder = open_model_folder(mner_model)
     assert folder.recipe.data.objects is None
     known = {"training": {} if trained_with is None else {"with_objects": trained_with}}
@@ -288,7 +346,12 @@ def test_a_recipe_that_says_otherwise_than_its_data_is_refused(mine, tmp_path):
     _, data = prepared(mine)
     file = tmp_path / "m" / "tiny.yaml"
     tiny.recipe(tmp_path / "m", data.folder, "mner")
-    with raises(DataError, "objects-mismatch", data=data.folder, location="--set data.objects={detector: saliency, threshold: 0.9}"):
+    with raises(
+        DataError,
+        "objects-mismatch",
+        data=data.folder,
+        location="--set data.objects={detector: saliency, threshold: 0.9}",
+    ):
         with_detection_settings(data, load_recipe(file, ["data.objects={detector: saliency, threshold: 0.9}"]))
     text_only = load_recipe(file, ["data.text_only=true"])
     assert with_detection_settings(data, text_only) == text_only

@@ -35,7 +35,13 @@ def test_faults_are_found_and_every_image_counted(tmp_path, monkeypatch, few, ba
 def test_bad_images_are_taken_away_with_the_boxes_that_need_them(tmp_path):
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     box = Box(0, 0, 1, 1)
-    things = (VisualObject(good), VisualObject(bad), VisualObject(box=box), VisualObject(bad, box), VisualObject(good, box))
+    things = (
+        VisualObject(good),
+        VisualObject(bad),
+        VisualObject(box=box),
+        VisualObject(bad, box),
+        VisualObject(good, box),
+    )
     example = Example("a", ("x",), image=good, objects=things)
     [kept] = drop_images([example], {bad: "damaged"})
     assert kept.image == good
@@ -47,5 +53,10 @@ def test_bad_images_are_taken_away_with_the_boxes_that_need_them(tmp_path):
 
 
 def test_every_file_is_listed_once():
-    example = Example("a", ("x",), image="a.png", objects=(VisualObject("b.png"), VisualObject("a.png"), VisualObject(box=Box(0, 0, 1, 1))))
+    example = Example(
+        "a",
+        ("x",),
+        image="a.png",
+        objects=(VisualObject("b.png"), VisualObject("a.png"), VisualObject(box=Box(0, 0, 1, 1))),
+    )
     assert list(image_paths([example, example, Example("b", ("x",))])) == ["a.png", "b.png"]

@@ -40,9 +40,17 @@ def test_prepared_tweets_hold_what_the_report_says(tmp_path, bars):
     objects = [("objects of train", 2, 2), ("objects of dev", 1, 1), ("objects of test", 1, 1)]
     assert [(bar.description, bar.total, bar.done) for bar in bars] == [("images", 4, 4), *objects]
     data = open_prepared(report.folder)
-    assert (data.manifest.name, data.manifest.fingerprint, data.manifest.text_only) == ("twitter2017", report.fingerprint, False)
+    assert (data.manifest.name, data.manifest.fingerprint, data.manifest.text_only) == (
+        "twitter2017",
+        report.fingerprint,
+        False,
+    )
     assert [example.image and example.image.name for example in data.examples("train")] == ["10.jpg", None]
-    assert all(example.image is None or example.image.is_file() for split in ("train", "dev", "test") for example in data.examples(split))
+    assert all(
+        example.image is None or example.image.is_file()
+        for split in ("train", "dev", "test")
+        for example in data.examples(split)
+    )
     train = report.splits["train"]
     assert (train.examples, train.words, train.labels) == (2, 4, {"PER": 1, "LOC": 1, "ORG": 0, "MISC": 0})
     assert (train.images, train.images_missing, train.images_unreadable, train.without_image) == (1, 0, 1, 1)
@@ -52,13 +60,19 @@ def test_prepared_tweets_hold_what_the_report_says(tmp_path, bars):
     assert (reason.code, reason.fields["file"].name) == ("not-image", "11.jpg")
     assert unreadable.places == [unreadable.messages[0]]
     assert (unlearnt.code, unlearnt.split, unlearnt.skipped) == ("label-not-in-training", "test", False)
-    [label] = [f"{name}: {count}" for name, count in report.splits["test"].labels.items() if count and not train.labels[name]]
+    [label] = [
+        f"{name}: {count}" for name, count in report.splits["test"].labels.items() if count and not train.labels[name]
+    ]
     assert unlearnt.places == [label]
-    assert data.manifest.facts == {"problems": [{"split": p.split, "kind": p.code, "count": 1} for p in (unreadable, unlearnt)]}
+    assert data.manifest.facts == {
+        "problems": [{"split": p.split, "kind": p.code, "count": 1} for p in (unreadable, unlearnt)]
+    }
 
 
 def test_images_are_counted_by_file_and_relations_all_listed(tmp_path):
-    write_pairs(tmp_path / "mnre" / "mnre_train.txt", [pair("a.jpg"), pair("a.jpg", "None"), pair("no.jpg"), pair("no.jpg"), {}])
+    write_pairs(
+        tmp_path / "mnre" / "mnre_train.txt", [pair("a.jpg"), pair("a.jpg", "None"), pair("no.jpg"), pair("no.jpg"), {}]
+    )
     draw(tmp_path / "mnre" / "img_org" / "a.jpg")
     report = preprocess("mnre")
     [(split, train)] = report.splits.items()
@@ -78,7 +92,10 @@ def test_objects_are_counted_and_bad_crops_taken_away(tmp_path):
     draw(tmp_path / "mine" / "a.png")
     draw(tmp_path / "mine" / "good.png")
     write(tmp_path / "mine" / "bad.png", "no image")
-    write_lines(tmp_path / "mine" / "train.jsonl", [{**MNER, "objects": ["good.png", "bad.png", "none.png", {"box": [0, 0, 2, 2]}]}])
+    write_lines(
+        tmp_path / "mine" / "train.jsonl",
+        [{**MNER, "objects": ["good.png", "bad.png", "none.png", {"box": [0, 0, 2, 2]}]}],
+    )
     report = preprocess("mine")
     train = report.splits["train"]
     assert (train.objects, train.crops_missing, train.crops_unreadable) == (2, 1, 1)
@@ -87,7 +104,8 @@ def test_objects_are_counted_and_bad_crops_taken_away(tmp_path):
     assert example.objects[0] == VisualObject(tmp_path / "mine" / "good.png")
 
 
-# ----------------------------------------------------------------------------------------------------------- without images
+# ----------------------------------------------------------------------------------------------------------- without
+# images
 def test_all_images_missing_is_an_error_that_names_the_folders_and_the_way_out(tmp_path):
     twitter(tmp_path / "root")
     (tmp_path / "root" / "images").mkdir()
@@ -118,7 +136,11 @@ def test_text_alone_goes_on_without_images(tmp_path):
     twitter(tmp_path / "root")
     report = preprocess("twitter2017", root=tmp_path / "root", text_only=True)
     data = open_prepared(report.folder)
-    assert (data.manifest.text_only, data.images_root, data.manifest.counts) == (True, None, {"train": 2, "dev": 1, "test": 1})
+    assert (data.manifest.text_only, data.images_root, data.manifest.counts) == (
+        True,
+        None,
+        {"train": 2, "dev": 1, "test": 1},
+    )
 
 
 def test_text_is_the_same_data_with_and_without_images(tmp_path):
@@ -127,7 +149,8 @@ def test_text_is_the_same_data_with_and_without_images(tmp_path):
     assert len(prints) == 1
 
 
-# ------------------------------------------------------------------------------------------------------------ names and paths
+# ------------------------------------------------------------------------------------------------------------ names and
+# paths
 @pytest.mark.parametrize("path", ["mine", "./mine", "mine/train.jsonl", "mine/", "{root}/mine"])
 def test_own_data_is_named_by_its_path(tmp_path, path):
     draw(tmp_path / "mine" / "a.png")
@@ -221,7 +244,8 @@ def test_an_interruption_while_images_are_checked_leaves_nothing(tmp_path, bars,
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
 
 
-# ------------------------------------------------------------------------------------------------------------ plugin readers
+# ------------------------------------------------------------------------------------------------------------ plugin
+# readers
 def made(context, *, size=1):
     """Draw a dataset."""
     (context.stage / "images").mkdir()
@@ -249,7 +273,9 @@ def test_a_reader_may_draw_its_images_into_the_prepared_folder():
 
 
 def test_a_readers_unknown_option_is_refused():
-    with raises(ComponentError, "unknown-option", kind="reader", name="made", option="sise", hint=did_you_mean("sise", ["size"])):
+    with raises(
+        ComponentError, "unknown-option", kind="reader", name="made", option="sise", hint=did_you_mean("sise", ["size"])
+    ):
         preprocess("made", options={"sise": 3}, registry=registry_with(made))
     assert not Path("data").exists()
 
@@ -259,4 +285,6 @@ def test_counts_of_the_fabricated_tweets_are_what_they_seem(tmp_path):
     report = preprocess("twitter2017", text_only=True)
     for split, name in (("train", "train"), ("dev", "valid"), ("test", "test")):
         assert report.splits[split].words == sum(len(words) for _, words in TWEETS[name])
-        assert sum(report.splits[split].labels.values()) == sum(tag[0] == "B" for _, words in TWEETS[name] for _, tag in words)
+        assert sum(report.splits[split].labels.values()) == sum(
+            tag[0] == "B" for _, words in TWEETS[name] for _, tag in words
+        )

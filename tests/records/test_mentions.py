@@ -35,7 +35,9 @@ def test_a_place_is_characters_and_blanks_at_its_ends_do_not_count(head):
 def test_of_several_places_the_first_is_taken_and_said():
     spans, notes = found("Jun met Ada, Jun left, Jun won", "Jun", "Ada")
     assert spans[0] == ("Jun", 0, 3)
-    assert said(notes) == [("mention-repeated", {"role": "head", "mention": "Jun", "count": 3, "number": 1, "start": 0, "end": 3})]
+    assert said(notes) == [
+        ("mention-repeated", {"role": "head", "mention": "Jun", "count": 3, "number": 1, "start": 0, "end": 3})
+    ]
 
 
 def test_the_same_words_twice_are_the_first_and_the_second_place():
@@ -63,7 +65,9 @@ def test_a_whole_word_comes_before_a_part_of_one():
 def test_a_part_of_a_word_is_taken_and_said():
     spans, notes = found("Juneteenth with Ada", "June", "Ada")
     assert spans[0] == ("June", 0, 4)
-    assert said(notes) == [("mention-inside-word", {"role": "head", "mention": "June", "start": 0, "end": 4, "word": "Juneteenth"})]
+    assert said(notes) == [
+        ("mention-inside-word", {"role": "head", "mention": "June", "start": 0, "end": 4, "word": "Juneteenth"})
+    ]
 
 
 def test_words_that_look_like_a_place_are_words_where_they_stand_in_the_text():
@@ -115,17 +119,23 @@ def test_a_mention_in_other_letters_is_refused_with_what_the_text_has():
     assert "'Jun'" in error.value.fields["hint"]
 
 
-@pytest.mark.parametrize(("head", "text", "end"), [("GQ japan", "GQ japan", 34), ("GQ", "GQ", 28), ((26, 34), "GQ japan", 34)])
+@pytest.mark.parametrize(
+    ("head", "text", "end"), [("GQ japan", "GQ japan", 34), ("GQ", "GQ", 28), ((26, 34), "GQ japan", 34)]
+)
 def test_mentions_that_cannot_be_had_without_an_overlap_are_refused(head, text, end):
     places = {"head_start": 26, "head_end": end, "tail_start": 26, "tail_end": 28}
     with raises(DataError, "mentions-overlap", head=text, tail="GQ", **places):
         found(TWEET, head, "GQ")
 
 
-@pytest.mark.parametrize("places", [((26, 34), (26, 28)), ("26:34", "26:28"), ((29, 34), "26:34"), ((26, 28), (26, 28))])
+@pytest.mark.parametrize(
+    "places", [((26, 34), (26, 28)), ("26:34", "26:28"), ((29, 34), "26:34"), ((26, 28), (26, 28))]
+)
 def test_places_may_overlap_as_they_do_in_training_data(places):
     spans, notes = found(TWEET, *places)
-    assert [f"{start}:{end}" for _, start, end in spans] == [p if isinstance(p, str) else f"{p[0]}:{p[1]}" for p in places]
+    assert [f"{start}:{end}" for _, start, end in spans] == [
+        p if isinstance(p, str) else f"{p[0]}:{p[1]}" for p in places
+    ]
     assert said(notes) == [("mentions-overlap-accepted", {})]
 
 

@@ -34,12 +34,17 @@ def fill(name: str, tensor: Tensor, seed: int) -> Tensor:
     return 1 + 0.1 * normal if name.endswith("weight") else 0.02 * normal
 
 
-def inputs(seed: int, side: int = 224, vocabulary: tuple[int, int] = (1000, 30000), specials: tuple[int, int] = (101, 102)) -> tuple:
+def inputs(
+    seed: int, side: int = 224, vocabulary: tuple[int, int] = (1000, 30000), specials: tuple[int, int] = (101, 102)
+) -> tuple:
     """Give ids [2, 12], their mask, whole images and crops; the last crop is missing, so zeros."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(*vocabulary, (2, 12), generator=generator)
     ids[:, 0], ids[0, 11], ids[1, 8], ids[1, 9:] = specials[0], specials[1], specials[1], 0
-    whole, crops = torch.randn(2, 3, side, side, generator=generator), torch.randn(2, 3, 3, side, side, generator=generator)
+    whole, crops = (
+        torch.randn(2, 3, side, side, generator=generator),
+        torch.randn(2, 3, 3, side, side, generator=generator),
+    )
     crops[1, 2] = 0
     return ids, ids != 0, whole, crops
 
@@ -56,7 +61,8 @@ def put_markers(ids: Tensor, first: int) -> None:
             ids[row, place] = first + number
 
 
-# ---------------------------------------------------------------------------------------------------------- a small checkpoint
+# ---------------------------------------------------------------------------------------------------------- a small
+# checkpoint
 def small_checkpoint(task: str, seed: int, pieces: int, classes: int = 23) -> dict[str, Tensor]:
     """Make a checkpoint with a ResNet-18, and a BERT of two layers for a tokenizer of so many pieces (and markers, for MRE)."""
     rows = pieces + 4 * (task == "mre")
@@ -100,18 +106,27 @@ def save_tokenizer(folder: Path) -> int:
     return len(tokenizer)
 
 
-# ------------------------------------------------------------------------------------- the released forward pass, written out
+# ------------------------------------------------------------------------------------- the released forward pass,
+# written out
 @torch.no_grad()
 def plain_states(t: Mapping[str, Tensor], ids: Tensor, mask: Tensor, whole: Tensor, crops: Tensor) -> Tensor:
     """Give the last hidden states [B, T, d], one example and one head at a time."""
     images = torch.cat([whole[:, None], crops], 1)
-    return torch.stack([_example(t, ids[b], mask[b], [_blocks(t, image) for image in images[b]]) for b in range(len(ids))])
+    return torch.stack(
+        [_example(t, ids[b], mask[b], [_blocks(t, image) for image in images[b]]) for b in range(len(ids))]
+    )
 
 
 def _blocks(t: Mapping[str, Tensor], image: Tensor) -> list[Tensor]:
     """Give an image's four blocks [4, 2d]."""
     net = resnet18().eval()
-    net.load_state_dict({name.removeprefix("image_model.resnet."): value for name, value in t.items() if name.startswith("image_model.")})
+    net.load_state_dict(
+        {
+            name.removeprefix("image_model.resnet."): value
+            for name, value in t.items()
+            if name.startswith("image_model.")
+        }
+    )
     x = net.maxpool(net.relu(net.bn1(net.conv1(image[None]))))
     stages = []
     for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
@@ -125,12 +140,24 @@ def _blocks(t: Mapping[str, Tensor], image: Tensor) -> list[Tensor]:
 
 def _example(t: Mapping[str, Tensor], ids: Tensor, mask: Tensor, images: list[list[Tensor]]) -> Tensor:
     position = t["bert.embeddings.position_embeddings.weight"][: len(ids)]
-    x = t["bert.embeddings.word_embeddings.weight"][ids] + position + t["bert.embeddings.token_type_embeddings.weight"][0]
+    x = (
+        t["bert.embeddings.word_embeddings.weight"][ids]
+        + position
+        + t["bert.embeddings.token_type_embeddings.weight"][0]
+    )
     x = _norm(t, "bert.embeddings.LayerNorm", x)
     for layer in range(LAYERS):
         at = f"bert.encoder.layer.{layer}."
-        x = _norm(t, at + "attention.output.LayerNorm", x + _linear(t, at + "attention.output.dense", _attend(t, layer, x, mask, images)))
-        x = _norm(t, at + "output.LayerNorm", x + _linear(t, at + "output.dense", gelu(_linear(t, at + "intermediate.dense", x))))
+        x = _norm(
+            t,
+            at + "attention.output.LayerNorm",
+            x + _linear(t, at + "attention.output.dense", _attend(t, layer, x, mask, images)),
+        )
+        x = _norm(
+            t,
+            at + "output.LayerNorm",
+            x + _linear(t, at + "output.dense", gelu(_linear(t, at + "intermediate.dense", x))),
+        )
     return x
 
 
@@ -171,7 +198,9 @@ def plain_crf_loss(t: Mapping[str, Tensor], emissions: Tensor, gold: Tensor, mas
     for row, path, length in zip(emissions, gold, mask.sum(1), strict=True):
         everything, score = t["crf.start_transitions"] + row[0], t["crf.start_transitions"][path[0]] + row[0, path[0]]
         for i in range(1, int(length)):
-            everything = torch.stack([(everything + t["crf.transitions"][:, to]).logsumexp(0) + row[i, to] for to in range(TAGS)])
+            everything = torch.stack(
+                [(everything + t["crf.transitions"][:, to]).logsumexp(0) + row[i, to] for to in range(TAGS)]
+            )
             score = score + t["crf.transitions"][path[i - 1], path[i]] + row[i, path[i]]
         last = path[int(length) - 1]
         losses.append((everything + t["crf.end_transitions"]).logsumexp(0) - score - t["crf.end_transitions"][last])
@@ -185,7 +214,10 @@ def plain_paths(t: Mapping[str, Tensor], emissions: Tensor, mask: Tensor) -> lis
         best = [(float(t["crf.start_transitions"][tag] + row[0, tag]), [tag]) for tag in range(TAGS)]
         for i in range(1, length):
             best = [
-                max((score + float(t["crf.transitions"][path[-1], tag] + row[i, tag]), [*path, tag]) for score, path in best)
+                max(
+                    (score + float(t["crf.transitions"][path[-1], tag] + row[i, tag]), [*path, tag])
+                    for score, path in best
+                )
                 for tag in range(TAGS)
             ]
         found.append(max((score + float(t["crf.end_transitions"][path[-1]]), path) for score, path in best)[1])

@@ -21,7 +21,10 @@ from hvpkit.types import Labels, Task
 
 GOLDEN = json.loads((Path(__file__).parent / "release_7.json").read_text(encoding="utf-8"))
 PIECES = 30522
-LABELS: dict[Task, Labels] = {"mner": Labels("mner", TAGS), "mre": Labels("mre", ("None", *(f"r{i}" for i in range(1, 23))))}
+LABELS: dict[Task, Labels] = {
+    "mner": Labels("mner", TAGS),
+    "mre": Labels("mre", ("None", *(f"r{i}" for i in range(1, 23)))),
+}
 
 ROUNDING = 5e-7  # the golden numbers have six decimals
 
@@ -33,8 +36,12 @@ def full_size(folder: Path, task: Task) -> Model:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(PIECES - 5))]
     BertTokenizer(vocab={word: i for i, word in enumerate(words)}).save_pretrained(folder / "text")
     BertConfig(vocab_size=PIECES + 4 * (task == "mre")).save_pretrained(folder / "text")
-    model = build_model(load_recipe(f"release_{task}"), load_registry(), LABELS[task], saved=ComponentFolders(folder)).eval()
-    model.load_state_dict({name: fill(str(to_release_name(name, task)), tensor, 7) for name, tensor in model.state_dict().items()})
+    model = build_model(
+        load_recipe(f"release_{task}"), load_registry(), LABELS[task], saved=ComponentFolders(folder)
+    ).eval()
+    model.load_state_dict(
+        {name: fill(str(to_release_name(name, task)), tensor, 7) for name, tensor in model.state_dict().items()}
+    )
     return model
 
 

@@ -58,7 +58,9 @@ def save(tensors: object, file: Path) -> Path:
 @torch.no_grad()
 def test_entities_are_scored_as_the_written_out_forward_pass_does(tmp_path, tokenizer, pieces, seed):
     tensors = small_checkpoint("mner", seed, pieces)
-    release2022.import_release(save(tensors, tmp_path / "old.pth"), "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
+    release2022.import_release(
+        save(tensors, tmp_path / "old.pth"), "mner", str(tokenizer), tmp_path / "model", settings=SMALL
+    )
     ids, mask, whole, crops = inputs(seed, SIDE, (5, pieces), (2, 3))
     gold = tags(ids, mask, seed)
     found = release2022.forward(load(tmp_path / "model", device="cpu").model, ids, mask, whole, crops, gold)
@@ -71,7 +73,9 @@ def test_entities_are_scored_as_the_written_out_forward_pass_does(tmp_path, toke
 @torch.no_grad()
 def test_relations_are_scored_as_the_written_out_forward_pass_does(tmp_path, tokenizer, pieces, relations):
     tensors = small_checkpoint("mre", 5, pieces, classes=3)
-    release2022.import_release(save(tensors, tmp_path / "old.pth"), "mre", str(tokenizer), tmp_path / "model", relations, SMALL)
+    release2022.import_release(
+        save(tensors, tmp_path / "old.pth"), "mre", str(tokenizer), tmp_path / "model", relations, SMALL
+    )
     model = load(tmp_path / "model", device="cpu").model
     assert model.head.labels.names == ("None", "/loc/loc/contain", "/per/per/peer")
     ids, mask, whole, crops = inputs(5, SIDE, (5, pieces), (2, 3))
@@ -86,13 +90,24 @@ def test_relations_are_scored_as_the_written_out_forward_pass_does(tmp_path, tok
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda t: t, lambda t: {"epoch": 3, "model_state_dict": t}, lambda t: {f"module.{k}": v for k, v in t.items()}]
+    "wrap",
+    [lambda t: t, lambda t: {"epoch": 3, "model_state_dict": t}, lambda t: {f"module.{k}": v for k, v in t.items()}],
 )
 def test_what_is_imported_comes_out_tensor_for_tensor(tmp_path, tokenizer, pieces, wrap, monkeypatch, capsys):
     tensors = small_checkpoint("mner", 3, pieces)
     file, folder, again = save(wrap(tensors), tmp_path / "old.pth"), tmp_path / "model", tmp_path / "again.pth"
     for words in (
-        ["import-release", str(file), "--task", "mner", "--text", str(tokenizer), "--output", str(folder), *(f"--set={s}" for s in SMALL)],
+        [
+            "import-release",
+            str(file),
+            "--task",
+            "mner",
+            "--text",
+            str(tokenizer),
+            "--output",
+            str(folder),
+            *(f"--set={s}" for s in SMALL),
+        ],
         ["export-release", str(folder), "--output", str(again)],
     ):
         monkeypatch.setattr("sys.argv", ["hvp", *words])
@@ -116,7 +131,9 @@ def test_every_tensor_that_does_not_fit_is_named(tmp_path, tokenizer, pieces):
     tensors["fc.weight"] = torch.zeros(12, 128)
     tensors["bert.pooler.dense.bias"] = torch.zeros(128, dtype=torch.float16)
     with raises(ModelFolderError, "checkpoint-mismatch", checkpoint=tmp_path / "old.pth") as caught:
-        release2022.import_release(save(tensors, tmp_path / "old.pth"), "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
+        release2022.import_release(
+            save(tensors, tmp_path / "old.pth"), "mner", str(tokenizer), tmp_path / "model", settings=SMALL
+        )
     missing, unknown, other = caught.value.fields["faults"]
     assert (missing.code, missing.fields) == ("tensors-missing", {"count": 1, "names": ["gates.1.bias"], "more": ""})
     assert (unknown.code, unknown.fields) == ("tensors-unknown", {"count": 1, "names": ["gates.2.bias"], "more": ""})
@@ -179,7 +196,9 @@ def test_a_file_that_is_no_checkpoint_is_told(tmp_path, tokenizer, content, code
 
 def test_another_tokenizer_is_refused(tmp_path, tokenizer, pieces):
     file = save(small_checkpoint("mner", 3, pieces + 7), tmp_path / "old.pth")
-    with raises(ModelFolderError, "tokenizer-mismatch", text=str(tokenizer), checkpoint=file, found=pieces, expected=pieces + 7):
+    with raises(
+        ModelFolderError, "tokenizer-mismatch", text=str(tokenizer), checkpoint=file, found=pieces, expected=pieces + 7
+    ):
         release2022.import_release(file, "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
 
 
@@ -201,7 +220,9 @@ def test_class_ids_are_checked(tmp_path, tokenizer, pieces, text, code, fields):
         release2022.import_release(checkpoint, "mre", str(tokenizer), tmp_path / "model")
 
 
-def test_an_imported_folder_is_evaluated_and_predicts_like_any_other(tmp_path, tokenizer, pieces, mner_data, monkeypatch, capsys):
+def test_an_imported_folder_is_evaluated_and_predicts_like_any_other(
+    tmp_path, tokenizer, pieces, mner_data, monkeypatch, capsys
+):
     file = save(small_checkpoint("mner", 3, pieces), tmp_path / "old.pth")
     release2022.import_release(file, "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
     monkeypatch.setattr("sys.argv", ["hvp", "eval", str(tmp_path / "model"), "--data", str(mner_data.folder), "--json"])
@@ -211,7 +232,9 @@ def test_an_imported_folder_is_evaluated_and_predicts_like_any_other(tmp_path, t
     result = json.loads(capsys.readouterr().out)
     assert result["scores"]["examples"] == len(mner_data.examples("test"))
     assert result["unread"] == 0
-    found = load(tmp_path / "model", device="cpu").predict("Ada Lovelace visits New York", image=tiny.draw(tmp_path / "x.png"))
+    found = load(tmp_path / "model", device="cpu").predict(
+        "Ada Lovelace visits New York", image=tiny.draw(tmp_path / "x.png")
+    )
     assert found.image_used
     assert all(found.text[entity.start : entity.end] == entity.text for entity in found.entities)
 
@@ -224,7 +247,9 @@ def test_an_imported_folder_is_explained_in_slices(tmp_path, tokenizer, pieces, 
         release2022.import_release(
             file, task, str(tokenizer), tmp_path / task, relations=relations if task == "mre" else None, settings=SMALL
         )
-        monkeypatch.setattr("sys.argv", ["hvp", "explain", "--model", str(tmp_path / task), *text, *more, "--json", "--html", str(page)])
+        monkeypatch.setattr(
+            "sys.argv", ["hvp", "explain", "--model", str(tmp_path / task), *text, *more, "--json", "--html", str(page)]
+        )
         with pytest.raises(SystemExit) as ended:
             main()
         assert not ended.value.code

@@ -59,7 +59,9 @@ def test_a_trained_model_keeps_its_scores_and_is_exported(tmp_path, bert, mner_d
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_a_frozen_head_stays_and_statistics_drift_if_asked(tmp_path, bert, mre_data, mode):
-    recipe = recipe_of("mre", bert, mre_data.folder, "train.freeze_head=true", f"train.backbone_mode={mode}", "train.lr=1e-3")
+    recipe = recipe_of(
+        "mre", bert, mre_data.folder, "train.freeze_head=true", f"train.backbone_mode={mode}", "train.lr=1e-3"
+    )
     set_seed(recipe.train.seed)
     before = build_model(recipe, load_registry(), mre_data.labels, mre_data.examples("train")).state_dict()
     train(recipe, load_registry(), tmp_path / "model")
@@ -79,12 +81,18 @@ def test_a_frozen_head_stays_and_statistics_drift_if_asked(tmp_path, bert, mre_d
         "image_model.resnet.fc.weight",
     )
     ids = json.loads(exported.relations.read_text(encoding="utf-8"))
-    assert exported.relations == tmp_path / "x.rel2id.json" and list(ids) == list(mre_data.labels.names) and ids["None"] == 0
+    assert (
+        exported.relations == tmp_path / "x.rel2id.json"
+        and list(ids) == list(mre_data.labels.names)
+        and ids["None"] == 0
+    )
     exported.checkpoint.unlink()
     with raises(InputError, "output-exists", output=tmp_path / "x.rel2id.json"):
         release2022.export_release(tmp_path / "model", tmp_path / "x.pth")
     assert not exported.checkpoint.exists()
-    told = load(tmp_path / "model", device="cpu").predict("Ada Lovelace visits Paris", head="Ada Lovelace", tail="Paris")
+    told = load(tmp_path / "model", device="cpu").predict(
+        "Ada Lovelace visits Paris", head="Ada Lovelace", tail="Paris"
+    )
     assert told.relation.label in mre_data.labels.names
 
 
@@ -128,4 +136,6 @@ def test_tags_are_exported_in_the_release_s_order(tmp_path, bert, mner_data):
         assert torch.equal(exported["fc.weight"][i], model.head.linear.weight[ours.index(first)])
         assert exported["crf.end_transitions"][i] == model.head.crf.end_transitions[ours.index(first)]
         for j, second in enumerate(theirs):
-            assert exported["crf.transitions"][i, j] == model.head.crf.transitions[ours.index(first), ours.index(second)]
+            assert (
+                exported["crf.transitions"][i, j] == model.head.crf.transitions[ours.index(first), ours.index(second)]
+            )

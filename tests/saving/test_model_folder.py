@@ -69,7 +69,8 @@ def damage(folder: Path) -> set[tuple[str, str]]:
     return {(fault.code, fault.fields["file"]) for fault in error.fields["damage"]}
 
 
-# ------------------------------------------------------------------------------------------------------------ save and load
+# ------------------------------------------------------------------------------------------------------------ save and
+# load
 def test_a_model_folder_is_read_by_whoever_the_umask_lets(mner_text_model, tmp_path):
     what = open_model_folder(mner_text_model)
     mask = os.umask(0o027)
@@ -127,7 +128,8 @@ def test_a_folder_that_is_there_is_never_replaced(folder):
     assert [entry.name for entry in folder.parent.iterdir()] == ["model"]
 
 
-# ------------------------------------------------------------------------------------------------------------------ damage
+# ------------------------------------------------------------------------------------------------------------------
+# damage
 DAMAGED = {
     "model-file-size",
     "model-file-unreadable",
@@ -135,7 +137,15 @@ DAMAGED = {
     "labels-incomplete",
     "description-incomplete",
 }
-NEEDED = ("labels.json", "metrics.json", "model.json", "recipe.yaml", "text/config.json", "text/tokenizer.json", "weights.safetensors")
+NEEDED = (
+    "labels.json",
+    "metrics.json",
+    "model.json",
+    "recipe.yaml",
+    "text/config.json",
+    "text/tokenizer.json",
+    "weights.safetensors",
+)
 
 
 def test_these_are_the_files(mner_text_model):
@@ -155,7 +165,9 @@ def test_a_missing_file_is_named(folder, name):
     assert ("model-file-missing", name) in damage(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00\xff" * 40, b"[]", b"{}", b"[" * 100_000], ids=["empty", "junk", "list", "object", "deep"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\xff" * 40, b"[]", b"{}", b"[" * 100_000], ids=["empty", "junk", "list", "object", "deep"]
+)
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_damaged_file_is_named(folder, name, content):
     (folder / name).write_bytes(content)
@@ -186,7 +198,11 @@ def test_everything_that_is_missing_or_damaged_is_named_at_once(folder):
     (folder / "metrics.json").write_text("{", encoding="utf-8")
     (folder / "weights.safetensors").write_bytes(b"x")
     missing = {("model-file-missing", name) for name in ("labels.json", "recipe.yaml", "text/tokenizer.json")}
-    assert damage(folder) == {*missing, ("model-file-unreadable", "metrics.json"), ("model-file-size", "weights.safetensors")}
+    assert damage(folder) == {
+        *missing,
+        ("model-file-unreadable", "metrics.json"),
+        ("model-file-size", "weights.safetensors"),
+    }
     assert len(refusal(folder).fields["damage"]) == 5  # each once
 
 
@@ -238,7 +254,8 @@ def test_damage_that_keeps_the_size_is_found(folder):
     assert (error.code, error.fields["file"]) == ("model-weights-damaged", folder / "weights.safetensors")
 
 
-# ----------------------------------------------------------------------------------------------------------------- plugins
+# -----------------------------------------------------------------------------------------------------------------
+# plugins
 def test_a_model_made_with_a_plugin_says_which_it_needs(tmp_path, mner_data):
     plugin = tmp_path / "even_gate.py"
     plugin.write_text(GATE, encoding="utf-8")
@@ -270,7 +287,8 @@ def test_changed_plugin_is_noted(tmp_path, mner_data):
     assert all(re.fullmatch(r"even_gate\.py \(file, .*\)", source) for source in (found, expected))
 
 
-# ------------------------------------------------------------------------------------------------------------------ newest
+# ------------------------------------------------------------------------------------------------------------------
+# newest
 def test_the_newest_model_is_the_one_written_last_however_deep(tmp_path):
     for age, name in enumerate(["c", "group/a", ".b.draft", "b"]):
         (tmp_path / name).mkdir(parents=True)

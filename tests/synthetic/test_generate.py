@@ -50,7 +50,12 @@ def test_a_prepared_folder_is_written_with_every_split(made):
 
 def test_every_image_and_crop_is_there_and_no_other_file(made):
     _, data = made
-    named = {path for split in SPLITS for e in data.examples(split) for path in (e.image, *(item.image for item in e.objects))}
+    named = {
+        path
+        for split in SPLITS
+        for e in data.examples(split)
+        for path in (e.image, *(item.image for item in e.objects))
+    }
     lying = {path for path in data.folder.rglob("*") if path.is_file()}
     assert lying - named == {data.folder / "manifest.json", *(data.folder / f"{split}.jsonl" for split in SPLITS)}
     for path in named:
@@ -127,7 +132,11 @@ def test_another_share_of_uninformative_test_images_changes_nothing_but_these_im
 def test_images_that_stay_relevant_stay_the_same(mner, tmp_path):
     generate(tmp_path / "data", **SMALL, test_uninformative=0.7)
     before = {example.id: example for example in mner.examples("test")}
-    stayed = [example for example in open_prepared(tmp_path / "data").examples("test") if example.metadata["relevant"] == "yes"]
+    stayed = [
+        example
+        for example in open_prepared(tmp_path / "data").examples("test")
+        if example.metadata["relevant"] == "yes"
+    ]
     assert stayed
     for example in stayed:
         assert example.image.read_bytes() == before[example.id].image.read_bytes()

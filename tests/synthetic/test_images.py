@@ -41,7 +41,9 @@ def share_told(clue, look, known=24, asked=8):
     for kind in KINDS:
         for i in range(known, known + asked):
             seen = look(image(i, clue, kind))
-            right += min(memory, key=lambda one: sum((a - b) ** 2 for a, b in zip(one[0], seen, strict=True)))[1] == kind
+            right += (
+                min(memory, key=lambda one: sum((a - b) ** 2 for a, b in zip(one[0], seen, strict=True)))[1] == kind
+            )
     return right / (asked * len(KINDS))
 
 
@@ -112,7 +114,8 @@ def test_all_answers_can_be_shown():
     assert sorted({SHOWN[kind] for kind in KINDS}) == [0, 1, 2, 3, 4]
 
 
-# ------------------------------------------------------------------------------ what tells, seen with the simplest of eyes
+# ------------------------------------------------------------------------------ what tells, seen with the simplest of
+# eyes
 def test_texture_and_shape_and_small_things_are_told_by_the_deciding_crop():
     assert share_told("texture", lambda drawn: hues(deciding_crop(drawn))) > 0.7
     assert share_told("shape", lambda drawn: looks(deciding_crop(drawn), "L", 10)) > 0.7

@@ -71,7 +71,9 @@ def test_open_names_have_each_type_equally_often_under_every_clue_and_relevance(
 
 def test_open_pairs_are_told_with_none_twice_as_often_as_with_each_other_relation():
     counts = Counter(
-        answer for story, answer in told(plan_scenarios(SyntheticSettings("mre", ambiguous=1.0, size=600), "train")) if story.is_ambiguous
+        answer
+        for story, answer in told(plan_scenarios(SyntheticSettings("mre", ambiguous=1.0, size=600), "train"))
+        if story.is_ambiguous
     )
     assert counts == {"None": 200, **dict.fromkeys(set(OPEN_ANSWERS) - {"None"}, 100)}
 

@@ -31,7 +31,10 @@ def spans_of(example):
     if example.head is not None:
         return {example.head, example.tail}
     starts = [i for i, tag in enumerate(example.tags) if tag[0] == "B"]
-    return {Span(i, next(j for j in range(i + 1, len(example.tags) + 1) if (*example.tags, "O")[j][0] != "I")) for i in starts}
+    return {
+        Span(i, next(j for j in range(i + 1, len(example.tags) + 1) if (*example.tags, "O")[j][0] != "I"))
+        for i in starts
+    }
 
 
 def test_every_sentence_stands_once():
@@ -83,7 +86,11 @@ def test_second_names_have_the_type_that_their_clause_settles(tmp_path):
     assert two
     for example in two:
         types = {example.tags[span.start][2:] for span in spans_of(example)}
-        assert any(" ".join(example.words).count(_without(line)) for type_ in types for line in lexicon.lines(lexicon.SECOND[type_]))
+        assert any(
+            " ".join(example.words).count(_without(line))
+            for type_ in types
+            for line in lexicon.lines(lexicon.SECOND[type_])
+        )
 
 
 def _without(line):
@@ -91,7 +98,8 @@ def _without(line):
 
 
 def test_what_stands_around_a_sentence_says_nothing_of_its_answer(tmp_path):
-    # the frame is drawn before anything of the answer is known: two settled stories differ in nothing else than their template
+    # the frame is drawn before anything of the answer is known: two settled stories differ in nothing else than their
+    # template
     from hvpkit.synthetic.scenarios import Scenario
     from hvpkit.synthetic.sentences import entity_sentence
 

@@ -22,7 +22,9 @@ def brute_force(questions, nothing):
     evidences = sorted({evidence for evidence, _ in questions})
     options = sorted({answer for _, answer in questions} - {nothing}) + [nothing]
     rules = (dict(zip(evidences, rule, strict=True)) for rule in product(options, repeat=len(evidences)))
-    return max(micro_f1([answer for _, answer in questions], [rule[e] for e, _ in questions], nothing) for rule in rules)
+    return max(
+        micro_f1([answer for _, answer in questions], [rule[e] for e, _ in questions], nothing) for rule in rules
+    )
 
 
 def examples(tmp_path, task, **settings):
@@ -58,7 +60,8 @@ def test_answers_of_an_example_are_its_entities_or_its_relation():
     assert gold_labels(pair) == [((Span(0, 1), Span(1, 2)), "None")]
 
 
-# ---------------------------------------------------------------------------------------------------- of generated examples
+# ---------------------------------------------------------------------------------------------------- of generated
+# examples
 def left_open(example, spans):
     """Give the answers that the sentence leaves open for a name or a pair, told from the words alone; none where it is settled."""
     if len(spans) == 2:
@@ -94,7 +97,9 @@ def test_no_rule_from_text_beats_the_ceiling_of_text(tmp_path, task):
     made = examples(tmp_path, task)
     gold = [answer for example in made for _, answer in gold_labels(example)]
     best = upper_bound(made).text
-    for seed in range(30):  # what is settled is right, what is open is any fixed function of the sentence, at times silence
+    for seed in range(
+        30
+    ):  # what is settled is right, what is open is any fixed function of the sentence, at times silence
         options = sorted(set(gold)) + ["None"] * (seed % 2)
         said = []
         for example in made:

@@ -28,7 +28,10 @@ class Operations(TorchDispatchMode):
     @torch.no_grad()
     def again(self) -> None:
         for function, args, kwargs, out in self.done:
-            if any(result.alias_info is not None for result in function._schema.returns) and not function._schema.is_mutable:
+            if (
+                any(result.alias_info is not None for result in function._schema.returns)
+                and not function._schema.is_mutable
+            ):
                 continue  # a view, of memory that stays where it is
             results = function(*args, **kwargs)
             if not function._schema.is_mutable:

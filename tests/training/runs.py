@@ -10,7 +10,10 @@ from pathlib import Path
 import tiny
 from safetensors.torch import load_file
 
-LEARNS = ("vision={backbone: cnn-from-scratch, weights: random, width: 8, image_size: 32, max_objects: 2, frozen: false}", "train.epochs=5")
+LEARNS = (
+    "vision={backbone: cnn-from-scratch, weights: random, width: 8, image_size: 32, max_objects: 2, frozen: false}",
+    "train.epochs=5",
+)
 
 
 def write_recipe(folder: Path, data: Path) -> Path:

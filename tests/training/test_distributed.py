@@ -33,7 +33,10 @@ def test_two_processes_train_one_model(tmp_path, mner_data):
 
 def test_processes_may_meet_batches_without_images(tmp_path, mner_data):
     splits = {split: mner_data.examples(split) for split in ("train", "dev", "test")}
-    splits["train"] = [splits["train"][0], *(replace(example, image=None, objects=()) for example in splits["train"][1:])]
+    splits["train"] = [
+        splits["train"][0],
+        *(replace(example, image=None, objects=()) for example in splits["train"][1:]),
+    ]
     known = {"name": "one image", "task": "mner", "labels": mner_data.labels, "source": "drawn for tests"}
     write_prepared(tmp_path / "data", splits=splits, images_root=mner_data.images_root, **known)
     recipe = runs.write_recipe(tmp_path, tmp_path / "data")

@@ -51,7 +51,9 @@ def test_another_tasks_labels_and_pieces_and_added_markers_are_no_hindrance(tmp_
     assert all(torch.equal(after[piece], source[piece]) for piece in shared)
     assert all(torch.equal(after[piece], before[piece]) for piece in set(after) - shared)
     assert found.partial[TABLE] == (len(shared), len(here.state_dict()[TABLE]))
-    [rows] = [line.fields for line in found.lines(tmp_path) if line.code == "rows-loaded" and line.fields["tensor"] == TABLE]
+    [rows] = [
+        line.fields for line in found.lines(tmp_path) if line.code == "rows-loaded" and line.fields["tensor"] == TABLE
+    ]
     assert (rows["loaded"], rows["rows"]) == (len(shared), len(here.state_dict()[TABLE]))
 
 
@@ -59,9 +61,9 @@ def test_what_has_another_shape_or_is_not_there_is_listed_with_the_reason(tmp_pa
     full = _model(tmp_path, mner_data)
     text = _model(tmp_path, mner_data, images=False)
     narrow = _model(tmp_path, mner_data, "text.width=16", images=False)
-    assert {reason.code for name, reason in load_matching(full, text).initialized.items() if not name.startswith("head")} == {
-        "tensor-not-there"
-    }
+    assert {
+        reason.code for name, reason in load_matching(full, text).initialized.items() if not name.startswith("head")
+    } == {"tensor-not-there"}
     assert load_matching(text, full).unused["fusion"] > 0
     shaped = load_matching(text, narrow)
     reason = shaped.initialized["text.model.final_norm.weight"]
@@ -70,12 +72,17 @@ def test_what_has_another_shape_or_is_not_there_is_listed_with_the_reason(tmp_pa
 
 def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_path, mner_model, mre_data, logged):
     recipe = tiny.recipe(
-        tmp_path, mre_data.folder, "mre", overrides=(f"train.init_from={mner_model}", "train.lr=1e-9", "train.head_lr=1e-3")
+        tmp_path,
+        mre_data.folder,
+        "mre",
+        overrides=(f"train.init_from={mner_model}", "train.lr=1e-9", "train.head_lr=1e-3"),
     )
     finished = train(recipe, load_registry(), tmp_path / "run")
     start = json.loads((finished.folder / "metrics.json").read_text())["init_from"]
     assert (start["model"], start["seed"]) == (str(mner_model), 7)
-    left = [reason.code for name, reason in finished.metrics["init_from"]["initialized"].items() if name.startswith("head.")]
+    left = [
+        reason.code for name, reason in finished.metrics["init_from"]["initialized"].items() if name.startswith("head.")
+    ]
     assert left and set(left) == {"head-not-loaded"}
     assert start["initialized"] == finished.metrics["init_from"]["initialized"]
     lines = {line.code: line.fields for line in logged(logging.INFO)}

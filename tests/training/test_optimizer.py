@@ -16,7 +16,10 @@ from hvpkit.training.train import train
 
 
 def groups(*rates: float) -> list[ParameterGroup]:
-    return [ParameterGroup(name="text", params=[nn.Parameter(torch.ones(2, 2))], lr=rate, weight_decay=0.0) for rate in rates]
+    return [
+        ParameterGroup(name="text", params=[nn.Parameter(torch.ones(2, 2))], lr=rate, weight_decay=0.0)
+        for rate in rates
+    ]
 
 
 def rates_of(train: TrainSpec, steps: int) -> list[float]:
@@ -63,7 +66,9 @@ def test_without_a_decay_rates_stay_after_the_warm_up():
 
 def test_rates_that_fall_linearly_are_zero_at_the_end():
     spec = TrainSpec(epochs=1, lr=0.5, warmup=0.25)
-    assert rates_of(spec, 8) == pytest.approx([0, 0.25, 0.5, 0.5 * 5 / 6, 0.5 * 4 / 6, 0.5 * 3 / 6, 0.5 * 2 / 6, 0.5 / 6])
+    assert rates_of(spec, 8) == pytest.approx(
+        [0, 0.25, 0.5, 0.5 * 5 / 6, 0.5 * 4 / 6, 0.5 * 3 / 6, 0.5 * 2 / 6, 0.5 / 6]
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +77,11 @@ def test_rates_that_fall_linearly_are_zero_at_the_end():
         ("train.momentum=0.9", "setting-unused", {"key": "momentum", "value": 0.9, "user": "optimizer: sgd"}),
         ("train.lr_decay=0.05", "setting-unused", {"key": "lr_decay", "value": 0.05, "user": "schedule: inverse-time"}),
         ("train.patience=0", "value-out-of-range", {"key": "train.patience", "found": "0"}),
-        ("train.optimizer=sdg", "unknown-choice", {"key": "train.optimizer", "expected": "'adamw' or 'sgd'", "found": "'sdg'"}),
+        (
+            "train.optimizer=sdg",
+            "unknown-choice",
+            {"key": "train.optimizer", "expected": "'adamw' or 'sgd'", "found": "'sdg'"},
+        ),
     ],
 )
 def test_settings_without_effect_or_sense_are_refused(tmp_path, override, code, fields):
@@ -86,7 +95,9 @@ def test_settings_without_effect_or_sense_are_refused(tmp_path, override, code, 
 def trained(tmp_path, mner_data, *overrides, name="run", **options):
     lines = []
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=("train.epochs=6", *overrides))
-    finished = train(recipe, load_registry(), tmp_path / name, callbacks=TrainingCallbacks(on_epoch=lines.append), **options)
+    finished = train(
+        recipe, load_registry(), tmp_path / name, callbacks=TrainingCallbacks(on_epoch=lines.append), **options
+    )
     return finished, lines
 
 
@@ -116,7 +127,11 @@ def test_a_run_that_goes_on_has_not_forgotten_how_long_it_has_been_waiting(tmp_p
             raise Stopped
 
     recipe = tiny.recipe(
-        tmp_path, mner_data.folder, "mner", images=False, overrides=("train.epochs=6", "train.lr=1e-9", "train.patience=2")
+        tmp_path,
+        mner_data.folder,
+        "mner",
+        images=False,
+        overrides=("train.epochs=6", "train.lr=1e-9", "train.patience=2"),
     )
     with pytest.raises(Stopped):
         train(recipe, load_registry(), tmp_path / "run", callbacks=TrainingCallbacks(on_epoch=stop))

@@ -5,7 +5,13 @@ from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.training.parameter_groups import parameter_groups
 
-RATES = ("train.lr=1e-5", "train.fusion_lr=2e-5", "train.vision_lr=3e-5", "train.head_lr=4e-3", "train.weight_decay=0.1")
+RATES = (
+    "train.lr=1e-5",
+    "train.fusion_lr=2e-5",
+    "train.vision_lr=3e-5",
+    "train.head_lr=4e-3",
+    "train.weight_decay=0.1",
+)
 
 
 def _groups(mner_data, tmp_path, *overrides):
@@ -16,7 +22,12 @@ def _groups(mner_data, tmp_path, *overrides):
 
 def test_each_part_learns_at_its_own_rate(mner_data, tmp_path):
     _, groups = _groups(mner_data, tmp_path, "vision.frozen=false")
-    assert {(group["name"], group["lr"]) for group in groups} == {("text", 1e-5), ("fusion", 2e-5), ("vision", 3e-5), ("head", 4e-3)}
+    assert {(group["name"], group["lr"]) for group in groups} == {
+        ("text", 1e-5),
+        ("fusion", 2e-5),
+        ("vision", 3e-5),
+        ("head", 4e-3),
+    }
 
 
 def test_a_rate_not_given_is_that_of_the_text(mner_data, tmp_path):

@@ -43,7 +43,9 @@ def undisturbed(tmp_path_factory, mner_data):
     return recipe, runs.weights(folder / "run")
 
 
-@pytest.mark.parametrize("moment", ["run.json", "checkpoint-3/model.safetensors", "checkpoint-6/trainer_state.json", "checkpoint-9"])
+@pytest.mark.parametrize(
+    "moment", ["run.json", "checkpoint-3/model.safetensors", "checkpoint-6/trainer_state.json", "checkpoint-9"]
+)
 def test_a_run_killed_at_any_moment_and_resumed_ends_with_the_same_weights(tmp_path, undisturbed, moment):
     recipe, expected = undisturbed
     _kill_when(runs.start(recipe, tmp_path / "run"), (tmp_path / "run.training" / moment).exists)

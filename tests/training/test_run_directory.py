@@ -93,7 +93,10 @@ def test_a_folder_of_something_else_is_not_trained_in(tmp_path):
 
 
 def test_a_run_is_trained_by_one_process(tmp_path):
-    with RunDirectory(tmp_path / "runs" / "run").lock(), raises(InputError, "output-locked", output=tmp_path / "runs" / "run"):
+    with (
+        RunDirectory(tmp_path / "runs" / "run").lock(),
+        raises(InputError, "output-locked", output=tmp_path / "runs" / "run"),
+    ):
         with RunDirectory(tmp_path / "runs" / "run").lock():
             pass
     assert not list(tmp_path.iterdir())
@@ -111,7 +114,10 @@ def test_a_run_of_something_else_is_not_gone_on_with(tmp_path, changed):
     with raises(InputError, "unfinished-run-differs", folder=tmp_path / "run.training") as caught:
         RunDirectory(tmp_path / "run").check_resumable(RUN | {changed: "other"}, resume=True)
     [difference] = caught.value.fields["differences"]
-    assert (difference.code, difference.fields) == ("part-differs", {"part": changed, "expected": RUN[changed], "found": "other"})
+    assert (difference.code, difference.fields) == (
+        "part-differs",
+        {"part": changed, "expected": RUN[changed], "found": "other"},
+    )
 
 
 def test_the_settings_of_another_recipe_are_named(tmp_path):
@@ -153,7 +159,9 @@ def test_a_checkpoint_whose_state_is_half_written_is_passed_over(tmp_path):
         OSError(28, "No space left on device"),
         SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
         OSError(122, "Disk quota exceeded"),
-        RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/12: file write failed"),
+        RuntimeError(
+            "[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/12: file write failed"
+        ),
     ],
 )
 def test_a_full_disk_is_told_with_the_way_on(tmp_path, error):

@@ -19,7 +19,9 @@ def trained(tmp_path, mner_data, monkeypatch):
     """Train with images left out and give the trainer."""
     made = []
     original = training_run.TrainingSession.trainer
-    monkeypatch.setattr(training_run.TrainingSession, "trainer", lambda self, folder: made.append(original(self, folder)) or made[-1])
+    monkeypatch.setattr(
+        training_run.TrainingSession, "trainer", lambda self, folder: made.append(original(self, folder)) or made[-1]
+    )
 
     def run(*overrides):
         recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False, overrides=overrides)
@@ -32,7 +34,9 @@ def trained(tmp_path, mner_data, monkeypatch):
 def test_rates_rise_over_the_warm_up_and_then_fall_to_zero(trained):
     trainer = trained("train.epochs=4", "train.warmup=0.5", "train.lr=1e-3", "train.head_lr=5e-3")
     steps, warm = 12, 6  # 12 examples in batches of 4, four epochs
-    expected = [1e-3 * (step / warm if step < warm else (steps - step) / (steps - warm)) for step in (2, 5, 8, 11)]  # each epoch's last
+    expected = [
+        1e-3 * (step / warm if step < warm else (steps - step) / (steps - warm)) for step in (2, 5, 8, 11)
+    ]  # each epoch's last
     logged = [entry["learning_rate"] for entry in trainer.state.log_history if "learning_rate" in entry]
     assert logged == pytest.approx(expected)
     assert {group["initial_lr"] for group in trainer.optimizer.param_groups} == {1e-3, 5e-3}
@@ -53,10 +57,14 @@ def test_the_optimizer_divides_gradients_by_as_much_as_they_are_too_long(trained
     trained(f"train.max_grad_norm={limit}")
     assert len(seen) == 3
     assert all(0.05 < norm < 1000 for norm, _ in seen)
-    assert [scale for _, scale in seen] == pytest.approx([max(1.0, norm / limit) if limit else 1.0 for norm, _ in seen], rel=1e-4)
+    assert [scale for _, scale in seen] == pytest.approx(
+        [max(1.0, norm / limit) if limit else 1.0 for norm, _ in seen], rel=1e-4
+    )
 
 
-@pytest.mark.parametrize("make", [lambda w: AdamW([w], lr=0.1, fused=True), lambda w: SGD([w], lr=0.1, momentum=0.9, fused=True)])
+@pytest.mark.parametrize(
+    "make", [lambda w: AdamW([w], lr=0.1, fused=True), lambda w: SGD([w], lr=0.1, momentum=0.9, fused=True)]
+)
 def test_a_scaled_step_of_a_fused_optimizer_is_a_step_after_clipping(make):
     start, gradients = torch.randn(7, 5), torch.randn(4, 7, 5)
     clipped, scaled = (torch.nn.Parameter(start.clone()) for _ in range(2))
@@ -72,7 +80,14 @@ def test_a_scaled_step_of_a_fused_optimizer_is_a_step_after_clipping(make):
 
 
 def test_a_training_that_diverges_ends_and_keeps_no_epoch_of_it(trained, tmp_path):
-    rates = ("train.optimizer=sgd", "train.lr=0.99", "train.head_lr=0.99", "train.max_grad_norm=0", "train.warmup=0.0", "train.epochs=30")
+    rates = (
+        "train.optimizer=sgd",
+        "train.lr=0.99",
+        "train.head_lr=0.99",
+        "train.max_grad_norm=0",
+        "train.warmup=0.0",
+        "train.epochs=30",
+    )
     with raises(HvpkitError, "training-diverged-with-checkpoints", folder=str(tmp_path / "run0.training")) as caught:
         trained(*rates)
     assert caught.value.fields["epoch"] in range(2, 31)
@@ -101,7 +116,10 @@ def test_accumulated_batches_make_one_step(trained):
 
 @pytest.mark.parametrize(
     "settings",
-    [("train.batch_size=4", "train.gradient_accumulation_steps=3"), ("train.batch_size=5", "train.gradient_accumulation_steps=3")],
+    [
+        ("train.batch_size=4", "train.gradient_accumulation_steps=3"),
+        ("train.batch_size=5", "train.gradient_accumulation_steps=3"),
+    ],
 )
 def test_each_example_of_accumulated_batches_counts_alike(trained, monkeypatch, settings):
     seen = []

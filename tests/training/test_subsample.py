@@ -20,12 +20,21 @@ def _relations() -> list[Example]:
     chance = random.Random(0)
     names = ["None"] * 300 + ["/per/per/peer"] * 120 + ["/loc/loc/contain"] * 70 + ["/per/misc/race"] * 10
     chance.shuffle(names)
-    return [Example(f"r{i}", ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation=name) for i, name in enumerate(names)]
+    return [
+        Example(f"r{i}", ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation=name) for i, name in enumerate(names)
+    ]
 
 
 def _sentences() -> list[Example]:
     chance = random.Random(1)
-    kinds = [["O"], ["B-PER", "O"], ["B-PER", "I-PER", "B-LOC"], ["B-ORG"], ["B-LOC", "B-LOC", "O"], ["B-MISC", "B-PER", "O"]]
+    kinds = [
+        ["O"],
+        ["B-PER", "O"],
+        ["B-PER", "I-PER", "B-LOC"],
+        ["B-ORG"],
+        ["B-LOC", "B-LOC", "O"],
+        ["B-MISC", "B-PER", "O"],
+    ]
     tags = [chance.choices(kinds, (30, 25, 20, 10, 10, 2))[0] for _ in range(400)]
     return [Example(f"s{i}", tuple("w" for _ in row), tags=tuple(row)) for i, row in enumerate(tags)]
 
@@ -86,7 +95,9 @@ def test_a_share_holds_each_set_of_entity_types_by_its_share_up_to_two_sentences
 
 
 def test_a_rare_class_is_in_a_small_share_as_often_as_the_share_says():
-    examples = [Example(str(i), ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation="r" if i else "rare") for i in range(100)]
+    examples = [
+        Example(str(i), ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation="r" if i else "rare") for i in range(100)
+    ]
     often = sum("0" in ids(examples, fraction=0.2, seed=seed) for seed in range(500))
     assert 70 <= often <= 130
 
@@ -126,7 +137,10 @@ def test_fewer_shots_lie_inside_more(examples):
 
 @pytest.mark.parametrize(
     ("settings", "code"),
-    [({"fraction": 0.5, "shots": 3}, "fraction-and-shots"), ({"shots": 3, "sampling": "with-replacement"}, "shots-with-replacement")],
+    [
+        ({"fraction": 0.5, "shots": 3}, "fraction-and-shots"),
+        ({"shots": 3, "sampling": "with-replacement"}, "shots-with-replacement"),
+    ],
 )
 def test_two_ways_to_draw_are_refused(settings, code):
     with pytest.raises(ValidationError) as refused:

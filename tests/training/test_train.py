@@ -37,7 +37,9 @@ def _split(tmp_path, data, **splits):
     folder = tmp_path / "changed"
     kept = {split: splits.get(split, data.examples(split)) for split in ("train", "dev", "test")}
     root = data.images_root
-    write_prepared(folder, name="tiny", task=data.manifest.task, labels=data.labels, splits=kept, images_root=root, source="test")
+    write_prepared(
+        folder, name="tiny", task=data.manifest.task, labels=data.labels, splits=kept, images_root=root, source="test"
+    )
     return folder
 
 
@@ -60,10 +62,17 @@ def test_the_epoch_best_on_dev_is_kept_and_test_is_scored_once(tmp_path, mner_da
     lines, scored = [], []
     original = training_run.TrainingSession.score
     monkeypatch.setattr(
-        training_run.TrainingSession, "score", lambda self, split, *rest: scored.append(split) or original(self, split, *rest)
+        training_run.TrainingSession,
+        "score",
+        lambda self, split, *rest: scored.append(split) or original(self, split, *rest),
     )
     finished = _train(
-        tmp_path, mner_data.folder, "mner", "train.epochs=6", "train.lr=5e-3", callbacks=TrainingCallbacks(on_epoch=lines.append)
+        tmp_path,
+        mner_data.folder,
+        "mner",
+        "train.epochs=6",
+        "train.lr=5e-3",
+        callbacks=TrainingCallbacks(on_epoch=lines.append),
     )
     best = max(lines, key=lambda line: (line.dev.overall.f1, -line.epoch))
     assert (finished.best_epoch, finished.dev) == (best.epoch, best.dev)
@@ -89,7 +98,9 @@ def test_without_dev_the_last_epoch_is_kept(tmp_path, mner_data, logged):
 
 def test_a_model_of_images_that_saw_none_says_so(tmp_path, mner_data, logged):
     splits = ("train", "dev", "test")
-    bare = _split(tmp_path, mner_data, **{s: [replace(e, image=None, objects=()) for e in mner_data.examples(s)] for s in splits})
+    bare = _split(
+        tmp_path, mner_data, **{s: [replace(e, image=None, objects=()) for e in mner_data.examples(s)] for s in splits}
+    )
     finished = _train(tmp_path, bare)
     code = "no-training-images"
     assert code in _codes(logged(logging.WARNING)) and code in _codes(finished.metrics["notes"])
@@ -110,7 +121,13 @@ def test_cut_words_and_unusable_examples_are_reported_and_the_rest_goes_on(tmp_p
     examples = [gone, long, *mner_data.examples("train")[2:]]
     splits = {"train": examples, "dev": [], "test": []}
     write_prepared(
-        changed, name="tiny", task="mner", labels=mner_data.labels, splits=splits, images_root=tmp_path.parent.parent, source="t"
+        changed,
+        name="tiny",
+        task="mner",
+        labels=mner_data.labels,
+        splits=splits,
+        images_root=tmp_path.parent.parent,
+        source="t",
     )
     finished = _train(tmp_path, changed, "mner", "train.epochs=1")
     assert finished.folder.is_dir()
@@ -129,20 +146,34 @@ def test_what_cannot_be_read_is_counted_in_every_split_however_images_are_seen(t
         examples = mner_data.examples(split)
         splits[split] = [*(replace(example, image=torn, objects=()) for example in examples[:bad]), *examples[bad:]]
     write_prepared(
-        tmp_path / "bad", name="tiny", task="mner", labels=mner_data.labels, splits=splits, images_root=tmp_path.parent.parent, source="t"
+        tmp_path / "bad",
+        name="tiny",
+        task="mner",
+        labels=mner_data.labels,
+        splits=splits,
+        images_root=tmp_path.parent.parent,
+        source="t",
     )
     finished = _train(tmp_path, tmp_path / "bad", "mner", f"vision.frozen={frozen}")
     assert finished.metrics["unread"] == {"train": 3, "dev": 2, "test": 6}
     assert finished.metrics["data"]["examples"]["train"] == 9
     assert finished.test.overall.f1 == 0
-    [note] = [note for note in finished.metrics["notes"] if isinstance(note, Message) and note.code == "examples-unreadable"]
-    assert [(each.fields["split"], each.fields["count"]) for each in note.fields["counts"]] == [("train", 3), ("dev", 2), ("test", 6)]
+    [note] = [
+        note for note in finished.metrics["notes"] if isinstance(note, Message) and note.code == "examples-unreadable"
+    ]
+    assert [(each.fields["split"], each.fields["count"]) for each in note.fields["counts"]] == [
+        ("train", 3),
+        ("dev", 2),
+        ("test", 6),
+    ]
     for code, count, split in (
         ("unreadable-regions", 1, None),
         ("training-examples-left-out", 3, None),
         ("scored-examples-unreadable", 2, "dev"),
     ):
-        [warning] = [each for each in logged(logging.WARNING) if each.code == code and each.fields.get("split") == split]
+        [warning] = [
+            each for each in logged(logging.WARNING) if each.code == code and each.fields.get("split") == split
+        ]
         assert warning.fields["count"] == count and "torn.png" in warning.fields["reason"]
     assert evaluate(open_model_folder(finished.folder), "dev").scores == finished.dev
 
@@ -171,14 +202,18 @@ def test_each_epoch_has_its_own_batches_and_the_best_is_marked(tmp_path, mner_da
 
 
 @pytest.mark.parametrize("cache", ["none", "disk"])
-def test_a_frozen_backbone_sees_each_image_once_a_run_wherever_features_are_kept(tmp_path, mner_data, monkeypatch, cache):
+def test_a_frozen_backbone_sees_each_image_once_a_run_wherever_features_are_kept(
+    tmp_path, mner_data, monkeypatch, cache
+):
     monkeypatch.setenv("HVPKIT_CACHE", "none" if cache == "none" else str(tmp_path / "cache"))
     seen, pyramid = [], VisualTower.pyramid
     monkeypatch.setattr(VisualTower, "pyramid", lambda self, pixels: seen.append(len(pixels)) or pyramid(self, pixels))
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("train.epochs=3",))
     train(recipe, load_registry(), tmp_path / "run")
     examples = [example for split in ("train", "dev", "test") for example in mner_data.examples(split)]
-    views = {(e.image, thing.box) if thing.box else thing.image for e in examples for thing in e.objects} | {e.image for e in examples}
+    views = {(e.image, thing.box) if thing.box else thing.image for e in examples for thing in e.objects} | {
+        e.image for e in examples
+    }
     probes = 1 if cache == "disk" else 0  # a store is asked whether the backbone is the one that filled it
     assert sum(seen) == len(views - {None}) + probes
 
@@ -209,7 +244,9 @@ def test_a_run_that_ends_before_its_first_epoch_is_not_in_the_way_of_another(tmp
     assert _train(tmp_path, mner_data.folder, "mner", "train.seed=9").folder.is_dir()
 
 
-@pytest.mark.parametrize("writer", ["hvpkit.training.train.save_model", "hvpkit.training.trainer.MultimodalTrainer.train"])
+@pytest.mark.parametrize(
+    "writer", ["hvpkit.training.train.save_model", "hvpkit.training.trainer.MultimodalTrainer.train"]
+)
 def test_a_full_disk_is_told_whenever_training_meets_it(tmp_path, mner_data, monkeypatch, writer):
     monkeypatch.setattr(writer, Mock(side_effect=OSError(28, "No space left on device")))
     with raises(HvpkitError, "disk-full-in-training", folder=tmp_path / "run.training"):

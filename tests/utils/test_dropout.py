@@ -57,7 +57,9 @@ def test_the_same_seed_drops_the_same_and_the_next_draw_others():
 
 def test_plain_dropouts_of_a_model_are_exchanged_and_nothing_else_changes():
     model = nn.Sequential(
-        nn.Linear(4, 4), nn.Dropout(0.3), nn.Sequential(nn.Dropout(0.2), nn.Dropout(0.2, inplace=True), nn.Dropout1d(0.1))
+        nn.Linear(4, 4),
+        nn.Dropout(0.3),
+        nn.Sequential(nn.Dropout(0.2), nn.Dropout(0.2, inplace=True), nn.Dropout1d(0.1)),
     )
     model[2].eval()
     names = list(model.state_dict())

@@ -72,7 +72,9 @@ def test_the_home_folder_is_understood(tmp_path, monkeypatch):
 
 
 def test_a_missing_folder_is_told(tmp_path):
-    with raises(ModelFolderError, "pretrained-folder-missing", kind="text encoder", folder="./gone", option="text.name"):
+    with raises(
+        ModelFolderError, "pretrained-folder-missing", kind="text encoder", folder="./gone", option="text.name"
+    ):
         opened("./gone", opener())
 
 
@@ -117,7 +119,14 @@ def test_a_name_that_the_hub_does_not_know_is_told(monkeypatch):
         raise error
 
     monkeypatch.setattr(HfApi, "model_info", unknown)
-    with raises(ModelFolderError, "hub-refused", kind="text encoder", name="brt-base", option="text.name", reason="404 not found"):
+    with raises(
+        ModelFolderError,
+        "hub-refused",
+        kind="text encoder",
+        name="brt-base",
+        option="text.name",
+        reason="404 not found",
+    ):
         opened("brt-base", opener(OSError("not cached")))
 
 
@@ -133,7 +142,9 @@ def test_a_name_that_the_hub_does_not_know_is_told(monkeypatch):
 def test_whatever_broken_files_raise_becomes_one_line(error, reason, tmp_path, monkeypatch):
     no_network(monkeypatch)
     for name in (str(tmp_path), "cached-id"):
-        with raises(ModelFolderError, "pretrained-not-opened", kind="text encoder", name=name, reason=reason) as refused:
+        with raises(
+            ModelFolderError, "pretrained-not-opened", kind="text encoder", name=name, reason=reason
+        ) as refused:
             opened(name, opener(error))
         assert "\n" not in str(refused.value)
 
@@ -150,7 +161,10 @@ def test_errors_of_our_own_pass_as_they_are(tmp_path):
 
 
 def test_weights_may_lack_only_what_is_optional():
-    require_weights({"missing_keys": ["pooler.dense.weight"], "mismatched_keys": [("pooler.dense.bias", (1,), (2,))]}, optional="pooler.")
+    require_weights(
+        {"missing_keys": ["pooler.dense.weight"], "mismatched_keys": [("pooler.dense.bias", (1,), (2,))]},
+        optional="pooler.",
+    )
     require_weights({"missing_keys": set(), "mismatched_keys": set()}, optional="pooler.")
     report = {"missing_keys": {"d", "b", "pooler.x"}, "mismatched_keys": [("a", (1,), (2,)), ("c", (1,), (2,))]}
     with pytest.raises(ValueError) as refused:

@@ -17,7 +17,13 @@ from hvpkit.records.sentence import KEYS
 from hvpkit.types import Box, Span, VisualObject
 
 MNER = {"id": "1", "tokens": ["Ann", "sings"], "tags": ["B-PER", "O"]}
-MRE = {"id": "1", "tokens": ["Ann", "of", "Rome"], "head": {"start": 0, "end": 1}, "tail": {"start": 2, "end": 3}, "relation": "lives in"}
+MRE = {
+    "id": "1",
+    "tokens": ["Ann", "of", "Rome"],
+    "head": {"start": 0, "end": 1},
+    "tail": {"start": 2, "end": 3},
+    "relation": "lives in",
+}
 TEXT = "Ann Lee's in New York"
 
 
@@ -39,7 +45,8 @@ def entity(start, end, kind="PER", **more):
     return {"start": start, "end": end, "type": kind, **more}
 
 
-# ----------------------------------------------------------------------------------------------------------------- sentences
+# -----------------------------------------------------------------------------------------------------------------
+# sentences
 def test_tokens_with_tags(tmp_path):
     dataset, problems = read(tmp_path, MNER, {**MNER, "id": 2, "tags": ["O", "B-animal"]})
     [first, second] = dataset.splits["train"]
@@ -119,7 +126,11 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
         (
             {"token": ["x"], "tags": ["O"]},
             "no-tokens-or-text",
-            {"found": Message("record-keys-unknown", keys=["token", "tags"], key="token", hint=did_you_mean("token", KEYS))},
+            {
+                "found": Message(
+                    "record-keys-unknown", keys=["token", "tags"], key="token", hint=did_you_mean("token", KEYS)
+                )
+            },
         ),
         ({}, "no-tokens-or-text", {"found": Message("record-empty")}),
         ({**MNER, "text": "Ann sings"}, "tokens-and-text", {}),
@@ -135,18 +146,38 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
         ({"tokens": ["Ann"], "entities": []}, "entities-without-text", {}),
         ({"text": "Ann", "entities": {"start": 0}}, "entities-not-list", {"found": {"start": 0}}),
         ({"text": "Ann", "entities": [[0, 3, "PER"]]}, "span-missing", {"name": "entity 1", "found": [0, 3, "PER"]}),
-        ({"text": "Ann", "entities": [entity(0, 4)]}, "span-outside", {"start": 0, "end": 4, "length": 3, "unit": "characters"}),
+        (
+            {"text": "Ann", "entities": [entity(0, 4)]},
+            "span-outside",
+            {"start": 0, "end": 4, "length": 3, "unit": "characters"},
+        ),
         ({"text": "Ann", "entities": [entity(3, 3)]}, "span-empty", {"name": "entity 1", "start": 3, "end": 3}),
         ({"text": "a   b", "entities": [entity(2, 3)]}, "span-blank", {"name": "entity 1", "start": 2, "end": 3}),
-        ({"text": "Ann", "entities": [entity("0", 3)]}, "span-not-integers", {"name": "entity 1", "start": "0", "end": 3}),
+        (
+            {"text": "Ann", "entities": [entity("0", 3)]},
+            "span-not-integers",
+            {"name": "entity 1", "start": "0", "end": 3},
+        ),
         ({"text": "Ann", "entities": [entity(0, 3, None)]}, "entity-type-missing", {"number": 1, "type": None}),
         ({"text": "Ann", "entities": [entity(0, 3, " ")]}, "entity-type-missing", {"number": 1, "type": " "}),
-        ({"text": "é Ann", "entities": [entity(3, 5, text="Ann")]}, "span-text-mismatch", {"expected": "Ann", "found": "nn"}),
-        ({"text": "Ann Lee", "entities": [entity(0, 7), entity(4, 7)]}, "entities-overlap", {"number": 2, "text": "Lee"}),
+        (
+            {"text": "é Ann", "entities": [entity(3, 5, text="Ann")]},
+            "span-text-mismatch",
+            {"expected": "Ann", "found": "nn"},
+        ),
+        (
+            {"text": "Ann Lee", "entities": [entity(0, 7), entity(4, 7)]},
+            "entities-overlap",
+            {"number": 2, "text": "Lee"},
+        ),
         (MRE, "record-of-other-task", {"expected": "entities"}),
         (["Ann"], "record-not-object", {"expected": FORM, "found": '["Ann"]'}),
         ({"text": "Ann \ud83d", "entities": []}, "lone-surrogate", {"character": "U+D83D", "before": '{"text": "Ann '}),
-        ({"tokens": ["Ann", "\ude00"], "tags": ["O", "O"]}, "lone-surrogate", {"character": "U+DE00", "before": '{"tokens": ["Ann", "'}),
+        (
+            {"tokens": ["Ann", "\ude00"], "tags": ["O", "O"]},
+            "lone-surrogate",
+            {"character": "U+DE00", "before": '{"tokens": ["Ann", "'},
+        ),
     ],
 )
 def test_a_bad_record_is_left_out_and_placed(tmp_path, record, code, fields):
@@ -187,7 +218,11 @@ def test_a_line_that_is_not_utf8_is_left_out(tmp_path):
     ask = context(tmp_path / "mine.jsonl", tmp_path)
     assert len(read_jsonl(ask).splits["train"]) == 1
     [problem] = ask.issues.issues()
-    assert (problem.code, problem.skipped, problem.messages[0].fields) == ("line-not-utf8", True, {"byte": line.index(b"Ann") + 1})
+    assert (problem.code, problem.skipped, problem.messages[0].fields) == (
+        "line-not-utf8",
+        True,
+        {"byte": line.index(b"Ann") + 1},
+    )
     assert problem.places == [f"{tmp_path / 'mine.jsonl'}:2: {problem.messages[0]}"]
 
 
@@ -196,7 +231,8 @@ def test_lines_are_streamed(tmp_path):
 
     def peak(count):
         dataset, _ = read(
-            tmp_path, *({"text": "Ann sings " * 200, "entities": [{"start": 0, "end": 3, "type": "PER"}]} for _ in range(count))
+            tmp_path,
+            *({"text": "Ann sings " * 200, "entities": [{"start": 0, "end": 3, "type": "PER"}]} for _ in range(count)),
         )
         tracemalloc.start()
         assert sum(1 for _ in dataset.splits["train"]) == len(dataset.splits["train"]) == count
@@ -220,7 +256,8 @@ def test_a_later_reading_knows_what_the_first_found_out(tmp_path):
     ]
 
 
-# --------------------------------------------------------------------------------------------------------------------- files
+# ---------------------------------------------------------------------------------------------------------------------
+# files
 @pytest.mark.parametrize("dev", ["dev", "val", "valid"])
 def test_a_folder_holds_a_file_a_split(tmp_path, dev):
     for name in ("train", dev, "test"):
@@ -281,11 +318,16 @@ def test_data_without_any_relation_is_refused(tmp_path):
         read(tmp_path, {**MRE, "relation": "None"})
 
 
-# ------------------------------------------------------------------------------------------------------------------ images
+# ------------------------------------------------------------------------------------------------------------------
+# images
 def test_images_and_objects_lie_beside_the_data(tmp_path):
     folder = tmp_path / "mine"
     image, crop = draw(folder / "img" / "a.jpg"), draw(folder / "a_1.png")
-    objects = ["a_1.png", {"box": [0, 1, 3.5, 4], "phrase": "the tower", "score": 0.5}, {"image": "a_1.png", "box": [1, 1, 2, 2]}]
+    objects = [
+        "a_1.png",
+        {"box": [0, 1, 3.5, 4], "phrase": "the tower", "score": 0.5},
+        {"image": "a_1.png", "box": [1, 1, 2, 2]},
+    ]
     [example] = examples(tmp_path, {**MNER, "image": "img/a.jpg", "objects": objects})
     assert example.image == image
     assert example.objects == (
@@ -306,7 +348,9 @@ def test_missing_images_and_crops_are_counted_once_each(tmp_path):
     assert dataset.search.folders == (tmp_path / "mine",)
 
 
-@pytest.mark.parametrize("name", ["../secret.jpg", "img/../../secret.jpg", "link.jpg", "linked/secret.jpg", "{root}/secret.jpg"])
+@pytest.mark.parametrize(
+    "name", ["../secret.jpg", "img/../../secret.jpg", "link.jpg", "linked/secret.jpg", "{root}/secret.jpg"]
+)
 def test_no_path_leaves_the_datas_folder(tmp_path, name):
     draw(tmp_path / "secret.jpg")
     (tmp_path / "mine").mkdir()
@@ -375,7 +419,9 @@ def test_types_and_relations_that_look_like_something_else_are_told(tmp_path):
     dataset, problems = read(tmp_path, record)
     assert [tag for tag in first(dataset).tags if tag != "O"] == ["B-B-PER", "I-B-PER", "B-LOC", "I-LOC"]
     assert kinds(problems) == {"entity-type-like-tag": 1}
-    dataset, problems = read(tmp_path, MRE, {**MRE, "id": "2", "relation": "none"}, {**MRE, "id": "3", "relation": "None"})
+    dataset, problems = read(
+        tmp_path, MRE, {**MRE, "id": "2", "relation": "none"}, {**MRE, "id": "3", "relation": "None"}
+    )
     assert dataset.labels.names == ("None", "lives in", "none")
     assert kinds(problems) == {"relation-like-none": 1}
 

@@ -34,7 +34,12 @@ def test_literals_and_json_lines_read_alike(tmp_path, as_json):
     write_pairs(tmp_path / "train.txt", [pair(), pair(relation="None", token=["Ann", "'s", 'say "Rome"'])], as_json)
     drafts = read_pairs(ReadingContext(tmp_path / "train.txt", "train", IssueLog()))
     first, second = (draft.example for draft in drafts)
-    assert (first.words, first.head, first.tail, first.relation) == (("Ann", "of", "Rome"), Span(0, 1), Span(2, 3), RESIDENCE)
+    assert (first.words, first.head, first.tail, first.relation) == (
+        ("Ann", "of", "Rome"),
+        Span(0, 1),
+        Span(2, 3),
+        RESIDENCE,
+    )
     assert (second.words, second.relation) == (("Ann", "'s", 'say "Rome"'), "None")
     assert drafts[0].image == "a.jpg"
 
@@ -123,7 +128,9 @@ def test_a_name_that_is_not_at_its_place_is_counted(tmp_path):
 
 def test_spans_move_with_the_words_of_blanks_that_are_dropped(tmp_path):
     tokens = [" ", "Ann", "", " of", "\u3000", "Rome"]
-    drafts, problems = read(tmp_path, [pair(token=tokens, h={"name": "Ann", "pos": [0, 3]}, t={"name": "Rome", "pos": [5, 6]})])
+    drafts, problems = read(
+        tmp_path, [pair(token=tokens, h={"name": "Ann", "pos": [0, 3]}, t={"name": "Rome", "pos": [5, 6]})]
+    )
     example = drafts[0].example
     assert (example.words, example.head, example.tail) == (("Ann", "of", "Rome"), Span(0, 1), Span(2, 3))
     assert kinds(problems) == {"blank-token": 3, "blanks-removed": 1}
@@ -172,4 +179,6 @@ def test_a_file_of_code_alone_is_refused(tmp_path):
     file = tmp_path / "train.txt"
     with raises(DataError, "nothing-usable", file=file) as caught:
         read(tmp_path, "print('hello')\n")
-    assert [(problem.location, problem.message.code) for problem in caught.value.problems] == [(f"{file}:1", "line-not-literal")]
+    assert [(problem.location, problem.message.code) for problem in caught.value.problems] == [
+        (f"{file}:1", "line-not-literal")
+    ]

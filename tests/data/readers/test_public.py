@@ -20,10 +20,13 @@ def all_examples(dataset):
 
 
 def images(dataset, root):
-    return {example.id: example.image and example.image.relative_to(root).as_posix() for example in all_examples(dataset)}
+    return {
+        example.id: example.image and example.image.relative_to(root).as_posix() for example in all_examples(dataset)
+    }
 
 
-# ------------------------------------------------------------------------------------------------------------------- layouts
+# -------------------------------------------------------------------------------------------------------------------
+# layouts
 def released_tweets(root):
     write_tweets(root / "NER_data" / "twitter2017")
     write_tweets(root / "NER_data" / "twitter2015", {"train": [("10", [("other", "B-ORG")])]})
@@ -156,7 +159,12 @@ def test_no_texts_at_all_tells_the_layouts(tmp_path):
 def test_two_copies_at_the_same_depth_are_refused(tmp_path):
     for folder in ("twitter2017", "twitter_2017"):
         write_tweets(tmp_path / folder)
-    with raises(DataError, "dataset-found-twice", dataset="twitter2017", folders=[tmp_path / "twitter2017", tmp_path / "twitter_2017"]):
+    with raises(
+        DataError,
+        "dataset-found-twice",
+        dataset="twitter2017",
+        folders=[tmp_path / "twitter2017", tmp_path / "twitter_2017"],
+    ):
         build_twitter2017(context(tmp_path, tmp_path))
 
 
@@ -174,7 +182,8 @@ def test_text_alone_looks_for_no_images(tmp_path):
     assert dataset.search is None
 
 
-# ---------------------------------------------------------------------------------------------------------------------- MNRE
+# ----------------------------------------------------------------------------------------------------------------------
+# MNRE
 def released_pairs(root):
     for split in ("train", "val", "test"):
         write_pairs(root / "RE_data" / "txt" / f"ours_{split}.txt", [pair("a.jpg"), pair("a.jpg", "None")])
@@ -223,7 +232,8 @@ def test_both_tasks_live_under_one_root(tmp_path):
     assert all("RE_data" in str(example.image) for example in all_examples(build_mnre(context(tmp_path, tmp_path))))
 
 
-# --------------------------------------------------------------------------------------------------------------------- crops
+# ---------------------------------------------------------------------------------------------------------------------
+# crops
 def names(example):
     return [thing.image.name for thing in example.objects]
 
@@ -262,7 +272,15 @@ def test_a_crop_of_the_same_name_is_taken_from_the_splits_own_folder(tmp_path):
 
 def test_crops_without_a_list_are_known_by_their_names_in_numerical_order(tmp_path):
     write_tweets(tmp_path / "twitter2017")
-    for name in ("10_crop_10", "10_crop_9", "10.jpg_pred_yolo_crop_2", "10_crop_11", "1_crop_0", "110_crop_0", "10_2_crop_0"):
+    for name in (
+        "10_crop_10",
+        "10_crop_9",
+        "10.jpg_pred_yolo_crop_2",
+        "10_crop_11",
+        "1_crop_0",
+        "110_crop_0",
+        "10_2_crop_0",
+    ):
         draw(tmp_path / "twitter2017_crops" / f"{name}.png")
     example = build_twitter2017(context(tmp_path, tmp_path)).splits["train"][0]
     assert names(example) == ["10.jpg_pred_yolo_crop_2.png", "10_crop_9.png", "10_crop_10.png"]

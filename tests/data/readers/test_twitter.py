@@ -62,7 +62,9 @@ def test_a_tweet_with_a_bad_line_is_left_out_and_placed(tmp_path, line, code, fi
 
 
 def test_illegal_tags_are_repaired_and_counted(tmp_path):
-    drafts, problems = read(tmp_path, GOOD + "IMGID:2\na\tI-PER\nb\tI-PER\nc\tI-LOC\nd\tO\ne\tI-ORG\nf\tB-LOC\ng\tI-LOC\n")
+    drafts, problems = read(
+        tmp_path, GOOD + "IMGID:2\na\tI-PER\nb\tI-PER\nc\tI-LOC\nd\tO\ne\tI-ORG\nf\tB-LOC\ng\tI-LOC\n"
+    )
     assert drafts[1].example.tags == ("B-PER", "I-PER", "B-LOC", "O", "B-ORG", "B-LOC", "I-LOC")
     problem = only_problem(problems)
     assert (problem.code, problem.count, problem.skipped) == ("tag-repaired", 3, False)
@@ -115,7 +117,11 @@ def test_faults_of_the_file_do_not_count_those_of_a_last_tweet_that_is_left_out(
 
 def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path):
     drafts, problems = read(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
-    assert (drafts[0].example.id, drafts[0].example.words, drafts[0].example.tags) == ("1", ("Ann", "sings"), ("B-PER", "O"))
+    assert (drafts[0].example.id, drafts[0].example.words, drafts[0].example.tags) == (
+        "1",
+        ("Ann", "sings"),
+        ("B-PER", "O"),
+    )
     assert kinds(problems) == {"byte-order-mark": 1, "windows-line-ends": 4}
 
 
@@ -135,7 +141,9 @@ def test_words_before_any_tweet_are_reported(tmp_path):
 
 @pytest.mark.parametrize(("text", "place"), [("IMGID:2\nx\tO\nüb\u00e9\tO\n", 7), ("IMGID:2\u00e9\nx\tO\n", 5)])
 def test_a_tweet_that_is_not_utf8_is_left_out_with_line_and_byte(tmp_path, text, place):
-    drafts, problems = read(tmp_path, GOOD.encode() + text.encode().replace("\u00e9".encode(), b"\xe9") + b"\nIMGID:3\ny\tO\n")
+    drafts, problems = read(
+        tmp_path, GOOD.encode() + text.encode().replace("\u00e9".encode(), b"\xe9") + b"\nIMGID:3\ny\tO\n"
+    )
     assert len(drafts) == 2
     problem = only_problem(problems)
     assert (problem.code, problem.messages[0].fields) == ("line-not-utf8", {"byte": 8 if place == 5 else 4})
@@ -165,7 +173,9 @@ def test_a_file_with_nothing_usable_is_refused_with_its_first_faults(tmp_path):
     file = tmp_path / "train.txt"
     with raises(DataError, "nothing-usable", file=file) as caught:
         read(tmp_path, "".join(f"IMGID:{tag}\na\t{tag}\n\n" for tag in "XYZUV"))
-    assert [(problem.location, problem.message.code, problem.message.fields["tag"]) for problem in caught.value.problems] == [
+    assert [
+        (problem.location, problem.message.code, problem.message.fields["tag"]) for problem in caught.value.problems
+    ] == [
         (f"{file}:2", "unknown-tag", "X"),
         (f"{file}:5", "unknown-tag", "Y"),
         (f"{file}:8", "unknown-tag", "Z"),

@@ -22,7 +22,10 @@ pytest.importorskip("matplotlib", reason="figures are drawn with matplotlib, whi
 @pytest.fixture(scope="module")
 def explained(mner_model, mner_data):
     predictor = hvpkit.load(mner_model, device="cpu")
-    return [explain_example(predictor, parse_example(example, predictor.folder.recipe)) for example in mner_data.examples("test")[:3]]
+    return [
+        explain_example(predictor, parse_example(example, predictor.folder.recipe))
+        for example in mner_data.examples("test")[:3]
+    ]
 
 
 @pytest.mark.parametrize("name", ["gates.png", "gates-test.pdf", "attention.svg", "attention.png"])
@@ -43,7 +46,9 @@ def test_figure_4_has_a_map_a_layer_with_examples_by_levels(explained):
         shown = axis.images[0].get_array()
         assert shown.shape == (3, 4)
         for row, each in enumerate(explained):
-            expected = [sum(image[layer][level] for image in each.gates.weights) / len(each.images) for level in range(4)]
+            expected = [
+                sum(image[layer][level] for image in each.gates.weights) / len(each.images) for level in range(4)
+            ]
             assert shown[row].tolist() == pytest.approx(expected)
 
 

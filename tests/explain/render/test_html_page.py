@@ -65,7 +65,9 @@ def test_words_images_and_tables_are_there(page, explained):
         assert percent(decision.confidence) in page
 
 
-@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style><b>", "{{ 7 * 7 }}", "&lt;b&gt;"])
+@pytest.mark.parametrize(
+    "evil", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style><b>", "{{ 7 * 7 }}", "&lt;b&gt;"]
+)
 def test_markup_in_texts_and_names_stays_text(explained, evil):
     word = replace(explained.words[0], text=evil, start=0, end=len(evil))
     mention = replace(explained.mentions[0], span=word, role=evil)

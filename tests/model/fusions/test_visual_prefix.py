@@ -13,7 +13,16 @@ from hvpkit.interfaces import EncodedText, FusionContext, Gate, Prefix, PrefixCo
 from hvpkit.model.fusions.visual_prefix import release_head_layout
 from hvpkit.registry import load_registry
 from hvpkit.testing.fusions import AveragePoolBackbone
-from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, select_row, small_bert, text_batch, without_images
+from hvpkit.testing.inputs import (
+    EXAMPLES,
+    LABELS,
+    encode,
+    random_visual,
+    select_row,
+    small_bert,
+    text_batch,
+    without_images,
+)
 from hvpkit.types import Example
 
 REGISTRY = load_registry()
@@ -59,7 +68,9 @@ def written_out(fusion, visual: Visual) -> list[tuple[Tensor, Tensor]]:
         for b in range(len(levels)):
             for v in range(3):
                 for p in range(CELLS):
-                    mixed = sum(weights[b, v, layer, c] * levels[b, v, c, p] for c in range(len(AveragePoolBackbone.levels)))
+                    mixed = sum(
+                        weights[b, v, layer, c] * levels[b, v, c, p] for c in range(len(AveragePoolBackbone.levels))
+                    )
                     both = linear.weight @ mixed + linear.bias
                     keys[b, v * CELLS + p], values[b, v * CELLS + p] = both[:WIDTH], both[WIDTH:]
         found.append((keys, values))
@@ -156,7 +167,9 @@ def test_levels_that_are_keys_and_values_already_are_taken_as_they_are(encoder, 
             self.maps = nn.ModuleList(nn.Linear(channels, self.width) for channels in shape.channels)
 
         def forward(self, visual: Visual) -> Tensor:
-            return torch.stack([linear(level.transpose(-1, -2)) for linear, level in zip(self.maps, visual.levels, strict=True)], dim=2)
+            return torch.stack(
+                [linear(level.transpose(-1, -2)) for linear, level in zip(self.maps, visual.levels, strict=True)], dim=2
+            )
 
     seen: list[PrefixConfig] = []
 
@@ -194,7 +207,9 @@ def test_a_gate_s_penalty_becomes_a_loss(encoder, text, visual):
         return Penalised(inner) if kind == "gate" else REGISTRY.build(kind, name, inner, options)
 
     fusion = REGISTRY.build("fusion", "visual-prefix", context_of(encoder, build), {})
-    assert {name: float(loss) for name, loss in fusion(encoder, text, visual, {}).losses.items()} == {"gate": 3 * 3 * LAYERS + 5}
+    assert {name: float(loss) for name, loss in fusion(encoder, text, visual, {}).losses.items()} == {
+        "gate": 3 * 3 * LAYERS + 5
+    }
     assert not fusion_of(encoder)(encoder, text, visual, {}).losses
 
 
@@ -219,7 +234,14 @@ def test_an_encoder_that_takes_no_prefix_is_refused(encoder):
 
 def test_gate_and_projector_take_their_options(encoder):
     assert fusion_of(encoder, gate=ComponentSpec(name="dynamic", options={"slope": 0.25})).gate.slope == 0.25
-    with raises(ComponentError, "unknown-option", kind="gate", name="dynamic", option="slop", hint=did_you_mean("slop", ["slope"])):
+    with raises(
+        ComponentError,
+        "unknown-option",
+        kind="gate",
+        name="dynamic",
+        option="slop",
+        hint=did_you_mean("slop", ["slope"]),
+    ):
         fusion_of(encoder, gate=ComponentSpec(name="dynamic", options={"slop": 0.25}))
 
 
@@ -243,7 +265,11 @@ def test_gradients_reach_fusion_and_text_but_not_the_missing_images(encoder, tex
 def test_texts_of_any_length_take_the_same_prefix(encoder, visual):
     fusion = fusion_of(encoder)
     one = encoder.encode(Example("1", ("a",) * 40), 64)
-    assert fusion(encoder, text_batch(encoder, [one]), select_row(visual, 0), {}).states.shape == (1, len(one.word_of), WIDTH)
+    assert fusion(encoder, text_batch(encoder, [one]), select_row(visual, 0), {}).states.shape == (
+        1,
+        len(one.word_of),
+        WIDTH,
+    )
 
 
 def test_a_trace_says_which_image_s_cell_each_prefix_position_carries(encoder, text, visual):
@@ -259,7 +285,9 @@ def test_heads_that_are_cut_by_rows_are_traced_to_the_cells_that_they_read(encod
     length = 3 * CELLS
     numbers = torch.arange(length).float()[None, :, None].expand(1, length, WIDTH)
     split = (
-        release_head_layout(numbers, encoder.heads).view(1, length, encoder.heads, WIDTH // encoder.heads).transpose(1, 2)
+        release_head_layout(numbers, encoder.heads)
+        .view(1, length, encoder.heads, WIDTH // encoder.heads)
+        .transpose(1, 2)
     )  # [1, H, S, d/H]
     cells = fusion.cells(length, encoder.heads)
     torch.testing.assert_close(split[0], cells[..., None].expand_as(split[0]).float())

@@ -20,7 +20,9 @@ TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 
 def _is_bio(path) -> bool:
     names = ["O", *(TAGS[tag] for tag in path)]
-    return all(not name.startswith("I-") or before in (name, f"B-{name[2:]}") for before, name in itertools.pairwise(names))
+    return all(
+        not name.startswith("I-") or before in (name, f"B-{name[2:]}") for before, name in itertools.pairwise(names)
+    )
 
 
 @pytest.fixture
@@ -76,7 +78,10 @@ def test_weight_decay_frees_nothing_however_long_training_is():
 
 
 def test_what_is_forbidden_is_no_part_of_the_weights():
-    made = [CrfHead(HeadContext(Labels("mner", TAGS), 6), dropout=0.0, constrained=bio).state_dict() for bio in (False, True)]
+    made = [
+        CrfHead(HeadContext(Labels("mner", TAGS), 6), dropout=0.0, constrained=bio).state_dict()
+        for bio in (False, True)
+    ]
     assert list(made[0]) == list(made[1])
 
 

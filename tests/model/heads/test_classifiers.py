@@ -57,7 +57,9 @@ def test_decoding_ranks_every_class_by_its_softmax():
     first, second, third = head.decode(logits, TEXT)
     whole = sum(math.exp(value) for value in (0, 2, 1))
     assert [name for name, _ in first.probabilities] == ["/per/per/peer", "/per/loc/place_of_birth", "None"]
-    assert [value for _, value in first.probabilities] == pytest.approx([math.exp(2) / whole, math.exp(1) / whole, 1 / whole])
+    assert [value for _, value in first.probabilities] == pytest.approx(
+        [math.exp(2) / whole, math.exp(1) / whole, 1 / whole]
+    )
     assert (first.label, first.confidence) == first.probabilities[0]
     assert second.label == "None"
     assert [name for name, _ in third.probabilities] == list(LABELS.names)  # ties keep the labels' order

@@ -96,7 +96,9 @@ def test_targets_are_the_tags_of_the_kept_words(head, kept):
     first, count = kept
     example = Example("1", tuple("abcdef"), tags=("O", "B-PER", "I-PER", "I-LOC", "O", "O"))
     encoded = EncodedText({}, torch.arange(count), torch.arange(count), first_word=first)
-    assert head.build_targets(example, encoded)["tags"].tolist() == [TAGS.index(tag) for tag in example.tags[first : first + count]]
+    assert head.build_targets(example, encoded)["tags"].tolist() == [
+        TAGS.index(tag) for tag in example.tags[first : first + count]
+    ]
 
 
 def test_states_are_needed(head):
@@ -106,7 +108,10 @@ def test_states_are_needed(head):
 
 def test_any_entity_s_confidence_is_its_share_of_all_paths_whether_decoded_or_not(head):
     emissions = 1.5 * torch.randn(len(LENGTHS), 5, len(TAGS), generator=torch.Generator().manual_seed(3))
-    asked = [[Entity(s, e, kind, 0.0) for s in range(n) for e in range(s + 1, n + 1) for kind in ("PER", "LOC")] for n in LENGTHS]
+    asked = [
+        [Entity(s, e, kind, 0.0) for s in range(n) for e in range(s + 1, n + 1) for kind in ("PER", "LOC")]
+        for n in LENGTHS
+    ]
     for row, known in enumerate(head.confidences(emissions, text_of(), asked)):
         every = paths.all_paths(head.crf, emissions[row], LENGTHS[row])
         for entity, confidence in zip(asked[row], known, strict=True):

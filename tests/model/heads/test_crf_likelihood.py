@@ -15,7 +15,11 @@ def drawn(seed, words, batch=4):
     chance = torch.Generator().manual_seed(seed)
     lengths = torch.cat([torch.tensor([words]), torch.randint(1, words + 1, (batch - 1,), generator=chance)])
     emissions = 3 * torch.randn(batch, words, len(TAGS), generator=chance)
-    return emissions, torch.randint(len(TAGS), (batch, words), generator=chance), torch.arange(words)[None, :] < lengths[:, None]
+    return (
+        emissions,
+        torch.randint(len(TAGS), (batch, words), generator=chance),
+        torch.arange(words)[None, :] < lengths[:, None],
+    )
 
 
 def crf(seed, bio=False):
@@ -39,7 +43,9 @@ def test_joined_steps_give_the_likelihood_and_gradients_of_pytorch_crf(words, bi
     tags = tags if not bio else torch.zeros_like(tags)  # a path that is allowed
     ours = (gold_scores(made, emissions, tags, mask) - log_partition(made, emissions, mask)).mean()
     theirs = made(emissions, tags, mask=mask, reduction="mean")
-    torch.testing.assert_close(with_gradients(ours, made, emissions), with_gradients(theirs, made, emissions), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        with_gradients(ours, made, emissions), with_gradients(theirs, made, emissions), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_on_a_cpu_the_likelihood_is_pytorch_crf_s_own():

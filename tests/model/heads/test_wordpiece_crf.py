@@ -33,7 +33,9 @@ def batch_of(*texts: EncodedText) -> TextBatch:
 
 def test_each_position_has_its_tag():
     head = head_of()
-    gold = head.build_targets(Example("1", ("a", "b", "\u200b", "c"), tags=("B-PER", "I-PER", "O", "B-LOC")), encoded())["tags"]
+    gold = head.build_targets(
+        Example("1", ("a", "b", "\u200b", "c"), tags=("B-PER", "I-PER", "O", "B-LOC")), encoded()
+    )["tags"]
     assert [head.tags[tag] for tag in gold] == ["[CLS]", "B-PER", "X", "I-PER", "B-LOC", "[SEP]"]
     assert head.tags[0] == "PAD"
 
@@ -107,7 +109,12 @@ def test_an_entity_asked_for_has_the_probability_that_decoding_would_give_it(see
     start, end, move = head.crf.start_transitions, head.crf.end_transitions, head.crf.transitions
     weights = start[paths[:, 0]] + end[paths[:, -1]] + sum(scores[0, i, paths[:, i]] for i in range(len(WORD_OF)))
     shares = (weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_OF)))).softmax(0).tolist()
-    names = [[head.tags[tag] if head.tags[tag] in head.labels.names else "O" for tag in path] for path in paths[:, [1, 3, 4]].tolist()]
+    names = [
+        [head.tags[tag] if head.tags[tag] in head.labels.names else "O" for tag in path]
+        for path in paths[:, [1, 3, 4]].tolist()
+    ]
     for entity, confidence in zip(asked[:-1], known, strict=False):
         run = TaggedSpan([0, 1, 3].index(entity.start), [0, 1, 3].index(entity.end - 1) + 1, "PER")
-        assert confidence == pytest.approx(sum(s for s, tags in zip(shares, names, strict=True) if run in decode_bio(tags)), abs=1e-4)
+        assert confidence == pytest.approx(
+            sum(s for s, tags in zip(shares, names, strict=True) if run in decode_bio(tags)), abs=1e-4
+        )

@@ -13,7 +13,9 @@ def test_each_level_has_its_own_1x1_convolution():
     torch.manual_seed(0)
     projector = load_registry().build("projector", "stages", PrefixConfig(CHANNELS, GRID**2, WIDTH, 4), {})
     mask = torch.tensor([[True, False], [True, True]])
-    visual = Visual(tuple(torch.randn(2, 2, channels, GRID**2) for channels in CHANNELS), ImageBatch(mask, torch.zeros(2, 2, 4)))
+    visual = Visual(
+        tuple(torch.randn(2, 2, channels, GRID**2) for channels in CHANNELS), ImageBatch(mask, torch.zeros(2, 2, 4))
+    )
     levels = projector(visual)
     assert levels.shape == (2, 2, len(CHANNELS), GRID**2, WIDTH)
     for i, (channels, linear) in enumerate(zip(CHANNELS, projector.maps, strict=True)):

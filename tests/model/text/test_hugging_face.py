@@ -43,7 +43,11 @@ def copy(bert, tmp_path) -> Path:
 
 
 def opened(folder: Path, task: str = "mner", **options: object):
-    return load_registry().build("text encoder", "hugging-face", TextContext(task), {"name": str(folder), **options}).eval()
+    return (
+        load_registry()
+        .build("text encoder", "hugging-face", TextContext(task), {"name": str(folder), **options})
+        .eval()
+    )
 
 
 def configure(folder: Path, **settings: object) -> None:
@@ -51,7 +55,8 @@ def configure(folder: Path, **settings: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | settings))
 
 
-# ---------------------------------------------------------------------------------------------------------- words to pieces
+# ---------------------------------------------------------------------------------------------------------- words to
+# pieces
 def test_texts_are_padded_with_the_tokenizer_s_own_token(tmp_path):
     encoder = opened(save_encoder(tmp_path / "roberta", "roberta"))
     assert encoder.tokenizer.pad_token_id == 1
@@ -64,7 +69,9 @@ def test_a_tokenizer_that_maps_no_pieces_to_words_cuts_word_by_word(tmp_path):
     (tmp_path / "vocab.txt").write_text("Ada 9\nPar@@ 8\nis 7\nhas 6\n")
     (tmp_path / "bpe.codes").write_text("A d 1\nAd a</w> 1\nP a 1\nPa r 1\ni s</w> 1\nh a 1\nha s</w> 1\n")
     tokenizer = transformers.BertweetTokenizer(str(tmp_path / "vocab.txt"), str(tmp_path / "bpe.codes"))
-    config = transformers.RobertaConfig(**SIZES, vocab_size=len(tokenizer), pad_token_id=1, tokenizer_class="BertweetTokenizer")
+    config = transformers.RobertaConfig(
+        **SIZES, vocab_size=len(tokenizer), pad_token_id=1, tokenizer_class="BertweetTokenizer"
+    )
     AutoModel.from_config(config).save_pretrained(tmp_path / "bertweet")
     tokenizer.save_pretrained(tmp_path / "bertweet")
     for file in ("vocab.txt", "bpe.codes"):  # as they stand on the hub
@@ -78,7 +85,9 @@ def test_a_tokenizer_that_maps_no_pieces_to_words_cuts_word_by_word(tmp_path):
     assert encoded.word_starts.tolist() == [2, 5, 7]
     (tmp_path / "saved").mkdir()
     encoder.save(tmp_path / "saved")
-    again = load_registry().build("text encoder", "hugging-face", TextContext("mre", folder=tmp_path / "saved"), {"name": "x"})
+    again = load_registry().build(
+        "text encoder", "hugging-face", TextContext("mre", folder=tmp_path / "saved"), {"name": "x"}
+    )
     assert torch.equal(again.encode(example, 32).features["input_ids"], encoded.features["input_ids"])
 
 
@@ -107,7 +116,10 @@ def test_a_pair_is_kept_with_the_words_around_it(bert):
     assert 0 < encoded.first_word <= 40
     assert 45 <= encoded.first_word + len(encoded.word_starts) < 86
     assert encoded.words_cut == 86 - len(encoded.word_starts)
-    assert encoder.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())[encoded.head_position] == "<head>"
+    assert (
+        encoder.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())[encoded.head_position]
+        == "<head>"
+    )
 
 
 @pytest.mark.parametrize(("options", "markers"), [({}, 4), ({"markers": False}, 0)])
@@ -123,7 +135,8 @@ def test_room_for_nothing_is_told(bert):
         opened(bert).encode(Example("1", ("cat",)), 2)
 
 
-# --------------------------------------------------------------------------------------------------------- pieces to states
+# --------------------------------------------------------------------------------------------------------- pieces to
+# states
 def test_pooled_is_the_first_state_and_no_pooler_is_kept(bert):
     encoder = opened(bert)
     batch = pad_texts([encoder.encode(PAIR, 32)], encoder.pad_values())
@@ -146,7 +159,9 @@ def test_a_trace_without_a_prefix_shows_the_library_s_own_attention(bert):
     batch = pad_texts([encoder.encode(Example("1", words), 32) for words in (WORDS, ("cat",))], encoder.pad_values())
     trace = Trace()
     encoder(batch, trace=trace)
-    expected = theirs(input_ids=batch.features["input_ids"], attention_mask=batch.mask.long(), output_attentions=True).attentions
+    expected = theirs(
+        input_ids=batch.features["input_ids"], attention_mask=batch.mask.long(), output_attentions=True
+    ).attentions
     for own, attention in zip(trace.attention, expected, strict=True):
         torch.testing.assert_close(own, attention, atol=1e-5, rtol=0)
 
@@ -161,15 +176,21 @@ def test_trying_a_prefix_leaves_the_mode_and_the_weights_as_they_were(bert, trai
     assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
 
 
-# ------------------------------------------------------------------------------------------------------------ save and open
+# ------------------------------------------------------------------------------------------------------------ save and
+# open
 def test_a_saved_encoder_is_opened_from_its_folder_alone(bert, tmp_path):
     encoder = opened(bert, "mre")
     encoder.save(tmp_path)
     assert not list(tmp_path.glob("*.safetensors"))
     for options in ({"name": "/gone/bert"}, {"name": "bert-base-uncased", "weights": "random"}):
         again = load_registry().build("text encoder", "hugging-face", TextContext("mre", folder=tmp_path), options)
-        assert {n: v.shape for n, v in again.state_dict().items()} == {n: v.shape for n, v in encoder.state_dict().items()}
-        assert again.encode(PAIR, 32).features["input_ids"].tolist() == encoder.encode(PAIR, 32).features["input_ids"].tolist()
+        assert {n: v.shape for n, v in again.state_dict().items()} == {
+            n: v.shape for n, v in encoder.state_dict().items()
+        }
+        assert (
+            again.encode(PAIR, 32).features["input_ids"].tolist()
+            == encoder.encode(PAIR, 32).features["input_ids"].tolist()
+        )
 
 
 def test_room_in_the_vocabulary_is_used_for_markers_and_never_lost(copy):
@@ -181,7 +202,8 @@ def test_room_in_the_vocabulary_is_used_for_markers_and_never_lost(copy):
     assert max(encoder.encode(PAIR, 32).features["input_ids"]) < 200
 
 
-# ------------------------------------------------------------------------------------------------------ what cannot be opened
+# ------------------------------------------------------------------------------------------------------ what cannot be
+# opened
 def cut_weights(folder: Path) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:2000])
@@ -233,7 +255,9 @@ def test_a_folder_that_is_not_whole_is_refused_with_its_fault(damage, code, fiel
 
 def test_an_encoder_with_a_decoder_is_refused(tmp_path, bert):
     folder = shutil.copytree(bert, tmp_path / "t5")
-    transformers.T5Config(vocab_size=90, d_model=32, d_kv=16, d_ff=48, num_layers=2, num_heads=2).save_pretrained(folder)
+    transformers.T5Config(vocab_size=90, d_model=32, d_kv=16, d_ff=48, num_layers=2, num_heads=2).save_pretrained(
+        folder
+    )
     with raises(ModelFolderError, "pretrained-not-opened", reason=Message("encoder-with-decoder", type="t5")):
         opened(folder, weights="random")
 

@@ -11,9 +11,17 @@ IDS = (101, 102, 103, 104)
 NAMES = dict(zip(IDS, RELEASED_MARKERS, strict=True))
 
 
-def laid_out(costs: list[int], head: Span | None = None, tail: Span | None = None, room: int = 50, markers: tuple[int, ...] | None = IDS):
+def laid_out(
+    costs: list[int],
+    head: Span | None = None,
+    tail: Span | None = None,
+    room: int = 50,
+    markers: tuple[int, ...] | None = IDS,
+):
     pieces = [[10 * word + i for i in range(cost)] for word, cost in enumerate(costs)]
-    return build_inputs_2022(pieces, Example("7", tuple(f"w{i}" for i in range(len(costs))), head=head, tail=tail), room, markers)
+    return build_inputs_2022(
+        pieces, Example("7", tuple(f"w{i}" for i in range(len(costs))), head=head, tail=tail), room, markers
+    )
 
 
 @pytest.mark.parametrize(
@@ -33,7 +41,12 @@ def test_markers_stand_before_words_and_none_at_the_end(head, tail, expected):
 
 def test_the_last_word_is_cut_in_two():
     layout = laid_out([2, 3, 1], room=4)
-    assert (layout.ids, layout.word_starts, layout.word_of, layout.words_cut) == ([0, 1, 10, 11], [0, 2], [0, 0, 1, 1], 1)
+    assert (layout.ids, layout.word_starts, layout.word_of, layout.words_cut) == (
+        [0, 1, 10, 11],
+        [0, 2],
+        [0, 0, 1, 1],
+        1,
+    )
 
 
 def test_a_word_of_no_pieces_takes_no_position():

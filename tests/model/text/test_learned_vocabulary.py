@@ -8,7 +8,12 @@ import pytest
 
 from hvpkit.model.text.bert_from_scratch import SPECIALS, train_tokenizer
 
-TEXTS = ["Ada Lovelace visits New York !", "Bob loves Paris , don't you ?", "Taylor Hill leaves Oslo", "Jun visits Oslo 😀"] * 3
+TEXTS = [
+    "Ada Lovelace visits New York !",
+    "Bob loves Paris , don't you ?",
+    "Taylor Hill leaves Oslo",
+    "Jun visits Oslo 😀",
+] * 3
 PROGRAM = """
 import json
 from hvpkit.model.text.bert_from_scratch import train_tokenizer
@@ -18,7 +23,9 @@ print(json.dumps(sorted(train_tokenizer(json.loads(input()), 150).get_vocab().it
 
 def test_the_same_texts_give_the_same_vocabulary_in_every_process():
     """A resumed run learns it anew, and the weights of before must fit."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], input=json.dumps(TEXTS), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], input=json.dumps(TEXTS), capture_output=True, text=True, check=True
+    )
     theirs = {piece: number for piece, number in json.loads(done.stdout)}
     for _ in range(3):
         assert train_tokenizer(TEXTS, 150).get_vocab() == theirs
@@ -35,7 +42,9 @@ def test_names_and_new_words_of_known_characters_fall_into_pieces():
 
 def test_special_tokens_come_first_and_numbers_have_no_gaps():
     vocabulary = train_tokenizer(TEXTS, 4000).get_vocab()
-    assert [piece for piece, _ in sorted(vocabulary.items(), key=lambda item: item[1])][: len(SPECIALS)] == list(SPECIALS)
+    assert [piece for piece, _ in sorted(vocabulary.items(), key=lambda item: item[1])][: len(SPECIALS)] == list(
+        SPECIALS
+    )
     assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
 
 

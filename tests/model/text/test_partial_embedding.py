@@ -45,9 +45,13 @@ def step(model, optimizer, ids):
 
 
 def trained(model, steps=6):
-    optimizer = torch.optim.AdamW([{"params": [p for p in model.parameters() if p.requires_grad], "lr": 0.05}], weight_decay=0.3)
+    optimizer = torch.optim.AdamW(
+        [{"params": [p for p in model.parameters() if p.requires_grad], "lr": 0.05}], weight_decay=0.3
+    )
     follow_decay(model, optimizer)
-    optimizer.load_state_dict(optimizer.state_dict())  # as accelerate does, and who goes on with a run: its groups are others since
+    optimizer.load_state_dict(
+        optimizer.state_dict()
+    )  # as accelerate does, and who goes on with a run: its groups are others since
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: 1 / (1 + done))
     seen = []
     for number in range(steps):
@@ -117,7 +121,9 @@ def test_a_table_that_is_left_on_disk_takes_memory_when_it_is_read_and_not_befor
                 sizes += int(line.split()[1])
         return sizes
 
-    table = PartialEmbedding(nn.Embedding(4096, 256), torch.arange(0, 4096, 4))  # 4 MB, of which a row of each page is trained
+    table = PartialEmbedding(
+        nn.Embedding(4096, 256), torch.arange(0, 4096, 4)
+    )  # 4 MB, of which a row of each page is trained
     gc.collect()  # maps of other tests
     before = resident()
     leave_on_disk(table, tmp_path)
@@ -127,7 +133,9 @@ def test_a_table_that_is_left_on_disk_takes_memory_when_it_is_read_and_not_befor
 
 
 @pytest.mark.parametrize("optimizer", [("train.optimizer=adamw",), ("train.optimizer=sgd", "train.momentum=0.9")])
-def test_a_whole_training_ends_with_the_table_that_training_all_rows_ends_with(tmp_path, mner_data, monkeypatch, optimizer):
+def test_a_whole_training_ends_with_the_table_that_training_all_rows_ends_with(
+    tmp_path, mner_data, monkeypatch, optimizer
+):
     bert = save_encoder(tmp_path / "bert", "bert")
     wished = (
         f"text={{encoder: hugging-face, name: {bert}}}",

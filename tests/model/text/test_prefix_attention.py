@@ -47,7 +47,9 @@ def prefix_of(layers: int, mask: Tensor = MASK) -> Prefix:
     return Prefix(keys, values, mask)
 
 
-def written_out(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, prefix: Prefix | None, layer: int) -> Tensor:
+def written_out(
+    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, prefix: Prefix | None, layer: int
+) -> Tensor:
     """softmax(Q [phi_k; K]^T / sqrt(d/H)) [phi_v; V] for each head and position; `allowed` [B, T, T] says who sees whom."""
     rows, heads, positions, width = query.shape
     found = torch.zeros(rows, positions, heads, width)
@@ -74,7 +76,9 @@ def test_text_attends_to_the_prefix_and_to_itself(layer, masked):
         allowed[1, :, 3] = False  # padding
         allowed[0, 0, 2:] = False  # beyond a window
     prefix = prefix_of(3)
-    output, _ = prefix_attention(module_at(layer), query, key, value, allowed[:, None] if masked else None, hvp_prefix=prefix)
+    output, _ = prefix_attention(
+        module_at(layer), query, key, value, allowed[:, None] if masked else None, hvp_prefix=prefix
+    )
     torch.testing.assert_close(output, written_out(query, key, value, allowed, prefix, layer))
 
 
@@ -129,8 +133,14 @@ def test_a_prefix_may_depend_on_the_text_s_own_keys():
 
     query, key, value = heads_of(7)
     everyone = torch.ones(B, T, T, dtype=torch.bool)
-    output, _ = prefix_attention(module_at(0), query, key, value, None, hvp_prefix=Doubled([], [], torch.ones(B, S, dtype=torch.bool)))
-    same = Prefix([key.transpose(1, 2).flatten(2)[:, :S]], [value.transpose(1, 2).flatten(2)[:, :S]], torch.ones(B, S, dtype=torch.bool))
+    output, _ = prefix_attention(
+        module_at(0), query, key, value, None, hvp_prefix=Doubled([], [], torch.ones(B, S, dtype=torch.bool))
+    )
+    same = Prefix(
+        [key.transpose(1, 2).flatten(2)[:, :S]],
+        [value.transpose(1, 2).flatten(2)[:, :S]],
+        torch.ones(B, S, dtype=torch.bool),
+    )
     torch.testing.assert_close(output, written_out(query, key, value, everyone, same, 0))
 
 
@@ -154,13 +164,19 @@ def test_a_whole_bert_with_a_prefix_is_the_written_out_one(tmp_path):
 def embedded(model: nn.Module, ids: Tensor) -> Tensor:
     """Word, position (from 0, as without a prefix) and segment embeddings, normalised."""
     tables = model.embeddings
-    found = tables.word_embeddings.weight[ids] + tables.position_embeddings.weight[: ids.shape[1]] + tables.token_type_embeddings.weight[0]
+    found = (
+        tables.word_embeddings.weight[ids]
+        + tables.position_embeddings.weight[: ids.shape[1]]
+        + tables.token_type_embeddings.weight[0]
+    )
     return normalised(found, tables.LayerNorm)
 
 
 def through_layer(module: nn.Module, states: Tensor, prefix: Prefix, layer: int) -> Tensor:
     own, count = module.attention.self, states.shape[1]
-    query, key, value = (linear(states).view(1, count, 2, 16).transpose(1, 2) for linear in (own.query, own.key, own.value))
+    query, key, value = (
+        linear(states).view(1, count, 2, 16).transpose(1, 2) for linear in (own.query, own.key, own.value)
+    )
     attended = written_out(query, key, value, torch.ones(1, count, count, dtype=torch.bool), prefix, layer).flatten(2)
     states = normalised(states + module.attention.output.dense(attended), module.attention.output.LayerNorm)
     return normalised(states + module.output.dense(gelu(module.intermediate.dense(states))), module.output.LayerNorm)
@@ -197,12 +213,20 @@ def test_dropout_of_attention_takes_whole_weights():
     values = torch.ones(1, 1, 10, W)
     output = attend(alike, torch.zeros(1, 1, 10, W), values, None, 0.4, None)
     assert float(output.mean()) == pytest.approx(1, abs=0.05)
-    torch.testing.assert_close((output * 6).round() / 6, output, atol=1e-4, rtol=0)  # so many of 10 equal weights, each of 1 / (10 * 0.6)
+    torch.testing.assert_close(
+        (output * 6).round() / 6, output, atol=1e-4, rtol=0
+    )  # so many of 10 equal weights, each of 1 / (10 * 0.6)
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_whether_a_batch_has_padding_is_not_asked_of_a_gpu(device):
-    sizes = {"batch_size": 2, "q_length": 3, "kv_length": 3, "mask_function": bidirectional_mask_function, "allow_is_causal_skip": False}
+    sizes = {
+        "batch_size": 2,
+        "q_length": 3,
+        "kv_length": 3,
+        "mask_function": bidirectional_mask_function,
+        "allow_is_causal_skip": False,
+    }
     whole = torch.ones(2, 3, dtype=torch.bool, device=device)
     mask = padding_mask(**sizes, device=whole.device, attention_mask=whole, allow_is_bidirectional_skip=True)
     assert mask is None if device == "cpu" else mask.shape == (2, 1, 3, 3)
@@ -211,7 +235,9 @@ def test_whether_a_batch_has_padding_is_not_asked_of_a_gpu(device):
 def test_early_versions_of_transformers_name_no_device_for_the_mask(monkeypatch):
     heard = []
     monkeypatch.setattr("hvpkit.model.text.prefix_attention.sdpa_mask", lambda **wanted: heard.append(wanted))
-    padding_mask(batch_size=2, cache_position=torch.arange(3), attention_mask=torch.ones(2, 3), allow_is_bidirectional_skip=True)
+    padding_mask(
+        batch_size=2, cache_position=torch.arange(3), attention_mask=torch.ones(2, 3), allow_is_bidirectional_skip=True
+    )
     assert "device" not in heard[0] and heard[0]["allow_is_bidirectional_skip"]
 
 
@@ -221,7 +247,9 @@ def test_the_mask_of_a_prefix_and_a_text_is_made_once_for_all_layers():
     made = prepend_mask(prefix, text, T)
     assert torch.equal(made, torch.cat([MASK[:, None, None].expand(B, 1, T, S), text], dim=-1))
     assert prepend_mask(prefix, text, T) is made
-    assert torch.equal(prepend_mask(prefix, other, T)[..., S:], other)  # an encoder of two kinds of layers has two masks
+    assert torch.equal(
+        prepend_mask(prefix, other, T)[..., S:], other
+    )  # an encoder of two kinds of layers has two masks
     assert prepend_mask(prefix, None, T)[..., S:].all()
 
 
@@ -232,9 +260,12 @@ def test_a_mask_of_numbers_hides_what_one_of_bool_hides():
     mask, numbers = (prepend_mask(prefix_of(1), given, T) for given in (text, additive_mask(text, torch.float)))
     assert numbers.dtype == torch.float
     key, value = (
-        torch.cat([split_heads(part[0], key), own], dim=2) for part, own in ((prefix_of(1).keys, key), (prefix_of(1).values, value))
+        torch.cat([split_heads(part[0], key), own], dim=2)
+        for part, own in ((prefix_of(1).keys, key), (prefix_of(1).values, value))
     )
-    torch.testing.assert_close(attend(query, key, value, numbers, 0.0, None), attend(query, key, value, mask, 0.0, None))
+    torch.testing.assert_close(
+        attend(query, key, value, numbers, 0.0, None), attend(query, key, value, mask, 0.0, None)
+    )
     assert torch.equal(attention_weights(query, key, numbers, None), attention_weights(query, key, mask, None))
 
 
@@ -251,4 +282,6 @@ def as_on_a_gpu(monkeypatch, mask):
 def test_on_a_gpu_padding_that_may_look_at_nothing_looks_at_all(monkeypatch):
     mask = torch.tensor([[True, False], [False, False]])[None, None]
     low = additive_mask(torch.tensor(False), torch.float)
-    assert torch.equal(as_on_a_gpu(monkeypatch, mask), torch.stack([torch.stack([torch.zeros(()), low]), torch.zeros(2)])[None, None])
+    assert torch.equal(
+        as_on_a_gpu(monkeypatch, mask), torch.stack([torch.stack([torch.zeros(()), low]), torch.zeros(2)])[None, None]
+    )

@@ -31,7 +31,12 @@ def test_what_is_not_known_as_written_is_looked_up_in_lower_case_and_else_unknow
 def test_ids_from_the_first_rare_one_on_are_of_words_seen_once_or_never():
     vocabulary = Vocabulary.from_examples(COUNTS).extend(["Oslo", "the"])
     assert vocabulary.items == ("the", "Paris", "Rome", "paris", "é", "Oslo")
-    assert [word for word in vocabulary.items if vocabulary.index(word) >= vocabulary.first_singleton] == ["Rome", "paris", "é", "Oslo"]
+    assert [word for word in vocabulary.items if vocabulary.index(word) >= vocabulary.first_singleton] == [
+        "Rome",
+        "paris",
+        "é",
+        "Oslo",
+    ]
 
 
 def test_digits_are_zeros_if_asked_for():
@@ -43,7 +48,9 @@ def test_digits_are_zeros_if_asked_for():
 
 @pytest.mark.parametrize("zeros", [True, False])
 def test_a_saved_one_is_the_same(tmp_path, zeros):
-    vocabulary = Vocabulary.from_examples(Counter({**COUNTS, "\u200b": 1, "\ud800": 4, 'a"\n': 1}), zeros=zeros).extend(["Oslo"])
+    vocabulary = Vocabulary.from_examples(Counter({**COUNTS, "\u200b": 1, "\ud800": 4, 'a"\n': 1}), zeros=zeros).extend(
+        ["Oslo"]
+    )
     vocabulary.save(tmp_path / "words.json")
     assert Vocabulary.load(tmp_path / "words.json") == vocabulary
 
@@ -68,6 +75,8 @@ def test_what_is_no_vocabulary_is_refused_with_its_file(tmp_path, text, code):
 
 
 def test_repeated_must_be_a_number(tmp_path):
-    (tmp_path / "words.json").write_text(json.dumps({"items": ["a"], "repeated": "1", "zeros": False}), encoding="utf-8")
+    (tmp_path / "words.json").write_text(
+        json.dumps({"items": ["a"], "repeated": "1", "zeros": False}), encoding="utf-8"
+    )
     with raises(ModelFolderError, "vocabulary-without-items", file=tmp_path / "words.json"):
         Vocabulary.load(tmp_path / "words.json")

@@ -14,7 +14,10 @@ from hvpkit.model.text.vocabulary import UNKNOWN
 from hvpkit.model.text.word_embedding import WordEmbeddingConfig, build_word_embedding
 from hvpkit.types import Example, Span
 
-EXAMPLES = (Example("1", ("Ada", "visits", "Paris", "in", "1843")), Example("2", ("Bob", "visits", "Rome", "in", "2026")))
+EXAMPLES = (
+    Example("1", ("Ada", "visits", "Paris", "in", "1843")),
+    Example("2", ("Bob", "visits", "Rome", "in", "2026")),
+)
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ EXAMPLES = [
 
 
 def build(**options):
-    examples = [Example("0", (*example.words, "Berta", "Carlo"), head=example.head, tail=example.tail) for example in EXAMPLES]
+    examples = [
+        Example("0", (*example.words, "Berta", "Carlo"), head=example.head, tail=example.tail) for example in EXAMPLES
+    ]
     sizes = {"width": 16, "num_layers": 1, "num_attention_heads": 2}
     return load_registry().build("text encoder", "bert-from-scratch", TextContext("mre", examples * 5), sizes | options)
 
@@ -34,7 +36,9 @@ def test_disguised_names_keep_their_shape_and_all_else_stands():
     named[1] = batch.word_of[1] == 0
     assert torch.equal(after[~named], before[~named])
     assert not torch.equal(after[named], before[named])
-    for old, new in zip(*(encoder.tokenizer.convert_ids_to_tokens(ids[named].tolist()) for ids in (before, after)), strict=True):
+    for old, new in zip(
+        *(encoder.tokenizer.convert_ids_to_tokens(ids[named].tolist()) for ids in (before, after)), strict=True
+    ):
         assert (old[0].isupper(), old.startswith("##")) == (new[0].isupper(), new.startswith("##"))
 
 
@@ -64,5 +68,7 @@ def test_words_are_hidden_in_training_alone():
 
 
 def test_heads_must_have_an_even_width():
-    with raises(ComponentError, "width-not-divisible", encoder="bert-from-scratch", width=18, num_attention_heads=6, multiple=12):
+    with raises(
+        ComponentError, "width-not-divisible", encoder="bert-from-scratch", width=18, num_attention_heads=6, multiple=12
+    ):
         build(width=18, num_attention_heads=6)

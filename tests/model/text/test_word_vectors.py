@@ -28,7 +28,10 @@ def read(file: Path, *words: str, width: int = 2, first: int = 0) -> WordVectors
 
 def test_a_word_is_matched_as_it_is_written_else_in_lower_case_else_not(write):
     vectors = read(write(LINES), "Paris", "Rome", "Berlin")
-    assert [None if found is None else found.tolist() for found in map(vectors.vector, ("Paris", "paris", "Rome", "PARIS", "Berlin"))] == [
+    assert [
+        None if found is None else found.tolist()
+        for found in map(vectors.vector, ("Paris", "paris", "Rome", "PARIS", "Berlin"))
+    ] == [
         [1, 2],
         [3, 4],
         [5, 6],
@@ -79,7 +82,9 @@ def test_a_line_that_holds_something_else_is_named(write, line, code, fields):
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_named(tmp_path):
-    with raises(ModelFolderError, "word-vectors-unreadable", file=tmp_path / "none.txt", reason="No such file or directory"):
+    with raises(
+        ModelFolderError, "word-vectors-unreadable", file=tmp_path / "none.txt", reason="No such file or directory"
+    ):
         read(tmp_path / "none.txt")
     with raises(ModelFolderError, "word-vectors-unreadable", file=tmp_path, reason="Is a directory"):
         read(tmp_path)

@@ -24,7 +24,9 @@ STRIDES = (4, 8, 16, 32)
 
 
 def build(name: str, weights: object, side: int | None = 64, **options: object):
-    return load_registry().build("visual backbone", name, VisionContext(side), {"weights": str(weights), **options}).eval()
+    return (
+        load_registry().build("visual backbone", name, VisionContext(side), {"weights": str(weights), **options}).eval()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,9 @@ def test_levels_are_the_four_stages_of_known_width_and_stride(name, channels):
     assert pixels.shape == (3, 224, 224)
     with torch.no_grad():
         maps = backbone(pixels[None])
-    assert [tuple(level.shape) for level in maps] == [(1, c, 224 // s, 224 // s) for c, s in zip(channels, STRIDES, strict=True)]
+    assert [tuple(level.shape) for level in maps] == [
+        (1, c, 224 // s, 224 // s) for c, s in zip(channels, STRIDES, strict=True)
+    ]
 
 
 def test_pixels_are_the_whole_image_normalised_as_imagenet_s():
@@ -147,7 +151,10 @@ def test_a_file_that_is_no_weights_file_is_refused(kind, code, resnet, tmp_path,
 
 @pytest.mark.parametrize(
     ("kind", "code", "first"),
-    [("short", "weights-missing-tensors", "layer4.0.conv1.weight"), ("shape", "weights-reshaped-tensors", "conv1.weight")],
+    [
+        ("short", "weights-missing-tensors", "layer4.0.conv1.weight"),
+        ("shape", "weights-reshaped-tensors", "conv1.weight"),
+    ],
 )
 def test_tensors_that_do_not_fit_the_backbone_are_named(kind, code, first, resnet, tmp_path):
     file = broken(kind, resnet, tmp_path)
@@ -178,7 +185,8 @@ def test_a_missing_file_brings_the_nearest_word():
             build("resnet18", file)
 
 
-# ----------------------------------------------------------------------------------------------------------------- ImageNet
+# -----------------------------------------------------------------------------------------------------------------
+# ImageNet
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
@@ -188,7 +196,9 @@ def cache(tmp_path, monkeypatch) -> Path:
 def test_imagenet_weights_without_a_network_name_the_way_out(cache, monkeypatch, capsys):
     called = no_network(monkeypatch)
     file, option = cache / "resnet18-f37072fd.pth", "vision.weights"
-    with raises(ModelFolderError, "weights-not-downloaded", weights="ImageNet weights of resnet18", file=file, option=option):
+    with raises(
+        ModelFolderError, "weights-not-downloaded", weights="ImageNet weights of resnet18", file=file, option=option
+    ):
         build("resnet18", "imagenet")
     assert called
     assert capsys.readouterr().out == ""
@@ -246,7 +256,9 @@ def test_a_saved_model_needs_no_weights_of_its_backbone(cache, monkeypatch, tmp_
     called = no_network(monkeypatch)
     context = VisionContext(64, tmp_path)
     for weights in ("imagenet", "/nowhere/w.pth"):
-        assert load_registry().build("visual backbone", "resnet18", context, {"weights": weights}).levels[0] == LevelInfo(64, 4)
+        assert load_registry().build("visual backbone", "resnet18", context, {"weights": weights}).levels[
+            0
+        ] == LevelInfo(64, 4)
     assert not called
 
 
@@ -257,6 +269,8 @@ def test_the_release_s_pixels_are_those_of_its_own_transforms(tmp_path, size):
     Image.fromarray(noise.numpy()).resize(size).save(tmp_path / "x.jpg", quality=90)
     tower = VisualTower(build("resnet18", "random", side=None, resize="center-crop"), grid=2, frozen=True)
     normalise = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    released = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), normalise])
+    released = transforms.Compose(
+        [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), normalise]
+    )
     wanted = released(Image.open(tmp_path / "x.jpg").convert("RGB"))
     torch.testing.assert_close(tower.load_pixels(ImageRegion(tmp_path / "x.jpg")), wanted)

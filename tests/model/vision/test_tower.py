@@ -93,7 +93,9 @@ def test_with_features_missing_images_are_what_the_network_makes_of_zeros():
     assert torch.equal(kept.mask, shown.mask) and kept.mask.tolist() == [[True] * 3, [False] * 3, [True] * 3]
     for one, other in zip(kept.levels, shown.levels, strict=True):
         torch.testing.assert_close(one, other)
-    assert not any(level.is_inference() for levels in tower._blanks.values() for level in levels)  # training may go on with them
+    assert not any(
+        level.is_inference() for levels in tower._blanks.values() for level in levels
+    )  # training may go on with them
 
 
 def test_what_a_frozen_network_makes_of_zeros_is_made_once_for_its_weights(monkeypatch):
@@ -150,7 +152,9 @@ def test_images_become_pixels_as_the_backbone_wants_them():
 
 
 def test_a_frozen_backbone_is_in_evaluation_mode_from_the_start():
-    frozen, learning = (VisualTower(CnnFromScratch(VisionContext(size=32), 4), grid=1, frozen=frozen) for frozen in (True, False))
+    frozen, learning = (
+        VisualTower(CnnFromScratch(VisionContext(size=32), 4), grid=1, frozen=frozen) for frozen in (True, False)
+    )
     before = {name: value.clone() for name, value in frozen.state_dict().items()}
     frozen.pyramid(torch.rand(2, 3, 32, 32))
     assert not frozen.training

@@ -55,7 +55,11 @@ def test_zeros_stand_for_missing_images_and_go_through_the_network():
     given = images([[True, False], [False, False], [True, True]])
     masked, shown = tower().eval()(given), tower(missing="zeros").eval()(given)
     assert masked.mask.tolist() == [[True, False], [False, False], [True, True]]
-    assert shown.mask.tolist() == [[True, True], [False, False], [True, True]]  # an example without images is text alone
+    assert shown.mask.tolist() == [
+        [True, True],
+        [False, False],
+        [True, True],
+    ]  # an example without images is text alone
     torch.testing.assert_close(shown.levels[0][0, 1], torch.ones(3, 4))  # zeros, and the norm's bias
     torch.testing.assert_close(shown.levels[0][given.mask], masked.levels[0][given.mask])
     assert not shown.levels[0][1].any()

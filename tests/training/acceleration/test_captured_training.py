@@ -32,7 +32,9 @@ def _as_on_a_gpu(monkeypatch):
     if not GPU:
         stand_for_cuda(monkeypatch)
         monkeypatch.setattr("hvpkit.model.heads.crf.log_likelihoods", joined)
-        monkeypatch.setattr(prefix_attention, "sdpa_mask", lambda **wanted: sdpa_mask(**wanted | {"allow_is_bidirectional_skip": False}))
+        monkeypatch.setattr(
+            prefix_attention, "sdpa_mask", lambda **wanted: sdpa_mask(**wanted | {"allow_is_bidirectional_skip": False})
+        )
 
 
 def joined(crf, emissions, tags, mask):
@@ -56,7 +58,9 @@ def trained(folder, data, recorded, *overrides):
 @pytest.fixture
 def replays(monkeypatch):
     found, replay = [], CapturedStep.replay
-    monkeypatch.setattr(CapturedStep, "replay", lambda self, batch: found.append(batch.text.mask.shape) or replay(self, batch))
+    monkeypatch.setattr(
+        CapturedStep, "replay", lambda self, batch: found.append(batch.text.mask.shape) or replay(self, batch)
+    )
     return found
 
 
@@ -76,13 +80,17 @@ def test_recorded_steps_train_the_same_model(tmp_path, mner_data, replays, preci
 
 def test_gradients_are_clipped_by_the_norm_that_comes_with_a_step(tmp_path, mner_data, monkeypatch):
     replay = CapturedStep.replay
-    monkeypatch.setattr(CapturedStep, "replay", lambda self, batch: (replay(self, batch)[0], torch.tensor(float("inf"))))
+    monkeypatch.setattr(
+        CapturedStep, "replay", lambda self, batch: (replay(self, batch)[0], torch.tensor(float("inf")))
+    )
     _, _, trainer = trained(tmp_path, mner_data.folder, True)
     assert torch.isinf(trainer.optimizer.optimizer.grad_scale)
 
 
 def test_what_can_record_nothing_is_left(tmp_path, mner_data, monkeypatch):
-    monkeypatch.setattr("hvpkit.model.heads.crf.log_likelihoods", lambda *given: joined(*given) + 0 * joined(*given).sum().item())
+    monkeypatch.setattr(
+        "hvpkit.model.heads.crf.log_likelihoods", lambda *given: joined(*given) + 0 * joined(*given).sum().item()
+    )
     steps, step = [], CudaGraphRunner.step
     monkeypatch.setattr(CudaGraphRunner, "step", lambda self, *given: steps.append(self) or step(self, *given))
     _, graphs, _ = trained(tmp_path, mner_data.folder, True)
@@ -92,7 +100,9 @@ def test_what_can_record_nothing_is_left(tmp_path, mner_data, monkeypatch):
 def test_a_recipe_may_want_no_recordings(tmp_path, mner_data):
     for wanted in ("true", "false"):
         recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=(f"train.cuda_graphs={wanted}",))
-        trainer = TrainingSession(recipe, load_registry(), open_prepared(mner_data.folder), TrainingCallbacks()).trainer(tmp_path / wanted)
+        trainer = TrainingSession(
+            recipe, load_registry(), open_prepared(mner_data.folder), TrainingCallbacks()
+        ).trainer(tmp_path / wanted)
         assert (trainer.graphs is not None) == (GPU and wanted == "true")
 
 

@@ -67,11 +67,18 @@ def test_products_that_are_rounded_to_bfloat16_are_found_out(monkeypatch):
     assert not cpu.onednn_is_exact.__wrapped__()
 
 
-@pytest.mark.skipif(not hasattr(os, "confstr") or "CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="the GNU C library is told")
+@pytest.mark.skipif(
+    not hasattr(os, "confstr") or "CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="the GNU C library is told"
+)
 def test_freed_memory_that_is_kept_is_not_fetched_page_by_page_again():
     def faults(what: str) -> int:
-        giving = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**20), "MALLOC_TRIM_THRESHOLD_": str(2**17)}  # low and fixed
-        ran = subprocess.run([sys.executable, "-c", FAULTS, what], env=giving, check=True, capture_output=True, text=True)
+        giving = os.environ | {
+            "MALLOC_MMAP_THRESHOLD_": str(2**20),
+            "MALLOC_TRIM_THRESHOLD_": str(2**17),
+        }  # low and fixed
+        ran = subprocess.run(
+            [sys.executable, "-c", FAULTS, what], env=giving, check=True, capture_output=True, text=True
+        )
         return int(ran.stdout)
 
     given_back = faults("given back")

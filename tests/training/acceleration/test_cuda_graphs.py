@@ -16,7 +16,9 @@ from hvpkit.interfaces import Batch, TextBatch
 from hvpkit.training.acceleration.cuda_graphs import MAX_FAILED_CAPTURES, CudaGraphRunner
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-with_a_gpu = pytest.mark.skipif(DEVICE == "cpu", reason="a CPU's random numbers are drawn where those of a recording must not be")
+with_a_gpu = pytest.mark.skipif(
+    DEVICE == "cpu", reason="a CPU's random numbers are drawn where those of a recording must not be"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +44,12 @@ class Attention(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.query, self.key, self.value = nn.Linear(1, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 6)
+        self.first, self.query, self.key, self.value = (
+            nn.Linear(1, 4),
+            nn.Linear(4, 4),
+            nn.Linear(4, 4),
+            nn.Linear(4, 6),
+        )
 
     def forward(self, batch):
         states = self.first(batch.text.features["numbers"][..., None]).tanh()
@@ -78,7 +85,10 @@ def backward(model):
 def plainly(model):
     """A step that gives the gradients' norm, too."""
     step = backward(model)
-    return lambda batch: (step(batch), torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]))
+    return lambda batch: (
+        step(batch),
+        torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None]),
+    )
 
 
 def trained(model, batches, step):
@@ -128,9 +138,13 @@ def test_in_bfloat16_recorded_steps_train_as_autocast_does(kind):
     graphs = CudaGraphRunner(model)
     ours = trained(model, batches, lambda batch: graphs.step(batch, narrowed(model)))
     step = narrowed(other)
-    theirs = trained(other, batches, lambda batch: (step(batch), torch.nn.utils.get_total_norm([p.grad for p in other.parameters()])))
+    theirs = trained(
+        other, batches, lambda batch: (step(batch), torch.nn.utils.get_total_norm([p.grad for p in other.parameters()]))
+    )
     assert len(graphs.recordings) == 1
-    assert ours == pytest.approx(theirs, rel=1e-5 if kind is Scorer else 2e-2)  # three gradients of one input are rounded once
+    assert ours == pytest.approx(
+        theirs, rel=1e-5 if kind is Scorer else 2e-2
+    )  # three gradients of one input are rounded once
 
 
 def failing(model, call, error):
@@ -181,7 +195,9 @@ def test_too_little_memory_in_a_recording_is_told_though_that_cannot_be_ended(mo
 def test_a_step_that_is_done_twice_changes_what_it_changes_once(model):
     model.norm = nn.BatchNorm1d(4, device=DEVICE)
     inner, other = model.forward, copy.deepcopy(model)
-    model.forward = lambda batch: inner(batch) + model.norm(batch.text.features["numbers"][0, :4].expand(2, 4) * 1.0).sum()
+    model.forward = lambda batch: (
+        inner(batch) + model.norm(batch.text.features["numbers"][0, :4].expand(2, 4) * 1.0).sum()
+    )
     graphs = CudaGraphRunner(model)
     graphs.step(batch_of(0), backward(model))
     assert int(model.norm.num_batches_tracked) == 1
@@ -207,7 +223,13 @@ def test_every_replay_draws_its_own_dropout():
 
 
 @pytest.mark.parametrize(
-    "unfit", [lambda loss: loss.item(), lambda loss: torch.rand(1), lambda loss: random.random(), lambda loss: numpy.random.rand()]
+    "unfit",
+    [
+        lambda loss: loss.item(),
+        lambda loss: torch.rand(1),
+        lambda loss: random.random(),
+        lambda loss: numpy.random.rand(),
+    ],
 )
 def test_what_waits_or_draws_elsewhere_is_never_recorded(model, unfit):
     def step(batch):
@@ -226,7 +248,9 @@ def test_losses_stay_what_they_were_when_the_next_step_is_done(model):
     losses = []
     for seed in range(4):
         losses.append(graphs.step(batch_of(seed), backward(model))[0])
-    assert [float(loss) for loss in losses] == pytest.approx([float(model(batch_of(seed)).detach()) for seed in range(4)])
+    assert [float(loss) for loss in losses] == pytest.approx(
+        [float(model(batch_of(seed)).detach()) for seed in range(4)]
+    )
 
 
 def test_batches_in_one_block_are_taken_as_they_are(model):
@@ -234,14 +258,18 @@ def test_batches_in_one_block_are_taken_as_they_are(model):
     for seed in range(4):
         in_block = batch_of(seed).consolidate(lambda size: torch.empty(size, dtype=torch.uint8, device=DEVICE))
         losses.append(graphs.step(in_block, backward(model))[0])
-    assert [float(loss) for loss in losses] == pytest.approx([float(model(batch_of(seed)).detach()) for seed in range(4)])
+    assert [float(loss) for loss in losses] == pytest.approx(
+        [float(model(batch_of(seed)).detach()) for seed in range(4)]
+    )
 
 
 def test_all_shapes_of_batches_are_read_in_one_place(model):
     graphs = CudaGraphRunner(model)
     lengths = (3, 9, 5, 9, 3, 5) * 2
     losses = [float(graphs.step(batch_of(seed, length), backward(model))[0]) for seed, length in enumerate(lengths)]
-    assert losses == pytest.approx([float(model(batch_of(seed, length)).detach()) for seed, length in enumerate(lengths)])
+    assert losses == pytest.approx(
+        [float(model(batch_of(seed, length)).detach()) for seed, length in enumerate(lengths)]
+    )
     assert len(graphs.recordings) == 3
 
 

@@ -15,7 +15,13 @@ from hvpkit.batching import EncodedDataset
 from hvpkit.data.prepared import open_prepared
 from hvpkit.registry import load_registry
 from hvpkit.training.acceleration import narrow_gradients
-from hvpkit.training.acceleration.narrow_gradients import NarrowLinear, WideningAdamW, keep_gradients_narrow, may_be_narrow, norm_of_rows
+from hvpkit.training.acceleration.narrow_gradients import (
+    NarrowLinear,
+    WideningAdamW,
+    keep_gradients_narrow,
+    may_be_narrow,
+    norm_of_rows,
+)
 from hvpkit.training.callbacks import TrainingCallbacks
 from hvpkit.training.train import TrainingSession, train
 
@@ -127,7 +133,9 @@ def test_a_parameter_without_a_gradient_stays(small_too):
 
 
 def test_the_norm_by_rows_is_the_norm():
-    gradient = (torch.randn(300, 70, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 3, 300)[:, None]).bfloat16()
+    gradient = (
+        torch.randn(300, 70, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 3, 300)[:, None]
+    ).bfloat16()
     exact = float(gradient.double().norm())
     assert float(norm_of_rows(gradient)) == pytest.approx(exact, rel=1e-3)
     assert float(norm_of_rows(gradient.float())) == pytest.approx(exact, rel=1e-6)
@@ -156,7 +164,9 @@ def weights_of(folder, data, monkeypatch, *overrides, narrow=True):
         patched.setattr(TrainingSession, "trainer", lambda self, place: made.append(original(self, place)) or made[0])
         if not narrow:
             patched.setattr("hvpkit.training.train.keep_gradients_narrow", lambda model, forward: None)
-        recipe = tiny.recipe(folder, data.folder, "mner", overrides=("train.precision=bf16", "train.epochs=3", *overrides))
+        recipe = tiny.recipe(
+            folder, data.folder, "mner", overrides=("train.precision=bf16", "train.epochs=3", *overrides)
+        )
         train(recipe, load_registry(), folder / f"run-{narrow}")
     return made[0], made[0].hvp_model.state_dict()
 
@@ -172,7 +182,9 @@ def test_a_run_comes_out_the_same(small_too, tmp_path, mner_data, monkeypatch, l
         torch.testing.assert_close(ours[name], weight, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("overrides", [("train.precision=fp32",), ("train.gradient_accumulation_steps=2",), ("train.optimizer=sgd",)])
+@pytest.mark.parametrize(
+    "overrides", [("train.precision=fp32",), ("train.gradient_accumulation_steps=2",), ("train.optimizer=sgd",)]
+)
 def test_gradients_are_wide_where_they_are_or_add_up(small_too, tmp_path, mner_data, monkeypatch, overrides):
     trainer, _ = weights_of(tmp_path, mner_data, monkeypatch, *overrides)
     assert not any(may_be_narrow(parameter) for parameter in trainer.hvp_model.parameters())

@@ -97,7 +97,12 @@ class Attention(nn.Module):
 
     def __init__(self, read):
         super().__init__()
-        self.query, self.key, self.value, self.out = nn.Linear(8, 6), nn.Linear(8, 6), nn.Linear(8, 10), nn.Linear(10, 8, bias=False)
+        self.query, self.key, self.value, self.out = (
+            nn.Linear(8, 6),
+            nn.Linear(8, 6),
+            nn.Linear(8, 10),
+            nn.Linear(10, 8, bias=False),
+        )
         self.read, self.between = read, lambda x: x
 
     def forward(self, x):

@@ -108,7 +108,7 @@ def mre_text_model(tmp_path_factory, mre_data) -> Path:
 
 @pytest.fixture(scope="session")
 def detector_folder(tmp_path_factory):
-    """Give the folder of a small detector of a kind, made once."""
+    """Return the folder of a small detector of a kind, made once."""
     made: dict[str, Path] = {}
 
     def folder(kind: str) -> Path:

@@ -32,7 +32,7 @@ def score(crf: CRF, emissions: Tensor, path: Sequence[int]) -> float:
 
 
 def all_paths(crf: CRF, emissions: Tensor, length: int) -> dict[Path, float]:
-    """Give the score of every path of a length."""
+    """Return the score of every path of a length."""
     return {path: score(crf, emissions, path) for path in itertools.product(range(crf.num_tags), repeat=length)}
 
 

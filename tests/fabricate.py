@@ -67,7 +67,7 @@ def context(root, tmp_path, **options):
 
 
 def some(message, fields):
-    """Give those of a message's fields that are named in `fields`."""
+    """Return those of a message's fields that are named in `fields`."""
     return {name: message.fields.get(name) for name in fields}
 
 

@@ -31,7 +31,7 @@ GPT = {"n_embd": 32, "n_layer": 3, "n_head": 2, "n_positions": POSITIONS}
 
 
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Cut the machine off; the list tells who was called nevertheless."""
+    """Cut the machine off; the list contains the calls that were made nevertheless."""
     called: list[object] = []
 
     def refuse(*arguments: object, **options: object) -> None:
@@ -120,7 +120,7 @@ WITHOUT_PREFIX: dict[str, tuple[Tokenizers, str, dict[str, Any]]] = {
     "deberta-v2": (word_pieces, "DebertaV2Config", SIZES),
     "roformer": (word_pieces, "RoFormerConfig", SIZES),
     "albert": (word_pieces, "AlbertConfig", {**SIZES, "embedding_size": 16}),
-    "gpt2": (roberta_pieces, "GPT2Config", GPT),  # causal: a masked prefix would not leave it as it is
+    "gpt2": (roberta_pieces, "GPT2Config", GPT),  # causal: a masked prefix would not leave it unchanged
     "llama": (roberta_pieces, "LlamaConfig", {**SIZES, "num_key_value_heads": 1}),  # fewer key heads than query heads
 }
 

@@ -38,7 +38,7 @@ def test_padding_keeps_the_kind_of_number():
 
 
 def encoded(pieces: list[int], head: int | None = None) -> EncodedText:
-    """A special position, then words of so many pieces."""
+    """A special position, then words of so many wordpieces."""
     starts = [1 + sum(pieces[:i]) for i in range(len(pieces))]
     word_of = [-1, *[word for word, count in enumerate(pieces) for _ in range(count)]]
     ids = torch.arange(len(word_of)) + 5
@@ -98,7 +98,7 @@ def test_a_batch_without_any_image_has_none(settings, examples):
     assert batcher.collate([batcher.encode(example, labelled=True) for example in bare]).images is None
 
 
-def test_a_model_without_vision_looks_at_no_image(mner_data, tmp_path, examples):
+def test_model_without_vision_opens_no_image(mner_data, tmp_path, examples):
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False)
     batcher = Batcher(build_model(recipe, load_registry(), mner_data.labels, examples), recipe)
     items = [batcher.encode(replace(example, image=tmp_path / "gone.png"), labelled=True) for example in examples]
@@ -188,7 +188,7 @@ def test_tags_of_words_that_were_cut_are_cut_as_well(settings):
     assert settings[0](batch).loss.isfinite()
 
 
-def test_what_does_not_fit_or_cannot_be_read_is_told(settings, examples, tmp_path):
+def test_examples_that_do_not_fit_or_cannot_be_read_are_reported(settings, examples, tmp_path):
     batcher = Batcher(*settings)
     with raises(DataError, "first-word-too-long", example="wide"):
         batcher.encode(Example("wide", ("!" * 40,)), labelled=False)

@@ -83,7 +83,7 @@ def test_an_unknown_option_brings_the_nearest(plugin):
         found.build("gate", "mine", "shape", {"shap": 2})
 
 
-def test_twins_are_refused_and_both_named(plugin):
+def test_duplicate_components_are_refused_and_both_named(plugin):
     with raises(ComponentError, "component-registered-twice", kind="gate", name="dynamic") as caught:
         load_registry([plugin(gate("dynamic"))])
     assert sources_in(caught.value) == [f"hvpkit {version('hvpkit')}", "mine.py (file, sha256"]
@@ -233,7 +233,7 @@ def test_what_cannot_be_used_is_named(plugin, body, fault):
 
 
 @pytest.mark.parametrize("error", [ImageError("no.png is missing"), OSError(28, "No space left on device")])
-def test_what_is_no_fault_of_a_factory_is_told_as_it_is(error):
+def test_errors_not_caused_by_a_factory_are_raised_unchanged(error):
     def factory(context):
         raise error
 

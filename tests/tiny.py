@@ -106,14 +106,14 @@ def save_tiny_model(folder: Path, what: Recipe, data: PreparedData, plugins: tup
         torch.manual_seed(what.train.seed)
         model = build_model(what, registry, Labels(what.task, data.manifest.labels), data.examples("train"))
         if what.head.name == "crf":
-            model.head.linear.bias[0] -= 3  # O is unlikely: tests of entities must not hang on luck
+            model.head.linear.bias[0] -= 3  # O is unlikely: tests of entities must not depend on chance
     described = ModelFolder(folder, what, data.labels, registry, metrics(data, what))
     save_model(model, described, model_card(described))
     return folder
 
 
 def metrics(data: PreparedData, what: Recipe) -> dict[str, object]:
-    """Give the metrics.json of a model that was never scored."""
+    """Return the metrics.json of a model that was never scored."""
     return {
         "data": {
             "name": data.manifest.name,

@@ -21,7 +21,7 @@ def told(kind):
     return Example(kind, ("missing", "Red", "Bull", "!"), tags=("O", f"B-{kind}", f"I-{kind}", "O"))
 
 
-def test_a_pair_is_told_apart_when_both_answers_are_right(contrast):
+def test_pair_counts_when_both_predictions_are_right(contrast):
     pair = (told("PER"), told("ORG"))
     says = {kind: [Entity(1, 3, kind, 0.9)] for kind in ("PER", "ORG")}
     assert contrast.right(pair, [says["PER"], says["ORG"]])
@@ -30,7 +30,7 @@ def test_a_pair_is_told_apart_when_both_answers_are_right(contrast):
     assert not contrast.right(pair, [says["PER"], DataError("custom", text="unreadable")])
 
 
-def test_a_pair_of_relations_is_told_apart_by_their_labels(contrast):
+def test_pair_of_relations_is_compared_by_labels(contrast):
     pair = tuple(Example(name, ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation=name) for name in ("x", "None"))
     answers = [Relation(name, 1.0, ()) for name in ("x", "None")]
     assert contrast.right(pair, answers)

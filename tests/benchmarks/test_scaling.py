@@ -16,7 +16,7 @@ def small(tmp_path_factory):
     return predictor, scaling.asked(predictor, folder), sorted((folder / "objects").iterdir())
 
 
-def test_a_stream_is_looked_at_whenever_it_has_doubled_and_stays_flat_in_memory(small):
+def test_stream_is_measured_at_each_doubling_with_constant_memory(small):
     predictor, given, _ = small
     bare = [{"text": one["text"]} for one in given]
     scaling.consume(predictor.predict_many(bare))

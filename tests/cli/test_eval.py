@@ -25,7 +25,7 @@ SALIENCY = {
 
 
 def table_rows(out: str) -> list[list[str]]:
-    """Give the cells of each row of the tables that were printed."""
+    """Return the cells of each row of the tables that were printed."""
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if line.startswith("│")]
 
 
@@ -37,7 +37,7 @@ def demo_model(tmp_path_factory):
     return tiny.save_tiny_model(folder / "model", tiny.recipe(folder, data.folder, "mner", images=False), data)
 
 
-def test_the_ceilings_stand_beside_the_score(hvp, demo_model):
+def test_upper_bounds_are_printed_with_scores(hvp, demo_model):
     typed = hvp("eval", str(demo_model))
     assert typed.code == 0
     groups = json.loads(hvp("eval", str(demo_model), "--json").out)["groups"]
@@ -51,13 +51,13 @@ def test_the_ceilings_stand_beside_the_score(hvp, demo_model):
         ]
 
 
-def test_json_holds_scores_and_ceilings_by_group(hvp, demo_model):
+def test_json_contains_scores_and_upper_bounds_by_group(hvp, demo_model):
     found = json.loads(hvp("eval", str(demo_model), "--json").out)
     assert set(found["groups"]["all"]) == {"examples", "gold", "text_upper_bound", "f1", "image_upper_bound"}
     assert found["groups"]["all"]["text_upper_bound"] < found["groups"]["all"]["image_upper_bound"]
 
 
-def test_data_without_ceilings_is_scored_as_it_is(hvp, mner_text_model):
+def test_data_without_upper_bounds_has_no_groups(hvp, mner_text_model):
     typed = hvp("eval", str(mner_text_model))
     assert typed.code == 0
     assert [row[0] for row in table_rows(typed.out)] == ["LOC", "PER", "all"]
@@ -80,7 +80,7 @@ def test_scores_come_by_type_with_the_fingerprint_of_their_data(hvp, mner_text_m
     assert [row[0] for row in table_rows("\n".join(rest))] == ["LOC", "PER", "all"]
 
 
-def test_data_whose_objects_or_images_are_other_ones_is_remarked(hvp, mner_model, mner_data, tmp_path):
+def test_other_objects_or_images_are_noted(hvp, mner_model, mner_data, tmp_path):
     for name, change in (("bare", {"text_only": True}), ("found", {"objects": SALIENCY})):
         shutil.copytree(mner_data.folder, tmp_path / name)
         manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def test_data_whose_objects_or_images_are_other_ones_is_remarked(hvp, mner_model
     assert hvp("eval", str(mner_model)).notes == ["tag-accuracy"]
 
 
-def test_a_model_of_text_alone_has_nothing_to_remark_on_images(hvp, mner_text_model, mner_data, tmp_path):
+def test_text_only_model_has_no_note_on_images(hvp, mner_text_model, mner_data, tmp_path):
     shutil.copytree(mner_data.folder, tmp_path / "bare")
     manifest = json.loads((tmp_path / "bare" / "manifest.json").read_text(encoding="utf-8"))
     changed = json.dumps(manifest | {"text_only": True, "objects": SALIENCY})
@@ -105,7 +105,7 @@ def test_a_model_of_text_alone_has_nothing_to_remark_on_images(hvp, mner_text_mo
     assert hvp("eval", str(mner_text_model), "--data", str(tmp_path / "bare")).notes == ["tag-accuracy"]
 
 
-def test_a_control_is_remarked_whatever_its_seed(hvp, mner_model):
+def test_control_is_noted_with_any_seed(hvp, mner_model):
     typed = hvp("eval", str(mner_model), "--shuffle-images", "0")
     assert typed.notes == ["tag-accuracy", "images-shuffled"]
     assert typed.fields("images-shuffled") == {"seed": 0}
@@ -154,7 +154,7 @@ def test_predictions_replace_nothing_but_predictions(hvp, mner_text_model, tmp_p
         assert hvp("eval", str(mner_text_model), "--predictions", str(file)).code == 0
 
 
-def test_data_of_the_same_name_that_is_other_data_is_remarked(hvp, mner_text_model, mner_data, tmp_path):
+def test_other_data_of_the_same_name_is_noted(hvp, mner_text_model, mner_data, tmp_path):
     other = dict(name="tiny", task="mner", labels=mner_data.labels, images_root=mner_data.images_root, source="a test")
     examples = mner_data.examples("test")
     write_prepared(tmp_path / "other", splits={"test": examples[1:]}, **other)

@@ -112,7 +112,7 @@ def test_a_plan_or_a_report_is_given(hvp, tmp_path, monkeypatch, words):
         (["--report", "nowhere"], "results-missing", "folder", "nowhere"),
     ],
 )
-def test_what_is_not_there_is_told_and_exits_with_2(hvp, tmp_path, monkeypatch, words, code, name, value):
+def test_missing_inputs_are_reported_with_exit_code_2(hvp, tmp_path, monkeypatch, words, code, name, value):
     monkeypatch.chdir(tmp_path)
     typed = hvp("experiment", *words)
     assert (typed.code, typed.out, typed.errors) == (2, "", [code])
@@ -127,7 +127,7 @@ def test_what_is_not_there_is_told_and_exits_with_2(hvp, tmp_path, monkeypatch, 
         ("systems=[no_such]", "recipes/experiments/quick.yaml:", "system-not-in-plan", "hint", "no_such"),
     ],
 )
-def test_a_plan_that_cannot_work_is_told_and_exits_with_2(
+def test_invalid_plan_is_reported_with_exit_code_2(
     hvp, tmp_path, monkeypatch, setting, location, code, name, value
 ):
     monkeypatch.chdir(tmp_path)

@@ -135,7 +135,7 @@ def test_figures_of_the_first_examples_that_have_images(hvp, here, mner_model):
     assert typed.out.splitlines() == list(typed.printed)
 
 
-def test_one_bad_image_among_many_is_told_and_left_out(hvp, here, mner_model, mner_data):
+def test_one_bad_image_among_many_is_reported_and_skipped(hvp, here, mner_model, mner_data):
     shutil.copytree(mner_data.folder, here / "data")
     lines = (here / "data" / "test.jsonl").read_text(encoding="utf-8")
     (here / "data" / "test.jsonl").write_text(lines.replace("test1.png", "gone.png"), encoding="utf-8")
@@ -160,7 +160,7 @@ def test_one_bad_image_among_many_is_told_and_left_out(hvp, here, mner_model, mn
     assert typed.fields("image-missing")["file"].name == "gone.png"
 
 
-def test_data_without_images_is_told(hvp, here, mner_model, mner_data):
+def test_data_without_images_is_reported(hvp, here, mner_model, mner_data):
     shutil.copytree(mner_data.folder, here / "data")
     records = [json.loads(line) for line in (here / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     bare = "".join(
@@ -217,7 +217,7 @@ def test_what_cannot_be_explained_is_refused(hvp, here, mner_model, words, code,
     assert told | fields == told
 
 
-def test_an_example_that_is_not_there_is_told_with_the_nearest(hvp, here, mner_model):
+def test_unknown_example_is_reported_with_nearest_id(hvp, here, mner_model):
     typed = hvp("explain", "--model", str(mner_model), "--example", "test-9")
     assert "test-5" in typed.fields("example-unknown")["hint"]
 

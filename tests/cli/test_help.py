@@ -175,7 +175,7 @@ def test_a_stop_is_one_message_and_exit_code_130(hvp, monkeypatch, stop, code):
         (("recipes",), "hvpkit.cli.recipes.list_recipes", ["stopped"]),
     ],
 )
-def test_ctrl_c_is_told(hvp, monkeypatch, tmp_path, typed, works, said):
+def test_ctrl_c_is_reported(hvp, monkeypatch, tmp_path, typed, works, said):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(works, Mock(side_effect=KeyboardInterrupt))
     found = hvp(*typed)
@@ -200,7 +200,7 @@ def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
 
 
 @pytest.mark.parametrize("given", [None, "77"])
-def test_threads_are_told_to_wait_a_little_only_unless_somebody_says_otherwise(hvp, monkeypatch, given):
+def test_thread_wait_time_is_short_unless_the_environment_sets_it(hvp, monkeypatch, given):
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False) if given is None else monkeypatch.setenv(
         "GOMP_SPINCOUNT", given
     )

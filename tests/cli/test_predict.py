@@ -233,7 +233,7 @@ def test_no_model_is_an_error_that_says_how_to_get_one(hvp, here, words, code, f
     assert "hvp train" in typed.err
 
 
-def test_a_damaged_model_is_told_with_all_that_is_wrong(hvp, here, mner_text_model):
+def test_damaged_model_is_reported_with_all_problems(hvp, here, mner_text_model):
     shutil.copytree(mner_text_model, here / "model")
     (here / "model/labels.json").unlink()
     (here / "model/weights.safetensors").write_bytes(b"")
@@ -255,7 +255,7 @@ def test_bytes_that_are_no_text_are_refused(hvp, here, mner_text_model):
     assert typed.fields("lone-surrogate") == {"position": 4, "character": repr("\udcff")}
 
 
-def test_what_can_be_told_without_torch_is_told_at_once(here, mre_text_model):
+def test_errors_that_need_no_torch_are_reported_before_importing_it(here, mre_text_model):
     program = (
         "import sys; from hvpkit.cli import main; sys.argv = ['hvp', *sys.argv[1:]]\n"
         "try: main()\n"
@@ -352,7 +352,7 @@ def test_the_same_command_goes_on_and_then_has_nothing_to_do(hvp, pairs, mner_mo
         (OSError(5, "Input/output error"), 1, ["predictions-stay", "os-error"]),
     ],
 )
-def test_what_ends_it_early_is_told_with_how_to_go_on(hvp, pairs, mner_text_model, monkeypatch, stop, code, said):
+def test_early_end_is_reported_with_how_to_resume(hvp, pairs, mner_text_model, monkeypatch, stop, code, said):
     (pairs / "out.jsonl").write_bytes(b"")
     monkeypatch.setattr("hvpkit.inference.bulk.PredictionFile.run", Mock(side_effect=stop))
     typed = hvp("predict", "--model", str(mner_text_model), "--input", "in.jsonl", "--output", "out.jsonl")
@@ -424,7 +424,7 @@ def test_relations_of_many(hvp, here, mre_model):
 
 # -----------------------------------------------------------------------------------------------------------------
 # colours
-def test_each_type_has_its_colour_and_marks_are_legible_without():
+def test_each_type_has_its_color_and_marks_are_legible_without():
     text = marked("Ada in Oslo", [(0, 3, "PER 98.0%", color("PER")), (7, 11, "LOC 40.0%", color("LOC"))])
     assert text.plain == "[Ada | PER 98.0%] in [Oslo | LOC 40.0%]"
     styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}

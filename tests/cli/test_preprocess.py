@@ -24,7 +24,7 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_table_tells_what_was_found_and_what_was_wrong(hvp):
+def test_table_lists_counts_and_issues(hvp):
     typed = hvp("preprocess", "twitter2017")
     assert (typed.code, typed.err) == (0, "")
     rows = {

@@ -125,13 +125,13 @@ def test_a_recipe_that_cannot_be_read_is_refused_in_one_message(hvp, here, words
     assert problem.message.fields | fields == problem.message.fields
 
 
-def test_a_recipe_that_is_not_there_is_told_with_the_nearest(hvp, here):
+def test_missing_recipe_is_reported_with_nearest_name(hvp, here):
     told = refused(hvp, here, ("hvpnet_mnr",), "recipe-missing")
     assert told["file"] == "hvpnet_mnr"
     assert "hvpnet_mner" in told["hint"] and "bert_mre" not in told["hint"]
 
 
-def test_a_plugin_file_that_is_not_there_is_told(hvp, here):
+def test_missing_plugin_file_is_reported(hvp, here):
     assert refused(hvp, here, ("tiny.yaml", "--plugin", "none.py"), "plugin-file-missing") == {"file": here / "none.py"}
 
 

@@ -217,12 +217,12 @@ def test_what_composes_is_let_through(registry, changes):
         ),
     ],
 )
-def test_what_does_not_compose_is_refused_and_told_what_would_fit(registry, changes, message):
+def test_incompatible_components_are_refused_with_alternatives(registry, changes, message):
     (found,) = problems(registry, **changes)
     assert (found.code, found.fields) == (message.code, message.fields)
 
 
-def test_what_fits_nowhere_is_told_so(registry):
+def test_component_without_compatible_partner_is_reported(registry):
     registry.add(Component("fusion", "regions", bare, "test", frozenset({"images", "regions"}), frozenset({"states"})))
     (found,) = problems(registry, fusion="regions")
     assert (found.code, found.fields["need"], found.fields["hint"].code) == ("fusion-needs", "regions", "nothing-fits")

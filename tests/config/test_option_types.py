@@ -1,4 +1,4 @@
-"""What annotations of options allow, and how a value that they do not is told."""
+"""Annotations of options and the errors of values that they do not allow."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_what_an_annotation_allows_is_taken(name, value):
         ("word", "", "option-out-of-range", "text with at least 1 character"),
     ],
 )
-def test_what_it_does_not_is_told(name, value, code, expected):
+def test_invalid_value_is_reported(name, value, code, expected):
     message = problem(name, value)
     assert message.code == code
     assert message.fields == {"option": name, "kind": "gate", "name": "mine", "expected": expected, "found": value}

@@ -48,7 +48,7 @@ def problems(path: Path | str, *overrides: str) -> list[LocatedMessage]:
 
 
 def problem(path: Path | str, *overrides: str) -> tuple[str, str, dict]:
-    """Give the location, code and fields of the only problem."""
+    """Return the location, code and fields of the only problem."""
     (found,) = problems(path, *overrides)
     return found.location, found.message.code, found.message.fields
 
@@ -89,7 +89,7 @@ def test_a_recipe_cannot_be_changed(write):
         recipe.task = "mre"
 
 
-def test_every_problem_is_told_at_once_with_its_line(write):
+def test_all_problems_are_reported_at_once_with_lines(write):
     text = """\
 task: ner
 data: {name: twitter2017, max_lenth: 128}

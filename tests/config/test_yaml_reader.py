@@ -95,7 +95,7 @@ def test_aliases_are_refused(text):
         ("[a]: 1", 1, "yaml-wrong-key"),
     ],
 )
-def test_what_is_no_yaml_is_told_with_its_line(text, line, code):
+def test_invalid_yaml_is_reported_with_line(text, line, code):
     assert [(line, code) for line, code, _ in problems(text)] == [(line, code)]
 
 

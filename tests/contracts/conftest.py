@@ -19,7 +19,7 @@ def offline(monkeypatch):
 
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory):
-    """Give the folder of a small encoder of a kind, made once."""
+    """Return the folder of a small encoder of a kind, made once."""
     made: dict[str, Path] = {}
 
     def folder(kind: str) -> Path:
@@ -32,7 +32,7 @@ def encoder_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def backbone_folder(tmp_path_factory):
-    """Give the folder of a small backbone of a kind, made once."""
+    """Return the folder of a small backbone of a kind, made once."""
     made: dict[str, Path] = {}
 
     def folder(kind: str) -> Path:

@@ -139,7 +139,7 @@ def test_a_broken_gate(gate: type[Gate], code, fields):
         check_gate(gate)
 
 
-def test_how_far_numbers_are_apart_is_told():
+def test_difference_of_numbers_is_reported():
     with fails("sum-not-one") as failed:
         check_gate(SumsToTwo)
     difference = failed.value.message.fields["difference"]

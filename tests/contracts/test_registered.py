@@ -1,4 +1,4 @@
-"""Every registered component, built in or from an installed plugin, keeps its contract; a new one is checked as soon as it is registered.
+"""Every registered component, built in or from an installed plugin, keeps its contract; a new one is checked as soon unchanged registered.
 
 OPTIONS holds what a component cannot be built without.
 """

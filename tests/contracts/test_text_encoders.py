@@ -94,7 +94,7 @@ def test_attention_in_every_layer_is_the_written_out_one(kind, encoder_folder, m
 
 
 def window(config: object, layer: int) -> int | None:
-    """Say how far a layer looks to each side; None: everywhere."""
+    """Return how far a layer attends to each side; None: everywhere."""
     kinds = getattr(config, "layer_types", None)
     return config.local_attention // 2 if kinds and kinds[layer] == "sliding_attention" else None
 
@@ -121,7 +121,7 @@ def written_out(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_words_are_cut_as_in_running_text_and_start_at_their_first_piece(kind, encoder_folder):
+def test_words_are_split_as_in_running_text_and_start_at_their_first_wordpiece(kind, encoder_folder):
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind)))
     for sentence in ("Ada Lovelace visits", "Zoë , unbelievable", "Bob 😀 in Paris !"):
         encoded = encoder.encode(Example("1", tuple(sentence.split())), 64)
@@ -155,7 +155,7 @@ def test_the_release_s_layout_reads_special_tokens_as_the_release_does(encoder_f
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_word_of_which_no_piece_is_left_still_has_a_position(kind, encoder_folder):
+def test_word_without_wordpieces_still_has_a_position(kind, encoder_folder):
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind)))
     encoded = encoder.encode(Example("1", ("Ada", "\u200b", "Bob")), 64)
     assert len(encoded.word_starts) == len(set(encoded.word_starts.tolist())) == 3

@@ -101,7 +101,7 @@ def test_weights_that_lack_a_stage_are_refused(backbone_folder, tmp_path):
 
 
 @pytest.mark.parametrize("weights", ["imagenet", "random"])
-def test_it_must_be_told_which_backbone(weights):
+def test_name_of_backbone_is_required(weights):
     with raises(ModelFolderError, "hugging-face-without-weights"):
         hugging_face(VisionContext(64), weights=weights)
 

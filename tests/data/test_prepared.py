@@ -84,7 +84,7 @@ def test_images_are_found_when_a_folder_is_moved(tmp_path, moved, images):
     assert first.image.is_file()
 
 
-def test_images_where_another_user_lets_nobody_in_are_not_there(tmp_path, monkeypatch):
+def test_images_in_an_unreadable_folder_count_as_missing(tmp_path, monkeypatch):
     write(tmp_path / "out", tmp_path / "closed")
     data = open_prepared(tmp_path / "out")
 
@@ -160,7 +160,7 @@ def test_the_fingerprint_sees_which_split_an_example_is_in(tmp_path):
 
 # ------------------------------------------------------------------------------------------------------------ damaged
 # folders
-def test_a_missing_folder_tells_what_to_run(tmp_path):
+def test_missing_folder_is_reported_with_the_command_to_run(tmp_path):
     with raises(DataError, "no-prepared-data", folder=tmp_path / "none", file="manifest.json"):
         open_prepared(tmp_path / "none")
 
@@ -303,7 +303,7 @@ def test_an_example_that_does_not_fit_is_refused(tmp_path, example, code, fields
     assert not (tmp_path / "out").exists()
 
 
-def test_a_image_outside_the_images_folder_is_refused(tmp_path):
+def test_image_outside_the_images_folder_is_refused(tmp_path):
     with raises(DataError, "image-outside-folder", image=str(tmp_path / "x.png"), folder=tmp_path / "images"):
         write(
             tmp_path / "out", tmp_path / "images", {"train": [Example("a", ("x",), ("O",), image=tmp_path / "x.png")]}

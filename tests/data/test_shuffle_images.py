@@ -38,7 +38,7 @@ def test_the_seed_fixes_who_gets_what():
     assert shuffle_images(EXAMPLES, 1) == shuffle_images(EXAMPLES, 1) != shuffle_images(EXAMPLES, 2)
 
 
-def test_examples_that_share_a_image_do_not_get_it_back():
+def test_examples_that_share_an_image_do_not_get_it_back():
     pairs = [example(i, "same.jpg" if i < 4 else f"{i}.jpg", (f"crop{i}.jpg",)) for i in range(7)]
     for seed in range(10):
         found = shuffle_images(pairs, seed)

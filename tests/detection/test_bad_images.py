@@ -105,7 +105,7 @@ def test_the_object_of_each_odd_image_is_found_upright(tmp_path, name):
     assert edges == pytest.approx((20, 20, 71, 71), abs=4)
 
 
-def test_images_of_a_pixel_and_of_many_are_looked_at(tmp_path):
+def test_images_of_one_and_of_many_pixels_are_searched(tmp_path):
     Image.new("RGB", (1, 1), "red").save(tmp_path / "one.png")
     disc().resize((4800, 3600)).save(tmp_path / "large.jpg")
     one, large = find(tmp_path, ["one.png", "large.jpg"])

@@ -73,7 +73,7 @@ def test_mentions_are_the_default_of_pairs_alone():
         check_phrases(["rule"], "mner")
 
 
-def test_a_pipeline_that_is_not_there_is_told_with_what_to_do(tmp_path):
+def test_missing_pipeline_is_reported_with_advice(tmp_path):
     pytest.importorskip("spacy")
     with raises(ComponentError, "spacy-pipeline-unopenable", pipeline=str(tmp_path / "none"), default="en_core_web_sm"):
         build_phrase_extractor([f"spacy:{tmp_path / 'none'}"])

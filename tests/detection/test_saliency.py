@@ -72,7 +72,7 @@ def test_a_plain_image_has_no_object():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (8, 6)])
-def test_images_of_a_few_pixels_are_looked_at(size):
+def test_images_of_a_few_pixels_are_searched(size):
     assert salient(Image.new("RGB", size, "red"), size) == []
 
 

@@ -30,7 +30,7 @@ def demo_model(demo, tmp_path_factory):
 
 
 def gold(example):
-    """Say what is true of an example, as a decoder would."""
+    """Return the gold labels of an example as decoded predictions."""
     if example.tags is None:
         return Relation(example.relation, 1.0, ((example.relation, 1.0),))
     starts = [i for i, tag in enumerate(example.tags) if tag.startswith("B-")]
@@ -45,7 +45,7 @@ def gold(example):
     ]
 
 
-def test_every_group_of_a_generated_split_is_scored_beside_its_ceilings(demo, demo_model):
+def test_groups_of_a_generated_split_are_scored_with_upper_bounds(demo, demo_model):
     found = evaluate(demo_model)
     facts = demo.manifest.facts["upper_bounds"]["test"]
     assert set(found.groups) == set(facts) >= {"all", "open", "settled", "none", "texture", "shape", "small", "scene"}
@@ -86,7 +86,7 @@ def test_groups_without_examples_are_left_out(demo):
     assert "open" not in group_examples(settled)
 
 
-def test_a_split_without_known_ceilings_has_no_groups(demo_model):
+def test_split_without_upper_bounds_has_no_groups(demo_model):
     assert evaluate(demo_model, "train").groups == {}
 
 

@@ -53,7 +53,7 @@ def test_a_transfer_starts_from_the_run_of_the_other_dataset_and_the_same_seed(t
     assert not any(name.startswith("alone.people-to-pairs") for name in found)
 
 
-def test_a_system_that_is_not_installed_is_left_out_and_told(tmp_path, mner_data, mre_data):
+def test_system_that_is_not_installed_is_skipped_and_reported(tmp_path, mner_data, mre_data):
     file = plans.write(tmp_path, mner_data, mre_data, "")
     (tmp_path / "other.yaml").write_text(
         (tmp_path / "mner.yaml").read_text().replace("visual-prefix", "telepathy"), encoding="utf-8"
@@ -112,7 +112,7 @@ def refused(file, old, new) -> PlanError:
         ),
     ],
 )
-def test_what_cannot_be_run_is_told_with_its_line(tmp_path, mner_data, mre_data, old, new, line, message):
+def test_invalid_runs_are_reported_with_line(tmp_path, mner_data, mre_data, old, new, line, message):
     file = plans.write(tmp_path, mner_data, mre_data)
     problem = refused(file, old, new).problems[0]
     code, fields = message
@@ -120,7 +120,7 @@ def test_what_cannot_be_run_is_told_with_its_line(tmp_path, mner_data, mre_data,
     assert fields.items() <= problem.message.fields.items()
 
 
-def test_an_unknown_recipe_is_told_with_its_line_and_the_nearest(tmp_path, mner_data, mre_data):
+def test_unknown_recipe_is_reported_with_line_and_nearest_name(tmp_path, mner_data, mre_data):
     file = plans.write(tmp_path, mner_data, mre_data)
     [problem] = refused(file, "[mner.yaml, mre.yaml]", "[quickstrat, mre.yaml]").problems
     hint = did_you_mean("quickstrat", shipped_recipes())
@@ -129,7 +129,7 @@ def test_an_unknown_recipe_is_told_with_its_line_and_the_nearest(tmp_path, mner_
     assert problem.message.fields == {"file": "quickstrat", "hint": hint}
 
 
-def test_a_recipe_that_was_set_is_told_where_it_was_set(tmp_path, mner_data, mre_data):
+def test_recipe_of_an_override_is_reported_with_its_source(tmp_path, mner_data, mre_data):
     override = "systems.with.recipes=[nowhere.yaml]"
     plan = load_plan(plans.write(tmp_path, mner_data, mre_data), [override])
     with raises(PlanError, "plan-invalid") as error:
@@ -147,7 +147,7 @@ def test_a_plan_that_makes_no_run_is_refused(tmp_path, mner_data, mre_data):
     assert [problem.message for problem in error.value.problems] == [Message("plan-without-recipes", tasks="mner")]
 
 
-def test_a_search_whose_settings_cannot_be_is_told_before_the_work(tmp_path, mner_data, mre_data):
+def test_invalid_search_settings_are_reported_before_running(tmp_path, mner_data, mre_data):
     override = "train.lrr=1"
     file = plans.write(tmp_path, mner_data, mre_data, "search: {space: {train.lrr: [1, 2]}}\n")
     plan = load_plan(file, ["seeds=[1]"])

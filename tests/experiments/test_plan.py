@@ -43,7 +43,7 @@ def broken(tmp_path, mner_data, mre_data, more: str) -> PlanError:
         ("score_split: dev\ncontrols: [shuffled-images]\n", "dev-score-with-others", {}),
     ],
 )
-def test_what_does_not_go_together_is_told_with_file_and_line(tmp_path, mner_data, mre_data, more, code, fields):
+def test_conflicting_settings_are_reported_with_file_and_line(tmp_path, mner_data, mre_data, more, code, fields):
     [problem] = broken(tmp_path, mner_data, mre_data, more).problems
     assert problem.location == f"{tmp_path / 'plan.yaml'}:9"
     assert (problem.message.code, problem.message.fields) == (code, fields)
@@ -67,13 +67,13 @@ def test_what_does_not_go_together_is_told_with_file_and_line(tmp_path, mner_dat
         ("seeds: [3]\n", "repeated-key", {"key": "seeds", "line": 8}),
     ],
 )
-def test_a_wrong_plan_is_told_with_file_and_line(tmp_path, mner_data, mre_data, more, code, fields):
+def test_invalid_plan_is_reported_with_file_and_line(tmp_path, mner_data, mre_data, more, code, fields):
     *_, problem = broken(tmp_path, mner_data, mre_data, more).problems
     assert (problem.location, problem.message.code) == (f"{tmp_path / 'plan.yaml'}:9", code)
     assert fields.items() <= problem.message.fields.items()
 
 
-def test_a_grid_of_an_unknown_key_is_told_with_each_run_that_it_spoils(tmp_path, mner_data, mre_data):
+def test_unknown_grid_key_is_reported_for_each_run(tmp_path, mner_data, mre_data):
     override = "train.lrr=1.0e-05"
     found = [
         problem.message for problem in broken(tmp_path, mner_data, mre_data, "grid: {train.lrr: [1.0e-5]}\n").problems
@@ -86,7 +86,7 @@ def test_a_grid_of_an_unknown_key_is_told_with_each_run_that_it_spoils(tmp_path,
         assert unknown.message.fields == {"key": "train.lrr", "hint": did_you_mean("lrr", ["lr"])}
 
 
-def test_every_problem_is_told_at_once(tmp_path, mner_data, mre_data):
+def test_all_problems_are_reported_at_once(tmp_path, mner_data, mre_data):
     problems = broken(tmp_path, mner_data, mre_data, "sedes: [1]\nfractions: [2.0]\n").problems
     assert {problem.location for problem in problems} == {f"{tmp_path / 'plan.yaml'}:{line}" for line in (9, 10)}
 

@@ -40,7 +40,7 @@ def test_a_line_that_a_kill_cut_off_is_left_out_and_the_file_goes_on(tmp_path):
         assert (tmp_path / FILE).read_text() == text
 
 
-def test_a_damaged_line_is_told_with_its_number(tmp_path):
+def test_damaged_line_is_reported_with_its_number(tmp_path):
     filled(tmp_path)
     lines = (tmp_path / FILE).read_text().splitlines()
     (tmp_path / FILE).write_text("\n".join([*lines[:2], lines[2][:50], lines[3]]) + "\n")
@@ -70,7 +70,7 @@ def test_a_file_without_a_sound_header_is_refused(tmp_path):
 
 
 def mixed_in(folder, runs, fingerprints) -> list[Message]:
-    """Give what is said to differ where results are opened for other runs."""
+    """Return what is said to differ where results are opened for other runs."""
     with raises(PlanError, "run-differs", folder=folder, run="a.people.1.0.seed1") as error:
         open_results(folder, HEADER, runs, fingerprints)
     return error.value.fields["changes"]

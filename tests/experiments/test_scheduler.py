@@ -118,7 +118,7 @@ def test_two_commands_do_not_work_on_one_folder(done):
         execute(plan, expand(plan, load_registry()), Setup(folder))
 
 
-def test_missing_data_is_told_before_anything_is_done(tmp_path, mner_data, mre_data, monkeypatch):
+def test_missing_data_is_reported_before_any_run(tmp_path, mner_data, mre_data, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = load_plan(plans.write(tmp_path, mner_data, mre_data), ["datasets=[twitter2015, twitter2017]", "seeds=[1]"])
     with raises(DataError, "dataset-unprepared", names=["twitter2015", "twitter2017"]) as error:

@@ -57,7 +57,7 @@ def test_the_bootstrap_is_fixed_by_its_seed():
 
 
 def test_intervals_come_down_with_pairing():
-    """Two runs that err on the same examples are told apart more surely than two that do not."""
+    """Two runs that err on the same examples are distinguished more surely than two that do not."""
     one = outcomes(1, 0.6)
     better = one.model_copy(
         update={

@@ -220,7 +220,7 @@ def test_it_is_light_and_dark_and_fits_the_window(browser, file, scheme, dark):
     found.page.close()
 
 
-def test_without_a_image_the_page_is_quiet_too(browser, tmp_path, mner_model):
+def test_page_without_an_image_has_no_console_errors(browser, tmp_path, mner_model):
     predictor = hvpkit.load(mner_model, device="cpu")
     explained = explain_example(predictor, parse_input(PredictionInput("Ada in Oslo"), predictor.folder.recipe))
     write_html(tmp_path / "page.html", replace(explained, gold=("Ada: PER",)), Path("m"))

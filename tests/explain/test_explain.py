@@ -90,8 +90,8 @@ def test_each_word_s_attention_adds_up_to_1_over_images_and_text(mner, mner_data
             assert sum(map(sum, cells)) + text == pytest.approx(1, abs=1e-5)
 
 
-def test_a_word_s_attention_is_that_of_its_pieces_in_the_model(mner, mner_data):
-    """A forward pass by hand: mean over heads and pieces, cells of the images that are there."""
+def test_attention_of_a_word_is_that_of_its_wordpieces(mner, mner_data):
+    """A forward pass by hand: mean over heads and wordpieces, cells of the images that are there."""
     example = mner_data.examples("test")[0]
     [(_, item)] = read_windows(mner.batcher, example)
     trace = Trace()
@@ -166,7 +166,7 @@ def without_boxes(example: Example, folder) -> Example:
 
 
 def confidence(predictor, example: Example, entity) -> float | None:
-    """Give what `predict` says of an entity, if it finds it."""
+    """Return what `predict` says of an entity, if it finds it."""
     found = predictor.predict(example.words, example.image, objects=example.objects)
     return next(
         (e.confidence for e in found.entities if (e.start, e.end, e.type) == (entity.start, entity.end, entity.type)),
@@ -245,7 +245,7 @@ def test_a_text_without_images_has_no_changes(mner, mner_text_model, mner_data):
     assert [note.code for note in found.notes] == ["model-without-images"]
 
 
-def test_what_appears_only_then_is_told(mner, mner_data, monkeypatch):
+def test_entities_that_appear_in_a_counterfactual_are_listed(mner, mner_data, monkeypatch):
     example = mner_data.examples("test")[0]
     found = explain_example(mner, reading_of(mner, example))
     spans = {(e.start, e.end) for e in found.prediction.entities}
@@ -314,7 +314,7 @@ def test_words_that_were_not_read_look_nowhere(mre, mre_data):
     assert (cut.fields["first"], cut.fields["count"]) == (1, len(long.words)) and cut.fields["last"] < len(long.words)
 
 
-def test_what_is_right_is_told_where_it_is_known(mner, mre, mner_data, mre_data):
+def test_gold_labels_are_included_if_known(mner, mre, mner_data, mre_data):
     example = mner_data.examples("test")[0]
     assert explain_example(mner, reading_of(mner, example)).gold == tuple(f"{name}: {kind}" for name, kind in ENTITIES)
     assert explain_example(mner, reading_of(mner, replace(example, tags=None))).gold == ()

@@ -92,7 +92,7 @@ def test_a_fusion_without_gate_and_prefix_has_its_changes_and_what_it_named(plug
     assert before
     for change in found.changes:
         for effect in change.effects:
-            assert (effect.after is None) == effect.flips  # this head cannot tell of what it does not decode
+            assert (effect.after is None) == effect.flips  # this head has no confidence of what it does not decode
 
 
 def test_what_a_fusion_reads_of_an_object_goes_with_it(plugged, mner_data):

@@ -90,7 +90,7 @@ def test_many_are_served_at_once_and_are_what_each_would_be(cache, views):
             assert level.dtype == torch.float32 and torch.equal(level, torch.stack(ones))
 
 
-def test_of_many_the_one_that_cannot_be_read_is_told(cache, views, tmp_path):
+def test_unreadable_image_among_many_is_reported(cache, views, tmp_path):
     with raises(MissingImageError, "image-missing", file=tmp_path / "gone.jpg"):
         cache.batch([views[0], ImageRegion(tmp_path / "gone.jpg")])
 
@@ -124,7 +124,7 @@ def open_store_of_the_first(folder: Path, tower: VisualTower):
     return FeatureStore(place, FeatureLayout((4, 8, 16, 32), (4, 4, 4, 4))), False
 
 
-def test_a_copy_of_a_image_elsewhere_is_the_same_image_and_a_changed_one_is_not(tower, views, tmp_path):
+def test_copied_image_shares_features_and_changed_image_does_not(tower, views, tmp_path):
     store, _ = open_feature_store(tower, tmp_path / "cache")
     populate_store(tower, store, views)
     copy = tmp_path / "copy.jpg"
@@ -168,7 +168,7 @@ def test_in_memory_only_what_is_held_stays(tower, views):
 
 # ------------------------------------------------------------------------------------------------------- damage, full
 # disks
-def test_damaged_features_are_noticed_and_computed_anew(tower, views, tmp_path, logged):
+def test_damaged_features_are_recomputed(tower, views, tmp_path, logged):
     store, _ = open_feature_store(tower, tmp_path / "cache")
     populate_store(tower, store, views)
     rows = store.folder / "0000.rows"
@@ -183,7 +183,7 @@ def test_damaged_features_are_noticed_and_computed_anew(tower, views, tmp_path, 
     assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
 
 
-def test_features_damaged_while_they_are_in_use_are_computed_anew(tower, views, tmp_path, logged):
+def test_features_damaged_while_in_use_are_recomputed(tower, views, tmp_path, logged):
     cache = open_feature_cache(tower, tmp_path / "cache")
     cache.populate(views)
     assert not logged()
@@ -218,7 +218,7 @@ def full(*arguments):
     raise OSError(28, "No space left on device")
 
 
-def test_a_folder_that_cannot_be_made_is_told_and_memory_does(tower, views, tmp_path, logged):
+def test_unwritable_folder_is_reported_and_memory_is_used(tower, views, tmp_path, logged):
     (tmp_path / "file").touch()
     cache = open_feature_cache(tower, tmp_path / "file" / "cache")
     [warning] = logged(logging.WARNING)

@@ -82,7 +82,7 @@ def test_the_same_tower_finds_its_folder_again(tmp_path):
     assert feature_fingerprint(tower()) == feature_fingerprint(tower())
 
 
-def test_changed_code_that_no_name_tells_of_empties_the_store(tmp_path, monkeypatch):
+def test_changed_code_without_a_new_name_empties_the_store(tmp_path, monkeypatch):
     store, _ = open_feature_store(tower(), tmp_path)
     store.write_many({region_key(b"a", None): store.read(bytes(32))})
     before = CnnFromScratch.forward
@@ -105,7 +105,7 @@ def test_an_emptied_store_is_warned_of(tmp_path, monkeypatch, logged):
     ]
 
 
-def test_a_damaged_first_row_is_mended_and_costs_no_other(tmp_path):
+def test_damaged_first_row_is_repaired_without_losing_others(tmp_path):
     store, _ = open_feature_store(tower(), tmp_path)
     store.write_many({region_key(b"a", None): store.read(bytes(32))})
     rows = store.folder / "0000.rows"

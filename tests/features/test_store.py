@@ -1,4 +1,4 @@
-"""Features on disk: what was written is read again, to float16's precision, whoever wrote it; damage is noticed and mended."""
+"""Features on disk: what was written is read again, to float16's precision, by any process; damage is noticed and repaired."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_damage_is_noticed_and_mended(tmp_path, damage):
+def test_damage_is_repaired(tmp_path, damage):
     put(FeatureStore(tmp_path, SHAPE), *range(10))
     damage(tmp_path)
     store = FeatureStore(tmp_path, SHAPE)

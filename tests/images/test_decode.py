@@ -72,7 +72,7 @@ def test_a_progressive_jpeg_cut_short_is_named(tmp_path):
     refused(path, "image-damaged")
 
 
-def test_a_web_page_with_a_images_name_is_no_image(tmp_path):
+def test_web_page_with_an_image_name_is_not_an_image(tmp_path):
     (tmp_path / "a.jpg").write_text("<!DOCTYPE html><p>404")
     refused(tmp_path / "a.jpg", "not-image", beginning=b"<!DOCTYPE ht")
 
@@ -179,7 +179,7 @@ def test_half_transparent_red_lets_white_through(tmp_path):
     assert open_image(tmp_path / "a.png").getpixel((0, 0)) == (255, 127, 127)
 
 
-def test_an_opaque_palette_keeps_its_colours(tmp_path):
+def test_opaque_palette_keeps_its_colors(tmp_path):
     Image.new("RGB", (4, 4), BLUE).quantize(4).save(tmp_path / "a.gif")
     assert open_image(tmp_path / "a.gif").getpixel((0, 0)) == BLUE
 
@@ -255,7 +255,7 @@ def test_a_crop_of_nothing_is_refused(box):
         (open_image, "pathlib.Path.stat"),
     ],
 )
-def test_what_is_the_machine_s_fault_is_no_fault_of_a_image(tmp_path, monkeypatch, number, read, fails):
+def test_operating_system_errors_are_not_image_errors(tmp_path, monkeypatch, number, read, fails):
     noise().save(tmp_path / "a.png")
 
     def fail(*given, **options):

@@ -47,7 +47,7 @@ def test_there_are_as_many_views_as_asked_for(image, crop, wanted):
         )
 
 
-def test_without_a_image_there_is_none():
+def test_example_without_an_image_has_no_regions():
     assert image_regions(example_of(), whole=True, objects=2) == (None, None, None)
 
 
@@ -56,7 +56,7 @@ def test_crops_can_be_there_without_the_whole_image(crop):
     assert image_regions(example_of(None, boxed), whole=True, objects=1) == (None, ImageRegion(crop, None, FULL_BOX))
 
 
-def test_a_crop_that_tells_its_box_says_where_it_was(image, crop):
+def test_crop_with_a_box_has_its_normalized_box(image, crop):
     (found,) = image_regions(example_of(image, VisualObject(crop, Box(0, 10, 20, 20))), whole=False, objects=1)
     assert found == ImageRegion(crop, None, (0.0, 0.5, 0.5, 1.0))
     assert found.open().size == (8, 6)

@@ -127,7 +127,7 @@ def test_ten_thousand_words_are_all_read(mner):
     assert [(entity.start, entity.end) for entity in found.found] == [(word, word + 1) for word in range(10_000)]
 
 
-def test_a_image_is_looked_at_once_for_all_windows_of_a_batch(mner, mner_data, monkeypatch, tmp_path):
+def test_image_features_are_computed_once_for_all_windows(mner, mner_data, monkeypatch, tmp_path):
     model, batcher = mner
     image, opened_files = tiny.draw(tmp_path / "a.png", 4), []
     monkeypatch.setattr(extract, "read_image_bytes", lambda file: opened_files.append(file) or read_image_bytes(file))
@@ -150,7 +150,7 @@ def test_shared_and_unshared_images_say_the_same(mner, tmp_path):
     assert all(alike(*pair) for pair in zip(alone, cached, strict=True))
 
 
-def test_an_answer_says_whether_a_image_was_seen(mner, tmp_path):
+def test_prediction_reports_whether_an_image_was_used(mner, tmp_path):
     model, batcher = mner
     image = tiny.draw(tmp_path / "a.png")
     examples = [

@@ -106,7 +106,7 @@ def test_images_reach_the_example(recipe):
         ((True, "vision.max_objects=0"), {"image": "a.jpg", "objects": ["a.jpg"]}, ["objects-not-read"]),
     ],
 )
-def test_remarks_say_what_was_not_looked_at(recipe, settings, given, codes):
+def test_notes_list_inputs_that_were_not_used(recipe, settings, given, codes):
     before = Message("custom", text="before")
     reading = parse_input(PredictionInput("Ada", **given, notes=(before,)), recipe("mner", *settings))
     assert reading.notes[0] is before

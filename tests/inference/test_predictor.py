@@ -39,7 +39,7 @@ def image(tmp_path) -> Path:
 
 
 def confidences(prediction) -> list[float]:
-    """Give the numbers of a prediction."""
+    """Return the numbers of a prediction."""
     if isinstance(prediction, EntityPrediction):
         return [entity.confidence for entity in prediction.entities]
     return [share for _, share in prediction.relation.probabilities]
@@ -183,7 +183,7 @@ def test_the_image_matters(mner, opened_image, tmp_path):
     assert len(seen) == 3
 
 
-def test_without_a_image_that_is_said(mner):
+def test_missing_image_is_noted(mner):
     found = mner.predict("Ada visits New York !")
     assert not found.image_used
     assert [note.code for note in found.notes] == ["image-not-given"]
@@ -230,7 +230,7 @@ def test_objects_may_be_crops_boxes_or_opened_images(mner, image):
     assert confidences(found[0]) != confidences(mner.predict("Ada visits Oslo", image))
 
 
-def test_a_image_that_cannot_be_read_is_refused(mner, tmp_path):
+def test_unreadable_image_is_refused(mner, tmp_path):
     (tmp_path / "text.png").write_text("no image", encoding="utf-8")
     for image, error, code in (
         (tmp_path / "missing.png", MissingImageError, "image-missing"),

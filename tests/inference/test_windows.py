@@ -110,7 +110,7 @@ def test_nothing_merges_to_nothing():
 
 
 def owners(spans: list[Window], words: int) -> list[int]:
-    """Say for every word which window answers for it: going through each overlap word by word, the first half is the earlier one's."""
+    """Return for every word the window that predicts it: going through each overlap word by word, the first half is the earlier one's."""
     borders = []
     for one, following in zip(spans, spans[1:], strict=False):
         shared = [word for word in range(words) if following.start <= word < one.end]

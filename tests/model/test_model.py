@@ -86,7 +86,7 @@ def test_images_move_the_scores_of_their_own_example_alone(task, data, tmp_path,
 
 
 @torch.no_grad()
-def test_a_image_that_is_masked_is_as_one_that_never_was(task, data, tmp_path):
+def test_masked_image_equals_missing_image(task, data, tmp_path):
     model, batcher = built(data, tmp_path, task)
     batch = batch_of(batcher, data)
     gone = batch.images.mask.clone()
@@ -143,7 +143,7 @@ def test_weights_are_kept_once(task, data, tmp_path):
 
 
 @torch.no_grad()
-def test_objects_alone_can_be_looked_at(task, data, tmp_path):
+def test_model_can_read_objects_without_the_full_image(task, data, tmp_path):
     model, batcher = built(data, tmp_path, task, overrides=("vision.full_image=false", "vision.max_objects=1"))
     batch = batch_of(batcher, data)
     assert batch.images.mask.tolist() == [[True], [False], [False], [False]]

@@ -128,7 +128,7 @@ def test_a_very_long_word_is_read_by_its_beginning():
 
 # ----------------------------------------------------------------------------------------------------------------- its
 # words
-def test_a_word_unseen_in_training_is_told_by_its_characters_alone():
+def test_unseen_words_differ_by_their_characters():
     encoder = encoder_of()
     first, second = (batch_of(encoder, Example("1", (word,))) for word in ("Adax", "Zoëy"))
     assert torch.equal(first.features["words"], second.features["words"])

@@ -89,7 +89,7 @@ def test_it_comes_without_torch():
     )
 
 
-def test_a_copy_that_registers_the_same_name_is_a_twin_and_both_are_named(tmp_path):
+def test_copy_with_the_same_name_is_refused_and_both_are_named(tmp_path):
     copy = shutil.copy(FILE, tmp_path / "copied.py")
     with raises(ComponentError, "component-registered-twice", kind="gate", name="entropy") as refused:
         load_registry([copy])

@@ -47,7 +47,7 @@ def hvp(monkeypatch, capsys):
 
 
 def answer(said: dict) -> object:
-    """Give what was predicted: the relation, or each entity's words and type."""
+    """Return what was predicted: the relation, or each entity's words and type."""
     relation = said.get("relation")
     if relation is None:
         return [(entity["start"], entity["end"], entity["type"]) for entity in said["entities"]]
@@ -120,7 +120,7 @@ def test_text_alone_is_trained_scored_and_asked_and_its_explanation_shows_no_ima
 
 @pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_the_common_profile_is_the_same_for_all_and_looks_at_the_paper_s_images(system, task, epochs):
+def test_common_settings_are_the_same_for_all_and_use_the_paper_s_images(system, task, epochs):
     common, paper = load_recipe(f"{system}_common_{task}"), load_recipe(f"hvpnet_{task}")
     train = common.train
     assert (common.vision, common.data, common.head, common.text.name) == (

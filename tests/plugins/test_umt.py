@@ -296,7 +296,7 @@ def test_it_learns(task, request, tmp_path):
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_a_head_that_tags_pieces_is_refused_when_the_recipe_is_read():
+def test_head_that_tags_wordpieces_is_refused_when_the_recipe_is_read():
     with raises(RecipeError, "recipe-invalid") as refused:
         load_recipe("umt_mner", ["head.labels=wordpieces"], REGISTRY)
     [problem] = refused.value.problems

@@ -122,7 +122,7 @@ def test_a_bad_image_among_many_is_reported_and_has_no_object(mine):
     assert report.splits["train"].images_unreadable == 2
 
 
-def test_a_image_whose_crops_are_gone_is_reported_and_has_no_object(mine):
+def test_image_without_its_crops_is_reported_and_has_no_objects(mine):
     crops = draw(mine.parent / "crops" / "a_0.png").parent
     source = mine.parent / "train_dict.pth"
     write_crop_list(source, {"a.png": ["a_0.png"], "b.png": ["b_0.png"]})
@@ -270,7 +270,7 @@ def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
     )
 
 
-def test_pairs_that_share_a_image_look_once(mine, tmp_path, monkeypatch):
+def test_pairs_that_share_an_image_are_detected_once(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
     predictor, looked, propose = Predictor.open(model_of(data, tmp_path / "m")), [], SaliencyDetector.detect
 
@@ -289,7 +289,7 @@ def test_pairs_that_share_a_image_look_once(mine, tmp_path, monkeypatch):
     assert [note.code for note in ada.notes] == ["no-object-detected"] and ann.objects
 
 
-def test_a_shared_image_is_looked_at_for_each_text_s_own_phrases(mine, tmp_path, detector_folder):
+def test_shared_image_is_searched_for_the_phrases_of_each_text(mine, tmp_path, detector_folder):
     options = {"weights": str(detector_folder("owlv2"))}
     _, data = prepared(
         mine,
@@ -301,7 +301,7 @@ def test_a_shared_image_is_looked_at_for_each_text_s_own_phrases(mine, tmp_path,
     assert found == [{"Ann"}, {"Bob"}]
 
 
-def test_another_version_of_the_detector_is_told(mine, tmp_path, monkeypatch):
+def test_other_version_of_the_detector_is_noted(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     monkeypatch.setattr(SaliencyDetector, "version", "later")
@@ -333,7 +333,7 @@ def test_a_model_that_does_not_know_how_its_objects_were_found_says_so_unless_th
     assert [note.code for note in found.notes] == ["objects-not-given"] * notes
 
 
-def test_a_detector_that_is_gone_is_told_with_the_way_out(mine, tmp_path, detector_folder):
+def test_missing_detector_is_reported_with_advice(mine, tmp_path, detector_folder):
     _, data = prepared(mine, DetectionRequest("owlv2", {"weights": str(detector_folder("owlv2"))}, threshold=0.0))
     model = model_of(data, tmp_path / "m")
     text = (model / "recipe.yaml").read_text()
@@ -357,7 +357,7 @@ def test_a_recipe_that_says_otherwise_than_its_data_is_refused(mine, tmp_path):
     assert with_detection_settings(data, text_only) == text_only
 
 
-def test_a_finder_gives_the_error_of_a_image_in_its_place(mine):
+def test_pipeline_returns_the_error_of_an_image_at_its_position(mine):
     _, data = prepared(mine)
     examples = data.examples("train")[:3]
     write(mine / "b.png", "")

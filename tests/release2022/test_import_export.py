@@ -157,7 +157,7 @@ class Bomb:
         (b"", "weights-unreadable"),
     ],
 )
-def test_a_file_that_is_no_weights_file_is_told_and_never_run(tmp_path, tokenizer, content, code, capsys):
+def test_file_that_is_no_weights_file_is_reported_and_never_run(tmp_path, tokenizer, content, code, capsys):
     file = tmp_path / "bad.pth"
     if isinstance(content, bytes):
         file.write_bytes(content)
@@ -187,7 +187,7 @@ def test_a_file_that_is_no_weights_file_is_told_and_never_run(tmp_path, tokenize
         ),
     ],
 )
-def test_a_file_that_is_no_checkpoint_is_told(tmp_path, tokenizer, content, code, fields):
+def test_file_that_is_no_checkpoint_is_reported(tmp_path, tokenizer, content, code, fields):
     file = save(content, tmp_path / "bad.pth")
     with raises(ModelFolderError, code, **fields) as caught:
         release2022.import_release(file, "mner", str(tokenizer), tmp_path / "model")

@@ -106,7 +106,7 @@ def test_everything_is_decayed_and_the_head_is_in_no_group_if_asked(bert, mre_da
         assert {group["name"] for group in parameter_groups(model, recipe.train)} == {"text", "fusion", "head"}
 
 
-def test_scoring_of_pieces_goes_with_its_head():
+def test_wordpiece_scoring_needs_a_wordpiece_head():
     with raises(RecipeError, "recipe-invalid") as refused:
         load_recipe("hvpnet_mner", ["scoring=wordpieces"])
     assert [problem.message.code for problem in refused.value.problems] == ["wordpiece-scores-of-words"]

@@ -71,7 +71,7 @@ def damage(folder: Path) -> set[tuple[str, str]]:
 
 # ------------------------------------------------------------------------------------------------------------ save and
 # load
-def test_a_model_folder_is_read_by_whoever_the_umask_lets(mner_text_model, tmp_path):
+def test_model_folder_has_the_permissions_of_the_umask(mner_text_model, tmp_path):
     what = open_model_folder(mner_text_model)
     mask = os.umask(0o027)
     try:

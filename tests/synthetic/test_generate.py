@@ -89,7 +89,7 @@ def test_open_examples_share_an_uninformative_image_and_never_a_relevant_one(mad
         assert len(images) == (len(same) if same[0].notes["relevant"] == "yes" else 1)
 
 
-def test_facts_hold_settings_shares_and_ceilings(made):
+def test_facts_contain_settings_fractions_and_upper_bounds(made):
     manifest, data = made
     assert manifest.facts["settings"]["seed"] == 3
     for split in ("dev", "test"):

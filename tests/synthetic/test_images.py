@@ -116,16 +116,16 @@ def test_all_answers_can_be_shown():
 
 # ------------------------------------------------------------------------------ what tells, seen with the simplest of
 # eyes
-def test_texture_and_shape_and_small_things_are_told_by_the_deciding_crop():
+def test_deciding_crop_shows_texture_shape_and_small_objects():
     assert share_told("texture", lambda drawn: hues(deciding_crop(drawn))) > 0.7
     assert share_told("shape", lambda drawn: looks(deciding_crop(drawn), "L", 10)) > 0.7
     assert share_told("small", lambda drawn: looks(deciding_crop(drawn), "L", 10)) > 0.7
 
 
-def test_the_scene_is_told_by_the_whole_image_and_not_by_crops():
+def test_full_image_shows_the_scene_and_crops_do_not():
     assert share_told("scene", lambda drawn: looks(drawn.image, "RGB", 8)) > 0.85
     assert share_told("scene", lambda drawn: looks(drawn.objects[0].crop, "RGB", 8)) < 0.45
 
 
-def test_a_small_thing_is_hardly_told_by_the_whole_image():
+def test_full_image_hardly_shows_a_small_object():
     assert share_told("small", lambda drawn: looks(drawn.image, "L", 16)) < 0.45

@@ -69,7 +69,7 @@ def test_open_names_have_each_type_equally_often_under_every_clue_and_relevance(
         assert max(cells.values()) - min(cells.values()) <= 4
 
 
-def test_open_pairs_are_told_with_none_twice_as_often_as_with_each_other_relation():
+def test_ambiguous_pairs_are_none_twice_as_often_as_each_other_relation():
     counts = Counter(
         answer
         for story, answer in told(plan_scenarios(SyntheticSettings("mre", ambiguous=1.0, size=600), "train"))

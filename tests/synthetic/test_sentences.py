@@ -69,7 +69,7 @@ def test_who_knows_the_sentences_finds_every_unseen_name(tmp_path, task):
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_an_open_sentence_is_told_word_for_word_with_each_answer(tmp_path, task):
+def test_ambiguous_sentence_occurs_verbatim_with_each_label(tmp_path, task):
     told = {}
     for example in examples(tmp_path, task):
         if example.metadata["open"] == "yes":

@@ -55,7 +55,7 @@ def test_answers_of_an_example_are_its_entities_or_its_relation():
     tagged = Example("1", ("a", "b", "c", "d"), tags=("B-PER", "I-PER", "B-LOC", "O"))
     assert gold_labels(tagged) == [((Span(0, 2),), "PER"), ((Span(2, 3),), "LOC")]
     assert gold_labels(Example("2", ("a",), tags=("B-ORG",))) == [((Span(0, 1),), "ORG")]
-    assert gold_labels(Example("2", ("a",), tags=("I-ORG",))) == [((Span(0, 1),), "ORG")]  # as it is scored
+    assert gold_labels(Example("2", ("a",), tags=("I-ORG",))) == [((Span(0, 1),), "ORG")]  # as scored
     pair = Example("3", ("a", "b"), head=Span(0, 1), tail=Span(1, 2), relation="None")
     assert gold_labels(pair) == [((Span(0, 1), Span(1, 2)), "None")]
 
@@ -63,7 +63,7 @@ def test_answers_of_an_example_are_its_entities_or_its_relation():
 # ---------------------------------------------------------------------------------------------------- of generated
 # examples
 def left_open(example, spans):
-    """Give the answers that the sentence leaves open for a name or a pair, told from the words alone; none where it is settled."""
+    """Return the answers that the sentence leaves open for a name or a pair, derived from the words alone; none where it is settled."""
     if len(spans) == 2:
         return ["None"] if example.metadata["open"] == "yes" else []
     for pair, block in OPEN.items():
@@ -84,7 +84,7 @@ def oracle(example, image):
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("image", [False, True])
-def test_who_knows_the_generator_reaches_the_ceiling(tmp_path, task, image):
+def test_generator_knowledge_reaches_the_upper_bound(tmp_path, task, image):
     made = examples(tmp_path, task)
     gold = [answer for example in made for _, answer in gold_labels(example)]
     said = [answer for example in made for answer in oracle(example, image)]
@@ -93,7 +93,7 @@ def test_who_knows_the_generator_reaches_the_ceiling(tmp_path, task, image):
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_no_rule_from_text_beats_the_ceiling_of_text(tmp_path, task):
+def test_no_rule_from_text_exceeds_the_text_upper_bound(tmp_path, task):
     made = examples(tmp_path, task)
     gold = [answer for example in made for _, answer in gold_labels(example)]
     best = upper_bound(made).text
@@ -108,7 +108,7 @@ def test_no_rule_from_text_beats_the_ceiling_of_text(tmp_path, task):
         assert micro_f1(gold, said, "None") <= best + 1e-6
 
 
-def test_a_bag_of_words_fitted_to_the_train_split_knows_no_more_of_open_names_than_the_ceiling(tmp_path):
+def test_bag_of_words_does_not_exceed_the_upper_bound_on_ambiguous_names(tmp_path):
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -125,7 +125,7 @@ def test_a_bag_of_words_fitted_to_the_train_split_knows_no_more_of_open_names_th
     assert 0.3 < right / len(test) <= 0.5
 
 
-def test_ceilings_follow_the_shares(tmp_path):
+def test_upper_bounds_follow_the_fractions(tmp_path):
     settled = upper_bound(examples(tmp_path, "mner", ambiguous=0.0))
     assert (settled.text, settled.image) == (1.0, 1.0)
     clear = upper_bound(examples(tmp_path, "mner", uninformative=0.0))
@@ -137,7 +137,7 @@ def test_ceilings_follow_the_shares(tmp_path):
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_ceilings_are_given_for_all_for_open_and_settled_and_for_every_kind_of_clue(tmp_path, task):
+def test_upper_bounds_cover_all_groups_and_clues(tmp_path, task):
     made = upper_bounds(examples(tmp_path, task))
     assert set(made) == {"all", "open", "settled", "none", "scene", "shape", "small", "texture"}
     assert made["settled"]["text"] == 1.0
@@ -147,7 +147,7 @@ def test_ceilings_are_given_for_all_for_open_and_settled_and_for_every_kind_of_c
     assert made["all"]["examples"] == sum(made[part]["examples"] for part in ("open", "settled"))
 
 
-def test_the_ceiling_of_text_is_the_count_of_settled_names_and_half_the_open_ones(tmp_path):
+def test_text_upper_bound_is_all_clear_and_half_of_the_ambiguous_names(tmp_path):
     made = examples(tmp_path, "mner")
     names = sum(len(gold_labels(example)) for example in made)
     unsettled = sum(example.metadata["open"] == "yes" for example in made)

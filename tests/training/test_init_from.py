@@ -24,7 +24,7 @@ def _model(tmp_path, data, *overrides, seed=0, **options):
 
 
 def _rows(model) -> dict[str, torch.Tensor]:
-    """Look each piece's embedding up by its name."""
+    """Look each wordpiece's embedding up by its name."""
     table = model.state_dict()[TABLE]
     return {piece: table[row] for piece, row in model.text.tokenizer.get_vocab().items()}
 
@@ -40,7 +40,7 @@ def test_every_tensor_but_the_heads_is_the_other_models(tmp_path, mner_data):
     assert (found.partial, found.unused) == ({}, {})
 
 
-def test_another_tasks_labels_and_pieces_and_added_markers_are_no_hindrance(tmp_path, mner_data, mre_data):
+def test_weights_load_despite_other_labels_wordpieces_and_markers(tmp_path, mner_data, mre_data):
     here, there = _model(tmp_path, mre_data, seed=1), _model(tmp_path, mner_data, "text.vocab_size=90", seed=2)
     before = {piece: row.clone() for piece, row in _rows(here).items()}
     found = load_matching(here, there)

@@ -23,7 +23,7 @@ def groups(*rates: float) -> list[ParameterGroup]:
 
 
 def rates_of(train: TrainSpec, steps: int) -> list[float]:
-    """Give the rate before each step."""
+    """Return the rate before each step."""
     optimizer = build_optimizer(groups(train.lr), train)
     schedule, found = build_schedule(optimizer, train, steps), []
     for _ in range(steps):

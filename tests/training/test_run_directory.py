@@ -68,7 +68,7 @@ def test_what_an_unfinished_run_has_stays_whatever_lies_where_it_goes(tmp_path, 
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"recipe": '])
-def test_a_damaged_note_is_told(tmp_path, text):
+def test_damaged_run_file_is_reported(tmp_path, text):
     workspace = RunDirectory(tmp_path / "run")
     workspace.create(RUN)
     (workspace.folder / "run.json").write_text(text, encoding="utf-8")
@@ -164,7 +164,7 @@ def test_a_checkpoint_whose_state_is_half_written_is_passed_over(tmp_path):
         ),
     ],
 )
-def test_a_full_disk_is_told_with_the_way_on(tmp_path, error):
+def test_full_disk_is_reported_with_how_to_resume(tmp_path, error):
     with raises(HvpkitError, "disk-full-in-training", folder=tmp_path / "run.training", reason=str(error)):
         with RunDirectory(tmp_path / "run").disk_full_errors():
             raise error

@@ -149,7 +149,7 @@ def test_two_ways_to_draw_are_refused(settings, code):
     assert fault["ctx"]["error"].args[0].code == code
 
 
-def test_a_recipe_says_where_it_starts_from_and_is_told_of_a_misspelt_key(tmp_path):
+def test_recipe_sets_init_from_and_misspelled_key_is_reported(tmp_path):
     from hvpkit.config.loading import load_recipe
 
     recipe = load_recipe("quickstart", ["train.init_from=runs/other"])

@@ -178,7 +178,7 @@ def test_what_cannot_be_read_is_counted_in_every_split_however_images_are_seen(t
     assert evaluate(open_model_folder(finished.folder), "dev").scores == finished.dev
 
 
-def test_shots_of_data_without_entities_are_told(tmp_path, mner_data):
+def test_few_shot_of_data_without_entities_is_reported(tmp_path, mner_data):
     nothing = [replace(example, tags=("O",) * len(example.words)) for example in mner_data.examples("train")]
     folder = _split(tmp_path, mner_data, train=nothing)
     with raises(DataError, "no-entity-to-sample", data=folder, location="--set train.shots=2"):
@@ -247,7 +247,7 @@ def test_a_run_that_ends_before_its_first_epoch_is_not_in_the_way_of_another(tmp
 @pytest.mark.parametrize(
     "writer", ["hvpkit.training.train.save_model", "hvpkit.training.trainer.MultimodalTrainer.train"]
 )
-def test_a_full_disk_is_told_whenever_training_meets_it(tmp_path, mner_data, monkeypatch, writer):
+def test_full_disk_is_reported_at_any_time_of_training(tmp_path, mner_data, monkeypatch, writer):
     monkeypatch.setattr(writer, Mock(side_effect=OSError(28, "No space left on device")))
     with raises(HvpkitError, "disk-full-in-training", folder=tmp_path / "run.training"):
         _train(tmp_path, mner_data.folder)
@@ -287,7 +287,7 @@ def test_a_model_names_data_seed_encoder_and_random_parts(tmp_path, mner_data):
     assert mner_data.manifest.fingerprint in (finished.folder / "README.md").read_text()
 
 
-def test_nobody_trains_into_a_folder_that_is_being_trained(tmp_path, mner_data):
+def test_run_directory_in_use_is_refused(tmp_path, mner_data):
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False)
     with RunDirectory(tmp_path / "run").lock(), raises(InputError, "output-locked", output=tmp_path / "run"):
         train(recipe, load_registry(), tmp_path / "run")

@@ -71,7 +71,7 @@ def test_the_home_folder_is_understood(tmp_path, monkeypatch):
     assert open_it.calls == [(str(tmp_path / "bert"), True)]
 
 
-def test_a_missing_folder_is_told(tmp_path):
+def test_missing_folder_is_reported(tmp_path):
     with raises(
         ModelFolderError, "pretrained-folder-missing", kind="text encoder", folder="./gone", option="text.name"
     ):
@@ -104,7 +104,7 @@ def test_without_a_network_the_way_out_is_named(monkeypatch):
     assert open_it.calls == [("bert-base-uncased", True)]  # the library's own download would try again and again
 
 
-def test_offline_mode_asks_nobody(monkeypatch):
+def test_offline_mode_sends_no_request(monkeypatch):
     called = no_network(monkeypatch)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with raises(ModelFolderError, "hub-offline", kind="text encoder", name="bert-base-uncased", option="text.name"):
@@ -112,7 +112,7 @@ def test_offline_mode_asks_nobody(monkeypatch):
     assert not called
 
 
-def test_a_name_that_the_hub_does_not_know_is_told(monkeypatch):
+def test_name_that_is_unknown_to_the_hub_is_reported(monkeypatch):
     def unknown(self: HfApi, name: str, timeout: float) -> None:
         error = RepositoryNotFoundError.__new__(RepositoryNotFoundError)
         Exception.__init__(error, "404 not found\nmore")

@@ -32,9 +32,8 @@ class PartialEmbedding(nn.Module):
         super().__init__()
         self.weight = table.weight.requires_grad_(False)  # its trained rows are outdated
         self.trained = nn.Parameter(table.weight[rows])
-        positions = torch.full(
-            (len(table.weight),), -1
-        )  # of each row among the trained ones.index_put_((rows,), torch.arange(len(rows)))
+        positions = torch.full((len(table.weight),), -1)  # of each row among the trained ones
+        positions[rows] = torch.arange(len(rows))
         padding = -1 if table.padding_idx is None else int(positions[table.padding_idx])
         self.padding = padding if padding >= 0 else None
         self.register_buffer("rows", rows, persistent=False)
@@ -58,7 +57,7 @@ class PartialEmbedding(nn.Module):
         destination[f"{prefix}weight"] = (self.decay_factor * self.weight).index_copy_(0, self.rows, self.trained)
 
     @torch.no_grad()
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:  # noqa: ANN401 - as torch
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:  # noqa: ANN401
         super()._load_from_state_dict({**state_dict, f"{prefix}trained": self.trained}, prefix, *args)
         self.trained.copy_(self.weight[self.rows])
         self.decay_factor = 1.0

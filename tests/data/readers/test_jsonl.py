@@ -291,7 +291,7 @@ def test_two_files_for_one_split_are_refused(tmp_path):
         read_jsonl(context(tmp_path / "mine", tmp_path))
 
 
-def test_a_folder_of_other_files_tells_what_to_do(tmp_path):
+def test_folder_of_other_files_is_reported_with_advice(tmp_path):
     write(tmp_path / "mine" / "train.txt", "IMGID:1\n")
     with raises(DataError, "no-split-files", folder=tmp_path / "mine"):
         read_jsonl(context(tmp_path / "mine", tmp_path))
@@ -401,20 +401,20 @@ def test_a_box_that_cannot_be_cut_is_left_out_with_its_line(tmp_path, box, code)
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "a/" * 3000 + "b"], ids=["name", "path"])
-def test_a_image_whose_name_no_file_can_have_is_missing(tmp_path, name):
+def test_image_with_impossible_file_name_is_missing(tmp_path, name):
     dataset, _ = read(tmp_path, {**MNER, "image": name, "objects": [{"image": name, "score": 10**400}]})
     assert (first(dataset).image, first(dataset).objects) == (None, ())
     assert [len(found) for found in (dataset.search.missing["train"], dataset.search.missing_crops["train"])] == [1, 1]
 
 
 @pytest.mark.parametrize("name", [5, ["a.jpg"], {"file": "a.jpg"}])
-def test_a_image_that_is_no_file_name_is_told(tmp_path, name):
+def test_image_that_is_no_file_name_is_reported(tmp_path, name):
     dataset, problems = read(tmp_path, {**MNER, "image": name})
     assert (first(dataset).image, dataset.search.missing) == (None, {})
     assert kinds(problems) == {"image-not-file-name": 1}
 
 
-def test_types_and_relations_that_look_like_something_else_are_told(tmp_path):
+def test_suspicious_types_and_relations_are_reported(tmp_path):
     record = {"text": TEXT, "entities": [entity(0, 7, "B-PER"), entity(13, 21, "LOC")]}
     dataset, problems = read(tmp_path, record)
     assert [tag for tag in first(dataset).tags if tag != "O"] == ["B-B-PER", "I-B-PER", "B-LOC", "I-LOC"]
@@ -426,7 +426,7 @@ def test_types_and_relations_that_look_like_something_else_are_told(tmp_path):
     assert kinds(problems) == {"relation-like-none": 1}
 
 
-def test_keys_that_are_not_known_are_told_with_what_may_be_meant(tmp_path):
+def test_unknown_keys_are_reported_with_suggestions(tmp_path):
     _, problems = read(tmp_path, {**MNER, "img": "a.jpg", "likes": 7})
     [problem] = problems.issues()
     assert (problem.code, problem.skipped) == ("unknown-keys", False)

@@ -142,7 +142,7 @@ def test_a_span_of_blanks_alone_is_empty(tmp_path):
 
 
 @pytest.mark.parametrize("image", [None, "", 7])
-def test_a_pair_without_a_images_name_stays(tmp_path, image):
+def test_pair_without_an_image_name_is_kept(tmp_path, image):
     drafts, problems = read(tmp_path, [pair(image)])
     assert (ids(drafts), drafts[0].image) == (["train:1"], None)
     assert kinds(problems) == {"pair-without-image-name": 1}

@@ -148,7 +148,7 @@ def test_missing_splits_are_allowed(tmp_path):
     assert list(build_twitter2017(context(tmp_path, tmp_path)).splits) == ["dev"]
 
 
-def test_no_texts_at_all_tells_the_layouts(tmp_path):
+def test_missing_texts_are_reported_with_known_layouts(tmp_path):
     with raises(DataError, "no-text-files", dataset="twitter2017", folder=tmp_path) as caught:
         build_twitter2017(context(tmp_path, tmp_path))
     assert "NER_data/twitter2017/{train,valid,test}.txt" in caught.value.fields["expected"]

@@ -107,12 +107,12 @@ def test_parts_that_are_places_lie_over_the_image(page, explained):
     assert list(missing_reasons(explained)) == []
 
 
-def test_what_a_model_has_not_got_is_told(explained):
+def test_missing_parts_of_an_explanation_are_noted(explained):
     bare = replace(explained, looks=(), gates=None)
     assert [note.code for note in missing_reasons(bare)] == ["attention-without-images", "gates-missing"]
 
 
-def test_images_are_encoded_anew_without_what_their_files_say(explained, tmp_path):
+def test_images_are_reencoded_without_metadata(explained, tmp_path):
     secret = Image.new("RGB", (40, 30), "red")
     exif = Image.Exif()
     exif[0x010E] = "SECRETPLACE"
@@ -132,7 +132,7 @@ def test_a_text_without_images_has_a_page_too(explained):
     assert "<img" not in made
 
 
-def test_a_image_that_is_gone_is_an_error_and_nothing_is_written(explained, tmp_path):
+def test_deleted_image_is_an_error_and_nothing_is_written(explained, tmp_path):
     with raises(MissingImageError, "image-missing", file=tmp_path / "gone.png"):
         write_html(tmp_path / "page.html", replace(explained, image=tmp_path / "gone.png"), Path("m"))
     assert not (tmp_path / "page.html").exists()

@@ -85,7 +85,7 @@ def test_what_is_forbidden_is_no_part_of_the_weights():
     assert list(made[0]) == list(made[1])
 
 
-def test_pieces_have_no_bio_transitions():
+def test_wordpieces_have_no_bio_transitions():
     context, options = HeadContext(Labels("mner", TAGS), 6), {"labels": "pieces", "transitions": "bio"}
     with raises(ComponentError, "bio-transitions-of-words"):
         load_registry().build("head", "crf", context, options)

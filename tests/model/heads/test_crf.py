@@ -17,7 +17,7 @@ TAGS = ("O", "B-PER", "I-PER", "I-LOC")  # LOC can only be opened by I-
 
 
 def text_of(lengths=LENGTHS) -> TextBatch:
-    """Words of two pieces each, after one special position."""
+    """Words of two wordpieces each, after one special position."""
     words = max(lengths)
     starts = torch.arange(words) * 2 + 1
     word_mask = torch.arange(words)[None, :] < torch.tensor(lengths)[:, None]
@@ -38,7 +38,7 @@ def states():
     return torch.randn(len(LENGTHS), 12, WIDTH, generator=torch.Generator().manual_seed(30))
 
 
-def test_emissions_are_a_linear_map_of_each_word_s_first_piece(head, states):
+def test_emissions_are_a_linear_map_of_each_word_s_first_wordpiece(head, states):
     emissions = head(Fused(states), text_of())
     for row, length in enumerate(LENGTHS):
         for word in range(length):

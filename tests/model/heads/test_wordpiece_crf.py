@@ -13,7 +13,7 @@ from hvpkit.model.heads.wordpiece_crf import WordpieceCrfHead, first_wordpieces
 from hvpkit.testing.inputs import LABELS
 from hvpkit.types import Entity, Example, Labels
 
-WORD_OF = [-1, 0, 0, 1, 3, -1]  # a word of two pieces, word 2 has none
+WORD_OF = [-1, 0, 0, 1, 3, -1]  # a word of two wordpieces, word 2 has none
 
 
 def head_of(labels: Labels = LABELS["mner"]) -> WordpieceCrfHead:
@@ -40,7 +40,7 @@ def test_each_position_has_its_tag():
     assert head.tags[0] == "PAD"
 
 
-def test_first_pieces_are_where_a_word_begins():
+def test_first_wordpieces_are_where_a_word_begins():
     assert first_wordpieces(WORD_OF) == [1, 3, 4]
     assert first_wordpieces([-1, 0, -1, 1, 1, -1]) == [1, 3]
 
@@ -104,7 +104,7 @@ def test_an_entity_asked_for_has_the_probability_that_decoding_would_give_it(see
         Entity(2, 3, "PER", 0.0),
     ]
     [known] = head.confidences(scores, batch_of(encoded()), [asked])
-    assert known[-1] is None  # a word of no pieces
+    assert known[-1] is None  # a word without wordpieces
     paths = torch.tensor(list(product(range(len(head.tags)), repeat=len(WORD_OF))))
     start, end, move = head.crf.start_transitions, head.crf.end_transitions, head.crf.transitions
     weights = start[paths[:, 0]] + end[paths[:, -1]] + sum(scores[0, i, paths[:, i]] for i in range(len(WORD_OF)))

@@ -64,7 +64,7 @@ def test_texts_are_padded_with_the_tokenizer_s_own_token(tmp_path):
     assert batch.features["input_ids"][0][~batch.mask[0]].unique().tolist() == [1]
 
 
-def test_a_tokenizer_that_maps_no_pieces_to_words_cuts_word_by_word(tmp_path):
+def test_tokenizer_without_word_ids_splits_word_by_word(tmp_path):
     """BERTweet's is written in Python."""
     (tmp_path / "vocab.txt").write_text("Ada 9\nPar@@ 8\nis 7\nhas 6\n")
     (tmp_path / "bpe.codes").write_text("A d 1\nAd a</w> 1\nP a 1\nPa r 1\ni s</w> 1\nh a 1\nha s</w> 1\n")
@@ -123,14 +123,14 @@ def test_a_pair_is_kept_with_the_words_around_it(bert):
 
 
 @pytest.mark.parametrize(("options", "markers"), [({}, 4), ({"markers": False}, 0)])
-def test_a_pair_that_does_not_fit_is_told_with_its_example(bert, options, markers):
+def test_pair_that_does_not_fit_is_reported_with_its_example(bert, options, markers):
     encoder = opened(bert, "mre", **options)
     far = Example("far", ("cat",) * 60, head=Span(0, 1), tail=Span(59, 60))
     with raises(DataError, "pair-too-far-apart", example="far", wordpieces=60, limit=POSITIONS - 2 - markers):
         encoder.encode(far, 1000)
 
 
-def test_room_for_nothing_is_told(bert):
+def test_max_length_without_room_for_words_is_reported(bert):
     with raises(DataError, "first-word-too-long", example="1", wordpieces=1, limit=0):
         opened(bert).encode(Example("1", ("cat",)), 2)
 
@@ -276,7 +276,7 @@ def test_code_in_a_weights_file_is_not_run(copy, tmp_path, monkeypatch):
     assert not Path("pwned").exists()
 
 
-def test_code_beside_the_weights_is_not_run_and_nobody_is_asked(copy, tmp_path, monkeypatch):
+def test_remote_code_is_not_run_and_no_prompt_is_shown(copy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("builtins.input", lambda *prompt: pytest.fail("it asks whether to run code"))
     (copy / "evil.py").write_text("import os\nos.mkdir('pwned')\n")

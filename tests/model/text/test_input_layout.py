@@ -18,7 +18,7 @@ def example_of(words: int, head: Span | None = None, tail: Span | None = None) -
 
 
 def pieces_of(costs: list[int]) -> list[list[int]]:
-    """Word i has pieces 10i, 10i+1, ..."""
+    """Word i has wordpieces 10i, 10i+1, ..."""
     return [[10 * word + i for i in range(cost)] for word, cost in enumerate(costs)]
 
 
@@ -26,7 +26,7 @@ def written(layout) -> str:
     return " ".join(NAMES.get(i, str(i)) for i in layout.ids)
 
 
-def test_every_word_starts_at_its_first_piece():
+def test_every_word_starts_at_its_first_wordpiece():
     layout = build_inputs(pieces_of([1, 3, 2]), example_of(3), 10, None)
     assert layout.ids == [0, 10, 11, 12, 20, 21]
     assert layout.word_starts == [0, 1, 4]
@@ -52,7 +52,7 @@ def test_markers_stand_around_head_and_tail(head, tail, expected):
     assert [word for word in layout.word_of if word >= 0] == [0, 1, 2]
 
 
-def test_without_markers_a_pair_stands_at_its_first_pieces():
+def test_pair_without_markers_is_at_its_first_wordpieces():
     layout = build_inputs(pieces_of([2, 2, 2]), example_of(3, Span(1, 3), Span(0, 1)), 10, None)
     assert (layout.head_position, layout.tail_position) == (2, 0)
     assert layout.ids == [0, 1, 10, 11, 20, 21]
@@ -95,7 +95,7 @@ def test_the_window_grows_on_both_sides():
     assert window_around([1] * 21, [Span(20, 21), Span(19, 20)], 7, "7") == (14, 21)
 
 
-def test_a_first_word_that_does_not_fit_is_told():
+def test_first_word_that_does_not_fit_is_reported():
     with raises(DataError, "first-word-too-long", example="7", wordpieces=5, limit=3):
         build_inputs(pieces_of([5, 1]), example_of(2), 3, None)
 

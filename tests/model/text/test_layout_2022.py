@@ -49,12 +49,12 @@ def test_the_last_word_is_cut_in_two():
     )
 
 
-def test_a_word_of_no_pieces_takes_no_position():
+def test_word_without_wordpieces_has_no_position():
     layout = laid_out([1, 0, 2])
     assert (layout.ids, layout.word_starts, layout.word_of, layout.words_cut) == ([0, 20, 21], [0, 1, 1], [0, 2, 2], 0)
 
 
-def test_a_start_that_is_cut_off_is_told_with_its_example():
+def test_truncated_entity_start_is_reported_with_its_example():
     with raises(DataError, "entity-cut-off", example="7", role="tail", position=7, limit=6):
         laid_out([1, 1, 1, 1, 1], Span(0, 1), Span(4, 5), room=6)
     kept = laid_out([1, 1, 1, 1, 1], Span(0, 1), Span(4, 5), room=7)

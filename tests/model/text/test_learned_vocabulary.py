@@ -31,7 +31,7 @@ def test_the_same_texts_give_the_same_vocabulary_in_every_process():
         assert train_tokenizer(TEXTS, 150).get_vocab() == theirs
 
 
-def test_names_and_new_words_of_known_characters_fall_into_pieces():
+def test_names_and_new_words_of_known_characters_split_into_wordpieces():
     tokenizer = train_tokenizer(TEXTS, 4000)
     assert tokenizer.tokenize("visits loves leaves !") == ["visits", "loves", "leaves", "!"]
     for word in ("visitor", "Oslo", "Osada", "Yord", "Israel", "XQz"):
@@ -49,6 +49,6 @@ def test_special_tokens_come_first_and_numbers_have_no_gaps():
 
 
 @pytest.mark.parametrize("most", [200, 4000])
-def test_it_has_at_most_as_many_pieces_as_asked_for(most):
+def test_vocabulary_has_at_most_vocab_size_wordpieces(most):
     rare = [*TEXTS, "".join(chr(0x4E00 + i) for i in range(500))]
     assert len(train_tokenizer(rare, most)) <= most

@@ -270,7 +270,7 @@ def test_a_mask_of_numbers_hides_what_one_of_bool_hides():
 
 
 def as_on_a_gpu(monkeypatch, mask):
-    """What `padding_mask` makes of transformers' mask where it does not lie on a CPU."""
+    """Return the result of `padding_mask` for a mask of transformers that is not on a CPU."""
 
     class Elsewhere(Tensor):
         device = torch.device("meta")
@@ -279,7 +279,7 @@ def as_on_a_gpu(monkeypatch, mask):
     return padding_mask(attention_mask=mask.as_subclass(Elsewhere)).as_subclass(Tensor)
 
 
-def test_on_a_gpu_padding_that_may_look_at_nothing_looks_at_all(monkeypatch):
+def test_on_a_gpu_padding_without_visible_keys_attends_to_all(monkeypatch):
     mask = torch.tensor([[True, False], [False, False]])[None, None]
     low = additive_mask(torch.tensor(False), torch.float)
     assert torch.equal(

@@ -204,7 +204,7 @@ def test_imagenet_weights_without_a_network_name_the_way_out(cache, monkeypatch,
     assert capsys.readouterr().out == ""
 
 
-def test_a_download_that_hangs_or_breaks_off_is_told_alike(cache, monkeypatch):
+def test_stalled_and_interrupted_downloads_are_reported_alike(cache, monkeypatch):
     waited: list[float] = []
 
     def hang(request: object, timeout: float) -> None:

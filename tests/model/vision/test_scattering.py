@@ -40,7 +40,7 @@ def test_wide_stripes_are_louder_on_coarse_levels_than_fine_ones_are(backbone):
     assert wide[2][4].mean() > fine[2][4].mean()
 
 
-def test_colours_stand_in_the_finest_level_alone(backbone):
+def test_colors_are_in_the_finest_level_only(backbone):
     red, blue = (maps_of(backbone, Image.new("RGB", (64, 64), name)) for name in ("red", "blue"))
     assert not torch.allclose(red[0], blue[0])
     assert all(torch.allclose(one, other, atol=1e-3) for one, other in zip(red[1:], blue[1:], strict=True))

@@ -108,7 +108,7 @@ def test_what_a_frozen_network_makes_of_zeros_is_made_once_for_its_weights(monke
     assert not torch.equal(tower(images).levels[0], first.levels[0]) and passes == [3, 1, 1]
 
 
-def test_what_a_network_makes_of_zeros_is_made_anew_where_its_statistics_drift(monkeypatch):
+def test_features_of_zeros_are_recomputed_if_statistics_are_updated(monkeypatch):
     tower, passes, forward = zeros_tower(update_batchnorm_stats=True), [], Tiny.forward
     monkeypatch.setattr(Tiny, "forward", lambda self, pixels: passes.append(len(pixels)) or forward(self, pixels))
     images = ImageBatch(MASK, torch.zeros(3, 3, 4), features=tower.pyramid(images_of().pixels))

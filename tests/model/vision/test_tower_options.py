@@ -83,7 +83,7 @@ def test_statistics_of_a_frozen_backbone_drift_only_if_asked():
         assert not any(parameter.requires_grad for parameter in own.parameters())
 
 
-def test_the_middle_of_a_image_is_cut_out():
+def test_center_of_an_image_is_cropped():
     wide = Image.new("RGB", (64, 32), "red")
     wide.paste((0, 0, 255), (16, 0, 48, 32))
     cut = center_crop(wide, 28)

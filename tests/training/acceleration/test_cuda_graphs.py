@@ -148,7 +148,7 @@ def test_in_bfloat16_recorded_steps_train_as_autocast_does(kind):
 
 
 def failing(model, call, error):
-    """A step that fails at one of its calls: as usual, as it is recorded, in a recording."""
+    """A step that fails at one of its calls: in a normal step, during capture, during replay."""
     calls = []
 
     def step(batch):
@@ -170,14 +170,14 @@ def test_a_step_that_cannot_be_recorded_after_all_says_what_to_do(model, call):
 
 
 @pytest.mark.parametrize("call", [1, 2, 3])
-def test_too_little_memory_is_told_as_such(model, call):
+def test_out_of_memory_is_reported_as_such(model, call):
     graphs, step = CudaGraphRunner(model), failing(model, call, torch.OutOfMemoryError("tried to allocate 2 GiB"))
     with pytest.raises(torch.OutOfMemoryError, match="2 GiB"):
         for seed in range(2):
             graphs.step(batch_of(seed), step)
 
 
-def test_too_little_memory_in_a_recording_is_told_though_that_cannot_be_ended(model, monkeypatch):
+def test_out_of_memory_during_capture_is_reported(model, monkeypatch):
     @contextmanager
     def record(*given, **named):
         try:

@@ -35,7 +35,7 @@ def small_too(monkeypatch):
 
 
 def twins(*shape):
-    """Give the same linear map twice, the second one narrow."""
+    """Return the same linear map twice, the second one narrow."""
     plain, other = nn.Linear(*shape), nn.Linear(*shape)
     other.load_state_dict(plain.state_dict())
     keep_gradients_narrow(other, lambda: other(torch.zeros(shape[0])))

@@ -93,7 +93,7 @@ def test_copies_give_the_loss_and_the_gradients_that_autocast_gives(network, num
 
 
 class Attention(nn.Module):
-    """Three maps of one input, of which `read` tells what else is done with them."""
+    """Three maps of one input, `read` is the function applied to them."""
 
     def __init__(self, read):
         super().__init__()
@@ -188,7 +188,7 @@ def test_a_map_that_learns_in_part_is_left(numbers):
     assert found == []
 
 
-def test_a_gradient_that_does_not_come_is_told(network, numbers):
+def test_missing_gradient_is_reported(network, numbers):
     copies, maps = WorkingCopies(), [(network.unused,)]
     copies.prepare(maps)
     weight = network.unused.weight

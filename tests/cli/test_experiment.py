@@ -127,9 +127,7 @@ def test_missing_inputs_are_reported_with_exit_code_2(hvp, tmp_path, monkeypatch
         ("systems=[no_such]", "recipes/experiments/quick.yaml:", "system-not-in-plan", "hint", "no_such"),
     ],
 )
-def test_invalid_plan_is_reported_with_exit_code_2(
-    hvp, tmp_path, monkeypatch, setting, location, code, name, value
-):
+def test_invalid_plan_is_reported_with_exit_code_2(hvp, tmp_path, monkeypatch, setting, location, code, name, value):
     monkeypatch.chdir(tmp_path)
     typed = hvp("experiment", "quick", "--set", setting)
     assert (typed.code, typed.out, typed.errors) == (2, "", ["plan-invalid"])

@@ -38,13 +38,13 @@ def model_card(model_folder: ModelFolder) -> str:
         f"Text encoder: {metrics['encoder']}. Visual backbone: {vision}. Fusion: {recipe.fusion.name}.",
         "",
         f"- Data: {data['name']}, fingerprint `{data['fingerprint']}`, {data['examples']['train']} training examples "
-        f"({data['images']['train']} with an image)",
+        f"({data['with_image']['train']} with an image)",
         f"- Seed: {metrics['seed']}; {epoch}: {metrics['best_epoch']} of {recipe.train.epochs}",
         *_training_line(metrics),
         *_subset_line(recipe),
         *(
-            [f"- Initialized from the weights of `{metrics['start']['model']}`, except the head"]
-            if metrics.get("start")
+            [f"- Initialized from the weights of `{metrics['init_from']['model']}`, except the head"]
+            if metrics.get("init_from")
             else []
         ),
         *[f"- {note}" for note in metrics["notes"]],

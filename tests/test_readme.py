@@ -123,7 +123,7 @@ def test_links_lead_to_files_and_headings(page):
 
 
 def test_files_of_the_walks_exist():
-    walks = pages.read_page("docs/architecture.md").partition("## Four walks")[2]
+    walks = pages.read_page("docs/architecture.md").partition("## Code walkthroughs")[2]
     files = re.findall(r"`([\w/]+\.py)`", walks)
     assert files
     assert [file for file in files if not (ROOT / "hvpkit" / file).exists()] == []

@@ -75,8 +75,8 @@ def test_json_is_one_document_and_nothing_else(hvp, here, mner_text_model):
     typed = hvp("predict", "--model", str(mner_text_model), "--text", TEXT, "--json")
     assert (typed.code, typed.err) == (0, "")
     said = json.loads(typed.out)
-    assert set(said) == {"model", "text", "entities", "image", "notes"}
-    assert (said["model"], said["text"], said["image"]) == (str(mner_text_model), TEXT, False)
+    assert set(said) == {"model", "text", "entities", "image_used", "notes"}
+    assert (said["model"], said["text"], said["image_used"]) == (str(mner_text_model), TEXT, False)
     assert said["notes"] == [Message("model-without-images")]
 
 
@@ -305,7 +305,7 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     assert [(record["id"], record["line"], "error" in record) for record in written] == [
         ("a", 1, False), ("b", 2, True), (None, 3, False), ("d", 4, True), ("e", 5, True), ("f", 6, False)
     ]  # fmt: skip
-    assert [record["image"] for record in written if "error" not in record] == [True, True, False]
+    assert [record["image_used"] for record in written if "error" not in record] == [True, True, False]
     assert [record["code"] for record in written if "error" in record] == [
         "text-blank",
         "image-missing",

@@ -60,7 +60,7 @@ def registry() -> Registry:
     add("text encoder", "hugging-face", bert, provides="states pooled prefix")
     add("text encoder", "lstm", lstm, provides="states")
     add("visual backbone", "resnet50", net)
-    add("projector", "stages", bare)
+    add("projector", "per-level", bare)
     add("gate", "dynamic", bare)
     add("gate", "flat", bare)
     add("fusion", "none", bare)
@@ -133,7 +133,7 @@ def test_what_composes_is_let_through(registry, changes):
     [
         ({"text": {"name": "b", "encoder": "hugging"}}, unknown("text encoder", "hugging", "hugging-face")),
         ({"vision": {"backbone": "resnet5"}}, unknown("visual backbone", "resnet5", "resnet50")),
-        ({"fusion": {"name": "visual-prefix", "projector": "stage"}}, unknown("projector", "stage", "stages")),
+        ({"fusion": {"name": "visual-prefix", "projector": "per-levl"}}, unknown("projector", "per-levl", "per-level")),
         (
             {"fusion": {"name": "visual-prefix", "projector": "per-level", "gate": "x"}},
             unknown("gate", "x", "dynamic", "flat"),
@@ -175,7 +175,7 @@ def test_what_composes_is_let_through(registry, changes):
                 kind="fusion",
                 name="visual-prefix",
                 option="projector",
-                hint=Message("fitting-components", kind="projector", names=["stages"]),
+                hint=Message("fitting-components", kind="projector", names=["per-level"]),
             ),
         ),
         (

@@ -35,7 +35,7 @@ def late(context):
             self.width = context.text.width
             self.map = torch.nn.Linear(context.backbone.levels[-1].channels, self.width)
 
-        def prepare(self, example, encoded):
+        def build_inputs(self, example, encoded):
             return {"phrases": torch.tensor([len(thing.phrase or "") for thing in example.objects] or [0])}
 
         def forward(self, encoder, text, visual, extras, trace=None):

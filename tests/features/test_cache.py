@@ -149,8 +149,8 @@ def test_a_bad_image_fails_alone_and_is_counted(cache, tower, views, tmp_path, b
     for view in bad:
         with pytest.raises(ImageError):
             cache.get(view)
-        assert isinstance(cache.fault([None, views[0], view]), ImageError)
-    assert cache.fault([*views, None]) is None
+        assert isinstance(cache.error_for([None, views[0], view]), ImageError)
+    assert cache.error_for([*views, None]) is None
     assert same(cache.get(views[0]), on_the_fly(tower, views[0]))
 
 

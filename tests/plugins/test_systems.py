@@ -75,7 +75,7 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
     )
     asked = hvp("predict", *question)
     assert {"mner": "entities", "mre": "relation"}[task] in asked
-    assert asked["image"] is True
+    assert asked["image_used"] is True
     typed = hvp("explain", *question)
     assert answer(typed["prediction"]) == answer(asked)
     assert {change["kind"] for change in typed["changes"]} == {"no images", "no whole image", "other image"}
@@ -113,7 +113,7 @@ def test_text_alone_is_trained_scored_and_asked_and_its_explanation_shows_no_ima
         *(PAIR if task == "mre" else ()),
     )
     asked, explained = hvp("predict", *question), hvp("explain", *question)
-    assert asked["image"] is False
+    assert asked["image_used"] is False
     assert answer(explained["prediction"]) == answer(asked)
     assert explained["changes"] == []
 

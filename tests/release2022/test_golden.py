@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from release.released import fill, inputs, put_markers, tags
+from release2022.released import fill, inputs, put_markers, tags
 from transformers import BertConfig, BertTokenizer
 
 from hvpkit import release2022
@@ -66,7 +66,7 @@ def test_the_prefix_is_the_released_one(entities):
     pixels = torch.cat([whole[:, None], crops], 1).flatten(0, 1)
     visual = entities.vision(ImageBatch(torch.ones(2, 4, dtype=torch.bool), torch.zeros(2, 4, 4), pixels=pixels))
     levels = entities.fusion.projector(visual)
-    prefix: Prefix = entities.fusion.prefix(levels, entities.fusion.gate(levels), visual.mask)
+    prefix: Prefix = entities.fusion.build_prefix(levels, entities.fusion.gate(levels), visual.mask)
     key, value = (tensor.view(2, 16, 12, 64).transpose(1, 2) for tensor in (prefix.keys[0], prefix.values[11]))
     golden = GOLDEN["ner_7"]
     torch.testing.assert_close(key[0, 0, :2, :4], torch.tensor(golden["prefix_key_l0"]), atol=ROUNDING, rtol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 import tiny
 import torch
 from raising import raises
-from release.released import (
+from release2022.released import (
     SIDE,
     inputs,
     plain_crf_loss,

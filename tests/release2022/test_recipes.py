@@ -9,7 +9,7 @@ import pytest
 import small_models
 import torch
 from raising import raises
-from release.released import fill
+from release2022.released import fill
 from safetensors.torch import load_file
 from transformers.trainer_utils import set_seed
 

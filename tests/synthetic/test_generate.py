@@ -83,10 +83,10 @@ def test_open_examples_share_an_uninformative_image_and_never_a_relevant_one(mad
     for example in data.examples("train"):
         if example.metadata["open"] == "yes":
             told.setdefault(example.id.rpartition("-")[0], []).append(example)
-    assert {same[0].notes["relevant"] for same in told.values()} == {"yes", "no"}
+    assert {same[0].metadata["relevant"] for same in told.values()} == {"yes", "no"}
     for same in told.values():
         images = {example.image for example in same}
-        assert len(images) == (len(same) if same[0].notes["relevant"] == "yes" else 1)
+        assert len(images) == (len(same) if same[0].metadata["relevant"] == "yes" else 1)
 
 
 def test_facts_contain_settings_fractions_and_upper_bounds(made):

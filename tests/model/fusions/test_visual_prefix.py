@@ -82,7 +82,7 @@ def written_out(fusion, visual: Visual) -> list[tuple[Tensor, Tensor]]:
 def test_the_prefix_is_that_of_equations_5_to_7(encoder, visual, gate):
     fusion = fusion_of(encoder, gate=ComponentSpec(name=gate))
     levels = fusion.projector(visual)
-    prefix = fusion.prefix(levels, fusion.gate(levels), visual.mask)
+    prefix = fusion.build_prefix(levels, fusion.gate(levels), visual.mask)
     expected = written_out(fusion, visual)
     assert len(prefix.keys) == len(prefix.values) == len(expected) == LAYERS
     for layer, (keys, values) in enumerate(expected):
@@ -185,7 +185,7 @@ def test_levels_that_are_keys_and_values_already_are_taken_as_they_are(encoder, 
     levels = fusion.projector(visual)
     weights = torch.zeros(3, 3, LAYERS, 2)
     weights[..., 1] = 1
-    prefix = fusion.prefix(levels, weights, visual.mask)
+    prefix = fusion.build_prefix(levels, weights, visual.mask)
     assert torch.equal(prefix.keys[0], levels[:, :, 1, :, :WIDTH].flatten(1, 2))
     assert torch.equal(prefix.values[2], levels[:, :, 1, :, WIDTH:].flatten(1, 2))
     assert fusion(encoder, text, visual, {}).states.shape == (*text.mask.shape, WIDTH)

@@ -11,7 +11,7 @@ CHANNELS, GRID, WIDTH = (3, 5, 8), 2, 6
 
 def test_each_level_has_its_own_1x1_convolution():
     torch.manual_seed(0)
-    projector = load_registry().build("projector", "stages", PrefixConfig(CHANNELS, GRID**2, WIDTH, 4), {})
+    projector = load_registry().build("projector", "per-level", PrefixConfig(CHANNELS, GRID**2, WIDTH, 4), {})
     mask = torch.tensor([[True, False], [True, True]])
     visual = Visual(
         tuple(torch.randn(2, 2, channels, GRID**2) for channels in CHANNELS), ImageBatch(mask, torch.zeros(2, 2, 4))
@@ -26,4 +26,4 @@ def test_each_level_has_its_own_1x1_convolution():
 
 
 def test_its_width_is_the_text_s():
-    assert load_registry().build("projector", "stages", PrefixConfig(CHANNELS, 4, WIDTH, 4), {}).width == WIDTH
+    assert load_registry().build("projector", "per-level", PrefixConfig(CHANNELS, 4, WIDTH, 4), {}).width == WIDTH

@@ -26,7 +26,7 @@ def build(**options):
 def hide(encoder):
     torch.manual_seed(0)
     batch = pad_texts([encoder.encode(example, 64) for example in EXAMPLES], encoder.pad_values())
-    return batch, batch.features["input_ids"], encoder.hide.hidden(batch)
+    return batch, batch.features["input_ids"], encoder.hide.mask_ids(batch)
 
 
 def test_disguised_names_keep_their_shape_and_all_else_stands():
@@ -48,7 +48,7 @@ def test_masks_cover_whole_words_and_never_specials_or_markers():
     seen: set[float] = set()
     for _ in range(50):
         batch = pad_texts([encoder.encode(example, 64) for example in EXAMPLES], encoder.pad_values())
-        after = encoder.hide.hidden(batch)
+        after = encoder.hide.mask_ids(batch)
         assert not (after == mask)[batch.word_of < 0].any()
         words = [(after[0] == mask)[batch.word_of[0] == word] for word in range(5)]
         assert all(pieces.all() or not pieces.any() for pieces in words)

@@ -77,7 +77,7 @@ def upper_bound_row(name: str, group: Any) -> tuple[str, ...]:  # noqa: ANN401 -
     return (
         title,
         str(group.examples),
-        *(f"{100 * value:.2f}" for value in (group.text_ceiling, group.f1, group.image_ceiling)),
+        *(f"{100 * value:.2f}" for value in (group.text_upper_bound, group.f1, group.image_upper_bound)),
     )
 
 

@@ -38,16 +38,16 @@ class GroupScore:
     Attributes:
         examples: Number of examples.
         gold: Number of gold labels.
-        text_ceiling: Upper bound of F1 from text only, 0..1.
+        text_upper_bound: Upper bound of F1 from text only, 0..1.
         f1: F1, 0..1.
-        image_ceiling: Upper bound of F1 from text and images, 0..1.
+        image_upper_bound: Upper bound of F1 from text and images, 0..1.
     """
 
     examples: int
     gold: int
-    text_ceiling: float
+    text_upper_bound: float
     f1: float
-    image_ceiling: float
+    image_upper_bound: float
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def test_all_problems_are_reported_at_once_with_lines(write):
 task: ner
 data: {name: twitter2017, max_lenth: 128}
 text: {name: 5}
-vision: {backbone: resnet50, objects: -1, whole: 1}
+vision: {backbone: resnet50, max_objects: -1, full_image: 1}
 fusion: {projector: 5}
 head: [crf]
 trian: 5
@@ -154,7 +154,7 @@ MAPPING = "a mapping such as {key: value}"
         (
             "vision.image_size=8",
             "value-out-of-range",
-            {"key": "vision.size", "expected": "greater than or equal to 32", "found": "8"},
+            {"key": "vision.image_size", "expected": "greater than or equal to 32", "found": "8"},
         ),
         ("train.lr=0", "value-out-of-range", {"key": "train.lr", "expected": "greater than 0", "found": "0"}),
         ("train=5", "wrong-type", {"key": "train", "expected": MAPPING, "found": "5"}),
@@ -194,7 +194,7 @@ def test_a_section_where_a_value_should_be_is_refused(write):
             "setting-unused",
             {"key": "lr_decay", "value": 2.0, "user": "schedule: inverse-time"},
         ),
-        ("train={share: 0.5, shots: 5}", "{}: train", "fraction-and-shots", {}),
+        ("train={fraction: 0.5, shots: 5}", "{}: train", "fraction-and-shots", {}),
         ("train={sampling: with-replacement, shots: 5}", "{}: train", "shots-with-replacement", {}),
         ("vision={backbone: b, full_image: false, max_objects: 0}", "{}: vision", "vision-without-images", {}),
         ("scoring=wordpieces", "r.yaml:1, {}", "wordpiece-scores-of-words", {}),

@@ -273,7 +273,7 @@ def test_a_fusion_of_a_stranger_that_keeps_the_contract_passes():
         (SeesNeighbours, "batch-changes-output", {"output": "an example"}),
         (SaysNothing, "nothing-fused", {}),
         (RowOfLosses, "output-shape", {"output": "the loss 'mine'", "expected": [], "found": [3]}),
-        (TraceDisturbs, "trace-changes-output", {"output": "what it gives"}),
+        (TraceDisturbs, "trace-changes-output", {"output": "the output"}),
         (Unsteady, "prepared-values-differ", {}),
     ],
 )

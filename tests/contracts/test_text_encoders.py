@@ -149,7 +149,7 @@ def test_a_word_that_looks_like_a_special_token_is_a_word(kind, encoder_folder):
 
 
 def test_the_release_s_layout_reads_special_tokens_as_the_release_does(encoder_folder):
-    encoder = hugging_face(TextContext("mner"), name=str(encoder_folder("bert")), layout="pieces")
+    encoder = hugging_face(TextContext("mner"), name=str(encoder_folder("bert")), layout="wordpieces")
     ids = encoder.encode(Example("1", ("Ada", "[MASK]")), 64).features["input_ids"].tolist()
     assert encoder.tokenizer.mask_token_id in ids
 

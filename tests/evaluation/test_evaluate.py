@@ -51,7 +51,7 @@ def test_groups_of_a_generated_split_are_scored_with_upper_bounds(demo, demo_mod
     assert set(found.groups) == set(facts) >= {"all", "open", "settled", "none", "texture", "shape", "small", "scene"}
     for name, group in found.groups.items():
         assert (group.examples, group.gold) == (facts[name]["examples"], facts[name]["gold"])
-        assert (group.text_ceiling, group.image_ceiling) == (facts[name]["text"], facts[name]["image"])
+        assert (group.text_upper_bound, group.image_upper_bound) == (facts[name]["text"], facts[name]["image"])
         assert 0 <= group.f1 <= 1
     assert found.groups["all"].f1 == found.scores.overall.f1
 

@@ -46,7 +46,7 @@ def late(context):
                 mix = self.map(visual.levels[-1].mean((1, 3)))
                 states = states + mix[:, None]
                 if trace is not None:
-                    trace.named["phrases"] = phrases
+                    trace.extra_tensors["phrases"] = phrases
             return Fused(states, read.pooled)
 
     return Late()

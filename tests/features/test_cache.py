@@ -86,7 +86,7 @@ def test_many_are_served_at_once_and_are_what_each_would_be(cache, views):
     asked = [views[i] for i in (5, 0, 5, 11, 30)]
     for _ in range(2):  # at first they are computed
         stacked = cache.batch(asked)
-        for level, ones in zip(stacked, zip(*map(cache.of, asked), strict=True), strict=True):
+        for level, ones in zip(stacked, zip(*map(cache.get, asked), strict=True), strict=True):
             assert level.dtype == torch.float32 and torch.equal(level, torch.stack(ones))
 
 
@@ -235,13 +235,13 @@ import os, sys
 from contextlib import nullcontext
 from pathlib import Path
 sys.path[:0] = {tests!r}
-from test_features import draw_many, make_tower
+from test_cache import draw_many, make_tower
 from hvpkit.utils.progress import set_backend
-from hvpkit.model.vision import looking
+from hvpkit.features import extract
 from hvpkit.features.fingerprint import open_feature_store
 from hvpkit.features.cache import populate_store
-from hvpkit.images.regions import View
-looking.BATCH = 4
+from hvpkit.images.regions import ImageRegion
+extract.BATCH = 4
 tower = make_tower()
 class Killer:
     done = 0
@@ -252,7 +252,7 @@ class Killer:
         if self.done >= {kill}:
             os.kill(os.getpid(), 9)
 set_backend(Killer())
-views = [View(file) for file in sorted(Path({images!r}).iterdir())]
+views = [ImageRegion(file) for file in sorted(Path({images!r}).iterdir())]
 filled = populate_store(tower, open_feature_store(tower, Path({cache!r}))[0], views)
 print(filled.computed, filled.kept)
 """

@@ -177,9 +177,9 @@ def test_a_pair_too_far_apart_is_refused(mre):
 
 # -----------------------------------------------------------------------------------------------------------------
 # images
-def test_the_image_matters(mner, opened_image, tmp_path):
+def test_the_image_matters(mner, image, tmp_path):
     text, other = "Ada visits New York !", tiny.draw(tmp_path / "b.png", 9)
-    seen = {tuple(confidences(mner.predict(text, image))) for image in (None, opened_image, other)}
+    seen = {tuple(confidences(mner.predict(text, candidate))) for candidate in (None, image, other)}
     assert len(seen) == 3
 
 

@@ -126,7 +126,7 @@ def test_image_without_its_crops_is_reported_and_has_no_objects(mine):
     crops = draw(mine.parent / "crops" / "a_0.png").parent
     source = mine.parent / "train_dict.pth"
     write_crop_list(source, {"a.png": ["a_0.png"], "b.png": ["b_0.png"]})
-    report, data = prepared(mine, DetectionRequest("given", {"source": str(source), "crops": str(crops)}))
+    report, data = prepared(mine, DetectionRequest("annotated", {"source": str(source), "crops": str(crops)}))
     assert [len(example.objects) for example in data.examples("train")] == [1, 0, 1, 0, 0, 0]
     [problem] = report.problems
     assert (problem.split, problem.code, problem.skipped, problem.count) == ("train", "detection-failed", False, 1)
@@ -315,7 +315,7 @@ def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
         mine / "train.jsonl",
         [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}],
     )
-    _, data = prepared(mine, DetectionRequest("given"))
+    _, data = prepared(mine, DetectionRequest("annotated"))
     found = Predictor.open(model_of(data, tmp_path / "m")).predict("Ann", mine / "a.png")
     assert found.objects == ()
     assert [note.code for note in found.notes] == ["objects-not-given"]

@@ -61,9 +61,9 @@ def test_prepared_tweets_hold_what_the_report_says(tmp_path, bars):
     assert unreadable.places == [unreadable.messages[0]]
     assert (unlearnt.code, unlearnt.split, unlearnt.skipped) == ("label-not-in-training", "test", False)
     [label] = [
-        f"{name}: {count}" for name, count in report.splits["test"].labels.items() if count and not train.labels[name]
+        (name, count) for name, count in report.splits["test"].labels.items() if count and not train.labels[name]
     ]
-    assert unlearnt.places == [label]
+    assert [(message.fields["label"], message.fields["count"]) for message in unlearnt.messages] == [label]
     assert data.manifest.facts == {
         "problems": [{"split": p.split, "kind": p.code, "count": 1} for p in (unreadable, unlearnt)]
     }

@@ -104,5 +104,5 @@ def test_the_drawn_examples_are_kept_by_id(tmp_path, mner_data):
     sample = json.loads((finished.folder / "sample.json").read_text())
     known = [example.id for example in mner_data.examples("train")]
     assert len(sample["ids"]) == 6 and set(sample["ids"]) < set(known)
-    assert (sample["share"], sample["shots"], sample["seed"]) == (0.5, None, 7)
+    assert (sample["fraction"], sample["shots"], sample["seed"]) == (0.5, None, 7)
     assert finished.test is None and finished.metrics["data"]["examples"]["test"] == 0

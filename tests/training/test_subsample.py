@@ -161,4 +161,4 @@ def test_recipe_sets_init_from_and_misspelled_key_is_reported(tmp_path):
         load_recipe("quickstart", ["train.init_frm=runs/other"])
     [problem] = refused.value.problems
     assert (problem.location, problem.message.code) == ("--set train.init_frm=runs/other", "unknown-key")
-    assert problem.message.fields == {"key": "train.init_frm", "hint": did_you_mean("frm", ["from"])}
+    assert problem.message.fields == {"key": "train.init_frm", "hint": did_you_mean("init_frm", ["init_from"])}

@@ -82,10 +82,10 @@ def test_a_dead_worker_is_an_error_and_not_a_missing_result():
 SCRIPT = """
 import os, sys, time
 sys.path.insert(0, {folder!r})
-from test_workers import where
-from hvpkit.utils.parallel import Workers
-with Workers(where, few=0, count=2, fork=True) as workers:
-    print(*{{process for _, process in workers.map(range(40))}}, flush=True)
+from test_parallel import where
+from hvpkit.utils.parallel import WorkerPool
+with WorkerPool(where, few=0, count=2, fork=True) as workers:
+    print(*{{process for _, process in workers.ordered_map(range(40))}}, flush=True)
     time.sleep(60)
 """
 

@@ -275,23 +275,23 @@ def test_texts_of_any_length_take_the_same_prefix(encoder, visual):
 def test_a_trace_says_which_image_s_cell_each_prefix_position_carries(encoder, text, visual):
     trace = Trace()
     fusion_of(encoder, projector=ComponentSpec(name="per-level"))(encoder, text, visual, {}, trace)
-    assert trace.cells.tolist() == [list(range(3 * CELLS))] * encoder.heads
+    assert trace.cells.tolist() == [list(range(3 * CELLS))] * encoder.num_attention_heads
     assert (trace.level_name, trace.cells_are_spatial) == ("level", True)
 
 
 def test_heads_that_are_cut_by_rows_are_traced_to_the_cells_that_they_read(encoder):
     """Each cell's keys are its own number; the encoder's split shows which number stands in which head's position."""
-    fusion = fusion_of(encoder, heads="rows")
+    fusion = fusion_of(encoder, head_layout="release")
     length = 3 * CELLS
     numbers = torch.arange(length).float()[None, :, None].expand(1, length, WIDTH)
     split = (
-        release_head_layout(numbers, encoder.heads)
-        .view(1, length, encoder.heads, WIDTH // encoder.heads)
+        release_head_layout(numbers, encoder.num_attention_heads)
+        .view(1, length, encoder.num_attention_heads, WIDTH // encoder.num_attention_heads)
         .transpose(1, 2)
     )  # [1, H, S, d/H]
-    cells = fusion.cells(length, encoder.heads)
+    cells = fusion.cells(length, encoder.num_attention_heads)
     torch.testing.assert_close(split[0], cells[..., None].expand_as(split[0]).float())
-    assert sorted(cells.flatten().tolist()) == sorted(list(range(length)) * encoder.heads)
+    assert sorted(cells.flatten().tolist()) == sorted(list(range(length)) * encoder.num_attention_heads)
 
 
 def test_the_joint_projector_speaks_of_slices_that_are_no_places(encoder, text, visual):

@@ -86,6 +86,6 @@ def test_what_is_forbidden_is_no_part_of_the_weights():
 
 
 def test_wordpieces_have_no_bio_transitions():
-    context, options = HeadContext(Labels("mner", TAGS), 6), {"labels": "pieces", "transitions": "bio"}
+    context, options = HeadContext(Labels("mner", TAGS), 6), {"labels": "wordpieces", "constrained": True}
     with raises(ComponentError, "bio-transitions-of-words"):
         load_registry().build("head", "crf", context, options)

@@ -93,7 +93,10 @@ def lengthened(rows: Tensor, longest: int, value: int = 0) -> Tensor:
 def attend_in_steps(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout_p: float, scale: float | None
 ) -> Tensor:
-    """Compute attention as BERT's code of 2022 did: masked scores minus 10,000, each step saved for the backward pass."""
+    """Compute attention as BERT's code of 2022 did: masked scores minus 10,000.
+
+    Each step saved for the backward pass.
+    """
     scores = query @ key.transpose(-1, -2) * (scale or query.shape[-1] ** -0.5)
     if mask is not None:
         scores = scores + (1.0 - mask.to(scores.dtype)) * -10000.0

@@ -43,7 +43,7 @@ FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data
 add_templates(
     {
         "controlled-finished": Template(
-            "{finished} of {runs} runs are finished (seeds {seeds}). Scores are F1 in points: mean ± standard deviation over seeds.",
+            "{finished} of {runs} runs are finished (seeds {seeds}). Scores are F1 in points: mean ± standard deviation over seeds.",  # noqa: E501
             {"finished": 5, "runs": 102, "seeds": [1, 2]},
         ),
         "controlled-not-run": Template("Not run."),
@@ -448,7 +448,7 @@ def markdown(results: Results, rows: Sequence[Comparison], bench: Bench) -> str:
     seeds = sorted({job.seed for job in results.found})
     lines = [
         wrap(
-            f"Synthetic data with {bench.size} training examples per task ({_fingerprints(results)}); {bench.recipe_epochs()} epochs; "
+            f"Synthetic data with {bench.size} training examples per task ({_fingerprints(results)}); {bench.recipe_epochs()} epochs; "  # noqa: E501
             "text encoder with random weights; visual backbone of fixed wavelets."
         ),
         "",

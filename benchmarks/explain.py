@@ -1,4 +1,6 @@
-"""Check explanations on synthetic data, where the object that decides is known: do confidence drops and attention point at it?
+"""Check explanations on synthetic data, where the object that decides is known.
+
+Do confidence drops and attention point at it?
 
     python benchmarks/explain.py runs/quickstart runs/quickstart_mre
 
@@ -44,7 +46,10 @@ add_templates(
 
 @dataclass(frozen=True)
 class Finding:
-    """What drops and attention point at in one example, its clue and number of objects, and whether the model is right."""
+    """What drops and attention point at in one example, its clue and number of objects.
+
+    And whether the model is right.
+    """
 
     id: str
     clue: str
@@ -220,7 +225,7 @@ def section(results: Sequence[dict[str, Any]]) -> str:
         for name, group in result["groups"].items()
     ]
     models = [
-        f"- {result['task']}, {result['epochs']} epochs: data {result['data']} `{result['fingerprint']}`, seed {result['seed']}."
+        f"- {result['task']}, {result['epochs']} epochs: data {result['data']} `{result['fingerprint']}`, seed {result['seed']}."  # noqa: E501
         for result in results
     ]
     return "\n".join([report.table(columns, rows), "", *models])

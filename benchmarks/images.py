@@ -42,7 +42,9 @@ FLOOR = 0.85
 
 @dataclass(frozen=True)
 class Result:
-    """Images per second; `ratio` of features to forward is over all seconds of each side, `median_ratio` over the rounds.
+    """Images per second; `ratio` of features to forward is over all seconds of each side.
+
+    `median_ratio` over the rounds.
 
     `processor_ratio` is that of processor seconds, workers included; other work on the machine affects it least.
     """
@@ -146,7 +148,7 @@ def difference(tower: VisualTower, cache: Path, views: Sequence[ImageRegion]) ->
 
 def section(found: dict[str, Any]) -> str:
     """Format the generated part of results/images.md."""
-    about = f"{found['images']} JPEGs of {SIZE[0]} x {SIZE[1]}, {found['backbone']}, {found['threads']} threads, {found['machine']}."
+    about = f"{found['images']} JPEGs of {SIZE[0]} x {SIZE[1]}, {found['backbone']}, {found['threads']} threads, {found['machine']}."  # noqa: E501
     rows = [
         ("bare forward pass", f"{found['forward_rate']:.2f}", "1.000", ""),
         (
@@ -160,7 +162,7 @@ def section(found: dict[str, Any]) -> str:
     notes = [
         f"- Target: at least {FLOOR} of the bare pass: {'reached' if found['ratio'] >= FLOOR else 'missed'}.",
         f"- In processor seconds, worker processes included: {found['processor_ratio']:.3f}.",
-        f"- Cached features (float16) differ from computed ones by at most {found['largest_difference']:.1e} of a level's largest value.",
+        f"- Cached features (float16) differ from computed ones by at most {found['largest_difference']:.1e} of a level's largest value.",  # noqa: E501
     ]
     columns = ("what", "images/s", "fraction of the bare pass", "median over rounds")
     return "\n".join([about, "", report.table(columns, rows), "", *notes])

@@ -108,7 +108,10 @@ def cold(model: Path, subject: Subject, shape: Shape, turns: int) -> dict[str, f
 
 
 def warm(model: Path, subject: Subject, pairs: int, turns: int, work: Path) -> dict[str, dict[str, float]]:
-    """Measure one pair in an open model, and `pairs` from a file of JSON lines, against the bare networks on prepared tensors."""
+    """Measure one pair in an open model, and `pairs` from a file of JSON lines.
+
+    Against the bare networks on prepared tensors.
+    """
     import torch
 
     import hvpkit
@@ -156,7 +159,10 @@ def _line(example: Example, folder: Path) -> dict[str, Any]:
 
 
 def _ready(predictor: Any, examples: Sequence[Any], batch_size: int = 8) -> list[tuple[Any, Any, Any]]:  # noqa: ANN401 - torch comes late
-    """Return pixels [K, 3, side, side], features and mask of batches of texts of similar length, padded in the same way."""
+    """Return pixels [K, 3, side, side], features and mask of batches of texts of similar length.
+
+    Padded in the same way.
+    """
     batcher = predictor.batcher
     items = sorted(
         (batcher.encode(example, labelled=False) for example in examples), key=lambda item: len(item.text.word_of)
@@ -177,7 +183,7 @@ TARGETS = {
 
 def section(found: dict[str, Any]) -> str:
     """Format the generated part of results/predict_speed.md."""
-    about = f"Shape {found['shape']}. Machine: {report.describe_machine(found['machine'])}. Medians over rounds, in seconds."
+    about = f"Shape {found['shape']}. Machine: {report.describe_machine(found['machine'])}. Medians over rounds, in seconds."  # noqa: E501
     columns = ("what", "CPU time", "reference", "ratio", "wall time", "reference", "ratio", "target")
     rows = [
         (

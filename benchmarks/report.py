@@ -64,7 +64,7 @@ def describe_machine(facts: dict[str, Any]) -> str:
     """Return what `machine` found as words."""
     gpu = f", {facts['gpu']}" if facts["gpu"] else ", no GPU"
     return (
-        f"{facts['cpu']}, {facts['threads']} of {facts['cores']} cores, {facts['instructions']}{gpu}; Python {facts['python']}, "
+        f"{facts['cpu']}, {facts['threads']} of {facts['cores']} cores, {facts['instructions']}{gpu}; Python {facts['python']}, "  # noqa: E501
         f"torch {facts['torch']}, transformers {facts['transformers']}"
     )
 

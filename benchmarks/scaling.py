@@ -64,7 +64,10 @@ def stream(predictor: Predictor, given: Sequence[dict[str, Any]], fewest: int, m
 
 
 def sizes(column: str, works: dict[int, Callable[[], int]], turns: int) -> list[dict[str, float]]:
-    """Alternate the work of all sizes; return the best time per example and its rate. Work returns its number of examples."""
+    """Alternate the work of all sizes; return the best time per example and its rate.
+
+    Work returns its number of examples.
+    """
     best = dict.fromkeys(works, float("inf"))
     for turn in range(turns + 1):  # the first one is a warm-up
         for size, work in works.items():
@@ -133,7 +136,7 @@ COLUMNS = {
 def section(found: dict[str, Any]) -> str:
     """Format the generated part of results/scaling.md."""
     about = (
-        f"Machine: {report.describe_machine(found['machine'])}. The stream of examples uses the tiny shape without images, "
+        f"Machine: {report.describe_machine(found['machine'])}. The stream of examples uses the tiny shape without images, "  # noqa: E501
         f"everything else the shape {found['shape']}."
     )
     lines = [report.wrap(about)]

@@ -1,4 +1,6 @@
-"""Data and models of the speed benchmarks: the shipped recipes at the sizes of bert-base, on tweets with photographs, offline.
+"""Data and models of the speed benchmarks: the shipped recipes at the sizes of bert-base.
+
+On tweets with photographs, offline.
 
 Texts are those of Twitter-2017 or MNRE if their folder is given, otherwise synthetic ones of the same lengths. The
 vocabulary is trained on the texts. Weights are random, which takes the same time as trained ones. Photographs are crops
@@ -84,7 +86,9 @@ def make_subject(
     images: int = 64,
     settings: Sequence[str] = (),
 ) -> Subject:
-    """Write data of `size` training examples and an encoder below `folder`, and load the shipped recipe of HVPNeT for them.
+    """Write data of `size` training examples and an encoder below `folder`.
+
+    And load the shipped recipe of HVPNeT for them.
 
     Every example has an image and three objects, out of `images` files of each kind.
     """

@@ -70,7 +70,10 @@ class Enough(Exception):
 
 
 def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_batches: bool = False) -> None:
-    """Train with the shipped trainer, in rounds of as many steps as `pipe` requests; send a Block each, and memory at the end."""
+    """Train with the shipped trainer, in rounds of as many steps as `pipe` requests; send a Block each.
+
+    And memory at the end.
+    """
     import torch
     from transformers.trainer_utils import SaveStrategy
 
@@ -170,7 +173,10 @@ def yardstick(pipe: Connection, subject: Subject, sample: int = 16) -> None:
 
 
 def work_of(subject: Subject, sample: int) -> tuple[float, float]:
-    """Return mean FLOPs and positions of a training example over `sample` examples, without padding, with cached features."""
+    """Return mean FLOPs and positions of a training example over `sample` examples, without padding.
+
+    With cached features.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     from hvpkit.registry import load_registry
@@ -195,7 +201,10 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
 # compared
 @dataclass(frozen=True)
 class Plan:
-    """What to measure: settings, blocks per setting, steps per block (`steps_of_2022` for 2022), steps before, threads."""
+    """What to measure: settings, blocks per setting, steps per block (`steps_of_2022` for 2022), steps before.
+
+    Threads.
+    """
 
     settings: tuple[str, ...]
     blocks: int
@@ -303,7 +312,7 @@ def section(found: dict[str, Any]) -> str:
     """Format the generated part of results/train_speed.md."""
     clock = {"wall": "wall time", "cpu": "processor time"}[found["clock"]]
     about = (
-        f"Data: {found['texts']}. Machine: {report.describe_machine(found['machine'])}. Examples per second of {clock} over "
+        f"Data: {found['texts']}. Machine: {report.describe_machine(found['machine'])}. Examples per second of {clock} over "  # noqa: E501
         f"{found['blocks']} rounds (slowest to fastest round)."
     )
     rows, notes = [], []
@@ -339,11 +348,11 @@ def _notes(run: dict[str, Any]) -> Iterator[str]:
     for name, setting in run["settings"].items():
         if "settling" in setting:
             first = setting["settling"]
-            yield f"`{name}` captured {first['recordings']} CUDA graphs in its first {first['steps']} steps ({first['seconds']} s)."
+            yield f"`{name}` captured {first['recordings']} CUDA graphs in its first {first['steps']} steps ({first['seconds']} s)."  # noqa: E501
     if "curve" in run:
         difference, steps = run["curve"]["largest_relative_difference"], run["curve"]["steps"]
         yield (
-            f"on the same {steps} batches, without dropout, the losses of `2022` and `fp32` differ by at most {difference:.1e} "
+            f"on the same {steps} batches, without dropout, the losses of `2022` and `fp32` differ by at most {difference:.1e} "  # noqa: E501
             "of their value."
         )
 

@@ -1,4 +1,7 @@
-"""Write the generated parts of the pages in docs/, each between `<!-- generated: NAME -->` and `<!-- end -->` (`make docs`)."""
+"""Write the generated parts of the pages in docs/, each between `<!-- generated.
+
+NAME -->` and `<!-- end -->` (`make docs`).
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,10 @@ def settings() -> Iterator[str]:
 
 
 def errors() -> Iterator[str]:
-    """List the codes of all messages with their templates, a section for each part of hvpkit and one for the plugins that it ships."""
+    """List the codes of all messages with their templates.
+
+    A section for each part of hvpkit and one for the plugins that it ships.
+    """
     for name in MODULES:
         module = importlib.import_module(f"hvpkit.messages.{name}")
         yield from _messages(name.replace("cli", "command line").capitalize(), _summary(module), module.TEMPLATES)

@@ -58,7 +58,10 @@ def blocks(text: str, first_line: int = 1) -> list[Block]:
 
 
 def sections(text: str) -> dict[str, list[Block]]:
-    """List the code blocks of each section of a page (headings of the second level), those before the first under ""."""
+    """List the code blocks of each section of a page (headings of the second level).
+
+    Those before the first under "".
+    """
     starts = [(0, ""), *((match.start(), match[1]) for match in re.finditer(r"^## (.+)$", text, re.MULTILINE))]
     ends = [start for start, _ in starts[1:]] + [len(text)]
     return {
@@ -68,7 +71,10 @@ def sections(text: str) -> dict[str, list[Block]]:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """List the `hvp` commands of a page, split into words: those of `sh` and `console` blocks and those within the text."""
+    """List the `hvp` commands of a page, split into words.
+
+    Those of `sh` and `console` blocks and those within the text.
+    """
     lines = [
         line.removeprefix("$ ")
         for block in blocks(text)
@@ -83,7 +89,10 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def joined(text: str) -> list[str]:
-    """Split commands into lines; a line that ends with a backslash goes on in the next one, and comments are left out."""
+    """Split commands into lines; a line that ends with a backslash goes on in the next one.
+
+    And comments are left out.
+    """
     lines = re.sub(r" *\\\n *", " ", text).splitlines()
     return [re.sub(r" +# .*$", "", line) for line in lines]
 
@@ -91,7 +100,10 @@ def joined(text: str) -> list[str]:
 def run_blocks(
     page: str, listed: list[Block], folder: Path, monkeypatch: pytest.MonkeyPatch, checked: tuple[str, ...] = ()
 ) -> None:
-    """Run blocks one after the other in a folder, which is the current one; blocks in the languages `checked` have tests of their own."""
+    """Run blocks one after the other in a folder, which is the current one.
+
+    Blocks in the languages `checked` have tests of their own.
+    """
     for block in listed:
         if block.file:
             file = folder / block.file

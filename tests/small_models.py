@@ -1,4 +1,7 @@
-"""Hugging Face models of a few thousand random weights, saved as a user would have them: encoders with tokenizers, visual backbones."""
+"""Hugging Face models of a few thousand random weights, saved as a user would have them.
+
+Encoders with tokenizers, visual backbones.
+"""
 
 from __future__ import annotations
 

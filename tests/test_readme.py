@@ -1,4 +1,7 @@
-"""README.md and the pages of docs/: generated parts are up to date, what is shown exists, and code runs (tests/pages.py says how)."""
+"""README.md and the pages of docs/: generated parts are up to date, what is shown exists.
+
+And code runs (tests/pages.py says how).
+"""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def test_a_factory_that_fails_is_named_with_its_options_and_line(error, options,
     ("body", "fault"),
     [
         ("def build(shape):\n    pass\n", Message("factory-returns-none")),
-        ("from hvpkit.interfaces import Fusion\nclass build(Fusion):\n    def __init__(self, context):\n        super().__init__()\n"
+        ("from hvpkit.interfaces import Fusion\nclass build(Fusion):\n    def __init__(self, context):\n        super().__init__()\n"  # noqa: E501
          "    def forward(self, *given):\n        pass\n",
          Message("attributes-missing", type="build", names=["width"])),
     ],

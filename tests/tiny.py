@@ -1,4 +1,7 @@
-"""Tiny data and models that tests share: a dozen sentences, drawn images of 32 px, a BERT of 2 layers 32 wide (torch comes last)."""
+"""Tiny data and models that tests share: a dozen sentences, drawn images of 32 px.
+
+A BERT of 2 layers 32 wide (torch comes last).
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ def draw(file: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Path:
 
 
 def prepare(folder: Path, task: Task, images: Path | None = None) -> PreparedData:
-    """Write tiny prepared data: COUNTS examples; every fourth has no image, every third objects (a crop file and a box)."""
+    """Write tiny prepared data: COUNTS examples; every fourth has no image.
+
+    Every third objects (a crop file and a box).
+    """
     root = images or folder.parent / f"{folder.name}-images"
     labels = tag_labels(("PER", "LOC")) if task == "mner" else relation_labels()
     splits = {
@@ -93,7 +99,10 @@ def recipe(
 
 
 def save_tiny_model(folder: Path, what: Recipe, data: PreparedData, plugins: tuple[Path, ...] = ()) -> Path:
-    """Build a recipe's model with random weights of a fixed seed, one that finds entities, and write it as the model folder `folder`."""
+    """Build a recipe's model with random weights of a fixed seed, one that finds entities.
+
+    And write it as the model folder `folder`.
+    """
     import torch
 
     from hvpkit.model.model import build_model

@@ -14,7 +14,7 @@ MAX_LINES = 110  # of RESULTS.md
 
 
 def test_a_generated_part_is_replaced_and_nothing_else():
-    page = "# Speed\n\nBefore.\n\n<!-- generated: cpu -->\n\nold\n\n<!-- end -->\n\n<!-- generated: gpu -->\n\ngpu\n\n<!-- end -->\n"
+    page = "# Speed\n\nBefore.\n\n<!-- generated: cpu -->\n\nold\n\n<!-- end -->\n\n<!-- generated: gpu -->\n\ngpu\n\n<!-- end -->\n"  # noqa: E501
     replaced = report.replace_part(page, "cpu", "new\n")
     assert replaced == page.replace("old", "new")
     assert report.replace_part(replaced, "cpu", "new") == replaced

@@ -15,7 +15,10 @@ from hvpkit.messages import LOGGERS, Message
 
 @dataclass(frozen=True)
 class Typed:
-    """What came of a command: its exit code, what stood on each stream, and the messages on stderr and on stdout, with codes and fields."""
+    """What came of a command: its exit code, what stood on each stream.
+
+    And the messages on stderr and on stdout, with codes and fields.
+    """
 
     code: int
     out: str
@@ -35,7 +38,7 @@ class Typed:
 
     @property
     def notes(self) -> list[str]:
-        """The codes of the messages among the results on stdout (a note that a model folder keeps is a text without a code)."""
+        """The codes of the messages among the results on stdout (a note that a model folder keeps is a text without a code)."""  # noqa: E501
         return [message.code for message in self.printed if isinstance(message, Message)]
 
     def fields(self, code: str) -> dict[str, object]:

@@ -18,9 +18,9 @@ SALIENCY = {
     "version": "1",
     "phrases": [],
     "threshold": 0.0,
-    "overlap": 0.5,
-    "smallest": 16,
-    "most": 3,
+    "nms_iou": 0.5,
+    "min_size": 16,
+    "max_objects": 3,
 }
 
 

@@ -90,13 +90,13 @@ def test_what_cannot_be_prepared_is_refused_in_one_message(hvp, root, words, cod
 
 PLUGIN = '''
 from hvpkit.labels.inventory import tag_labels
-from hvpkit.data.readers.base import Dataset
+from hvpkit.data.readers.base import DatasetSplits
 from hvpkit.hookspecs import hookimpl
 from hvpkit.types import Example
 
 def mine(context):
     """Two words."""
-    return Dataset(tag_labels(), {"dev": [Example("a", ("Ann", "sings"), ("B-PER", "O"))]}, None, "a plugin")
+    return DatasetSplits(tag_labels(), {"dev": [Example("a", ("Ann", "sings"), ("B-PER", "O"))]}, None, "a plugin")
 
 @hookimpl
 def register_readers(register):

@@ -148,7 +148,7 @@ def refused(hvp, here, words, code):
 
 
 def test_several_faults_of_a_recipe_come_at_once_with_their_lines(hvp, here):
-    text = "task: mner\ndata: {name: a, max_lenth: 5}\ntext: {name: b}\nhead: crff\ntrain: {lr: 1e-5, epochs: '3', lr: 2e-5}\n"
+    text = "task: mner\ndata: {name: a, max_lenth: 5}\ntext: {name: b}\nhead: crff\ntrain: {lr: 1e-5, epochs: '3', lr: 2e-5}\n"  # noqa: E501
     (here / "faulty.yaml").write_text(text, encoding="utf-8")
     typed = hvp("train", "faulty.yaml")
     assert (typed.code, typed.out) == (2, "")

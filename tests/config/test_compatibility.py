@@ -274,7 +274,7 @@ def test_all_problems_come_at_once(registry):
 def test_components_and_settings_are_checked_in_one_go(registry, tmp_path):
     file = tmp_path / "r.yaml"
     file.write_text(
-        "task: mner\ndata: {name: d}\ntext: {name: b}\nvision: {backbone: resnet}\nfusion: {name: visual-prefix, projector: per-level}\n"
+        "task: mner\ndata: {name: d}\ntext: {name: b}\nvision: {backbone: resnet}\nfusion: {name: visual-prefix, projector: per-level}\n"  # noqa: E501
         "head: crff\ntrain: {epoch: 1}\n"
     )
     with raises(RecipeError, "recipe-invalid") as caught:
@@ -292,7 +292,7 @@ def test_components_and_settings_are_checked_in_one_go(registry, tmp_path):
 def test_a_faulty_section_does_not_bring_false_alarms(registry, tmp_path):
     file = tmp_path / "r.yaml"
     file.write_text(
-        "task: mner\ndata: {name: d}\ntext: {name: 5}\nvision: 5\nfusion: {name: visual-prefix, projector: per-level}\nhead: crf\n"
+        "task: mner\ndata: {name: d}\ntext: {name: 5}\nvision: 5\nfusion: {name: visual-prefix, projector: per-level}\nhead: crf\n"  # noqa: E501
     )
     with raises(RecipeError, "recipe-invalid") as caught:
         load_recipe(file, registry=registry)

@@ -111,7 +111,7 @@ task: mner
         (
             "r.yaml:4",
             "value-out-of-range",
-            {"key": "vision.objects", "expected": "greater than or equal to 0", "found": "-1"},
+            {"key": "vision.max_objects", "expected": "greater than or equal to 0", "found": "-1"},
         ),
         ("r.yaml:5", "missing-key", {"key": "fusion.name", "hint": Message("present-keys", names=["projector"])}),
         ("r.yaml:5", "wrong-type", {"key": "fusion.projector", "expected": component, "found": "5"}),

@@ -1,4 +1,6 @@
-"""Every registered component, built in or from an installed plugin, keeps its contract; a new one is checked as soon unchanged registered.
+"""Every registered component, built in or from an installed plugin, keeps its contract.
+
+A new one is checked as soon unchanged registered.
 
 OPTIONS holds what a component cannot be built without.
 """

@@ -1,4 +1,7 @@
-"""Every kind of Hugging Face encoder that takes a prefix, opened from a folder as a user's would be; and those that take none."""
+"""Every kind of Hugging Face encoder that takes a prefix, opened from a folder as a user's would be.
+
+And those that take none.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ def test_padding_changes_nothing_for_encoders_with_attention_of_their_own(kind, 
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_attention_in_every_layer_is_the_written_out_one(kind, encoder_folder, monkeypatch):
-    """Stand before our function, and hold each layer's output against a plain softmax over that layer's prefix and own keys."""
+    """Stand before our function.
+
+    And hold each layer's output against a plain softmax over that layer's prefix and own keys.
+    """
     torch.manual_seed(5)
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind))).eval()
     encoder.enable_prefix()

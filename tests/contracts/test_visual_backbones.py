@@ -1,4 +1,7 @@
-"""Hugging Face backbones of every family, opened from a folder as they stand on the hub: classifiers with a head too many."""
+"""Hugging Face backbones of every family, opened from a folder as they stand on the hub.
+
+Classifiers with a head too many.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Objects that are known: the dataset's own, PASCAL-VOC files by image, released lists of crops; hostile files are never followed."""
+"""Objects that are known: the dataset's own, PASCAL-VOC files by image, released lists of crops.
+
+Hostile files are never followed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from hvpkit.interfaces import DetectionQuery
 from hvpkit.types import Box, Example, VisualObject
 
 VOC = """<annotation><size><width>100</width><height>50</height></size>
-<object><name>Kevin Durant</name><bndbox><xmin>10</xmin><ymin>5</ymin><xmax>60</xmax><ymax>45</ymax></bndbox></object></annotation>"""
+<object><name>Kevin Durant</name><bndbox><xmin>10</xmin><ymin>5</ymin><xmax>60</xmax><ymax>45</ymax></bndbox></object></annotation>"""  # noqa: E501
 
 
 def query(example, split="train", size=(100, 50)):

@@ -1,4 +1,7 @@
-"""Every kind of bad or odd image goes through object finding: an error in its place, or an answer, and the others unharmed."""
+"""Every kind of bad or odd image goes through object finding: an error in its place, or an answer.
+
+And the others unharmed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A run's own process: it waits on stdin for the end of whoever started it, and decodes images in processes of its own meanwhile."""
+"""A run's own process: it waits on stdin for the end of whoever started it.
+
+And decodes images in processes of its own meanwhile.
+"""
 
 from __future__ import annotations
 

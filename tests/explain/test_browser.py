@@ -1,4 +1,7 @@
-"""The page in a real browser: it works by pointer and by keyboard, loads nothing, and runs nothing that a tweet brought."""
+"""The page in a real browser: it works by pointer and by keyboard, loads nothing.
+
+And runs nothing that a tweet brought.
+"""
 
 from __future__ import annotations
 

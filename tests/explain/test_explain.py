@@ -1,4 +1,7 @@
-"""Explaining one text: what is said is what `predict` says, attention adds up, and each change is what it claims to be."""
+"""Explaining one text: what is said is what `predict` says, attention adds up.
+
+And each change is what it claims to be.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The pyramids of images: computed once, whoever computes them and however often that is stopped, and the same as on the fly."""
+"""The pyramids of images: computed once, whoever computes them and however often that is stopped.
+
+And the same as on the fly.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Features on disk: what was written is read again, to float16's precision, by any process; damage is noticed and repaired."""
+"""Features on disk: what was written is read again, to float16's precision, by any process.
+
+Damage is noticed and repaired.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Many predictions: a line for a line, in bounded memory, and going on where it stopped, for this input and this model alone."""
+"""Many predictions: a line for a line, in bounded memory, and going on where it stopped.
+
+For this input and this model alone.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ AHEAD = 4
 
 
 class Echo:
-    """Stands in for a predictor: reads `AHEAD` inputs ahead, says their texts again, and breaks off after `last` of them."""
+    """Stands in for a predictor: reads `AHEAD` inputs ahead, says their texts again.
+
+    And breaks off after `last` of them.
+    """
 
     def __init__(self, last: int | None = None) -> None:
         self.last, self.asked, self.most_waiting = last, 0, 0

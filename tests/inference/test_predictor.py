@@ -66,7 +66,7 @@ def test_a_predictor_knows_its_task(mner, mre):
 def test_a_plugin_file_may_be_named_at_any_time(mner, mner_text_model, tmp_path):
     plugin = tmp_path / "a_reader.py"
     plugin.write_text(
-        "from hvpkit.hookspecs import hookimpl\n\n\n@hookimpl\ndef register_readers(register):\n    register('mine', print)\n",
+        "from hvpkit.hookspecs import hookimpl\n\n\n@hookimpl\ndef register_readers(register):\n    register('mine', print)\n",  # noqa: E501
         encoding="utf-8",
     )
     assert hvpkit.load(mner_text_model, [plugin]).folder.registry.names("reader").count("mine") == 1

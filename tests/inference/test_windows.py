@@ -13,7 +13,10 @@ from hvpkit.types import Entity, Example
 
 
 def reader(room: int, seen: list[tuple[str, ...]]):
-    """Encode as many leading words as fit into `room` letters; a first word that does not fit is refused, as encoders do."""
+    """Encode as many leading words as fit into `room` letters; a first word that does not fit is refused.
+
+    As encoders do.
+    """
 
     def encode(example: Example) -> list[str]:
         fitting: list[str] = []
@@ -110,7 +113,10 @@ def test_nothing_merges_to_nothing():
 
 
 def owners(spans: list[Window], words: int) -> list[int]:
-    """Return for every word the window that predicts it: going through each overlap word by word, the first half is the earlier one's."""
+    """Return for every word the window that predicts it: going through each overlap word by word.
+
+    The first half is the earlier one's.
+    """
     borders = []
     for one, following in zip(spans, spans[1:], strict=False):
         shared = [word for word in range(words) if following.start <= word < one.end]

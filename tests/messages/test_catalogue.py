@@ -30,7 +30,10 @@ def fields_of(text: str) -> set[str]:
 
 
 def uses() -> Iterator[tuple[str, str, set[str] | None]]:
-    """Where a code is written (`file:line`), the code, and the fields that it is given (None: they come in a mapping)."""
+    """Where a code is written (`file:line`), the code, and the fields that it is given (None.
+
+    They come in a mapping).
+    """
     for folder in ("hvpkit", "plugins"):
         for file in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

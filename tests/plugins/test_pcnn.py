@@ -136,7 +136,10 @@ def test_who_is_head_and_who_is_tail_makes_a_difference():
 # ------------------------------------------------------------------------------------------------------------------ the
 # head
 def pooled(states: Tensor, starts: tuple[int, int], length: int, activation: str) -> Tensor:
-    """Pool one example's states [T, w] number by number, as OpenNRE does: 100 is taken off outside of a segment, and padding is in none."""
+    """Pool one example's states [T, w] number by number, as OpenNRE does.
+
+    100 is taken off outside of a segment, and padding is in none.
+    """
     first, second = sorted(starts)
     found = []
     for number in (1, 2, 3):

@@ -14,7 +14,7 @@ from hvpkit.config.loading import load_recipe
 from hvpkit.explain.explain import explain_example
 from hvpkit.inference.inputs import parse_example
 
-VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, image_size: 32, max_objects: 2, grid: 2, frozen: false}"
+VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, image_size: 32, max_objects: 2, grid: 2, frozen: false}"  # noqa: E501
 SYSTEMS = {
     "umt": ("fusion={name: umt}",),
     "visualbert": (

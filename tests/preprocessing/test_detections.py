@@ -1,4 +1,7 @@
-"""Objects of a dataset while it is prepared: boxes, files to keep, bad images, stopping and going on, settings that travel."""
+"""Objects of a dataset while it is prepared: boxes, files to keep, bad images, stopping and going on.
+
+Settings that travel.
+"""
 
 from __future__ import annotations
 

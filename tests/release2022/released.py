@@ -1,4 +1,7 @@
-"""Checkpoints and inputs of the released code, made from a seed by one formula; a small one, and what the released code makes of it."""
+"""Checkpoints and inputs of the released code, made from a seed by one formula; a small one.
+
+And what the released code makes of it.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,10 @@ def put_markers(ids: Tensor, first: int) -> None:
 # ---------------------------------------------------------------------------------------------------------- a small
 # checkpoint
 def small_checkpoint(task: str, seed: int, pieces: int, classes: int = 23) -> dict[str, Tensor]:
-    """Make a checkpoint with a ResNet-18, and a BERT of two layers for a tokenizer of so many pieces (and markers, for MRE)."""
+    """Make a checkpoint with a ResNet-18.
+
+    And a BERT of two layers for a tokenizer of so many pieces (and markers, for MRE).
+    """
     rows = pieces + 4 * (task == "mre")
     shapes = {
         "embeddings.word_embeddings.weight": (rows, WIDTH),

@@ -1,4 +1,7 @@
-"""The numbers of the released code itself, at its own size: release_7.json holds what it gives for weights and inputs of seed 7."""
+"""The numbers of the released code itself, at its own size.
+
+Release_7.json holds what it gives for weights and inputs of seed 7.
+"""
 
 from __future__ import annotations
 

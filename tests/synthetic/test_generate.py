@@ -101,7 +101,7 @@ def test_facts_contain_settings_fractions_and_upper_bounds(made):
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_the_same_seed_writes_the_same_bytes_in_another_process_and_hash_seed(task, tmp_path):
     generate(tmp_path / "one" / "data", task=task, size=24)
-    code = f"from pathlib import Path; from hvpkit.synthetic.generate import generate; generate(Path('two/data'), task={task!r}, size=24)"
+    code = f"from pathlib import Path; from hvpkit.synthetic.generate import generate; generate(Path('two/data'), task={task!r}, size=24)"  # noqa: E501
     environment = os.environ | {"PYTHONHASHSEED": "77"}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
     one = digests(tmp_path / "one" / "data")

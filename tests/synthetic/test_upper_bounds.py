@@ -63,7 +63,10 @@ def test_answers_of_an_example_are_its_entities_or_its_relation():
 # ---------------------------------------------------------------------------------------------------- of generated
 # examples
 def left_open(example, spans):
-    """Return the answers that the sentence leaves open for a name or a pair, derived from the words alone; none where it is settled."""
+    """Return the answers that the sentence leaves open for a name or a pair, derived from the words alone.
+
+    None where it is settled.
+    """
     if len(spans) == 2:
         return ["None"] if example.metadata["open"] == "yes" else []
     for pair, block in OPEN.items():
@@ -76,7 +79,10 @@ def left_open(example, spans):
 
 
 def oracle(example, image):
-    """Answer as well as can be: what is open by the image if it shows it, else by the first answer that the sentence admits."""
+    """Answer as well as can be: what is open by the image if it shows it.
+
+    Else by the first answer that the sentence admits.
+    """
     shown = image and example.metadata["relevant"] == "yes"
     asked = [(left_open(example, spans), answer) for spans, answer in gold_labels(example)]
     return [answer if shown or not admitted else admitted[0] for admitted, answer in asked]

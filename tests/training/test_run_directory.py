@@ -160,7 +160,7 @@ def test_a_checkpoint_whose_state_is_half_written_is_passed_over(tmp_path):
         SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
         OSError(122, "Disk quota exceeded"),
         RuntimeError(
-            "[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/12: file write failed"
+            "[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/12: file write failed"  # noqa: E501
         ),
     ],
 )

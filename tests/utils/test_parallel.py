@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from itertools import count, islice
+from pathlib import Path
 
 import pytest
 from raising import raises
@@ -81,7 +82,7 @@ def test_a_dead_worker_is_an_error_and_not_a_missing_result():
 
 SCRIPT = """
 import os, sys, time
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 from test_parallel import where
 from hvpkit.utils.parallel import WorkerPool
 with WorkerPool(where, few=0, count=2, fork=True) as workers:
@@ -91,7 +92,7 @@ with WorkerPool(where, few=0, count=2, fork=True) as workers:
 
 
 def test_workers_do_not_outlive_a_parent_that_is_killed():
-    script = SCRIPT.format(folder=os.path.dirname(__file__))
+    script = SCRIPT.format(folders=[str(folder) for folder in Path(__file__).parents[:2]])
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
         processes = [int(process) for process in parent.stdout.readline().split()]
         parent.kill()

@@ -227,7 +227,10 @@ def test_a_line_that_is_not_utf8_is_left_out(tmp_path):
 
 
 def test_lines_are_streamed(tmp_path):
-    """What is remembered of a line, its id, is far less than the example in it; a sound id used twice gets the same name each time."""
+    """What is remembered of a line, its id, is far less than the example in it.
+
+    A sound id used twice gets the same name each time.
+    """
 
     def peak(count):
         dataset, _ = read(

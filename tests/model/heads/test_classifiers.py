@@ -67,7 +67,9 @@ def test_decoding_ranks_every_class_by_its_softmax():
 
 def test_targets_are_the_class_s_number():
     example = Example("1", ("a",), relation="/per/loc/place_of_birth")
-    assert head_of("cls").build_targets(example, EncodedText({}, torch.zeros(1), torch.zeros(1)))["relation"].item() == 2
+    assert (
+        head_of("cls").build_targets(example, EncodedText({}, torch.zeros(1), torch.zeros(1)))["relation"].item() == 2
+    )  # noqa: E501
 
 
 def test_logits_are_fp32_whatever_the_states_are():

@@ -47,7 +47,10 @@ def test_first_wordpieces_are_where_a_word_begins():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_entities_and_their_probabilities_are_those_of_all_paths(seed):
-    """Every path over few tags is written down: the best one is decoded, a probability is the share of paths that say the same."""
+    """Every path over few tags is written down: the best one is decoded.
+
+    A probability is the share of paths that say the same.
+    """
     head = head_of(Labels("mner", ("O", "B-PER", "I-PER")))
     scores = 2 * torch.randn(1, len(WORD_OF), len(head.tags), generator=torch.Generator().manual_seed(seed))
     text = batch_of(encoded())

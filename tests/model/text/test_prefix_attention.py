@@ -50,7 +50,10 @@ def prefix_of(layers: int, mask: Tensor = MASK) -> Prefix:
 def written_out(
     query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, prefix: Prefix | None, layer: int
 ) -> Tensor:
-    """softmax(Q [phi_k; K]^T / sqrt(d/H)) [phi_v; V] for each head and position; `allowed` [B, T, T] says who sees whom."""
+    """softmax(Q [phi_k; K]^T / sqrt(d/H)) [phi_v; V] for each head and position; `allowed` [B, T.
+
+    T] says who sees whom.
+    """
     rows, heads, positions, width = query.shape
     found = torch.zeros(rows, positions, heads, width)
     for b in range(rows):

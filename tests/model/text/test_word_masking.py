@@ -68,7 +68,5 @@ def test_words_are_hidden_in_training_alone():
 
 
 def test_heads_must_have_an_even_width():
-    with raises(
-        ComponentError, "width-not-divisible", encoder="bert-from-scratch", width=18, heads=6, multiple=12
-    ):
+    with raises(ComponentError, "width-not-divisible", encoder="bert-from-scratch", width=18, heads=6, multiple=12):
         build(width=18, num_attention_heads=6)

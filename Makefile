@@ -34,6 +34,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/check_words.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -34,7 +34,7 @@ fusion: {name: visual-prefix, projector: per-level, gate: dynamic}"""
 
 
 def draw(file: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Path:
-    """Draw an image: a disc on a plain ground, colours and place by the seed."""
+    """Draw an image: a disc on a plain ground, colors and place by the seed."""
     shift = seed + 1
     colours = [(shift * step % 256, (shift * 3 * step + 90) % 256, (200 - shift * step) % 256) for step in (37, 71)]
     image = Image.new("RGB", size, colours[0])

@@ -423,7 +423,7 @@ def test_relations_of_many(hvp, here, mre_model):
 
 
 # -----------------------------------------------------------------------------------------------------------------
-# colours
+# colors
 def test_each_type_has_its_color_and_marks_are_legible_without():
     text = marked("Ada in Oslo", [(0, 3, "PER 98.0%", color("PER")), (7, 11, "LOC 40.0%", color("LOC"))])
     assert text.plain == "[Ada | PER 98.0%] in [Oslo | LOC 40.0%]"

@@ -35,7 +35,7 @@ def write(folder: Path, mner: Any, mre: Any, more: str = "", text: str = PLAN) -
 
 
 def planned(system: str, seed: int, **fields: Any) -> PlannedRun:  # noqa: ANN401 - any field
-    """Make a run that nobody did."""
+    """Build a run that was never executed."""
     name = f"{system}.{fields.get('dataset', 'people')}.{fields.get('fraction', 1.0)}.seed{seed}"
     base = {"name": name, "system": system, "dataset": "people", "task": "mner", "seed": seed, "recipe": "task: mner\n"}
     return PlannedRun(**(base | fields))

@@ -1,4 +1,4 @@
-"""A run's own process: it waits on stdin for the end of whoever started it.
+"""The process of a run: it ends when its parent closes stdin.
 
 And decodes images in processes of its own meanwhile.
 """

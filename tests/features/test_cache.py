@@ -1,7 +1,4 @@
-"""The pyramids of images: computed once, whoever computes them and however often that is stopped.
-
-And the same as on the fly.
-"""
+"""Features of images are computed once, also by several processes and after interruptions."""
 
 from __future__ import annotations
 

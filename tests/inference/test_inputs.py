@@ -20,7 +20,7 @@ FAMILY = "👨\u200d👩\u200d👧"
 
 @pytest.fixture
 def recipe(tmp_path):
-    """Give the tiny recipe of a task; with `images` or without, with overrides."""
+    """Return the tiny recipe of a task, with `images` or without, with overrides."""
     return lambda task="mner", images=True, *overrides: tiny.recipe(
         tmp_path, tmp_path / "data", task, images=images, overrides=overrides
     )

@@ -1,6 +1,6 @@
 """Checkpoints and inputs of the released code, made from a seed by one formula; a small one.
 
-And what the released code makes of it.
+The released code's outputs for them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TAGS = 13
 
 
 def fill(name: str, tensor: Tensor, seed: int) -> Tensor:
-    """Give a tensor of this shape from its name and the seed; integers stay as they are."""
+    """Return a tensor of this shape from its name and the seed; integers stay as they are."""
     if not tensor.is_floating_point():
         return tensor
     generator = torch.Generator().manual_seed(seed * 1_000_003 + zlib.crc32(name.encode()) % 1_000_003)
@@ -40,7 +40,7 @@ def fill(name: str, tensor: Tensor, seed: int) -> Tensor:
 def inputs(
     seed: int, side: int = 224, vocabulary: tuple[int, int] = (1000, 30000), specials: tuple[int, int] = (101, 102)
 ) -> tuple:
-    """Give ids [2, 12], their mask, whole images and crops; the last crop is missing, so zeros."""
+    """Return ids [2, 12], their mask, whole images and crops; the last crop is missing, so zeros."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(*vocabulary, (2, 12), generator=generator)
     ids[:, 0], ids[0, 11], ids[1, 8], ids[1, 9:] = specials[0], specials[1], specials[1], 0
@@ -53,7 +53,7 @@ def inputs(
 
 
 def tags(ids: Tensor, mask: Tensor, seed: int) -> Tensor:
-    """Give gold tags of the inputs of a seed."""
+    """Return gold tags of the inputs of a seed."""
     return torch.randint(1, TAGS, ids.shape, generator=torch.Generator().manual_seed(seed + 1)) * mask
 
 
@@ -69,7 +69,7 @@ def put_markers(ids: Tensor, first: int) -> None:
 def small_checkpoint(task: str, seed: int, pieces: int, classes: int = 23) -> dict[str, Tensor]:
     """Make a checkpoint with a ResNet-18.
 
-    And a BERT of two layers for a tokenizer of so many pieces (and markers, for MRE).
+    And a BERT of two layers for a tokenizer of this vocabulary size (and markers, for MRE).
     """
     rows = pieces + 4 * (task == "mre")
     shapes = {
@@ -106,7 +106,7 @@ def _pair(name: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
 
 
 def save_tokenizer(folder: Path) -> int:
-    """Save a small BERT's tokenizer; gives how many pieces it has."""
+    """Save a small BERT's tokenizer; return its vocabulary size."""
     tokenizer = small_models.word_pieces()
     tokenizer.save_pretrained(folder)
     return len(tokenizer)
@@ -116,7 +116,7 @@ def save_tokenizer(folder: Path) -> int:
 # written out
 @torch.no_grad()
 def plain_states(t: Mapping[str, Tensor], ids: Tensor, mask: Tensor, whole: Tensor, crops: Tensor) -> Tensor:
-    """Give the last hidden states [B, T, d], one example and one head at a time."""
+    """Return the last hidden states [B, T, d], one example and one head at a time."""
     images = torch.cat([whole[:, None], crops], 1)
     return torch.stack(
         [_example(t, ids[b], mask[b], [_blocks(t, image) for image in images[b]]) for b in range(len(ids))]
@@ -124,7 +124,7 @@ def plain_states(t: Mapping[str, Tensor], ids: Tensor, mask: Tensor, whole: Tens
 
 
 def _blocks(t: Mapping[str, Tensor], image: Tensor) -> list[Tensor]:
-    """Give an image's four blocks [4, 2d]."""
+    """Return an image's four blocks [4, 2d]."""
     net = resnet18().eval()
     net.load_state_dict(
         {

@@ -28,14 +28,14 @@ def looks(image, mode, side):
 
 
 def hues(image):
-    """How often each of twelve hues stands among the strong colours."""
+    """How often each of twelve hues stands among the strong colors."""
     hue, saturation, _ = image.convert("HSV").split()
     strong = [h * 12 // 256 for h, s in zip(hue.tobytes(), saturation.tobytes(), strict=True) if s > 120]
     return [strong.count(i) / (len(strong) or 1) for i in range(12)]
 
 
 def share_told(clue, look, known=24, asked=8):
-    """Give how often the nearest of images with known answers has the right answer."""
+    """Return how often the nearest of images with known answers has the right answer."""
     memory = [(look(image(i, clue, kind)), kind) for kind in KINDS for i in range(known)]
     right = 0
     for kind in KINDS:
@@ -114,7 +114,6 @@ def test_all_answers_can_be_shown():
     assert sorted({SHOWN[kind] for kind in KINDS}) == [0, 1, 2, 3, 4]
 
 
-# ------------------------------------------------------------------------------ what tells, seen with the simplest of
 # eyes
 def test_deciding_crop_shows_texture_shape_and_small_objects():
     assert share_told("texture", lambda drawn: hues(deciding_crop(drawn))) > 0.7

@@ -19,7 +19,7 @@ def online(monkeypatch):
 
 
 def opener(*answers: object):
-    """Answer each call in turn, raising what is an exception; `calls` tells with what it was called."""
+    """Answer each call in turn, raising what is an exception; `calls` record the arguments of each call."""
     calls: list[tuple[str, bool]] = []
     left = list(answers)
 

@@ -55,8 +55,7 @@ def configure(folder: Path, **settings: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | settings))
 
 
-# ---------------------------------------------------------------------------------------------------------- words to
-# pieces
+# wordpieces
 def test_texts_are_padded_with_the_tokenizer_s_own_token(tmp_path):
     encoder = opened(save_encoder(tmp_path / "roberta", "roberta"))
     assert encoder.tokenizer.pad_token_id == 1
@@ -135,7 +134,6 @@ def test_max_length_without_room_for_words_is_reported(bert):
         opened(bert).encode(Example("1", ("cat",)), 2)
 
 
-# --------------------------------------------------------------------------------------------------------- pieces to
 # states
 def test_pooled_is_the_first_state_and_no_pooler_is_kept(bert):
     encoder = opened(bert)
@@ -176,7 +174,6 @@ def test_trying_a_prefix_leaves_the_mode_and_the_weights_as_they_were(bert, trai
     assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
 
 
-# ------------------------------------------------------------------------------------------------------------ save and
 # open
 def test_a_saved_encoder_is_opened_from_its_folder_alone(bert, tmp_path):
     encoder = opened(bert, "mre")
@@ -202,7 +199,6 @@ def test_room_in_the_vocabulary_is_used_for_markers_and_never_lost(copy):
     assert max(encoder.encode(PAIR, 32).features["input_ids"]) < 200
 
 
-# ------------------------------------------------------------------------------------------------------ what cannot be
 # opened
 def cut_weights(folder: Path) -> None:
     file = folder / "model.safetensors"

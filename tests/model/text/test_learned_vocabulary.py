@@ -22,7 +22,7 @@ print(json.dumps(sorted(train_tokenizer(json.loads(input()), 150).get_vocab().it
 
 
 def test_the_same_texts_give_the_same_vocabulary_in_every_process():
-    """A resumed run learns it anew, and the weights of before must fit."""
+    """A resumed run trains it again, and the weights of before must fit."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], input=json.dumps(TEXTS), capture_output=True, text=True, check=True
     )

@@ -32,20 +32,20 @@ class RunOf2022(TrainingSession):
 
     same_batches = False
 
-    def new_batcher(self) -> Batcher:
+    def build_batcher(self) -> Batcher:
         """Build a batcher without feature cache that pads to `max_length`."""
         return PaddingBatcher(self.model, self.recipe)
 
     def restrict_vocabulary(self, train: EncodedDataset) -> None:
         """Train every row of the vocabulary."""
 
-    def tell_processor(self, train: EncodedDataset) -> None:
+    def apply_cpu_settings(self, train: EncodedDataset) -> None:
         """Keep the default CPU settings."""
 
     def trainer(self, folder: Path) -> MultimodalTrainer:
-        """Build the trainer with the plain optimizer, attention in steps, and torch's default matrix products."""
+        """Build the trainer with the plain optimizer, attention in steps, and torch's default matrix step_context."""
         trainer = super().trainer(folder)
-        trainer.products = partial(patch.object, prefix_attention, "attend", attend_in_steps)
+        trainer.step_context = partial(patch.object, prefix_attention, "attend", attend_in_steps)
         trainer.graphs = None
         if torch.cuda.is_available():
             multiprocessing.set_start_method("fork", force=True)

@@ -204,7 +204,7 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     training.model = build_model(recipe, registry, data.labels, words)
     if job.start is not None:
         load_matching(training.model, load_model(open_model_folder(bench.work / "models" / job.start.name), "cpu"))
-    training.batcher = training.new_batcher()
+    training.batcher = training.build_batcher()
     folder, begun = output.with_name(f"{output.name}.training"), time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     trainer = training.trainer(folder)

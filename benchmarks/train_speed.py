@@ -130,8 +130,8 @@ def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 
                     raise Enough
                 if question == "memory":
                     pipe.send(memory())
-                elif question == "recordings":
-                    pipe.send(len(trainer.graphs.recordings) if trainer.graphs else 0)
+                elif question == "captured_steps":
+                    pipe.send(len(trainer.graphs.captured_steps) if trainer.graphs else 0)
                 else:
                     self.left, self.watch = question, Stopwatch()
 
@@ -238,7 +238,7 @@ def measure(subject: Subject, plan: Plan, folder: Path) -> dict[str, Any]:
                 settling[name] = {
                     "steps": plan.settling,
                     "seconds": round(seconds, 2),
-                    "recordings": player.ask("recordings"),
+                    "captured_steps": player.ask("captured_steps"),
                 }
             print(f"  {name} is warm", flush=True)
         for _ in range(plan.blocks):
@@ -348,7 +348,7 @@ def _notes(run: dict[str, Any]) -> Iterator[str]:
     for name, setting in run["settings"].items():
         if "settling" in setting:
             first = setting["settling"]
-            yield f"`{name}` captured {first['recordings']} CUDA graphs in its first {first['steps']} steps ({first['seconds']} s)."  # noqa: E501
+            yield f"`{name}` captured {first['captured_steps']} CUDA graphs in its first {first['steps']} steps ({first['seconds']} s)."
     if "curve" in run:
         difference, steps = run["curve"]["largest_relative_difference"], run["curve"]["steps"]
         yield (

@@ -57,7 +57,7 @@ def command(
 
     loaded = load_plan(plan, settings or ())
     expansion = expand(loaded, load_registry(plugins or ()))
-    for reason in expansion.left_out:
+    for reason in expansion.skipped:
         log.warning(Message("left-out-of-plan", reason=reason))
     target = folder or Path("experiments") / Path(plan).stem
     estimate = estimate_remaining(loaded, expansion, target)
@@ -85,7 +85,7 @@ def estimate_remaining(plan: Plan, expansion: Expansion, folder: Path) -> TimeEs
     folders = {name: dataset.folder for name, dataset in expansion.datasets.items() if dataset.is_prepared}
     fingerprints = {name: open_prepared(path).manifest.fingerprint for name, path in folders.items()}
     results = existing_results(folder, {run.name: run for run in expansion.runs}, fingerprints)
-    return estimate_time(expansion.planned(plan), expansion.datasets, results)
+    return estimate_time(expansion.runs_and_trials(plan), expansion.datasets, results)
 
 
 def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list[Path]) -> dict[str, str]:
@@ -105,7 +105,7 @@ def show_runs(expansion: Expansion, estimate: TimeEstimate, json: bool) -> None:
     """Print the runs of a plan and the estimated time."""
     if json:
         names = [run.name for run in expansion.runs]
-        return output.print_json({"runs": names, "left_out": expansion.left_out, "estimate": estimate})
+        return output.print_json({"runs": names, "left_out": expansion.skipped, "estimate": estimate})
     columns = ("run", "system", "data", "seed", "training set", "initialized from")
     rows = [
         (

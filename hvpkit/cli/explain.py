@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-COUNT = 8  # default number of examples in a figure, as in Figure 4 of the paper
+DEFAULT_COUNT = 8  # default number of examples in a figure, as in Figure 4 of the paper
 
 
 def command(
@@ -96,16 +96,16 @@ def command(
     whole split.
     """
     request = ExplainRequest(text, tuple(examples or ()), count, summary, html, tuple(figures or ()))
-    check(request, {"--image": image, "--crop": crops or None, "--head": head, "--tail": tail})
+    check_request(request, {"--image": image, "--crop": crops or None, "--head": head, "--tail": tail})
     folder = open_model(model, plugins or [])
     source = open_example_source(folder, data_folder(data), split) if text is None or data is not None else None
     objects = [parse_crop(crop) for crop in crops or ()] or (None if detect else [])
     single = None if text is None else PredictionInput(text, image, head, tail, objects)
     inputs = select_inputs(request, single, source, folder)
-    result = run(request, inputs, ReplacementImages(source, replacement, seed), folder)
+    result = explain_inputs(request, inputs, ReplacementImages(source, replacement, seed), folder)
     if json:
         return output.print_json({"model": folder.folder} | result.to_json(single=text is not None))
-    return show(result, request)
+    return show_result(result, request)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class ReplacementImages:
 
 
 @dataclass(frozen=True)
-class ExplainedExample:
+class ExplainResult:
     """Result of the command.
 
     Attributes:
@@ -179,7 +179,7 @@ class ExplainedExample:
         return {"explanations": self.explanations, "summary": self.summary} | files
 
 
-def check(request: ExplainRequest, text_options: dict[str, object]) -> None:
+def check_request(request: ExplainRequest, text_options: dict[str, object]) -> None:
     """Check that the options can be combined, before anything is opened.
 
     Args:
@@ -226,15 +226,15 @@ def select_inputs(
         raise ValueError("Expected a text or data.")
     if request.summary and not request.figures and not request.examples and not request.count:
         return []
-    examples = source.named(request.examples) if request.examples else source.first(request.count or COUNT)
+    examples = source.named(request.examples) if request.examples else source.first(request.count or DEFAULT_COUNT)
     if not examples:
         raise InputError("no-example-with-image", split=source.where)
     return [parse_example(example, folder.recipe) for example in examples]
 
 
-def run(
+def explain_inputs(
     request: ExplainRequest, inputs: Sequence[ParsedInput], replacements: ReplacementImages, folder: ModelFolder
-) -> ExplainedExample:
+) -> ExplainResult:
     """Explain the inputs, summarize the split if requested, and write the files."""
     from hvpkit.inference.predictor import Predictor
 
@@ -247,7 +247,7 @@ def run(
             from hvpkit.explain.split_summary import summarize
 
             summary = summarize(predictor, source.examples, source.where, replacements.seed)
-        return ExplainedExample(explanations, summary, list(_write_files(request, explanations, folder)))
+        return ExplainResult(explanations, summary, list(_write_files(request, explanations, folder)))
 
 
 def _explain_all(
@@ -285,7 +285,7 @@ def _write_files(request: ExplainRequest, explanations: Sequence[Explanation], f
         yield file
 
 
-def show(result: ExplainedExample, request: ExplainRequest) -> None:
+def show_result(result: ExplainResult, request: ExplainRequest) -> None:
     """Print the explanations unless they were drawn as figures, the summary, and the written files."""
     from hvpkit.cli.explanations import show_explanation, show_summary
 

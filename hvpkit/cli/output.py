@@ -26,7 +26,7 @@ results = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
 
 RESULT, NOTE = logging.CRITICAL + 1, logging.CRITICAL + 2  # log levels of results and their notes: always printed
-RESULTS = {RESULT: "{}", NOTE: "Note: {}"}
+ALWAYS_PRINTED = {RESULT: "{}", NOTE: "Note: {}"}
 LABELS = {logging.WARNING: ("Warning", "yellow"), logging.ERROR: ("Error", "bold red")}
 
 
@@ -39,15 +39,15 @@ class MessageHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print the message of a record."""
         message = record.msg if isinstance(record.msg, Message) else record.getMessage()
-        if record.levelno in RESULTS:
-            print_text(RESULTS[record.levelno].format(message))
+        if record.levelno in ALWAYS_PRINTED:
+            print_text(ALWAYS_PRINTED[record.levelno].format(message))
             return
         if record.levelno not in LABELS:
             messages.print(message, markup=False, soft_wrap=True)
             return
         label, style = LABELS[record.levelno]
-        head = Text(f"{label} [{message.code}]: " if isinstance(message, Message) else f"{label}: ", style=style)
-        messages.print(head.append(message, style="default not bold"), soft_wrap=True)
+        prefix = Text(f"{label} [{message.code}]: " if isinstance(message, Message) else f"{label}: ", style=style)
+        messages.print(prefix.append(message, style="default not bold"), soft_wrap=True)
 
 
 def set_level(level: int) -> None:

@@ -153,7 +153,7 @@ def _predict_file(file: PredictionFile, folder: ModelFolder, json: bool, detect:
 def _run(file: PredictionFile, folder: ModelFolder, detect: bool) -> BulkStatus:
     from hvpkit.inference.predictor import Predictor
 
-    predictor, start = Predictor(folder, find_objects=detect), monotonic()
+    predictor, start = Predictor(folder, detect_objects=detect), monotonic()
     try:
         with output.interruptible(Message("predict-stopped", file=file.target)):
             status = file.run(predictor)

@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PANEL = "Objects in images"
-DETECTOR = (
+OBJECTS_PANEL = "Objects in images"
+DETECTOR_HELP = (
     "Object detector (`hvp components detector`); none: keep the annotated objects of the data. "
     "[default: the annotated objects, or saliency if there are none]"
 )
-SETTINGS = (
+SETTINGS_HELP = (
     "Option of the detector, such as weights=FOLDER; with --features also a setting of the recipe, "
     "such as vision.weights=FILE."
 )
-PHRASES = (
+PHRASES_HELP = (
     "Phrases to detect, one or several of rules, types, mentions, spacy[:PIPELINE]. "
     "[default: rules; relations: mentions]"
 )
-COUNTS = (
+COUNT_ROWS = (
     ("examples", "examples"),
     ("words", "words"),
     ("tags repaired", "repaired_tags"),
     ("examples skipped", "left_out"),
 )
-IMAGES = (
+IMAGE_ROWS = (
     ("images found", "images"),
     ("images missing", "images_missing"),
     ("images unreadable", "images_unreadable"),
@@ -100,44 +100,54 @@ def command(
     ambiguous: Annotated[
         float | None, typer.Option(help="demo: Fraction of entities whose type only the image reveals. [default: 0.6]")
     ] = None,
-    detector: Annotated[str | None, typer.Option(metavar="NAME", help=DETECTOR, rich_help_panel=PANEL)] = None,
+    detector: Annotated[
+        str | None, typer.Option(metavar="NAME", help=DETECTOR_HELP, rich_help_panel=OBJECTS_PANEL)
+    ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help=SETTINGS, rich_help_panel=PANEL),
+        typer.Option("--set", metavar="KEY=VALUE", help=SETTINGS_HELP, rich_help_panel=OBJECTS_PANEL),
     ] = None,
-    phrases: Annotated[str | None, typer.Option(metavar="KIND,..", help=PHRASES, rich_help_panel=PANEL)] = None,
+    phrases: Annotated[
+        str | None, typer.Option(metavar="KIND,..", help=PHRASES_HELP, rich_help_panel=OBJECTS_PANEL)
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Minimum score of a box. [default: that of the detector]", rich_help_panel=PANEL
+            min=0, max=1, help="Minimum score of a box. [default: that of the detector]", rich_help_panel=OBJECTS_PANEL
         ),
     ] = None,
     nms_iou: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="IoU threshold of non-maximum suppression. [default: 0.5]", rich_help_panel=PANEL
+            min=0, max=1, help="IoU threshold of non-maximum suppression. [default: 0.5]", rich_help_panel=OBJECTS_PANEL
         ),
     ] = None,
     min_size: Annotated[
-        int | None, typer.Option(min=1, help="Minimum side of a box in pixels. [default: 16]", rich_help_panel=PANEL)
+        int | None,
+        typer.Option(min=1, help="Minimum side of a box in pixels. [default: 16]", rich_help_panel=OBJECTS_PANEL),
     ] = None,
     max_objects: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Maximum number of objects per example, best first. [default: 3]", rich_help_panel=PANEL
+            min=1, help="Maximum number of objects per example, best first. [default: 3]", rich_help_panel=OBJECTS_PANEL
         ),
     ] = None,
-    crops: Annotated[bool, typer.Option(help="Also write the crops as files.", rich_help_panel=PANEL)] = True,
+    crops: Annotated[bool, typer.Option(help="Also write the crops as files.", rich_help_panel=OBJECTS_PANEL)] = True,
     preview: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Draw the boxes of N examples in preview.html.", rich_help_panel=PANEL),
+        typer.Option(
+            min=0, metavar="N", help="Draw the boxes of N examples in preview.html.", rich_help_panel=OBJECTS_PANEL
+        ),
     ] = 0,
     device: Annotated[
         str | None,
-        typer.Option(help="Torch device, such as cpu or cuda. [default: a GPU if available]", rich_help_panel=PANEL),
+        typer.Option(
+            help="Torch device, such as cpu or cuda. [default: a GPU if available]", rich_help_panel=OBJECTS_PANEL
+        ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images per batch. [default: 8; 2 on a CPU]", rich_help_panel=PANEL)
+        int | None,
+        typer.Option(min=1, help="Images per batch. [default: 8; 2 on a CPU]", rich_help_panel=OBJECTS_PANEL),
     ] = None,
 ) -> None:
     """Read and check a dataset, detect objects in its images, and write prepared data; or generate demo data.
@@ -173,9 +183,9 @@ def command(
         device=device,
         batch_size=batch_size,
     )
-    dataset = demo_options(name, task, options) if task or options else name
+    dataset = resolve_demo_name(name, task, options) if task or options else name
     registry = load_registry(plugins or ())
-    fill = None if features is None else _build_fill(features, recipe_settings, registry, text_only)
+    write_features = None if features is None else _build_feature_writer(features, recipe_settings, registry, text_only)
     with output.interruptible(Message("preprocess-stopped")):
         report = preprocess(
             dataset,
@@ -186,15 +196,15 @@ def command(
             objects=request,
             registry=registry,
         )
-        stats = None if fill is None else fill(report.folder)
+        stats = None if write_features is None else write_features(report.folder)
     if as_json:
         return output.print_json(report if stats is None else {**vars(report), "features": stats})
-    show(report)
+    show_report(report)
     if stats is not None:
         show_features(stats)
 
 
-def _build_fill(
+def _build_feature_writer(
     recipe: str, settings: Sequence[str], registry: Registry, text_only: bool
 ) -> Callable[[Path], FeatureStats]:
     """Build the backbone of a recipe; return a function that computes the features of a prepared folder."""
@@ -238,7 +248,7 @@ def detection_settings(settings: Iterable[str]) -> dict[str, Any]:
     return config.values
 
 
-def demo_options(name: str, task: str | None, options: Iterable[str]) -> str:
+def resolve_demo_name(name: str, task: str | None, options: Iterable[str]) -> str:
     """Return the name of the demo dataset of a task.
 
     Raises:
@@ -252,7 +262,7 @@ def demo_options(name: str, task: str | None, options: Iterable[str]) -> str:
     return demos[name, task]
 
 
-def show(report: DatasetReport) -> None:
+def show_report(report: DatasetReport) -> None:
     """Print the contents of each split, issues, and the folder of the prepared data."""
     present = [split for split in SPLITS if split in report.splits]
     output.print_text(f"{report.name}: {report.source}")
@@ -279,11 +289,11 @@ def show(report: DatasetReport) -> None:
 
 
 def _rows(report: DatasetReport, splits: list[SplitStats]) -> Iterator[tuple[object, ...]]:
-    yield from (_row(title, splits, name) for title, name in COUNTS)
+    yield from (_row(title, splits, name) for title, name in COUNT_ROWS)
     for kind in splits[0].labels:
         yield (kind, *(split.labels[kind] for split in splits))
     if not report.text_only:
-        yield from (_row(title, splits, name) for title, name in IMAGES)
+        yield from (_row(title, splits, name) for title, name in IMAGE_ROWS)
 
 
 def _row(title: str, splits: list[SplitStats], name: str) -> tuple[object, ...]:

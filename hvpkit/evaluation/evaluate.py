@@ -97,7 +97,7 @@ def evaluate(
     Args:
         folder: Model folder.
         split: Split to score.
-        data_folder: Folder of prepared data; None: the data that the model was trained with.
+        data_folder: Folder of prepared data; None for the data that the model was trained with.
         predictions: File to which predictions are written as JSON lines.
         shuffle: Seed for the control with images shuffled between examples (hvpkit/data/shuffle_images.py); None: no
             shuffling.
@@ -121,7 +121,9 @@ def evaluate(
     model = load_model(folder)
     with _batcher(model, folder.recipe, data) as batcher:
         results = list(track(predict_stream(model, batcher, examples), "examples", len(examples)))
-        by_wordpiece = wordpiece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "wordpieces" else None
+        wordpiece_result = (
+            wordpiece_scores(model, batcher, examples)[0] if folder.recipe.scoring == "wordpieces" else None
+        )
     if predictions is not None:
         write_predictions(predictions, examples, results)
     errors = [result for result in results if isinstance(result, InputError)]
@@ -140,9 +142,9 @@ def evaluate(
         first_error=errors[0].message if errors else None,
         seed=folder.metrics["seed"],
         encoder=folder.metrics["encoder"],
-        notes=[*folder.metrics["notes"], *_data_notes(folder, data, unknown & label_set(examples), shuffle)],
+        notes=[*folder.metrics["notes"], *_training_data_notes(folder, data, unknown & label_set(examples), shuffle)],
         groups=group_scores(bounds, examples, results),
-        scores=by_wordpiece or score_predictions(examples, results),
+        scores=wordpiece_result or score_predictions(examples, results),
     )
 
 
@@ -180,7 +182,9 @@ def label_set(examples: Sequence[Example]) -> set[str]:
     return {label for example in examples for _, label in gold_labels(example)}
 
 
-def _data_notes(folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle: int | None) -> Iterator[Message]:
+def _training_data_notes(
+    folder: ModelFolder, data: PreparedData, unknown: set[str], shuffle: int | None
+) -> Iterator[Message]:
     """Yield notes on differences from the training data; the fingerprint does not cover images."""
     recipe, trained = folder.recipe, folder.metrics["data"]
     if data.manifest.name == trained["name"] and trained["fingerprint"] not in (None, data.manifest.fingerprint):
@@ -260,14 +264,14 @@ def write_predictions(file: Path, examples: Sequence[Example], results: Sequence
         examples: Examples.
         results: Prediction or error of each example.
     """
-    draft = file.with_name(f".{file.name}.draft")
+    temporary = file.with_name(f".{file.name}.draft")
     try:
-        with draft.open("w", encoding="utf-8") as lines:
+        with temporary.open("w", encoding="utf-8") as lines:
             for example, result in zip(examples, results, strict=True):
                 lines.write(json.dumps(_to_record(example, result), ensure_ascii=False) + "\n")
-        draft.replace(file)
+        temporary.replace(file)
     finally:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _to_record(example: Example, result: Decoded | InputError) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from hvpkit.batching import Batcher, EncodedExample
 from hvpkit.errors import InputError
 from hvpkit.evaluation.metrics import Scores, entity_scores
-from hvpkit.inference.engine import hold, looking, predict
+from hvpkit.inference.engine import caching_batcher, prefetch_features, run_batch
 from hvpkit.interfaces import Batch
 from hvpkit.model.heads.wordpiece_crf import WordpieceCrfHead
 from hvpkit.model.model import Model
@@ -41,15 +41,15 @@ def wordpiece_scores(
     was_training = model.training
     model.eval()
     try:
-        with looking(model, batcher) as caching:
+        with caching_batcher(model, batcher) as batcher:
             batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
-            predicted = [tags for batch in batches for tags in _predict_tags(model, caching, batch)]
+            predicted = [tags for batch in batches for tags in _predict_tags(model, batcher, batch)]
     finally:
         model.train(was_training)
-    rows = [_tag_rows(example, tags) for example, tags in zip(examples, predicted, strict=True)]
+    tag_pairs = [_scored_tags(example, tags) for example, tags in zip(examples, predicted, strict=True)]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* seems not to be NE tag", module="seqeval")  # PAD, X, [CLS], [SEP]
-        scores = entity_scores([gold for gold, _ in rows], [tags for _, tags in rows])
+        scores = entity_scores([gold for gold, _ in tag_pairs], [tags for _, tags in tag_pairs])
     return scores, [tags for tags in predicted if isinstance(tags, InputError)]
 
 
@@ -57,8 +57,8 @@ def _predict_tags(model: Model, batcher: Batcher, examples: Sequence[Example]) -
     """Return the predicted tags of each example by word, or its error."""
     encoded = [_encode(batcher, example) for example in examples]
     items = [item for item in encoded if isinstance(item, EncodedExample)]
-    hold(batcher, items)
-    tags = iter(predict(model, batcher, items, _word_tags) if items else ())
+    prefetch_features(batcher, items)
+    tags = iter(run_batch(model, batcher, items, _word_tags) if items else ())
     return [next(tags) if isinstance(item, EncodedExample) else item for item in encoded]
 
 
@@ -76,7 +76,7 @@ def _word_tags(model: Model, batch: Batch) -> list[dict[int, str]]:
     return model.head.word_tags(Model.forward(model, batch).scores, batch.text)
 
 
-def _tag_rows(example: Example, tags: dict[int, str] | InputError) -> tuple[list[str], list[str]]:
+def _scored_tags(example: Example, tags: dict[int, str] | InputError) -> tuple[list[str], list[str]]:
     """Return the gold and predicted tags of the scored words."""
     gold = list(example.tags or ())
     if isinstance(tags, InputError):

@@ -30,7 +30,7 @@ def draw_charts(report: ExperimentReport, folder: Path) -> list[Path] | None:
     for dataset in report.datasets:
         figure = Figure(figsize=(6, 4), layout="tight")
         axis = figure.subplots()
-        draw = _lines if len({row.part for row in report.rows()}) > 1 else _bars
+        draw = _lines if len({row.training_size for row in report.rows()}) > 1 else _bars
         has_scores = draw(report, dataset, axis)
         axis.set(ylabel=f"{report.header.plan.score_split} F1 (%)", title=f"{report.header.plan.title}: {dataset}")
         for kind in KINDS if has_scores else ():
@@ -42,30 +42,30 @@ def draw_charts(report: ExperimentReport, folder: Path) -> list[Path] | None:
 
 def _lines(report: ExperimentReport, dataset: str, axis: Any) -> bool:  # noqa: ANN401 - matplotlib's
     """Draw one line per system over training set sizes, with the standard deviation over seeds."""
-    parts = list(dict.fromkeys(row.part for row in report.rows()))
+    training_sizes = list(dict.fromkeys(row.training_size for row in report.rows()))
     series: dict[str, dict[str, ReportRow]] = {}
     for row in report.rows():
         if report.results_for(row, dataset):
-            series.setdefault(row.label, {})[row.part] = row
-    numeric = all(re.fullmatch(r"all|[\d.]+%", part) for part in parts)
+            series.setdefault(row.label, {})[row.training_size] = row
+    numeric = all(re.fullmatch(r"all|[\d.]+%", size) for size in training_sizes)
     for label, rows in series.items():
-        by_part = {part: f1_over_seeds(report, report.results_for(row, dataset)) for part, row in rows.items()}
-        scores = {part: score for part, score in by_part.items() if score is not None}
-        xs = [_percentage(part) if numeric else parts.index(part) for part in scores]
+        by_part = {size: f1_over_seeds(report, report.results_for(row, dataset)) for size, row in rows.items()}
+        scores = {size: score for size, score in by_part.items() if score is not None}
+        xs = [_percentage(size) if numeric else training_sizes.index(size) for size in scores]
         spreads = [100 * (score.spread or 0.0) for score in scores.values()]
         axis.errorbar(
             xs, [100 * score.mean for score in scores.values()], yerr=spreads, marker="o", capsize=3, label=label
         )
     axis.set(xlabel="fraction of the training set (%)" if numeric else "training set")
     if not numeric:
-        axis.set_xticks(range(len(parts)), parts)
+        axis.set_xticks(range(len(training_sizes)), training_sizes)
     if series:
         axis.legend()
     return bool(series)
 
 
-def _percentage(part: str) -> float:
-    return 100.0 if part == "all" else float(part.rstrip("%"))
+def _percentage(size: str) -> float:
+    return 100.0 if size == "all" else float(size.rstrip("%"))
 
 
 def _bars(report: ExperimentReport, dataset: str, axis: Any) -> bool:  # noqa: ANN401 - matplotlib's

@@ -35,14 +35,14 @@ class PlannedRun(BaseModel):
         task: Task of the dataset.
         seed: Training seed.
         fraction: Fraction of the training set, in (0, 1].
-        shots: Number of training examples per class; None: as `fraction` says.
+        shots: Number of training examples per class; None for a fraction of the training set.
         settings: Values of the grid point or trial, by recipe key.
         source: Dataset of the run that a transfer starts from.
         start: Name of the run that a transfer starts from.
         control: Name of the text-only control of this run.
         is_control: Whether the run is such a control itself.
         recipe: Full recipe, as YAML.
-        plugins: Origin of each component that is not part of hvpkit.
+        plugins: Plugin of each component that is not built in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -63,7 +63,7 @@ class PlannedRun(BaseModel):
     plugins: dict[str, str] = {}
 
     def differs_from(self, other: PlannedRun) -> list[Message]:
-        """List how another run of this name differs: recipe or plugins."""
+        """List the differences from another run of this name: recipe or plugins."""
         recipe = (
             []
             if self.recipe == other.recipe
@@ -77,17 +77,17 @@ class Expansion:
     """The runs of a plan.
 
     Attributes:
-        runs: Runs, each after the run that it starts from.
-        left_out: Messages on parts of the plan that cannot run here.
+        runs: Runs; a transfer comes after the run that it starts from.
+        skipped: Messages on systems and controls of the plan that cannot run with the installed components.
         datasets: Datasets of the plan, by name.
     """
 
     runs: list[PlannedRun] = field(default_factory=list)
-    left_out: list[Message] = field(default_factory=list)
+    skipped: list[Message] = field(default_factory=list)
     datasets: dict[str, KnownDataset] = field(default_factory=dict)
 
-    def planned(self, plan: Plan) -> list[PlannedRun]:
-        """Return the runs, or in a search every trial of each."""
+    def runs_and_trials(self, plan: Plan) -> list[PlannedRun]:
+        """Return the runs; for a search, all trials of each run instead."""
         if plan.search is None:
             return self.runs
         return [
@@ -105,18 +105,18 @@ class _Point:
     settings: Mapping[str, Any]
 
     def overrides(self) -> list[str]:
-        part = [] if self.fraction == 1.0 else [f"train.fraction={self.fraction}"]
-        part += [] if self.shots is None else [f"train.shots={self.shots}"]
-        return [f"train.seed={self.seed}", *part, *overrides_of(self.settings)]
+        size = [] if self.fraction == 1.0 else [f"train.fraction={self.fraction}"]
+        size += [] if self.shots is None else [f"train.shots={self.shots}"]
+        return [f"train.seed={self.seed}", *size, *to_overrides(self.settings)]
 
     def suffix(self) -> str:
-        part = [] if self.fraction == 1.0 else [f"fraction{self.fraction:g}"]
-        part += [] if self.shots is None else [f"shots{self.shots}"]
-        return ".".join([*part, *overrides_of(self.settings), f"seed{self.seed}"])
+        size = [] if self.fraction == 1.0 else [f"fraction{self.fraction:g}"]
+        size += [] if self.shots is None else [f"shots{self.shots}"]
+        return ".".join([*size, *to_overrides(self.settings), f"seed{self.seed}"])
 
 
 def expand(plan: Plan, registry: Registry) -> Expansion:
-    """List the runs of a plan.
+    """Expand a plan to its runs.
 
     Args:
         plan: The plan.
@@ -140,7 +140,7 @@ class _Expander:
             try:
                 self.expansion.datasets[name] = known_dataset(name, spec, self.registry)
             except PlanError as error:
-                self._problem(error.message, "datasets", name)
+                self._add_problem(error.message, "datasets", name)
         recipes = {name: self._recipes(name, system) for name, system in self.plan.systems.items()}
         for name, by_task in recipes.items():
             for dataset, known in self.expansion.datasets.items():
@@ -153,12 +153,12 @@ class _Expander:
         self._check_space()
         if not self.expansion.runs and not self.problems:
             tasks = sorted({known.task for known in self.expansion.datasets.values()})
-            self._problem(Message("plan-without-recipes", tasks=" or ".join(tasks)), "systems")
+            self._add_problem(Message("plan-without-recipes", tasks=" or ".join(tasks)), "systems")
         if self.problems:
             raise PlanError("plan-invalid", problems=list(dict.fromkeys(self.problems)))
         return self.expansion
 
-    def _problem(self, message: Message, *keys: str | int) -> None:
+    def _add_problem(self, message: Message, *keys: str | int) -> None:
         self.problems.append(LocatedMessage(self.plan.origin.location(*keys), message))
 
     def _recipes(self, name: str, system: System) -> dict[Task, str]:
@@ -167,23 +167,23 @@ class _Expander:
         for recipe_name in system.recipes:
             path = self._recipe_path(recipe_name)
             if system.optional and not Path(path).exists() and path not in shipped_recipes():
-                self.expansion.left_out.append(Message("system-without-recipe", system=name, recipe=recipe_name))
+                self.expansion.skipped.append(Message("system-without-recipe", system=name, recipe=recipe_name))
                 continue
             try:
                 recipe = load_recipe(path)
             except RecipeError as error:
-                self._problem(error.message, "systems", name, "recipes")
+                self._add_problem(error.message, "systems", name, "recipes")
                 continue
             missing = self._missing_components(recipe)
             if missing:
-                self.expansion.left_out.append(
+                self.expansion.skipped.append(
                     Message("system-not-installed", system=name, recipe=recipe_name, names=missing)
                 )
             elif recipe.task in by_task:
                 message = Message(
                     "recipes-of-one-task", system=name, task=recipe.task, first=by_task[recipe.task], second=recipe_name
                 )
-                self._problem(message, "systems", name, "recipes")
+                self._add_problem(message, "systems", name, "recipes")
             else:
                 by_task[recipe.task] = path
         return by_task
@@ -206,9 +206,9 @@ class _Expander:
             self._add(system, dataset, recipe, point, f"{system}.{dataset}.{point.suffix()}")
 
     def _points(self) -> Iterator[_Point]:
-        parts = [(fraction, None) for fraction in self.plan.fractions] + [(1.0, shots) for shots in self.plan.shots]
+        sizes = [(fraction, None) for fraction in self.plan.fractions] + [(1.0, shots) for shots in self.plan.shots]
         axes = [[(key, value) for value in values] for key, values in self.plan.grid.items()]
-        for (fraction, shots), settings, seed in product(parts, product(*axes), self.plan.seeds):
+        for (fraction, shots), settings, seed in product(sizes, product(*axes), self.plan.seeds):
             yield _Point(seed, fraction, shots, dict(settings))
 
     def _add_transfer(self, number: int, system: str, transfer: Transfer, recipes: Mapping[Task, str]) -> None:
@@ -220,7 +220,7 @@ class _Expander:
         if not tasks <= set(recipes) or transfer.to not in self.expansion.datasets:
             return
         for point in self._points():
-            start = _name(f"{system}.{transfer.source}.{point.suffix()}")
+            start = _file_name(f"{system}.{transfer.source}.{point.suffix()}")
             name = f"{system}.{transfer.source}-to-{transfer.to}.{point.suffix()}"
             recipe = recipes[self.expansion.datasets[transfer.to].task]
             self._add(system, transfer.to, recipe, point, name, transfer.settings, source=transfer.source, start=start)
@@ -232,7 +232,7 @@ class _Expander:
         recipe: str,
         point: _Point,
         name: str,
-        further: Sequence[str] = (),
+        extra_settings: Sequence[str] = (),
         **start: str,
     ) -> None:
         known = self.expansion.datasets[dataset]
@@ -240,16 +240,16 @@ class _Expander:
         if known.folder != Path("data") / known.name:
             overrides.append(f"data.folder={_to_yaml_line(str(known.folder))}")
         try:
-            loaded = load_recipe(recipe, [*overrides, *point.overrides(), *further], self.registry)
+            loaded = load_recipe(recipe, [*overrides, *point.overrides(), *extra_settings], self.registry)
         except RecipeError as error:
-            self._problem(
+            self._add_problem(
                 Message("run-invalid", system=system, dataset=dataset, reason=error.message), "systems", system
             )
             return
         settings = {key: _to_yaml_line(value) for key, value in point.settings.items()}
         self.expansion.runs.append(
             PlannedRun(
-                name=_name(name),
+                name=_file_name(name),
                 system=system,
                 dataset=dataset,
                 task=known.task,
@@ -267,18 +267,20 @@ class _Expander:
         """Add the text-only control of each run with images; runs with equal recipes have one control."""
         if "text-only" not in self.plan.controls:
             return
-        same = {run.recipe: run.name for run in reversed(self.expansion.runs) if run.start is None}
+        control_names = {run.recipe: run.name for run in reversed(self.expansion.runs) if run.start is None}
         runs = []
         for run in self.expansion.runs:
             control = None if run.start else self._text_only_control(run)
             if control is None:
                 runs.append(run)
                 continue
-            if control.recipe not in same:
-                same[control.recipe] = control.name
+            if control.recipe not in control_names:
+                control_names[control.recipe] = control.name
                 runs.append(control)
             runs.append(
-                run if same[control.recipe] == run.name else run.model_copy(update={"control": same[control.recipe]})
+                run
+                if control_names[control.recipe] == run.name
+                else run.model_copy(update={"control": control_names[control.recipe]})
             )
         self.expansion.runs = runs
 
@@ -289,33 +291,33 @@ class _Expander:
             text_only = recipe_from_text(run.recipe, TEXT_ONLY_CONTROL, self.registry)
         except RecipeError as error:
             reason = error.problems[-1].message if error.problems else error.message
-            self.expansion.left_out.append(
+            self.expansion.skipped.append(
                 Message("system-without-text-only", system=run.system, dataset=run.dataset, reason=reason)
             )
             return None
-        changed = {"name": _name(f"{run.name}.text-only"), "recipe": text_only.to_yaml(), "is_control": True}
+        changed = {"name": _file_name(f"{run.name}.text-only"), "recipe": text_only.to_yaml(), "is_control": True}
         return run.model_copy(update=changed | {"plugins": component_plugins(text_only, self.registry)})
 
     def _check_names(self) -> None:
         by_name: dict[str, PlannedRun] = {}
         for run in self.expansion.runs:
             if run.name in by_name:
-                self._problem(_same_name(run, by_name[run.name]), *self._repeated_list())
+                self._add_problem(_duplicate_name_message(run, by_name[run.name]), *self._find_repeated_list())
             by_name[run.name] = run
-        self.expansion.left_out = list(dict.fromkeys(self.expansion.left_out))
+        self.expansion.skipped = list(dict.fromkeys(self.expansion.skipped))
 
     def _check_space(self) -> None:
-        """Check the first point of the search space before anything is trained."""
+        """Check the recipes with the first values of the search space, so that errors appear before training."""
         space = self.plan.search.space if self.plan.search else {}
         first = {key: axis.values[0] if axis.values else axis.low for key, axis in space.items()}
         try:
             for run in self.expansion.runs if first else ():
-                recipe_from_text(run.recipe, overrides_of(first), self.registry)
+                recipe_from_text(run.recipe, to_overrides(first), self.registry)
         except RecipeError as error:
-            self._problem(error.message, "search", "space")
+            self._add_problem(error.message, "search", "space")
 
-    def _repeated_list(self) -> tuple[str, ...]:
-        """Return the key of the list of the plan that contains a value twice."""
+    def _find_repeated_list(self) -> tuple[str, ...]:
+        """Return the key of a list of the plan that contains a value twice; it causes duplicate run names."""
         lists: dict[tuple[str, ...], list[Any]] = {
             (key,): getattr(self.plan, key) for key in ("seeds", "fractions", "shots", "transfers")
         }
@@ -324,7 +326,7 @@ class _Expander:
             (
                 keys
                 for keys, values in lists.items()
-                if len({_name(_to_yaml_line(_plain(v))) for v in values}) < len(values)
+                if len({_file_name(_to_yaml_line(_to_plain(v))) for v in values}) < len(values)
             ),
             ("systems",),
         )
@@ -346,7 +348,7 @@ def with_settings(run: PlannedRun, name: str, settings: Mapping[str, Any]) -> Pl
     Raises:
         RecipeError: If the recipe is invalid with these settings.
     """
-    recipe = recipe_from_text(run.recipe, overrides_of(settings)).to_yaml()
+    recipe = recipe_from_text(run.recipe, to_overrides(settings)).to_yaml()
     return run.model_copy(
         update={
             "name": name,
@@ -356,12 +358,12 @@ def with_settings(run: PlannedRun, name: str, settings: Mapping[str, Any]) -> Pl
     )
 
 
-def overrides_of(settings: Mapping[str, Any]) -> list[str]:
+def to_overrides(settings: Mapping[str, Any]) -> list[str]:
     """Format settings as `--set` takes them."""
     return [f"{key}={_to_yaml_line(value)}" for key, value in settings.items()]
 
 
-def _same_name(one: PlannedRun, other: PlannedRun) -> Message:
+def _duplicate_name_message(one: PlannedRun, other: PlannedRun) -> Message:
     return (
         Message("run-repeated", run=one.name)
         if one.recipe == other.recipe
@@ -369,7 +371,7 @@ def _same_name(one: PlannedRun, other: PlannedRun) -> Message:
     )
 
 
-def _plain(value: object) -> object:
+def _to_plain(value: object) -> object:
     return value.model_dump() if isinstance(value, BaseModel) else value
 
 
@@ -383,6 +385,6 @@ def _to_yaml_line(value: object) -> str:
     )
 
 
-def _name(text: str) -> str:
+def _file_name(text: str) -> str:
     """Replace characters that file names cannot contain by _."""
     return re.sub(r"[^\w.+=-]+", "_", text)

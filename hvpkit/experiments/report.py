@@ -13,7 +13,7 @@ from hvpkit.experiments.tables import Cell, Table, mark_best
 from hvpkit.messages import Message
 
 METRICS = ("precision", "recall", "f1")
-NAMES = ("P", "R", "F1")  # column names of METRICS
+METRIC_COLUMNS = ("P", "R", "F1")  # column names of METRICS
 MISSING = "-"
 
 
@@ -23,12 +23,12 @@ class ReportRow:
 
     Attributes:
         system: Name of the system.
-        part: Size of the training set, such as "all", "10%" or "4 shots".
+        training_size: Size of the training set, such as "all", "10%" or "4 shots".
         settings: Values of the grid point, by recipe key.
     """
 
     system: str
-    part: str
+    training_size: str
     settings: tuple[tuple[str, str], ...]
 
     @property
@@ -83,15 +83,15 @@ class ExperimentReport:
                 lines.append(Message("report-data", dataset=name, fingerprint=data.fingerprint, dev=dev, test=test))
         seeds = self.header.plan.seeds
         encoders = list(dict.fromkeys(result.encoder for result in results if result.encoder))
-        if any(not result.data.examples.get("dev") for result in self.main):
+        if any(not result.data.examples.get("dev") for result in self.main_results):
             lines.append(Message("report-last-epoch", seeds=seeds, encoders=encoders))
         else:
             lines.append(Message("report-best-epoch", seeds=seeds, encoders=encoders))
         lines += dict.fromkeys(note for result in results for note in result.notes)
-        return [*lines, *([_unfinished(self.missing, len(self.header.runs))] if self.missing else [])]
+        return [*lines, *([_unfinished_runs_note(self.missing, len(self.header.runs))] if self.missing else [])]
 
     @property
-    def main(self) -> list[Result]:
+    def main_results(self) -> list[Result]:
         """Results that the rows of the tables are about: no controls, transfers or trials."""
         return [r for r in self.results.values() if not r.run.is_control and r.run.source is None and r.trial is None]
 
@@ -103,15 +103,20 @@ class ExperimentReport:
 
     def rows(self) -> list[ReportRow]:
         """List the rows with results: by training set size, systems in the order of the plan."""
-        rows = dict.fromkeys(row_of(result) for result in self.main)
+        rows = dict.fromkeys(to_row(result) for result in self.main_results)
         plan = self.header.plan
         labels = [*map(_fraction_label, plan.fractions), *map(_shots_label, plan.shots)]
-        parts = list(dict.fromkeys(labels))
-        return sorted(rows, key=lambda row: parts.index(row.part) if row.part in parts else len(parts))
+        training_sizes = list(dict.fromkeys(labels))
+        return sorted(
+            rows,
+            key=lambda row: (
+                training_sizes.index(row.training_size) if row.training_size in training_sizes else len(training_sizes)
+            ),
+        )
 
     def results_for(self, row: ReportRow, dataset: str) -> list[Result]:
         """Return the results of a row on a dataset, one per seed."""
-        return [result for result in self.main if row_of(result) == row and result.run.dataset == dataset]
+        return [result for result in self.main_results if to_row(result) == row and result.run.dataset == dataset]
 
     def score(self, result: Result) -> RunScore | None:
         """Return the score of a result on the split that the plan is about."""
@@ -122,11 +127,11 @@ class ExperimentReport:
         return [self.results[result.run.control] for result in results if result.run.control in self.results]
 
 
-def row_of(result: Result) -> ReportRow:
+def to_row(result: Result) -> ReportRow:
     """Return the row that a result belongs to."""
     run = result.run
-    part = _fraction_label(run.fraction) if run.shots is None else _shots_label(run.shots)
-    return ReportRow(run.system, part, tuple(run.settings.items()))
+    training_size = _fraction_label(run.fraction) if run.shots is None else _shots_label(run.shots)
+    return ReportRow(run.system, training_size, tuple(run.settings.items()))
 
 
 def _fraction_label(fraction: float) -> str:
@@ -151,10 +156,10 @@ def signed(value: float) -> str:
 
 def f1_over_seeds(report: ExperimentReport, results: Sequence[Result]) -> SeedStatistics | None:
     """Compute F1 of results over their seeds; None without scores."""
-    return _over([score.f1 for result in results if (score := report.score(result)) is not None])
+    return _statistics_or_none([score.f1 for result in results if (score := report.score(result)) is not None])
 
 
-def _over(values: Sequence[float]) -> SeedStatistics | None:
+def _statistics_or_none(values: Sequence[float]) -> SeedStatistics | None:
     return seed_statistics(values) if values else None
 
 
@@ -162,16 +167,18 @@ def _scores_table(report: ExperimentReport) -> Table:
     plan, rows, columns = report.header.plan, report.rows(), _ScoreColumns(report)
     names = [(dataset, name) for dataset in report.datasets for name, _ in columns.get(dataset)]
     table_rows: list[tuple[Cell, ...]] = []
-    for part in dict.fromkeys(row.part for row in rows):
-        part_rows = [row for row in rows if row.part == part]
-        scores = [[score(row) for dataset in report.datasets for _, score in columns.get(dataset)] for row in part_rows]
+    for training_size in dict.fromkeys(row.training_size for row in rows):
+        rows_of_size = [row for row in rows if row.training_size == training_size]
+        scores = [
+            [score(row) for dataset in report.datasets for _, score in columns.get(dataset)] for row in rows_of_size
+        ]
         cells = [
             [*_row_cells(report, row), *(Cell(percent(score)) for score in row_scores)]
-            for row, row_scores in zip(part_rows, scores, strict=True)
+            for row, row_scores in zip(rows_of_size, scores, strict=True)
         ]
         compared = [
             [
-                score.mean if score and name in NAMES else None
+                score.mean if score and name in METRIC_COLUMNS else None
                 for score, (_, name) in zip(row_scores, names, strict=True)
             ]
             for row_scores in scores
@@ -195,7 +202,7 @@ class _ScoreColumns:
         def metric(name: str) -> Callable[[ReportRow], SeedStatistics | None]:
             def over_seeds(row: ReportRow) -> SeedStatistics | None:
                 scores = map(self.report.score, self.report.results_for(row, dataset))
-                return _over([getattr(score, name) for score in scores if score])
+                return _statistics_or_none([getattr(score, name) for score in scores if score])
 
             return over_seeds
 
@@ -203,21 +210,23 @@ class _ScoreColumns:
             return f1_over_seeds(self.report, self.report.controls(self.report.results_for(row, dataset)))
 
         def shuffled(row: ReportRow) -> SeedStatistics | None:
-            return _over([result.shuffled.f1 for result in self.report.results_for(row, dataset) if result.shuffled])
+            return _statistics_or_none(
+                [result.shuffled.f1 for result in self.report.results_for(row, dataset) if result.shuffled]
+            )
 
         controls = {"text-only": ("text-only F1", text_only), "shuffled-images": ("shuffled F1", shuffled)}
         control_columns = [controls[name] for name in dict.fromkeys(self.report.header.plan.controls)]
-        return [*zip(NAMES, map(metric, METRICS), strict=True), *control_columns]
+        return [*zip(METRIC_COLUMNS, map(metric, METRICS), strict=True), *control_columns]
 
 
 def _row_columns(report: ExperimentReport) -> tuple[str, ...]:
     rows = report.rows()
-    part = ("training set",) if any(row.part != "all" for row in rows) else ()
-    return ("system", *part, *dict.fromkeys(key for row in rows for key, _ in row.settings))
+    training_size = ("training set",) if any(row.training_size != "all" for row in rows) else ()
+    return ("system", *training_size, *dict.fromkeys(key for row in rows for key, _ in row.settings))
 
 
 def _row_cells(report: ExperimentReport, row: ReportRow) -> list[Cell]:
-    values = {"system": row.system, "training set": row.part} | dict(row.settings)
+    values = {"system": row.system, "training set": row.training_size} | dict(row.settings)
     return [Cell(values.get(column, "")) for column in _row_columns(report)]
 
 
@@ -226,16 +235,16 @@ def _seeds_table(report: ExperimentReport) -> Table:
     for row in report.rows():
         for dataset in report.datasets:
             results = [result for result in report.results_for(row, dataset) if report.score(result)]
-            over = f1_over_seeds(report, results)
-            if over is not None:
+            statistics = f1_over_seeds(report, results)
+            if statistics is not None:
                 by_seed = ", ".join(f"{r.run.seed}: {100 * s.f1:.2f}" for r in results if (s := report.score(r)))
                 interval = (
                     MISSING
-                    if over.low is None or over.high is None
-                    else f"{100 * over.low:.2f} to {100 * over.high:.2f}"
+                    if statistics.low is None or statistics.high is None
+                    else f"{100 * statistics.low:.2f} to {100 * statistics.high:.2f}"
                 )
                 rows.append(
-                    (*_row_cells(report, row), Cell(dataset), Cell(percent(over)), Cell(interval), Cell(by_seed))
+                    (*_row_cells(report, row), Cell(dataset), Cell(percent(statistics)), Cell(interval), Cell(by_seed))
                 )
     columns = (*_row_columns(report), "data", "F1", "95% interval of the mean", "by seed")
     return Table("seeds", "F1 over seeds", columns, rows, [Message("table-seeds")])
@@ -245,48 +254,62 @@ def _differences_table(report: ExperimentReport) -> Table:
     rows: list[tuple[Cell, ...]] = []
     reference = report.header.plan.reference
     for dataset in report.datasets:
-        for part in dict.fromkeys(row.part for row in report.rows()):
-            rows_of_part = [row for row in report.rows() if row.part == part and report.results_for(row, dataset)]
+        for training_size in dict.fromkeys(row.training_size for row in report.rows()):
+            rows_of_size = [
+                row for row in report.rows() if row.training_size == training_size and report.results_for(row, dataset)
+            ]
             first = next(
-                (row for row in rows_of_part if row.system == reference), rows_of_part[0] if rows_of_part else None
+                (row for row in rows_of_size if row.system == reference), rows_of_size[0] if rows_of_size else None
             )
-            for row in rows_of_part:
+            for row in rows_of_size:
                 results = report.results_for(row, dataset)
                 if first is not None and row != first:
-                    rows += _difference(
-                        report, part, dataset, (row.label, results), (first.label, report.results_for(first, dataset))
+                    rows += _difference_rows(
+                        report,
+                        training_size,
+                        dataset,
+                        (row.label, results),
+                        (first.label, report.results_for(first, dataset)),
                     )
                 if controls := report.controls(results):
                     text_only = Message("table-own-text-only")
-                    rows += _difference(report, part, dataset, (row.label, results), (text_only, controls))
+                    rows += _difference_rows(
+                        report, training_size, dataset, (row.label, results), (text_only, controls)
+                    )
     columns = ("data", "training set", "first", "second", "F1", "95%", "p", "warning")
     return Table("differences", "Differences", columns, rows, [Message("table-differences")])
 
 
-def _difference(
-    report: ExperimentReport, part: str, dataset: str, one: tuple[str, list[Result]], other: tuple[str, list[Result]]
+def _difference_rows(
+    report: ExperimentReport,
+    training_size: str,
+    dataset: str,
+    first: tuple[str, list[Result]],
+    second: tuple[str, list[Result]],
 ) -> Iterator[tuple[Cell, ...]]:
-    result = difference(report, one[1], other[1])
+    result = compare_over_seeds(report, first[1], second[1])
     if result is None:
         return
     interval = (
         MISSING if result.low is None or result.high is None else f"{signed(result.low)} to {signed(result.high)}"
     )
     p = MISSING if result.p is None else f"{result.p:.3f}"
-    texts = (dataset, part, one[0], other[0], signed(result.difference), interval, p, result.warning or "")
+    texts = (dataset, training_size, first[0], second[0], signed(result.difference), interval, p, result.warning or "")
     yield tuple(map(Cell, texts))
 
 
-def difference(report: ExperimentReport, one: Sequence[Result], other: Sequence[Result]) -> Difference | None:
+def compare_over_seeds(
+    report: ExperimentReport, first: Sequence[Result], second: Sequence[Result]
+) -> Difference | None:
     """Compare the results of two systems over the seeds that both have; None without a common seed."""
-    first, second = (
-        {result.run.seed: result for result in results if report.score(result)} for results in (one, other)
+    first_by_seed, second_by_seed = (
+        {result.run.seed: result for result in results if report.score(result)} for results in (first, second)
     )
-    seeds = [seed for seed in first if seed in second]
-    scores = [f1_over_seeds(report, [by_seed[seed] for seed in seeds]) for by_seed in (first, second)]
+    seeds = [seed for seed in first_by_seed if seed in second_by_seed]
+    scores = [f1_over_seeds(report, [by_seed[seed] for seed in seeds]) for by_seed in (first_by_seed, second_by_seed)]
     if scores[0] is None or scores[1] is None:
         return None
-    outcomes = [[by_seed[seed].outcomes for seed in seeds] for by_seed in (first, second)]
+    outcomes = [[by_seed[seed].outcomes for seed in seeds] for by_seed in (first_by_seed, second_by_seed)]
     known: list[list[Outcomes]] = [[counts for counts in by_seed if counts is not None] for by_seed in outcomes]
     is_paired = report.header.plan.score_split == "test" and all(len(by_seed) == len(seeds) for by_seed in known)
     return compare(scores[0], scores[1], (known[0], known[1]) if is_paired else None)
@@ -296,22 +319,26 @@ def _transfers_table(report: ExperimentReport) -> Table | None:
     rows = []
     transferred = [result for result in report.results.values() if result.run.source is not None]
     for system, source, dataset, settings in dict.fromkeys(
-        (r.run.system, r.run.source or "", r.run.dataset, _grid(r)) for r in transferred
+        (r.run.system, r.run.source or "", r.run.dataset, _grid_point(r)) for r in transferred
     ):
         with_transfer = [
             r
             for r in transferred
-            if (r.run.system, r.run.source, r.run.dataset, _grid(r)) == (system, source, dataset, settings)
+            if (r.run.system, r.run.source, r.run.dataset, _grid_point(r)) == (system, source, dataset, settings)
         ]
-        without = [r for r in report.main if (r.run.system, r.run.dataset, _grid(r)) == (system, dataset, settings)]
-        change = difference(report, with_transfer, without)
+        without = [
+            r
+            for r in report.main_results
+            if (r.run.system, r.run.dataset, _grid_point(r)) == (system, dataset, settings)
+        ]
+        effect = compare_over_seeds(report, with_transfer, without)
         label = ReportRow(system, "all", settings).label
         texts = [
             label,
             f"{source} → {dataset}",
             *(percent(f1_over_seeds(report, results)) for results in (without, with_transfer)),
         ]
-        texts += [MISSING, ""] if change is None else [signed(change.difference), change.warning or ""]
+        texts += [MISSING, ""] if effect is None else [signed(effect.difference), effect.warning or ""]
         name = report.header.plan.systems[system].published or system
         texts.append(
             "{} → {} ({})".format(*TABLE_3[name, source, dataset]) if (name, source, dataset) in TABLE_3 else MISSING
@@ -321,20 +348,20 @@ def _transfers_table(report: ExperimentReport) -> Table | None:
     return Table("transfers", "Transfers", columns, rows, [Message("table-transfers")])
 
 
-def _grid(result: Result) -> tuple[tuple[str, str], ...]:
+def _grid_point(result: Result) -> tuple[tuple[str, str], ...]:
     return tuple(result.run.settings.items())
 
 
 def _published_table(report: ExperimentReport) -> Table:
     rows = []
-    for row in (row for row in report.rows() if row.part == "all"):
+    for row in (row for row in report.rows() if row.training_size == "all"):
         for dataset in report.datasets:
             results = report.results_for(row, dataset)
             name = report.header.plan.systems[row.system].published or row.system
             published = find_published(name, dataset)
             if published is None or not results or report.header.plan.score_split != "test":
                 continue
-            scores = [_over([getattr(r.test, metric) for r in results if r.test]) for metric in METRICS]
+            scores = [_statistics_or_none([getattr(r.test, metric) for r in results if r.test]) for metric in METRICS]
             texts = [row.label, dataset, *map(percent, scores), published.precision, published.recall, published.f1]
             texts += [
                 f"{100 * scores[2].mean - float(published.f1):+.2f}" if scores[2] else MISSING,
@@ -383,6 +410,6 @@ def _search_table(report: ExperimentReport) -> Table:
     return Table("search", f"{report.header.plan.title}: trials, best first", columns, rows, [Message("table-search")])
 
 
-def _unfinished(names: Sequence[str], runs: int) -> Message:
+def _unfinished_runs_note(names: Sequence[str], runs: int) -> Message:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return Message("report-unfinished", missing=len(names), runs=runs, names=names[:5], more=more)

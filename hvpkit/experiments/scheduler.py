@@ -46,7 +46,7 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, str]:
     }
     locked = PlanError("experiment-locked", folder=setup.folder)
     with exclusive_lock(setup.folder / ".lock", locked):
-        header = Header(plan, tuple(run.name for run in expansion.planned(plan)))
+        header = Header(plan, tuple(run.name for run in expansion.runs_and_trials(plan)))
         results = open_results(setup.folder, header, expansion.runs, fingerprints)
         finished = {result.run.name for result in results.results}
         with Processes(setup) as processes, progress("runs", len(header.runs)) as bar:

@@ -13,7 +13,7 @@ from hvpkit.errors import ImageError, InputError
 from hvpkit.explain.explanation import ChangeKind
 from hvpkit.images.decode import check_image
 from hvpkit.images.regions import ImageRegion
-from hvpkit.inference.engine import Part, read_windows
+from hvpkit.inference.engine import EncodedWindow, encode_windows
 from hvpkit.messages import Message
 from hvpkit.types import Example, VisualObject
 
@@ -51,19 +51,19 @@ class Counterfactual:
     views: tuple[ImageRegion | None, ...]
     image: int | None = None
 
-    def parts(self, batcher: Batcher) -> list[Part]:
+    def encode(self, batcher: Batcher) -> list[EncodedWindow]:
         """Encode the example by windows.
 
         Args:
             batcher: Batcher of the model.
 
         Raises:
-            InputError: As `read_windows` returns it.
+            InputError: As `encode_windows` returns it.
         """
-        read = read_windows(batcher, self.example)
-        if isinstance(read, InputError):
-            raise read
-        return [(window, replace(item, views=self.views)) for window, item in read]
+        windows = encode_windows(batcher, self.example)
+        if isinstance(windows, InputError):
+            raise windows
+        return [(window, replace(item, views=self.views)) for window, item in windows]
 
 
 def counterfactuals(

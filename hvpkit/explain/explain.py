@@ -24,24 +24,26 @@ from hvpkit.explain.explanation import (
 from hvpkit.explain.trace import TracedWindow, trace_batch
 from hvpkit.features.cache import FeatureCache
 from hvpkit.images.regions import ImageRegion
-from hvpkit.inference.engine import Part, WindowedPrediction, look, merge_windows, read_windows
+from hvpkit.inference.engine import EncodedWindow, WindowedPrediction, encode_windows, merge_windows, run_windows
 from hvpkit.inference.inputs import ParsedInput, char_span
 from hvpkit.inference.predictor import Predictor, build_prediction, to_text_entity
 from hvpkit.labels.gold import gold_labels
 from hvpkit.model.model import Model
 from hvpkit.types import Entity, Example, Relation, Span, VisualObject
 
-BATCH = 8
+BATCH_SIZE = 8
 
 
 @torch.no_grad()
-def explain_example(predictor: Predictor, reading: ParsedInput, other: ReplacementImage | None = None) -> Explanation:
+def explain_example(
+    predictor: Predictor, parsed: ParsedInput, replacement: ReplacementImage | None = None
+) -> Explanation:
     """Explain a prediction: attention, gates and counterfactuals.
 
     Args:
         predictor: The loaded model.
-        reading: The parsed input.
-        other: Replacement image for a counterfactual; None: no such counterfactual.
+        parsed: The parsed input.
+        replacement: Replacement image for a counterfactual; None: no such counterfactual.
 
     Returns:
         The explanation, with the prediction that `predict` returns.
@@ -49,49 +51,51 @@ def explain_example(predictor: Predictor, reading: ParsedInput, other: Replaceme
     Raises:
         InputError: If the input cannot be predicted.
     """
-    model, batcher, example = predictor.model, predictor.batcher, reading.example
-    parts = _raised(read_windows(batcher, example))
-    passes = _passes(model, batcher, [parts])[0]
-    answer = merge_windows(parts, [seen.decoded for seen in passes])
-    prediction = build_prediction(reading, answer)
+    model, batcher, example = predictor.model, predictor.batcher, parsed.example
+    windows = _raise_if_error(encode_windows(batcher, example))
+    traces = _trace_windows(model, batcher, [windows])[0]
+    result = merge_windows(windows, [traced.decoded for traced in traces])
+    prediction = build_prediction(parsed, result)
     if isinstance(prediction, InputError):
         raise prediction
-    seen, images = passes[0], model_images(example, parts[0][1].views, batcher)
-    shown = [v for v, image in enumerate(images) if image is not None]
-    looking = AttentionByWord([window for window, _ in parts], passes, len(images), shown)
-    num_words = len(reading.words) if shown and seen.looks is not None else 0  # words with attention on images
+    traced, images = traces[0], model_images(example, windows[0][1].views, batcher)
+    present = [v for v, image in enumerate(images) if image is not None]
+    attention = AttentionByWord([window for window, _ in windows], traces, len(images), present)
+    num_words = len(parsed.words) if present and traced.looks is not None else 0  # words with attention on images
     return Explanation(
         id=example.id,
         prediction=prediction,
-        words=reading.words,
+        words=parsed.words,
         images=tuple(image for image in images if image is not None),
-        mentions=tuple(_mentions(answer, reading, looking)),
-        decisions=_decisions(answer),
-        changes=tuple(_changes(predictor, reading, answer, shown, other)),
+        mentions=tuple(_mentions(result, parsed, attention)),
+        decisions=_decisions(result),
+        changes=tuple(_counterfactual_results(predictor, parsed, result, present, replacement)),
         image=example.image,
-        groups=layer_groups(_num_layers(seen) if shown else 0),
-        looks=tuple(looking.for_words(word, word + 1) for word in range(num_words)),
-        gates=_gates(seen.gates, shown, seen.level_name),
+        groups=layer_groups(_num_layers(traced) if present else 0),
+        looks=tuple(attention.for_words(word, word + 1) for word in range(num_words)),
+        gates=_gates(traced.gates, present, traced.level_name),
         grid=batcher.recipe.vision.grid if batcher.recipe.vision else 1,
-        cells_are_places=seen.cells_are_places,
-        gold=gold_answers(example, reading),
-        named={name: tensor.tolist() for name, tensor in seen.named.items()},
+        cells_are_places=traced.cells_are_places,
+        gold=gold_label_texts(example, parsed),
+        named={name: tensor.tolist() for name, tensor in traced.named.items()},
         notes=prediction.notes,
     )
 
 
-def _raised(parts: list[Part] | InputError) -> list[Part]:
-    if isinstance(parts, InputError):
-        raise parts
-    return parts
+def _raise_if_error(windows: list[EncodedWindow] | InputError) -> list[EncodedWindow]:
+    if isinstance(windows, InputError):
+        raise windows
+    return windows
 
 
-def _passes(model: Model, batcher: Batcher, windows: Sequence[list[Part] | InputError]) -> list[list[TracedWindow]]:
+def _trace_windows(
+    model: Model, batcher: Batcher, windows: Sequence[list[EncodedWindow] | InputError]
+) -> list[list[TracedWindow]]:
     by_example = []
-    for passes in look(model, batcher, windows, BATCH, trace_batch):
-        if isinstance(passes, InputError):
-            raise passes
-        by_example.append(passes)
+    for traces in run_windows(model, batcher, windows, BATCH_SIZE, trace_batch):
+        if isinstance(traces, InputError):
+            raise traces
+        by_example.append(traces)
     return by_example
 
 
@@ -135,88 +139,90 @@ def _image(name: str, view: ImageRegion, visual_object: VisualObject | None, exa
     return ModelImage(name, "object", view.file, view.box, box, visual_object.phrase, visual_object.score)
 
 
-def _num_layers(seen: TracedWindow) -> int:
-    if seen.looks is not None:
-        return len(seen.looks)
-    return 0 if seen.gates is None else seen.gates.shape[1]
+def _num_layers(traced: TracedWindow) -> int:
+    if traced.looks is not None:
+        return len(traced.looks)
+    return 0 if traced.gates is None else traced.gates.shape[1]
 
 
-def _gates(gates: Tensor | None, shown: Sequence[int], level_name: str) -> GateWeights | None:
-    if gates is None or not shown:
+def _gates(gates: Tensor | None, present: Sequence[int], level_name: str) -> GateWeights | None:
+    if gates is None or not present:
         return None
-    weights = gates[list(shown)].tolist()
+    weights = gates[list(present)].tolist()
     return GateWeights(tuple(tuple(tuple(row) for row in image) for image in weights), level_name)
 
 
-def gold_answers(example: Example, reading: ParsedInput) -> tuple[str, ...]:
+def gold_label_texts(example: Example, parsed: ParsedInput) -> tuple[str, ...]:
     """Return the gold labels as texts: each entity with its type, or the relation; empty if not known.
 
     Args:
         example: The labeled example.
-        reading: The parsed input, for the text of entities.
+        parsed: The parsed input, for the text of entities.
     """
     if example.relation is not None:
         return (example.relation,)
     if example.tags is None:
         return ()
     return tuple(
-        f"{char_span(spans[0], reading.text, reading.words).text}: {label}" for spans, label in gold_labels(example)
+        f"{char_span(spans[0], parsed.text, parsed.words).text}: {label}" for spans, label in gold_labels(example)
     )
 
 
-def _mentions(answer: WindowedPrediction, reading: ParsedInput, looking: AttentionByWord) -> Iterator[MentionAttention]:
-    example = reading.example
-    spans = {"head": example.head, "tail": example.tail} if isinstance(answer.found, Relation) else {}
+def _mentions(
+    result: WindowedPrediction, parsed: ParsedInput, attention: AttentionByWord
+) -> Iterator[MentionAttention]:
+    example = parsed.example
+    spans = {"head": example.head, "tail": example.tail} if isinstance(result.decoded, Relation) else {}
     mentions = [(role, span) for role, span in spans.items() if span is not None]
-    mentions += [(e.type, Span(e.start, e.end)) for e in answer.found] if isinstance(answer.found, list) else []
+    mentions += [(e.type, Span(e.start, e.end)) for e in result.decoded] if isinstance(result.decoded, list) else []
     for role, span in mentions:
         yield MentionAttention(
-            role, char_span(span, reading.text, reading.words), span, looking.for_words(span.start, span.end)
+            role, char_span(span, parsed.text, parsed.words), span, attention.for_words(span.start, span.end)
         )
 
 
-def _decisions(answer: WindowedPrediction) -> tuple[Decision, ...]:
-    if isinstance(answer.found, Relation):
-        return (Decision(answer.found.label, answer.found.confidence),)
-    return tuple(Decision(entity.type, entity.confidence, number) for number, entity in enumerate(answer.found))
+def _decisions(result: WindowedPrediction) -> tuple[Decision, ...]:
+    if isinstance(result.decoded, Relation):
+        return (Decision(result.decoded.label, result.decoded.confidence),)
+    return tuple(Decision(entity.type, entity.confidence, number) for number, entity in enumerate(result.decoded))
 
 
-def _changes(
+def _counterfactual_results(
     predictor: Predictor,
-    reading: ParsedInput,
+    parsed: ParsedInput,
     before: WindowedPrediction,
-    shown: Sequence[int],
-    other: ReplacementImage | None,
+    present: Sequence[int],
+    replacement: ReplacementImage | None,
 ) -> Iterator[CounterfactualResult]:
     model, recipe = predictor.model, predictor.folder.recipe
     if model.vision is None or recipe.vision is None:
         return
     batcher = Batcher(model, recipe, FeatureCache(model.vision))  # features of each image are computed once
-    variants = list(counterfactuals(reading.example, batcher, recipe.vision, other))
-    windows = [variant.parts(batcher) for variant in variants]
-    for variant, parts, passes in zip(variants, windows, _passes(model, batcher, windows), strict=True):
-        yield _change(variant, reading, before, parts, passes, model, shown)
+    variants = list(counterfactuals(parsed.example, batcher, recipe.vision, replacement))
+    encoded = [variant.encode(batcher) for variant in variants]
+    for variant, windows, traces in zip(variants, encoded, _trace_windows(model, batcher, encoded), strict=True):
+        yield _counterfactual_result(variant, parsed, before, windows, traces, model, present)
 
 
-def _change(
+def _counterfactual_result(
     variant: Counterfactual,
-    reading: ParsedInput,
+    parsed: ParsedInput,
     before: WindowedPrediction,
-    parts: Sequence[Part],
-    passes: Sequence[TracedWindow],
+    windows: Sequence[EncodedWindow],
+    traces: Sequence[TracedWindow],
     model: Model,
-    shown: Sequence[int],
+    present: Sequence[int],
 ) -> CounterfactualResult:
-    after = merge_windows(parts, [seen.decoded for seen in passes])
-    image = None if variant.image is None else shown.index(variant.image)
-    if isinstance(before.found, Relation) and isinstance(after.found, Relation):
-        was, now = before.found, after.found
+    after = merge_windows(windows, [traced.decoded for traced in traces])
+    image = None if variant.image is None else present.index(variant.image)
+    if isinstance(before.decoded, Relation) and isinstance(after.decoded, Relation):
+        was, now = before.decoded, after.decoded
         effect = CounterfactualEffect(
             was.confidence, dict(now.probabilities)[was.label], now.label, was.label != now.label
         )
         return CounterfactualResult(variant.kind, variant.name, image, (effect,))
     entities_before, entities_after = _entities(before), _entities(after)
-    confidences = entity_confidences(model, parts, passes, entities_before)
+    confidences = entity_confidences(model, windows, traces, entities_before)
     effects = tuple(
         _effect(entity, confidence, entities_after)
         for entity, confidence in zip(entities_before, confidences, strict=True)
@@ -224,12 +230,12 @@ def _change(
     known = {(e.start, e.end) for e in entities_before}
     new = [entity for entity in entities_after if (entity.start, entity.end) not in known]
     return CounterfactualResult(
-        variant.kind, variant.name, image, effects, tuple(to_text_entity(entity, reading) for entity in new)
+        variant.kind, variant.name, image, effects, tuple(to_text_entity(entity, parsed) for entity in new)
     )
 
 
-def _entities(answer: WindowedPrediction) -> list[Entity]:
-    return answer.found if isinstance(answer.found, list) else []
+def _entities(result: WindowedPrediction) -> list[Entity]:
+    return result.decoded if isinstance(result.decoded, list) else []
 
 
 def _effect(entity: Entity, after: float | None, now: Sequence[Entity]) -> CounterfactualEffect:
@@ -238,27 +244,27 @@ def _effect(entity: Entity, after: float | None, now: Sequence[Entity]) -> Count
 
 
 def entity_confidences(
-    model: Model, parts: Sequence[Part], passes: Sequence[TracedWindow], entities: Sequence[Entity]
+    model: Model, windows: Sequence[EncodedWindow], traces: Sequence[TracedWindow], entities: Sequence[Entity]
 ) -> list[float | None]:
-    """Compute the probability of each entity, predicted or not, in the window that owns it.
+    """Compute the probability of each entity, predicted or not, in the window that its first word is assigned to.
 
     Args:
         model: The model.
-        parts: Encoded windows.
-        passes: Their traced forward passes.
+        windows: Encoded windows.
+        traces: Traced forward pass of each window.
         entities: Entities of the whole text.
 
     Returns:
         Probabilities 0..1; None for an entity that no window contains or that the head has no probability for.
     """
-    windows = [window for window, _ in parts]
+    spans = [window for window, _ in windows]
     probabilities: list[float | None] = []
     for entity in entities:
-        index = window_index(entity.start, windows)
-        if index is None or entity.end > windows[index].end:
+        index = window_index(entity.start, spans)
+        if index is None or entity.end > spans[index].end:
             probabilities.append(None)
             continue
-        shift = windows[index].start
+        shift = spans[index].start
         shifted = Entity(entity.start - shift, entity.end - shift, entity.type, 0.0)
-        probabilities.append(model.head.confidences(passes[index].scores, passes[index].text, [[shifted]])[0][0])
+        probabilities.append(model.head.confidences(traces[index].scores, traces[index].text, [[shifted]])[0][0])
     return probabilities

@@ -1,4 +1,4 @@
-"""Values of an explanation of one text with its images.
+"""Data classes of an explanation of one text with its images.
 
 Letters: n words, V images (the full image first, if used), N text layers, C levels, P cells of an image.
 """
@@ -15,7 +15,7 @@ from hvpkit.types import Box, Prediction, Span, TextEntity, TextSpan
 
 ChangeKind = Literal["no images", "no object", "no whole image", "other image"]
 ImageKind = Literal["whole", "object", "blank"]
-GROUPS = ("lower", "middle", "upper")
+LAYER_GROUP_NAMES = ("lower", "middle", "upper")
 ALL = "all layers"
 
 
@@ -133,7 +133,7 @@ class CounterfactualEffect:
     Attributes:
         before: Confidence in the original label with the original images, 0..1.
         after: Confidence in the original label with the other images, 0..1; None if the head does not compute it.
-        becomes: Label with the other images; None if these words are no entity.
+        becomes: Label with the other images; None if no entity is predicted for these words.
         flips: Whether the label changes.
     """
 
@@ -155,7 +155,7 @@ class CounterfactualResult:
     Attributes:
         kind: Kind of the counterfactual.
         name: Its description.
-        image: Index of the removed image in `Explanation.images`; None if not one image was removed.
+        image: Index of the removed image in `Explanation.images`; None if no image or several images were removed.
         effects: Effect on each decision.
         new_entities: Entities that are predicted only with the other images.
     """
@@ -173,7 +173,7 @@ class GateWeights:
 
     Attributes:
         weights: Weights [V][N][C], which sum to 1 over C.
-        level_name: What one of the C is: "level", or "slice" in models of the release.
+        level_name: Name of what the weights are for: "level", or "slice" in models of the release.
     """
 
     weights: tuple[tuple[tuple[float, ...], ...], ...]
@@ -204,7 +204,7 @@ class Explanation:
         cells_are_places: Whether the P cells are the `grid` x `grid` cells of an image.
         gold: Gold labels as texts; empty if not known.
         named: Further values that the fusion traced, by name, without batch dimension.
-        remarks: Notes of the prediction.
+        notes: Notes of the prediction.
         caution: Message on how to read attention.
     """
 
@@ -239,7 +239,7 @@ class Explanation:
 
 
 def missing_reasons(explained: Explanation) -> Iterator[Message]:
-    """List what cannot be shown of a text with images, and why."""
+    """Yield a message for each kind of explanation that a model with images cannot provide, with the reason."""
     if explained.images and not explained.looks:
         yield Message("attention-without-images")
     if explained.images and explained.gates is None:
@@ -256,9 +256,9 @@ def layer_groups(layers: int) -> tuple[LayerGroup, ...]:
     Args:
         layers: N, the number of layers.
     """
-    count = min(len(GROUPS), layers)
+    count = min(len(LAYER_GROUP_NAMES), layers)
     edges = [round(i * layers / count) for i in range(count + 1)] if count else []
-    names = {2: ("lower", "upper"), 3: GROUPS}.get(count, ("all",))
+    names = {2: ("lower", "upper"), 3: LAYER_GROUP_NAMES}.get(count, ("all",))
     return tuple(LayerGroup(name, tuple(range(a, b))) for name, a, b in zip(names, edges, edges[1:], strict=False))
 
 

@@ -15,14 +15,21 @@ from hvpkit.explain.attention import AttentionByWord
 from hvpkit.explain.explain import model_images
 from hvpkit.explain.explanation import AttentionShares, LayerGroup, layer_groups
 from hvpkit.explain.trace import TracedWindow, trace_batch
-from hvpkit.inference.engine import READ_AHEAD, Part, chunk_by_size, look, read_windows
+from hvpkit.inference.engine import (
+    PREFETCH_BATCHES,
+    TYPICAL_NUM_WORDS,
+    EncodedWindow,
+    chunk_by_size,
+    encode_windows,
+    run_windows,
+)
 from hvpkit.inference.predictor import Predictor
 from hvpkit.labels.gold import gold_labels
 from hvpkit.types import Example
 from hvpkit.utils.progress import track
 
-BATCH = 16
-RESAMPLES = 2000
+BATCH_SIZE = 16
+NUM_RESAMPLES = 2000
 COVERAGE = 0.95
 
 Array = NDArray[np.float64]
@@ -99,7 +106,7 @@ class SplitSummary:
         layer_groups: Groups of adjacent layers.
         layer_levels: Mean gate weights of each layer [N][C]; None without gates.
         layer_images: Mean attention of each layer on images [N], 0..1; None without attention on images.
-        groups: Means of all gold answers, and by type or relation.
+        groups: Means over all gold labels, and by type or relation.
         correlation: Rank correlation of depth and level; None without gates.
     """
 
@@ -118,10 +125,10 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class _Row:
-    """One example with images: gates [N, C], mean over its images; label and attention [N, 3] of each gold answer."""
+    """One example with images: gates [N, C], mean over its images; label and attention [N, 3] of each gold label."""
 
     gates: Array | None
-    answers: tuple[tuple[str, Array | None], ...]
+    attention: tuple[tuple[str, Array | None], ...]
     level_name: str
 
 
@@ -143,8 +150,8 @@ def summarize(predictor: Predictor, examples: Sequence[Example], where: str, see
         elif row is not None:
             rows.append(row)
     gates = [row.gates for row in rows if row.gates is not None]
-    shares = [share for row in rows for _, share in row.answers if share is not None]
-    layers = layer_groups(len(next(iter(gates or shares), ())))
+    attention = [weights for row in rows for _, weights in row.attention if weights is not None]
+    layers = layer_groups(len(next(iter(gates or attention), ())))
     return SplitSummary(
         where=where,
         examples=len(examples),
@@ -154,7 +161,7 @@ def summarize(predictor: Predictor, examples: Sequence[Example], where: str, see
         level_name=rows[0].level_name if rows else "level",
         layer_groups=layers,
         layer_levels=tuple(map(_floats, np.mean(gates, 0))) if gates else None,
-        layer_images=_floats(np.mean(shares, 0)[:, :2].sum(-1)) if shares else None,
+        layer_images=_floats(np.mean(attention, 0)[:, :2].sum(-1)) if attention else None,
         groups=tuple(_groups(rows, layers)),
         correlation=depth_and_level(np.stack([mean_levels(gate) for gate in gates]), seed) if gates else None,
     )
@@ -163,37 +170,41 @@ def summarize(predictor: Predictor, examples: Sequence[Example], where: str, see
 def _rows(predictor: Predictor, examples: Sequence[Example]) -> Iterator[_Row | InputError | None]:
     """Yield the row of each example in order, None for one without images."""
     model, batcher = predictor.model, predictor.batcher
-    for chunk in chunk_by_size(examples, READ_AHEAD * BATCH, lambda example: len(example.words) / 64):
-        windows = [read_windows(batcher, example) for example in chunk]
-        for example, parts, passes in zip(
-            chunk, windows, look(model, batcher, windows, BATCH, trace_batch), strict=True
+    for chunk in chunk_by_size(
+        examples, PREFETCH_BATCHES * BATCH_SIZE, lambda example: len(example.words) / TYPICAL_NUM_WORDS
+    ):
+        encoded = [encode_windows(batcher, example) for example in chunk]
+        for example, windows, traces in zip(
+            chunk, encoded, run_windows(model, batcher, encoded, BATCH_SIZE, trace_batch), strict=True
         ):
-            if isinstance(parts, InputError) or isinstance(passes, InputError):
-                yield parts if isinstance(parts, InputError) else passes  # type: ignore[misc]
+            if isinstance(windows, InputError) or isinstance(traces, InputError):
+                yield windows if isinstance(windows, InputError) else traces  # type: ignore[misc]
             else:
-                yield _row(predictor, example, parts, passes)
+                yield _row(predictor, example, windows, traces)
 
 
-def _row(predictor: Predictor, example: Example, parts: Sequence[Part], passes: Sequence[TracedWindow]) -> _Row | None:
-    images = model_images(example, parts[0][1].views, predictor.batcher)
-    shown = [v for v, image in enumerate(images) if image is not None]
-    if not shown:
+def _row(
+    predictor: Predictor, example: Example, windows: Sequence[EncodedWindow], traces: Sequence[TracedWindow]
+) -> _Row | None:
+    images = model_images(example, windows[0][1].views, predictor.batcher)
+    present = [v for v, image in enumerate(images) if image is not None]
+    if not present:
         return None
     whole = [image.kind == "whole" for image in images if image is not None]
-    looking = AttentionByWord([window for window, _ in parts], passes, len(images), shown)
-    gates = passes[0].gates
+    attention_by_word = AttentionByWord([window for window, _ in windows], traces, len(images), present)
+    gates = traces[0].gates
     return _Row(
-        gates=None if gates is None else gates[shown].mean(0).double().numpy(),
-        answers=tuple(
+        gates=None if gates is None else gates[present].mean(0).double().numpy(),
+        attention=tuple(
             (
                 label,
                 _attention_shares(
-                    [looks for span in spans if (looks := looking.for_words(span.start, span.end))], whole
+                    [looks for span in spans if (looks := attention_by_word.for_words(span.start, span.end))], whole
                 ),
             )
             for spans, label in gold_labels(example)
         ),
-        level_name=passes[0].level_name,
+        level_name=traces[0].level_name,
     )
 
 
@@ -204,8 +215,8 @@ def _attention_shares(looks: Sequence[AttentionShares], whole: Sequence[bool]) -
     cells = np.array([attention.cells for attention in looks]).sum(-1)  # [mentions, N, V]
     text = np.array([attention.text for attention in looks])
     is_whole = np.array(whole)
-    shares: Array = np.stack([cells[..., is_whole].sum(-1), cells[..., ~is_whole].sum(-1), text], -1).mean(0)
-    return shares
+    attention: Array = np.stack([cells[..., is_whole].sum(-1), cells[..., ~is_whole].sum(-1), text], -1).mean(0)
+    return attention
 
 
 def mean_levels(gates: Array) -> Array:
@@ -215,21 +226,21 @@ def mean_levels(gates: Array) -> Array:
 
 
 def _groups(rows: Sequence[_Row], layers: Sequence[LayerGroup]) -> Iterator[GroupMeans]:
-    labels = sorted({label for row in rows for label, _ in row.answers})
+    labels = sorted({label for row in rows for label, _ in row.attention})
     for name, group_labels in (("all", set(labels)), *((label, {label}) for label in labels)):
-        answers = [(row.gates, share) for row in rows for label, share in row.answers if label in group_labels]
-        if answers:
-            gates = [gate for gate, _ in answers if gate is not None]
-            shares = [share for _, share in answers if share is not None]
-            yield _means(name, gates, shares, len(answers), layers)
+        group = [(row.gates, weights) for row in rows for label, weights in row.attention if label in group_labels]
+        if group:
+            gates = [gate for gate, _ in group if gate is not None]
+            attention = [weights for _, weights in group if weights is not None]
+            yield _means(name, gates, attention, len(group), layers)
 
 
 def _means(
-    name: str, gates: Sequence[Array], shares: Sequence[Array], count: int, layers: Sequence[LayerGroup]
+    name: str, gates: Sequence[Array], attention: Sequence[Array], count: int, layers: Sequence[LayerGroup]
 ) -> GroupMeans:
     weights = np.mean(gates, 0) if gates else None
     depth = None if weights is None else mean_levels(weights)
-    whole, objects, text = _floats(np.mean(shares, (0, 1))) if shares else (None, None, None)
+    whole, objects, text = _floats(np.mean(attention, (0, 1))) if attention else (None, None, None)
     return GroupMeans(
         name=name,
         count=count,
@@ -241,7 +252,7 @@ def _means(
     )
 
 
-def depth_and_level(levels: Array, seed: int = 0, resamples: int = RESAMPLES) -> Correlation:
+def depth_and_level(levels: Array, seed: int = 0, resamples: int = NUM_RESAMPLES) -> Correlation:
     """Correlate the depth of layers with their mean level.
 
     Args:

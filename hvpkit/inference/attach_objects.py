@@ -57,7 +57,7 @@ class ObjectAttacher:
         return results
 
     def _lacks_objects(self, parsed: ParsedInput) -> bool:
-        return not parsed.objects_given and parsed.example.image is not None and self._folder.recipe.uses_objects
+        return not parsed.has_known_objects and parsed.example.image is not None and self._folder.recipe.uses_objects
 
     def _open_pipeline(self, settings: ObjectsSpec) -> DetectionPipeline:
         if self._pipeline is None:

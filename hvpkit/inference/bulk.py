@@ -22,8 +22,8 @@ from hvpkit.utils.progress import track
 if TYPE_CHECKING:
     from hvpkit.inference.predictor import Predictor
 
-MAX_LINE = 16_000_000  # bytes of one line of the input
-ERROR = b', "error": '
+MAX_LINE_BYTES = 16_000_000  # of the input
+ERROR_PREFIX = b', "error": '  # of an output line after its header
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class InputLine:
 
     Attributes:
         number: Line number, from 1.
-        content: Bytes of the line, truncated beyond MAX_LINE.
+        content: Bytes of the line, truncated beyond MAX_LINE_BYTES.
     """
 
     number: int
@@ -42,13 +42,13 @@ class InputLine:
     def record(self) -> dict[str, Any] | DataError:
         """The JSON object of the line, or its error."""
         try:
-            if len(self.content) > MAX_LINE:
-                raise DataError("line-too-long", megabytes=MAX_LINE // 10**6)
+            if len(self.content) > MAX_LINE_BYTES:
+                raise DataError("line-too-long", megabytes=MAX_LINE_BYTES // 10**6)
             return parse_json_object(self.content)
         except DataError as error:
             return error
 
-    def input(self, folder: Path) -> PredictionInput | InputError:
+    def to_input(self, folder: Path) -> PredictionInput | InputError:
         """Convert the line to an input; return its error if it is invalid.
 
         Args:
@@ -105,14 +105,14 @@ class PredictionFile:
     Attributes:
         source: Input file.
         target: Output file.
-        model: Fingerprint of the model.
+        model_fingerprint: Fingerprint of the model.
         total: Number of input lines.
-        kept: Status of the lines that an earlier run finished.
+        kept: Status of the output lines that an earlier run wrote; they are not predicted again.
     """
 
     source: Path
     target: Path
-    model: str
+    model_fingerprint: str
     total: int
     kept: BulkStatus
 
@@ -132,7 +132,7 @@ class PredictionFile:
         in_use = InputError("predictions-in-use", file=self.target)
         lock_file = self.target.with_name(f".{self.target.name}.lock")
         with exclusive_lock(lock_file, in_use), self.target.open("ab") as output:
-            if _check_output(self.source, self.target, self.model) != self.kept:
+            if _check_output(self.source, self.target, self.model_fingerprint) != self.kept:
                 raise in_use
             output.truncate(self.kept.size)
             for result in track(predictor.predict_many(self._inputs(pending)), "lines", self.total - self.kept.lines):
@@ -142,7 +142,7 @@ class PredictionFile:
                     record = error = {"error": str(result), "code": result.code}
                 else:
                     record = prediction_to_json(result)
-                content = output_header(line, self.model) + _output_body(record)
+                content = output_header(line, self.model_fingerprint) + _output_body(record)
                 output.write(content)
                 output.flush()
                 status += _line_status(line, error, len(content))
@@ -151,17 +151,17 @@ class PredictionFile:
     def _inputs(self, pending: deque[InputLine]) -> Iterator[PredictionInput | InputError]:
         for line in islice(read_lines(self.source), self.kept.lines, None):
             pending.append(line)
-            yield line.input(self.source.parent)
+            yield line.to_input(self.source.parent)
 
 
-def open_prediction_file(source: Path, target: Path, model: ModelFolder, find_objects: bool = True) -> PredictionFile:
+def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_objects: bool = True) -> PredictionFile:
     """Check the input and an existing output.
 
     Args:
         source: Input file.
         target: Output file; the finished lines of an interrupted run are kept.
         model: Model folder.
-        find_objects: Whether objects are detected; an output belongs to one of both modes.
+        detect_objects: Whether objects are detected; an output cannot be continued with the other setting.
 
     Raises:
         InputError: "input-missing", "input-not-a-file", "output-not-a-file", "output-is-input",
@@ -174,26 +174,26 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, find_ob
         raise InputError("output-not-a-file", file=target)
     if target.exists() and target.samefile(source):
         raise InputError("output-is-input", file=target)
-    fingerprint = input_fingerprint(model) + ("" if find_objects else " without objects")
+    fingerprint = model_fingerprint(model) + ("" if detect_objects else " without objects")
     kept = _check_output(source, target, fingerprint) if target.exists() else BulkStatus()
     return PredictionFile(source, target, fingerprint, sum(1 for _ in read_lines(source)), kept)
 
 
 def read_lines(file: Path) -> Iterator[InputLine]:
-    """Yield the lines of a file that are not blank, truncated to MAX_LINE bytes."""
+    """Yield the lines of a file that are not blank, truncated to MAX_LINE_BYTES bytes."""
     with file.open("rb") as stream:
         number = 0
-        while content := stream.readline(MAX_LINE + 1):
+        while content := stream.readline(MAX_LINE_BYTES + 1):
             number += 1
             rest = content
-            while not rest.endswith(b"\n") and (rest := stream.readline(MAX_LINE)):
+            while not rest.endswith(b"\n") and (rest := stream.readline(MAX_LINE_BYTES)):
                 pass
             content = content.removeprefix(b"\xef\xbb\xbf") if number == 1 else content
             if content.strip():
                 yield InputLine(number, content.rstrip(b"\r\n"))
 
 
-def input_fingerprint(model: ModelFolder) -> str:
+def model_fingerprint(model: ModelFolder) -> str:
     """Compute the fingerprint of a model: 16 hex digits of a sha256 over recipe, labels and weights."""
     digest = hashlib.sha256()
     for name in (DESCRIPTION, RECIPE, LABELS, WEIGHTS):
@@ -238,7 +238,7 @@ def _check_output(source: Path, target: Path, model: str) -> BulkStatus:
             body = stream.readline()
             if not body.endswith(b"\n"):
                 return kept
-            error = json.loads(b"{" + body[2:]) if body.startswith(ERROR) else None
+            error = json.loads(b"{" + body[2:]) if body.startswith(ERROR_PREFIX) else None
             kept += _line_status(line, error, len(header) + len(body))
         if stream.read(1):
             line_number = kept.lines + 1
@@ -253,15 +253,15 @@ def _line_status(line: InputLine, error: Mapping[str, Any] | None, size: int) ->
     return BulkStatus(1, 1, f"line {line.number}: {error['error']}", size, error.get("code"))
 
 
-def require_any_success(done: BulkStatus, file: PredictionFile) -> None:
+def require_any_success(status: BulkStatus, file: PredictionFile) -> None:
     """Check that at least one line was predicted.
 
     Args:
-        done: Status of the output.
+        status: Status of the output.
         file: Input and output file.
 
     Raises:
         HvpkitError: "all-lines-failed".
     """
-    if done.lines and done.failed == done.lines:
-        raise HvpkitError("all-lines-failed", count=done.lines, file=file.source, reason=done.first_error)
+    if status.lines and status.failed == status.lines:
+        raise HvpkitError("all-lines-failed", count=status.lines, file=file.source, reason=status.first_error)

@@ -19,9 +19,9 @@ from hvpkit.model.model import Model
 from hvpkit.types import Entity, Example, Relation
 
 Decoded = list[Entity] | Relation
-Part = tuple[Window, EncodedExample]  # a window of an example, encoded
-READ_AHEAD = 16  # batches whose examples are sorted by length
-WORDS = 64  # mean length of an example above which fewer examples are read ahead
+EncodedWindow = tuple[Window, EncodedExample]
+PREFETCH_BATCHES = 16  # batches that are read ahead, so that examples of similar length can be batched together
+TYPICAL_NUM_WORDS = 64  # words per example for which PREFETCH_BATCHES holds; of longer examples, fewer are read ahead
 T = TypeVar("T")
 Result = TypeVar("Result")
 
@@ -31,12 +31,12 @@ class WindowedPrediction:
     """Prediction of an example.
 
     Attributes:
-        found: Entities over the words of the example, or its relation.
-        windows: Windows of words that were encoded.
+        decoded: Entities over the words of the example, or its relation.
+        windows: Words of each window that was encoded.
         image: Whether an image or a crop of the example was used.
     """
 
-    found: Decoded
+    decoded: Decoded
     windows: tuple[Window, ...]
     image: bool
 
@@ -57,7 +57,7 @@ def predict_stream(
         encoded.
     """
     for result in predict_windows(model, batcher, examples, batch_size):
-        yield result.found if isinstance(result, WindowedPrediction) else result
+        yield result.decoded if isinstance(result, WindowedPrediction) else result
 
 
 @torch.no_grad()
@@ -68,16 +68,18 @@ def predict_windows(
     was_training = model.training
     model.eval()
     try:
-        with looking(model, batcher) as batcher:
-            for chunk in chunk_by_size(examples, READ_AHEAD * batch_size, lambda example: len(example.words) / WORDS):
+        with caching_batcher(model, batcher) as batcher:
+            for chunk in chunk_by_size(
+                examples, PREFETCH_BATCHES * batch_size, lambda example: len(example.words) / TYPICAL_NUM_WORDS
+            ):
                 yield from _predict_chunk(model, batcher, chunk, batch_size)
     finally:
         model.train(was_training)
 
 
 @contextmanager
-def looking(model: Model, batcher: Batcher) -> Iterator[Batcher]:
-    """Open a batcher with a feature cache, which decodes images in worker processes and computes features once.
+def caching_batcher(model: Model, batcher: Batcher) -> Iterator[Batcher]:
+    """Open a batcher with a feature cache, so that worker processes decode images and features are computed once.
 
     Args:
         model: Model.
@@ -86,8 +88,8 @@ def looking(model: Model, batcher: Batcher) -> Iterator[Batcher]:
     if model.vision is None or batcher.features is not None:
         yield batcher
         return
-    with FeatureCache(model.vision, pixels=batcher.pixels.get if batcher.pixels else None) as pyramids:
-        yield Batcher(model, batcher.recipe, pyramids)
+    with FeatureCache(model.vision, pixels=batcher.pixels.get if batcher.pixels else None) as features:
+        yield Batcher(model, batcher.recipe, features)
 
 
 def chunk_by_size(items: Iterable[T], max_size: int, size: Callable[[T], float]) -> Iterator[list[T]]:
@@ -113,26 +115,26 @@ def chunk_by_size(items: Iterable[T], max_size: int, size: Callable[[T], float])
 def _predict_chunk(
     model: Model, batcher: Batcher, chunk: Sequence[Example], batch_size: int
 ) -> list[WindowedPrediction | InputError]:
-    encoded = [read_windows(batcher, example) for example in chunk]
-    results = look(model, batcher, encoded, batch_size, decode_batch)
+    encoded = [encode_windows(batcher, example) for example in chunk]
+    results = run_windows(model, batcher, encoded, batch_size, decode_batch)
     return [_merge(windows, decoded) for windows, decoded in zip(encoded, results, strict=True)]
 
 
-def look(
+def run_windows(
     model: Model,
     batcher: Batcher,
-    encoded: Sequence[list[Part] | InputError],
+    encoded: Sequence[list[EncodedWindow] | InputError],
     batch_size: int,
-    read: Callable[[Model, Batch], Sequence[Result]],
+    process: Callable[[Model, Batch], Sequence[Result]],
 ) -> list[list[Result] | InputError]:
     """Run a model over the windows of examples in batches of similar length.
 
     Args:
         model: Model in evaluation mode.
         batcher: Batcher of the model.
-        encoded: Windows of each example; errors are passed on.
+        encoded: Windows of each example, or its error, which is returned unchanged.
         batch_size: Number of windows in a batch.
-        read: Computes the result of each window of a batch.
+        process: Runs the model on a batch and returns the result of each window.
 
     Returns:
         The results of the windows of each example, or its error.
@@ -140,12 +142,12 @@ def look(
     queue = [(row, i) for row, windows in enumerate(encoded) if isinstance(windows, list) for i in range(len(windows))]
     queue.sort(key=lambda index: _length(encoded[index[0]], index[1]))
     results: dict[tuple[int, int], Result | InputError] = {}
-    with looking(model, batcher) as batcher:
-        hold(batcher, [item for windows in encoded if isinstance(windows, list) for _, item in windows])
+    with caching_batcher(model, batcher) as batcher:
+        prefetch_features(batcher, [item for windows in encoded if isinstance(windows, list) for _, item in windows])
         for start in range(0, len(queue), batch_size):
             indices = queue[start : start + batch_size]
             items = [encoded[row][i][1] for row, i in indices]  # type: ignore[index]
-            results.update(zip(indices, predict(model, batcher, items, read), strict=True))
+            results.update(zip(indices, run_batch(model, batcher, items, process), strict=True))
     return [
         windows if isinstance(windows, InputError) else _results_of_example(results, row, len(windows))
         for row, windows in enumerate(encoded)
@@ -156,13 +158,13 @@ def _results_of_example(
     results: dict[tuple[int, int], Result | InputError], row: int, num_windows: int
 ) -> list[Result] | InputError:
     """Return the results of all windows of an example, or the first error."""
-    of_example = [results[row, i] for i in range(num_windows)]
-    error = next((result for result in of_example if isinstance(result, InputError)), None)
-    return [result for result in of_example if not isinstance(result, InputError)] if error is None else error
+    window_results = [results[row, i] for i in range(num_windows)]
+    error = next((result for result in window_results if isinstance(result, InputError)), None)
+    return [result for result in window_results if not isinstance(result, InputError)] if error is None else error
 
 
-def read_windows(batcher: Batcher, example: Example) -> list[Part] | InputError:
-    """Encode an example in windows (MRE: one window, around head and tail).
+def encode_windows(batcher: Batcher, example: Example) -> list[EncodedWindow] | InputError:
+    """Encode an example in windows; in MRE, one window that contains head and tail.
 
     Args:
         batcher: Batcher of the model.
@@ -179,39 +181,39 @@ def read_windows(batcher: Batcher, example: Example) -> list[Part] | InputError:
         max_words = batcher.recipe.data.max_length
         return sliding_windows(
             example,
-            encode=lambda part: batcher.encode(part, labelled=False),
-            kept=lambda item: len(item.text.word_starts),
-            most=max_words,
+            encode=lambda words: batcher.encode(words, labelled=False),
+            count_words=lambda item: len(item.text.word_starts),
+            max_words=max_words,
         )
     except (DataError, ImageError) as error:
         return error
 
 
-def _length(windows: list[Part] | InputError, index: int) -> int:
+def _length(windows: list[EncodedWindow] | InputError, index: int) -> int:
     return 0 if isinstance(windows, InputError) else windows[index][1].text.length
 
 
-def hold(batcher: Batcher, items: Iterable[EncodedExample]) -> None:
-    """Prefetch the image features of encoded examples; `predict` returns the errors.
+def prefetch_features(batcher: Batcher, items: Iterable[EncodedExample]) -> None:
+    """Prefetch the image features of encoded examples; `run_batch` returns their errors.
 
     Args:
         batcher: Batcher with a feature cache, or one of a model without images.
         items: Encoded examples.
     """
     if batcher.features is not None:
-        batcher.features.prefetch(view for item in items for view in item.views if view is not None)
+        batcher.features.prefetch(region for item in items for region in item.views if region is not None)
 
 
-def predict(
-    model: Model, batcher: Batcher, items: Sequence[EncodedExample], read: Callable[[Model, Batch], Sequence[Result]]
+def run_batch(
+    model: Model, batcher: Batcher, items: Sequence[EncodedExample], process: Callable[[Model, Batch], Sequence[Result]]
 ) -> Sequence[Result | ImageError]:
-    """Run a model over one batch whose image features were prefetched by `hold`.
+    """Run a model over one batch whose image features were prefetched by `prefetch_features`.
 
     Args:
         model: Model in evaluation mode.
         batcher: Batcher of the model.
         items: Encoded examples.
-        read: Computes the result of each example of a batch.
+        process: Runs the model on a batch and returns the result of each example.
 
     Returns:
         The result of each example, or the error of its images.
@@ -221,7 +223,7 @@ def predict(
     """
     errors = [batcher.features.error_for(item.views) if batcher.features else None for item in items]
     readable = [item for item, error in zip(items, errors, strict=True) if error is None]
-    results = read(model, batcher.collate(readable)) if readable else ()
+    results = process(model, batcher.collate(readable)) if readable else ()
     head = type(model.head).__name__
     if len(results) != len(readable):
         raise ValueError(f"the head {head} returns {len(results)} predictions for {len(readable)} examples")
@@ -236,34 +238,36 @@ def predict(
 def decode_batch(model: Model, batch: Batch) -> Sequence[Decoded]:
     """Run the model and decode its head for one batch, on the device of the model.
 
-    The forward method of the class is called, because bf16 training wraps that of the instance, and scores on dev
-    data must equal those of `hvp eval`.
+    The forward method of the class is called, because bf16 training wraps the method of the instance: dev scores must
+    equal the scores of `hvp eval`.
     """
     device = next(model.parameters()).device
     batch = batch.to(device)
     return model.head.decode(type(model).forward(model, batch).scores, batch.text)
 
 
-def _merge(parts: list[Part] | InputError, decoded: list[Decoded] | InputError) -> WindowedPrediction | InputError:
-    if isinstance(parts, InputError):
-        return parts
-    return decoded if isinstance(decoded, InputError) else merge_windows(parts, decoded)
+def _merge(
+    windows: list[EncodedWindow] | InputError, decoded: list[Decoded] | InputError
+) -> WindowedPrediction | InputError:
+    if isinstance(windows, InputError):
+        return windows
+    return decoded if isinstance(decoded, InputError) else merge_windows(windows, decoded)
 
 
-def merge_windows(parts: Sequence[Part], decoded: Sequence[Decoded]) -> WindowedPrediction:
+def merge_windows(windows: Sequence[EncodedWindow], decoded: Sequence[Decoded]) -> WindowedPrediction:
     """Merge the predictions for the windows of one example.
 
     Args:
-        parts: Encoded windows.
+        windows: Encoded windows.
         decoded: Prediction for each window.
     """
-    windows = tuple(window for window, _ in parts)
-    image = any(view is not None for _, item in parts for view in item.views)
+    words = tuple(window for window, _ in windows)
+    image = any(region is not None for _, item in windows for region in item.views)
     if isinstance(decoded[0], Relation):
-        return WindowedPrediction(decoded[0], windows, image)
-    pairs = zip(windows, decoded, strict=True)
+        return WindowedPrediction(decoded[0], words, image)
+    pairs = zip(words, decoded, strict=True)
     entities = merge_predictions([(window, result) for window, result in pairs if isinstance(result, list)])
-    return WindowedPrediction(entities, windows, image)
+    return WindowedPrediction(entities, words, image)
 
 
 def count_with_image(recipe: Recipe, examples: Sequence[Example]) -> int:

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictionInput:
-    """A text with its image, to be predicted.
+    """Input of a prediction: a text with its image.
 
     Attributes:
-        text: Text, or its words, which are joined by blanks.
+        text: Text, or a list of its words, which are joined by spaces.
         image: Image file or opened image.
         head: Head entity (MRE): words of the text, or characters [start, end).
         tail: Tail entity (MRE), likewise.
         objects: Objects of the image, best first: crops (files or opened images), `VisualObject`s or mappings of
-            their fields, such as {"box": [x0, y0, x1, y1]} in pixels. None: unknown, so they may be detected; empty:
-            there are none.
+            their fields, such as {"box": [x0, y0, x1, y1]} in pixels. None: not known, so they may be
+            detected. Empty: the image has no objects.
         id: Id of the example.
         notes: Notes that are added to the prediction.
     """
@@ -56,7 +56,7 @@ class ParsedInput:
         example: Example of the words.
         mentions: Head and tail entity (MRE).
         notes: Notes on the input.
-        objects_given: Whether the objects are known; otherwise they may be detected
+        has_known_objects: Whether the user listed the objects; otherwise they may be detected
             (hvpkit/inference/attach_objects.py).
     """
 
@@ -65,45 +65,45 @@ class ParsedInput:
     example: Example
     mentions: MentionPair | None
     notes: tuple[Message, ...]
-    objects_given: bool = False
+    has_known_objects: bool = False
 
 
-def to_prediction_input(given: PredictionInput | Mapping[str, Any] | Sequence[str]) -> PredictionInput:
-    """Convert a text, its words, or a mapping of fields to a `PredictionInput`.
+def to_prediction_input(value: PredictionInput | Mapping[str, Any] | Sequence[str]) -> PredictionInput:
+    """Convert a text, a list of words, or a mapping of fields to a `PredictionInput`.
 
     Raises:
         InputError: "input-invalid" for another type or an unknown field.
     """
-    if isinstance(given, PredictionInput):
-        return given
+    if isinstance(value, PredictionInput):
+        return value
     try:
-        return PredictionInput(given) if isinstance(given, Sequence) else PredictionInput(**given)
+        return PredictionInput(value) if isinstance(value, Sequence) else PredictionInput(**value)
     except TypeError as error:
         raise InputError(
-            "input-invalid", names=list(PredictionInput.__dataclass_fields__), found=given, reason=str(error)
+            "input-invalid", names=list(PredictionInput.__dataclass_fields__), found=value, reason=str(error)
         ) from None
 
 
-def parse_input(given: PredictionInput, recipe: Recipe) -> ParsedInput:
+def parse_input(value: PredictionInput, recipe: Recipe) -> ParsedInput:
     """Tokenize an input, locate head and tail, and check the input against a recipe.
 
     Args:
-        given: Input; its images must be files.
+        value: Input; its images must be files.
         recipe: Recipe of the model.
 
     Raises:
         DataError: The text is blank, a mention is not in the text, or an image or object is invalid.
         InputError: "pair-unexpected", "pair-missing" or "mention-missing" if head and tail do not fit the task.
     """
-    text, words = _words(given.text)
-    mentions = _mentions(text, words, given, recipe)
+    text, words = _tokenize_input(value.text)
+    mentions = _locate_pair(text, words, value, recipe)
     if mentions is not None:
         words = split_words_at(words, (mentions.head, mentions.tail))
-    image = None if given.image is None else _image(given.image)
-    objects = tuple(_object(item, image) for item in given.objects or ())
+    image = None if value.image is None else _image_path(value.image)
+    objects = tuple(_parse_object(item, image) for item in value.objects or ())
     uses_images = recipe.uses_images
     example = Example(
-        id="1" if given.id is None else str(given.id),
+        id="1" if value.id is None else str(value.id),
         words=tuple(word.text for word in words),
         head=None if mentions is None else covered_words(mentions.head, words),
         tail=None if mentions is None else covered_words(mentions.tail, words),
@@ -111,12 +111,12 @@ def parse_input(given: PredictionInput, recipe: Recipe) -> ParsedInput:
         objects=objects if uses_images else (),
     )
     mention_notes = mentions.notes if mentions else ()
-    notes = (*given.notes, *mention_notes, *_image_notes(image, given.objects is None, objects, recipe))
-    return ParsedInput(text, words, example, mentions, notes, given.objects is not None)
+    notes = (*value.notes, *mention_notes, *_image_notes(image, value.objects is None, objects, recipe))
+    return ParsedInput(text, words, example, mentions, notes, value.objects is not None)
 
 
 def parse_example(example: Example, recipe: Recipe) -> ParsedInput:
-    """Convert an example of prepared data: its words are joined by blanks, head and tail get character offsets.
+    """Convert an example of prepared data: its words are joined by spaces, head and tail get character offsets.
 
     Args:
         example: Example.
@@ -138,7 +138,7 @@ def char_span(span: Span, text: str, words: Sequence[TextSpan]) -> TextSpan:
     return TextSpan(text[start:end], start, end)
 
 
-def _words(text: str | Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
+def _tokenize_input(text: str | Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
     if isinstance(text, str):
         words = tuple(tokenize(text))
         if not words:
@@ -150,7 +150,7 @@ def _words(text: str | Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
 
 
 def join_tokens(tokens: Sequence[str]) -> tuple[str, tuple[TextSpan, ...]]:
-    """Join words by blanks.
+    """Join words by spaces.
 
     Returns:
         The text, and the words with character offsets.
@@ -179,18 +179,18 @@ def _check_encodable(text: str) -> str:
     return text
 
 
-def _mentions(text: str, words: Sequence[TextSpan], given: PredictionInput, recipe: Recipe) -> MentionPair | None:
-    missing = [role for role in ("head", "tail") if getattr(given, role) is None]
+def _locate_pair(text: str, words: Sequence[TextSpan], value: PredictionInput, recipe: Recipe) -> MentionPair | None:
+    missing = [role for role in ("head", "tail") if getattr(value, role) is None]
     if recipe.task == "mner":
         if len(missing) < 2:
             raise InputError("pair-unexpected")
         return None
     if missing:
         raise InputError("pair-missing") if len(missing) == 2 else InputError("mention-missing", role=missing[0])
-    return locate_mentions(text, words, _mention("head", given.head), _mention("tail", given.tail))
+    return locate_mentions(text, words, _parse_mention("head", value.head), _parse_mention("tail", value.tail))
 
 
-def _mention(role: str, value: object) -> Mention:
+def _parse_mention(role: str, value: object) -> Mention:
     if isinstance(value, str):
         return value
     if isinstance(value, (tuple, list)) and len(value) == 2 and all(type(edge) is int for edge in value):
@@ -198,50 +198,50 @@ def _mention(role: str, value: object) -> Mention:
     raise DataError("mention-invalid", role=role, found=value)
 
 
-def _image(value: object) -> Path:
+def _image_path(value: object) -> Path:
     if isinstance(value, (str, PathLike)):
         return Path(value)
     raise DataError("image-invalid", found=value)
 
 
-def _crop(value: object) -> Path:
+def _crop_path(value: object) -> Path:
     if isinstance(value, (str, PathLike)):
         return Path(value)
     raise DataError("object-invalid", found=value)
 
 
-def _object(value: object, image: Path | None) -> VisualObject:
+def _parse_object(value: object, image: Path | None) -> VisualObject:
     if isinstance(value, Mapping):
-        item = object_from_json(value, _crop)
+        item = object_from_json(value, _crop_path)
     else:
-        item = value if isinstance(value, VisualObject) else VisualObject(_crop(value))
+        item = value if isinstance(value, VisualObject) else VisualObject(_crop_path(value))
     if item.image is None and (item.box is None or image is None):
         raise DataError("box-without-image")
     return item
 
 
-def object_from_json(fields: Mapping[str, Any], opened_image: Callable[[object], Path]) -> VisualObject:
+def object_from_json(fields: Mapping[str, Any], resolve_image: Callable[[object], Path]) -> VisualObject:
     """Parse the JSON fields of an object.
 
     Args:
         fields: "image" (crop), "box", "phrase" and "score".
-        opened_image: Converts the name of the crop to a path.
+        resolve_image: Converts the name of the crop to a path.
 
     Raises:
-        DataError: "object-record-invalid" or "box-invalid", or the error of `opened_image`.
+        DataError: "object-record-invalid" or "box-invalid", or the error of `resolve_image`.
     """
     image, box, phrase, score = (fields.get(key) for key in ("image", "box", "phrase", "score"))
     if image is None and box is None:
         raise DataError("object-record-invalid", found=fields)
     return VisualObject(
-        image=None if image is None else opened_image(image),
-        box=None if box is None else _box(box),
+        image=None if image is None else resolve_image(image),
+        box=None if box is None else _parse_box(box),
         phrase=phrase if isinstance(phrase, str) else None,
         score=score if _is_number(score) else None,
     )
 
 
-def _box(value: Any) -> Box:  # noqa: ANN401 - a list, a Box, or an array of numbers
+def _parse_box(value: Any) -> Box:  # noqa: ANN401 - a list, a Box, or an array of numbers
     edges = astuple(value) if isinstance(value, Box) else value
     if hasattr(edges, "tolist"):
         edges = edges.tolist()

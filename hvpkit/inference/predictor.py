@@ -17,7 +17,13 @@ from hvpkit.batching import Batcher
 from hvpkit.errors import InputError
 from hvpkit.images.decode import exif_transpose_rgb
 from hvpkit.inference.attach_objects import ObjectAttacher
-from hvpkit.inference.engine import READ_AHEAD, WindowedPrediction, chunk_by_size, looking, predict_windows
+from hvpkit.inference.engine import (
+    PREFETCH_BATCHES,
+    WindowedPrediction,
+    caching_batcher,
+    chunk_by_size,
+    predict_windows,
+)
 from hvpkit.inference.inputs import ParsedInput, PredictionInput, parse_input, to_prediction_input
 from hvpkit.messages import Message
 from hvpkit.records.mentions import Mention
@@ -34,7 +40,7 @@ from hvpkit.types import (
     VisualObject,
 )
 
-CHARACTERS = 256  # mean text length above which fewer texts are read ahead
+TYPICAL_NUM_CHARACTERS = 256  # of a text; of longer texts, fewer are read ahead
 PredictRequest = PredictionInput | Mapping[str, Any] | Sequence[str]
 
 
@@ -43,21 +49,21 @@ class Predictor:
 
     Args:
         folder: Model folder.
-        device: Device of the model; None: a GPU if available.
-        find_objects: Whether to detect objects of inputs without objects, as for the training data.
+        device: Device of the model; None for a GPU if available.
+        detect_objects: Whether to detect objects of inputs without objects, as for the training data.
 
     Raises:
         ModelFolderError: The weights do not fit the recipe.
     """
 
     def __init__(
-        self, folder: ModelFolder, device: torch.device | str | None = None, find_objects: bool = True
+        self, folder: ModelFolder, device: torch.device | str | None = None, detect_objects: bool = True
     ) -> None:
         transformers_logging.disable_progress_bar()
         self.folder = folder
         self.model = load_model(folder, device)
         self.batcher = Batcher(self.model, folder.recipe)
-        self.objects = ObjectAttacher(folder, None if device is None else str(device)) if find_objects else None
+        self.objects = ObjectAttacher(folder, None if device is None else str(device)) if detect_objects else None
 
     @classmethod
     def open(
@@ -68,7 +74,7 @@ class Predictor:
         Args:
             model: Model folder.
             plugins: Folders or files of plugins.
-            device: Device of the model; None: a GPU if available.
+            device: Device of the model; None for a GPU if available.
         """
         return cls(open_model_folder(Path(model), [Path(plugin) for plugin in plugins]), device)
 
@@ -92,8 +98,8 @@ class Predictor:
             image: Image file or opened image.
             head: Head entity (MRE): words of the text, or characters (start, end).
             tail: Tail entity (MRE), likewise.
-            objects: Crops of the image, or boxes as {"box": [x0, y0, x1, y1]} in pixels. None: they are detected;
-                empty: there are none.
+            objects: Crops of the image, or boxes as {"box": [x0, y0, x1, y1]} in pixels. None: they are detected.
+                Empty: the image has no objects.
 
         Returns:
             An EntityPrediction (MNER) or a RelationPrediction (MRE).
@@ -110,11 +116,11 @@ class Predictor:
     def predict_many(
         self, inputs: Iterable[PredictRequest | InputError], batch_size: int | None = None
     ) -> Iterator[Prediction | InputError]:
-        """Predict a stream of inputs in order; 16 batches are read ahead.
+        """Predict a stream of inputs in order; up to 16 batches are read ahead.
 
         Args:
-            inputs: Texts, lists of words, mappings with the arguments of `predict`, or PredictionInputs; errors are
-                passed on.
+            inputs: Texts, lists of words, mappings with the arguments of `predict`, or PredictionInputs; an error
+                is returned unchanged.
             batch_size: Number of examples in a batch; None: 32 with CUDA, else 8.
 
         Yields:
@@ -126,8 +132,8 @@ class Predictor:
         size = (32 if next(self.model.parameters()).is_cuda else 8) if batch_size is None else batch_size
         if size < 1:
             raise InputError("batch-size-below-one", found=size)
-        with looking(self.model, self.batcher) as batcher:
-            for chunk in chunk_by_size(inputs, READ_AHEAD * size, _length):
+        with caching_batcher(self.model, self.batcher) as batcher:
+            for chunk in chunk_by_size(inputs, PREFETCH_BATCHES * size, _length):
                 yield from self._predict_chunk(chunk, batcher, size)
 
     def _predict_chunk(
@@ -140,16 +146,16 @@ class Predictor:
             results = predict_windows(self.model, batcher, examples, batch_size)
             return [item if isinstance(item, InputError) else build_prediction(item, next(results)) for item in inputs]
 
-    def attach_objects(self, readings: Sequence[ParsedInput | InputError]) -> Sequence[ParsedInput | InputError]:
+    def attach_objects(self, inputs: Sequence[ParsedInput | InputError]) -> Sequence[ParsedInput | InputError]:
         """Detect the objects of inputs without objects, with the model's own settings.
 
         Args:
-            readings: Parsed inputs; errors are passed on.
+            inputs: Parsed inputs, or their errors, which are returned unchanged.
 
         Raises:
             ModelFolderError: "model-detector-unavailable" if the detector cannot be built.
         """
-        return readings if self.objects is None else self.objects.attach(readings)
+        return inputs if self.objects is None else self.objects.attach(inputs)
 
     def _parse(self, request: PredictRequest | InputError, folder: Path) -> ParsedInput | InputError:
         try:
@@ -161,13 +167,13 @@ class Predictor:
 
 
 def _length(request: PredictRequest | InputError) -> float:
-    """Return the text length relative to `CHARACTERS`."""
+    """Return the text length relative to `TYPICAL_NUM_CHARACTERS`."""
     if isinstance(request, InputError):
         return 0
     text = request.text if isinstance(request, PredictionInput) else request
     if isinstance(text, Mapping):
         text = text.get("text", ())
-    return len(text) / CHARACTERS if isinstance(text, str) else 1
+    return len(text) / TYPICAL_NUM_CHARACTERS if isinstance(text, str) else 1
 
 
 def _save_images(item: PredictionInput, folder: Path) -> PredictionInput:
@@ -193,25 +199,25 @@ def _save_image(value: Any, file: Path) -> Any:  # noqa: ANN401 - other values a
     return file
 
 
-def build_prediction(reading: ParsedInput, answer: WindowedPrediction | InputError) -> Prediction | InputError:
+def build_prediction(parsed: ParsedInput, result: WindowedPrediction | InputError) -> Prediction | InputError:
     """Convert the result of a model to a prediction with character offsets.
 
     Args:
-        reading: Parsed input.
-        answer: Result of the model; an error is returned unchanged.
+        parsed: Parsed input.
+        result: Result of the model; an error is returned unchanged.
     """
-    if isinstance(answer, InputError):
-        return answer
-    if isinstance(answer.found, list):
-        entities = tuple(to_text_entity(entity, reading) for entity in answer.found)
-        return EntityPrediction(reading.text, entities, answer.image, reading.notes, reading.example.objects)
-    return _build_relation_prediction(reading, answer, answer.found)
+    if isinstance(result, InputError):
+        return result
+    if isinstance(result.decoded, list):
+        entities = tuple(to_text_entity(entity, parsed) for entity in result.decoded)
+        return EntityPrediction(parsed.text, entities, result.image, parsed.notes, parsed.example.objects)
+    return _build_relation_prediction(parsed, result, result.decoded)
 
 
-def to_text_entity(entity: Entity, reading: ParsedInput) -> TextEntity:
+def to_text_entity(entity: Entity, parsed: ParsedInput) -> TextEntity:
     """Convert an entity over words to one with text and character offsets."""
-    start, end = reading.words[entity.start].start, reading.words[entity.end - 1].end
-    return TextEntity(reading.text[start:end], entity.type, start, end, entity.confidence)
+    start, end = parsed.words[entity.start].start, parsed.words[entity.end - 1].end
+    return TextEntity(parsed.text[start:end], entity.type, start, end, entity.confidence)
 
 
 def _build_relation_prediction(

@@ -14,7 +14,7 @@ from hvpkit.errors import DataError
 from hvpkit.types import Entity, Example
 
 Encoded = TypeVar("Encoded")
-OVERLAP = 4  # a window overlaps the next one by a quarter of its words
+OVERLAP_DIVISOR = 4  # a window shares the last quarter of its words with the next window
 
 
 @dataclass(frozen=True)
@@ -31,30 +31,30 @@ class Window:
 
 
 def sliding_windows(
-    example: Example, encode: Callable[[Example], Encoded], kept: Callable[[Encoded], int], most: int
+    example: Example, encode: Callable[[Example], Encoded], count_words: Callable[[Encoded], int], max_words: int
 ) -> list[tuple[Window, Encoded]]:
     """Split a text into overlapping windows and encode them; a word longer than a window is truncated.
 
     Args:
         example: Example to encode.
         encode: Encodes an example.
-        kept: Returns how many leading words an encoding contains.
-        most: Maximum number of words of a window.
+        count_words: Counts the words that fit into an encoded window; they are the first ones.
+        max_words: Maximum number of words of a window.
 
     Raises:
         DataError: "word-not-encoded" for a word that cannot be encoded.
     """
     windows: list[tuple[Window, Encoded]] = []
-    start, done, total = 0, 0, len(example.words)
-    while done < total:
-        part = example if start == 0 and total <= most else slice_example(example, start, start + most)
-        encoded = _encode_truncated(part, encode)
-        end = start + kept(encoded)
-        if end > done:
+    start, num_encoded, total = 0, 0, len(example.words)
+    while num_encoded < total:
+        words = example if start == 0 and total <= max_words else slice_example(example, start, start + max_words)
+        encoded = _encode_truncated(words, encode)
+        end = start + count_words(encoded)
+        if end > num_encoded:
             windows.append((Window(start, end), encoded))
-            start, done = max(start + 1, end - (end - start) // OVERLAP), end
-        elif start < done:  # the next word does not fit together with the overlap
-            start = done
+            start, num_encoded = max(start + 1, end - (end - start) // OVERLAP_DIVISOR), end
+        elif start < num_encoded:  # the next word does not fit together with the overlap
+            start = num_encoded
         else:
             raise DataError("word-not-encoded", example=example.id, position=start + 1, word=example.words[start])
     return windows
@@ -76,20 +76,20 @@ def _encode_truncated(example: Example, encode: Callable[[Example], Encoded]) ->
         return _encode_truncated(replace(example, words=(first[: len(first) // 2], *others)), encode)
 
 
-def merge_predictions(parts: Sequence[tuple[Window, Sequence[Entity]]]) -> list[Entity]:
+def merge_predictions(windows: Sequence[tuple[Window, Sequence[Entity]]]) -> list[Entity]:
     """Merge the entities of overlapping windows.
 
     An entity is kept if it starts in the words that `owned_spans` assigns to its window; if entities overlap, the
-    earlier is kept.
+    first one is kept.
 
     Args:
-        parts: Windows with their entities, counted from the first word of the window.
+        windows: Windows with their entities, counted from the first word of the window.
 
     Returns:
         Entities counted from the first word of the example.
     """
     merged: list[Entity] = []
-    for (window, entities), (first, last) in zip(parts, owned_spans([window for window, _ in parts]), strict=True):
+    for (window, entities), (first, last) in zip(windows, owned_spans([window for window, _ in windows]), strict=True):
         for entity in entities:
             start, end = entity.start + window.start, entity.end + window.start
             if first <= start < last and (not merged or merged[-1].end <= start):
@@ -97,11 +97,11 @@ def merge_predictions(parts: Sequence[tuple[Window, Sequence[Entity]]]) -> list[
     return merged
 
 
-def owned_spans(parts: Sequence[Window]) -> list[tuple[int, int]]:
-    """Assign each word to one of the overlapping windows: a window ends at the middle of its overlap with the next.
+def owned_spans(windows: Sequence[Window]) -> list[tuple[int, int]]:
+    """Assign each word to one window: the middle of an overlap is the border between two windows.
 
     Returns:
         Words [start, end) of each window.
     """
-    middles = [(following.start + window.end + 1) // 2 for window, following in pairwise(parts)]
-    return list(zip([0, *middles], [*middles, *(window.end for window in parts[-1:])], strict=False))
+    middles = [(following.start + window.end + 1) // 2 for window, following in pairwise(windows)]
+    return list(zip([0, *middles], [*middles, *(window.end for window in windows[-1:])], strict=False))

@@ -44,7 +44,7 @@ class ModelFolder:
         labels: Labels of the model.
         registry: Registry of the recipe's components.
         metrics: Content of metrics.json.
-        changed: Notes on plugins that differ from those of the training.
+        changed: Notes on plugins that differ from the plugins at training.
     """
 
     folder: Path
@@ -125,7 +125,7 @@ def _content_problems(description: dict[str, Any], labels: dict[str, Any]) -> It
 
 
 def _file_problems(folder: Path, files: object) -> Iterator[Message]:
-    """Compare the sizes of the weights and of the components' files with those that were recorded."""
+    """Compare the sizes of the weights and of the components' files with the sizes in model.json."""
     for name, size in files.items() if isinstance(files, dict) else ():
         file = folder / name
         if not file.is_file():
@@ -163,7 +163,12 @@ def folder_contents(recipe: Recipe, registry: Registry, folder: Path) -> dict[st
     libraries = {name: version(name) for name in ("torch", "torchvision", "transformers")}
     written = (
         folder / WEIGHTS,
-        *(file for part in COMPONENT_FOLDERS for file in sorted((folder / part).rglob("*")) if file.is_file()),
+        *(
+            file
+            for component in COMPONENT_FOLDERS
+            for file in sorted((folder / component).rglob("*"))
+            if file.is_file()
+        ),
     )
     files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in written}
     versions = {"hvpkit": version("hvpkit"), "python": platform.python_version(), **libraries}
@@ -178,16 +183,16 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
         folder: Directory to create.
 
     Yields:
-        A temporary directory beside it, which is renamed to `folder` at the end, or removed on an error.
+        A temporary directory next to `folder`, which is renamed to it at the end, or removed on an error.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
     try:
-        yield draft
-        apply_umask([draft, *draft.rglob("*")])  # safetensors writes files that only their owner can read
-        os.rename(draft, folder)
+        yield temporary
+        apply_umask([temporary, *temporary.rglob("*")])  # safetensors writes files that only their owner can read
+        os.rename(temporary, folder)
     except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
@@ -202,13 +207,13 @@ def latest_model_folder(root: Path) -> Path:
     Raises:
         ModelFolderError: "no-models" if there is none.
     """
-    folders = [file.parent for file in _descriptions(root)]
+    folders = [file.parent for file in _description_files(root)]
     if not folders:
         raise ModelFolderError("no-models", folder=root)
     return max(folders, key=lambda folder: (folder / DESCRIPTION).stat().st_mtime)
 
 
-def _descriptions(root: Path) -> Iterable[Path]:
+def _description_files(root: Path) -> Iterable[Path]:
     return (
         file
         for file in root.rglob(DESCRIPTION)

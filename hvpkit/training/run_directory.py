@@ -18,13 +18,10 @@ from hvpkit.saving.model_folder import METRICS, RECIPE
 from hvpkit.utils.file_lock import exclusive_lock
 
 LOGS = "logs"
-UNREAD = ".unread-"  # prefix of directories of weights that training does not read
-DISK_FULL_ERRORS = (
-    "No space left on device",
-    "Disk quota exceeded",
-    "PytorchStreamWriter failed writing",
-)  # of the system and of torch
-NEEDED = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
+MEMORY_MAP_PREFIX = ".unread-"  # of directories with memory-mapped weights
+# parts of error messages of the operating system and of torch
+DISK_FULL_ERRORS = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing")
+CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class RunDirectory:
     def check_resumable(self, identity: dict[str, str], resume: bool) -> Path | None:
         """Check that a run may start or, with `resume`, continue.
 
-        Nothing is written. A directory that remains of a finished run, which was killed at its end, is removed.
+        Nothing is written. The directory of a run that was killed after it had written its model is removed.
 
         Args:
             identity: Recipe, data fingerprint, number of processes and plugins by name.
@@ -74,16 +71,16 @@ class RunDirectory:
             self._remove_finished(identity, resume)
             raise InputError("output-exists", output=self.output)
         if not self._identity_file.is_file():
-            if names := self._foreign_files():
+            if names := self._unknown_files():
                 raise InputError("run-folder-not-empty", folder=self.folder, names=names[:3])
             return None
         if not resume:
             raise InputError("run-unfinished", folder=self.folder)
-        started = {"number of processes": "1"} | self._load_identity()
+        previous = {"number of processes": "1"} | self._load_identity()
         differences = [
-            _difference(key, str(started.get(key, "none")), identity[key])
+            _difference(key, str(previous.get(key, "none")), identity[key])
             for key in sorted(identity)
-            if identity[key] != started.get(key)
+            if identity[key] != previous.get(key)
         ]
         if differences:
             raise InputError("unfinished-run-differs", folder=self.folder, differences=differences)
@@ -97,14 +94,14 @@ class RunDirectory:
                 "run-file-damaged", file=self._identity_file, reason=str(error), folder=self.folder
             ) from error
 
-    def _foreign_files(self) -> list[str]:
-        """List files that no run writes before its identity file."""
+    def _unknown_files(self) -> list[str]:
+        """List files other than those that a run writes before its identity file."""
         if self.folder.exists() and not self.folder.is_dir():
             return [self.folder.name]
         return sorted(
             entry.name
             for entry in self.folder.glob("*")
-            if entry != self._draft_file and not entry.name.startswith(UNREAD)
+            if entry != self._draft_file and not entry.name.startswith(MEMORY_MAP_PREFIX)
         )
 
     def _remove_finished(self, identity: dict[str, str], resume: bool) -> None:
@@ -163,7 +160,7 @@ class RunDirectory:
 
     @contextmanager
     def disk_full_errors(self) -> Iterator[None]:
-        """Convert the disk-full errors of all libraries to one.
+        """Convert the disk-full errors of all libraries to one error.
 
         Raises:
             HvpkitError: "disk-full-in-training" if the disk is full within the block.
@@ -179,22 +176,21 @@ class RunDirectory:
         """Remove the directory of a finished run and move its logs into the model folder."""
         if (self.folder / LOGS).is_dir():
             shutil.move(self.folder / LOGS, self.output / LOGS)
-        for checkpoint in self.folder.glob(
-            "checkpoint-*"
-        ):  # first: without its identity file the directory would count as foreign
+        # checkpoints first: if this is interrupted, the identity file still marks the directory as a run directory
+        for checkpoint in self.folder.glob("checkpoint-*"):
             shutil.rmtree(checkpoint)
         shutil.rmtree(self.folder)
 
 
-def _difference(key: str, started: str, now: str) -> Message:
+def _difference(key: str, previous: str, current: str) -> Message:
     """Describe a difference; for recipes, the settings that differ."""
     if key != "recipe":
-        return Message("part-differs", part=key, expected=started, found=now)
-    return Message("recipe-differs", settings=diff_settings(started, now))
+        return Message("part-differs", part=key, expected=previous, found=current)
+    return Message("recipe-differs", settings=diff_settings(previous, current))
 
 
 def _is_complete(folder: Path) -> bool:
-    if not all((folder / name).is_file() for name in NEEDED) or not any(folder.glob("rng_state*.pth")):
+    if not all((folder / name).is_file() for name in CHECKPOINT_FILES) or not any(folder.glob("rng_state*.pth")):
         return False
     try:
         json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Training of a recipe on prepared data, from the data to a model folder."""
+"""Train a recipe on prepared data and write a model folder."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from hvpkit.types import SPLITS, Example, Split
 from hvpkit.utils.dropout import use_cpu_dropout
 
 log = logging.getLogger(__name__)
-SAMPLE = "sample.json"  # file of a model folder: ids of the training examples of a subset
+SUBSET = "sample.json"  # file of a model folder with the ids of a training subset
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ def train(
         The result in the first process; None in the other processes of torchrun.
 
     Raises:
-        RecipeError: If the recipe is invalid. All errors but those of a run that has started come before anything is
-            written.
+        RecipeError: If the recipe is invalid. This and the other checks come before anything is written.
         ComponentError: If a component is unknown or rejects its options.
         DataError: "task-mismatch", "no-training-examples", "no-usable-training-examples", "no-entity-to-sample" or
             "objects-mismatch" if the data do not suit the recipe.
@@ -183,7 +182,7 @@ class TrainingSession:
     ) -> None:
         self.recipe, self.registry, self.data, self.callbacks = recipe, registry, data, callbacks
         self.examples = {
-            split: _prepare_images(data.examples(split), recipe) if split in splits else [] for split in SPLITS
+            split: _select_images(data.examples(split), recipe) if split in splits else [] for split in SPLITS
         }
         if not self.examples["train"]:
             raise DataError("no-training-examples", data=data.folder)
@@ -192,14 +191,14 @@ class TrainingSession:
             raise DataError(
                 "no-entity-to-sample", location=recipe.source_locations.location("train", "shots"), data=data.folder
             )
-        self.unread: dict[Split, int] = {}
-        self.unseen = _image_notes(recipe, self.examples["train"])
-        for note in self.unseen:
+        self.num_unread: dict[Split, int] = {}
+        self.image_notes = _image_notes(recipe, self.examples["train"])
+        for note in self.image_notes:
             log.warning(note)
         set_seed(recipe.train.seed)
         self.model = build_model(recipe, registry, data.labels, self.examples["train"])
         self.init_from = self._init_from(recipe.train.init_from) if recipe.train.init_from is not None else None
-        self.batcher = self.new_batcher()
+        self.batcher = self.build_batcher()
 
     def _init_from(self, folder: Path) -> dict[str, Any]:
         """Copy the weights of a model folder and return a description for metrics.json."""
@@ -211,7 +210,7 @@ class TrainingSession:
             log.info(message)
         return {"model": str(folder), "data": other.metrics["data"], "seed": other.metrics["seed"], **asdict(report)}
 
-    def new_batcher(self) -> Batcher:
+    def build_batcher(self) -> Batcher:
         """Build the batcher, with a feature cache for a frozen backbone or a pixel cache for a trained one."""
         vision = self.model.vision
         if vision is None:
@@ -222,28 +221,27 @@ class TrainingSession:
         return Batcher(self.model, self.recipe, pixels=PixelCache(vision))
 
     def trainer(self, folder: Path) -> MultimodalTrainer:
-        """Fill the image cache, encode the training examples and build the trainer.
+        """Compute and cache image features, encode the training examples, and build the trainer.
 
         Args:
             folder: Directory for checkpoints and logs.
         """
-        splits_to_read = (
-            SPLITS if self.batcher.features else ("train",)
-        )  # images of other splits are decoded when they are scored
+        # without a feature cache, images of the other splits are decoded when they are scored
+        splits_to_read = SPLITS if self.batcher.features else ("train",)
         extract_features(self.batcher, (example for split in splits_to_read for example in self.examples[split]))
         train = EncodedDataset(encode_training_set(self.batcher, self.examples["train"]))
-        self.unread["train"] = len(self.examples["train"]) - len(train)
+        self.num_unread["train"] = len(self.examples["train"]) - len(train)
         self.examples["train"] = [item.example for item in train.items]
         self.restrict_vocabulary(train)
         if local_device().type == "cpu":
-            self.tell_processor(train)
-            for module in self._rarely_read_modules():
+            self.apply_cpu_settings(train)
+            for module in self._modules_to_memory_map():
                 leave_on_disk(module, folder)
         has_dev = bool(self.examples["dev"])
         if not has_dev:
             log.warning(Message("no-dev-examples", data=self.data.folder))
         arguments = build_training_arguments(
-            self.recipe.train, folder, evaluates=has_dev, unused=self.model.vision is not None
+            self.recipe.train, folder, evaluates=has_dev, find_unused_parameters=self.model.vision is not None
         )
         reporter = _EpochReporter(self)
         logs = logging_callbacks(self.recipe.train, folder / LOGS) if is_main_process() else []
@@ -255,28 +253,28 @@ class TrainingSession:
     def restrict_vocabulary(self, train: EncodedDataset) -> None:
         """Train only the embedding rows that the training set uses.
 
-        This is done with AdamW only: its effect on the other rows (weight decay) can be computed in closed form.
+        Only for AdamW, whose effect on the other rows (weight decay) can be computed in closed form.
         """
         if self.recipe.train.optimizer == "adamw":
             self.model.text.restrict_vocabulary(item.text for item in train.items)
 
-    def tell_processor(self, train: EncodedDataset) -> None:
-        """Apply the CPU settings and modules that save time and memory."""
+    def apply_cpu_settings(self, train: EncodedDataset) -> None:
+        """Apply the CPU settings that save time and memory."""
         retain_freed_memory()
         use_cpu_dropout(self.model)
-        settings = self.recipe.train
+        train_spec = self.recipe.train
         if (
-            uses_bf16(settings)
-            and settings.optimizer == "adamw"
-            and settings.gradient_accumulation_steps == 1
+            uses_bf16(train_spec)
+            and train_spec.optimizer == "adamw"
+            and train_spec.gradient_accumulation_steps == 1
             and world_size() == 1
         ):
-            batch = self.batcher.collate(train.items[: settings.batch_size])
-            # gradients that are summed over steps or processes would lose precision in bf16
+            batch = self.batcher.collate(train.items[: train_spec.batch_size])
+            # only without accumulation: gradients that are summed over steps or processes would lose precision in bf16
             keep_gradients_narrow(self.model, lambda: self.model(batch))
 
-    def _rarely_read_modules(self) -> list[nn.Module]:
-        """List modules that training rarely reads: a backbone with cached features, large embeddings."""
+    def _modules_to_memory_map(self) -> list[nn.Module]:
+        """List modules whose weights are memory-mapped, because training rarely reads them."""
         tables: list[nn.Module] = [module for module in self.model.modules() if isinstance(module, PartialEmbedding)]
         uses_cached_features = self.model.vision is not None and self.batcher.features is not None
         return [*tables, *([self.model.vision.backbone] if uses_cached_features and self.model.vision else [])]
@@ -284,12 +282,13 @@ class TrainingSession:
     def score(self, split: Split, reporter: _EpochReporter | None = None) -> Scores:
         """Score a split.
 
-        An example that cannot be read counts as one without predictions; this is logged once per split.
+        An example that cannot be read counts as predicted without entities or relation; a warning is logged once per
+        split.
         """
         scores, unread = self._score_examples(self.examples[split])
-        if unread and split not in self.unread:
+        if unread and split not in self.num_unread:
             log.warning(Message("scored-examples-unreadable", count=len(unread), split=split, reason=unread[0].message))
-        self.unread[split] = len(unread)
+        self.num_unread[split] = len(unread)
         if reporter is not None:
             reporter.set_scores(scores)
         return scores
@@ -310,23 +309,23 @@ class TrainingSession:
             output: Model folder to write.
             seconds: Training time.
         """
-        per_epoch = trainer.state.max_steps / trainer.state.num_train_epochs
+        steps_per_epoch = trainer.state.max_steps / trainer.state.num_train_epochs
         best = trainer.state.best_global_step or trainer.state.global_step
         dev = self.score("dev") if self.examples["dev"] else None
         test = self.score("test") if self.examples["test"] else None
-        metrics = self._metrics(round(best / per_epoch), dev, test, seconds)
+        metrics = self._metrics(round(best / steps_per_epoch), dev, test, seconds)
         model_folder = ModelFolder(output, self.recipe, self.data.labels, self.registry, metrics)
-        save_model(self.model, model_folder, model_card(model_folder), extra_json=self._sample_file())
-        return TrainResult(output, round(best / per_epoch), dev, test, metrics)
+        save_model(self.model, model_folder, model_card(model_folder), extra_json=self._subset_file())
+        return TrainResult(output, round(best / steps_per_epoch), dev, test, metrics)
 
-    def _sample_file(self) -> dict[str, object]:
-        """Return the file with the ids of the training subset, if one was drawn."""
+    def _subset_file(self) -> dict[str, object]:
+        """Return the name and content of the file with the ids of the training subset; empty without a subset."""
         train = self.recipe.train
         if not train.is_subsampled:
             return {}
         ids = [example.id for example in self.examples["train"]]
         return {
-            SAMPLE: {
+            SUBSET: {
                 "seed": train.seed,
                 "fraction": train.fraction,
                 "shots": train.shots,
@@ -356,8 +355,8 @@ class TrainingSession:
                 * world_size(),
             },
             "init_from": self.init_from,
-            "notes": [*provenance_notes(self.model, self.recipe), *self.unseen, *self._unreadable_notes()],
-            "unread": self.unread,
+            "notes": [*provenance_notes(self.model, self.recipe), *self.image_notes, *self._unreadable_notes()],
+            "unread": self.num_unread,
             "best_epoch": best_epoch,
             "dev": None if dev is None else asdict(dev),
             "test": None if test is None else asdict(test),
@@ -366,7 +365,7 @@ class TrainingSession:
 
     def _unreadable_notes(self) -> list[Message]:
         counts = [
-            Message("examples-of-split", count=count, split=split) for split, count in self.unread.items() if count
+            Message("examples-of-split", count=count, split=split) for split, count in self.num_unread.items() if count
         ]
         return [Message("examples-unreadable", counts=counts)] if counts else []
 
@@ -405,7 +404,7 @@ def with_detection_settings(data: PreparedData, recipe: Recipe) -> Recipe:
 
     Args:
         data: Prepared data.
-        recipe: Recipe; one that uses no objects is returned unchanged.
+        recipe: Recipe. It is returned unchanged if it uses no objects.
 
     Raises:
         DataError: "objects-mismatch" if `data.objects` of the recipe differs from the data.
@@ -425,6 +424,6 @@ def _image_notes(recipe: Recipe, examples: Sequence[Example]) -> list[Message]:
     return [] if has_images else [Message("no-training-images")]
 
 
-def _prepare_images(examples: list[Example], recipe: Recipe) -> list[Example]:
+def _select_images(examples: list[Example], recipe: Recipe) -> list[Example]:
     """Remove the images of the examples if the recipe is text-only."""
     return [replace(example, image=None, objects=()) for example in examples] if recipe.data.text_only else examples

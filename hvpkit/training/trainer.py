@@ -1,4 +1,4 @@
-"""transformers.Trainer with the batches, parameter groups, sampling and dev scores of hvpkit."""
+"""Subclass of transformers.Trainer with hvpkit's batches, parameter groups, sampler and dev scores."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ class MultimodalTrainer(Trainer):
         callbacks: Further callbacks.
     """
 
-    # context in which steps run
-    products: Callable[[], AbstractContextManager[None]] = staticmethod(onednn_matmul)
+    # context manager in which each training step runs
+    step_context: Callable[[], AbstractContextManager[None]] = staticmethod(onednn_matmul)
 
     def __init__(
         self,
@@ -176,11 +176,11 @@ class MultimodalTrainer(Trainer):
     ) -> Tensor:
         """Compute the mean loss of a batch.
 
-        With gradient accumulation, each batch is weighted by its number of examples, as the last one may be shorter.
+        With gradient accumulation, each batch is weighted by its number of examples, as the last batch may be smaller.
         """
         loss: Tensor | None = model(inputs["batch"]).loss
         if loss is None:
-            raise ValueError("a training batch holds no targets")
+            raise ValueError("The training batch has no targets.")
         batches: int = self.current_gradient_accumulation_steps  # transformers divides the loss by this
         return loss if batches == 1 else loss * (_num_examples(inputs) * batches / num_items_in_batch)
 
@@ -190,16 +190,16 @@ class MultimodalTrainer(Trainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """Run forward and backward; on a GPU as a CUDA graph where one was captured."""
+        """Run forward and backward; on a GPU by replaying a CUDA graph where one was captured."""
         run_step = super().training_step
         if self.graphs is not None and self.graphs.is_disabled:
             self._stop_capturing()
-        with self.products():
+        with self.step_context():
             if self.graphs is None:
                 return run_step(model, inputs, num_items_in_batch)
             batch: Any = self._prepare_inputs(inputs)["batch"]
             # nn.Module.zero_grad would visit all modules
-            model.zero_grad = self.graphs.forget  # type: ignore[method-assign]
+            model.zero_grad = self.graphs.zero_grad  # type: ignore[method-assign]
             loss, self._norm = self.graphs.step(batch, lambda batch: run_step(model, {"batch": batch}))
             return loss
 
@@ -255,24 +255,26 @@ def _total_epochs(checkpoint: Path, train: TrainSpec) -> int:
     """Return the total epochs of a resumed run: the finished ones if early stopping had ended it."""
     state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
     early_stopping: Any = state.stateful_callbacks.get("EarlyStoppingCallback", {})
-    epochs_without_gain = early_stopping.get("attributes", {}).get("early_stopping_patience_counter", 0)
+    epochs_without_improvement = early_stopping.get("attributes", {}).get("early_stopping_patience_counter", 0)
     return (
         round(state.epoch or 0)
-        if train.patience is not None and epochs_without_gain >= train.patience
+        if train.patience is not None and epochs_without_improvement >= train.patience
         else train.epochs
     )
 
 
-def build_training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool, unused: bool) -> TrainingArguments:
+def build_training_arguments(
+    train: TrainSpec, folder: Path, *, evaluates: bool, find_unused_parameters: bool
+) -> TrainingArguments:
     """Build the training arguments of transformers from a recipe.
 
     Args:
         train: Settings of the recipe.
         folder: Directory for checkpoints, one per epoch.
         evaluates: Whether dev is scored after each epoch.
-        unused: Whether a batch may leave parameters without gradients, as one without images does.
+        find_unused_parameters: Whether a batch may leave parameters without gradients, such as a batch without images.
     """
-    each_epoch = IntervalStrategy.EPOCH
+    every_epoch = IntervalStrategy.EPOCH
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=train.epochs,
@@ -282,15 +284,15 @@ def build_training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool,
         max_grad_norm=train.max_grad_norm,
         bf16=uses_bf16(train),
         seed=train.seed,
-        eval_strategy=each_epoch if evaluates else IntervalStrategy.NO,
+        eval_strategy=every_epoch if evaluates else IntervalStrategy.NO,
         eval_delay=train.first_eval_epoch if evaluates else 0,
-        save_strategy=each_epoch,
+        save_strategy=every_epoch,
         save_total_limit=2,  # the last and the best; with 1 the last would be deleted before dev is scored
         load_best_model_at_end=evaluates,
         metric_for_best_model="f1" if evaluates else None,
         greater_is_better=True if evaluates else None,
         restore_callback_states_from_checkpoint=True,
-        logging_strategy=each_epoch,
+        logging_strategy=every_epoch,
         report_to=[],
         remove_unused_columns=False,
         logging_nan_inf_filter=False,  # it would synchronize with the GPU in every step
@@ -298,9 +300,9 @@ def build_training_arguments(train: TrainSpec, folder: Path, *, evaluates: bool,
         accelerator_config={"non_blocking": torch.cuda.is_available()},
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
-        ddp_find_unused_parameters=unused,
+        ddp_find_unused_parameters=find_unused_parameters,
     )
-    arguments._n_gpu = min(1, arguments.n_gpu)  # one GPU a process: nn.DataParallel cannot split a Batch
+    arguments._n_gpu = min(1, arguments.n_gpu)  # one GPU per process, because nn.DataParallel cannot split a Batch
     return arguments
 
 

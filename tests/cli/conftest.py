@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from hvpkit.cli import main
-from hvpkit.cli.output import RESULTS
+from hvpkit.cli.output import ALWAYS_PRINTED
 from hvpkit.messages import LOGGERS, Message
 
 
@@ -62,8 +62,8 @@ def hvp(monkeypatch, capsys, caplog) -> Callable[..., Typed]:
             main()
         captured = capsys.readouterr()
         records = [record for record in caplog.records if record.name.partition(".")[0] in LOGGERS]
-        said = tuple(record.msg for record in records if record.levelno not in RESULTS)
-        printed = tuple(record.msg for record in records if record.levelno in RESULTS)
+        said = tuple(record.msg for record in records if record.levelno not in ALWAYS_PRINTED)
+        printed = tuple(record.msg for record in records if record.levelno in ALWAYS_PRINTED)
         return Typed(int(ended.value.code or 0), captured.out, captured.err, said, printed)
 
     return run

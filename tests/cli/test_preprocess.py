@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hvpkit.cli.preprocess import COUNTS, IMAGES
+from hvpkit.cli.preprocess import COUNT_ROWS, IMAGE_ROWS
 from hvpkit.data.prepared import open_prepared
 from hvpkit.messages import Message
 
@@ -32,7 +32,7 @@ def test_table_lists_counts_and_issues(hvp):
         for line in typed.out.splitlines()
         if len(cells := line.strip("│┃").split("│")) > 1
     }
-    title = {name: title for title, name in (*COUNTS, *IMAGES)}
+    title = {name: title for title, name in (*COUNT_ROWS, *IMAGE_ROWS)}
     assert [rows[title[name]] for name in ("examples", "images", "repaired_tags", "left_out", "words")] == [
         "1",
         "1",
@@ -66,8 +66,8 @@ def test_text_only_shows_no_images(hvp, root):
     assert (typed.code, typed.errors) == (2, ["no-image-found"])
     typed = hvp("preprocess", "twitter2017", "--text-only")
     assert (typed.code, typed.notes) == (0, ["splits-absent", "text-prepared"])
-    assert COUNTS[0][0] in typed.out
-    assert not [title for title, _ in IMAGES if title in typed.out]
+    assert COUNT_ROWS[0][0] in typed.out
+    assert not [title for title, _ in IMAGE_ROWS if title in typed.out]
 
 
 @pytest.mark.parametrize(

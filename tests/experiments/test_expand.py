@@ -63,7 +63,7 @@ def test_system_that_is_not_installed_is_skipped_and_reported(tmp_path, mner_dat
     )
     file.write_text(text, encoding="utf-8")
     found = expand(load_plan(file), load_registry())
-    far, soon = found.left_out
+    far, soon = found.skipped
     assert (far.code, far.fields["system"], far.fields["recipe"]) == ("system-not-installed", "far", "other.yaml")
     [needed] = far.fields["names"]
     assert (needed.code, needed.fields) == ("needed-component", {"kind": "fusion", "name": "telepathy"})

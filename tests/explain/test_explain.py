@@ -18,7 +18,7 @@ from hvpkit.explain.counterfactuals import ReplacementImage, generated_image, re
 from hvpkit.explain.explain import explain_example
 from hvpkit.explain.explanation import layer_groups
 from hvpkit.images.decode import crop, open_image
-from hvpkit.inference.engine import read_windows
+from hvpkit.inference.engine import encode_windows
 from hvpkit.inference.inputs import PredictionInput, parse_example, parse_input
 from hvpkit.interfaces import Trace
 from hvpkit.messages import Message
@@ -52,7 +52,7 @@ def long_of(example: Example, words: int = 70) -> Example:
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_scores_are_the_same_bit_for_bit_with_and_without_a_trace(task, mner, mre, mner_data, mre_data):
     predictor, data = (mner, mner_data) if task == "mner" else (mre, mre_data)
-    items = [part[1] for example in data.examples("train") for part in read_windows(predictor.batcher, example)]
+    items = [part[1] for example in data.examples("train") for part in encode_windows(predictor.batcher, example)]
     batch = predictor.batcher.collate(items)
     with torch.no_grad():
         plain, seen = (
@@ -96,7 +96,7 @@ def test_each_word_s_attention_adds_up_to_1_over_images_and_text(mner, mner_data
 def test_attention_of_a_word_is_that_of_its_wordpieces(mner, mner_data):
     """A forward pass by hand: mean over heads and wordpieces, cells of the images that are there."""
     example = mner_data.examples("test")[0]
-    [(_, item)] = read_windows(mner.batcher, example)
+    [(_, item)] = encode_windows(mner.batcher, example)
     trace = Trace()
     with torch.no_grad():
         Model.forward(mner.model, mner.batcher.collate([item]), trace)

@@ -104,7 +104,7 @@ def test_what_a_fusion_reads_of_an_object_goes_with_it(plugged, mner_data):
     example = mner_data.examples("test")[0]
     batcher = Batcher(predictor.model, predictor.folder.recipe)
     found = counterfactuals(example, batcher, predictor.folder.recipe.vision, None)
-    without = {(variant.kind, variant.image): variant.parts(batcher)[0][1] for variant in found}
+    without = {(variant.kind, variant.image): variant.encode(batcher)[0][1] for variant in found}
     first, second = (len(thing.phrase) for thing in example.objects)
     assert without["no images", None].extras["phrases"].tolist() == [0]
     assert without["no object", 1].extras["phrases"].tolist() == [second]

@@ -19,7 +19,7 @@ from hvpkit.inference import bulk
 from hvpkit.inference.bulk import (
     BulkStatus,
     InputLine,
-    input_fingerprint,
+    model_fingerprint,
     open_prediction_file,
     read_lines,
     require_any_success,
@@ -112,7 +112,7 @@ def test_all_that_can_be_wrong_with_a_line_is_its_own_affair(tmp_path, model):
 
 
 def test_a_line_too_long_for_memory_is_refused_and_skipped(tmp_path, model, monkeypatch):
-    monkeypatch.setattr(bulk, "MAX_LINE", 100)
+    monkeypatch.setattr(bulk, "MAX_LINE_BYTES", 100)
     (tmp_path / "in.jsonl").write_bytes(b'{"text": "' + b"x" * 1000 + b'"}\n{"text": "b"}\n' + b"y" * 101)
     assert [(line.number, len(line.content)) for line in read_lines(tmp_path / "in.jsonl")] == [
         (1, 101),
@@ -211,14 +211,14 @@ def test_the_output_of_another_model_is_refused(source, tmp_path, model, mner_te
     weights[-1] ^= 1
     (tmp_path / "other/weights.safetensors").write_bytes(weights)
     other = open_model_folder(tmp_path / "other")
-    assert input_fingerprint(other) != input_fingerprint(model)
+    assert model_fingerprint(other) != model_fingerprint(model)
     with raises(InputError, "output-of-other-input", file=tmp_path / "out.jsonl", line=1):
         open_prediction_file(source, tmp_path / "out.jsonl", other)
 
 
 def test_a_model_that_was_moved_is_the_same(model, mner_text_model, tmp_path):
     shutil.copytree(mner_text_model, tmp_path / "moved")
-    assert input_fingerprint(open_model_folder(tmp_path / "moved")) == input_fingerprint(model)
+    assert model_fingerprint(open_model_folder(tmp_path / "moved")) == model_fingerprint(model)
 
 
 @pytest.mark.parametrize("content", [b"my notes", b"my notes\nmore\n", b"{", b'{"id": "a1"', b"\n"])

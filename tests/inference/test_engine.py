@@ -14,7 +14,7 @@ from hvpkit.evaluation.evaluate import score_predictions
 from hvpkit.features import extract
 from hvpkit.features.cache import FeatureCache
 from hvpkit.images.decode import read_image_bytes
-from hvpkit.inference.engine import READ_AHEAD, WindowedPrediction, chunk_by_size, predict_stream, predict_windows
+from hvpkit.inference.engine import PREFETCH_BATCHES, WindowedPrediction, chunk_by_size, predict_stream, predict_windows
 from hvpkit.inference.windows import Window
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.saving.weights import load_model
@@ -106,7 +106,7 @@ def test_a_pair_in_a_long_text_is_read_in_a_window_around_it(mre):
     words = ("visits",) * 200 + ("Ada", "loves", "Oslo") + ("visits",) * 200
     [found] = predict_windows(model, batcher, [Example("a", words, head=Span(200, 201), tail=Span(202, 203))])
     [window] = found.windows
-    assert isinstance(found.found, Relation)
+    assert isinstance(found.decoded, Relation)
     assert window.start <= 200
     assert window.end >= 203
     assert 20 <= window.end - window.start <= 32
@@ -124,7 +124,7 @@ def test_ten_thousand_words_are_all_read(mner):
         assert window.start <= end < window.end
         end = window.end
     assert end == len(words) == 10_000
-    assert [(entity.start, entity.end) for entity in found.found] == [(word, word + 1) for word in range(10_000)]
+    assert [(entity.start, entity.end) for entity in found.decoded] == [(word, word + 1) for word in range(10_000)]
 
 
 def test_image_features_are_computed_once_for_all_windows(mner, mner_data, monkeypatch, tmp_path):
@@ -172,7 +172,7 @@ def test_a_stream_is_read_a_bounded_number_of_batches_ahead(mner):
 
     found = predict_stream(model, batcher, stream(), batch_size=2)
     next(found)
-    assert len(taken) == READ_AHEAD * 2
+    assert len(taken) == PREFETCH_BATCHES * 2
     found.close()
 
 

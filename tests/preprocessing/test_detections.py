@@ -262,7 +262,7 @@ def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
     example = data.examples("train")[3]
     assert predictor.predict(list(example.words), example.image).objects == example.objects[:2]
     assert predictor.predict(list(example.words), example.image, objects=[]).objects == ()
-    assert Predictor(predictor.folder, find_objects=False).predict(list(example.words), example.image).objects == ()
+    assert Predictor(predictor.folder, detect_objects=False).predict(list(example.words), example.image).objects == ()
     [note] = predictor.predict("Ann", mine / "plain.png").notes
     assert (note.code, note.fields) == ("no-object-detected", {"detector": "saliency", "threshold": 0.3})
     missing = next(predictor.predict_many([{"text": "Ann", "image": mine / "none.png"}]))

@@ -5,7 +5,7 @@ from raising import raises
 from safetensors import SafetensorError
 
 from hvpkit.errors import HvpkitError, InputError
-from hvpkit.training.run_directory import NEEDED, RunDirectory
+from hvpkit.training.run_directory import CHECKPOINT_FILES, RunDirectory
 
 RUN = {"recipe": "task: mner\ntrain: {epochs: 3, seed: 1}\n", "data": "d", "number of processes": "1"}
 
@@ -13,7 +13,7 @@ RUN = {"recipe": "task: mner\ntrain: {epochs: 3, seed: 1}\n", "data": "d", "numb
 def _checkpoint(workspace, step, lacking=None):
     folder = workspace.folder / f"checkpoint-{step}"
     folder.mkdir(parents=True)
-    for name in {*NEEDED, "rng_state.pth"} - {lacking}:
+    for name in {*CHECKPOINT_FILES, "rng_state.pth"} - {lacking}:
         (folder / name).write_text("{}", encoding="utf-8")
     return folder
 
@@ -139,7 +139,7 @@ def test_the_newest_checkpoint_is_by_number_not_by_name(tmp_path):
     assert workspace.check_resumable(RUN, resume=True) == newest
 
 
-@pytest.mark.parametrize("lacking", sorted({*NEEDED, "rng_state.pth"}))
+@pytest.mark.parametrize("lacking", sorted({*CHECKPOINT_FILES, "rng_state.pth"}))
 def test_a_checkpoint_cut_off_while_it_was_written_is_passed_over(tmp_path, lacking):
     workspace = RunDirectory(tmp_path / "run")
     whole = _checkpoint(workspace, 5)

@@ -13,9 +13,9 @@ from functools import cache
 
 import torch
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # option numbers of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt in malloc.h
 MAX_FREE_HEAP = 2**31 - 1  # bytes that may stay free at the end of the heap
-MAX_HEAP_BLOCK = 32 * 2**20  # bytes; larger blocks are returned to the system at once, which is the default
+MAX_HEAP_BLOCK = 32 * 2**20  # bytes; larger blocks are returned to the system at once (default of glibc)
 
 
 def retain_freed_memory() -> None:
@@ -34,8 +34,8 @@ def onednn_matmul() -> Iterator[None]:
     """Multiply fp32 matrices with oneDNN within the block, on CPUs where it does so in full precision.
 
     torch uses MKL for fp32 products unless bf16 is allowed for them. Without AMX, oneDNN has no bf16 kernels for
-    them: with bf16 allowed, it still multiplies in fp32, and on AMD's CPUs faster than MKL. On other CPUs nothing
-        changes.
+    them: with bf16 allowed, it still multiplies in fp32, and on AMD CPUs it is faster than MKL. Nothing changes on
+    CPUs where bf16 would lose precision.
     """
     with _bfloat16_allowed() if onednn_is_exact() else nullcontext():
         yield
@@ -45,7 +45,7 @@ def onednn_matmul() -> Iterator[None]:
 def onednn_is_exact() -> bool:
     """Check that fp32 products keep fp32 accuracy when bf16 is allowed for them."""
     matmul = getattr(torch.backends.mkldnn, "matmul", None)
-    # torch before 2.9, or a build without oneDNN
+    # None before torch 2.9
     if matmul is None or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     generator = torch.Generator().manual_seed(0)
@@ -58,9 +58,9 @@ def onednn_is_exact() -> bool:
 @contextmanager
 def _bfloat16_allowed() -> Iterator[None]:
     matmul = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = matmul.fp32_precision
+    previous = matmul.fp32_precision
     matmul.fp32_precision = "bf16"
     try:
         yield
     finally:
-        matmul.fp32_precision = before
+        matmul.fp32_precision = previous

@@ -26,8 +26,8 @@ from hvpkit.training.acceleration.working_copies import Maps, WorkingCopies, map
 
 Step = Callable[[Batch], Tensor]
 Shapes = tuple[tuple[torch.Size, torch.dtype], ...]
-MAX_GRAPHS = 64  # captured shapes; each graph takes some megabytes for its kernels, activations are shared
-MAX_FAILED_CAPTURES = 16  # steps that may prove impossible to capture before no further one is probed
+MAX_GRAPHS = 64  # batch shapes; a graph takes a few megabytes for its kernels, all graphs share activations
+MAX_FAILED_CAPTURES = 16  # after that many steps that cannot be captured, no further step is probed
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class CapturedStep:
 
     Attributes:
         batch: Tensors that the kernels read.
-        block: Storage of the batch.
+        block: Storage that contains all tensors of the batch.
         graph: Kernels of the step.
         loss: Scalar that the kernels write.
         norm: Scalar norm of the gradients that the kernels write.
@@ -70,13 +70,13 @@ class ProbeResult:
 
     Attributes:
         used_parameters: Parameters that got gradients.
-        narrow: Groups of linear layers that ran in bf16.
+        bf16_groups: Groups of linear layers that ran in bf16.
         can_capture: Whether the step can be captured. A step that synchronizes with the GPU or draws random numbers
             on the CPU cannot: a replay would repeat the values of the capture.
     """
 
     used_parameters: Sequence[nn.Parameter] = ()
-    narrow: Sequence[Maps] = ()
+    bf16_groups: Sequence[Maps] = ()
     can_capture: bool = False
 
 
@@ -91,7 +91,7 @@ class CudaGraphRunner:
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self.recordings: dict[Shapes, CapturedStep] = {}
+        self.captured_steps: dict[Shapes, CapturedStep] = {}
         self._gradients = {p: torch.zeros_like(p) for p in model.parameters() if p.requires_grad}  # shared by all steps
         self._copies = WorkingCopies()
         # captured steps read their batches from this storage
@@ -104,7 +104,7 @@ class CudaGraphRunner:
     @property
     def is_disabled(self) -> bool:
         """Whether no step is captured and none will be."""
-        return not self._attempts_left and not self.recordings
+        return not self._attempts_left and not self.captured_steps
 
     def step(self, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
         """Compute the loss of a batch and overwrite the gradients.
@@ -121,20 +121,20 @@ class CudaGraphRunner:
         """
         shapes = tuple((tensor.shape, tensor.dtype) for tensor in batch.tensors())
         if shapes in self._probes and self._attempts_left:
-            self.recordings[shapes] = self._capture(batch, step, self._probes.pop(shapes))
-            self._attempts_left = 0 if len(self.recordings) == MAX_GRAPHS else self._attempts_left
-        if shapes not in self.recordings:
+            self.captured_steps[shapes] = self._capture(batch, step, self._probes.pop(shapes))
+            self._attempts_left = 0 if len(self.captured_steps) == MAX_GRAPHS else self._attempts_left
+        if shapes not in self.captured_steps:
             return self._probe(batch, step, shapes) if self._attempts_left else self._run_eagerly(batch, step)
-        captured = self.recordings[shapes]
+        captured = self.captured_steps[shapes]
         self._assign_gradients(captured.used_parameters)
         return captured.replay(batch)
 
-    def forget(self, set_to_none: bool = True) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Remove the gradients, like `nn.Module.zero_grad`."""
         self._assign_gradients(())
 
     def _probe(self, batch: Batch, step: Step, shapes: Shapes) -> tuple[Tensor, Tensor]:
-        """Probe a step; if it can be captured, undo it and run it as the graph will, so that all steps agree."""
+        """Probe a step; if it can be captured, undo it and run it like the graph, so that all steps agree."""
         snapshot = _Snapshot(self.model)
         with _observe_step(self.model, self._shown_warnings) as probe:
             loss, norm = self._run_eagerly(batch, step, probe)
@@ -147,10 +147,10 @@ class CudaGraphRunner:
             try:
                 loss, norm = self._run_with_copies(batch, step, probe)
             except RuntimeError as error:
-                if isinstance(error, torch.OutOfMemoryError) or all(len(maps) == 1 for maps in probe.narrow):
+                if isinstance(error, torch.OutOfMemoryError) or all(len(maps) == 1 for maps in probe.bf16_groups):
                     raise
-                snapshot.restore()  # one product yields non-contiguous outputs, which not every model accepts
-                probe.narrow = [(each,) for maps in probe.narrow for each in maps]
+                snapshot.restore()  # grouped layers have non-contiguous outputs, which not every model accepts
+                probe.bf16_groups = [(each,) for maps in probe.bf16_groups for each in maps]
                 loss, norm = self._run_with_copies(batch, step, probe)
         self._assign_gradients(probe.used_parameters)
         return loss, norm
@@ -158,7 +158,7 @@ class CudaGraphRunner:
     def _run_eagerly(self, batch: Batch, step: Step, probe: ProbeResult | None = None) -> tuple[Tensor, Tensor]:
         self._assign_gradients(self._gradients)
         torch._foreach_zero_([*self._gradients.values()])
-        with _collect_used(self._gradients) as used:
+        with _record_used_parameters(self._gradients) as used:
             loss = step(batch)
         self._assign_gradients(used)
         if probe is not None:
@@ -166,12 +166,12 @@ class CudaGraphRunner:
         return loss, get_total_norm([self._gradients[parameter] for parameter in used])
 
     def _run_with_copies(self, batch: Batch, step: Step, probe: ProbeResult) -> tuple[Tensor, Tensor]:
-        self._copies.prepare(probe.narrow)
-        self.forget()
-        with self._copies.in_place(probe.narrow) as gradient_of:
+        self._copies.prepare(probe.bf16_groups)
+        self.zero_grad()
+        with self._copies.in_place(probe.bf16_groups) as gradient_of:
             loss = step(batch)
             pairs = [(self._gradients[parameter], gradient_of(parameter)) for parameter in probe.used_parameters]
-            for dtype in {gradient.dtype for _, gradient in pairs}:  # for mixed dtypes torch copies tensor by tensor
+            for dtype in {gradient.dtype for _, gradient in pairs}:  # torch fuses the copies of one dtype only
                 same_dtype = [pair for pair in pairs if pair[1].dtype == dtype]
                 torch._foreach_copy_([target for target, _ in same_dtype], [gradient for _, gradient in same_dtype])
             return loss, get_total_norm([target for target, _ in pairs])
@@ -202,7 +202,7 @@ def _capture_errors() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError as error:  # torch may be unable to draw random numbers afterwards
+    except RuntimeError as error:  # cannot be continued: the random generator may be unusable
         if isinstance(error.__context__, torch.OutOfMemoryError):  # ending the capture failed too
             raise error.__context__ from error
         raise InputError("cuda-graph-failed", reason=str(error)) from error
@@ -224,7 +224,7 @@ class _Snapshot:
 
 
 @contextmanager
-def _collect_used(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+def _record_used_parameters(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
     """Collect the parameters that get gradients from a backward pass within the block."""
     used: list[nn.Parameter] = []
     hooks = [
@@ -240,17 +240,17 @@ def _collect_used(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parame
 
 @contextmanager
 def _observe_step(model: nn.Module, shown_warnings: dict[Any, int]) -> Iterator[ProbeResult]:
-    """Observe the step that runs within the block, all but the parameters that it uses.
+    """Observe the step that runs within the block, except for the parameters that it uses.
 
     Args:
         model: Model of the step.
-        shown_warnings: Registry of the warnings that were passed on.
+        shown_warnings: Registry of the warnings that were shown already.
 
     Yields:
         A result that is filled when the block ends.
     """
     probe, random_states, mode = ProbeResult(), _random_states(), torch.cuda.get_sync_debug_mode()
-    with warnings.catch_warnings(record=True) as caught, maps_in_bfloat16(model) as narrow:
+    with warnings.catch_warnings(record=True) as caught, maps_in_bfloat16(model) as bf16_groups:
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
         torch.cuda.set_sync_debug_mode("warn")
@@ -259,7 +259,7 @@ def _observe_step(model: nn.Module, shown_warnings: dict[Any, int]) -> Iterator[
         finally:
             torch.cuda.set_sync_debug_mode(mode)
     syncs = [each for each in caught if "called a synchronizing CUDA operation" in str(each.message)]
-    probe.narrow, probe.can_capture = narrow, not syncs and random_states == _random_states()
+    probe.bf16_groups, probe.can_capture = bf16_groups, not syncs and random_states == _random_states()
     for other in caught:
         if other not in syncs:
             warnings.warn_explicit(other.message, other.category, other.filename, other.lineno, registry=shown_warnings)

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from hvpkit.training.run_directory import UNREAD
+from hvpkit.training.run_directory import MEMORY_MAP_PREFIX
 
 
 def leave_on_disk(module: nn.Module, folder: Path) -> None:
@@ -23,7 +23,7 @@ def leave_on_disk(module: nn.Module, folder: Path) -> None:
     """
     frozen = {name: parameter for name, parameter in module.named_parameters() if not parameter.requires_grad}
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=UNREAD, ignore_cleanup_errors=True) as directory:
+    with TemporaryDirectory(dir=folder, prefix=MEMORY_MAP_PREFIX, ignore_cleanup_errors=True) as directory:
         file = Path(directory) / "weights.safetensors"
         save_file({name: parameter.detach().contiguous() for name, parameter in frozen.items()}, file)
         for name, mapped in load_file(file).items():

@@ -1,4 +1,4 @@
-"""The shipped trainer with recorded steps; without a GPU, recordings are stood for (tests/training/recorder.py)."""
+"""The shipped trainer with recorded steps; without a GPU, captured_steps are stood for (tests/training/recorder.py)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_recorded_steps_train_the_same_model(tmp_path, mner_data, replays, preci
     wished = f"train.precision={precision}"
     plain, _, _ = trained(tmp_path / "plain", mner_data.folder, False, wished)
     run, graphs, trainer = trained(tmp_path / "recorded", mner_data.folder, True, wished)
-    assert 0 < len(graphs.recordings) < len(replays) < EPOCHS * STEPS
+    assert 0 < len(graphs.captured_steps) < len(replays) < EPOCHS * STEPS
     assert all(positions % 8 == 0 or positions == max(p for _, p in replays) for _, positions in replays)
     close = {"atol": 1e-5, "rtol": 1e-4} if precision == "fp32" else {"atol": 2e-2, "rtol": 2e-2}
     for own, expected in zip(run.model.state_dict().values(), plain.model.state_dict().values(), strict=True):
@@ -123,4 +123,4 @@ def test_of_several_gpus_one_is_used(tmp_path, mner_data, monkeypatch):
 
     monkeypatch.setattr(TrainingArguments, "_setup_devices", property(four))
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner")
-    assert build_training_arguments(recipe.train, tmp_path, evaluates=False, unused=False).n_gpu == 1
+    assert build_training_arguments(recipe.train, tmp_path, evaluates=False, find_unused_parameters=False).n_gpu == 1

@@ -114,7 +114,7 @@ def test_recorded_steps_train_as_plain_ones_do_whatever_the_shapes(model):
     graphs = CudaGraphRunner(model)
     ours = trained(model, batches, lambda batch: graphs.step(batch, backward(model)))
     assert ours == pytest.approx(trained(other, batches, plainly(other)), rel=1e-5)
-    assert len(graphs.recordings) == 4
+    assert len(graphs.captured_steps) == 4
     for own, expected in zip(model.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(own, expected)
 
@@ -141,7 +141,7 @@ def test_in_bfloat16_recorded_steps_train_as_autocast_does(kind):
     theirs = trained(
         other, batches, lambda batch: (step(batch), torch.nn.utils.get_total_norm([p.grad for p in other.parameters()]))
     )
-    assert len(graphs.recordings) == 1
+    assert len(graphs.captured_steps) == 1
     assert ours == pytest.approx(
         theirs, rel=1e-5 if kind is Scorer else 2e-2
     )  # three gradients of one input are rounded once
@@ -210,7 +210,7 @@ def test_parameters_that_a_shape_does_not_reach_get_no_gradients(model):
     for seed in range(3):
         graphs.step(batch_of(seed), backward(model))
         assert model.plain.weight.grad is not None and model.second.weight.grad is None
-    assert len(graphs.recordings) == 1
+    assert len(graphs.captured_steps) == 1
 
 
 @with_a_gpu
@@ -219,7 +219,7 @@ def test_every_replay_draws_its_own_dropout():
     graphs, losses = CudaGraphRunner(model), []
     for _ in range(6):
         losses.append(float(graphs.step(batch_of(0), backward(model))[0]))
-    assert len(graphs.recordings) == 1 and len(set(losses)) == 6
+    assert len(graphs.captured_steps) == 1 and len(set(losses)) == 6
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_what_waits_or_draws_elsewhere_is_never_recorded(model, unfit):
     graphs = CudaGraphRunner(model)
     for seed in range(MAX_FAILED_CAPTURES + 3):
         assert float(graphs.step(batch_of(seed), step)[0]) == pytest.approx(float(model(batch_of(seed)).detach()))
-    assert not graphs.recordings and graphs.is_disabled
+    assert not graphs.captured_steps and graphs.is_disabled
 
 
 def test_losses_stay_what_they_were_when_the_next_step_is_done(model):
@@ -270,11 +270,11 @@ def test_all_shapes_of_batches_are_read_in_one_place(model):
     assert losses == pytest.approx(
         [float(model(batch_of(seed, length)).detach()) for seed, length in enumerate(lengths)]
     )
-    assert len(graphs.recordings) == 3
+    assert len(graphs.captured_steps) == 3
 
 
 def test_no_gradients_are_left_when_they_are_forgotten(model):
     graphs = CudaGraphRunner(model)
     graphs.step(batch_of(0), backward(model))
-    graphs.forget()
+    graphs.zero_grad()
     assert all(parameter.grad is None for parameter in model.parameters())

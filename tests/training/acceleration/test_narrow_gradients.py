@@ -196,7 +196,7 @@ def test_gradients_are_wide_where_processes_add_them_up(small_too, tmp_path, mne
     run = TrainingSession(recipe, load_registry(), open_prepared(mner_data.folder), TrainingCallbacks())
     items = EncodedDataset([run.batcher.encode(example, labelled=True) for example in run.examples["train"]])
     monkeypatch.setenv("WORLD_SIZE", processes)
-    run.tell_processor(items)
+    run.apply_cpu_settings(items)
     assert any(may_be_narrow(parameter) for parameter in run.model.parameters()) == narrow
 
 

@@ -348,7 +348,8 @@ def _notes(run: dict[str, Any]) -> Iterator[str]:
     for name, setting in run["settings"].items():
         if "settling" in setting:
             first = setting["settling"]
-            yield f"`{name}` captured {first['captured_steps']} CUDA graphs in its first {first['steps']} steps ({first['seconds']} s)."
+            graphs = f"`{name}` captured {first['captured_steps']} CUDA graphs"
+            yield f"{graphs} in its first {first['steps']} steps ({first['seconds']} s)."
     if "curve" in run:
         difference, steps = run["curve"]["largest_relative_difference"], run["curve"]["steps"]
         yield (

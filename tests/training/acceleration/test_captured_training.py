@@ -1,4 +1,4 @@
-"""The shipped trainer with recorded steps; without a GPU, captured_steps are stood for (tests/training/recorder.py)."""
+"""The shipped trainer with captured steps; without a GPU, tests/training/recorder.py replaces CUDA graphs."""
 
 from __future__ import annotations
 

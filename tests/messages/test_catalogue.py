@@ -17,12 +17,13 @@ ROOT = Path(__file__).parents[2]
 RENDERED = Path(__file__).with_name("rendered.txt")
 ERRORS = {"Message", "CheckFailed"}
 NOT_FIELDS = {"RecordError": {"line"}}  # arguments of a class of its own
+NOT_OURS = ("test-", "benchmark-", "contrast-", "controlled-")  # of tests and benchmark scripts in the same process
 GENERAL = {"custom"}  # used by HvpkitError itself
 
 
 def known() -> dict:
     load_registry()  # plugins add their templates when they are loaded
-    return {code: template for code, template in templates().items() if not code.startswith("test-")}
+    return {code: template for code, template in templates().items() if not code.startswith(NOT_OURS)}
 
 
 def fields_of(text: str) -> set[str]:

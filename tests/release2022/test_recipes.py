@@ -110,13 +110,13 @@ def test_wordpiece_scoring_needs_a_wordpiece_head():
     with raises(RecipeError, "recipe-invalid") as refused:
         load_recipe("hvpnet_mner", ["scoring=wordpieces"])
     assert [problem.message.code for problem in refused.value.problems] == ["wordpiece-scores-of-words"]
-    assert load_recipe("release_mner").scoring == "pieces"
+    assert load_recipe("release_mner").scoring == "wordpieces"
 
 
 @pytest.mark.parametrize("name", ["release_mner", "release_mre"])
 def test_oddities_of_training_are_off(name):
     spec = load_recipe(name).train
-    assert (spec.head, spec.backbone_mode, spec.sampling) == ("trained", "eval", "without-replacement")
+    assert (spec.freeze_head, spec.backbone_mode, spec.sampling) == (False, "eval", "without-replacement")
 
 
 @torch.no_grad()

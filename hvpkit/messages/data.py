@@ -109,11 +109,11 @@ TEMPLATES: dict[str, Template] = {
     ),
     "features-kept-nowhere": Template(
         "--features requires a folder, but {variable} is {value}. Set it to a folder, or remove it.",
-        {"variable": "HVPKIT_FEATURES", "value": "none"},
+        {"variable": "HVPKIT_CACHE", "value": "none"},
     ),
     "features-not-written": Template(
         "Image features cannot be stored in {folder} ({reason}). "
         "Free space there, or set {variable} to another folder.",
-        {"folder": "data/features", "reason": "No space left on device", "variable": "HVPKIT_FEATURES"},
+        {"folder": "data/features", "reason": "No space left on device", "variable": "HVPKIT_CACHE"},
     ),
 }

@@ -11,12 +11,12 @@ TEMPLATES: dict[str, Template] = {
         {"reason": "No space left on device", "file": ": runs/model"},
     ),
     "unexpected-error": Template(
-        "{type}: {reason}\nUnexpected error at {location}; {hint}.",
+        "{type}: {reason}\nUnexpected error at {location}. {hint}",
         {
             "type": "KeyError",
             "reason": "'labels'",
             "location": "gate.py:3",
-            "hint": "set HVP_TRACEBACK=1 for the full traceback",
+            "hint": "Set HVP_TRACEBACK=1 for the full traceback.",
         },
     ),
     "custom": Template("{text}", {"text": "The gate needs three levels."}),

@@ -32,9 +32,8 @@ class PartialEmbedding(nn.Module):
         super().__init__()
         self.weight = table.weight.requires_grad_(False)  # its trained rows are outdated
         self.trained = nn.Parameter(table.weight[rows])
-        positions = torch.full(
-            (len(table.weight),), -1
-        )  # of each row among the trained ones.index_put_((rows,), torch.arange(len(rows)))
+        # index of each row of the table in `trained`, -1 if the row is not trained
+        positions = torch.full((len(table.weight),), -1).index_put_((rows,), torch.arange(len(rows)))
         padding = -1 if table.padding_idx is None else int(positions[table.padding_idx])
         self.padding = padding if padding >= 0 else None
         self.register_buffer("rows", rows, persistent=False)

@@ -175,7 +175,7 @@ def _rows(predictor: Predictor, examples: Sequence[Example]) -> Iterator[_Row | 
 
 
 def _row(predictor: Predictor, example: Example, parts: Sequence[Part], passes: Sequence[TracedWindow]) -> _Row | None:
-    images = model_images(example, parts[0][1].views, predictor.batcher)
+    images = model_images(example, parts[0][1].regions, predictor.batcher)
     shown = [v for v, image in enumerate(images) if image is not None]
     if not shown:
         return None

@@ -173,13 +173,13 @@ def read_windows(batcher: Batcher, example: Example) -> list[Part] | InputError:
     """
     try:
         if batcher.recipe.task == "mre":
-            item = batcher.encode(example, labelled=False)
+            item = batcher.encode(example, labeled=False)
             first = item.text.first_word
             return [(Window(first, first + len(item.text.word_starts)), item)]
         max_words = batcher.recipe.data.max_length
         return sliding_windows(
             example,
-            encode=lambda part: batcher.encode(part, labelled=False),
+            encode=lambda part: batcher.encode(part, labeled=False),
             kept=lambda item: len(item.text.word_starts),
             most=max_words,
         )
@@ -199,7 +199,7 @@ def hold(batcher: Batcher, items: Iterable[EncodedExample]) -> None:
         items: Encoded examples.
     """
     if batcher.features is not None:
-        batcher.features.prefetch(view for item in items for view in item.views if view is not None)
+        batcher.features.prefetch(region for item in items for region in item.regions if region is not None)
 
 
 def predict(
@@ -219,7 +219,7 @@ def predict(
     Raises:
         ValueError: The head returns a wrong number of results, or entities outside the text.
     """
-    errors = [batcher.features.error_for(item.views) if batcher.features else None for item in items]
+    errors = [batcher.features.error_for(item.regions) if batcher.features else None for item in items]
     readable = [item for item, error in zip(items, errors, strict=True) if error is None]
     results = read(model, batcher.collate(readable)) if readable else ()
     head = type(model.head).__name__
@@ -258,7 +258,7 @@ def merge_windows(parts: Sequence[Part], decoded: Sequence[Decoded]) -> Windowed
         decoded: Prediction for each window.
     """
     windows = tuple(window for window, _ in parts)
-    image = any(view is not None for _, item in parts for view in item.views)
+    image = any(region is not None for _, item in parts for region in item.regions)
     if isinstance(decoded[0], Relation):
         return WindowedPrediction(decoded[0], windows, image)
     pairs = zip(windows, decoded, strict=True)

@@ -100,7 +100,7 @@ def test_worker_processes_give_the_same_features_in_the_same_order(tower, views,
     monkeypatch.setattr(extract, "MIN_FILES_FOR_WORKERS", 2)
     with FeatureExtractor(tower) as looker:
         there = [one for batch in looker.batches(views) for one in batch]
-    assert [one.view for one in here] == [one.view for one in there] == views
+    assert [one.region for one in here] == [one.region for one in there] == views
     assert all(
         torch.equal(a, b)
         for one, other in zip(here, there, strict=True)

@@ -270,12 +270,12 @@ def gates(model: Any, batcher: Any, examples: Sequence[Any]) -> dict[str, list[l
     rows: dict[str, list[Any]] = {}
     for begin in range(0, len(examples), 32):
         batch, trace = examples[begin : begin + 32], Trace()
-        items = [batcher.encode(example, labelled=False) for example in batch]
+        items = [batcher.encode(example, labeled=False) for example in batch]
         with torch.no_grad():
             model(batcher.collate(items), trace)
         for example, item, weights in zip(batch, items, trace.gates, strict=True):  # weights [V, N, C]
             clue, deciding = example.metadata["clue"], example.metadata["deciding_object"]
-            views = [i for i, view in enumerate(item.views) if view is not None]
+            views = [i for i, view in enumerate(item.regions) if view is not None]
             if clue != "none":
                 views = [0 if deciding == "none" else 1 + int(deciding)]
             rows.setdefault(clue, []).append(weights[views].mean(0))

@@ -187,7 +187,7 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
     run.model.to(local_device())
     flops, positions = [], []
     for example in run.examples["train"][:sample]:
-        batch = run.batcher.collate([run.batcher.encode(example, labelled=True)]).to(local_device())
+        batch = run.batcher.collate([run.batcher.encode(example, labeled=True)]).to(local_device())
         with FlopCounterMode(display=False) as counter:
             loss = run.model(batch).loss
             assert loss is not None

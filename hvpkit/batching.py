@@ -21,7 +21,7 @@ Size = Callable[[int], int]  # from the largest size in a batch to the padded si
 
 
 def exact_length(largest: int) -> int:
-    """Return the largest size in the batch unchanged: pad no further."""
+    """Pad to the largest size in the batch and no further."""
     return largest
 
 
@@ -43,14 +43,14 @@ class EncodedExample:
         text: Its text as input of the encoder.
         targets: Targets of the head by name; empty without labels.
         extras: Inputs of the fusion by name.
-        views: V image regions; None for a missing one.
+        regions: V image regions; None for a missing one.
     """
 
     example: Example
     text: EncodedText
     targets: dict[str, Tensor]
     extras: dict[str, Tensor]
-    views: tuple[ImageRegion | None, ...]
+    regions: tuple[ImageRegion | None, ...]
 
 
 class Batcher:
@@ -73,19 +73,19 @@ class Batcher:
         """Return the cache of images; it also records which images cannot be read."""
         return self.features or self.pixels
 
-    def encode(self, example: Example, *, labelled: bool) -> EncodedExample:
+    def encode(self, example: Example, *, labeled: bool) -> EncodedExample:
         """Encode one example.
 
         Args:
             example: The example.
-            labelled: Whether to build targets from its labels.
+            labeled: Whether to build targets from its labels.
 
         Raises:
             DataError: If the text does not fit into `data.max_length`.
             ImageError: If the image cannot be read.
         """
         encoded = self.model.text.encode(example, self.recipe.data.max_length)
-        targets = self.model.head.build_targets(example, encoded) if labelled else {}
+        targets = self.model.head.build_targets(example, encoded) if labeled else {}
         return EncodedExample(
             example, encoded, targets, self.model.fusion.build_inputs(example, encoded), self.image_regions(example)
         )
@@ -105,8 +105,8 @@ class Batcher:
         Args:
             items: Encoded examples.
             size: Padded size of positions and words. If it rounds up, features are padded as if no image were missing,
-                so that batches have few distinct shapes. It is ignored if the fusion has inputs of its own, whose sizes
-                may depend on those of the text.
+                so that batches have few distinct shapes. Ignored if the fusion has inputs, as their sizes may depend on
+                those of the text.
 
         Raises:
             ImageError: If an image cannot be decoded.
@@ -114,7 +114,7 @@ class Batcher:
         size = exact_length if items[0].extras else size
         return Batch(
             text=pad_texts([item.text for item in items], self.model.text.pad_values(), size),
-            images=self._images([item.views for item in items], filled=size is not exact_length),
+            images=self._images([item.regions for item in items], pad_missing=size is not exact_length),
             targets={
                 name: pad([item.targets[name] for item in items], size=_size_of(name, items, size))
                 for name in items[0].targets
@@ -122,15 +122,15 @@ class Batcher:
             extras=_stack([item.extras for item in items]),
         )
 
-    def _images(self, rows: Sequence[tuple[ImageRegion | None, ...]], filled: bool) -> ImageBatch | None:
-        """Collate image regions; with `filled`, pad features to V rows per example."""
+    def _images(self, rows: Sequence[tuple[ImageRegion | None, ...]], pad_missing: bool) -> ImageBatch | None:
+        """Collate image regions; with `pad_missing`, pad features to V rows per example."""
         regions = [region for row in rows for region in row if region is not None]
         if not regions or self.model.vision is None:
             return None
         mask = torch.tensor([[region is not None for region in row] for row in rows])
         boxes = torch.tensor([[region.normalized_box if region else (0.0,) * 4 for region in row] for row in rows])
         if self.features is not None:
-            if filled:
+            if pad_missing:
                 regions += regions[-1:] * (mask.numel() - len(regions))
             return ImageBatch(mask, boxes, features=self.features.batch(regions))
         load_pixels = self.pixels.get if self.pixels else self.model.vision.load_pixels
@@ -147,7 +147,7 @@ def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], size:
     """
     lengths = [text.length for text in texts]
     words = [len(text.word_starts) for text in texts]
-    paired = texts[0].head_position is not None
+    has_pair = texts[0].head_position is not None
     return TextBatch(
         features={
             name: pad([text.features[name] for text in texts], pad_values.get(name, 0), size)
@@ -157,8 +157,8 @@ def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], size:
         word_starts=pad([text.word_starts for text in texts], size=size),
         word_mask=_mask(words, size),
         word_of=pad([text.word_of for text in texts], -1, size),
-        head_position=torch.tensor([text.head_position for text in texts]) if paired else None,
-        tail_position=torch.tensor([text.tail_position for text in texts]) if paired else None,
+        head_position=torch.tensor([text.head_position for text in texts]) if has_pair else None,
+        tail_position=torch.tensor([text.tail_position for text in texts]) if has_pair else None,
     )
 
 
@@ -182,10 +182,13 @@ def _mask(lengths: Sequence[int], size: Size) -> Tensor:
 
 
 def _size_of(name: str, items: Sequence[EncodedExample], size: Size) -> Size:
-    """Return the padding of a target: that of the text if it has a row per position or word."""
+    """Return the padded size of a target: that of the text if it has a value per position or word."""
     lengths = [item.targets[name].shape[:1] for item in items]
-    of_text = lengths in ([item.text.word_of.shape for item in items], [item.text.word_starts.shape for item in items])
-    return size if of_text else exact_length
+    is_sized_as_text = lengths in (
+        [item.text.word_of.shape for item in items],
+        [item.text.word_starts.shape for item in items],
+    )
+    return size if is_sized_as_text else exact_length
 
 
 def _stack(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -231,6 +234,8 @@ class LengthSampler(Sampler[int]):
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         order = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        num_full = len(order) // self.batch_size  # a smaller batch stays last, or it would shift all that follow
+        num_full = (
+            len(order) // self.batch_size
+        )  # a smaller batch stays last, as it would shift the borders of the batches after it
         shuffled = [batches[i] for i in torch.randperm(num_full, generator=generator).tolist()] + batches[num_full:]
         return iter([index for batch in shuffled for index in batch])

@@ -1,4 +1,4 @@
-"""Interfaces of all component kinds: what each receives and returns.
+"""Interfaces of all component kinds, with the data classes that they receive and return.
 
 Shapes: B batch size, T text positions, n words, V image regions per example (the full image first), C pyramid levels,
 P cells of the pooled grid, S = V*P prefix positions, d width of the text encoder, N its layers, H its attention heads.
@@ -32,7 +32,7 @@ class EncodedText:
     Attributes:
         features: Named tensors [T, ...] that the encoder's forward needs.
         word_starts: Position of each kept word's first wordpiece, [n'].
-        word_of: Kept word (0..n'-1) that each position belongs to, -1 for special tokens and markers, [T].
+        word_of: Index (0..n'-1) of the kept word of each position, -1 for special tokens and markers, [T].
         words_cut: Number of words that did not fit.
         first_word: Index in the example of the first kept word; MRE windows may be cut on both sides.
         head_position: Position that represents the head entity (its marker if there is one); None for MNER.
@@ -127,22 +127,22 @@ class Visual:
         """Return which image regions exist, [B, V] bool."""
         return self.images.mask
 
-    def cells(self, every_level: bool = False) -> tuple[Tensor, Tensor]:
+    def cells(self, all_levels: bool = False) -> tuple[Tensor, Tensor]:
         """Return the grid cells of all image regions as one sequence.
 
         Args:
-            every_level: Concatenate the channels of all levels instead of taking those of the last level.
+            all_levels: Concatenate the channels of all levels instead of taking those of the last level.
 
         Returns:
             Cells [B, V*P, C], and which of them exist, [B, V*P] bool.
         """
-        maps = torch.cat(self.levels, dim=2) if every_level else self.levels[-1]  # [B, V, C, P]
+        maps = torch.cat(self.levels, dim=2) if all_levels else self.levels[-1]  # [B, V, C, P]
         return maps.transpose(2, 3).flatten(1, 2), self.mask.repeat_interleave(maps.shape[3], dim=1)
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """Keys and values that attention places before those of the text.
+    """Keys and values that each attention layer prepends to those of the text.
 
     A fusion whose prefix depends on the keys and values of the text overrides `for_layer`.
 
@@ -158,13 +158,13 @@ class Prefix:
     mask: Tensor
     mask_cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def for_layer(self, layer: int, own_keys: Tensor, own_values: Tensor) -> tuple[Tensor, Tensor]:
+    def for_layer(self, layer: int, text_keys: Tensor, text_values: Tensor) -> tuple[Tensor, Tensor]:
         """Return the prefix keys and values of a layer, each [B, S, d].
 
         Args:
             layer: Index of the text layer.
-            own_keys: Keys of the text in this layer, [B, H, T, d/H].
-            own_values: Values of the text in this layer, [B, H, T, d/H].
+            text_keys: Keys of the text in this layer, [B, H, T, d/H].
+            text_values: Values of the text in this layer, [B, H, T, d/H].
         """
         return self.keys[layer], self.values[layer]
 
@@ -178,7 +178,7 @@ class Trace:
         attention: Attention weights of each text layer, N tensors [B, H, T, S+T]; rows sum to 1.
         extra_tensors: Further tensors of a fusion, by name.
         cells: Cell v*P + p of image region v that each head's prefix position contains, [H, S]; None without a prefix.
-        level_name: What one of the C levels is called; set from the projector.
+        level_name: Display name of one of the C levels; set from the projector.
         cells_are_spatial: Whether the P cells are cells of the image's grid; set from the projector.
     """
 
@@ -278,9 +278,9 @@ class LevelInfo:
     cells: int | None = None
 
 
-def cell_width(levels: Sequence[LevelInfo], every_level: bool = False) -> int:
+def cell_width(levels: Sequence[LevelInfo], all_levels: bool = False) -> int:
     """Return the number of channels C of the cells that `Visual.cells` returns for these levels."""
-    return sum(level.channels for level in levels) if every_level else levels[-1].channels
+    return sum(level.channels for level in levels) if all_levels else levels[-1].channels
 
 
 @dataclass(frozen=True)
@@ -313,7 +313,7 @@ class FusionContext:
         cells: Cells P of the pooled grid.
         full_image: Whether the first image region is the full image.
         max_objects: Maximum number of object regions, which follow in the order of the example.
-        build: Builds a smaller component, such as a gate, from its kind, specification and context.
+        build: Builds a nested component, such as a gate, from its kind, specification and context.
         examples: Training examples, for vocabularies.
         folder: Folder of a saved fusion.
     """
@@ -376,7 +376,7 @@ class DetectionQuery:
 
 # ------------------------------------------------------------------------------------------ interfaces
 class TextEncoder(nn.Module, ABC):
-    """Map words to states. Built from (TextContext, **options).
+    """Map text to hidden states. Built from (TextContext, **options).
 
     With `context.folder` set, an encoder reads its vocabulary from that folder and loads no weights.
 
@@ -417,23 +417,23 @@ class TextEncoder(nn.Module, ABC):
         return {}
 
     def provenance_notes(self) -> list[str]:
-        """Return notes that belong to the scores of this encoder, such as that its weights began at random."""
+        """Return notes to publish with the scores of this encoder, such as that its weights were not pretrained."""
         return []
 
     def vocabularies(self) -> Mapping[str, Sequence[str | None]]:
-        """Return the items of each parameter that has a row per word, wordpiece or character.
+        """Return the row labels of each parameter that has a row per word, wordpiece or character.
 
-        With it, an encoder with another vocabulary can load these weights.
+        An encoder with another vocabulary uses them to load the rows that both have.
 
         Returns:
-            By name of the parameter, the item of each row; None for a row without an item.
+            By name of the parameter, the word, wordpiece or character of each row; None for a row without one.
         """
         return {}
 
     def randomly_initialized_parameters(self) -> Iterable[nn.Parameter]:
-        """Return the parameters of a pretrained encoder that begin at random.
+        """Return the parameters of a pretrained encoder that are randomly initialized.
 
-        They are trained with the learning rate of the fusion.
+        They get the learning rate of the fusion, not that of pretrained weights.
         """
         return ()
 
@@ -476,7 +476,7 @@ class VisualBackbone(nn.Module, ABC):
         """
 
     def provenance_notes(self) -> list[str]:
-        """Return notes that belong to the scores of this backbone, such as that it was not trained on images."""
+        """Return notes to publish with the scores of this backbone, such as that it was not trained on images."""
         return []
 
     def save(self, folder: Path) -> None:
@@ -492,8 +492,8 @@ class Projector(nn.Module, ABC):
 
     Attributes:
         width: Width of its output: d, or 2d if the output already consists of keys and values.
-        level_name: What explanations call one of the C levels.
-        cells_are_spatial: Whether the P cells are cells of the image's grid, so that explanations may show them there.
+        level_name: Display name of one of the C levels in explanations.
+        cells_are_spatial: Whether the P cells are cells of the image's grid, so that explanations may draw them on it.
     """
 
     width: int
@@ -548,7 +548,7 @@ class Fusion(nn.Module, ABC):
         Args:
             encoder: The text encoder.
             text: The texts.
-            visual: The feature pyramid; None if no example has an image, then the result depends on the text alone.
+            visual: The feature pyramid; None if no example has an image; the result then depends on the text alone.
             extras: The stacked results of `build_inputs`.
             trace: Filled with intermediate tensors if given.
         """
@@ -593,7 +593,7 @@ class Head(nn.Module, ABC):
     ) -> list[list[float | None]]:
         """Compute the probability of each of the given entities, predicted or not (MNER).
 
-        The default only knows the entities that `decode` returns.
+        The default returns the confidences of `decode`, and None for all other entities.
 
         Args:
             scores: Emissions, [B, n, L].
@@ -609,12 +609,13 @@ class Head(nn.Module, ABC):
             if isinstance(row, list)
         ]
         return [
-            [known.get((e.start, e.end, e.type)) for e in row] for known, row in zip(decoded, entities, strict=True)
+            [confidences.get((e.start, e.end, e.type)) for e in row]
+            for confidences, row in zip(decoded, entities, strict=True)
         ]
 
 
 class ObjectDetector(ABC):
-    """Find objects in images. Built from (DetectorContext, **options).
+    """Detect objects in images. Built from (DetectorContext, **options).
 
     A detector that is registered with `needs={"phrases"}` searches for phrases; one with `needs={"dataset"}` returns
     the annotated objects of one dataset and finds none in other images.

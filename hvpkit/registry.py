@@ -53,8 +53,8 @@ class Component:
         name: Name in recipes.
         factory: Class or function that builds it.
         source: Where it comes from, such as "hvpkit 0.1.0" or "gate.py (file, sha256 0123456789ab)".
-        needs: What it needs from other components.
-        provides: What it provides to other components.
+        needs: Capabilities that other components must provide, such as "prefix" or "images".
+        provides: Capabilities that it provides to other components.
         tasks: Tasks that it can be used for.
     """
 
@@ -88,7 +88,7 @@ class Registry:
         """Add a component.
 
         Raises:
-            ComponentError: "component-registered-twice" if its kind already has a component with this name.
+            ComponentError: "component-registered-twice" if this kind already has a component with this name.
         """
         first = self._components.setdefault((component.kind, component.name), component)
         if first is not component:
@@ -155,7 +155,7 @@ class Registry:
                 options=f" with {set_options}" if set_options else "",
                 type=type(error).__name__,
                 reason=str(error),
-                location=blame_frame(error, _home(component.factory)),
+                location=blame_frame(error, _factory_path(component.factory)),
                 hint=TRACEBACK_HINT,
             ) from error
         if reason := missing_attribute(built):
@@ -204,13 +204,13 @@ def _load_registry(plugin_files: tuple[Path, ...]) -> Registry:
     for plugin, distribution in manager.list_plugin_distinfo():
         sources[manager.get_name(plugin) or ""] = f"{distribution.project_name} {distribution.version}"
     for file in plugin_files:
-        _add_file(manager, file)
+        _register_plugin_file(manager, file)
         sources[str(file)] = f"{file.name} (file, sha256 {sha256(file.read_bytes()).hexdigest()[:12]})"
-    return _collect(manager, sources)
+    return _call_hooks(manager, sources)
 
 
-def _add_file(manager: pluggy.PluginManager, file: Path) -> None:
-    plugin = _import_file(file)
+def _register_plugin_file(manager: pluggy.PluginManager, file: Path) -> None:
+    plugin = _import_plugin_file(file)
     try:
         manager.register(plugin, str(file))
     except pluggy.PluginValidationError as error:
@@ -219,7 +219,7 @@ def _add_file(manager: pluggy.PluginManager, file: Path) -> None:
         raise ComponentError("no-hook", file=file, names=list(KINDS.values()))
 
 
-def _collect(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry:
+def _call_hooks(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry:
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
@@ -229,7 +229,7 @@ def _collect(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry
         for implementation in getattr(manager.hook, hook).get_hookimpls():
             source = sources[implementation.plugin_name]
             try:
-                implementation.function(_registrar(registry, kind, source))
+                implementation.function(_register_function(registry, kind, source))
             except ComponentError:
                 raise
             except Exception as error:  # hooks of plugins may raise anything
@@ -239,7 +239,7 @@ def _collect(manager: pluggy.PluginManager, sources: dict[str, str]) -> Registry
     return registry
 
 
-def _registrar(registry: Registry, kind: str, source: str) -> hookspecs.Register:
+def _register_function(registry: Registry, kind: str, source: str) -> hookspecs.Register:
     def register(
         name: str,
         factory: object,
@@ -257,7 +257,7 @@ def _registrar(registry: Registry, kind: str, source: str) -> hookspecs.Register
     return register
 
 
-def _home(factory: Callable[..., object]) -> Path | None:
+def _factory_path(factory: Callable[..., object]) -> Path | None:
     """Return the file of a factory, or the folder of its package."""
     module = sys.modules.get(getattr(factory, "__module__", ""))
     if module is None or module.__file__ is None:
@@ -279,7 +279,7 @@ def _signature_error(factory: Callable[..., object]) -> str | None:
     return None
 
 
-def _import_file(file: Path) -> object:
+def _import_plugin_file(file: Path) -> object:
     if not file.is_file():
         raise ComponentError("plugin-file-missing", file=file)
     spec = importlib.util.spec_from_file_location(f"hvpkit_plugin_file_{file.stem}", file)

@@ -79,14 +79,14 @@ def examples(mner_data) -> list[Example]:
 
 def test_a_batch_holds_the_pixels_of_existing_views_in_the_mask_s_order(settings, examples):
     batcher = Batcher(*settings)
-    items = [batcher.encode(example, labelled=True) for example in examples]
+    items = [batcher.encode(example, labeled=True) for example in examples]
     images = batcher.collate(items).images
     assert images.features is None
     rows = [[example.image is not None, len(example.objects) > 0, len(example.objects) > 1] for example in examples]
     assert images.mask.tolist() == rows
     assert [True, True, True] in rows and [True, False, False] in rows and [False, False, False] in rows
     for pixels, (b, v) in zip(images.pixels, images.mask.nonzero().tolist(), strict=True):
-        view = items[b].views[v]
+        view = items[b].regions[v]
         assert torch.equal(pixels, settings[0].vision.transform(view.open()))
         assert images.boxes[b, v].tolist() == pytest.approx(view.normalized_box)
     assert not images.boxes[~images.mask].any()
@@ -95,14 +95,14 @@ def test_a_batch_holds_the_pixels_of_existing_views_in_the_mask_s_order(settings
 def test_a_batch_without_any_image_has_none(settings, examples):
     batcher = Batcher(*settings)
     bare = [replace(example, image=None, objects=()) for example in examples]
-    assert batcher.collate([batcher.encode(example, labelled=True) for example in bare]).images is None
+    assert batcher.collate([batcher.encode(example, labeled=True) for example in bare]).images is None
 
 
 def test_model_without_vision_opens_no_image(mner_data, tmp_path, examples):
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False)
     batcher = Batcher(build_model(recipe, load_registry(), mner_data.labels, examples), recipe)
-    items = [batcher.encode(replace(example, image=tmp_path / "gone.png"), labelled=True) for example in examples]
-    assert all(item.views == () for item in items)
+    items = [batcher.encode(replace(example, image=tmp_path / "gone.png"), labeled=True) for example in examples]
+    assert all(item.regions == () for item in items)
     assert batcher.collate(items).images is None
 
 
@@ -111,7 +111,7 @@ def test_cached_features_are_those_of_the_pixels(settings, examples):
     batches = []
     for features in (None, FeatureCache(model.vision)):
         batcher = Batcher(model, recipe, features)
-        batches.append(batcher.collate([batcher.encode(example, labelled=True) for example in examples]))
+        batches.append(batcher.collate([batcher.encode(example, labeled=True) for example in examples]))
     fresh, cached = batches
     assert cached.images.pixels is None
     for a, b in zip(model.vision(fresh.images).levels, model.vision(cached.images).levels, strict=True):
@@ -123,7 +123,7 @@ def test_cached_features_are_those_of_the_pixels(settings, examples):
 def test_in_few_shapes_a_batch_says_the_same(settings, examples):
     model, recipe = settings
     batcher = Batcher(model, recipe, FeatureCache(model.vision))
-    items = [batcher.encode(example, labelled=True) for example in examples[:4]]
+    items = [batcher.encode(example, labeled=True) for example in examples[:4]]
     tight, wide = batcher.collate(items), batcher.collate(items, round_up_to_8(64))
     positions, words = tight.text.mask.shape[1], tight.text.word_mask.shape[1]
     assert positions % 8 and words % 8
@@ -152,7 +152,7 @@ def test_eights_end_where_the_longest_text_does(largest, most, padded):
 def test_inputs_of_a_fusion_keep_their_sizes(settings, examples):
     batcher = Batcher(*settings)
     items = [
-        replace(batcher.encode(example, labelled=True), extras={"edges": torch.ones(3, 2)}) for example in examples[:4]
+        replace(batcher.encode(example, labeled=True), extras={"edges": torch.ones(3, 2)}) for example in examples[:4]
     ]
     tight, wide = batcher.collate(items), batcher.collate(items, round_up_to_8(64))
     assert [a.shape for a in tight.tensors()] == [b.shape for b in wide.tensors()]
@@ -160,7 +160,7 @@ def test_inputs_of_a_fusion_keep_their_sizes(settings, examples):
 
 def test_targets_of_other_sizes_than_the_text_s_are_padded_to_the_largest(settings, examples):
     batcher = Batcher(*settings)
-    items = [batcher.encode(example, labelled=True) for example in examples[:4]]
+    items = [batcher.encode(example, labeled=True) for example in examples[:4]]
     further = [{"classes": torch.ones(11), "pieces": torch.ones_like(item.text.word_of)} for item in items]
     items = [replace(item, targets=item.targets | more) for item, more in zip(items, further, strict=True)]
     batch = batcher.collate(items, round_up_to_8(64))
@@ -171,7 +171,7 @@ def test_targets_of_other_sizes_than_the_text_s_are_padded_to_the_largest(settin
 
 def test_targets_are_there_for_labelled_examples_alone(settings, examples, mner_data):
     batcher = Batcher(*settings)
-    labelled, bare = ([batcher.encode(example, labelled=wanted) for example in examples] for wanted in (True, False))
+    labelled, bare = ([batcher.encode(example, labeled=wanted) for example in examples] for wanted in (True, False))
     assert batcher.collate(bare).targets == {}
     batch = batcher.collate(labelled)
     for row, example in zip(batch.targets["tags"].tolist(), examples, strict=True):
@@ -182,7 +182,7 @@ def test_targets_are_there_for_labelled_examples_alone(settings, examples, mner_
 def test_tags_of_words_that_were_cut_are_cut_as_well(settings):
     batcher = Batcher(*settings)
     example = Example("long", ("Ada",) * 50, tags=("B-PER",) * 50)
-    batch = batcher.collate([batcher.encode(example, labelled=True)])
+    batch = batcher.collate([batcher.encode(example, labeled=True)])
     assert batch.targets["tags"].shape == batch.text.word_mask.shape
     assert batch.text.mask.shape[1] <= 32
     assert settings[0](batch).loss.isfinite()
@@ -191,15 +191,15 @@ def test_tags_of_words_that_were_cut_are_cut_as_well(settings):
 def test_examples_that_do_not_fit_or_cannot_be_read_are_reported(settings, examples, tmp_path):
     batcher = Batcher(*settings)
     with raises(DataError, "first-word-too-long", example="wide"):
-        batcher.encode(Example("wide", ("!" * 40,)), labelled=False)
+        batcher.encode(Example("wide", ("!" * 40,)), labeled=False)
     missing = replace(examples[0], image=tmp_path / "gone.png", objects=(VisualObject(tmp_path / "crop.png"),))
     with raises(MissingImageError, "image-missing", file=tmp_path / "gone.png"):
-        batcher.collate([batcher.encode(missing, labelled=False)])
+        batcher.collate([batcher.encode(missing, labeled=False)])
 
 
 def test_items_know_their_lengths(settings, examples):
     batcher = Batcher(*settings)
-    items = EncodedDataset([batcher.encode(example, labelled=True) for example in examples])
+    items = EncodedDataset([batcher.encode(example, labeled=True) for example in examples])
     assert len(items) == len(examples)
     assert items.lengths == [len(items[i].text.word_of) for i in range(len(items))]
 

@@ -1,4 +1,4 @@
-"""Check that a recipe's components exist, accept their options and fit together, from the registry only."""
+"""Check that a recipe's components exist, accept their options and are compatible, without building them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CompatibilityProblem = tuple[tuple[str, ...], Message]  # recipe key, descriptio
 
 
 @dataclass(frozen=True)
-class _Use:
-    """One component that a recipe names.
+class _ComponentUse:
+    """One component as a recipe uses it.
 
     Attributes:
         kind: Kind of component.
@@ -42,7 +42,7 @@ class _Use:
 
 
 def check_compatibility(recipe: Recipe, registry: Registry) -> None:
-    """Check that the components of a recipe exist and fit together.
+    """Check that the components of a recipe exist and are compatible.
 
     Raises:
         ComponentError: "components-do-not-fit" with every problem and its location.
@@ -54,10 +54,10 @@ def check_compatibility(recipe: Recipe, registry: Registry) -> None:
 
 
 def compatibility_problems(recipe: Recipe, registry: Registry) -> list[CompatibilityProblem]:
-    """List problems of a recipe's components, each as the recipe key and a message that names what would fit."""
-    uses = {use.kind: use for use in _uses(recipe, registry)}
+    """List problems of a recipe's components, each as the recipe key and a message that lists alternatives."""
+    uses = {use.kind: use for use in _component_uses(recipe, registry)}
     problems = [problem for use in uses.values() for problem in _component_problems(use, recipe, registry)]
-    return [*problems, *_flow_problems(uses, recipe, registry), *_reader_problems(recipe, registry)]
+    return [*problems, *_requirement_problems(uses, recipe, registry), *_reader_problems(recipe, registry)]
 
 
 def named_components(recipe: Recipe) -> list[tuple[str, str]]:
@@ -89,116 +89,122 @@ def component_plugins(recipe: Recipe, registry: Registry) -> dict[str, str]:
     return {component: source for component, source in sources.items() if not source.startswith("hvpkit ")}
 
 
-def _uses(recipe: Recipe, registry: Registry) -> Iterator[_Use]:
-    def use(kind: str, name: str, section: tuple[str, ...], key_name: str, options: Mapping[str, Any]) -> _Use:
+def _component_uses(recipe: Recipe, registry: Registry) -> Iterator[_ComponentUse]:
+    def build_use(
+        kind: str, name: str, section: tuple[str, ...], key_name: str, options: Mapping[str, Any]
+    ) -> _ComponentUse:
         component = registry.get(kind, name) if name in registry.names(kind) else None
-        return _Use(kind, name, section, key_name, options, component)
+        return _ComponentUse(kind, name, section, key_name, options, component)
 
     text, vision, fusion = recipe.text, recipe.vision, recipe.fusion
     specs = {kind: spec for kind, spec in (("projector", fusion.projector), ("gate", fusion.gate)) if spec}
     text_options = ({"name": text.name} if text.name else {}) | text.options
-    yield use("text encoder", text.encoder, ("text",), "encoder", text_options)
+    yield build_use("text encoder", text.encoder, ("text",), "encoder", text_options)
     if vision:
-        yield use(
+        yield build_use(
             "visual backbone", vision.backbone, ("vision",), "backbone", {"weights": vision.weights} | vision.options
         )
-    yield use("fusion", fusion.name, ("fusion",), "name", specs | fusion.options)
+    yield build_use("fusion", fusion.name, ("fusion",), "name", specs | fusion.options)
     for kind, spec in specs.items():
-        yield use(kind, spec.name, ("fusion", kind), "name", spec.options)
-    yield use("head", recipe.head.name, ("head",), "name", recipe.head.options)
+        yield build_use(kind, spec.name, ("fusion", kind), "name", spec.options)
+    yield build_use("head", recipe.head.name, ("head",), "name", recipe.head.options)
     if recipe.data.objects:
         detector = recipe.data.objects.detector
-        yield use("detector", detector.name, ("data", "objects", "detector"), "name", detector.options)
+        yield build_use("detector", detector.name, ("data", "objects", "detector"), "name", detector.options)
 
 
-def _component_problems(use: _Use, recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
+def _component_problems(use: _ComponentUse, recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
     """Check one component: its name, its tasks, its options."""
     if use.component is None:
         hint = did_you_mean(use.name, registry.names(use.kind))
         yield use.key, Message("unknown-component", kind=use.kind, name=use.name, hint=hint)
         return
     if recipe.task not in use.component.tasks:
-        fits = [c.name for c in _all(registry, use.kind) if recipe.task in c.tasks]
-        yield use.key, _wrong_task(use.kind, use.component, recipe, _fitting(use.kind, fits))
+        compatible = [c.name for c in _components(registry, use.kind) if recipe.task in c.tasks]
+        yield use.key, _wrong_task_message(use.kind, use.component, recipe, _compatible_names(use.kind, compatible))
     known_options = use.component.options
     for option, value in use.options.items():
         if option not in known_options:
-            yield (*use.section, option), _unknown_option(use, option, registry)
+            yield (*use.section, option), _unknown_option_message(use, option, registry)
         elif problem := validate_option(use.component, known_options[option], value):
             yield (*use.section, option), problem
     for option, parameter in known_options.items():
         if parameter.default is Parameter.empty and option not in use.options:
-            hint = _fitting(option, registry.names(option)) if option in ("projector", "gate") else ""
+            hint = _compatible_names(option, registry.names(option)) if option in ("projector", "gate") else ""
             yield use.key, Message("missing-option", kind=use.kind, name=use.name, option=option, hint=hint)
 
 
-def _wrong_task(kind: str, component: Component, recipe: Recipe, hint: Message) -> Message:
+def _wrong_task_message(kind: str, component: Component, recipe: Recipe, hint: Message) -> Message:
     return Message(
         "wrong-task", kind=kind, name=component.name, tasks=list(component.tasks), task=recipe.task, hint=hint
     )
 
 
-def _unknown_option(use: _Use, option: str, registry: Registry) -> Message:
+def _unknown_option_message(use: _ComponentUse, option: str, registry: Registry) -> Message:
     known = use.component.options if use.component else {}
     if use.kind == "fusion" and option in ("projector", "gate"):
-        fits = [c.name for c in _all(registry, "fusion") if option in c.options]
-        return Message("fusion-lacks-part", fusion=use.name, option=option, names=fits)
+        compatible = [c.name for c in _components(registry, "fusion") if option in c.options]
+        return Message("fusion-lacks-part", fusion=use.name, option=option, names=compatible)
     if (use.kind, option) == ("visual backbone", "weights"):
         return Message("no-weights-option", name=use.name)
     hint = did_you_mean(option, known) if known else ": it has none at all"
     return Message("unknown-option", kind=use.kind, name=use.name, option=option, hint=hint)
 
 
-def _flow_problems(uses: dict[str, _Use], recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
-    """Check needs against what other components provide, from images and text encoder to the head."""
+def _requirement_problems(
+    uses: dict[str, _ComponentUse], recipe: Recipe, registry: Registry
+) -> Iterator[CompatibilityProblem]:
+    """Check that the needs of fusion and head are provided by images, text encoder and fusion."""
     text, fusion, head = (uses[kind].component for kind in ("text encoder", "fusion", "head"))
     if fusion:
-        yield from _image_problems(fusion, recipe, registry)
+        yield from _image_requirement_problems(fusion, recipe, registry)
     if fusion and text:
         for need in sorted(fusion.needs - {"images"} - text.provides):
-            fits = [c.name for c in _all(registry, "text encoder") if need in c.provides]
-            hint = _fitting("text encoder", fits)
+            compatible = [c.name for c in _components(registry, "text encoder") if need in c.provides]
+            hint = _compatible_names("text encoder", compatible)
             yield ("fusion",), Message("fusion-needs", fusion=fusion.name, need=need, encoder=text.name, hint=hint)
     if fusion and text and head:
-        yield from _head_problems(text, fusion, head, recipe, registry)
+        yield from _head_requirement_problems(text, fusion, head, recipe, registry)
     if recipe.vision and recipe.mixes_images_in_heads and recipe.vision.missing == "mask":
         yield ("fusion", "head_layout"), Message("missing-images-unmasked")
     if fusion and "emissions" in fusion.provides and recipe.tags_wordpieces:
         yield ("head", "labels"), Message("emissions-of-words", fusion=fusion.name)
 
 
-def _head_problems(
+def _head_requirement_problems(
     text: Component, fusion: Component, head: Component, recipe: Recipe, registry: Registry
 ) -> Iterator[CompatibilityProblem]:
     provider = fusion if fusion.provides else text
-    heads = [c.name for c in _all(registry, "head") if c.needs <= provider.provides and recipe.task in c.tasks]
-    fusions = [c.name for c in _all(registry, "fusion") if head.needs <= (c.provides or text.provides)]
+    heads = [c.name for c in _components(registry, "head") if c.needs <= provider.provides and recipe.task in c.tasks]
+    fusions = [c.name for c in _components(registry, "fusion") if head.needs <= (c.provides or text.provides)]
     for need in sorted(head.needs - provider.provides):
         provided = sorted(provider.provides - {"prefix"}) or ["nothing"]
-        hint = _fitting("head", heads) if heads or not fusions else _fitting("fusion", fusions)
+        hint = _compatible_names("head", heads) if heads or not fusions else _compatible_names("fusion", fusions)
         names = {"head": head.name, "kind": provider.kind, "name": provider.name}
         yield ("head",), Message("head-needs", **names, need=need, found=provided, hint=hint)
 
 
-def _image_problems(fusion: Component, recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
-    using_images = [c.name for c in _all(registry, "fusion") if "images" in c.needs]
-    text_only = [c.name for c in _all(registry, "fusion") if "images" not in c.needs]
-    if fusion.name in using_images and recipe.vision is None:
-        yield ("fusion",), Message("fusion-needs-vision", fusion=fusion.name, names=text_only)
-    if fusion.name in text_only and recipe.vision is not None:
-        yield ("vision",), Message("vision-unused", fusion=fusion.name, names=using_images)
+def _image_requirement_problems(
+    fusion: Component, recipe: Recipe, registry: Registry
+) -> Iterator[CompatibilityProblem]:
+    image_fusions = [c.name for c in _components(registry, "fusion") if "images" in c.needs]
+    text_fusions = [c.name for c in _components(registry, "fusion") if "images" not in c.needs]
+    if fusion.name in image_fusions and recipe.vision is None:
+        yield ("fusion",), Message("fusion-needs-vision", fusion=fusion.name, names=text_fusions)
+    if fusion.name in text_fusions and recipe.vision is not None:
+        yield ("vision",), Message("vision-unused", fusion=fusion.name, names=image_fusions)
 
 
 def _reader_problems(recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
-    reader = next((c for c in _all(registry, "reader") if c.name == recipe.data.name), None)
+    reader = next((c for c in _components(registry, "reader") if c.name == recipe.data.name), None)
     if reader and recipe.task not in reader.tasks:
-        fits = [c.name for c in _all(registry, "reader") if recipe.task in c.tasks]
-        yield ("data", "name"), _wrong_task("data", reader, recipe, _fitting("dataset", fits))
+        compatible = [c.name for c in _components(registry, "reader") if recipe.task in c.tasks]
+        yield ("data", "name"), _wrong_task_message("data", reader, recipe, _compatible_names("dataset", compatible))
 
 
-def _all(registry: Registry, kind: str) -> list[Component]:
+def _components(registry: Registry, kind: str) -> list[Component]:
     return [registry.get(kind, name) for name in registry.names(kind)]
 
 
-def _fitting(kind: str, names: list[str]) -> Message:
+def _compatible_names(kind: str, names: list[str]) -> Message:
     return Message("fitting-components", kind=kind, names=names) if names else Message("nothing-fits", kind=kind)

@@ -43,9 +43,9 @@ class ParsedConfig:
     """Parsed values of a recipe or plan.
 
     Attributes:
-        values: Plain values.
+        values: The mapping as dicts, lists and scalars.
         locations: Where each key was set.
-        problems: Problems of the text.
+        problems: YAML errors and invalid overrides.
     """
 
     values: dict[str, Any]
@@ -55,7 +55,8 @@ class ParsedConfig:
     def override(self, override: str) -> None:
         """Apply one override `KEY=VALUE` with a dotted key and a YAML value.
 
-        A bare component name becomes a mapping if an option of it is set. Invalid overrides are added to `problems`.
+        To set an option of a component that was given by its name alone, the name becomes `{name: NAME}`.
+        Invalid overrides are added to `problems`.
         """
         dotted, equals, text = override.partition("=")
         keys, location = tuple(dotted.strip().split(".")), f"--set {override}"
@@ -128,21 +129,21 @@ def format_validation_error(error: ErrorDetails, locations: SourceLocations, mod
     keys = error["loc"]
     if error["type"] == "value_error":
         location, name = locations.subtree(*keys), ".".join(map(str, keys))
-        return LocatedMessage(f"{location}: {name}" if name else location, _raised(error["ctx"]["error"]))
-    return LocatedMessage(locations.location(*keys), _message(error, model))
+        return LocatedMessage(f"{location}: {name}" if name else location, _validator_message(error["ctx"]["error"]))
+    return LocatedMessage(locations.location(*keys), _error_message(error, model))
 
 
-def _raised(error: ValueError) -> Message:
+def _validator_message(error: ValueError) -> Message:
     reason = error.args[0] if error.args else ""
     return reason if isinstance(reason, Message) else Message("custom", text=str(reason))
 
 
-def _message(error: ErrorDetails, model: type[BaseModel]) -> Message:
+def _error_message(error: ErrorDetails, model: type[BaseModel]) -> Message:
     keys, value = error["loc"], _format_value(error["input"])
     name, expected = ".".join(map(str, keys)), error["msg"].removeprefix("Input should be ")
     match error["type"]:
         case "extra_forbidden":
-            return Message("unknown-key", key=name, hint=did_you_mean(str(keys[-1]), _fields(model, keys[:-1])))
+            return Message("unknown-key", key=name, hint=did_you_mean(str(keys[-1]), _field_names(model, keys[:-1])))
         case "missing":
             return Message("missing-key", key=name, hint=_present_keys(error["input"]))
         case "model_type" if keys[-1] in ("fusion", "projector", "gate", "head"):
@@ -167,13 +168,13 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> Message:
     return Message("wrong-value", key=name, reason=expected.replace("should", "must"), found=value)
 
 
-def _fields(model: Any, keys: KeyPath) -> list[str]:  # noqa: ANN401 - a model's class
+def _field_names(model: Any, keys: KeyPath) -> list[str]:  # noqa: ANN401 - a model class or annotation
     for key in keys:
-        model = _inner(model, key)
+        model = _nested_type(model, key)
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _inner(model: Any, key: str | int) -> Any:  # noqa: ANN401 - annotations
+def _nested_type(model: Any, key: str | int) -> Any:  # noqa: ANN401 - a model class or annotation
     """Return the class under a key of a model, or the element class of a mapping or list."""
     if isinstance(model, type) and issubclass(model, BaseModel):
         model = next(field.annotation for name, field in model.model_fields.items() if key in (name, field.alias))

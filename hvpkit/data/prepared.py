@@ -1,8 +1,8 @@
 """Read and write prepared data: a folder with manifest.json and {train,dev,test}.jsonl.
 
-Folders are written atomically: everything goes to a sibling folder, which is renamed at the end. Image paths are
-relative to `images_root`, which is stored as an absolute path and relative to the folder, so that the folder can be
-moved alone or together with its images.
+Folders are written atomically: files are written to a sibling folder, which is renamed at the end. Image paths are
+relative to `images_root`. It is stored as an absolute path, so that the folder can be moved alone, and relative to the
+folder, so that both can be moved together.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from hvpkit.utils.file_lock import exclusive_lock
 
 FORMAT = 2
 MANIFEST = "manifest.json"
-NAME = "NAME"  # placeholder in messages while the name of the dataset is unknown
-JSONL_SOURCE = "JSON lines of "  # beginning of the `source` of a user's own data
+NAME_PLACEHOLDER = "NAME"  # placeholder in messages while the name of the dataset is unknown
+JSONL_SOURCE = "JSON lines of "  # prefix of `source` for JSON Lines of a user
 KNOWN_FILES = {
     MANIFEST,
     *(f"{split}.jsonl" for split in SPLITS),
@@ -60,7 +60,7 @@ class Manifest:
         text_only: Whether images were left out on request.
         facts: Further information, such as the upper bounds of synthetic data.
         objects: Detection settings (`ObjectsSpec` in hvpkit/config/recipe.py), None if objects came with the data.
-        images_relative_root: Images root relative to the prepared folder, used if both were moved.
+        images_relative_root: The same relative to the prepared folder, used if `images_root` does not exist.
         format: Version of the format.
     """
 
@@ -81,7 +81,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Prepared folder that was opened.
+    """An opened folder of prepared data.
 
     Attributes:
         folder: Path of the folder.
@@ -120,7 +120,7 @@ class PreparedData:
         """
         stored = (self.manifest.images_root, self.manifest.images_relative_root)
         roots = [Path(os.path.normpath(self.folder / root)) for root in stored if root is not None]
-        # os.path.isdir is False for a folder that may not be read
+        # unlike Path.is_dir, os.path.isdir returns False if permission is denied
         return next((root for root in roots if os.path.isdir(root)), roots[0] if roots else None)
 
     def examples(self, split: Split) -> list[Example]:
@@ -177,13 +177,19 @@ def open_prepared(folder: Path) -> PreparedData:
         stored = json.loads(file.read_text(encoding="utf-8"))
         version = stored["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError("manifest-damaged", file=file, reason=str(error), name=NAME, folder=folder) from error
+        raise DataError(
+            "manifest-damaged", file=file, reason=str(error), name=NAME_PLACEHOLDER, folder=folder
+        ) from error
     if version != FORMAT:
-        raise DataError("prepared-format", file=file, found=version, expected=FORMAT, name=NAME, folder=folder)
+        raise DataError(
+            "prepared-format", file=file, found=version, expected=FORMAT, name=NAME_PLACEHOLDER, folder=folder
+        )
     try:
         manifest = Manifest(**{**stored, "labels": tuple(stored["labels"])})
     except (KeyError, TypeError) as error:
-        raise DataError("manifest-damaged", file=file, reason=str(error), name=NAME, folder=folder) from error
+        raise DataError(
+            "manifest-damaged", file=file, reason=str(error), name=NAME_PLACEHOLDER, folder=folder
+        ) from error
     missing = [f"{split}.jsonl" for split in SPLITS if not (folder / f"{split}.jsonl").is_file()]
     if missing:
         raise DataError("splits-missing", folder=folder, files=missing, name=manifest.name)
@@ -238,7 +244,8 @@ def write_prepared(
 def atomic_directory(folder: Path, name: str) -> Iterator[Path]:
     """Yield an empty sibling of `folder` that replaces it at the end of the block.
 
-    The sibling is deleted on an exception. Leftovers of killed processes are deleted after a successful write.
+    The sibling is deleted on an exception. Siblings that killed processes left behind are deleted after a successful
+    write.
 
     Args:
         folder: Prepared folder to replace.
@@ -254,7 +261,7 @@ def atomic_directory(folder: Path, name: str) -> Iterator[Path]:
         try:
             apply_umask([stage])
             yield stage
-            _replace(stage, folder)
+            _swap_in(stage, folder)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
         for leftover in folder.parent.glob(f".{escape(folder.name)}~*"):
@@ -280,26 +287,26 @@ def check_overwrite(folder: Path, name: str) -> None:
     if MANIFEST not in entries or entries - KNOWN_FILES:
         other = sorted(entries - KNOWN_FILES) or sorted(entries)
         raise DataError("output-holds-other-files", folder=folder, files=other[:3])
-    if (existing := _read_fact(folder, "name")) != name:
+    if (existing := _read_manifest_value(folder, "name")) != name:
         raise DataError("output-holds-other-data", folder=folder, found=existing, expected=name)
 
 
 def check_same_source(folder: Path, source: str) -> None:
-    """Check that `folder` has no data of another source, if one of both is a user's own data.
+    """Check that `folder` has no data of another source, if either is JSON Lines of a user.
 
-    The names of users' data are arbitrary, so that equal names do not mean equal data.
+    Users choose such names freely, so that equal names do not imply the same data.
 
     Raises:
         DataError: "output-holds-other-source" or "output-manifest-damaged".
     """
-    existing = str(_read_fact(folder, "source")) if (folder / MANIFEST).is_file() else source
+    existing = str(_read_manifest_value(folder, "source")) if (folder / MANIFEST).is_file() else source
     if existing != source and any(name.startswith(JSONL_SOURCE) for name in (existing, source)):
         raise DataError("output-holds-other-source", folder=folder, found=existing, expected=source)
 
 
-def _read_fact(folder: Path, fact: str) -> object:
+def _read_manifest_value(folder: Path, key: str) -> object:
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))[fact]
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))[key]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError("output-manifest-damaged", file=folder / MANIFEST, reason=str(error), folder=folder) from error
 
@@ -375,15 +382,15 @@ def _stored_root(root: Path | None, stage: Path) -> tuple[str | None, str | None
     """Return `images_root` and `images_relative_root`; `stage` is a sibling of the prepared folder."""
     if root is None:
         return None, None
-    absolute, inside = Path(os.path.abspath(root)), Path(os.path.abspath(stage))
-    if absolute.is_relative_to(inside):
-        return absolute.relative_to(inside).as_posix(), None
-    if absolute.anchor != inside.anchor:  # another drive
+    absolute, folder = Path(os.path.abspath(root)), Path(os.path.abspath(stage))
+    if absolute.is_relative_to(folder):
+        return absolute.relative_to(folder).as_posix(), None
+    if absolute.anchor != folder.anchor:  # another drive
         return str(absolute), None
-    return str(absolute), Path(os.path.relpath(absolute, inside)).as_posix()
+    return str(absolute), Path(os.path.relpath(absolute, folder)).as_posix()
 
 
-def _replace(stage: Path, folder: Path) -> None:
+def _swap_in(stage: Path, folder: Path) -> None:
     if not folder.exists():
         stage.rename(folder)
         return

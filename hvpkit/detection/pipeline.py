@@ -17,7 +17,7 @@ from hvpkit.interfaces import DetectionQuery, DetectorContext, ObjectDetector
 from hvpkit.registry import Registry
 from hvpkit.types import Example, Split, VisualObject
 
-MAX_SIDE = 1600  # pixels of the longer image side; more than any of the detectors uses
+MAX_SIDE = 1600  # pixels of the longer image side; no detector uses more
 
 Detections = tuple[VisualObject, ...] | InputError
 ExampleInSplit = tuple[Example, Split | None]  # None: the example belongs to no split
@@ -27,16 +27,16 @@ class DetectionPipeline:
     """A detector with its phrase extractor and box selection.
 
     Args:
-        settings: Settings of detection; the pipeline's own `settings` also have the version of the detector.
+        settings: Settings of detection; the attribute `settings` also has the version of the detector.
         detector: Detector.
-        needs: Needs of the detector in the registry. "phrases": it searches for phrases (`reads_phrases`). "dataset":
-            it returns the objects of one dataset and none for other images (`knows_dataset`).
+        needs: Needs of the detector in the registry. "phrases": it searches for phrases (`uses_phrases`). "dataset":
+            it returns the annotated objects of one dataset and none for other images (`returns_annotations`).
         batch_size: Number of images in a batch.
     """
 
     def __init__(self, settings: ObjectsSpec, detector: ObjectDetector, needs: frozenset[str], batch_size: int) -> None:
         self.detector, self.batch_size = detector, batch_size
-        self.reads_phrases, self.knows_dataset = "phrases" in needs, "dataset" in needs
+        self.uses_phrases, self.returns_annotations = "phrases" in needs, "dataset" in needs
         self.settings = settings.model_copy(update={"version": detector.version})
         self._phrases = build_phrase_extractor(settings.phrases)
 
@@ -48,9 +48,9 @@ class DetectionPipeline:
 
         Args:
             settings: Settings of detection.
-            registry: Components.
-            device: Device of the detector; None: a GPU if available.
-            batch_size: Number of images in a batch; None: 8 with CUDA, else 2.
+            registry: The registered components.
+            device: Device of the detector; None for a GPU if there is one.
+            batch_size: Number of images in a batch; None for 8 with CUDA, else 2.
 
         Raises:
             ComponentError: The detector or one of its options is unknown or invalid.
@@ -63,7 +63,7 @@ class DetectionPipeline:
 
     def phrases(self, example: Example) -> tuple[str, ...]:
         """Return the phrases to search for; none if the detector does not use phrases."""
-        return tuple(self._phrases(example)) if self.reads_phrases else ()
+        return tuple(self._phrases(example)) if self.uses_phrases else ()
 
     def detect(self, examples: Sequence[ExampleInSplit]) -> Iterator[Detections]:
         """Detect the objects of examples, in order, with at most two batches of images in memory.
@@ -80,11 +80,11 @@ class DetectionPipeline:
         starts = range(0, len(examples), self.batch_size)
         batches: list[Sequence[ExampleInSplit]] = [examples[start : start + self.batch_size] for start in starts]
         # One thread decodes the next batch during detection; only one, since silencing warnings is not thread-safe.
-        with ThreadPoolExecutor(1) as readers:
-            pending = [readers.submit(_build_queries, self, batch) for batch in batches[:1]]
+        with ThreadPoolExecutor(1) as executor:
+            pending = [executor.submit(_build_queries, self, batch) for batch in batches[:1]]
             for number in range(len(batches)):
                 queries = pending.pop().result()
-                pending = [readers.submit(_build_queries, self, batch) for batch in batches[number + 1 : number + 2]]
+                pending = [executor.submit(_build_queries, self, batch) for batch in batches[number + 1 : number + 2]]
                 yield from self._select(queries)
 
     def _select(self, queries: Sequence[DetectionQuery | InputError]) -> Iterator[Detections]:

@@ -64,7 +64,7 @@ def _predict_tags(model: Model, batcher: Batcher, examples: Sequence[Example]) -
 
 def _encode(batcher: Batcher, example: Example) -> EncodedExample | InputError:
     try:
-        return batcher.encode(example, labelled=False)
+        return batcher.encode(example, labeled=False)
     except InputError as error:
         return error
 

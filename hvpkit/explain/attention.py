@@ -17,13 +17,13 @@ class AttentionByWord:
     Attributes:
         windows: Windows of the text.
         passes: Traced forward pass of each window.
-        views: V, the number of image regions in the prefix.
+        num_images: V, the number of image regions in the prefix.
         shown: Indices of the regions that are present.
     """
 
     windows: Sequence[Window]
     passes: Sequence[TracedWindow]
-    views: int
+    num_images: int
     shown: Sequence[int]
 
     def for_words(self, start: int, end: int) -> AttentionShares | None:
@@ -44,7 +44,7 @@ class AttentionByWord:
         if looks is None or not positions:
             return None
         rows = looks[:, positions].mean(1)  # [N, V*P + 1]
-        cells = rows[:, :-1].reshape(len(rows), self.views, -1)[:, list(self.shown)].tolist()
+        cells = rows[:, :-1].reshape(len(rows), self.num_images, -1)[:, list(self.shown)].tolist()
         return AttentionShares(
             tuple(tuple(tuple(image) for image in layer) for layer in cells), tuple(rows[:, -1].tolist())
         )

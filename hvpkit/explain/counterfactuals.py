@@ -41,14 +41,14 @@ class Counterfactual:
         kind: Kind of the counterfactual.
         name: Its description.
         example: The example with other images, for the inputs that a fusion builds.
-        views: Image regions [V], for the visual tower; None: no image.
+        regions: Image regions [V], for the visual tower; None: no image.
         image: Index of the removed region; None if not one region was removed.
     """
 
     kind: ChangeKind
     name: str
     example: Example
-    views: tuple[ImageRegion | None, ...]
+    regions: tuple[ImageRegion | None, ...]
     image: int | None = None
 
     def encode(self, batcher: Batcher) -> list[EncodedWindow]:
@@ -63,7 +63,7 @@ class Counterfactual:
         windows = encode_windows(batcher, self.example)
         if isinstance(windows, InputError):
             raise windows
-        return [(window, replace(item, views=self.views)) for window, item in windows]
+        return [(window, replace(item, regions=self.regions)) for window, item in windows]
 
 
 def counterfactuals(
@@ -77,24 +77,24 @@ def counterfactuals(
         vision: Visual part of the recipe.
         other: Replacement image; None: no counterfactual of that kind.
     """
-    views = batcher.image_regions(example)
-    if not any(views):
+    regions = batcher.image_regions(example)
+    if not any(regions):
         return
     objects = example.objects[: vision.max_objects]
     yield Counterfactual(
-        "no images", Message("change-no-images"), replace(example, image=None, objects=()), (None,) * len(views)
+        "no images", Message("change-no-images"), replace(example, image=None, objects=()), (None,) * len(regions)
     )
     first = int(vision.full_image)
     for number in range(len(objects)):
-        if views[first + number] is not None:
+        if regions[first + number] is not None:
             others = (*objects[:number], *objects[number + 1 :])
             name = Message("change-no-object", number=number + 1, phrase=_phrase(objects[number]))
             yield Counterfactual(
-                "no object", name, replace(example, objects=others), _without(views, first + number), first + number
+                "no object", name, replace(example, objects=others), _without(regions, first + number), first + number
             )
-    if vision.full_image and views[0] is not None:
+    if vision.full_image and regions[0] is not None:
         yield Counterfactual(
-            "no whole image", Message("change-no-full-image"), replace(example, image=None), _without(views, 0), 0
+            "no whole image", Message("change-no-full-image"), replace(example, image=None), _without(regions, 0), 0
         )
     if other is not None:
         swapped = replace(example, image=other.image, objects=other.objects)
@@ -103,8 +103,8 @@ def counterfactuals(
         )
 
 
-def _without(views: Sequence[ImageRegion | None], index: int) -> tuple[ImageRegion | None, ...]:
-    return (*views[:index], None, *views[index + 1 :])
+def _without(regions: Sequence[ImageRegion | None], index: int) -> tuple[ImageRegion | None, ...]:
+    return (*regions[:index], None, *regions[index + 1 :])
 
 
 def _phrase(visual_object: VisualObject) -> str:

@@ -58,7 +58,7 @@ def explain_example(
     prediction = build_prediction(parsed, result)
     if isinstance(prediction, InputError):
         raise prediction
-    traced, images = traces[0], model_images(example, windows[0][1].views, batcher)
+    traced, images = traces[0], model_images(example, windows[0][1].regions, batcher)
     present = [v for v, image in enumerate(images) if image is not None]
     attention = AttentionByWord([window for window, _ in windows], traces, len(images), present)
     num_words = len(parsed.words) if present and traced.looks is not None else 0  # words with attention on images
@@ -99,20 +99,20 @@ def _trace_windows(
     return by_example
 
 
-def model_images(example: Example, views: Sequence[ImageRegion | None], batcher: Batcher) -> list[ModelImage | None]:
+def model_images(example: Example, regions: Sequence[ImageRegion | None], batcher: Batcher) -> list[ModelImage | None]:
     """Describe the V images of an example in the order of the model.
 
     Args:
         example: The example.
-        views: Its image regions [V].
+        regions: Its image regions [V].
         batcher: Batcher of the model.
 
     Returns:
         One description per region, None for a missing one.
     """
     vision = batcher.recipe.vision
-    if vision is None or not any(views):
-        return [None] * len(views)
+    if vision is None or not any(regions):
+        return [None] * len(regions)
     names = [
         *(["whole image"] if vision.full_image else []),
         *(f"object {number + 1}" for number in range(vision.max_objects)),
@@ -121,22 +121,22 @@ def model_images(example: Example, views: Sequence[ImageRegion | None], batcher:
         *([None] if vision.full_image else []),
         *example.objects[: vision.max_objects],
     ]
-    objects += [None] * (len(views) - len(objects))
+    objects += [None] * (len(regions) - len(objects))
     blanks = vision.missing == "zeros"
     return [
-        _image(name, view, visual_object, example)
-        if view is not None
+        _image(name, region, visual_object, example)
+        if region is not None
         else ModelImage(name, "blank") if blanks else None
-        for name, view, visual_object in zip(names, views, objects, strict=True)
+        for name, region, visual_object in zip(names, regions, objects, strict=True)
     ]  # fmt: skip
 
 
-def _image(name: str, view: ImageRegion, visual_object: VisualObject | None, example: Example) -> ModelImage:
+def _image(name: str, region: ImageRegion, visual_object: VisualObject | None, example: Example) -> ModelImage:
     if visual_object is None:
-        return ModelImage(name, "whole", view.file, view.box, view.normalized_box)
+        return ModelImage(name, "whole", region.file, region.box, region.normalized_box)
     is_placed = visual_object.box is not None and example.image is not None
-    box = view.normalized_box if is_placed else None
-    return ModelImage(name, "object", view.file, view.box, box, visual_object.phrase, visual_object.score)
+    box = region.normalized_box if is_placed else None
+    return ModelImage(name, "object", region.file, region.box, box, visual_object.phrase, visual_object.score)
 
 
 def _num_layers(traced: TracedWindow) -> int:

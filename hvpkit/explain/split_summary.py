@@ -186,7 +186,7 @@ def _rows(predictor: Predictor, examples: Sequence[Example]) -> Iterator[_Row | 
 def _row(
     predictor: Predictor, example: Example, windows: Sequence[EncodedWindow], traces: Sequence[TracedWindow]
 ) -> _Row | None:
-    images = model_images(example, windows[0][1].views, predictor.batcher)
+    images = model_images(example, windows[0][1].regions, predictor.batcher)
     present = [v for v, image in enumerate(images) if image is not None]
     if not present:
         return None

@@ -20,13 +20,13 @@ from hvpkit.messages import Message
 from hvpkit.model.vision.tower import VisualTower
 from hvpkit.utils.progress import progress
 
-PIXEL_BYTES = 2**30
+MAX_PIXEL_BYTES = 2**30
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class CacheStats:
-    """Numbers of image regions by outcome.
+    """Numbers of image regions by result.
 
     Attributes:
         kept: Regions whose features were in the cache.
@@ -53,14 +53,14 @@ class CacheStats:
 
 
 def populate_store(
-    tower: VisualTower, store: FeatureStore, views: Iterable[ImageRegion], total: int | None = None
+    tower: VisualTower, store: FeatureStore, regions: Iterable[ImageRegion], total: int | None = None
 ) -> CacheStats:
     """Compute the missing features of a stream of image regions, in bounded memory.
 
     Args:
         tower: Frozen visual tower.
         store: Store of its features.
-        views: Image regions.
+        regions: Image regions.
         total: Number of regions, for the progress bar.
 
     Raises:
@@ -68,7 +68,7 @@ def populate_store(
     """
     stats = CacheStats()
     with FeatureExtractor(tower, store) as extractor, progress("features", total) as bar:
-        for batch in extractor.batches(views):
+        for batch in extractor.batches(regions):
             _write(store, batch)
             stats.count(batch)
             bar.advance(len(batch))
@@ -82,16 +82,17 @@ def _write(store: FeatureStore, batch: Sequence[ExtractedFeatures]) -> None:
 
 
 class FeatureCache:
-    """Features of image regions, in a store on disk, or in memory without a store; a context manager.
+    """Features of image regions, in a store on disk or, without a store, in memory.
 
-    If the store cannot be written, a warning is logged and features are kept in memory. Worker processes end with the
-    context.
+    If the store cannot be written, a warning is logged and features are kept in memory. As a context manager, the cache
+    ends its worker processes on exit.
 
     Args:
         tower: Frozen visual tower.
-        store: Store of its features; None: memory.
+        store: Store of its features; None to keep them in memory.
         pixels: Returns the pixels [3, side, side] of a region instead of decoding it.
-        lasting: Whether to keep all features in memory, as training needs them in every epoch.
+        keep_all: Without a store, keep all features in memory instead of those of the last `prefetch`, as training
+            needs all of them in every epoch.
     """
 
     def __init__(
@@ -99,13 +100,13 @@ class FeatureCache:
         tower: VisualTower,
         store: FeatureStore | None = None,
         pixels: Callable[[ImageRegion], Tensor] | None = None,
-        lasting: bool = False,
+        keep_all: bool = False,
     ) -> None:
-        self.store, self.lasting = store, lasting  # `store` becomes None when it cannot be written
+        self.store, self.keep_all = store, keep_all  # `store` becomes None when it cannot be written
         self._extractor = FeatureExtractor(tower, store, pixels)
         self._errors: dict[ImageRegion, ImageError] = {}
         self._keys: dict[ImageRegion, bytes] = {}
-        self._kept: dict[ImageRegion, Levels] = {}
+        self._in_memory: dict[ImageRegion, Levels] = {}
 
     def __enter__(self) -> FeatureCache:
         return self
@@ -115,22 +116,22 @@ class FeatureCache:
     ) -> None:
         self._extractor.__exit__(kind, error, trace)
 
-    def get(self, view: ImageRegion) -> Levels:
+    def get(self, region: ImageRegion) -> Levels:
         """Return the C levels [C_i, P] of an image region; compute them if they are missing.
 
         Raises:
             ImageError: The image cannot be decoded.
         """
-        levels = self._find(view)
-        if levels is None and view not in self._errors:
-            self._keys.pop(view, None)  # the entry became corrupt
-            _exhaust(self._compute([view]))
-            levels = self._find(view)
+        levels = self._find(region)
+        if levels is None and region not in self._errors:
+            self._keys.pop(region, None)  # the entry was valid before and is corrupt now
+            _run_all(self._compute([region]))
+            levels = self._find(region)
         if levels is None:
-            raise self._errors[view]
+            raise self._errors[region]
         return levels
 
-    def batch(self, views: Sequence[ImageRegion]) -> Levels:
+    def batch(self, regions: Sequence[ImageRegion]) -> Levels:
         """Return the C levels [K, C_i, P] of K image regions.
 
         Raises:
@@ -138,61 +139,61 @@ class FeatureCache:
         """
         store = self._extractor.store
         rows = None
-        if store is not None and not self._kept and all(view in self._keys for view in views):
-            rows = store.read_many([self._keys[view] for view in views])
+        if store is not None and not self._in_memory and all(region in self._keys for region in regions):
+            rows = store.read_many([self._keys[region] for region in regions])
         if rows is None:
-            return tuple(map(torch.stack, zip(*map(self.get, views), strict=True)))
+            return tuple(map(torch.stack, zip(*map(self.get, regions), strict=True)))
         levels, scales = (map(torch.from_numpy, arrays) for arrays in rows)  # torch widens float16 faster than NumPy
         return tuple(level.float().mul_(scale[:, None, None]) for level, scale in zip(levels, scales, strict=True))
 
-    def error_for(self, views: Iterable[ImageRegion | None]) -> ImageError | None:
+    def error_for(self, regions: Iterable[ImageRegion | None]) -> ImageError | None:
         """Return the error of the first of these image regions that cannot be decoded, if any."""
-        return _first_error(self._errors, views)
+        return _first_error(self._errors, regions)
 
-    def prefetch(self, views: Iterable[ImageRegion]) -> None:
-        """Compute the features of these image regions; unless `lasting`, drop others from memory."""
-        requested = dict.fromkeys(views)
-        if self.store is None and not self.lasting:
-            self._kept = {view: levels for view, levels in self._kept.items() if view in requested}
-            self._errors = {view: error for view, error in self._errors.items() if view in requested}
-        _exhaust(self._compute(requested))
+    def prefetch(self, regions: Iterable[ImageRegion]) -> None:
+        """Compute the features of these image regions; unless `keep_all`, drop others from memory."""
+        requested = dict.fromkeys(regions)
+        if self.store is None and not self.keep_all:
+            self._in_memory = {region: levels for region, levels in self._in_memory.items() if region in requested}
+            self._errors = {region: error for region, error in self._errors.items() if region in requested}
+        _run_all(self._compute(requested))
 
-    def populate(self, views: Sequence[ImageRegion]) -> CacheStats:
+    def populate(self, regions: Sequence[ImageRegion]) -> CacheStats:
         """Compute missing features in batches, with a progress bar, and remember the errors."""
         stats = CacheStats()
-        with progress("images", len(views)) as bar:
-            for batch in self._compute(views):
+        with progress("images", len(regions)) as bar:
+            for batch in self._compute(regions):
                 stats.count(batch)
                 bar.advance(len(batch))
         return stats
 
-    def _compute(self, views: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
-        for batch in self._extractor.batches(view for view in views if not self._contains(view)):
+    def _compute(self, regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
+        for batch in self._extractor.batches(region for region in regions if not self._contains(region)):
             for item in batch:
                 if item.error is not None:
-                    self._errors[item.view] = item.error
+                    self._errors[item.region] = item.error
                 elif self._extractor.store is not None:
-                    self._keys[item.view] = item.key
+                    self._keys[item.region] = item.key
             self._keep(batch)
             yield batch
 
-    def _contains(self, view: ImageRegion) -> bool:
-        return view in self._keys or view in self._kept or view in self._errors
+    def _contains(self, region: ImageRegion) -> bool:
+        return region in self._keys or region in self._in_memory or region in self._errors
 
     def _keep(self, batch: Sequence[ExtractedFeatures]) -> None:
         if self.store is not None:
             try:
                 return _write(self.store, batch)
             except OSError as error:
-                log.warning(_not_cached(self.store.folder, error))
+                log.warning(_not_cached_message(self.store.folder, error))
                 self.store = None
-        self._kept.update({item.view: item.levels for item in batch if item.levels is not None})
+        self._in_memory.update({item.region: item.levels for item in batch if item.levels is not None})
         return None
 
-    def _find(self, view: ImageRegion) -> Levels | None:
-        if view in self._kept or view not in self._keys or self._extractor.store is None:
-            return self._kept.get(view)
-        levels = self._extractor.store.read(self._keys[view])
+    def _find(self, region: ImageRegion) -> Levels | None:
+        if region in self._in_memory or region not in self._keys or self._extractor.store is None:
+            return self._in_memory.get(region)
+        levels = self._extractor.store.read(self._keys[region])
         return None if levels is None else tuple(map(torch.from_numpy, levels))
 
 
@@ -201,71 +202,72 @@ def open_feature_cache(tower: VisualTower, folder: Path | None) -> FeatureCache:
 
     Args:
         tower: Frozen visual tower.
-        folder: Folder of the stores of all backbones. None, or a folder that cannot be written: memory.
+        folder: Folder of the stores of all backbones. If it is None or cannot be written, features are kept in
+            memory.
     """
     if folder is None:
-        return FeatureCache(tower, lasting=True)
+        return FeatureCache(tower, keep_all=True)
     try:
         store, stale = open_feature_store(tower, folder)
     except OSError as error:
-        log.warning(_not_cached(folder, error))
-        return FeatureCache(tower, lasting=True)
+        log.warning(_not_cached_message(folder, error))
+        return FeatureCache(tower, keep_all=True)
     if stale:
         log.warning(Message("features-stale", folder=store.folder))
-    return FeatureCache(tower, store, lasting=True)
+    return FeatureCache(tower, store, keep_all=True)
 
 
-def _exhaust(batches: Iterable[object]) -> None:
+def _run_all(batches: Iterable[object]) -> None:
     for _ in batches:
         pass
 
 
-def _first_error(errors: Mapping[ImageRegion, ImageError], views: Iterable[ImageRegion | None]) -> ImageError | None:
-    return next((errors[view] for view in views if view is not None and view in errors), None)
+def _first_error(errors: Mapping[ImageRegion, ImageError], regions: Iterable[ImageRegion | None]) -> ImageError | None:
+    return next((errors[region] for region in regions if region is not None and region in errors), None)
 
 
-def _not_cached(folder: Path, error: OSError) -> Message:
+def _not_cached_message(folder: Path, error: OSError) -> Message:
     return Message("features-not-cached", folder=folder, reason=str(error))
 
 
 class PixelCache:
-    """Pixels [3, side, side] of image regions in memory; when it is full, other regions are decoded each time.
+    """Cache of the pixels [3, side, side] of image regions; when it is full, further regions are decoded each time.
 
     Args:
         tower: Visual tower whose transform is applied.
         max_bytes: Size of the cache in bytes.
     """
 
-    def __init__(self, tower: VisualTower, max_bytes: int = PIXEL_BYTES) -> None:
+    def __init__(self, tower: VisualTower, max_bytes: int = MAX_PIXEL_BYTES) -> None:
         self.tower, self._free_bytes = tower, max_bytes
         self._pixels: dict[ImageRegion, Tensor] = {}
         self._errors: dict[ImageRegion, ImageError] = {}
 
-    def populate(self, views: Sequence[ImageRegion]) -> CacheStats:
+    def populate(self, regions: Sequence[ImageRegion]) -> CacheStats:
         """Find image regions that cannot be decoded, with a progress bar; no pixels are cached yet."""
         stats = CacheStats()
-        with progress("images", len(views)) as bar:
-            for batch in decode_regions(views):
-                self._errors |= {item.view: item.error for item in batch if item.error is not None}
+        with progress("images", len(regions)) as bar:
+            for batch in decode_regions(regions):
+                self._errors |= {item.region: item.error for item in batch if item.error is not None}
                 stats.count(batch)
                 bar.advance(len(batch))
         return stats
 
-    def error_for(self, views: Iterable[ImageRegion | None]) -> ImageError | None:
+    def error_for(self, regions: Iterable[ImageRegion | None]) -> ImageError | None:
         """Return the error of the first of these image regions that cannot be decoded, if any."""
-        return _first_error(self._errors, views)
+        return _first_error(self._errors, regions)
 
-    def get(self, view: ImageRegion) -> Tensor:
+    def get(self, region: ImageRegion) -> Tensor:
         """Return the pixels of an image region.
 
         Raises:
             ImageError: The image cannot be decoded.
         """
-        kept = self._pixels.get(view)
+        kept = self._pixels.get(region)
         if kept is not None:
             return kept
-        pixels = self.tower.load_pixels(view)
+        pixels = self.tower.load_pixels(region)
         if pixels.nbytes <= self._free_bytes:
-            self._pixels[view] = pixels
+            self._pixels[region] = pixels
             self._free_bytes -= pixels.nbytes
         return pixels

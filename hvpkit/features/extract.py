@@ -32,7 +32,7 @@ class ExtractedFeatures:
     """Features of an image region, or the error of its image.
 
     Attributes:
-        view: Image region.
+        region: Image region.
         key: Key in the store; empty without a store.
         pixels: Pixels [3, side, side], before the features are computed.
         levels: C levels [C_i, P]; None if the store contains them already.
@@ -40,7 +40,7 @@ class ExtractedFeatures:
         is_corrupt: Whether the entry in the store was corrupt.
     """
 
-    view: ImageRegion
+    region: ImageRegion
     key: bytes = b""
     pixels: NDArray[np.float32] | None = None
     levels: Levels | None = None
@@ -74,14 +74,14 @@ class FeatureExtractor:
     ) -> None:
         self._workers.__exit__(kind, error, trace)
 
-    def batches(self, views: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
+    def batches(self, regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
         """Yield the features of image regions in batches, in order."""
-        decoded = self._decode(views) if self._pixels is None else map(partial(_load_pixels, self._pixels), views)
+        decoded = self._decode(regions) if self._pixels is None else map(partial(_load_pixels, self._pixels), regions)
         while batch := list(_take_batch(decoded, BATCH)):
             yield self._with_levels(batch)
 
-    def _decode(self, views: Iterable[ImageRegion]) -> Iterator[ExtractedFeatures]:
-        groups = (list(group) for _, group in groupby(views, lambda view: view.file))
+    def _decode(self, regions: Iterable[ImageRegion]) -> Iterator[ExtractedFeatures]:
+        groups = (list(group) for _, group in groupby(regions, lambda region: region.file))
         return (item for group in self._workers.ordered_map(groups) for item in group)
 
     @torch.no_grad()
@@ -94,19 +94,21 @@ class FeatureExtractor:
         return [item if item.pixels is None else replace(item, pixels=None, levels=next(rows)) for item in batch]
 
 
-def decode_regions(views: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
+def decode_regions(regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
     """Check whether image regions can be decoded, in worker processes.
 
     Yields:
         The regions of one file, with their errors and without features.
     """
     with WorkerPool(_check_regions, few=MIN_FILES_FOR_WORKERS, fork=True) as pool:
-        yield from pool.ordered_map(list(group) for _, group in groupby(views, lambda view: view.file))
+        yield from pool.ordered_map(list(group) for _, group in groupby(regions, lambda region: region.file))
 
 
-def _check_regions(views: list[ImageRegion]) -> list[ExtractedFeatures]:
-    pairs = zip(views, open_regions(views), strict=True)
-    return [ExtractedFeatures(view, error=image if isinstance(image, ImageError) else None) for view, image in pairs]
+def _check_regions(regions: list[ImageRegion]) -> list[ExtractedFeatures]:
+    pairs = zip(regions, open_regions(regions), strict=True)
+    return [
+        ExtractedFeatures(region, error=image if isinstance(image, ImageError) else None) for region, image in pairs
+    ]
 
 
 @dataclass(frozen=True)
@@ -121,28 +123,28 @@ class RegionDecoder:
     tower: VisualTower
     store: FeatureStore | None
 
-    def __call__(self, views: list[ImageRegion]) -> list[ExtractedFeatures]:
+    def __call__(self, regions: list[ImageRegion]) -> list[ExtractedFeatures]:
         """Read the file once; decode it at most once for the full image and once for all boxes."""
         try:
-            content = read_image_bytes(views[0].file)
+            content = read_image_bytes(regions[0].file)
         except ImageError as error:
-            return [ExtractedFeatures(view, error=error) for view in views]
+            return [ExtractedFeatures(region, error=error) for region in regions]
         if self.store is None:
-            return self._decode([ExtractedFeatures(view) for view in views], content)
+            return self._decode([ExtractedFeatures(region) for region in regions], content)
         self.store.refresh()
-        keys = [region_key(content, view.box) for view in views]
+        keys = [region_key(content, region.box) for region in regions]
         items = [
-            ExtractedFeatures(view, key, is_corrupt=self.store.is_corrupt(key))
-            for view, key in zip(views, keys, strict=True)
+            ExtractedFeatures(region, key, is_corrupt=self.store.is_corrupt(key))
+            for region, key in zip(regions, keys, strict=True)
         ]
         missing = [item for item in items if not self.store.contains(item.key)]
-        decoded = {item.view: item for item in self._decode(missing, content)}
-        return [decoded.get(item.view, item) for item in items]
+        decoded = {item.region: item for item in self._decode(missing, content)}
+        return [decoded.get(item.region, item) for item in items]
 
     def _decode(self, items: Sequence[ExtractedFeatures], content: bytes) -> list[ExtractedFeatures]:
         if not items:
             return []
-        images = open_regions([item.view for item in items], content, self.tower.backbone.min_decode_size)
+        images = open_regions([item.region for item in items], content, self.tower.backbone.min_decode_size)
         return [self._with_pixels(item, image) for item, image in zip(items, images, strict=True)]
 
     def _with_pixels(self, item: ExtractedFeatures, image: Image.Image | ImageError) -> ExtractedFeatures:
@@ -151,11 +153,11 @@ class RegionDecoder:
         return replace(item, pixels=self.tower.transform(image).numpy())
 
 
-def _load_pixels(pixels: Callable[[ImageRegion], Tensor], view: ImageRegion) -> ExtractedFeatures:
+def _load_pixels(pixels: Callable[[ImageRegion], Tensor], region: ImageRegion) -> ExtractedFeatures:
     try:
-        return ExtractedFeatures(view, pixels=pixels(view).numpy())
+        return ExtractedFeatures(region, pixels=pixels(region).numpy())
     except ImageError as error:
-        return ExtractedFeatures(view, error=error)
+        return ExtractedFeatures(region, error=error)
 
 
 def _take_batch(items: Iterator[ExtractedFeatures], size: int) -> Iterator[ExtractedFeatures]:

@@ -1,8 +1,8 @@
 """Feature store: float16 features on disk in memory-mapped shards, for concurrent readers and writers.
 
-A shard is two files: `NNNN.keys`, a record of 36 bytes for each row (key, checksum of key and row), and `NNNN.rows`,
-the rows. A row is written before its key, under a lock, so an interrupted write is never read: rows without a key are
-overwritten. A row with a wrong checksum counts as missing and is overwritten.
+A shard is two files: `NNNN.rows` has the rows, `NNNN.keys` a record of 36 bytes for each row (key, checksum of key and
+row). Rows are written under a lock, each before its key, so that an interrupted write is never read: the next write
+overwrites rows without a key. A row with a wrong checksum counts as missing and is overwritten.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 KEY_BYTES = 32
-SHARD_BYTES = 2**29
-RECORD = np.dtype([("key", "u1", KEY_BYTES), ("check", "<u4")])
-MAX_VALUE = 2.0**15  # below the maximum of float16
+MAX_SHARD_BYTES = 2**29
+RECORD_DTYPE = np.dtype([("key", "u1", KEY_BYTES), ("checksum", "<u4")])
+MAX_SCALED_VALUE = 2.0**15  # below the maximum of float16
 Level = NDArray[np.float32]
 
 
@@ -46,31 +46,34 @@ class FeatureLayout:
 
 
 class FeatureStore:
-    """Image features in a folder, by keys of 32 bytes.
+    """Store of image features in a folder, by keys of 32 bytes.
 
     Args:
         folder: Folder of the shards; created if it does not exist.
-        shape: Layout of a row.
+        layout: Layout of a row.
     """
 
-    def __init__(self, folder: Path, shape: FeatureLayout) -> None:
-        self.folder, self.shape = folder, shape
+    def __init__(self, folder: Path, layout: FeatureLayout) -> None:
+        self.folder, self.layout = folder, layout
         folder.mkdir(parents=True, exist_ok=True)
         self._shards: list[_Shard] = []
         self._lock = FileLock(folder / "lock")
         self.refresh()
 
     def __reduce__(self) -> tuple[type[FeatureStore], tuple[Path, FeatureLayout]]:
-        return FeatureStore, (self.folder, self.shape)  # other processes map the files themselves
+        return FeatureStore, (
+            self.folder,
+            self.layout,
+        )  # memory maps cannot be pickled; the other process opens the files
 
     def __len__(self) -> int:
         return sum(shard.count for shard in self._shards)
 
     def refresh(self) -> None:
-        """Read what other processes have written or removed."""
+        """Update the index with what other processes have written or removed."""
         self._shards = list(takewhile(lambda shard: shard.exists, self._shards))
-        while (following := _Shard(self.folder, len(self._shards), self.shape)).exists:
-            self._shards.append(following)
+        while (next_shard := _Shard(self.folder, len(self._shards), self.layout)).exists:
+            self._shards.append(next_shard)
         for shard in self._shards:
             shard.refresh()
 
@@ -93,14 +96,14 @@ class FeatureStore:
         locations = [location for location in map(self._find_valid, keys) if location is not None]
         if len(locations) < len(keys):
             return None
-        rows = np.empty(len(keys), self.shape.dtype)
+        rows = np.empty(len(keys), self.layout.dtype)
         for shard in {shard for shard, _ in locations}:
             indices = [i for i, (other, _) in enumerate(locations) if other is shard]
             rows[indices] = shard.rows([locations[i][1] for i in indices])
-        return [rows[f"level{i}"] for i in range(len(self.shape.channels))], rows["scales"].T.copy()
+        return [rows[f"level{i}"] for i in range(len(self.layout.channels))], rows["scales"].T.copy()
 
     def _find_valid(self, key: bytes) -> tuple[_Shard, int] | None:
-        """Find the shard and number of a row of a key whose checksum is right."""
+        """Find a row of a key that has the right checksum, as its shard and number."""
         for shard in self._shards:
             row = shard.find_valid(key)
             if row is not None:
@@ -132,10 +135,10 @@ class FeatureStore:
                     continue
                 corrupt = next(self._find_all(key), None)
                 if corrupt is None:
-                    new[key] = _pack(levels, self.shape)
+                    new[key] = _pack(levels, self.layout)
                 else:
                     shard, row = corrupt
-                    shard.write(row, {key: _pack(levels, self.shape)})
+                    shard.write(row, {key: _pack(levels, self.layout)})
             if new:
                 shard = self._last_shard()
                 shard.write(shard.count, new)
@@ -153,23 +156,23 @@ class FeatureStore:
     def _last_shard(self) -> _Shard:
         """Return the last shard; begin a new one if it is full."""
         if not self._shards or self._shards[-1].is_full:
-            self._shards.append(_Shard(self.folder, len(self._shards), self.shape))
+            self._shards.append(_Shard(self.folder, len(self._shards), self.layout))
         return self._shards[-1]
 
 
 class _Shard:
-    """Up to `SHARD_BYTES` of rows."""
+    """Up to `MAX_SHARD_BYTES` of rows."""
 
-    def __init__(self, folder: Path, number: int, shape: FeatureLayout) -> None:
+    def __init__(self, folder: Path, number: int, layout: FeatureLayout) -> None:
         self._keys, self._rows = _files(folder, number)
-        self._dtype = shape.dtype
-        self._stamp: tuple[int, int, int] | None = None  # of the keys file when it was read
+        self._dtype = layout.dtype
+        self._keys_state: tuple[int, int, int] | None = None  # of the keys file when it was read
         self._reset()
 
     def _reset(self) -> None:
-        self._records: NDArray[np.void] = np.empty(0, RECORD)
+        self._records: NDArray[np.void] = np.empty(0, RECORD_DTYPE)
         self._mapped: NDArray[np.void] = np.empty(0, self._dtype)
-        self._order, self._sorted = np.empty(0, np.intp), np.empty(0, np.uint64)
+        self._sorted_rows, self._sorted_prefixes = np.empty(0, np.intp), np.empty(0, np.uint64)
         self._valid: dict[bytes, int] = {}  # rows whose checksum was verified
 
     @property
@@ -184,52 +187,52 @@ class _Shard:
 
     @property
     def is_full(self) -> bool:
-        """Whether further rows belong in another shard."""
-        return self.count * self._dtype.itemsize >= SHARD_BYTES
+        """Whether new rows must go to another shard."""
+        return self.count * self._dtype.itemsize >= MAX_SHARD_BYTES
 
     def refresh(self) -> None:
         """Read the records again if their file has changed."""
         stat = self._keys.stat() if self.exists else None
-        stamp = None if stat is None else (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if stamp == self._stamp:
+        state = None if stat is None else (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if state == self._keys_state:
             return
-        self._stamp = stamp
+        self._keys_state = state
         self._reset()
         if stat is not None:
-            self._records = np.fromfile(self._keys, RECORD, stat.st_size // RECORD.itemsize)
+            self._records = np.fromfile(self._keys, RECORD_DTYPE, stat.st_size // RECORD_DTYPE.itemsize)
             prefixes = np.ascontiguousarray(self._records["key"][:, :8]).view(np.uint64).ravel()
-            self._order = np.argsort(prefixes, kind="stable")
-            self._sorted = prefixes[self._order]
+            self._sorted_rows = np.argsort(prefixes, kind="stable")
+            self._sorted_prefixes = prefixes[self._sorted_rows]
 
     def find_all(self, key: bytes) -> Iterator[int]:
         """Yield the rows of a key."""
         prefix = np.frombuffer(key, np.uint64, 1)[0]
-        for position in range(int(np.searchsorted(self._sorted, prefix)), self.count):
-            if self._sorted[position] != prefix:
+        for position in range(int(np.searchsorted(self._sorted_prefixes, prefix)), self.count):
+            if self._sorted_prefixes[position] != prefix:
                 return
-            row = int(self._order[position])
+            row = int(self._sorted_rows[position])
             if self._records[row]["key"].tobytes() == key:
                 yield row
 
     def find_valid(self, key: bytes) -> int | None:
-        """Find a row of a key whose checksum is right; it is verified once."""
+        """Find a row of a key that has the right checksum; the result is remembered."""
         if key not in self._valid:
             for row in self.find_all(key):
-                self._map(row)
+                self._ensure_mapped(row)
                 if (
                     row < len(self._mapped)
-                    and _checksum(key, self._mapped[row].tobytes()) == self._records[row]["check"]
+                    and _checksum(key, self._mapped[row].tobytes()) == self._records[row]["checksum"]
                 ):
                     self._valid[key] = row
         return self._valid.get(key)
 
     def rows(self, rows: Sequence[int]) -> NDArray[np.void]:
         """Copy rows."""
-        self._map(max(rows))
+        self._ensure_mapped(max(rows))
         copied: NDArray[np.void] = self._mapped[rows]
         return copied
 
-    def _map(self, row: int) -> None:
+    def _ensure_mapped(self, row: int) -> None:
         """Map the rows file again if a row is not mapped yet."""
         if row < len(self._mapped):
             return
@@ -239,11 +242,11 @@ class _Shard:
 
     def write(self, row: int, contents: Mapping[bytes, bytes]) -> None:
         """Write rows, beginning with row number `row`."""
-        records = np.zeros(len(contents), RECORD)
+        records = np.zeros(len(contents), RECORD_DTYPE)
         records["key"] = [np.frombuffer(key, np.uint8) for key in contents]
-        records["check"] = [_checksum(key, content) for key, content in contents.items()]
+        records["checksum"] = [_checksum(key, content) for key, content in contents.items()]
         _write_at(self._rows, row * self._dtype.itemsize, b"".join(contents.values()))
-        _write_at(self._keys, row * RECORD.itemsize, records.tobytes())
+        _write_at(self._keys, row * RECORD_DTYPE.itemsize, records.tobytes())
         self.refresh()
 
     def remove(self) -> None:
@@ -267,9 +270,9 @@ def _checksum(key: bytes, content: bytes) -> int:
     return zlib.crc32(content, zlib.crc32(key))
 
 
-def _pack(levels: Sequence[Level], shape: FeatureLayout) -> bytes:
-    """Convert levels to float16, each scaled by a power of two, so that no values overflow or underflow."""
-    row = np.zeros(1, shape.dtype)
+def _pack(levels: Sequence[Level], layout: FeatureLayout) -> bytes:
+    """Convert levels to float16, each scaled by a power of two so that large values do not overflow."""
+    row = np.zeros(1, layout.dtype)
     for i, level in enumerate(levels):
         scale = _scale(level)
         row["scales"][0, i] = scale
@@ -281,4 +284,4 @@ def _scale(level: Level) -> np.float32:
     largest = float(np.abs(level).max(initial=0.0))
     if not 0 < largest < np.inf:
         return np.float32(1)
-    return np.float32(2.0 ** np.clip(np.ceil(np.log2(largest / MAX_VALUE)), -120, 120))
+    return np.float32(2.0 ** np.clip(np.ceil(np.log2(largest / MAX_SCALED_VALUE)), -120, 120))

@@ -1,4 +1,4 @@
-"""Decode untrusted images safely: return upright RGB or raise ImageError, with a limit on memory.
+"""Decode untrusted images safely: return upright RGB or raise ImageError, and limit the number of pixels.
 
 Operating-system errors, such as too many open files, are re-raised and not reported as bad images.
 """
@@ -25,11 +25,11 @@ from hvpkit.types import Box
 
 MAX_PIXELS = 100_000_000
 MAX_MEGAPIXELS = MAX_PIXELS // 10**6
-# Not EPS, which Pillow passes to an external program.
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+# EPS is left out because Pillow runs an external program on it.
+SUPPORTED_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 MODES_WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
-ORIENTATION = 0x0112
-SYSTEM_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
+EXIF_ORIENTATION = 0x0112
+SYSTEM_ERRNOS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
 TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -58,7 +58,7 @@ def open_image(
         ImageError: "image-outside", "image-unopenable", "image-not-file", "image-empty", "not-image",
             "image-too-large" (more than `MAX_PIXELS`) or "image-damaged".
     """
-    with _opened(path, root, content) as image:
+    with _open_checked(path, root, content) as image:
         if min_decode_size is not None:
             image.draft(None, (min_decode_size, min_decode_size))  # has no effect on other formats
         image.load()
@@ -81,14 +81,14 @@ def read_image_bytes(path: Path) -> bytes:
 
 
 def check_image(path: Path, *, root: Path | None = None) -> None:
-    """Check that `open_image` can decode an image, faster if the format allows it.
+    """Check that `open_image` can decode an image, where possible without decoding it in full.
 
     Raises:
         ImageError: The error that `open_image` would raise.
     """
-    with _opened(path, root) as image:
+    with _open_checked(path, root) as image:
         if image.format in ("JPEG", "MPO"):
-            image.draft(image.mode, (1, 1))  # reads every byte but computes 1/8 of the rows and columns
+            image.draft(image.mode, (1, 1))  # reads every byte, but decodes at 1/8 of the size
             image.load()
         else:
             _to_rgb(_exif_transpose(image))
@@ -100,7 +100,7 @@ def image_size(path: Path, *, root: Path | None = None) -> tuple[int, int]:
     Raises:
         ImageError: Codes of `open_image`, if the header cannot be read.
     """
-    with _opened(path, root) as image:
+    with _open_checked(path, root) as image:
         if image.format == "TIFF":
             image.load()  # before loading, the size depends on the Pillow version
         width, height = image.size
@@ -139,22 +139,22 @@ def exif_transpose_rgb(image: Image.Image) -> Image.Image:
 
 
 @contextmanager
-def _opened(path: Path, root: Path | None, content: bytes | None = None) -> Iterator[Image.Image]:
+def _open_checked(path: Path, root: Path | None, content: bytes | None = None) -> Iterator[Image.Image]:
     if content is None or root is not None:
         _check_file(path, root)
     Image.init()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")  # about metadata and sizes; sizes are checked below
+            warnings.filterwarnings("ignore", module="PIL")  # on metadata and size; the size is checked below
             source = path if content is None else io.BytesIO(content)
-            with Image.open(source, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
+            with Image.open(source, formats=[name for name in SUPPORTED_FORMATS if name in Image.OPEN]) as image:
                 if image.width * image.height > MAX_PIXELS:
                     size = f"{image.width} x {image.height}"
                     raise ImageError("image-too-large", file=path, size=size, limit=MAX_MEGAPIXELS)
                 yield image
     except UnidentifiedImageError:
-        raise ImageError("not-image", file=path, beginning=_first_bytes(path), formats=FORMATS) from None
-    except Image.DecompressionBombError:  # the limit of Pillow is higher
+        raise ImageError("not-image", file=path, beginning=_read_first_bytes(path), formats=SUPPORTED_FORMATS) from None
+    except Image.DecompressionBombError:  # Pillow raises it before the check above, from twice its own limit on
         raise ImageError("image-too-large", file=path, size="a decompression bomb", limit=MAX_MEGAPIXELS) from None
     except ImageError:
         raise
@@ -181,21 +181,21 @@ def _check_file(path: Path, root: Path | None) -> None:
 
 
 def reraise_os_error(error: Exception) -> None:
-    """Raise `error` again if it is an operating-system error that does not depend on the file."""
-    if isinstance(error, OSError) and error.errno in SYSTEM_ERRORS:
+    """Raise `error` again if it is an operating-system error that says nothing about the file, such as ENOMEM."""
+    if isinstance(error, OSError) and error.errno in SYSTEM_ERRNOS:
         raise error
 
 
-def _first_bytes(path: Path) -> bytes:
+def _read_first_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(12)
 
 
 def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
-        return 1  # rotated by Pillow when it is loaded
+        return 1  # Pillow rotates TIFF itself in load()
     try:
-        return int(image.getexif().get(ORIENTATION, 1))
+        return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:  # broken metadata, although the image may decode
         return 1
 
@@ -210,24 +210,28 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         image = _to_8_bits(image)
     if image.mode in MODES_WITH_ALPHA or "transparency" in image.info:
-        return _on_white(image)
+        return _flatten_on_white(image)
     return image.convert("RGB")
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    layer = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
-    background = Image.new("RGB", layer.size, "white")
-    background.paste(layer, mask=layer.getchannel("A"))
+def _flatten_on_white(image: Image.Image) -> Image.Image:
+    rgba = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
+    background = Image.new("RGB", rgba.size, "white")
+    background.paste(rgba, mask=rgba.getchannel("A"))
     return background
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale gray values to 0..255: 16 bits by range, more by maximum, floats by 1, 255 or maximum."""
+    """Convert gray values to 8 bits.
+
+    Integers are divided by 257, which maps 16 bits to 0..255, or by more if the maximum is larger. Floats are scaled
+    from 0..1 or 0..255, whichever contains the maximum, else from 0..maximum.
+    """
     values = np.asarray(image)
     if image.mode == "F":
         values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-        highest = float(values.max())
-        top = next((limit for limit in (1.0, 255.0) if highest <= limit), highest)
-        return Image.fromarray(np.clip(values * (255 / top), 0, 255).astype(np.uint8))
-    step = max(257, -(-int(values.max()) // 255))
-    return Image.fromarray((np.maximum(values, 0) // step).astype(np.uint8))
+        maximum = float(values.max())
+        white = next((limit for limit in (1.0, 255.0) if maximum <= limit), maximum)
+        return Image.fromarray(np.clip(values * (255 / white), 0, 255).astype(np.uint8))
+    divisor = max(257, -(-int(values.max()) // 255))
+    return Image.fromarray((np.maximum(values, 0) // divisor).astype(np.uint8))

@@ -175,13 +175,13 @@ def encode_windows(batcher: Batcher, example: Example) -> list[EncodedWindow] | 
     """
     try:
         if batcher.recipe.task == "mre":
-            item = batcher.encode(example, labelled=False)
+            item = batcher.encode(example, labeled=False)
             first = item.text.first_word
             return [(Window(first, first + len(item.text.word_starts)), item)]
         max_words = batcher.recipe.data.max_length
         return sliding_windows(
             example,
-            encode=lambda words: batcher.encode(words, labelled=False),
+            encode=lambda words: batcher.encode(words, labeled=False),
             count_words=lambda item: len(item.text.word_starts),
             max_words=max_words,
         )
@@ -201,7 +201,7 @@ def prefetch_features(batcher: Batcher, items: Iterable[EncodedExample]) -> None
         items: Encoded examples.
     """
     if batcher.features is not None:
-        batcher.features.prefetch(region for item in items for region in item.views if region is not None)
+        batcher.features.prefetch(region for item in items for region in item.regions if region is not None)
 
 
 def run_batch(
@@ -221,7 +221,7 @@ def run_batch(
     Raises:
         ValueError: The head returns a wrong number of results, or entities outside the text.
     """
-    errors = [batcher.features.error_for(item.views) if batcher.features else None for item in items]
+    errors = [batcher.features.error_for(item.regions) if batcher.features else None for item in items]
     readable = [item for item, error in zip(items, errors, strict=True) if error is None]
     results = process(model, batcher.collate(readable)) if readable else ()
     head = type(model.head).__name__
@@ -262,7 +262,7 @@ def merge_windows(windows: Sequence[EncodedWindow], decoded: Sequence[Decoded]) 
         decoded: Prediction for each window.
     """
     words = tuple(window for window, _ in windows)
-    image = any(region is not None for _, item in windows for region in item.views)
+    image = any(region is not None for _, item in windows for region in item.regions)
     if isinstance(decoded[0], Relation):
         return WindowedPrediction(decoded[0], words, image)
     pairs = zip(words, decoded, strict=True)

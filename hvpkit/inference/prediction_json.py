@@ -19,7 +19,7 @@ from hvpkit.types import EntityPrediction, Prediction, VisualObject
 
 KEYS = ("id", "text", "tokens", "image", "objects", "head", "tail")
 GOLD = ("tags", "entities", "relation", "notes")  # further keys of labeled records, ignored here
-FORM = '{"text" or "tokens", "image", "head", "tail"}'
+RECORD_FORMAT = '{"text" or "tokens", "image", "head", "tail"}'
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
@@ -52,9 +52,9 @@ def parse_json_object(content: bytes) -> dict[str, Any]:
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError("line-not-json", reason=str(error), text=_beginning(content), expected=FORM) from None
+        raise DataError("line-not-json", reason=str(error), text=_beginning(content), expected=RECORD_FORMAT) from None
     if not isinstance(record, dict):
-        raise DataError("record-not-object", expected=FORM, found=_beginning(content))
+        raise DataError("record-not-object", expected=RECORD_FORMAT, found=_beginning(content))
     return record
 
 

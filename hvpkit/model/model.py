@@ -1,4 +1,4 @@
-"""The model, and how it is built from a recipe."""
+"""The model and its construction from a recipe."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class ModelOutput:
 
 
 class Model(nn.Module):
-    """Images to a pyramid, text and pyramid to fused states, fused states to scores.
+    """Compute a feature pyramid from images, fuse it with the text, and score the fused states.
 
     Args:
         text: The text encoder.
-        vision: The visual tower; None for a model of text alone.
+        vision: The visual tower; None for a text-only model.
         fusion: The fusion.
         head: The head.
 
@@ -102,7 +102,7 @@ def build_model(
         ComponentError: If a component cannot be built or is incompatible with the others.
         ModelFolderError: If pretrained weights or a saved component cannot be loaded.
     """
-    text = _text(recipe, registry, TextContext(recipe.task, examples, saved.component_dir("text")))
+    text = _build_text_encoder(recipe, registry, TextContext(recipe.task, examples, saved.component_dir("text")))
     vision = build_visual_tower(recipe, registry, saved)
     context = FusionContext(
         labels=labels,
@@ -111,16 +111,16 @@ def build_model(
         cells=recipe.vision.grid**2 if recipe.vision else 0,
         full_image=recipe.vision.full_image if recipe.vision else False,
         max_objects=recipe.vision.max_objects if recipe.vision else 0,
-        build=lambda kind, spec, inner: registry.build(kind, spec.name, inner, spec.options),
+        build=lambda kind, spec, component_context: registry.build(kind, spec.name, component_context, spec.options),
         examples=examples,
         folder=saved.component_dir("fusion"),
     )
-    fusion = _fusion(recipe, registry, context)
+    fusion = _build_fusion(recipe, registry, context)
     head = registry.build("head", recipe.head.name, HeadContext(labels, fusion.width), recipe.head.options)
     return Model(text, vision, fusion, head)
 
 
-def _text(recipe: Recipe, registry: Registry, context: TextContext) -> TextEncoder:
+def _build_text_encoder(recipe: Recipe, registry: Registry, context: TextContext) -> TextEncoder:
     options = recipe.text.options | ({} if recipe.text.name is None else {"name": recipe.text.name})
     encoder: TextEncoder = registry.build("text encoder", recipe.text.encoder, context, options)
     return encoder
@@ -131,9 +131,9 @@ def build_visual_tower(
     registry: Registry,
     saved: ComponentFolders = ComponentFolders(),  # noqa: B008 - frozen
 ) -> VisualTower | None:
-    """Build the visual tower of a recipe; None for a model of text alone.
+    """Build the visual tower of a recipe; None for a text-only model.
 
-    Frozen random weights depend only on the seed.
+    Random weights of a frozen backbone depend on nothing but `train.seed`.
 
     Args:
         recipe: The recipe.
@@ -159,7 +159,7 @@ def build_visual_tower(
     return VisualTower(backbone, grid=recipe.vision.grid, frozen=recipe.vision.frozen, options=options)
 
 
-def _fusion(recipe: Recipe, registry: Registry, context: FusionContext) -> Fusion:
+def _build_fusion(recipe: Recipe, registry: Registry, context: FusionContext) -> Fusion:
     specs = {"projector": recipe.fusion.projector, "gate": recipe.fusion.gate}
     options = recipe.fusion.options | {name: spec for name, spec in specs.items() if spec is not None}
     fusion: Fusion = registry.build("fusion", recipe.fusion.name, context, options)

@@ -60,11 +60,11 @@ class SheetSample:
         self._count = 0
 
     @property
-    def wanted(self) -> bool:
+    def is_requested(self) -> bool:
         """Whether a contact sheet was requested."""
         return self._size > 0
 
-    def see(self, entry: SheetEntry) -> None:
+    def add(self, entry: SheetEntry) -> None:
         """Add an example to the stream."""
         if self._size <= 0 or entry.example.image is None:
             return

@@ -34,7 +34,7 @@ class DetectionFile:
     def __init__(self, folder: Path, lines: IO[str], settings: ObjectsSpec, crops: bool) -> None:
         self._folder, self._lines, self._settings, self._crops = folder, lines, settings, crops
 
-    def keep(self, example: Example, split: Split) -> None:
+    def write(self, example: Example, split: Split) -> None:
         """Write the objects of an example.
 
         Raises:

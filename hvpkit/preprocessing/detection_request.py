@@ -13,7 +13,7 @@ from hvpkit.errors import ComponentError, InputError, did_you_mean
 from hvpkit.registry import Component, Registry
 from hvpkit.types import Task
 
-OFFLINE, LEAVE = "saliency", "none"
+OFFLINE, NO_DETECTOR = "saliency", "none"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class DetectionRequest:
             InputError: "detector-not-named" or "detector-ignores-phrases".
         """
         name = self.detector
-        if name is None or name == LEAVE:
+        if name is None or name == NO_DETECTOR:
             if flags := self._detector_flags():
                 raise InputError("detector-not-named", options=flags, detector=OFFLINE)
             return
@@ -64,7 +64,7 @@ class DetectionRequest:
                 "unknown-component",
                 kind="detector",
                 name=name,
-                hint=did_you_mean(name, [*registry.names("detector"), LEAVE]),
+                hint=did_you_mean(name, [*registry.names("detector"), NO_DETECTOR]),
             )
         component = registry.get("detector", name)
         _check_options(component, self.options)

@@ -17,7 +17,7 @@ from hvpkit.messages import Message
 from hvpkit.preprocessing.contact_sheet import PREVIEW, SheetEntry, SheetSample, write_contact_sheet
 from hvpkit.preprocessing.detection_cache import DetectionCache, request_key
 from hvpkit.preprocessing.detection_files import DetectionFile, open_detection_file
-from hvpkit.preprocessing.detection_request import LEAVE, DetectionRequest
+from hvpkit.preprocessing.detection_request import NO_DETECTOR, DetectionRequest
 from hvpkit.records.issues import IssueLog
 from hvpkit.registry import Registry
 from hvpkit.types import Example, Split, Task
@@ -26,7 +26,7 @@ from hvpkit.utils.progress import ProgressBar, progress
 if TYPE_CHECKING:
     from hvpkit.detection.pipeline import DetectionPipeline, Detections
 
-CHUNK = 64  # examples whose cache keys are looked up at once
+CHUNK_SIZE = 64  # examples whose cache keys are looked up at once
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class DetectionStage:
 
     Attributes:
         pipeline: Detection pipeline.
-        cache: Resume cache; None for a detector that looks objects up.
+        cache: Resume cache; None for a detector that returns annotations.
         detection_file: objects.jsonl and crops.
         sample: Sample for the contact sheet.
-        problems: Receives the errors of detection.
+        issues: Receives the errors of detection.
     """
 
     pipeline: DetectionPipeline
     cache: DetectionCache | None
     detection_file: DetectionFile
     sample: SheetSample
-    problems: IssueLog
+    issues: IssueLog
 
     def run(self, splits: Mapping[Split, Iterable[Example]]) -> dict[Split, Iterable[Example]]:
         """Return lazy splits whose examples have the detected objects."""
@@ -54,7 +54,7 @@ class DetectionStage:
     def _run_split(self, split: Split, examples: Iterable[Example]) -> Iterator[Example]:
         with progress(f"objects of {split}", len(examples) if isinstance(examples, Sized) else None) as bar:
             remaining = iter(examples)
-            while chunk := list(islice(remaining, CHUNK)):
+            while chunk := list(islice(remaining, CHUNK_SIZE)):
                 for example, detections in zip(chunk, self._detect(chunk, split, bar), strict=True):
                     yield self._attach(example, split, detections)
 
@@ -62,18 +62,18 @@ class DetectionStage:
         if isinstance(detections, InputError):
             self._warn(split, detections)
         updated = replace(example, objects=() if isinstance(detections, InputError) else detections)
-        self.sample.see(SheetEntry(updated, split, self.pipeline.phrases(example)))
+        self.sample.add(SheetEntry(updated, split, self.pipeline.phrases(example)))
         try:
-            self.detection_file.keep(updated, split)
+            self.detection_file.write(updated, split)
         except ImageError as error:
             self._warn(split, error)
         return updated
 
     def _warn(self, split: Split, error: InputError) -> None:
-        self.problems.warn(split, "detection-failed", Message("detection-failed", reason=error.message))
+        self.issues.warn(split, "detection-failed", Message("detection-failed", reason=error.message))
 
     def _detect(self, chunk: Sequence[Example], split: Split, bar: ProgressBar) -> list[Detections]:
-        """Return the detections of a chunk, from the cache where possible; each distinct request is run once."""
+        """Return the detections of a chunk, from the cache where possible; duplicate requests are run once."""
         keys = [self._key(example) for example in chunk]
         missing = {
             key: (example, split) for key, example in zip(keys, chunk, strict=True) if key and self._cached(key) is None
@@ -89,7 +89,7 @@ class DetectionStage:
 
     def _result(self, key: str | None, example: Example, computed: Mapping[str, Detections]) -> Detections:
         if key is None:
-            return example.objects if self.pipeline.knows_dataset else ()
+            return example.objects if self.pipeline.returns_annotations else ()
         return computed[key] if key in computed else self._cached(key) or ()
 
     def _cached(self, key: str) -> Detections | None:
@@ -98,9 +98,9 @@ class DetectionStage:
     def _key(self, example: Example) -> str | None:
         """Return the cache key of an example; None if there is nothing to detect."""
         phrases = self.pipeline.phrases(example)
-        if example.image is None or (self.pipeline.reads_phrases and not phrases):
+        if example.image is None or (self.pipeline.uses_phrases and not phrases):
             return None
-        if self.pipeline.knows_dataset:
+        if self.pipeline.returns_annotations:
             return example.id
         try:
             return request_key(example.image, phrases)
@@ -126,15 +126,15 @@ class DetectedSplits:
     sample: SheetSample | None = None
     cache: DetectionCache | None = None
 
-    def write_contact_sheet(self, draft: Path, title: str) -> bool:
+    def write_contact_sheet(self, stage: Path, title: str) -> bool:
         """Write the contact sheet; to be called after the iteration over all examples.
 
         Returns:
             Whether a contact sheet was requested.
         """
-        if self.sample is None or not self.sample.wanted:
+        if self.sample is None or not self.sample.is_requested:
             return False
-        write_contact_sheet(draft / PREVIEW, title, describe_objects(self.settings), self.sample)
+        write_contact_sheet(stage / PREVIEW, title, describe_objects(self.settings), self.sample)
         return True
 
     def finish(self) -> None:
@@ -149,13 +149,13 @@ class OutputFolders:
 
     Attributes:
         folder: Final folder.
-        draft: Folder of incomplete data, renamed to `folder` at the end.
-        closing: Closes opened files before the folder is renamed.
+        stage: Folder of incomplete data, renamed to `folder` at the end.
+        exit_stack: Exit stack of files to close before the folder is renamed.
     """
 
     folder: Path
-    draft: Path
-    closing: ExitStack
+    stage: Path
+    exit_stack: ExitStack
 
 
 def attach_detections(
@@ -164,7 +164,7 @@ def attach_detections(
     request: DetectionRequest,
     registry: Registry,
     output: OutputFolders,
-    problems: IssueLog,
+    issues: IssueLog,
 ) -> DetectedSplits:
     """Attach detected objects to examples; objects of the dataset are kept unless a detector was named.
 
@@ -172,25 +172,25 @@ def attach_detections(
         dataset: Dataset.
         splits: Its examples with checked images.
         request: Options of the user.
-        registry: Components.
+        registry: The registered components.
         output: Where files are written.
-        problems: Receives the errors of detection.
+        issues: Receives the errors of detection.
 
     Raises:
         InputError: The options do not fit the task (also as ComponentError), or the weights of the detector are
             unavailable (ModelFolderError). Raised before images are read.
     """
     sample = SheetSample(request.preview)
-    if request.detector == LEAVE or (request.detector is None and not _lacks_objects(dataset, splits)):
+    if request.detector == NO_DETECTOR or (request.detector is None and not _lacks_objects(dataset, splits)):
         sampled = {split: _with_sample(split, examples, sample) for split, examples in splits.items()}
         return DetectedSplits(sampled, dataset.images_root, None, sample)
     pipeline = open_pipeline(request, registry, dataset.labels.task)
-    settings, closing = pipeline.settings, output.closing
-    cache = None if pipeline.knows_dataset else closing.enter_context(DetectionCache(output.folder, settings))
-    detection_file = closing.enter_context(open_detection_file(output.draft, settings, request.crops))
-    stage = DetectionStage(pipeline, cache, detection_file, sample, problems)
-    detected, root = stage.run(splits), dataset.images_root
-    if pipeline.knows_dataset:  # crops may be in any folder
+    settings, exit_stack = pipeline.settings, output.exit_stack
+    cache = None if pipeline.returns_annotations else exit_stack.enter_context(DetectionCache(output.folder, settings))
+    detection_file = exit_stack.enter_context(open_detection_file(output.stage, settings, request.crops))
+    detection = DetectionStage(pipeline, cache, detection_file, sample, issues)
+    detected, root = detection.run(splits), dataset.images_root
+    if pipeline.returns_annotations:  # crops may be in any folder
         detected = {split: list(examples) for split, examples in detected.items()}
         root = _common_root(root, (example for examples in detected.values() for example in examples))
     return DetectedSplits(detected, root, settings, sample, cache)
@@ -201,7 +201,7 @@ def open_pipeline(request: DetectionRequest, registry: Registry, task: Task) -> 
 
     Args:
         request: Options of the user.
-        registry: Components.
+        registry: The registered components.
         task: Task of the dataset.
 
     Raises:
@@ -226,7 +226,7 @@ def _lacks_objects(dataset: DatasetSplits, splits: Mapping[Split, Iterable[Examp
 
 def _with_sample(split: Split, examples: Iterable[Example], sample: SheetSample) -> Iterator[Example]:
     for example in examples:
-        sample.see(SheetEntry(example, split, ()))
+        sample.add(SheetEntry(example, split, ()))
         yield example
 
 

@@ -1,4 +1,4 @@
-"""Resolve image paths of users' records, which must lie inside the folder of the data."""
+"""Resolve image paths in user records; they must stay inside the folder of the data."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MissingFiles = dict[Split, dict[str, str]]  # name -> location of its first use
 
 
 class ImagePathResolver:
-    """Resolver of images and objects that collects missing files.
+    """Resolve the image and object files of records, and collect those that are missing.
 
     Args:
         folder: Folder of the data.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._real = folder, Path(os.path.realpath(folder))
+        self._folder, self._resolved_folder = folder, Path(os.path.realpath(folder))
         self._missing: MissingFiles = {}
         self._missing_crops: MissingFiles = {}
 
@@ -50,21 +50,21 @@ class ImagePathResolver:
             source: Context that receives issues.
             line: Line of the record, from 1.
         """
-        image = self._file("image", record.get("image"), source, line, self._missing)
-        raw = record.get("objects") or ()
-        if not isinstance(raw, (list, tuple)):
-            source.warn(Message("objects-not-list", found=raw), line)
-            raw = ()
-        objects = (self._object(item, image, source, line) for item in raw)
+        image = self._resolve_file("image", record.get("image"), source, line, self._missing)
+        object_records = record.get("objects") or ()
+        if not isinstance(object_records, (list, tuple)):
+            source.warn(Message("objects-not-list", found=object_records), line)
+            object_records = ()
+        objects = (self._parse_object(item, image, source, line) for item in object_records)
         return image, tuple(item for item in objects if item)
 
-    def _object(self, item: object, image: Path | None, source: ReadingContext, line: int) -> VisualObject | None:
+    def _parse_object(self, item: object, image: Path | None, source: ReadingContext, line: int) -> VisualObject | None:
         fields = {"image": item} if isinstance(item, str) else item
         if not isinstance(fields, Mapping) or not {"image", "box"} & set(fields):
             source.warn(Message("object-record-invalid", found=item), line)
             return None
-        box = _box(fields.get("box"))
-        crop = self._file("objects", fields.get("image"), source, line, self._missing_crops)
+        box = _parse_box(fields.get("box"))
+        crop = self._resolve_file("objects", fields.get("image"), source, line, self._missing_crops)
         if fields.get("box") is not None and box is None:
             source.warn(Message("box-invalid", found=fields["box"]), line)
             return None
@@ -73,10 +73,12 @@ class ImagePathResolver:
         if box is not None and image is not None and (issue := _check_box(box, image)):
             source.warn(issue, line)
             return None
-        phrase, score = fields.get("phrase"), _number(fields.get("score"))
+        phrase, score = fields.get("phrase"), _parse_number(fields.get("score"))
         return VisualObject(crop, box, phrase if isinstance(phrase, str) else None, score)
 
-    def _file(self, key: str, name: object, source: ReadingContext, line: int, missing: MissingFiles) -> Path | None:
+    def _resolve_file(
+        self, key: str, name: object, source: ReadingContext, line: int, missing: MissingFiles
+    ) -> Path | None:
         if name is None or name == "":
             return None
         if not isinstance(name, str):
@@ -93,15 +95,17 @@ class ImagePathResolver:
 
     def _is_inside(self, path: Path) -> bool:
         try:
-            return path.is_relative_to(self._folder) and Path(os.path.realpath(path)).is_relative_to(self._real)
-        except (OSError, ValueError):  # a name that no file can have
+            return path.is_relative_to(self._folder) and Path(os.path.realpath(path)).is_relative_to(
+                self._resolved_folder
+            )
+        except (OSError, ValueError):  # not a valid file name
             return False
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError as error:  # the name is too long, or the folder may not be read
+    except OSError as error:  # name too long, or no permission for the folder
         reraise_os_error(error)
         return False
 
@@ -120,14 +124,14 @@ def _check_box(box: Box, image: Path) -> Message | None:
     return None
 
 
-def _box(value: object) -> Box | None:
+def _parse_box(value: object) -> Box | None:
     if not isinstance(value, (list, tuple)) or len(value) != 4:
         return None
-    edges = [number for edge in value if (number := _number(edge)) is not None]
+    edges = [number for edge in value if (number := _parse_number(edge)) is not None]
     return Box(*edges) if len(edges) == 4 and edges[0] < edges[2] and edges[1] < edges[3] else None
 
 
-def _number(value: object) -> float | None:
+def _parse_number(value: object) -> float | None:
     try:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)

@@ -1,4 +1,4 @@
-"""Names and sentence templates of the demo data: SETTLED ones reveal a label, OPEN ones are ambiguous.
+"""Names and sentence templates of the demo data: UNAMBIGUOUS ones reveal a label, AMBIGUOUS ones do not.
 
 Words are separated by spaces. `{}` is the entity of an MNER sentence; `{h}` and `{t}` are the head and the tail of an
 MRE sentence. No word of a name occurs in any template, so that names can be distinguished from their context.
@@ -25,7 +25,7 @@ NAMES = tuple(
     Eagle Pass, Iron Bridge, Juan Fernandez, Kitty Hawk, Little Rock, Marble Arch, Punta Arenas
     """.split(",")
 )
-TRAIN_SHARE, DEV_SHARE = 0.6, 0.2  # fractions of the names; the others are for test
+TRAIN_FRACTION, DEV_FRACTION = 0.6, 0.2  # fractions of the names; the others are for test
 
 HANDLES = tuple(
     f"@{handle}"
@@ -59,7 +59,7 @@ OPENERS = (
 CLOSERS = ("!", "!!", ".", "...", "smh", "haha", "fr", "http://t.co/pic")
 
 # MNER
-SETTLED = {
+UNAMBIGUOUS = {
     "PER": """
         happy birthday to my brother {}
         {} and his wife just had a baby boy
@@ -113,7 +113,7 @@ SETTLED = {
         the {} trophy was handed over
         this year the {} marathon starts at noon""",
 }
-OPEN = {
+AMBIGUOUS = {
     ("PER", "LOC"): """
         missing {} so much today
         falling in love with {} all over again
@@ -209,7 +209,7 @@ EMPTY = """
 PEER, COUPLE = "/per/per/peer", "/per/per/couple"
 MEMBER, RESIDENCE = "/per/org/member_of", "/per/loc/place_of_residence"
 CONTAIN, HELD = "/loc/loc/contain", "/misc/loc/held_on"
-SETTLED_PAIRS = {
+UNAMBIGUOUS_PAIRS = {
     "None": """
         {h} is trending , meanwhile i am reading about {t}
         first a quiz about {h} , then a nap , then one about {t}
@@ -253,7 +253,7 @@ SETTLED_PAIRS = {
         tickets for {h} in {t} are on sale
         {t} gets ready to host the {h} marathon""",
 }
-OPEN_PAIRS = """
+AMBIGUOUS_PAIRS = """
     {h} and {t} today
     thinking about {h} and {t} again
     {h} x {t}
@@ -266,7 +266,7 @@ OPEN_PAIRS = """
     my timeline is only {t} and {h}
     first {h} , now {t}
     everything you need to know about {t} and {h}"""
-OPEN_ANSWERS = (
+AMBIGUOUS_RELATIONS = (
     "None",
     "None",
     PEER,

@@ -12,14 +12,14 @@ from random import Random
 from typing import Literal, TypeVar
 
 from hvpkit.errors import InputError
-from hvpkit.synthetic.lexicon import OPEN, OPEN_ANSWERS, SETTLED, SETTLED_PAIRS
+from hvpkit.synthetic.lexicon import AMBIGUOUS, AMBIGUOUS_RELATIONS, UNAMBIGUOUS, UNAMBIGUOUS_PAIRS
 from hvpkit.types import Split, Task
 
 Clue = Literal["texture", "shape", "small", "scene"]
 CLUES: tuple[Clue, ...] = ("texture", "shape", "small", "scene")
-SMALLEST = 24  # examples of a split, so that every label occurs
-EMPTY_SHARE = 0.08  # MNER: fraction of tweets without an entity
-SECOND_SHARE = 0.2  # MNER: fraction of tweets with a second entity, which is unambiguous
+MIN_EXAMPLES = 24  # of a split, so that every label occurs
+NO_ENTITY_FRACTION = 0.08  # MNER: fraction of tweets without an entity
+SECOND_ENTITY_FRACTION = 0.2  # MNER: fraction of tweets with a second entity, which is unambiguous
 
 T = TypeVar("T")
 
@@ -60,13 +60,13 @@ class SyntheticSettings:
                 raise InputError("demo-fraction-invalid", option=name, value=fraction)
         if self.seed < 0:
             raise InputError("demo-seed-negative", seed=self.seed)
-        if self.size < SMALLEST:
+        if self.size < MIN_EXAMPLES:
             what = "type" if self.task == "mner" else "relation"
-            raise InputError("demo-too-small", size=self.size, what=what, minimum=SMALLEST)
+            raise InputError("demo-too-small", size=self.size, what=what, minimum=MIN_EXAMPLES)
 
     def examples(self, split: Split) -> int:
-        """Return the number of examples: `size` for train, a quarter (at least `SMALLEST`) for dev and test."""
-        return self.size if split == "train" else max(SMALLEST, self.size // 4)
+        """Return the number of examples: `size` for train, a quarter (at least `MIN_EXAMPLES`) for dev and test."""
+        return self.size if split == "train" else max(MIN_EXAMPLES, self.size // 4)
 
     def uninformative_fraction(self, split: Split) -> float:
         """Return the fraction of uninformative images of a split."""
@@ -81,24 +81,24 @@ class Scenario:
 
     Attributes:
         number: Number of the scenario in its split, from 0.
-        answers: Types (MNER) or relations (MRE), several if the sentence is ambiguous; ("none",) without an entity.
-        shown: Labels that the images reveal.
-        clue: Kind of clue that reveals them.
-        relevant: Whether the images are informative.
+        labels: Types (MNER) or relations (MRE), several if the sentence is ambiguous; ("none",) without an entity.
+        shown_labels: Label that the image of each example shows, in the order of `labels`.
+        clue: Kind of visual clue that shows them.
+        is_informative: Whether the images are informative.
         second: Type of a second entity, None if there is none.
     """
 
     number: int
-    answers: tuple[str, ...]
-    shown: tuple[str, ...]
+    labels: tuple[str, ...]
+    shown_labels: tuple[str, ...]
     clue: Clue
-    relevant: bool
+    is_informative: bool
     second: str | None = None
 
     @property
     def is_ambiguous(self) -> bool:
         """Return whether the text does not reveal the label."""
-        return len(self.answers) > 1
+        return len(self.labels) > 1
 
 
 def plan_scenarios(settings: SyntheticSettings, split: Split) -> list[Scenario]:
@@ -110,62 +110,72 @@ def plan_scenarios(settings: SyntheticSettings, split: Split) -> list[Scenario]:
     rng = Random(f"{settings.seed} {settings.task} {split} plan")
     uninformative = settings.uninformative_fraction(split)
     scenarios: list[Scenario] = []
-    for answers, count in _kinds(settings.task, counts):
-        cells = assign(answers, CLUES, count, rng)
-        # The first ones are uninformative: labels and clues stay balanced, and a larger fraction only adds to them.
+    for label_sets, count in _label_sets(settings.task, counts):
+        pairs = assign(label_sets, CLUES, count, rng)
+        # The first ones are uninformative: labels and clues stay balanced, a larger fraction contains a smaller one.
         num_uninformative = round(uninformative * count)
-        seconds = _seconds(count, counts.second, rng) if answers != _NOTHING else [None] * count
-        for i, ((labels, clue), second) in enumerate(zip(cells, seconds, strict=True)):
-            shown = labels if labels != ("none",) else (rng.choice(list(SETTLED)),)
-            scenarios.append(Scenario(len(scenarios), labels, shown, clue, i >= num_uninformative, second))
+        seconds = _seconds(count, counts.second, rng) if label_sets != _NO_ENTITY else [None] * count
+        for i, ((labels, clue), second) in enumerate(zip(pairs, seconds, strict=True)):
+            shown_labels = labels if labels != ("none",) else (rng.choice(list(UNAMBIGUOUS)),)
+            scenarios.append(Scenario(len(scenarios), labels, shown_labels, clue, i >= num_uninformative, second))
     return scenarios
 
 
-def assign(answers: Sequence[T], clues: Sequence[Clue], count: int, rng: Random) -> list[tuple[T, Clue]]:
-    """Pair answers with clues so that both are balanced in any run of the `count` pairs.
+def assign(items: Sequence[T], clues: Sequence[Clue], count: int, rng: Random) -> list[tuple[T, Clue]]:
+    """Pair items with clues so that both are balanced in any contiguous part of the `count` pairs.
 
     Each combination occurs once before any is repeated.
     """
-    a, c = rng.sample(answers, len(answers)), rng.sample(clues, len(clues))
-    return [(a[i % len(a)], c[(i % len(a) + i // len(a)) % len(c)]) for i in range(count)]
+    items, clues = rng.sample(items, len(items)), rng.sample(clues, len(clues))
+    num_items = len(items)
+    return [(items[i % num_items], clues[(i % num_items + i // num_items) % len(clues)]) for i in range(count)]
 
 
 @dataclass(frozen=True)
 class _Counts:
     """Numbers of ambiguous, unambiguous and entity-free scenarios, and the fraction with a second entity."""
 
-    open: int
-    settled: int
-    empty: int = 0
+    ambiguous: int
+    unambiguous: int
+    without_entity: int = 0
     second: float = 0.0
 
 
-_NOTHING: list[tuple[str, ...]] = [("none",)]
+_NO_ENTITY: list[tuple[str, ...]] = [("none",)]
 
 
 def _counts(task: Task, examples: int, ambiguous: float) -> _Counts:
-    """Divide the examples of a split; unless all are ambiguous, each label is unambiguous once."""
+    """Divide the examples of a split; unless all are ambiguous, each label has an unambiguous example."""
     if task == "mre":
-        groups = _groups(ambiguous * examples, len(OPEN_ANSWERS), examples, 0 if ambiguous == 1 else len(SETTLED_PAIRS))
-        return _Counts(groups, examples - groups * len(OPEN_ANSWERS))
-    empty = round(EMPTY_SHARE * examples)
-    named = examples - empty
-    second = min(SECOND_SHARE, (1 - ambiguous) / ambiguous) if ambiguous else SECOND_SHARE
-    groups = _groups(ambiguous * named * (1 + second), 2, named, 0 if ambiguous == 1 else len(SETTLED))
-    return _Counts(groups, named - 2 * groups, empty, second)
+        groups = _groups(
+            ambiguous * examples, len(AMBIGUOUS_RELATIONS), examples, 0 if ambiguous == 1 else len(UNAMBIGUOUS_PAIRS)
+        )
+        return _Counts(groups, examples - groups * len(AMBIGUOUS_RELATIONS))
+    without_entity = round(NO_ENTITY_FRACTION * examples)
+    named = examples - without_entity
+    second = min(SECOND_ENTITY_FRACTION, (1 - ambiguous) / ambiguous) if ambiguous else SECOND_ENTITY_FRACTION
+    groups = _groups(ambiguous * named * (1 + second), 2, named, 0 if ambiguous == 1 else len(UNAMBIGUOUS))
+    return _Counts(groups, named - 2 * groups, without_entity, second)
 
 
 def _groups(target: float, group_size: int, available: int, reserved: int) -> int:
-    """Return the number of groups that comes closest to `target` examples and leaves `reserved` ones."""
+    """Return the number of groups that comes closest to `target` examples and leaves `reserved` examples."""
     return max(min(round(target / group_size), (available - reserved) // group_size), 1 if target else 0)
 
 
-def _kinds(task: Task, counts: _Counts) -> list[tuple[list[tuple[str, ...]], int]]:
+def _label_sets(task: Task, counts: _Counts) -> list[tuple[list[tuple[str, ...]], int]]:
     if task == "mre":
-        return [([OPEN_ANSWERS], counts.open), ([(relation,) for relation in SETTLED_PAIRS], counts.settled)]
-    return [(list(OPEN), counts.open), ([(type_,) for type_ in SETTLED], counts.settled), (_NOTHING, counts.empty)]
+        return [
+            ([AMBIGUOUS_RELATIONS], counts.ambiguous),
+            ([(relation,) for relation in UNAMBIGUOUS_PAIRS], counts.unambiguous),
+        ]
+    return [
+        (list(AMBIGUOUS), counts.ambiguous),
+        ([(type_,) for type_ in UNAMBIGUOUS], counts.unambiguous),
+        (_NO_ENTITY, counts.without_entity),
+    ]
 
 
 def _seconds(count: int, fraction: float, rng: Random) -> list[str | None]:
     chosen = set(rng.sample(range(count), round(fraction * count)))
-    return [rng.choice(list(SETTLED)) if i in chosen else None for i in range(count)]
+    return [rng.choice(list(UNAMBIGUOUS)) if i in chosen else None for i in range(count)]

@@ -27,8 +27,8 @@ class GeneratedSentence:
 def split_names(seed: int) -> dict[Split, tuple[str, ...]]:
     """Divide the names among the splits."""
     names = Random(f"{seed} names").sample(lexicon.NAMES, len(lexicon.NAMES))
-    train = round(lexicon.TRAIN_SHARE * len(names))
-    dev = train + round(lexicon.DEV_SHARE * len(names))
+    train = round(lexicon.TRAIN_FRACTION * len(names))
+    dev = train + round(lexicon.DEV_FRACTION * len(names))
     return dict(zip(SPLITS, (tuple(names[:train]), tuple(names[train:dev]), tuple(names[dev:])), strict=True))
 
 
@@ -45,17 +45,17 @@ def entity_sentence(scenario: Scenario, names: Sequence[str], rng: Random) -> Ge
 def pair_sentence(scenario: Scenario, names: Sequence[str], rng: Random) -> GeneratedSentence:
     """Write the tweet of an MRE scenario."""
     head, tail = rng.sample(names, 2)
-    block = lexicon.OPEN_PAIRS if scenario.is_ambiguous else lexicon.SETTLED_PAIRS[scenario.answers[0]]
+    block = lexicon.AMBIGUOUS_PAIRS if scenario.is_ambiguous else lexicon.UNAMBIGUOUS_PAIRS[scenario.labels[0]]
     template = rng.choice(lexicon.lines(block))
     return _decorate([_fill(template, {"{h}": ("head", head), "{t}": ("tail", tail)})], rng)
 
 
 def _entity_templates(scenario: Scenario) -> tuple[str, ...]:
-    if scenario.answers == ("none",):
+    if scenario.labels == ("none",):
         return lexicon.lines(lexicon.EMPTY)
-    if len(scenario.answers) == 2:
-        return lexicon.lines(lexicon.OPEN[scenario.answers[0], scenario.answers[1]])
-    return lexicon.lines(lexicon.SETTLED[scenario.answers[0]])
+    if len(scenario.labels) == 2:
+        return lexicon.lines(lexicon.AMBIGUOUS[scenario.labels[0], scenario.labels[1]])
+    return lexicon.lines(lexicon.UNAMBIGUOUS[scenario.labels[0]])
 
 
 def _fill(template: str, names: dict[str, tuple[str, str]]) -> GeneratedSentence:

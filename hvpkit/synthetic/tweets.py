@@ -77,20 +77,20 @@ def _plan_tweets(
     scenario: Scenario, sentence: GeneratedSentence, name: str, key: str, images: Path
 ) -> Iterator[PlannedTweet]:
     """Plan one example for each label of a scenario; words and uninformative images are identical."""
-    for i, (answer, shown) in enumerate(zip(scenario.answers, scenario.shown, strict=True)):
-        is_revealed = scenario.relevant and answer != "none"
+    for i, (answer, shown) in enumerate(zip(scenario.labels, scenario.shown_labels, strict=True)):
+        is_revealed = scenario.is_informative and answer != "none"
         metadata = {
             "clue": scenario.clue if is_revealed else "none",
             "open": "yes" if scenario.is_ambiguous else "no",
             "relevant": "yes" if is_revealed else "no",
             "type": answer,
         }
-        image = f"{name}-{i}" if scenario.relevant else name
+        image = f"{name}-{i}" if scenario.is_informative else name
         example = _labeled_example(f"{name}-{i}", sentence, answer, scenario.second)
         example = replace(example, image=images / f"{image}.png", metadata=metadata)
         yield (
             PlannedTweet(example, f"{key} {i}", scenario.clue, shown)
-            if scenario.relevant
+            if scenario.is_informative
             else PlannedTweet(example, f"{key} blank", None, None)
         )
 

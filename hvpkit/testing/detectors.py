@@ -21,7 +21,7 @@ SIZE = (96, 64)
 def check_detector(
     factory: Callable[..., ObjectDetector],
     *,
-    reads_phrases: bool = False,
+    uses_phrases: bool = False,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Check an object detector on two synthetic images.
@@ -32,7 +32,7 @@ def check_detector(
 
     Args:
         factory: Factory of the detector.
-        reads_phrases: Whether the detector searches for phrases.
+        uses_phrases: Whether the detector searches for phrases.
         options: Options of the factory.
 
     Raises:
@@ -45,7 +45,7 @@ def check_detector(
     queries = [_query("red", 1), _query("blue", 1), _query("red", 2)]
     results = [_require_objects(detector, result) for result in _detect(detector, queries)]
     for query, objects in zip(queries, results, strict=True):
-        _check_objects(query, objects, reads_phrases)
+        _check_objects(query, objects, uses_phrases)
     alone = [_require_objects(detector, _detect(detector, [query])[0]) for query in queries]
     for together, single in zip(
         results, alone, strict=True
@@ -60,7 +60,7 @@ def check_detector(
         )
     halved = [_halved(item) for item in alone[2]]
     _require_same(halved, alone[0], lambda difference: Message("size-changes-objects", difference=difference))
-    if reads_phrases:
+    if uses_phrases:
         no_phrases = DetectionQuery(queries[0].image, SIZE, (), queries[0].example)
         require(not _require_objects(detector, _detect(detector, [no_phrases])[0]), Message("phrases-not-needed"))
         one_phrase = DetectionQuery(queries[0].image, SIZE, queries[0].phrases[:1], queries[0].example)
@@ -96,7 +96,7 @@ def _require_objects(detector: ObjectDetector, result: Sequence[VisualObject] | 
     return result
 
 
-def _check_objects(query: DetectionQuery, objects: Sequence[VisualObject], reads_phrases: bool) -> None:
+def _check_objects(query: DetectionQuery, objects: Sequence[VisualObject], uses_phrases: bool) -> None:
     for item in objects:
         require(item.box is not None or item.image is not None, Message("object-without-box"))
         require(
@@ -104,7 +104,7 @@ def _check_objects(query: DetectionQuery, objects: Sequence[VisualObject], reads
             Message("box-not-finite", box=item.box),
         )
         require(item.score is None or 0 <= item.score <= 1, Message("score-outside", score=item.score))
-        require(not reads_phrases or item.phrase in query.phrases, Message("phrase-not-asked", phrase=item.phrase))
+        require(not uses_phrases or item.phrase in query.phrases, Message("phrase-not-asked", phrase=item.phrase))
 
 
 def _require_same(

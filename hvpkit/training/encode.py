@@ -72,8 +72,8 @@ def encode_training_set(batcher: Batcher, examples: Sequence[Example]) -> list[E
 
 def _encode(batcher: Batcher, example: Example) -> EncodedExample | HvpkitError:
     try:
-        item = batcher.encode(example, labelled=True)
+        item = batcher.encode(example, labeled=True)
     except HvpkitError as error:
         return error
-    error_of_images = batcher.cache.error_for(item.views) if batcher.cache else None
+    error_of_images = batcher.cache.error_for(item.regions) if batcher.cache else None
     return item if error_of_images is None else error_of_images

@@ -59,7 +59,7 @@ def test_the_setting_of_2022_pads_to_the_longest_and_keeps_no_pyramids(subject):
     examples = data.examples("train")[:3]
     model = build_model(recipe, load_registry(), data.labels, examples).eval()
     tight, wide = (
-        batcher.collate([batcher.encode(example, labelled=True) for example in examples])
+        batcher.collate([batcher.encode(example, labeled=True) for example in examples])
         for batcher in (Batcher(model, recipe), PaddingBatcher(model, recipe))
     )
     assert wide.text.mask.shape == wide.text.word_mask.shape == (3, recipe.data.max_length)

@@ -157,4 +157,4 @@ def test_reader(component, task, tmp_path):
 def test_detector(component, detector_folder):
     options = {"weights": str(detector_folder(component.name))} if component.name in DETECTORS else {}
     options |= {"weights": "random", "side": 64, "regions": 8} if "side" in component.options else {}
-    check_detector(component.factory, reads_phrases="phrases" in component.needs, **options)
+    check_detector(component.factory, uses_phrases="phrases" in component.needs, **options)

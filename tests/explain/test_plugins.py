@@ -109,4 +109,4 @@ def test_what_a_fusion_reads_of_an_object_goes_with_it(plugged, mner_data):
     assert without["no images", None].extras["phrases"].tolist() == [0]
     assert without["no object", 1].extras["phrases"].tolist() == [second]
     assert without["no object", 2].extras["phrases"].tolist() == [first]
-    assert [view is None for view in without["no object", 1].views] == [False, True, False]
+    assert [view is None for view in without["no object", 1].regions] == [False, True, False]

@@ -35,17 +35,17 @@ def make_tower() -> VisualTower:
 
 def draw_many(folder: Path, count: int, size=(48, 40)) -> list[ImageRegion]:
     folder.mkdir(parents=True, exist_ok=True)
-    views = []
+    regions = []
     for number in range(count):
         file = folder / f"{number}.jpg"
         Image.fromarray(np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)).save(file)
-        views.append(ImageRegion(file))
-    return views
+        regions.append(ImageRegion(file))
+    return regions
 
 
-def on_the_fly(tower: VisualTower, view: ImageRegion):
+def on_the_fly(tower: VisualTower, region: ImageRegion):
     with torch.no_grad():
-        return [level[0] for level in tower.pyramid(tower.load_pixels(view)[None])]
+        return [level[0] for level in tower.pyramid(tower.load_pixels(region)[None])]
 
 
 def same(found, wanted) -> bool:
@@ -58,12 +58,12 @@ def tower() -> VisualTower:
 
 
 @pytest.fixture
-def views(tmp_path) -> list[ImageRegion]:
+def regions(tmp_path) -> list[ImageRegion]:
     whole = draw_many(tmp_path / "images", 12)
     return [
-        view
+        region
         for one in whole
-        for view in (one, ImageRegion(one.file, Box(4, 4, 30, 30)), ImageRegion(one.file, Box(0.5, 0, 20, 39)))
+        for region in (one, ImageRegion(one.file, Box(4, 4, 30, 30)), ImageRegion(one.file, Box(0.5, 0, 20, 39)))
     ]
 
 
@@ -74,33 +74,33 @@ def cache(request, tower, tmp_path) -> FeatureCache:
 
 # ------------------------------------------------------------------------------------------------------------ what is
 # served
-def test_what_is_kept_is_what_would_be_computed_on_the_fly(cache, tower, views):
-    filled = cache.populate(views)
+def test_what_is_kept_is_what_would_be_computed_on_the_fly(cache, tower, regions):
+    filled = cache.populate(regions)
     assert (filled.computed, filled.kept, filled.unreadable) == (36, 0, 0)
-    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
-    assert not same(cache.get(views[0]), on_the_fly(tower, views[1]))
-    assert not same(cache.get(views[0]), on_the_fly(tower, views[3]))
+    assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
+    assert not same(cache.get(regions[0]), on_the_fly(tower, regions[1]))
+    assert not same(cache.get(regions[0]), on_the_fly(tower, regions[3]))
 
 
-def test_many_are_served_at_once_and_are_what_each_would_be(cache, views):
-    asked = [views[i] for i in (5, 0, 5, 11, 30)]
+def test_many_are_served_at_once_and_are_what_each_would_be(cache, regions):
+    asked = [regions[i] for i in (5, 0, 5, 11, 30)]
     for _ in range(2):  # at first they are computed
         stacked = cache.batch(asked)
         for level, ones in zip(stacked, zip(*map(cache.get, asked), strict=True), strict=True):
             assert level.dtype == torch.float32 and torch.equal(level, torch.stack(ones))
 
 
-def test_unreadable_image_among_many_is_reported(cache, views, tmp_path):
+def test_unreadable_image_among_many_is_reported(cache, regions, tmp_path):
     with raises(MissingImageError, "image-missing", file=tmp_path / "gone.jpg"):
-        cache.batch([views[0], ImageRegion(tmp_path / "gone.jpg")])
+        cache.batch([regions[0], ImageRegion(tmp_path / "gone.jpg")])
 
 
-def test_worker_processes_give_the_same_features_in_the_same_order(tower, views, monkeypatch):
-    here = [one for batch in FeatureExtractor(tower).batches(views) for one in batch]
+def test_worker_processes_give_the_same_features_in_the_same_order(tower, regions, monkeypatch):
+    here = [one for batch in FeatureExtractor(tower).batches(regions) for one in batch]
     monkeypatch.setattr(extract, "MIN_FILES_FOR_WORKERS", 2)
     with FeatureExtractor(tower) as looker:
-        there = [one for batch in looker.batches(views) for one in batch]
-    assert [one.view for one in here] == [one.view for one in there] == views
+        there = [one for batch in looker.batches(regions) for one in batch]
+    assert [one.region for one in here] == [one.region for one in there] == regions
     assert all(
         torch.equal(a, b)
         for one, other in zip(here, there, strict=True)
@@ -108,12 +108,12 @@ def test_worker_processes_give_the_same_features_in_the_same_order(tower, views,
     )
 
 
-def test_a_second_run_computes_nothing_and_decodes_nothing(tower, views, tmp_path, monkeypatch, logged):
-    open_feature_cache(tower, tmp_path / "cache").populate(views)
+def test_a_second_run_computes_nothing_and_decodes_nothing(tower, regions, tmp_path, monkeypatch, logged):
+    open_feature_cache(tower, tmp_path / "cache").populate(regions)
     assert not logged()
     monkeypatch.setattr(VisualTower, "transform", lambda tower, image: pytest.fail("decoded again"))
     store, _ = open_store_of_the_first(tmp_path / "cache", tower)
-    filled = FeatureCache(tower, store).populate(views)
+    filled = FeatureCache(tower, store).populate(regions)
     assert (filled.computed, filled.kept) == (0, 36)
 
 
@@ -124,107 +124,107 @@ def open_store_of_the_first(folder: Path, tower: VisualTower):
     return FeatureStore(place, FeatureLayout((4, 8, 16, 32), (4, 4, 4, 4))), False
 
 
-def test_copied_image_shares_features_and_changed_image_does_not(tower, views, tmp_path):
+def test_copied_image_shares_features_and_changed_image_does_not(tower, regions, tmp_path):
     store, _ = open_feature_store(tower, tmp_path / "cache")
-    populate_store(tower, store, views)
+    populate_store(tower, store, regions)
     copy = tmp_path / "copy.jpg"
-    copy.write_bytes(views[0].file.read_bytes())
+    copy.write_bytes(regions[0].file.read_bytes())
     assert populate_store(tower, store, [ImageRegion(copy), ImageRegion(copy, Box(4, 4, 30, 30))]).kept == 2
-    copy.write_bytes(views[3].file.read_bytes() + b"\0")
+    copy.write_bytes(regions[3].file.read_bytes() + b"\0")
     assert populate_store(tower, store, [ImageRegion(copy)]).computed == 1
     cache = FeatureCache(tower, store)
     assert same(cache.get(ImageRegion(copy)), on_the_fly(tower, ImageRegion(copy)))
 
 
-def test_a_bad_image_fails_alone_and_is_counted(cache, tower, views, tmp_path, bars):
+def test_a_bad_image_fails_alone_and_is_counted(cache, tower, regions, tmp_path, bars):
     cut, empty, missing = tmp_path / "cut.jpg", tmp_path / "empty.jpg", tmp_path / "missing.jpg"
-    cut.write_bytes(views[0].file.read_bytes()[:300])
+    cut.write_bytes(regions[0].file.read_bytes()[:300])
     empty.touch()
-    outside = ImageRegion(views[0].file, Box(400, 400, 500, 500))
+    outside = ImageRegion(regions[0].file, Box(400, 400, 500, 500))
     bad = [ImageRegion(cut), ImageRegion(empty), ImageRegion(missing), ImageRegion(cut, Box(0, 0, 5, 5)), outside]
-    filled = cache.populate([bad[0], *views[:10], *bad[1:], *views[10:]])
+    filled = cache.populate([bad[0], *regions[:10], *bad[1:], *regions[10:]])
     assert (filled.computed, filled.unreadable) == (36, 5)
     assert (filled.first_error.code, filled.first_error.fields["file"]) == ("image-damaged", cut)
     assert [(bar.total, bar.done, bar.closed) for bar in bars] == [(41, 41, True)]
-    for view in bad:
+    for region in bad:
         with pytest.raises(ImageError):
-            cache.get(view)
-        assert isinstance(cache.error_for([None, views[0], view]), ImageError)
-    assert cache.error_for([*views, None]) is None
-    assert same(cache.get(views[0]), on_the_fly(tower, views[0]))
+            cache.get(region)
+        assert isinstance(cache.error_for([None, regions[0], region]), ImageError)
+    assert cache.error_for([*regions, None]) is None
+    assert same(cache.get(regions[0]), on_the_fly(tower, regions[0]))
 
 
-def test_in_memory_only_what_is_held_stays(tower, views):
+def test_in_memory_only_what_is_held_stays(tower, regions):
     cache = FeatureCache(tower)
-    cache.prefetch(views[:4])
-    first = cache.get(views[3])
-    cache.prefetch(views[3:6])
-    for view in views[:4]:
-        view.file.unlink(missing_ok=True)
-    assert cache.get(views[3]) is first
+    cache.prefetch(regions[:4])
+    first = cache.get(regions[3])
+    cache.prefetch(regions[3:6])
+    for region in regions[:4]:
+        region.file.unlink(missing_ok=True)
+    assert cache.get(regions[3]) is first
     with pytest.raises(ImageError):
-        cache.get(views[0])
+        cache.get(regions[0])
 
 
 # ------------------------------------------------------------------------------------------------------- damage, full
 # disks
-def test_damaged_features_are_recomputed(tower, views, tmp_path, logged):
+def test_damaged_features_are_recomputed(tower, regions, tmp_path, logged):
     store, _ = open_feature_store(tower, tmp_path / "cache")
-    populate_store(tower, store, views)
+    populate_store(tower, store, regions)
     rows = store.folder / "0000.rows"
     content = bytearray(rows.read_bytes())
     for place in (5, 11, 20):
         content[place * store.shape.dtype.itemsize + 100] ^= 64
     rows.write_bytes(content)
     cache = open_feature_cache(tower, tmp_path / "cache")
-    filled = cache.populate(views)
+    filled = cache.populate(regions)
     assert not logged()
     assert (filled.computed, filled.damaged, filled.kept) == (3, 3, 33)
-    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
+    assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
 
 
-def test_features_damaged_while_in_use_are_recomputed(tower, views, tmp_path, logged):
+def test_features_damaged_while_in_use_are_recomputed(tower, regions, tmp_path, logged):
     cache = open_feature_cache(tower, tmp_path / "cache")
-    cache.populate(views)
+    cache.populate(regions)
     assert not logged()
     [folder] = (tmp_path / "cache").iterdir()
     with (folder / "0000.rows").open("r+b") as rows:
         rows.write(bytes((folder / "0000.rows").stat().st_size))
-    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
+    assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
 
 
-def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, views, tmp_path, monkeypatch, logged):
+def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, regions, tmp_path, monkeypatch, logged):
     cache = open_feature_cache(tower, tmp_path / "cache")
-    cache.populate(views[:6])
+    cache.populate(regions[:6])
     monkeypatch.setattr("hvpkit.features.store._write_at", full)
-    assert cache.populate(views).computed == 30
+    assert cache.populate(regions).computed == 30
     [warning] = logged(logging.WARNING)
     assert (warning.code, warning.fields["folder"].parent) == ("features-not-cached", tmp_path / "cache")
     assert warning.fields["reason"] == str(OSError(28, "No space left on device"))
-    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
+    assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
 
 
-def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, views, tmp_path, monkeypatch):
-    open_feature_cache(tower, tmp_path / "cache").populate(views[30:])
+def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, regions, tmp_path, monkeypatch):
+    open_feature_cache(tower, tmp_path / "cache").populate(regions[30:])
     monkeypatch.setattr("hvpkit.features.store._write_at", full)
     cache = open_feature_cache(tower, tmp_path / "cache")
-    cache.populate(views[:6])
-    cache.populate(views)
-    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
-    assert same([level[-1] for level in cache.batch(views)], on_the_fly(tower, views[-1]))
+    cache.populate(regions[:6])
+    cache.populate(regions)
+    assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
+    assert same([level[-1] for level in cache.batch(regions)], on_the_fly(tower, regions[-1]))
 
 
 def full(*arguments):
     raise OSError(28, "No space left on device")
 
 
-def test_unwritable_folder_is_reported_and_memory_is_used(tower, views, tmp_path, logged):
+def test_unwritable_folder_is_reported_and_memory_is_used(tower, regions, tmp_path, logged):
     (tmp_path / "file").touch()
     cache = open_feature_cache(tower, tmp_path / "file" / "cache")
     [warning] = logged(logging.WARNING)
     assert (warning.code, warning.fields["folder"]) == ("features-not-cached", tmp_path / "file" / "cache")
-    assert same(cache.get(views[0]), on_the_fly(tower, views[0]))
-    assert same(open_feature_cache(tower, None).get(views[0]), on_the_fly(tower, views[0]))
+    assert same(cache.get(regions[0]), on_the_fly(tower, regions[0]))
+    assert same(open_feature_cache(tower, None).get(regions[0]), on_the_fly(tower, regions[0]))
     assert logged() == [warning]
 
 
@@ -252,8 +252,8 @@ class Killer:
         if self.done >= {kill}:
             os.kill(os.getpid(), 9)
 set_backend(Killer())
-views = [ImageRegion(file) for file in sorted(Path({images!r}).iterdir())]
-filled = populate_store(tower, open_feature_store(tower, Path({cache!r}))[0], views)
+regions = [ImageRegion(file) for file in sorted(Path({images!r}).iterdir())]
+filled = populate_store(tower, open_feature_store(tower, Path({cache!r}))[0], regions)
 print(filled.computed, filled.kept)
 """
 
@@ -268,36 +268,36 @@ def start(images: Path, cache: Path, kill: int = 10**9) -> subprocess.Popen:
 
 
 def test_a_killed_run_goes_on_without_losing_or_repeating_what_was_finished(tower, tmp_path):
-    views = draw_many(tmp_path / "images", 60)
+    regions = draw_many(tmp_path / "images", 60)
     killed = start(tmp_path / "images", tmp_path / "cache", kill=20)
     killed.communicate()
     assert killed.returncode == -9
     store, stale = open_feature_store(tower, tmp_path / "cache")
-    filled = populate_store(tower, store, views)
+    filled = populate_store(tower, store, regions)
     assert not stale
     assert (filled.kept, filled.computed, filled.damaged) == (20, 40, 0)
     cache = FeatureCache(tower, store)
-    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
+    assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
 
 
 def test_two_runs_at_once_do_no_harm(tower, tmp_path):
-    views = draw_many(tmp_path / "images", 60)
+    regions = draw_many(tmp_path / "images", 60)
     runs = [start(tmp_path / "images", tmp_path / "cache") for _ in range(2)]
     counts = [[int(number) for number in run.communicate()[0].split()] for run in runs]
     assert all(run.returncode == 0 for run in runs)
     assert [sum(count) for count in counts] == [60, 60]
     store, _ = open_feature_store(tower, tmp_path / "cache")
     assert len(store) == 61  # the probe's too
-    filled = populate_store(tower, store, views)
+    filled = populate_store(tower, store, regions)
     assert (filled.kept, filled.damaged) == (60, 0)
     cache = FeatureCache(tower, store)
-    assert all(same(cache.get(view), on_the_fly(tower, view)) for view in views)
+    assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
 
 
-def test_what_workers_do_can_be_sent_to_processes_that_start_afresh(tower, views, tmp_path):
+def test_what_workers_do_can_be_sent_to_processes_that_start_afresh(tower, regions, tmp_path):
     decode = pickle.loads(pickle.dumps(RegionDecoder(tower, open_feature_store(tower, tmp_path / "cache")[0])))
-    [found] = decode(views[:1])
-    assert np.array_equal(found.pixels, tower.load_pixels(views[0]).numpy())
+    [found] = decode(regions[:1])
+    assert np.array_equal(found.pixels, tower.load_pixels(regions[0]).numpy())
 
 
 def test_memory_does_not_grow_with_the_number_of_images(tower, tmp_path):
@@ -307,7 +307,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tower, tmp_path):
     def peak(times: int) -> int:
         tracemalloc.start()
         populate_store(
-            tower, store, (ImageRegion(view.file, Box(0, 0, 1 + i / 1000, 9)) for i in range(times) for view in few)
+            tower, store, (ImageRegion(region.file, Box(0, 0, 1 + i / 1000, 9)) for i in range(times) for region in few)
         )
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -316,4 +316,4 @@ def test_memory_does_not_grow_with_the_number_of_images(tower, tmp_path):
     peak(2)
     small, large = peak(5), peak(40)
     assert len(store) == 1 + 40 * 40
-    assert large < small + 40 * 35 * 500  # a view's features and pixels are more than ten times that
+    assert large < small + 40 * 35 * 500  # a region's features and pixels are more than ten times that

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hvpkit.features import store as store_module
-from hvpkit.features.store import RECORD, FeatureLayout, FeatureStore
+from hvpkit.features.store import RECORD_DTYPE, FeatureLayout, FeatureStore
 
 SHAPE = FeatureLayout((3, 5), (4, 4))
 ROW = SHAPE.dtype.itemsize
@@ -85,7 +85,7 @@ def test_nothing_is_written_twice(tmp_path):
 
 
 def test_a_full_shard_is_followed_by_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "SHARD_BYTES", 2 * ROW)
+    monkeypatch.setattr(store_module, "MAX_SHARD_BYTES", 2 * ROW)
     store, other = (FeatureStore(tmp_path, SHAPE) for _ in range(2))
     for number in range(5):
         put((store, other)[number % 2], number)
@@ -110,12 +110,12 @@ DAMAGE = {
     "rows cut in a row": lambda folder: truncate(folder / "0000.rows", 3 * ROW + 7),
     "rows cut to nothing": lambda folder: truncate(folder / "0000.rows", 0),
     "rows gone": lambda folder: (folder / "0000.rows").unlink(),
-    "keys cut in a record": lambda folder: truncate(folder / "0000.keys", 3 * RECORD.itemsize + 5),
+    "keys cut in a record": lambda folder: truncate(folder / "0000.keys", 3 * RECORD_DTYPE.itemsize + 5),
     "keys gone": lambda folder: (folder / "0000.keys").unlink(),
     "rows of zeros": lambda folder: (folder / "0000.rows").write_bytes(bytes(10 * ROW)),
     "rows shifted": lambda folder: (folder / "0000.rows").write_bytes(b"x" + (folder / "0000.rows").read_bytes()),
     "keys of noise": lambda folder: (folder / "0000.keys").write_bytes(
-        np.random.default_rng(0).bytes(10 * RECORD.itemsize)
+        np.random.default_rng(0).bytes(10 * RECORD_DTYPE.itemsize)
     ),
 }
 
@@ -169,7 +169,7 @@ def test_a_store_that_another_process_emptied_is_read_no_more(tmp_path):
 
 
 def test_what_is_written_after_another_process_emptied_it_is_found_by_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "SHARD_BYTES", 2 * ROW)
+    monkeypatch.setattr(store_module, "MAX_SHARD_BYTES", 2 * ROW)
     store = put(put(FeatureStore(tmp_path, SHAPE), 0, 1), 2, 3)
     FeatureStore(tmp_path, SHAPE).clear()
     put(store, 4)
@@ -177,7 +177,7 @@ def test_what_is_written_after_another_process_emptied_it_is_found_by_all(tmp_pa
 
 
 def test_rows_of_many_keys_come_in_the_order_asked_for_from_whatever_shard(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "SHARD_BYTES", 2 * ROW)
+    monkeypatch.setattr(store_module, "MAX_SHARD_BYTES", 2 * ROW)
     store = FeatureStore(tmp_path, SHAPE)
     for number in range(5):
         put(store, number)

@@ -9,7 +9,7 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import DataError
-from hvpkit.inference.prediction_json import FORM, input_from_json, parse_json_object, prediction_to_json
+from hvpkit.inference.prediction_json import RECORD_FORMAT, input_from_json, parse_json_object, prediction_to_json
 from hvpkit.messages import Message
 from hvpkit.types import Box, EntityPrediction, Relation, RelationPrediction, TextEntity, TextSpan, VisualObject
 
@@ -51,7 +51,7 @@ def test_a_relation_is_written_as_in_own_data():
     ],
 )
 def test_a_line_that_is_no_object_is_refused(content, code, fields):
-    with raises(DataError, code, expected=FORM, **fields):
+    with raises(DataError, code, expected=RECORD_FORMAT, **fields):
         parse_json_object(content)
 
 

@@ -34,8 +34,8 @@ def built(data, folder, task, *, images: bool = True, overrides: tuple[str, ...]
     return model, Batcher(model, recipe)
 
 
-def batch_of(batcher: Batcher, data, labelled: bool = True) -> Batch:
-    return batcher.collate([batcher.encode(example, labelled=labelled) for example in list(data.examples("train"))[:4]])
+def batch_of(batcher: Batcher, data, labeled: bool = True) -> Batch:
+    return batcher.collate([batcher.encode(example, labeled=labeled) for example in list(data.examples("train"))[:4]])
 
 
 def with_noise(batch: Batch, seed: int) -> Batch:
@@ -53,7 +53,7 @@ def test_the_flow_is_images_to_pyramid_to_fusion_to_head(task, data, tmp_path):
     output = model(batch)
     assert torch.equal(output.scores, scores)
     assert torch.equal(output.loss, model.head.loss(scores, batch.text, batch.targets))
-    assert model(batch_of(batcher, data, labelled=False)).loss is None
+    assert model(batch_of(batcher, data, labeled=False)).loss is None
 
 
 @torch.no_grad()
@@ -95,7 +95,7 @@ def test_masked_image_equals_missing_image(task, data, tmp_path):
     masked = replace(batch, images=replace(batch.images, mask=gone, pixels=batch.images.pixels[kept]))
     examples = list(data.examples("train"))[:4]
     assert examples[0].objects
-    items = [batcher.encode(replace(e, objects=()) if i == 0 else e, labelled=True) for i, e in enumerate(examples)]
+    items = [batcher.encode(replace(e, objects=()) if i == 0 else e, labeled=True) for i, e in enumerate(examples)]
     assert torch.equal(model(masked).scores, model(batcher.collate(items)).scores)
     assert not torch.equal(model(masked).scores[0], model(batch).scores[0])
 
@@ -180,7 +180,7 @@ def test_a_training_step_asks_for_no_value(task, data, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *given, **named: nullcontext())  # it knows no meta device
     model, batcher = built(data, tmp_path, task)
     batch = batch_of(batcher, data)
-    model.text.restrict_vocabulary([batcher.encode(example, labelled=False).text for example in data.examples("train")])
+    model.text.restrict_vocabulary([batcher.encode(example, labeled=False).text for example in data.examples("train")])
     loss = model.to("meta").train()(batch.to("meta")).loss
     loss.backward()
     assert loss.is_meta and all(p.grad is not None for p in model.parameters() if p.requires_grad)

@@ -120,7 +120,7 @@ def trained(mner_data, folder: Path, weight: float, steps: int) -> list[tuple[fl
     ).eval()  # without dropout
     batcher = Batcher(model, recipe)
     batch = batcher.collate(
-        [batcher.encode(example, labelled=True) for example in list(mner_data.examples("train"))[:4]]
+        [batcher.encode(example, labeled=True) for example in list(mner_data.examples("train"))[:4]]
     )
     optimizer = torch.optim.AdamW(model.fusion.gate.parameters(), lr=0.05)
     told = []

@@ -372,7 +372,7 @@ def test_it_learns(task, request, tmp_path):
     torch.manual_seed(3)
     model = build_model(recipe, REGISTRY, data.labels, data.examples("train")).train()
     batcher = Batcher(model, recipe)
-    batch = batcher.collate([batcher.encode(example, labelled=True) for example in list(data.examples("train"))[:6]])
+    batch = batcher.collate([batcher.encode(example, labeled=True) for example in list(data.examples("train"))[:6]])
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     losses = []
     for _ in range(8):

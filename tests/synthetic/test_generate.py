@@ -11,7 +11,7 @@ from raising import raises
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError, InputError
 from hvpkit.synthetic.generate import contrast_pairs, dataset_name, generate, generate_demo
-from hvpkit.synthetic.scenarios import SMALLEST, SyntheticSettings
+from hvpkit.synthetic.scenarios import MIN_EXAMPLES, SyntheticSettings
 from hvpkit.synthetic.upper_bounds import upper_bounds
 from hvpkit.types import SPLITS
 
@@ -160,7 +160,7 @@ def test_demo_data_of_the_other_task_is_refused(mner):
 
 
 def test_settings_that_cannot_be_write_nothing(tmp_path):
-    with raises(InputError, "demo-too-small", size=5, minimum=SMALLEST):
+    with raises(InputError, "demo-too-small", size=5, minimum=MIN_EXAMPLES):
         generate(tmp_path / "data", size=5)
     assert not list(tmp_path.iterdir())
 

@@ -7,13 +7,13 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import InputError
-from hvpkit.synthetic.lexicon import OPEN, OPEN_ANSWERS, SETTLED, SETTLED_PAIRS
-from hvpkit.synthetic.scenarios import CLUES, SMALLEST, SyntheticSettings, assign, plan_scenarios
+from hvpkit.synthetic.lexicon import AMBIGUOUS, AMBIGUOUS_RELATIONS, UNAMBIGUOUS, UNAMBIGUOUS_PAIRS
+from hvpkit.synthetic.scenarios import CLUES, MIN_EXAMPLES, SyntheticSettings, assign, plan_scenarios
 from hvpkit.types import SPLITS
 
 
 def told(stories):
-    return [(story, answer) for story in stories for answer in story.answers]
+    return [(story, answer) for story in stories for answer in story.labels]
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_settings_that_cannot_be_are_refused(wrong, code, fields):
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("ambiguous", [0.0, 0.01, 0.3, 0.6, 0.95, 1.0])
 def test_the_smallest_size_holds_every_answer_in_every_split(task, ambiguous):
-    settings = SyntheticSettings(task, SMALLEST, ambiguous=ambiguous)
-    wanted = set(SETTLED) if task == "mner" else set(SETTLED_PAIRS if ambiguous < 1 else OPEN_ANSWERS)
+    settings = SyntheticSettings(task, MIN_EXAMPLES, ambiguous=ambiguous)
+    wanted = set(UNAMBIGUOUS) if task == "mner" else set(UNAMBIGUOUS_PAIRS if ambiguous < 1 else AMBIGUOUS_RELATIONS)
     for split in SPLITS:
         assert wanted <= {answer for _, answer in told(plan_scenarios(settings, split))}
 
@@ -52,7 +52,9 @@ def test_shares_come_out_as_asked(task, ambiguous, uninformative):
         named = [(story, answer) for story, answer in told(plan_scenarios(settings, split)) if answer != "none"]
         names = len(named) + sum(story.second is not None for story, _ in named)
         assert sum(story.is_ambiguous for story, _ in named) / names == pytest.approx(ambiguous, abs=0.006)
-        assert sum(not story.relevant for story, _ in named) / len(named) == pytest.approx(uninformative, abs=0.006)
+        assert sum(not story.is_informative for story, _ in named) / len(named) == pytest.approx(
+            uninformative, abs=0.006
+        )
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
@@ -64,8 +66,8 @@ def test_sizes_are_those_asked_for_and_a_quarter(task):
 def test_open_names_have_each_type_equally_often_under_every_clue_and_relevance():
     stories = [story for story in plan_scenarios(SyntheticSettings(size=4000), "train") if story.is_ambiguous]
     for relevant in (True, False):
-        cells = Counter((answer, story.clue) for story, answer in told(stories) if story.relevant is relevant)
-        assert set(cells) == {(type_, clue) for type_ in SETTLED for clue in CLUES}
+        cells = Counter((answer, story.clue) for story, answer in told(stories) if story.is_informative is relevant)
+        assert set(cells) == {(type_, clue) for type_ in UNAMBIGUOUS for clue in CLUES}
         assert max(cells.values()) - min(cells.values()) <= 4
 
 
@@ -75,7 +77,7 @@ def test_ambiguous_pairs_are_none_twice_as_often_as_each_other_relation():
         for story, answer in told(plan_scenarios(SyntheticSettings("mre", ambiguous=1.0, size=600), "train"))
         if story.is_ambiguous
     )
-    assert counts == {"None": 200, **dict.fromkeys(set(OPEN_ANSWERS) - {"None"}, 100)}
+    assert counts == {"None": 200, **dict.fromkeys(set(AMBIGUOUS_RELATIONS) - {"None"}, 100)}
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
@@ -83,11 +85,11 @@ def test_more_uninformative_images_change_nothing_else_and_only_add_to_the_uninf
     settings = SyntheticSettings(task, 400, uninformative=0.3)
     some, more = (plan_scenarios(replace(settings, test_uninformative=share), "test") for share in (0.3, 0.6))
     assert [replace(story, relevant=True) for story in some] == [replace(story, relevant=True) for story in more]
-    assert all(one.relevant or not other.relevant for one, other in zip(some, more, strict=True))
+    assert all(one.is_informative or not other.is_informative for one, other in zip(some, more, strict=True))
     assert plan_scenarios(replace(settings, test_uninformative=0.6), "train") == plan_scenarios(settings, "train")
 
 
-@pytest.mark.parametrize("answers", [list(SETTLED), list(OPEN), list(SETTLED_PAIRS), ["one"]])
+@pytest.mark.parametrize("answers", [list(UNAMBIGUOUS), list(AMBIGUOUS), list(UNAMBIGUOUS_PAIRS), ["one"]])
 def test_a_deal_gives_each_answer_each_clue_once_a_round_and_spreads_both(answers):
     cells = assign(answers, CLUES, len(answers) * len(CLUES), Random(1))
     assert len(set(cells)) == len(cells)

@@ -12,11 +12,11 @@ from hvpkit.types import SPLITS, Span
 TEMPLATES = [
     *(
         line
-        for blocks in (lexicon.SETTLED, lexicon.OPEN, lexicon.SECOND, lexicon.SETTLED_PAIRS)
+        for blocks in (lexicon.UNAMBIGUOUS, lexicon.AMBIGUOUS, lexicon.SECOND, lexicon.UNAMBIGUOUS_PAIRS)
         for block in blocks.values()
         for line in lexicon.lines(block)
     ),
-    *lexicon.lines(lexicon.OPEN_PAIRS),
+    *lexicon.lines(lexicon.AMBIGUOUS_PAIRS),
     *lexicon.lines(lexicon.EMPTY),
 ]
 FRAME = {*lexicon.HANDLES, *lexicon.HASHTAGS, *lexicon.EMOJI, "RT", ":", ","}
@@ -74,7 +74,9 @@ def test_ambiguous_sentence_occurs_verbatim_with_each_label(tmp_path, task):
     for example in examples(tmp_path, task):
         if example.metadata["open"] == "yes":
             told.setdefault(example.id.rpartition("-")[0], []).append(example)
-    wanted = {frozenset(pair) for pair in lexicon.OPEN} if task == "mner" else {frozenset(lexicon.OPEN_ANSWERS)}
+    wanted = (
+        {frozenset(pair) for pair in lexicon.AMBIGUOUS} if task == "mner" else {frozenset(lexicon.AMBIGUOUS_RELATIONS)}
+    )
     assert {frozenset(example.metadata["type"] for example in same) for same in told.values()} == wanted
     for same in told.values():
         assert len({example.words for example in same}) == 1
@@ -104,7 +106,7 @@ def test_what_stands_around_a_sentence_says_nothing_of_its_answer(tmp_path):
     from hvpkit.synthetic.sentences import entity_sentence
 
     frames = []
-    for type_ in lexicon.SETTLED:
+    for type_ in lexicon.UNAMBIGUOUS:
         story = Scenario(0, (type_,), (type_,), "shape", True)
         sentence = entity_sentence(story, ("Atlas", "Titan"), Random(7))
         frames.append([word for word in sentence.words if word in FRAME])

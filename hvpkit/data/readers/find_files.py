@@ -1,7 +1,7 @@
-"""Find the texts, images and crops of Twitter-2015, Twitter-2017 and MNRE under a root folder.
+"""Find the text files, images and crops of Twitter-2015, Twitter-2017 and MNRE under a root folder.
 
-Folders are recognized by words in their names, and folders named after another dataset are skipped. This covers the
-released layout, the plain layout and the dataset's own folder as the root.
+Folders are recognized by words in their names, and folders named after another dataset are skipped. The root
+may have the layout of the 2022 release, contain one folder per dataset, or be the folder of the dataset itself.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ def folders_under(root: Path, depth: int = MAX_DEPTH) -> Iterator[Path]:
     """List folders breadth-first, following links and skipping hidden and unreadable folders."""
     level = [root]
     for _ in range(depth + 1):
-        below = []
+        next_level = []
         for folder in level:
             yield folder
-            below += _subfolders(folder)
-        level = below
+            next_level += _subfolders(folder)
+        level = next_level
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -92,7 +92,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def belongs_to_other_dataset(folder: Path, root: Path, layout: DatasetLayout) -> bool:
-    """Check whether a path, from the name of the root on, contains the name of another dataset only."""
+    """Check whether a path, from the name of the root on, names another dataset, and not this one."""
     parts = [normalize_name(part) for part in (root.name, *folder.relative_to(root).parts)]
     if any(name in part for part in parts for name in layout.folders):
         return False
@@ -112,7 +112,7 @@ def find_text_files(root: Path, layout: DatasetLayout) -> dict[Split, Path]:
     """
     if not root.is_dir():
         raise DataError("root-missing", folder=root, dataset=layout.name)
-    candidates = [(folder, texts) for folder in folders_under(root) if (texts := _texts_in(folder, root, layout))]
+    candidates = [(folder, texts) for folder in folders_under(root) if (texts := _split_files(folder, root, layout))]
     if not candidates:
         raise DataError("no-text-files", dataset=layout.name, folder=root, expected=" or ".join(layout.layouts))
     depth = len(candidates[0][0].parts)
@@ -122,7 +122,7 @@ def find_text_files(root: Path, layout: DatasetLayout) -> dict[Split, Path]:
     return candidates[0][1]
 
 
-def _texts_in(folder: Path, root: Path, layout: DatasetLayout) -> dict[Split, Path]:
+def _split_files(folder: Path, root: Path, layout: DatasetLayout) -> dict[Split, Path]:
     parts = folder.relative_to(root).parts
     is_named = not parts or any(name in normalize_name(part) for part in parts for name in layout.folders)
     optional = "?" if is_named and not belongs_to_other_dataset(folder, root, layout) else ""
@@ -146,24 +146,24 @@ def _files(folder: Path) -> list[Path]:
 
 
 def image_folders(root: Path, texts: Path, layout: DatasetLayout) -> list[Path]:
-    """List folders that may contain full images, most likely first; the folder of the texts is last."""
+    """List folders that may contain full images, most likely first; the folder of the text files is last."""
     named = [
         folder
         for folder in _candidates(root, texts, layout)
         if _name_contains(folder, "image", "img", "picture", "photo")
     ]
-    kept = [folder for folder in named if not _holds_crops(folder) and not _name_contains(folder, "detect")]
+    kept = [folder for folder in named if not _is_crop_folder(folder) and not _name_contains(folder, "detect")]
     return [*sorted(kept, key=lambda folder: not _name_contains(folder, *layout.folders)), texts]
 
 
 def crop_folders(root: Path, texts: Path, layout: DatasetLayout) -> list[Path]:
     """List folders that may contain crops of objects, most likely first."""
-    folders = [folder for folder in _candidates(root, texts, layout) if _holds_crops(folder)]
+    folders = [folder for folder in _candidates(root, texts, layout) if _is_crop_folder(folder)]
     return sorted(folders, key=lambda folder: not _name_contains(folder, *layout.folders))
 
 
 def crop_lists(root: Path, texts: Path, layout: DatasetLayout) -> dict[Split, Path]:
-    """Find the released crop lists, `*_{train,val,dev,test}_dict.pth`, near the texts."""
+    """Find the released crop lists, `*_{train,val,dev,test}_dict.pth`, near the text files."""
     lists: dict[Split, Path] = {}
     for folder in dict.fromkeys((texts, texts.parent, root)):
         for file in _files(folder) if folder.is_relative_to(root) else ():
@@ -180,17 +180,17 @@ def crop_list_for(file: Path) -> tuple[str, Split] | None:
 
 
 def _candidates(root: Path, texts: Path, layout: DatasetLayout) -> list[Path]:
-    below_root = [folder for folder in folders_under(root) if folder != root]
-    under = [folder for folder in below_root if not belongs_to_other_dataset(folder, root, layout)]
+    subfolders = [folder for folder in folders_under(root) if folder != root]
+    in_root = [folder for folder in subfolders if not belongs_to_other_dataset(folder, root, layout)]
     siblings = [folder for folder in _subfolders(root.parent) if folder != root] if texts == root else []
     if not _name_contains(root.parent, *layout.folders):
         siblings = [folder for folder in siblings if _name_contains(folder, *layout.folders)]
-    return [*under, *(inner for folder in siblings for inner in folders_under(folder, 2))]
+    return [*in_root, *(inner for folder in siblings for inner in folders_under(folder, 2))]
 
 
 def _name_contains(folder: Path, *names: str) -> bool:
     return any(name in normalize_name(folder.name) for name in names)
 
 
-def _holds_crops(folder: Path) -> bool:
+def _is_crop_folder(folder: Path) -> bool:
     return _name_contains(folder, "auximage", "crop") or normalize_name(folder.name).endswith(("vg", "aux"))

@@ -1,4 +1,4 @@
-"""Read a user's JSON Lines: sentences with entities, or with a pair and its relation."""
+"""Read JSON Lines of a user: sentences with entities (MNER), or with a pair and its relation (MRE)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hvpkit.records.sentence import KEYS, ParsedSentence, describe_keys, parse_s
 from hvpkit.records.spans import check_pair
 from hvpkit.types import SPLITS, Example, Split, Task
 
-FORM = (
+RECORD_FORMAT = (
     '{"tokens", "tags", "image"} or {"text", "entities": [{"start", "end", "type"}], "image"}, '
     'pairs with "head", "tail", "relation"'
 )
@@ -52,28 +52,28 @@ def read_jsonl(context: ReaderContext) -> DatasetSplits:
     files = _files(root)
     folder = next(iter(files.values())).parent
     images = None if context.text_only else ImagePathResolver(folder)
-    survey = _survey(_Reader(images), files, context.issues)
-    labels = tag_labels(survey.types) if survey.task == "mner" else relation_labels(survey.relations)
+    scan = _scan(_Reader(images), files, context.issues)
+    labels = tag_labels(scan.types) if scan.task == "mner" else relation_labels(scan.relations)
     if len(labels.names) < 2:
         raise DataError(
-            Message("no-entities", data=root) if survey.task == "mner" else Message("no-relations", data=root)
+            Message("no-entities", data=root) if scan.task == "mner" else Message("no-relations", data=root)
         )
     search = None if images is None else ImageSearch((folder,), images.missing, images.missing_crops)
     splits = {
-        split: ExampleStream(survey.counts[split], partial(_read_again, file, split, images, survey.task))
+        split: ExampleStream(scan.counts[split], partial(_read_again, file, split, images, scan.task))
         for split, file in files.items()
     }
     return DatasetSplits(labels, splits, None if images is None else folder, f"{JSONL_SOURCE}{root}", search=search)
 
 
 def _read_again(file: Path, split: Split, images: ImagePathResolver | None, task: Task | None) -> Iterator[Example]:
-    """Read a split whose issues were counted before."""
+    """Read a split again; its issues were reported by the first reading and are dropped."""
     return _Reader(images, task).read(ReadingContext(file, split, IssueLog()))
 
 
 @dataclass
-class _Survey:
-    """Task, labels and counts of all files."""
+class _ScanResult:
+    """Task, labels and counts of all files, collected by the first reading."""
 
     task: Task | None = None
     types: set[str] = field(default_factory=set)
@@ -81,16 +81,16 @@ class _Survey:
     counts: dict[Split, int] = field(default_factory=dict)
 
 
-def _survey(reader: _Reader, files: Mapping[Split, Path], issues: IssueLog) -> _Survey:
-    survey = _Survey()
+def _scan(reader: _Reader, files: Mapping[Split, Path], issues: IssueLog) -> _ScanResult:
+    scan = _ScanResult()
     for split, file in files.items():
-        survey.counts[split] = 0
+        scan.counts[split] = 0
         for example in reader.read(ReadingContext(file, split, issues)):
-            survey.counts[split] += 1
-            survey.types |= {tag[2:] for tag in example.tags or () if tag != "O"}
-            survey.relations |= {example.relation} if example.relation else set()
-    survey.task = reader.task
-    return survey
+            scan.counts[split] += 1
+            scan.types |= {tag[2:] for tag in example.tags or () if tag != "O"}
+            scan.relations |= {example.relation} if example.relation else set()
+    scan.task = reader.task
+    return scan
 
 
 def _files(root: Path) -> dict[Split, Path]:
@@ -112,7 +112,7 @@ def _files(root: Path) -> dict[Split, Path]:
 
 @dataclass
 class _Reader:
-    """Read the splits one after the other; the first valid record determines the task of all."""
+    """Reader of the splits, one after the other; the first valid record determines the task of all."""
 
     images: ImagePathResolver | None
     task: Task | None = None
@@ -121,35 +121,35 @@ class _Reader:
     def read(self, source: ReadingContext) -> Iterator[Example]:
         """Read one split."""
         file, kept = TextFile(source), 0
-        for number, line in enumerate(file.lines(), 1):
+        for line_number, line in enumerate(file.lines(), 1):
             if not line.strip():
                 continue
             try:
-                example = self._example(_record(decode_utf8(line)), number, source)
-            except RecordError as fault:
-                source.skip(file.classify_truncation(fault, number), number)
+                example = self._example(_record(decode_utf8(line)), line_number, source)
+            except RecordError as error:
+                source.skip(file.classify_truncation(error, line_number), line_number)
                 continue
             source.count_kept()
             kept += 1
             yield example
         source.require_examples(kept)
 
-    def _example(self, record: dict[str, Any], number: int, source: ReadingContext) -> Example:
+    def _example(self, record: dict[str, Any], line_number: int, source: ReadingContext) -> Example:
         task: Task = "mre" if {"head", "tail", "relation"} & set(record) else "mner"
         if self.task not in (None, task):
             kinds = {"mner": "entities", "mre": "a pair and its relation"}
             raise RecordError("record-of-other-task", expected=kinds[self.task or task], found=kinds[task])
         if unknown := [key for key in record if key not in KEYS]:
             keys = [Message("unknown-record-key", key=key, hint=did_you_mean(key, KEYS)) for key in unknown[:3]]
-            source.warn(Message("unknown-keys", keys=keys), number)
-        sentence = parse_sentence(record, source, number)
+            source.warn(Message("unknown-keys", keys=keys), line_number)
+        sentence = parse_sentence(record, source, line_number)
         tags = sentence.tags(record)
         if task == "mner" and tags is None:
             raise RecordError("no-labels", found=describe_keys(record))
-        pair = _pair(record, sentence, source, number) if task == "mre" else {}
+        pair = _pair(record, sentence, source, line_number) if task == "mre" else {}
         self.task = task
-        name = unique_id(_id(record, number, source), self._ids.setdefault(source.split, {}), source, number)
-        image, objects = self.images.resolve(record, source, number) if self.images else (None, ())
+        name = unique_id(_id(record, line_number, source), self._ids.setdefault(source.split, {}), source, line_number)
+        image, objects = self.images.resolve(record, source, line_number) if self.images else (None, ())
         return Example(name, sentence.words, tags, image=image, objects=objects, **pair)
 
 
@@ -157,24 +157,24 @@ def _record(line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise RecordError("line-not-json", reason=str(error), text=line.strip()[:60], expected=FORM) from None
+        raise RecordError("line-not-json", reason=str(error), text=line.strip()[:60], expected=RECORD_FORMAT) from None
     if not isinstance(record, dict):
-        raise RecordError("record-not-object", expected=FORM, found=line.strip()[:60])
+        raise RecordError("record-not-object", expected=RECORD_FORMAT, found=line.strip()[:60])
     return reject_lone_surrogates(record)
 
 
-def _id(record: dict[str, Any], number: int, source: ReadingContext) -> str:
+def _id(record: dict[str, Any], line_number: int, source: ReadingContext) -> str:
     name = record.get("id")
-    return f"{source.split}-{number}" if name is None or name == "" else str(name)
+    return f"{source.split}-{line_number}" if name is None or name == "" else str(name)
 
 
-def _pair(record: dict[str, Any], sentence: ParsedSentence, source: ReadingContext, number: int) -> dict[str, Any]:
+def _pair(record: dict[str, Any], sentence: ParsedSentence, source: ReadingContext, line_number: int) -> dict[str, Any]:
     relation = record.get("relation")
     if not isinstance(relation, str) or not relation.strip():
         raise RecordError("relation-missing", found=relation)
     relation = relation.strip()
     if relation != "None" and relation.casefold() == "none":
-        source.warn(Message("relation-like-none", relation=relation), number)
+        source.warn(Message("relation-like-none", relation=relation), line_number)
     head, tail = (sentence.span(record.get(role), role) for role in ("head", "tail"))
-    check_pair(head, tail, source, number)
+    check_pair(head, tail, source, line_number)
     return {"head": head, "tail": tail, "relation": relation}

@@ -1,4 +1,4 @@
-"""The fusion of the paper: a visual prefix in every layer of the text encoder."""
+"""Visual prefix fusion: image features as additional keys and values in every layer of the text encoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hvpkit.interfaces import (
 
 
 class VisualPrefix(Fusion):
-    """Project the pyramid, gate it for each layer, and map it to keys and values before those of the text.
+    """Weight projected pyramid levels for each text layer, and prepend them to its keys and values.
 
     Without images the result is that of the text encoder.
 
@@ -47,15 +47,16 @@ class VisualPrefix(Fusion):
         self.release_heads = context.text.num_attention_heads if is_release_layout else None
         context.text.enable_prefix()
         levels = context.backbone.levels if context.backbone else ()
-        shape = PrefixConfig(
+        config = PrefixConfig(
             tuple(level.channels for level in levels), context.cells, context.text.width, context.text.num_layers
         )
-        self.width = shape.width
-        self.projector: Projector = context.build("projector", projector, shape)
-        self.gate: Gate = context.build("gate", gate, replace(shape, width=self.projector.width))
-        is_key_value = self.projector.width == 2 * shape.width
+        self.width = config.width
+        self.projector: Projector = context.build("projector", projector, config)
+        self.gate: Gate = context.build("gate", gate, replace(config, width=self.projector.width))
+        projects_to_keys_values = self.projector.width == 2 * config.width
         self.key_value = nn.ModuleList(
-            nn.Identity() if is_key_value else nn.Linear(shape.width, 2 * shape.width) for _ in range(shape.layers)
+            nn.Identity() if projects_to_keys_values else nn.Linear(config.width, 2 * config.width)
+            for _ in range(config.layers)
         )
 
     def forward(
@@ -66,7 +67,7 @@ class VisualPrefix(Fusion):
         extras: dict[str, Tensor],
         trace: Trace | None = None,
     ) -> Fused:
-        """Return states [B, T, d] and pooled [B, d] of the text, guided by the images."""
+        """Encode the text with the visual prefix; return states [B, T, d] and pooled [B, d]."""
         if visual is None:
             encoded = encoder(text, trace=trace)
             return Fused(encoded.states, encoded.pooled)
@@ -92,8 +93,11 @@ class VisualPrefix(Fusion):
         Source: Chen et al. 2022, eq. 5-7.
         """
         gated = torch.einsum("bvlc,bvcpd->lbvpd", weights, levels).flatten(2, 3)  # [N, B, S, d]
-        mapped = (linear(layer) for linear, layer in zip(self.key_value, gated, strict=True))
-        keys, values = zip(*([self._in_heads(half) for half in both.chunk(2, dim=-1)] for both in mapped), strict=True)
+        all_keys_values = (linear(layer) for linear, layer in zip(self.key_value, gated, strict=True))
+        keys, values = zip(
+            *([self._to_head_layout(half) for half in keys_values.chunk(2, dim=-1)] for keys_values in all_keys_values),
+            strict=True,
+        )
         return Prefix(keys, values, mask.repeat_interleave(levels.shape[3], dim=1))
 
     def cells(self, length: int, heads: int) -> Tensor:
@@ -109,14 +113,14 @@ class VisualPrefix(Fusion):
         by_head = release_head_layout(cells[None, :, None].expand(1, length, heads), heads)  # [1, S, H]
         return by_head[0].T
 
-    def _in_heads(self, prefix: Tensor) -> Tensor:
+    def _to_head_layout(self, prefix: Tensor) -> Tensor:
         return prefix if self.release_heads is None else release_head_layout(prefix, self.release_heads)
 
 
 def release_head_layout(prefix: Tensor, heads: int) -> Tensor:
-    """Reorder a prefix [B, S, d] so that each attention head gets consecutive numbers of it.
+    """Reorder a prefix [B, S, d] so that each attention head gets a contiguous block of its values.
 
-    After the encoder's split, head h has the h-th block of S*d/H numbers of the row-major prefix.
+    After the encoder's split, head h has the h-th block of S*d/H values of the row-major prefix.
 
     Source: code released with Chen et al. 2022.
     """

@@ -19,7 +19,7 @@ from hvpkit.errors import ComponentError
 from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextStates, Trace
 from hvpkit.model.text.hugging_face import HuggingFaceEncoder, TokenizationStyle, load_encoder
 from hvpkit.model.text.input_layout import MARKERS
-from hvpkit.model.text.prefix_attention import NAME as PREFIX_ATTENTION
+from hvpkit.model.text.prefix_attention import PREFIX_ATTENTION
 from hvpkit.model.text.word_masking import WordMasking, WordMaskingConfig
 
 POSITIONS = 512

@@ -24,7 +24,7 @@ from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextE
 from hvpkit.messages import Message
 from hvpkit.model.text.input_layout import build_inputs, build_inputs_2022
 from hvpkit.model.text.partial_embedding import PartialEmbedding
-from hvpkit.model.text.prefix_attention import NAME as PREFIX_ATTENTION
+from hvpkit.model.text.prefix_attention import PREFIX_ATTENTION
 from hvpkit.types import Example
 from hvpkit.utils.hub import load_pretrained, require_weights
 
@@ -49,7 +49,7 @@ def load_encoder(context: TextContext, *, name: str, random: bool, style: Tokeni
         context: What the encoder is built from.
         name: Hub id or local folder.
         random: Use random weights.
-        style: How text is tokenized; markers are used for MRE only.
+        style: How text is tokenized; markers are ignored for MNER.
 
     Raises:
         ModelFolderError: If it cannot be found, lacks its tokenizer or weights, or is not an encoder.
@@ -63,8 +63,8 @@ def load_encoder(context: TextContext, *, name: str, random: bool, style: Tokeni
 
 
 def _load(source: str, local: bool, random: bool, style: TokenizationStyle) -> HuggingFaceEncoder:
-    access: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(source, **access)
+    access_options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(source, **access_options)
     tokenizer = load_tokenizer(source, local)
     check_tokenizer_matches(tokenizer, config)
     if config.is_encoder_decoder:
@@ -75,8 +75,8 @@ def _load(source: str, local: bool, random: bool, style: TokenizationStyle) -> H
             AutoModel.from_config(config, trust_remote_code=False, **build), tokenizer, style, random=True
         )
     build |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
-    model, report = AutoModel.from_pretrained(source, config=config, **access, **build)
-    require_weights(report, optional="pooler.")
+    model, loading_info = AutoModel.from_pretrained(source, config=config, **access_options, **build)
+    require_weights(loading_info, optional="pooler.")
     return HuggingFaceEncoder(model, tokenizer, style)
 
 
@@ -93,9 +93,8 @@ def load_tokenizer(source: str, local: bool) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
         source, use_fast=True, add_prefix_space=True, local_files_only=local, trust_remote_code=False
     )
-    if set(tokenizer.get_vocab()) <= set(
-        tokenizer.all_special_tokens
-    ):  # without files, transformers returns an empty one
+    # without files, transformers returns a tokenizer that has only special tokens
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
         raise FileNotFoundError(Message("tokenizer-missing"))
     return tokenizer
 
@@ -142,7 +141,7 @@ class HuggingFaceEncoder(TextEncoder):
         self.num_layers = model.config.num_hidden_layers
         self.num_attention_heads = model.config.num_attention_heads
         if not self._uses_attention_interface():
-            model.config._attn_implementation = "eager"  # its own attention needs masks in another format
+            model.config._attn_implementation = "eager"  # our attention masks do not fit its own attention functions
 
     def encode(self, example: Example, max_length: int) -> EncodedText:
         """Split each word into wordpieces and add special tokens, and markers around head and tail."""
@@ -161,7 +160,7 @@ class HuggingFaceEncoder(TextEncoder):
         )
 
     def _wordpieces(self, words: tuple[str, ...]) -> list[list[int]]:
-        """Return the wordpiece ids of each word; a word without any is unknown (empty in the layout of 2022)."""
+        """Return the wordpiece ids of each word; without any, the unknown id (in the 2022 layout, an empty list)."""
         texts = [f" {word}" for word in words] if self._byte_level else list(words)
         options: dict[str, Any] = {"add_special_tokens": False, "truncation": False, "verbose": False}
         options["split_special_tokens"] = not self.style.layout_2022  # "[SEP]" in a text is not a special token
@@ -188,7 +187,7 @@ class HuggingFaceEncoder(TextEncoder):
         return ids or None
 
     def _max_positions(self) -> int:
-        """Return the number of positions of the model; tables of RoBERTa begin after the padding index."""
+        """Return the number of positions of the model; RoBERTa counts from the padding index + 1."""
         positions = getattr(getattr(self.model, "embeddings", None), "position_embeddings", None)
         if isinstance(positions, nn.Embedding):
             return positions.num_embeddings - (0 if positions.padding_idx is None else positions.padding_idx + 1)
@@ -229,30 +228,32 @@ class HuggingFaceEncoder(TextEncoder):
         return [Message("text-encoder-random")] if self.random else []
 
     def enable_prefix(self) -> None:
-        """Number the attention modules and check the effect of a prefix on a few tokens.
+        """Number the attention modules, and check on a few tokens that a prefix changes the output.
 
         Raises:
-            ComponentError: "prefix-unsupported" if a prefix has no effect, or a masked one has.
+            ComponentError: "prefix-unsupported" if a prefix has no effect, or a masked prefix has one.
         """
         modules = self._attention_modules()
         if len(modules) != self.num_layers or len(set(modules)) != self.num_layers:
-            raise self._unsupported()
+            raise self._prefix_unsupported()
         for layer, module in enumerate(modules):
             module.hvp_layer = layer  # type: ignore[assignment]
-        plain = self._probe()
-        visible = self._probe(hvp_prefix=self._probe_prefix(True))
-        masked = self._probe(hvp_prefix=self._probe_prefix(False))
-        if torch.equal(plain, visible) or not torch.allclose(plain, masked, atol=1e-4):
-            raise self._unsupported()
+        without_prefix = self._probe()
+        with_prefix = self._probe(hvp_prefix=self._probe_prefix(True))
+        with_masked_prefix = self._probe(hvp_prefix=self._probe_prefix(False))
+        if torch.equal(without_prefix, with_prefix) or not torch.allclose(
+            without_prefix, with_masked_prefix, atol=1e-4
+        ):
+            raise self._prefix_unsupported()
 
     def _uses_attention_interface(self) -> bool:
         """Check whether the model calls the registered attention function."""
         try:
             return bool(self._attention_modules())
-        except ComponentError:  # it accepts no extra arguments, so it passes none on
+        except ComponentError:  # the model rejects extra arguments, so they cannot reach the attention function
             return False
 
-    def _unsupported(self) -> ComponentError:
+    def _prefix_unsupported(self) -> ComponentError:
         return ComponentError("prefix-unsupported", encoder=self.model.config.model_type)
 
     def _attention_modules(self) -> list[nn.Module]:
@@ -277,12 +278,8 @@ class HuggingFaceEncoder(TextEncoder):
             output = self.model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids), **extras)
             states: Tensor = output.last_hidden_state
             return states
-        except (
-            TypeError,
-            ValueError,
-            RuntimeError,
-        ) as error:  # unknown extras, or keys of another shape than the width's
-            raise self._unsupported() from error
+        except (TypeError, ValueError, RuntimeError) as error:  # unknown argument, or prefix of the wrong width
+            raise self._prefix_unsupported() from error
         finally:
             self.model.train(training)
 

@@ -1,8 +1,8 @@
-"""Embedding that trains only the rows that occur in training text, with identical results.
+"""Embedding that trains only the rows of wordpieces in the training set, with the results of training all rows.
 
-Word embeddings are a fifth of BERT's weights and most of XLM-R's, and a training set uses only some rows. The other
-rows never get a gradient, so AdamW's moments of them stay 0 and it only decays them. Gradients and moments are kept
-for the used rows alone. Source: own.
+Word embeddings are a fifth of BERT's weights and most of XLM-R's, but a training set uses few of their rows. Unused
+rows never get a gradient, so that AdamW only applies weight decay to them. Keeping gradients and moments for the used
+rows alone saves memory and time. Source: own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from torch.nn.functional import embedding
 class PartialEmbedding(nn.Module):
     """Replace an `nn.Embedding` [V, d] of which only some rows are trained.
 
-    The optimizer must be registered with `follow_decay`. The state dict has `weight` [V, d], as that of `nn.Embedding`.
+    Call `follow_decay` on the optimizer, so that untrained rows are decayed too. The state dict has `weight` [V, d], as
+    that of `nn.Embedding`.
 
     Args:
         table: The embedding.
@@ -30,7 +31,7 @@ class PartialEmbedding(nn.Module):
 
     def __init__(self, table: nn.Embedding, rows: Tensor) -> None:
         super().__init__()
-        self.weight = table.weight.requires_grad_(False)  # its trained rows are outdated
+        self.weight = table.weight.requires_grad_(False)  # stale in trained rows, see `trained`
         self.trained = nn.Parameter(table.weight[rows])
         positions = torch.full((len(table.weight),), -1)  # of each row among the trained ones
         positions[rows] = torch.arange(len(rows))
@@ -49,7 +50,7 @@ class PartialEmbedding(nn.Module):
         return torch.where(positions[..., None] >= 0, self.trained[positions.clamp(min=0)], frozen)
 
     def decay(self, fraction: float) -> None:
-        """Decay the rows that are not trained by a fraction, as a step of the optimizer does."""
+        """Decay untrained rows by a fraction, as an optimizer step does for trained rows."""
         self.decay_factor *= 1 - fraction
 
     @torch.no_grad()
@@ -64,7 +65,7 @@ class PartialEmbedding(nn.Module):
 
 
 def follow_decay(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Register hooks on an AdamW, so that its weight decay also applies to the untrained rows of a model."""
+    """Make an AdamW optimizer also decay the untrained rows of each `PartialEmbedding` of a model."""
     for module in model.modules():
         if isinstance(module, PartialEmbedding):
             groups = enumerate(optimizer.param_groups)
@@ -76,7 +77,10 @@ def follow_decay(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 
 @dataclass(frozen=True)
 class _DecayHook:
-    """Apply the decay of a parameter group, kept by index since loading a state replaces the groups."""
+    """Decay untrained rows with the settings of a parameter group.
+
+    The group is kept by index, since loading an optimizer state replaces the group objects.
+    """
 
     module: PartialEmbedding
     index: int

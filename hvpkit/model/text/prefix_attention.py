@@ -18,7 +18,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from hvpkit.interfaces import Prefix, Trace
 from hvpkit.utils.dropout import drop
 
-NAME = "hvp_prefix"
+PREFIX_ATTENTION = "hvp_prefix"
 MASKED = -65504.0  # the lowest float16, which torch passes to cuDNN, since cuDNN does not support -inf reliably
 
 
@@ -192,5 +192,5 @@ def _dtype_of_scores(device_type: str, default: torch.dtype) -> torch.dtype:
     return torch.get_autocast_dtype(device_type) if is_autocast else default
 
 
-AttentionInterface.register(NAME, prefix_attention)
-AttentionMaskInterface.register(NAME, padding_mask)
+AttentionInterface.register(PREFIX_ATTENTION, prefix_attention)
+AttentionMaskInterface.register(PREFIX_ATTENTION, padding_mask)

@@ -1,4 +1,4 @@
-"""Visual tower: maps images to a feature pyramid on one grid."""
+"""Visual tower: a backbone whose feature maps are pooled to a common grid."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from hvpkit.interfaces import ImageBatch, Visual, VisualBackbone
 
 @dataclass(frozen=True)
 class TowerOptions:
-    """Options by which a tower may follow the released code instead of the paper.
+    """Options that reproduce the released code where it differs from the paper.
 
     Attributes:
-        pooling: `floor` pools with kernel = stride = side // grid, which ignores the edge if the side is not a
-            multiple.
+        pooling: `floor` pools with kernel = stride = side // grid, which drops the right and bottom edge
+            if the side is not a multiple of the grid.
         missing: `zeros` replaces the missing images of an example by zeros (the mean image) if it has at least one
             image; `mask` masks them.
         update_batchnorm_stats: Update the running statistics of a frozen backbone in training.
@@ -43,7 +43,7 @@ class VisualTower(nn.Module):
         backbone: The backbone.
         grid: Side of the grid in cells, so that P = grid**2.
         frozen: Whether the backbone is not trained.
-        options: Differences to the paper.
+        options: Differences from the paper.
 
     Source: Chen et al. 2022, eq. 1.
     """
@@ -58,13 +58,16 @@ class VisualTower(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone, self.grid, self.frozen, self.options = backbone, grid, frozen, options
-        self._blanks: dict[torch.device, tuple[Tensor, ...]] = {}
+        self._zero_image_cache: dict[torch.device, tuple[Tensor, ...]] = {}
         self.requires_grad_(not frozen)
         self.train()
 
     @property
     def is_frozen(self) -> bool:
-        """Return whether features of an image do not change in training, so that they can be cached."""
+        """Return whether features of an image do not change in training, so that they can be cached.
+
+        Unlike `frozen`, this is False if training updates batch-norm statistics.
+        """
         return self.frozen and not self.options.update_batchnorm_stats
 
     @property
@@ -79,7 +82,7 @@ class VisualTower(nn.Module):
             images = self._zero_fill_missing(images)
         levels = images.features or self.pyramid(images.pixels)
         visual = Visual(scatter_by_mask(levels, images.mask), images)
-        return self._with_blank_levels(visual) if zeros and images.features is not None else visual
+        return self._fill_missing_levels(visual) if zeros and images.features is not None else visual
 
     def pyramid(self, pixels: Tensor | None) -> tuple[Tensor, ...]:
         """Compute C pooled levels [K, C_i, P] from pixels [K, 3, side, side].
@@ -107,18 +110,19 @@ class VisualTower(nn.Module):
         pixels = None if images.pixels is None else scatter_by_mask([images.pixels], images.mask)[0][filled]
         return replace(images, mask=filled, pixels=pixels)
 
-    def _with_blank_levels(self, visual: Visual) -> Visual:
+    def _fill_missing_levels(self, visual: Visual) -> Visual:
         """Replace missing images by the features of zero pixels in examples with at least one image."""
         mask, filled = visual.mask, _fill_rows(visual.mask)
-        pairs = zip(visual.levels, self._blank(visual.levels[0].device), strict=True)
+        pairs = zip(visual.levels, self._zero_image_features(visual.levels[0].device), strict=True)
         levels = (
-            torch.where(_expand_mask(mask, blank), level, blank * _expand_mask(filled, blank)) for level, blank in pairs
+            torch.where(_expand_mask(mask, zero_image), level, zero_image * _expand_mask(filled, zero_image))
+            for level, zero_image in pairs
         )
         return Visual(tuple(levels), replace(visual.images, mask=filled))
 
-    def _blank(self, device: torch.device) -> tuple[Tensor, ...]:
+    def _zero_image_features(self, device: torch.device) -> tuple[Tensor, ...]:
         """Return the features of zero pixels in float32; they are cached if the tower is frozen."""
-        if device not in self._blanks:
+        if device not in self._zero_image_cache:
             is_grad_enabled = torch.is_grad_enabled()
             zeros = torch.zeros(1, *self.transform(Image.new("RGB", (8, 8))).shape, device=device)
             with (
@@ -126,15 +130,15 @@ class VisualTower(nn.Module):
                 torch.set_grad_enabled(is_grad_enabled),
                 torch.autocast(device.type, enabled=False),
             ):
-                blank = self.pyramid(zeros)
+                zero_image = self.pyramid(zeros)
             if not self.is_frozen:
-                return blank
-            self._blanks[device] = blank
-        return self._blanks[device]
+                return zero_image
+            self._zero_image_cache[device] = zero_image
+        return self._zero_image_cache[device]
 
-    def _load_from_state_dict(self, *args: Any) -> None:  # noqa: ANN401 - the library's signature
+    def _load_from_state_dict(self, *args: Any) -> None:  # noqa: ANN401 - torch's signature
         super()._load_from_state_dict(*args)
-        self._blanks.clear()
+        self._zero_image_cache.clear()
 
     def load_pixels(self, region: ImageRegion) -> Tensor:
         """Decode an image region to the pixels of the backbone, [3, side, side].
@@ -157,14 +161,14 @@ class VisualTower(nn.Module):
 def scatter_by_mask(levels: Sequence[Tensor], mask: Tensor) -> tuple[Tensor, ...]:
     """Scatter the rows of the K existing image regions of each level to [B, V, ...]; missing ones are 0.
 
-    Nothing depends on the value of K, which would synchronize a GPU.
+    The value of K is never read, since that would synchronize with the GPU.
 
     Args:
         levels: Tensors [K, ...]; rows after the K-th are ignored.
         mask: True for image regions that exist, [B, V] bool.
     """
-    row, missing = mask.flatten().cumsum(0).sub(1).clamp(min=0), ~mask
-    gathered = (level.index_select(0, row).view(*mask.shape, *level.shape[1:]) for level in levels)
+    indices, missing = mask.flatten().cumsum(0).sub(1).clamp(min=0), ~mask
+    gathered = (level.index_select(0, indices).view(*mask.shape, *level.shape[1:]) for level in levels)
     return tuple(
         scattered.masked_fill(_expand_mask(missing, level), 0)
         for scattered, level in zip(gathered, levels, strict=True)

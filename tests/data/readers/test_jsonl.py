@@ -10,7 +10,7 @@ import tiny
 from fabricate import context, draw, kinds, some, write, write_lines
 from raising import raises
 
-from hvpkit.data.readers.jsonl import FORM, dataset_name, read_jsonl
+from hvpkit.data.readers.jsonl import RECORD_FORMAT, dataset_name, read_jsonl
 from hvpkit.errors import DataError, did_you_mean
 from hvpkit.messages import Message
 from hvpkit.records.sentence import KEYS
@@ -171,7 +171,7 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
             {"number": 2, "text": "Lee"},
         ),
         (MRE, "record-of-other-task", {"expected": "entities"}),
-        (["Ann"], "record-not-object", {"expected": FORM, "found": '["Ann"]'}),
+        (["Ann"], "record-not-object", {"expected": RECORD_FORMAT, "found": '["Ann"]'}),
         ({"text": "Ann \ud83d", "entities": []}, "lone-surrogate", {"character": "U+D83D", "before": '{"text": "Ann '}),
         (
             {"tokens": ["Ann", "\ude00"], "tags": ["O", "O"]},

@@ -130,8 +130,8 @@ def test_heads_are_split_as_the_encoder_splits_its_own():
 def test_a_prefix_may_depend_on_the_text_s_own_keys():
     @dataclass(frozen=True)
     class Doubled(Prefix):
-        def for_layer(self, layer: int, own_keys: Tensor, own_values: Tensor) -> tuple[Tensor, Tensor]:
-            together = [own.transpose(1, 2).flatten(2)[:, :S] for own in (own_keys, own_values)]
+        def for_layer(self, layer: int, text_keys: Tensor, text_values: Tensor) -> tuple[Tensor, Tensor]:
+            together = [own.transpose(1, 2).flatten(2)[:, :S] for own in (text_keys, text_values)]
             return together[0], together[1]
 
     query, key, value = heads_of(7)

@@ -94,7 +94,7 @@ def test_with_features_missing_images_are_what_the_network_makes_of_zeros():
     for one, other in zip(kept.levels, shown.levels, strict=True):
         torch.testing.assert_close(one, other)
     assert not any(
-        level.is_inference() for levels in tower._blanks.values() for level in levels
+        level.is_inference() for levels in tower._zero_image_cache.values() for level in levels
     )  # training may go on with them
 
 

@@ -194,7 +194,7 @@ def test_gradients_are_wide_where_they_are_or_add_up(small_too, tmp_path, mner_d
 def test_gradients_are_wide_where_processes_add_them_up(small_too, tmp_path, mner_data, monkeypatch, processes, narrow):
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("train.precision=bf16",))
     run = TrainingSession(recipe, load_registry(), open_prepared(mner_data.folder), TrainingCallbacks())
-    items = EncodedDataset([run.batcher.encode(example, labelled=True) for example in run.examples["train"]])
+    items = EncodedDataset([run.batcher.encode(example, labeled=True) for example in run.examples["train"]])
     monkeypatch.setenv("WORLD_SIZE", processes)
     run.apply_cpu_settings(items)
     assert any(may_be_narrow(parameter) for parameter in run.model.parameters()) == narrow

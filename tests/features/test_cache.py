@@ -174,7 +174,7 @@ def test_damaged_features_are_recomputed(tower, regions, tmp_path, logged):
     rows = store.folder / "0000.rows"
     content = bytearray(rows.read_bytes())
     for place in (5, 11, 20):
-        content[place * store.shape.dtype.itemsize + 100] ^= 64
+        content[place * store.layout.dtype.itemsize + 100] ^= 64
     rows.write_bytes(content)
     cache = open_feature_cache(tower, tmp_path / "cache")
     filled = cache.populate(regions)

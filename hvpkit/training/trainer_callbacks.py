@@ -75,15 +75,21 @@ class KeepLastWithoutDifference(TrainerCallback):
     def __init__(self) -> None:
         self.note: Message | None = None
 
+    def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Set the best checkpoint of a resumed run that was complete."""
+        self._set_best(args, state, is_last=(state.epoch or 0) >= args.num_train_epochs)
+
     def on_save(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Set the best checkpoint after the last epoch."""
-        is_last = control.should_training_stop or round(state.epoch) >= args.num_train_epochs
+        self._set_best(args, state, is_last=control.should_training_stop or round(state.epoch) >= args.num_train_epochs)
+
+    def _set_best(self, args: TrainingArguments, state: Any, is_last: bool) -> None:  # noqa: ANN401
         f1 = [entry["eval_f1"] for entry in state.log_history if "eval_f1" in entry]
-        if is_last and len(f1) > 1 and len(set(f1)) == 1:
-            state.best_global_step = state.global_step
-            state.best_model_checkpoint = _checkpoint(args, state.global_step)
-            self.note = Message("dev-scores-equal", epoch=round(state.epoch), epochs=len(f1), f1=f1[0])
-            log.warning(self.note)
+        if not is_last or len(f1) < 2 or len(set(f1)) > 1:
+            return
+        state.best_global_step, state.best_model_checkpoint = state.global_step, _checkpoint(args, state.global_step)
+        self.note = Message("dev-scores-equal", epoch=round(state.epoch), epochs=len(f1), f1=f1[0])
+        log.warning(self.note)
 
 
 class EpochReporter(TrainerCallback):

@@ -190,26 +190,30 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     from hvpkit.registry import load_registry
     from hvpkit.saving.model_folder import open_model_folder
     from hvpkit.saving.weights import load_model
+    from hvpkit.training.acceleration.accelerated import accelerated
     from hvpkit.training.callbacks import TrainingCallbacks
+    from hvpkit.training.fit import fit as run_epochs
     from hvpkit.training.init_from import load_matching
-    from hvpkit.training.train import TrainingSession
+    from hvpkit.training.scoring import SplitScorer
+    from hvpkit.training.session import encode_session, read_examples
+    from hvpkit.training.train import finish
 
     recipe, registry = bench.recipe(job), load_registry()
     words = [example for task in TASKS for example in open_prepared(bench.data(task)).examples("train")]
     data = open_prepared(bench.data(job.task))
-    training = TrainingSession(recipe, registry, data, TrainingCallbacks(on_epoch=_log_epoch))
-    everything = training.examples["train"]
-    training.examples["train"] = Random(job.seed).sample(everything, round(job.fraction * len(everything)))
+    examples = read_examples(recipe, data)
+    examples["train"] = Random(job.seed).sample(examples["train"], round(job.fraction * len(examples["train"])))
     set_seed(job.seed)
-    training.model = build_model(recipe, registry, data.labels, words)
+    model = build_model(recipe, registry, data.labels, words)
     if job.start is not None:
-        load_matching(training.model, load_model(open_model_folder(bench.work / "models" / job.start.name), "cpu"))
-    training.batcher = training.build_batcher()
-    folder, begun = output.with_name(f"{output.name}.training"), time.monotonic()
+        load_matching(model, load_model(open_model_folder(bench.work / "models" / job.start.name), "cpu"))
+    session = encode_session(recipe, registry, data, examples, model)
+    folder = output.with_name(f"{output.name}.training")
     shutil.rmtree(folder, ignore_errors=True)
-    trainer = training.trainer(folder)
-    trainer.train()
-    training.finish(trainer, output, time.monotonic() - begun)
+    scorer = SplitScorer(model, session.batcher, session.examples)
+    with accelerated(model, recipe.train) as step:
+        fitted = run_epochs(session, scorer, folder, step, callbacks=TrainingCallbacks(on_epoch=_log_epoch))
+    finish(session, scorer, fitted, output)
     shutil.rmtree(folder)
 
 

@@ -384,11 +384,14 @@ class TextEncoder(nn.Module, ABC):
         width: Width d of the states.
         num_layers: Layers N that take a prefix; 0 for an encoder without prefix.
         num_attention_heads: Heads H of each layer; 0 for an encoder without prefix.
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
 
     width: int
     num_layers: int = 0
     num_attention_heads: int = 0
+    graph_safe: bool = False
 
     @abstractmethod
     def encode(self, example: Example, max_length: int) -> EncodedText:
@@ -459,10 +462,13 @@ class VisualBackbone(nn.Module, ABC):
         levels: The C levels, fine to coarse.
         min_decode_size: JPEGs may be decoded at reduced resolution down to this side length in pixels without
             affecting `transform`; None if every image must be decoded in full.
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
 
     levels: tuple[LevelInfo, ...]
     min_decode_size: int | None = None
+    graph_safe: bool = False
 
     @abstractmethod
     def transform(self, image: Image) -> Tensor:
@@ -494,11 +500,14 @@ class Projector(nn.Module, ABC):
         width: Width of its output: d, or 2d if the output already consists of keys and values.
         level_name: Display name of one of the C levels in explanations.
         cells_are_spatial: Whether the P cells are cells of the image's grid, so that explanations may draw them on it.
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
 
     width: int
     level_name: str = "level"
     cells_are_spatial: bool = True
+    graph_safe: bool = False
 
     @abstractmethod
     def forward(self, visual: Visual) -> Tensor:
@@ -509,7 +518,13 @@ class Gate(nn.Module, ABC):
     """Map levels to weights over the levels, for all text layers. Built from (PrefixConfig, **options).
 
     The width in its PrefixConfig is that of the projector.
+
+    Attributes:
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
+
+    graph_safe: bool = False
 
     @abstractmethod
     def forward(self, levels: Tensor) -> Tensor:
@@ -530,9 +545,12 @@ class Fusion(nn.Module, ABC):
 
     Attributes:
         width: Width w of the fused states.
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
 
     width: int
+    graph_safe: bool = False
 
     @abstractmethod
     def forward(
@@ -566,7 +584,14 @@ class Fusion(nn.Module, ABC):
 
 
 class Head(nn.Module, ABC):
-    """Map fused states to scores, loss and predictions. Built from (HeadContext, **options)."""
+    """Map fused states to scores, loss and predictions. Built from (HeadContext, **options).
+
+    Attributes:
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
+    """
+
+    graph_safe: bool = False
 
     @abstractmethod
     def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:

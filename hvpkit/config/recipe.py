@@ -219,7 +219,7 @@ class TrainSpec(StrictModel):
         report_to: "none" or "tensorboard".
         freeze_head: Whether the head keeps its random initialization.
         backbone_mode: "train" lets a frozen backbone update its batch-norm statistics.
-        decay_biases: Whether weight decay applies to biases and norms too.
+        decay_all: Whether weight decay applies to biases, norms and embedding tables too.
         sampling: "with-replacement" may use an example several times in an epoch.
     """
 
@@ -244,7 +244,7 @@ class TrainSpec(StrictModel):
     cuda_graphs: bool = True
     freeze_head: bool = False
     backbone_mode: Literal["eval", "train"] = "eval"
-    decay_biases: bool = False
+    decay_all: bool = False
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     shots: PositiveInt | None = None
     init_from: Annotated[Path | None, Field(strict=False)] = None

@@ -8,7 +8,6 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from hvpkit.config.recipe import TrainSpec
-from hvpkit.training.acceleration.narrow_gradients import WideningAdamW, may_be_narrow
 from hvpkit.training.parameter_groups import ParameterGroup
 
 
@@ -22,8 +21,7 @@ def build_optimizer(groups: Sequence[ParameterGroup], train: TrainSpec) -> torch
     param_groups = [dict(group) for group in groups]
     if train.optimizer == "sgd":
         return torch.optim.SGD(param_groups, momentum=train.momentum, fused=True)
-    narrow = any(may_be_narrow(parameter) for group in groups for parameter in group["params"])
-    return WideningAdamW(param_groups) if narrow else torch.optim.AdamW(param_groups, fused=True)
+    return torch.optim.AdamW(param_groups, fused=True)
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, train: TrainSpec, steps: int) -> LambdaLR:

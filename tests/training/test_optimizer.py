@@ -104,18 +104,20 @@ def trained(tmp_path, mner_data, *overrides, name="run", **options):
 def test_training_stops_after_so_many_epochs_without_a_better_dev_score(tmp_path, mner_data, logged):
     finished, lines = trained(tmp_path, mner_data, "train.lr=1e-9", "train.patience=2")
     assert [line.epoch for line in lines] == [1, 2, 3]  # nothing is learnt, so nothing is better than the first
-    assert finished.best_epoch == 1
-    assert [(note.code, note.fields) for note in logged()] == [("stopped-early", {"patience": 2})]
+    assert finished.best_epoch == 3
+    kept, stopped = logged()
+    assert (kept.code, kept.fields["epoch"]) == ("dev-scores-equal", 3)
+    assert (stopped.code, stopped.fields) == ("stopped-early", {"patience": 2})
 
 
 def test_without_patience_every_epoch_is_trained(tmp_path, mner_data, logged):
     _, lines = trained(tmp_path, mner_data, "train.lr=1e-9")
-    assert len(lines) == 6 and not logged()
+    assert len(lines) == 6 and [note.code for note in logged()] == ["dev-scores-equal"]
 
 
 def test_a_run_that_patience_sees_through_to_its_end_was_not_stopped(tmp_path, mner_data, logged):
     _, lines = trained(tmp_path, mner_data, "train.lr=1e-9", "train.epochs=3", "train.patience=2")
-    assert len(lines) == 3 and not logged()
+    assert len(lines) == 3 and [note.code for note in logged()] == ["dev-scores-equal"]
 
 
 def test_a_run_that_goes_on_has_not_forgotten_how_long_it_has_been_waiting(tmp_path, mner_data, monkeypatch):

@@ -21,6 +21,8 @@ class RelationHead(Head):
         dropout: Dropout probability.
     """
 
+    graph_safe = True
+
     def __init__(self, context: HeadContext, width: int, dropout: float) -> None:
         super().__init__()
         self.labels = context.labels

@@ -121,6 +121,8 @@ class HuggingFaceEncoder(TextEncoder):
         random: Whether the weights are random.
     """
 
+    graph_safe = True
+
     def __init__(
         self,
         model: PreTrainedModel,

@@ -19,6 +19,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hvpkit.types import Example, Span
+
 Rule = Literal["A", "B"]
 
 FOLDER = Path(__file__).parent / "golden"
@@ -152,6 +154,14 @@ def gradient_norms(loss: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, 
     gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True, retain_graph=True)
     norms = (None if gradient is None else float(gradient.norm()) for gradient in gradients)
     return dict(zip(parameters, norms, strict=True))
+
+
+def pairs_of_entities(items: Sequence[Mapping[str, Any]]) -> list[Example]:
+    """Convert the sentences of a file about relations to examples; their relation is not known."""
+    return [
+        Example(str(i), tuple(item["token"]), head=Span(*item["h"]["pos"]), tail=Span(*item["t"]["pos"]))
+        for i, item in enumerate(items)
+    ]
 
 
 def _seed(path: Path, system: str) -> int | None:

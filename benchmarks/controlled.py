@@ -5,8 +5,8 @@
     python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix python benchmarks/controlled.py
     --report           # tables and charts of the finished runs
 
-Trains text only, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml), CNN-BiLSTM-CRF and PCNN
-(their own recipes) on the same data, seed by seed. Writes benchmarks/controlled.json, a part of
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml), CNN-BiLSTM-CRF,
+HBiLSTM-CRF and PCNN (their own recipes) on the same data, seed by seed. Writes benchmarks/controlled.json, a part of
 benchmarks/results/controlled.md, and charts into the work folder. Runs that controlled.json has stay there; a finished
 run of the work folder replaces its line.
 """
@@ -35,6 +35,7 @@ TASKS = ("mner", "mre")
 PLUGINS = {"umt": TASKS, "visualbert": TASKS}  # other systems of the paper's Table 1, on the same images and crops
 TEXT_PLUGINS = {
     "cnn-bilstm-crf": ("mner",),
+    "hbilstm-crf": ("mner",),
     "pcnn": ("mre",),
 }  # those without pretraining and images, by their own recipes
 COLUMNS = (*TEXT_PLUGINS, "text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")  # of the table of scores

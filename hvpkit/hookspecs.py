@@ -75,7 +75,8 @@ def register_fusions(register: Register) -> None:
 def register_heads(register: Register) -> None:
     """Register heads, which map fused states to predictions.
 
-    `needs`: "states" or "pooled". `tasks`: ("mner",), ("mre",) or both.
+    `needs`: "states" or "pooled". `provides`: "other-tags" if its emissions are not of the labels, so that a fusion
+    cannot add to them. `tasks`: ("mner",), ("mre",) or both.
     """
 
 

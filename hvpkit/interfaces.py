@@ -578,7 +578,10 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, fused: Fused, text: TextBatch) -> Tensor:
-        """Compute scores: emissions [B, n, L] or logits [B, classes]."""
+        """Compute scores: emissions [B, n, L] or logits [B, classes].
+
+        A head with tags of its own instead of the labels is registered with `provides={"other-tags"}`.
+        """
 
     @abstractmethod
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:

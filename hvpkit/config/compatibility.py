@@ -169,6 +169,8 @@ def _requirement_problems(
         yield ("fusion", "head_layout"), Message("missing-images-unmasked")
     if fusion and "emissions" in fusion.provides and recipe.tags_wordpieces:
         yield ("head", "labels"), Message("emissions-of-words", fusion=fusion.name)
+    if fusion and head and "emissions" in fusion.provides and "other-tags" in head.provides:
+        yield ("head",), Message("emissions-of-labels", fusion=fusion.name, head=head.name)
 
 
 def _head_requirement_problems(

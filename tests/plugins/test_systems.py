@@ -26,6 +26,7 @@ SYSTEMS = {
 
 TEXT_ALONE = {
     "cnn-bilstm-crf": ("mner", "text={encoder: cnn-bilstm, hidden: 8, word_width: 8}", "head=crf"),
+    "hbilstm-crf": ("mner", "text={encoder: hbilstm, hidden: 8, word_width: 8}", "head=crf-iobes"),
     "pcnn": ("mre", "text={encoder: pcnn, filters: 8, word_width: 8}", "head=piecewise-max"),
 }
 PAIR = ("--head", "Ada", "--tail", "Paris")

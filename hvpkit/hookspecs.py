@@ -43,7 +43,8 @@ class Register(Protocol):
 def register_text_encoders(register: Register) -> None:
     """Register text encoders, which map words to states.
 
-    `provides`: "states", "pooled", "prefix" (it accepts keys and values before its own).
+    `provides`: "states", "pooled", "prefix" (it accepts keys and values before its own), "wordpieces" (it is a
+    HuggingFaceEncoder whose states depend on the feature `input_ids` alone).
     """
 
 

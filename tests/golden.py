@@ -18,7 +18,11 @@ from typing import Any, Literal
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import AutoModel, BertConfig, BertTokenizer
 
+from hvpkit.interfaces import TextBatch
+from hvpkit.model.text.hugging_face import HuggingFaceEncoder, TokenizationStyle
+from hvpkit.model.text.prefix_attention import PREFIX_ATTENTION
 from hvpkit.types import Example, Span
 
 Rule = Literal["A", "B"]
@@ -162,6 +166,29 @@ def pairs_of_entities(items: Sequence[Mapping[str, Any]]) -> list[Example]:
         Example(str(i), tuple(item["token"]), head=Span(*item["h"]["pos"]), tail=Span(*item["t"]["pos"]))
         for i, item in enumerate(items)
     ]
+
+
+def bert_of(config: Mapping[str, Any], vocabulary: Sequence[str], markers: Sequence[str] = ()) -> HuggingFaceEncoder:
+    """Build a BERT of the sizes of a file, with a tokenizer of lower-case text; weights are random until loaded."""
+    sizes = {**config, "layer_norm_eps": 1e-12}  # rounded to 0 in the files
+    model = AutoModel.from_config(BertConfig(**sizes), attn_implementation=PREFIX_ATTENTION)
+    tokenizer = BertTokenizer(vocab={token: i for i, token in enumerate(vocabulary)}, do_lower_case=True)
+    return HuggingFaceEncoder(model, tokenizer, TokenizationStyle(tuple(markers)))
+
+
+def load_bert(encoder: HuggingFaceEncoder, weights: Mapping[str, Tensor], prefix: str) -> None:
+    """Load a BERT from weights with stock names after a prefix; its pooler is not used."""
+    used = {name: weight for name, weight in weights.items() if not name.startswith(f"{prefix}pooler.")}
+    load_module(encoder.model, used, prefix)
+
+
+def texts_of(ids: Tensor, mask: Tensor, head_position: Tensor, tail_position: Tensor) -> TextBatch:
+    """Build a batch of wordpiece ids [B, T] and positions [B]; each position counts as a word."""
+    positions = torch.arange(ids.shape[1]).expand_as(ids)
+    mask = mask.bool()
+    return TextBatch(
+        {"input_ids": ids}, mask, positions, mask, positions.masked_fill(~mask, -1), head_position, tail_position
+    )
 
 
 def _seed(path: Path, system: str) -> int | None:

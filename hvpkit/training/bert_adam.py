@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -46,11 +46,11 @@ class BertAdam(torch.optim.Optimizer):
                 self._update(group, updated, [parameter.grad for parameter in updated])
         return loss
 
-    def _update(self, group: dict[str, Any], parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    def _update(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]) -> None:
         if group["max_tensor_norm"]:
             gradients = _clipped(gradients, group["max_tensor_norm"])
         states = [self._state(parameter) for parameter in parameters]
-        averages, squares = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
+        averages, squares = [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states]
         beta1, beta2 = group["betas"]
         torch._foreach_lerp_(averages, gradients, 1 - beta1)
         torch._foreach_mul_(squares, beta2)
@@ -69,7 +69,7 @@ class BertAdam(torch.optim.Optimizer):
         return state
 
 
-def _clipped(gradients: Sequence[Tensor], max_norm: float) -> list[Tensor]:
+def _clipped(gradients: list[Tensor], max_norm: float) -> list[Tensor]:
     """Scale each gradient whose norm exceeds the maximum."""
     norms = torch._foreach_norm(gradients)
     return [

@@ -15,6 +15,7 @@ from hvpkit.explain.explain import explain_example
 from hvpkit.inference.inputs import parse_example
 
 VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, image_size: 32, max_objects: 2, grid: 2, frozen: false}"  # noqa: E501
+SMALL_BERT = "text={encoder: bert-from-scratch, width: 16, num_layers: 1, num_attention_heads: 2}"
 SYSTEMS = {
     "umt": ("fusion={name: umt}",),
     "visualbert": (
@@ -27,6 +28,7 @@ SYSTEMS = {
 TEXT_ALONE = {
     "cnn-bilstm-crf": ("mner", "text={encoder: cnn-bilstm, hidden: 8, word_width: 8}", "head=crf"),
     "hbilstm-crf": ("mner", "text={encoder: hbilstm, hidden: 8, word_width: 8}", "head=crf-iobes"),
+    "mtb": ("mre", SMALL_BERT, "fusion=mtb", "head=cls"),
     "pcnn": ("mre", "text={encoder: pcnn, filters: 8, word_width: 8}", "head=piecewise-max"),
 }
 PAIR = ("--head", "Ada", "--tail", "Paris")

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from hvpkit.interfaces import Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual
 from hvpkit.messages import Message
+from hvpkit.model.heads.classifiers import entity_start_states
 
-from .layers import relation_vectors
 from .tokens import entity_positions, replace_entities, require_markers, special_id
 
 HEAD_TOKEN, TAIL_TOKEN = "[unused4]", "[unused5]"
@@ -50,7 +50,7 @@ class MtbFusion(Fusion):
         """Compute pooled [B, 2d]; images are ignored."""
         text = self.with_masked_entities(text)
         states = encoder(text, trace=trace if self.markers is None else None).states  # a trace needs all positions
-        return Fused(pooled=self.middle(relation_vectors(states, text)))
+        return Fused(pooled=self.middle(entity_start_states(states, text)))
 
     def with_masked_entities(self, text: TextBatch) -> TextBatch:
         """Replace both entities and their markers by one wordpiece each, if the option says so."""

@@ -1,4 +1,4 @@
-"""Relation vectors, the loss over pairs of them, and the head of masked language modeling."""
+"""The loss over pairs of relation vectors, and the head of masked language modeling."""
 
 from __future__ import annotations
 
@@ -6,21 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, gelu, linear
 
-from hvpkit.interfaces import TextBatch
-
 EPSILON = 1e-12
-
-
-def relation_vectors(states: Tensor, text: TextBatch) -> Tensor:
-    """Return the states at the positions of head and tail, concatenated: [B, 2d].
-
-    Raises:
-        ValueError: The batch has no positions of head and tail.
-    """
-    if text.head_position is None or text.tail_position is None:
-        raise ValueError("Relation vectors need the positions of head and tail.")
-    starts = torch.stack([text.head_position, text.tail_position], dim=1)  # [B, 2]
-    return states.gather(1, starts[..., None].expand(-1, -1, states.shape[-1])).flatten(1)
 
 
 def matching_loss(vectors: Tensor, groups: Tensor, is_positive: Tensor) -> Tensor:

@@ -13,10 +13,11 @@ from torch.nn.functional import cross_entropy
 from hvpkit.batching import pad_texts
 from hvpkit.errors import ComponentError, HvpkitError
 from hvpkit.interfaces import EncodedText, Fused, Fusion, FusionContext, TextBatch, TextEncoder, Trace, Visual
+from hvpkit.model.heads.classifiers import entity_start_states
 from hvpkit.model.text.hugging_face import HuggingFaceEncoder
 from hvpkit.types import Example
 
-from .layers import MaskedLanguageHead, matching_loss, relation_vectors
+from .layers import MaskedLanguageHead, matching_loss
 from .sentence_pairs import SentencePairs
 from .tokens import NO_LABEL, entity_positions, mask_wordpieces, replace_entities, require_markers, special_id
 
@@ -100,7 +101,7 @@ class MatchingTheBlanks(Fusion):
     ) -> Fused:
         """Compute pooled [B, 2d], and both losses in training; images are ignored."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.training):
-            pooled = relation_vectors(encoder(text, trace=trace).states, text)
+            pooled = entity_start_states(encoder(text, trace=trace).states, text)
         if not self.training:
             return Fused(pooled=pooled)
         numbers = [number for number in extras["example"].tolist() if number >= 0]
@@ -154,7 +155,7 @@ class MatchingTheBlanks(Fusion):
 
     def vectors(self, states: Tensor, text: TextBatch) -> Tensor:
         """Compute the relation vectors of states [M, T, d]: [M, 2d]."""
-        vectors = relation_vectors(states, text)
+        vectors = entity_start_states(states, text)
         return vectors.tanh() if self.options.tanh else vectors
 
     def masked_loss(self, states: Tensor, labels: Tensor, table: Tensor) -> Tensor:

@@ -61,7 +61,8 @@ class MatchingTheBlanks(Fusion):
 
     For each example of a batch, other sentences with its entity pair and sentences with other pairs are chosen; in all
     of them entities become blanks and other wordpieces are masked. The loss "pairs" compares their relation vectors,
-    "masked" predicts the masked wordpieces. In evaluation there are no losses.
+    "masked" predicts the masked wordpieces. In evaluation there are no losses. The sentences are chosen outside of the
+    GPU, so steps cannot be captured as CUDA graphs (`train.cuda_graphs: false`).
 
     Args:
         context: Text encoder with wordpieces and markers, and training examples.

@@ -66,7 +66,7 @@ def entity_start_states(states: Tensor, text: TextBatch) -> Tensor:
         ValueError: The batch has no positions of head and tail.
     """
     if text.head_position is None or text.tail_position is None:
-        raise ValueError("The batch has no positions of head and tail.")
+        raise ValueError("The batch has no positions of the entities head and tail.")
     starts = torch.stack([text.head_position, text.tail_position], dim=1)  # [B, 2]
     return states.gather(1, starts[..., None].expand(-1, -1, states.shape[-1])).flatten(1)
 

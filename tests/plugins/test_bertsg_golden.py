@@ -64,7 +64,9 @@ def system_of(golden: Golden, variant: str) -> tuple[HuggingFaceEncoder, BertSgF
 def inputs_of(golden: Golden) -> tuple[TextBatch, Visual]:
     """The texts, and features of objects that a formula makes; an object exists if its features are not all 0."""
     generator = torch.Generator().manual_seed(golden.seed)
-    features = torch.randn(3, golden["config"]["objects"], golden["config"]["pic_feat"], generator=generator)
+    features = torch.randn(
+        len(golden["items"]), golden["config"]["objects"], golden["config"]["pic_feat"], generator=generator
+    )
     features[1, 6:] = 0
     features[2] = 0
     checks = golden["checks"]

@@ -232,6 +232,13 @@ def test_all_embeddings_stay_trainable_where_wordpieces_are_inserted(build, tmp_
         assert isinstance(encoder.model.get_input_embeddings(), PartialEmbedding) == expected
 
 
+def test_vocabularies_without_unused_wordpieces_have_others_in_their_place():
+    encoder = small_bert("mre")
+    tokenizer = encoder.tokenizer
+    assert MTB(context_of(encoder), mask_entities=True).tokens == [tokenizer.mask_token_id] * 2
+    assert BLANKS(context_of(encoder)).blank_id == tokenizer.unk_token_id
+
+
 @pytest.mark.parametrize(("name", "options"), [("mtb", {"mask_entities": True}), ("matching-the-blanks", {})])
 def test_markers_are_needed_where_entities_are_replaced(name, options):
     sizes = {"width": 16, "num_layers": 1, "num_attention_heads": 2, "markers": False}

@@ -29,6 +29,8 @@ TEXT_ALONE = {
     "cnn-bilstm-crf": ("mner", "text={encoder: cnn-bilstm, hidden: 8, word_width: 8}", "head=crf"),
     "hbilstm-crf": ("mner", "text={encoder: hbilstm, hidden: 8, word_width: 8}", "head=crf-iobes"),
     "mtb": ("mre", SMALL_BERT, "fusion=mtb", "head=cls"),
+    "mtb-masked": ("mre", SMALL_BERT, "fusion={name: mtb, mask_entities: true}", "head=cls"),
+    "mtb-blanks": ("mre", SMALL_BERT, "fusion={name: matching-the-blanks, group_size: 4}", "head=cls"),
     "pcnn": ("mre", "text={encoder: pcnn, filters: 8, word_width: 8}", "head=piecewise-max"),
 }
 PAIR = ("--head", "Ada", "--tail", "Paris")

@@ -5,10 +5,10 @@
     python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix python benchmarks/controlled.py
     --report           # tables and charts of the finished runs
 
-Trains text only, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml), CNN-BiLSTM-CRF and PCNN
-(their own recipes) on the same data, seed by seed. Writes benchmarks/controlled.json, a part of
-benchmarks/results/controlled.md, and charts into the work folder. Runs that controlled.json has stay there; a finished
-run of the work folder replaces its line.
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, MTB, UMT, BERT+SG and VisualBERT (recipes/quickstart*.yaml),
+CNN-BiLSTM-CRF, HBiLSTM-CRF and PCNN (their own recipes) on the same data, seed by seed. Writes
+benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder. Runs that
+controlled.json has stay there; a finished run of the work folder replaces its line.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ from report import update_page, wrap
 HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
 TASKS = ("mner", "mre")
-PLUGINS = {"umt": TASKS, "visualbert": TASKS}  # other systems of the paper's Table 1, on the same images and crops
+# other systems of the paper's Table 1, on the same text and, but for MTB, the same images and crops
+PLUGINS = {"mtb": ("mre",), "umt": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
+POOLED = ("mtb", "bert-sg")  # those that return one vector for the head
 TEXT_PLUGINS = {
     "cnn-bilstm-crf": ("mner",),
+    "hbilstm-crf": ("mner",),
     "pcnn": ("mre",),
 }  # those without pretraining and images, by their own recipes
 COLUMNS = (*TEXT_PLUGINS, "text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")  # of the table of scores
@@ -155,7 +158,11 @@ class Bench:
         elif job.system == "onlyobj":
             change["vision"] = recipe.vision.model_copy(update={"full_image": False})
         elif job.system in PLUGINS:
-            change["fusion"] = FusionSpec(name=job.system, options={"levels": "all"})
+            change["fusion"] = FusionSpec(name=job.system, options={} if job.system == "mtb" else {"levels": "all"})
+            if job.system == "mtb":
+                change["vision"] = None
+            if job.system in POOLED:
+                change["head"] = ComponentSpec(name="cls", options={"dropout": 0.5})
             if job.system == "umt" and job.task == "mner":  # at the recipe's rate it does not learn
                 change["train"] = change["train"].model_copy(update={"lr": 1e-3})
             if job.system == "visualbert":

@@ -316,6 +316,7 @@ class FusionContext:
         build: Builds a nested component, such as a gate, from its kind, specification and context.
         examples: Training examples, for vocabularies.
         folder: Folder of a saved fusion.
+        max_length: Maximum number of positions of an encoded text.
     """
 
     labels: Labels
@@ -327,6 +328,7 @@ class FusionContext:
     build: Callable[[str, ComponentSpec, object], Any]
     examples: Sequence[Example] = ()
     folder: Path | None = None
+    max_length: int = 128
 
 
 @dataclass(frozen=True)
@@ -444,6 +446,12 @@ class TextEncoder(nn.Module, ABC):
         """Freeze embedding rows that no training text uses.
 
         Called with the training set before the optimizer is built. The default leaves all rows trainable.
+        """
+
+    def keep_vocabulary(self) -> None:  # noqa: B027 - optional
+        """Leave all embedding rows trainable, for a fusion that inserts words which no training text may use.
+
+        `restrict_vocabulary` then has no effect.
         """
 
     def enable_prefix(self) -> None:
@@ -578,6 +586,10 @@ class Fusion(nn.Module, ABC):
         """
         return {}
 
+    def provenance_notes(self) -> list[str]:
+        """Return notes to publish with the scores of this fusion, such as that it was not pretrained."""
+        return []
+
     def save(self, folder: Path) -> None:
         """Write what `context.folder` needs to build the fusion again; the default writes nothing."""
         return None
@@ -603,7 +615,10 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, fused: Fused, text: TextBatch) -> Tensor:
-        """Compute scores: emissions [B, n, L] or logits [B, classes]."""
+        """Compute scores: emissions [B, n, L] or logits [B, classes].
+
+        A head with tags of its own instead of the labels is registered with `provides={"other-tags"}`.
+        """
 
     @abstractmethod
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:

@@ -122,6 +122,7 @@ def build_model(
         build=lambda kind, spec, component_context: registry.build(kind, spec.name, component_context, spec.options),
         examples=examples,
         folder=saved.component_dir("fusion"),
+        max_length=recipe.data.max_length,
     )
     fusion = _build_fusion(recipe, registry, context)
     head = registry.build("head", recipe.head.name, HeadContext(labels, fusion.width), recipe.head.options)

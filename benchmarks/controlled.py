@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
 TASKS = ("mner", "mre")
 # other systems of the paper's Table 1, on the same text and, but for MTB, the same images and crops
-PLUGINS = {"mtb": ("mre",), "umt": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
+PLUGINS = {"mtb": ("mre",), "adapcoatt": TASKS, "umt": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
 POOLED = ("mtb", "bert-sg")  # those that return one vector for the head
 TEXT_PLUGINS = {
     "cnn-bilstm-crf": ("mner",),

@@ -38,8 +38,9 @@ POOLED = ("mtb", "bert-sg")  # those that return one vector for the head
 TEXT_PLUGINS = {
     "cnn-bilstm-crf": ("mner",),
     "hbilstm-crf": ("mner",),
+    "ocsga": ("mner",),
     "pcnn": ("mre",),
-}  # those without pretraining and images, by their own recipes
+}  # those without pretrained encoders, by their own recipes
 COLUMNS = (*TEXT_PLUGINS, "text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")  # of the table of scores
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # fractions of uninformative images at test; in training it is 0.3
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data

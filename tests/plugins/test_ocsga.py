@@ -14,13 +14,15 @@ from torch import nn
 import hvpkit_plugins
 from hvpkit.batching import Batcher, pad_texts
 from hvpkit.config.loading import load_recipe
+from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import ComponentError
-from hvpkit.interfaces import FusionContext, HeadContext, TextBatch, TextContext, Trace, Visual
+from hvpkit.interfaces import FusionContext, HeadContext, ImageBatch, TextBatch, TextContext, Trace, Visual
 from hvpkit.messages import Message
 from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.saving.weights import load_model
+from hvpkit.synthetic.generate import generate
 from hvpkit.testing import check_backbone, check_fusion, check_text_encoder
 from hvpkit.testing.fusions import AveragePoolBackbone
 from hvpkit.testing.inputs import EXAMPLES, LABELS, encode, random_visual, small_bert, stack, text_batch, without_images
@@ -304,6 +306,47 @@ def test_it_learns(mner_data, tmp_path):
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.8 * losses[0]
+
+
+def named_after(label: str, number: int) -> Example:
+    """A text that leaves the type of its name open; the name of its object reveals it."""
+    phrase = {"PER": "person", "LOC": "traffic light"}[label]
+    objects = (VisualObject(Path("x.png"), phrase=phrase), VisualObject(Path("x.png"), phrase="dog"))
+    return Example(str(number), ("I", "like", "Jordan"), tags=("O", "O", f"B-{label}"), objects=objects)
+
+
+def test_names_of_objects_reveal_what_the_text_leaves_open():
+    examples = [named_after(("PER", "LOC")[number % 2], number) for number in range(8)]
+    torch.manual_seed(0)
+    encoder = char_bilstm(TextContext("mner", examples), **SMALL, dropout=0.0)
+    fusion = ocsga(context_of(encoder, examples, full_image=False), object_width=8, dropout=0.1)
+    head = REGISTRY.build("head", "crf", HeadContext(LABELS["mner"], fusion.width), {"dropout": 0.0})
+    text, _, extras = inputs_of(fusion, encoder, examples)
+    targets = stack([head.build_targets(example, encoder.encode(example, 64)) for example in examples])
+    mask = torch.ones(len(examples), 2, dtype=torch.bool)
+    level = torch.zeros(len(examples), 2, 1, 1)
+    visual = Visual((level,), ImageBatch(mask, torch.zeros(len(examples), 2, 4), features=(level[mask],)))
+    modules = nn.ModuleList([encoder, fusion, head]).train()
+    optimizer = torch.optim.AdamW(modules.parameters(), lr=1e-2)
+    for _ in range(40):
+        optimizer.zero_grad()
+        head.loss(head(fusion(encoder, text, visual, extras), text), text, targets).backward()
+        optimizer.step()
+    modules.eval()
+    decoded = head.decode(head(fusion(encoder, text, visual, extras), text), text)
+    assert [[entity.type for entity in row] for row in decoded] == [["PER"], ["LOC"]] * 4
+
+
+def test_objects_of_the_demo_have_names(tmp_path):
+    generate(tmp_path / "demo", task="mner", size=24)
+    data = open_prepared(tmp_path / "demo")
+    overrides = (TEXT, VISION, FUSION)
+    recipe = tiny.recipe(tmp_path, tmp_path / "demo", "mner", overrides=overrides)
+    model = build_model(recipe, REGISTRY, data.labels, data.examples("train"))
+    batcher = Batcher(model, recipe)
+    named = [bool(batcher.encode(one, labeled=True).extras["object_words"].any()) for one in data.examples("train")]
+    assert sum(named) > len(named) / 2
+    assert len(model.fusion.objects.vocabulary.items) > 5
 
 
 def test_a_trained_model_has_its_notes_and_is_restored(mner_data, tmp_path):

@@ -80,7 +80,7 @@ def load_annotated(source: str | None, crops: str | None) -> AnnotatedDetector:
 
 def _objects_from_xml(files: dict[str, Path], query: DetectionQuery) -> list[VisualObject]:
     image = query.example.image
-    file = None if image is None else files.get(image.stem)
+    file = files.get(image.stem) if isinstance(image, Path) else None
     return [] if file is None else read_pascal_voc(file, query.size)
 
 
@@ -114,7 +114,7 @@ def _objects_from_crops(
     image, split = query.example.image, query.split or "train"
     table = lists.get(query.split) or lists.get(None) or {}
     line = re.fullmatch(r".*:(\d+)", query.example.id, re.DOTALL)
-    names = table.get(image.name, table.get(image.stem)) if image else None
+    names = table.get(image.name, table.get(image.stem)) if isinstance(image, Path) else None
     if names is None and line:
         names = table.get(int(line[1]) - 1)
     paths = [(name, index.find(name, split)) for name in names or ()]

@@ -183,8 +183,8 @@ def _unreadable_files(examples: Iterable[Example], errors: Mapping[Path, Message
     """Return the unreadable images of examples, and the unreadable crops."""
     bad, bad_crops = set[Path](), set[Path]()
     for example in examples if errors else ():
-        bad |= {example.image} & errors.keys() if example.image else set()
-        bad_crops |= {item.image for item in example.objects if item.image} & errors.keys()
+        bad |= errors.keys() & {example.image}
+        bad_crops |= errors.keys() & {item.image for item in example.objects}
     return bad, bad_crops
 
 

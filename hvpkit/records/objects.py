@@ -69,7 +69,7 @@ class _ObjectParser:
                 raise RecordError("box-without-image")
             if parsed.box is None or self._size is None:
                 return parsed
-            return replace(parsed, box=_clip(parsed.box, self._size, self._issues))
+            return replace(parsed, box=fit_box(parsed.box, self._size, self._issues))
         except RecordError as error:
             self._issues.append(Issue(error.message, "dropped"))
             return None
@@ -105,8 +105,13 @@ def _is_empty(value: object) -> bool:
     return isinstance(value, str) and not value
 
 
-def _clip(box: Box, size: tuple[int, int], issues: list[Issue]) -> Box:
+def fit_box(box: Box, size: tuple[int, int], issues: list[Issue]) -> Box:
     """Clip a box to its image.
+
+    Args:
+        box: Box in pixels.
+        size: Width and height of the image in pixels.
+        issues: Receives "box-clipped" if an edge moves by a pixel or more.
 
     Raises:
         RecordError: "box-outside" or "box-relative".

@@ -215,7 +215,7 @@ TEMPLATES: dict[str, Template] = {
         {"key": "image", "name": "a\x00b", "reason": "embedded null byte"},
     ),
     "image-outside-folder": Template(
-        "Expected an image inside {folder}, relative to this folder, got {image!r:.200}.",
+        "{image!r:.200} is or leads outside of {folder}. Expected an image in this folder, relative to it.",
         {"image": "../a.jpg", "folder": "/data"},
     ),
     "pair-without-image-name": Template(

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 import tiny
+from PIL import Image
 from raising import raises
 
 import hvpkit
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
+from hvpkit.inference.prediction_json import prediction_to_json
+from hvpkit.messages import Message
 from hvpkit.records.codec import box_to_json
 from hvpkit.records.json_lines import read_json_lines
-from hvpkit.types import SPLITS, EntityPrediction, RelationPrediction
+from hvpkit.types import SPLITS, Example
 
 PER, LOC = {"start": 0, "end": 3, "type": "PER"}, {"start": 13, "end": 17, "type": "LOC"}
 ENTITIES = {"id": "x", "text": "Ada lives in Oslo", "entities": [PER, LOC], "image": "a.png"}
@@ -27,7 +30,7 @@ CUT = ("Ada", "loves", "#", "Oslo", "Fjord")
 
 @dataclass(frozen=True)
 class Row:
-    """A record and what every reader makes of it.
+    """A record with labels, and what every reader makes of it.
 
     Attributes:
         record: Record with labels.
@@ -99,24 +102,23 @@ ROWS = {
         label_codes=("span-inside-word",),
     ),
 }
+ISSUE_CODES = {code for row in ROWS.values() for code in row.codes + row.label_codes}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one reader makes of a record: the example, the codes of its issues, and the prediction.
+    """What one reader makes of a record.
 
     Attributes:
-        words: Words; None where a prediction does not tell them.
         pair: Texts of head and tail.
         boxes: Boxes of the objects.
-        codes: Codes of the issues.
+        image_used: Whether the model saw an image.
         confidences: Probability of each predicted entity with its text and type, or of each relation.
     """
 
-    words: tuple[str, ...] | None
     pair: tuple[str, str] | None
     boxes: tuple[list[float], ...]
-    codes: tuple[str, ...]
+    image_used: bool
     confidences: dict
 
 
@@ -128,78 +130,89 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tiny.draw(tmp_path / "d" / "a.png", 5, (48, 40)).parent
 
 
-def write(folder: Path, *records: dict) -> None:
+def read_lines(file: str) -> list[dict]:
+    return [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
+
+
+def prepare(hvp, folder: Path, rows: list[Row]) -> tuple[list[Example], list[list[str]]]:
+    """Return the prepared examples, and the codes of the issues of each."""
     for split in SPLITS:
-        lines = "".join(json.dumps(record) + "\n" for record in records)
+        lines = "".join(json.dumps({**row.record, "id": str(number)}) + "\n" for number, row in enumerate(rows))
         (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
-
-
-def prepared_and_evaluated(hvp, model: Path) -> Reading:
     report = json.loads(hvp("preprocess", "./d", "--detector", "none", "--json").out)
-    issues = [issue for issue in report["problems"] if issue["split"] == "test" and not issue["skipped"]]
-    codes = tuple(issue["code"] for issue in issues for _ in range(issue["count"]))
-    example = open_prepared(Path("data/d")).examples("test")[0]
-    evaluated = hvp("eval", str(model), "--data", "data/d", "--split", "test", "--predictions", "eval.jsonl")
-    assert evaluated.code == 0, evaluated.err
-    record = json.loads(Path("eval.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    boxes = tuple(box_to_json(item.box) for item in example.objects)
-    words = record["words"]
+    issues = [issue for issue in report["problems"] if issue["split"] == "test"]
+    assert all(issue["count"] == len(issue["places"]) and not issue["skipped"] for issue in issues)
+    places = [
+        (place.partition("test.jsonl:")[2].partition(":")[0], issue["code"])
+        for issue in issues
+        for place in issue["places"]
+    ]
+    codes = [[code for line, code in places if line == str(number)] for number in range(1, len(rows) + 1)]
+    return open_prepared(Path("data/d")).examples("test"), codes
+
+
+def evaluate(hvp, model: Path, examples: list[Example]) -> list[Reading]:
+    typed = hvp("eval", str(model), "--data", "data/d", "--split", "test", "--predictions", "eval.jsonl")
+    assert typed.code == 0, typed.err
+    return [evaluated(record, example) for record, example in zip(read_lines("eval.jsonl"), examples, strict=True)]
+
+
+def evaluated(record: dict, example: Example) -> Reading:
+    words, boxes = record["words"], tuple(box_to_json(item.box) for item in example.objects)
     if "probabilities" in record:
         pair = tuple(" ".join(words[record[role]["start"] : record[role]["end"]]) for role in ("head", "tail"))
-        return Reading(tuple(words), pair, boxes, codes, record["probabilities"])
+        return Reading(pair, boxes, example.image is not None, record["probabilities"])
     entities = {
         (" ".join(words[entity["start"] : entity["end"]]), entity["type"]): entity["confidence"]
         for entity in record["predicted"]
     }
-    return Reading(tuple(words), None, boxes, codes, entities)
+    return Reading(None, boxes, example.image is not None, entities)
 
 
-def predicted_from_a_file(hvp, model: Path) -> tuple[Reading, list[str]]:
-    predicted = hvp("predict", "--model", str(model), "--input", "d/test.jsonl", "--output", "out.jsonl")
-    assert predicted.code == 0, predicted.err
-    record = json.loads(Path("out.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    boxes = tuple(item["box"] for item in record.get("objects", ()))
+def predict_file(hvp, model: Path) -> tuple[list[Reading], list[list[str]]]:
+    """Return what `hvp predict --input` makes of the records, and the notes of each."""
+    typed = hvp("predict", "--model", str(model), "--input", "d/test.jsonl", "--output", "out.jsonl")
+    assert typed.code == 0, typed.err
+    records = read_lines("out.jsonl")
+    return [predicted(record) for record in records], [record["notes"] for record in records]
+
+
+def predicted(record: dict) -> Reading:
+    boxes, image_used = tuple(item["box"] for item in record.get("objects", ())), record["image_used"]
     if "probabilities" in record:
-        pair = (record["head"]["text"], record["tail"]["text"])
-        return Reading(None, pair, boxes, (), record["probabilities"]), record["notes"]
+        return Reading((record["head"]["text"], record["tail"]["text"]), boxes, image_used, record["probabilities"])
     entities = {(entity["text"], entity["type"]): entity["confidence"] for entity in record["entities"]}
-    return Reading(None, None, boxes, (), entities), record["notes"]
+    return Reading(None, boxes, image_used, entities)
 
 
-def predicted_by_a_program(model: Path, row: Row) -> tuple[Reading, list[str]]:
+def predict_in_python(model: Path, rows: list[Row]) -> tuple[list[Reading], list[tuple[Message, ...]]]:
+    """Return what Python makes of the records, with an opened image, and the notes of each."""
     predictor = hvpkit.load(model, device="cpu")
-    record = {**row.record, "image": "d/a.png"} if row.record.get("image") else row.record
-    [found] = predictor.predict_many([record])
-    boxes = tuple(box_to_json(item.box) for item in found.objects)
-    known = {*row.codes, "box-clipped", "blank-token", "box-relative", "box-outside", "mention-inside-word"}
-    codes = tuple(note.code for note in found.notes if note.code in known)
-    if isinstance(found, RelationPrediction):
-        reading = Reading(None, (found.head.text, found.tail.text), boxes, codes, dict(found.relation.probabilities))
-    else:
-        assert isinstance(found, EntityPrediction)
-        entities = {(entity.text, entity.type): entity.confidence for entity in found.entities}
-        reading = Reading(None, None, boxes, codes, entities)
-    assert found.image_used == row.image
-    return reading, [str(note) for note in found.notes]
+    opened = Image.open("d/a.png")
+    records = [{**row.record, "image": opened if row.record.get("image") else row.record.get("image")} for row in rows]
+    predictions = list(predictor.predict_many(records))
+    readings = [predicted(prediction_to_json(prediction)) for prediction in predictions]
+    return readings, [prediction.notes for prediction in predictions]
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
-def test_a_record_is_read_alike_at_every_door(row, hvp, folder, mner_model, mre_model):
-    other = {"id": "y", "text": "Ada left Oslo", "image": "a.png"}
-    labels = {"entities": [PER]} if row.pair is None else {"head": "Ada", "tail": "Oslo", "relation": RELATION}
-    write(folder, row.record, {**other, **labels})
-    model = mner_model if row.pair is None else mre_model
-    evaluated = prepared_and_evaluated(hvp, model)
-    from_file, file_notes = predicted_from_a_file(hvp, model)
-    from_program, program_notes = predicted_by_a_program(model, row)
-    assert evaluated.words == row.words
-    assert sorted(evaluated.codes) == sorted(row.codes + row.label_codes)
-    assert from_program.codes == row.codes
-    assert file_notes == program_notes
-    for reading in (evaluated, from_file, from_program):
-        assert (reading.pair, reading.boxes) == (row.pair, row.boxes)
-        assert reading.confidences == pytest.approx(evaluated.confidences, abs=1e-6)
-    assert evaluated.confidences
+@pytest.mark.parametrize("task", ["mner", "mre"])
+def test_a_record_is_read_alike_at_every_door(task, hvp, folder, mner_model, mre_model):
+    rows = [row for row in ROWS.values() if (row.pair is None) == (task == "mner")]
+    model = mner_model if task == "mner" else mre_model
+    examples, codes = prepare(hvp, folder, rows)
+    readings = evaluate(hvp, model, examples)
+    from_file, file_notes = predict_file(hvp, model)
+    from_python, python_notes = predict_in_python(model, rows)
+    assert file_notes == [list(notes) for notes in python_notes]
+    for number, row in enumerate(rows):
+        assert examples[number].words == row.words
+        assert sorted(codes[number]) == sorted(row.codes + row.label_codes)
+        issue_codes = [note.code for note in python_notes[number] if note.code in ISSUE_CODES]
+        assert issue_codes == list(row.codes)
+        for reading in (readings[number], from_file[number], from_python[number]):
+            assert (reading.pair, reading.boxes, reading.image_used) == (row.pair, row.boxes, row.image)
+            assert reading.confidences == pytest.approx(readings[number].confidences, abs=1e-6)
+        assert readings[number].confidences
 
 
 def test_a_file_in_another_encoding_is_refused_at_every_door(hvp, folder, mner_model):

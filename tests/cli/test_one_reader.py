@@ -30,7 +30,7 @@ CUT = ("Ada", "loves", "#", "Oslo", "Fjord")
 
 @dataclass(frozen=True)
 class Row:
-    """A record with labels, and what every reader makes of it.
+    """A record with labels, and what every reader returns for it.
 
     Attributes:
         record: Record with labels.
@@ -107,7 +107,7 @@ ISSUE_CODES = {code for row in ROWS.values() for code in row.codes + row.label_c
 
 @dataclass(frozen=True)
 class Reading:
-    """What one reader makes of a record.
+    """What one reader returns for a record.
 
     Attributes:
         pair: Texts of head and tail.
@@ -170,7 +170,7 @@ def evaluated(record: dict, example: Example) -> Reading:
 
 
 def predict_file(hvp, model: Path) -> tuple[list[Reading], list[list[str]]]:
-    """Return what `hvp predict --input` makes of the records, and the notes of each."""
+    """Return the predictions of `hvp predict --input`, and the notes of each."""
     typed = hvp("predict", "--model", str(model), "--input", "d/test.jsonl", "--output", "out.jsonl")
     assert typed.code == 0, typed.err
     records = read_lines("out.jsonl")
@@ -186,7 +186,7 @@ def predicted(record: dict) -> Reading:
 
 
 def predict_in_python(model: Path, rows: list[Row]) -> tuple[list[Reading], list[tuple[Message, ...]]]:
-    """Return what Python makes of the records, with an opened image, and the notes of each."""
+    """Return the predictions of Python, with an opened image, and the notes of each."""
     predictor = hvpkit.load(model, device="cpu")
     opened = Image.open("d/a.png")
     records = [{**row.record, "image": opened if row.record.get("image") else row.record.get("image")} for row in rows]

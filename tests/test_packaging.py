@@ -48,6 +48,12 @@ def test_every_module_is_in_the_wheel(unpacked):
     assert (unpacked / "hvpkit" / "py.typed").is_file()
 
 
+@pytest.mark.parametrize("pattern", ["*.yaml", "*.csv", "page.*"])
+def test_every_data_file_is_in_the_wheel(unpacked, pattern):
+    data = files(ROOT / "hvpkit", pattern)
+    assert data and data <= files(unpacked / "hvpkit", pattern)
+
+
 def test_every_recipe_is_in_the_wheel(unpacked):
     assert files(ROOT / "recipes", "*.yaml") == files(unpacked / "hvpkit" / "recipes", "*.yaml")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hvpkit.experiments.published_scores import TABLE_3, compare_conditions, find_published
+from hvpkit.experiments.published_scores import compare_conditions, find_published, find_published_transfer
 from hvpkit.experiments.results import Header, Outcomes, Result, RunScore, read_results
 from hvpkit.experiments.seed_statistics import Difference, SeedStatistics, compare, seed_statistics
 from hvpkit.experiments.tables import Cell, Table, mark_best
@@ -354,9 +354,8 @@ def _transfers_table(report: ExperimentReport) -> Table | None:
         ]
         texts += [MISSING, ""] if effect is None else [format_difference(effect.difference), effect.warning or ""]
         name = report.header.plan.systems[system].published or system
-        texts.append(
-            "{} → {} ({})".format(*TABLE_3[name, source, dataset]) if (name, source, dataset) in TABLE_3 else MISSING
-        )
+        published = find_published_transfer(name, source, dataset)
+        texts.append(f"{published.before} → {published.after} ({published.difference})" if published else MISSING)
         rows.append(tuple(map(Cell, texts)))
     columns = ("system", "from → to", "F1 without", "F1 with", "difference", "warning", "published F1")
     return Table("transfers", "Transfers", columns, rows, [Message("table-transfers")])

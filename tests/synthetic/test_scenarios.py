@@ -7,9 +7,11 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import InputError
-from hvpkit.synthetic.lexicon import AMBIGUOUS, AMBIGUOUS_RELATIONS, UNAMBIGUOUS, UNAMBIGUOUS_PAIRS
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import CLUES, MIN_EXAMPLES, SyntheticSettings, assign, plan_scenarios
 from hvpkit.types import SPLITS
+
+LEXICON = load_lexicon()
 
 
 def told(stories):
@@ -38,7 +40,11 @@ def test_settings_that_cannot_be_are_refused(wrong, code, fields):
 @pytest.mark.parametrize("ambiguous", [0.0, 0.01, 0.3, 0.6, 0.95, 1.0])
 def test_the_smallest_size_holds_every_answer_in_every_split(task, ambiguous):
     settings = SyntheticSettings(task, MIN_EXAMPLES, ambiguous=ambiguous)
-    wanted = set(UNAMBIGUOUS) if task == "mner" else set(UNAMBIGUOUS_PAIRS if ambiguous < 1 else AMBIGUOUS_RELATIONS)
+    wanted = (
+        set(LEXICON.entity_types)
+        if task == "mner"
+        else set(LEXICON.relations if ambiguous < 1 else LEXICON.ambiguous_relations)
+    )
     for split in SPLITS:
         assert wanted <= {answer for _, answer in told(plan_scenarios(settings, split))}
 
@@ -67,7 +73,7 @@ def test_open_names_have_each_type_equally_often_under_every_clue_and_relevance(
     stories = [story for story in plan_scenarios(SyntheticSettings(size=4000), "train") if story.is_ambiguous]
     for relevant in (True, False):
         cells = Counter((answer, story.clue) for story, answer in told(stories) if story.is_informative is relevant)
-        assert set(cells) == {(type_, clue) for type_ in UNAMBIGUOUS for clue in CLUES}
+        assert set(cells) == {(type_, clue) for type_ in LEXICON.entity_types for clue in CLUES}
         assert max(cells.values()) - min(cells.values()) <= 4
 
 
@@ -77,19 +83,21 @@ def test_ambiguous_pairs_are_none_twice_as_often_as_each_other_relation():
         for story, answer in told(plan_scenarios(SyntheticSettings("mre", ambiguous=1.0, size=600), "train"))
         if story.is_ambiguous
     )
-    assert counts == {"None": 200, **dict.fromkeys(set(AMBIGUOUS_RELATIONS) - {"None"}, 100)}
+    assert counts == {"None": 200, **dict.fromkeys(set(LEXICON.ambiguous_relations) - {"None"}, 100)}
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_more_uninformative_images_change_nothing_else_and_only_add_to_the_uninformative_ones(task):
     settings = SyntheticSettings(task, 400, uninformative=0.3)
     some, more = (plan_scenarios(replace(settings, test_uninformative=share), "test") for share in (0.3, 0.6))
-    assert [replace(story, relevant=True) for story in some] == [replace(story, relevant=True) for story in more]
+    assert [replace(story, is_informative=True) for story in some] == [
+        replace(story, is_informative=True) for story in more
+    ]
     assert all(one.is_informative or not other.is_informative for one, other in zip(some, more, strict=True))
     assert plan_scenarios(replace(settings, test_uninformative=0.6), "train") == plan_scenarios(settings, "train")
 
 
-@pytest.mark.parametrize("answers", [list(UNAMBIGUOUS), list(AMBIGUOUS), list(UNAMBIGUOUS_PAIRS), ["one"]])
+@pytest.mark.parametrize("answers", [LEXICON.entity_types, list(LEXICON.ambiguous), LEXICON.relations, ["one"]])
 def test_a_deal_gives_each_answer_each_clue_once_a_round_and_spreads_both(answers):
     cells = assign(answers, CLUES, len(answers) * len(CLUES), Random(1))
     assert len(set(cells)) == len(cells)

@@ -3,24 +3,26 @@ from random import Random
 
 import pytest
 
-from hvpkit.synthetic import lexicon
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import SyntheticSettings
 from hvpkit.synthetic.sentences import split_names
 from hvpkit.synthetic.tweets import TweetStream
 from hvpkit.types import SPLITS, Span
 
+LEXICON = load_lexicon()
 TEMPLATES = [
     *(
-        line
-        for blocks in (lexicon.UNAMBIGUOUS, lexicon.AMBIGUOUS, lexicon.SECOND, lexicon.UNAMBIGUOUS_PAIRS)
-        for block in blocks.values()
-        for line in lexicon.lines(block)
+        template
+        for by_label in (LEXICON.unambiguous, LEXICON.ambiguous, LEXICON.second_clause, LEXICON.unambiguous_pairs)
+        for templates in by_label.values()
+        for template in templates
     ),
-    *lexicon.lines(lexicon.AMBIGUOUS_PAIRS),
-    *lexicon.lines(lexicon.EMPTY),
+    *LEXICON.ambiguous_pairs,
+    *LEXICON.without_entity,
 ]
-FRAME = {*lexicon.HANDLES, *lexicon.HASHTAGS, *lexicon.EMOJI, "RT", ":", ","}
-KNOWN = FRAME | {word for line in (*TEMPLATES, *lexicon.OPENERS, *lexicon.CLOSERS) for word in line.split()}
+FRAME = {*(f"@{name}" for name in LEXICON.handles), *(f"#{tag}" for tag in LEXICON.hashtags), *LEXICON.emoji, "RT"}
+FRAME |= {":", ","}
+KNOWN = FRAME | {word for line in (*TEMPLATES, *LEXICON.openers, *LEXICON.closers) for word in line.split()}
 
 
 def examples(tmp_path, task, split="test", **settings):
@@ -42,7 +44,7 @@ def test_every_sentence_stands_once():
 
 
 def test_no_word_of_a_name_occurs_in_a_sentence_or_in_another_name():
-    words = [word.lower() for name in lexicon.NAMES for word in name.split()]
+    words = [word.lower() for name in LEXICON.names for word in name.split()]
     assert len(set(words)) == len(words)
     assert not set(words) & {word.lower() for word in KNOWN}
 
@@ -50,7 +52,7 @@ def test_no_word_of_a_name_occurs_in_a_sentence_or_in_another_name():
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_name_belongs_to_one_split(seed):
     names = split_names(seed)
-    assert sorted(name for split in SPLITS for name in names[split]) == sorted(lexicon.NAMES)
+    assert sorted(name for split in SPLITS for name in names[split]) == sorted(LEXICON.names)
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
@@ -75,7 +77,7 @@ def test_ambiguous_sentence_occurs_verbatim_with_each_label(tmp_path, task):
         if example.metadata["open"] == "yes":
             told.setdefault(example.id.rpartition("-")[0], []).append(example)
     wanted = (
-        {frozenset(pair) for pair in lexicon.AMBIGUOUS} if task == "mner" else {frozenset(lexicon.AMBIGUOUS_RELATIONS)}
+        {frozenset(pair) for pair in LEXICON.ambiguous} if task == "mner" else {frozenset(LEXICON.ambiguous_relations)}
     )
     assert {frozenset(example.metadata["type"] for example in same) for same in told.values()} == wanted
     for same in told.values():
@@ -89,9 +91,7 @@ def test_second_names_have_the_type_that_their_clause_settles(tmp_path):
     for example in two:
         types = {example.tags[span.start][2:] for span in spans_of(example)}
         assert any(
-            " ".join(example.words).count(_without(line))
-            for type_ in types
-            for line in lexicon.lines(lexicon.SECOND[type_])
+            " ".join(example.words).count(_without(line)) for type_ in types for line in LEXICON.second_clause[type_]
         )
 
 
@@ -106,7 +106,7 @@ def test_what_stands_around_a_sentence_says_nothing_of_its_answer(tmp_path):
     from hvpkit.synthetic.sentences import entity_sentence
 
     frames = []
-    for type_ in lexicon.UNAMBIGUOUS:
+    for type_ in LEXICON.unambiguous:
         story = Scenario(0, (type_,), (type_,), "shape", True)
         sentence = entity_sentence(story, ("Atlas", "Titan"), Random(7))
         frames.append([word for word in sentence.words if word in FRAME])

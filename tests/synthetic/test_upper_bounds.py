@@ -4,7 +4,7 @@ from random import Random
 import pytest
 
 from hvpkit.labels.gold import gold_labels
-from hvpkit.synthetic.lexicon import AMBIGUOUS, UNAMBIGUOUS, lines
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import SyntheticSettings
 from hvpkit.synthetic.tweets import TweetStream
 from hvpkit.synthetic.upper_bounds import optimal_f1, upper_bound, upper_bounds
@@ -69,8 +69,8 @@ def left_open(example, spans):
     """
     if len(spans) == 2:
         return ["None"] if example.metadata["open"] == "yes" else []
-    for pair, block in AMBIGUOUS.items():
-        for left, right in (line.split("{}") for line in lines(block)):
+    for pair, templates in load_lexicon().ambiguous.items():
+        for left, right in (template.split("{}") for template in templates):
             before, after = left.split(), right.split()
             here = example.words[max(0, spans[0].start - len(before)) : spans[0].end + len(after)]
             if list(here) == [*before, *example.words[spans[0].start : spans[0].end], *after]:
@@ -158,4 +158,4 @@ def test_text_upper_bound_is_all_clear_and_half_of_the_ambiguous_names(tmp_path)
     names = sum(len(gold_labels(example)) for example in made)
     unsettled = sum(example.metadata["open"] == "yes" for example in made)
     assert upper_bound(made).text == pytest.approx((names - unsettled / 2) / names, abs=1e-6)
-    assert {type_ for pair in AMBIGUOUS for type_ in pair} == set(UNAMBIGUOUS)
+    assert {type_ for pair in load_lexicon().ambiguous for type_ in pair} == set(load_lexicon().entity_types)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from hvpkit.data.readers.base import DatasetSplits, ReaderContext
@@ -44,3 +44,27 @@ def demo_reader(task: Task) -> Callable[..., DatasetSplits]:
         return generate_demo(settings, context.stage, context.text_only)
 
     return build_demo
+
+
+def resolve_demo_name(name: str, task: Task | None, options: Collection[str]) -> str:
+    """Resolve the name of a dataset that may be a demo.
+
+    Args:
+        name: Name of any dataset.
+        task: Task of the demo; None: that of its name.
+        options: Names of the options of the demo.
+
+    Returns:
+        The name of the demo dataset of the task; `name` itself without task and options.
+
+    Raises:
+        InputError: "demo-option-elsewhere" if options of the demo are used with another dataset.
+    """
+    if task is None and not options:
+        return name
+    demos = {("demo", None): "demo", ("demo", "mner"): "demo", ("demo", "mre"): "demo-mre"}
+    demos |= {("demo-mre", None): "demo-mre", ("demo-mre", "mre"): "demo-mre"}
+    if (name, task) not in demos:
+        option = f"--task {task}" if task else f"--{next(iter(options)).replace('_', '-')}"
+        raise InputError("demo-option-elsewhere", option=option, data=name)
+    return demos[name, task]

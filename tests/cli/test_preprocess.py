@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hvpkit.cli.preprocess import COUNT_ROWS, IMAGE_ROWS
+from hvpkit.cli.dataset_report import COUNT_ROWS, IMAGE_ROWS
 from hvpkit.data.prepared import open_prepared
 from hvpkit.messages import Message
 

@@ -118,6 +118,29 @@ def message_to_json(message: Message) -> dict[str, Any]:
     }
 
 
+def message_from_json(value: Mapping[str, Any]) -> Message:
+    """Rebuild a message from `message_to_json`, such as one of another process.
+
+    Its text is the stored one, so that the template need not be known; its fields are JSON values.
+    """
+    message = str.__new__(Message, value["message"])
+    message.code = value["code"]
+    message.fields = {name: _from_json(item) for name, item in value["fields"].items()}
+    return message
+
+
+def _from_json(value: Any) -> Any:  # noqa: ANN401 - fields hold anything
+    if isinstance(value, list):
+        return [_from_json(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"code", "message", "fields"}:
+        return message_from_json(value)
+    if value.keys() == {"location", "code", "message", "fields"}:
+        return LocatedMessage(value["location"], message_from_json(value))
+    return {key: _from_json(item) for key, item in value.items()}
+
+
 def _to_json(value: Any) -> Any:  # noqa: ANN401 - fields hold anything
     if isinstance(value, LocatedMessage):
         return {"location": value.location, **message_to_json(value.message)}

@@ -68,7 +68,8 @@ def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done)
     assert list(failed) == ["broken.people.seed7"]
     reason = failed["broken.people.seed7"]
     assert (reason.code, reason.fields["log"]) == ("run-error", folder / "logs" / "broken.people.seed7.log")
-    assert "/nowhere/bert" in reason.fields["reason"]
+    cause = reason.fields["reason"]
+    assert (cause.code, cause.fields["folder"]) == ("pretrained-folder-missing", "/nowhere/bert")
     assert [(note.code, note.fields) for note in warned] == [
         ("run-failed", {"run": "broken.people.seed7", "reason": reason})
     ]

@@ -12,7 +12,17 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import DataError, HvpkitError, InputError
-from hvpkit.messages import LOGGERS, LocatedMessage, Message, Template, add_templates, log_to, message_to_json, render
+from hvpkit.messages import (
+    LOGGERS,
+    LocatedMessage,
+    Message,
+    Template,
+    add_templates,
+    log_to,
+    message_from_json,
+    message_to_json,
+    render,
+)
 
 
 def test_an_error_keeps_code_and_fields_between_processes():
@@ -69,6 +79,24 @@ def test_json_has_the_codes_of_messages_within_messages():
             "kind": "<class 'int'>",
         },
     }
+
+
+def test_a_message_survives_json_without_its_template():
+    json_value = {
+        "code": "not-in-this-process",
+        "message": "two: odd",
+        "fields": {
+            "problems": [{"location": "a.yaml:3", "code": "custom", "message": "odd", "fields": {"text": "odd"}}],
+            "reason": {"code": "custom", "message": "why", "fields": {"text": "why"}},
+            "counts": {"train": 3},
+        },
+    }
+    message = message_from_json(json_value)
+    assert (message, message.code, message.fields["counts"]) == ("two: odd", "not-in-this-process", {"train": 3})
+    assert (message.fields["reason"].code, message.fields["reason"].fields) == ("custom", {"text": "why"})
+    [problem] = message.fields["problems"]
+    assert (problem.location, problem.message.code, problem.message) == ("a.yaml:3", "custom", "odd")
+    assert message_to_json(message) == json_value
 
 
 # -----------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import tiny
 
 from hvpkit.data.prepared import open_prepared, write_prepared
 from hvpkit.labels.inventory import tag_labels
-from hvpkit.messages import Message
+from hvpkit.messages import Message, message_to_json
 from hvpkit.synthetic.generate import generate
 
 SALIENCY = {
@@ -173,7 +173,7 @@ def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model
     write_prepared(tmp_path / "wider", labels=labels, splits={"test": renamed}, **known)
     typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "wider"), "--json")
     found = json.loads(typed.out)
-    assert Message("labels-missed", names=["SHIP"]) in found["notes"]
+    assert message_to_json(Message("labels-missed", names=["SHIP"])) in found["notes"]
     write_prepared(tmp_path / "declared", labels=labels, splits={"test": mner_data.examples("test")}, **known)
     assert hvp("eval", str(mner_text_model), "--data", str(tmp_path / "declared")).notes == ["tag-accuracy"]
     before = json.loads(hvp("eval", str(mner_text_model), "--json").out)["scores"]["by_label"]

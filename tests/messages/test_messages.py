@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import subprocess
@@ -21,6 +22,8 @@ from hvpkit.messages import (
     log_to,
     message_from_json,
     message_to_json,
+    messages_from_json,
+    messages_to_json,
     render,
 )
 
@@ -81,6 +84,13 @@ def test_json_has_the_codes_of_messages_within_messages():
     }
 
 
+def test_messages_in_json_values_keep_code_and_fields():
+    value = {"notes": [Message("os-error", reason="full", file="")], "seed": 3, "dev": None, "scores": {"f1": 0.5}}
+    restored = messages_from_json(json.loads(json.dumps(messages_to_json(value))))
+    assert restored == value
+    assert (restored["notes"][0].code, restored["notes"][0].fields) == ("os-error", {"reason": "full", "file": ""})
+
+
 def test_a_message_survives_json_without_its_template():
     json_value = {
         "code": "not-in-this-process",
@@ -96,7 +106,8 @@ def test_a_message_survives_json_without_its_template():
     assert (message.fields["reason"].code, message.fields["reason"].fields) == ("custom", {"text": "why"})
     [problem] = message.fields["problems"]
     assert (problem.location, problem.message.code, problem.message) == ("a.yaml:3", "custom", "odd")
-    assert message_to_json(message) == json_value
+    copy = pickle.loads(pickle.dumps(message))
+    assert message_to_json(message) == message_to_json(copy) == json_value
 
 
 # -----------------------------------------------------------------------------------------------------------------

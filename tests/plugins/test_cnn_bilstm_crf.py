@@ -17,6 +17,7 @@ from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.evaluation.evaluate import evaluate
 from hvpkit.interfaces import TextBatch, TextContext
+from hvpkit.messages import message_to_json
 from hvpkit.registry import load_registry
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.testing import check_text_encoder
@@ -148,7 +149,8 @@ def test_a_glove_file_s_coverage_is_logged_when_training_begins_and_stands_in_th
         2,
     )
     assert coverage in (finished.folder / "README.md").read_text(encoding="utf-8")
-    assert any(coverage in note for note in json.loads((finished.folder / "metrics.json").read_text())["notes"])
+    notes = json.loads((finished.folder / "metrics.json").read_text(encoding="utf-8"))["notes"]
+    assert message_to_json(coverage) in notes
     glove.unlink()  # a model folder needs nothing of the training machine
     assert evaluate(open_model_folder(finished.folder), "test").scores == finished.test
 

@@ -104,13 +104,14 @@ class Processes:
             start=str(folder / MODELS / run.start) if run.start else None,
             plugins=tuple(map(str, self.setup.plugins)),
         )
-        log = folder / LOGS / f"{run.name}.log"
-        fields = self._fields(job, log, on_epoch)
+        log_file = folder / LOGS / f"{run.name}.log"
+        fields = self._fields(job, log_file, on_epoch)
         return Result.model_validate({"run": run.model_dump(), **fields})
 
-    def _fields(self, job: Job, log: Path, on_epoch: Callable[[Epoch], bool] | None) -> dict[str, Any]:
-        with log.open("w", encoding="utf-8") as messages:
+    def _fields(self, job: Job, log_file: Path, on_epoch: Callable[[Epoch], bool] | None) -> dict[str, Any]:
+        with log_file.open("w", encoding="utf-8") as messages:
             process = self._start(messages)
+            log.debug(Message("run-started", run=job.name, process=process.pid, log=log_file))
             try:
                 last = _follow(process, job, on_epoch)
             finally:
@@ -122,8 +123,8 @@ class Processes:
         if self._closed:
             raise Shutdown
         if "error" in last:
-            raise RunFailed("run-error", reason=message_from_json(last["error"]), log=log)
-        raise RunFailed(_reason(log, process.returncode))
+            raise RunFailed("run-error", reason=message_from_json(last["error"]), log=log_file)
+        raise RunFailed(_reason(log_file, process.returncode))
 
     def _start(self, messages: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - a file
         with self._guard:
@@ -185,11 +186,11 @@ def _follow(process: subprocess.Popen[str], job: Job, on_epoch: Callable[[Epoch]
     return last
 
 
-def _reason(log: Path, code: int) -> Message:
+def _reason(log_file: Path, code: int) -> Message:
     """Return the last line in the log of a run that failed unexpectedly, else how the process ended."""
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [line for line in log_file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     if code < 0:
-        return Message("run-killed", signal=-code, log=log)
+        return Message("run-killed", signal=-code, log=log_file)
     if not lines:
-        return Message("run-silent", exit_code=code, log=log)
-    return Message("run-error", reason=lines[-1], log=log)
+        return Message("run-silent", exit_code=code, log=log_file)
+    return Message("run-error", reason=lines[-1], log=log_file)

@@ -37,6 +37,7 @@ MODULES = (
     "experiments",
     "testing",
     "cli",
+    "debug",
 )
 LOGGERS = ("hvpkit", "hvpkit_plugins")  # parents of all loggers of hvpkit and its plugins
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sized
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,6 +26,8 @@ from hvpkit.records.issues import IssueLog
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 from hvpkit.utils.progress import track
+
+log = logging.getLogger(__name__)
 
 OWN = "jsonl"
 
@@ -80,6 +83,7 @@ def _prepare(
 ) -> DatasetReport:
     reader, source, prepared_name = locate_dataset(name, root, registry)
     folder = output or Path("data") / prepared_name
+    log.debug(Message("dataset-located", reader=reader, path=source, folder=folder))
     problems = IssueLog()
     if not text_only:
         objects.check(registry)

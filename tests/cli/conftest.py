@@ -38,7 +38,7 @@ class Typed:
 
     @property
     def notes(self) -> list[str]:
-        """The codes of the messages among the results on stdout (a note that a model folder keeps is a text without a code)."""  # noqa: E501
+        """The codes of the messages among the results on stdout."""
         return [message.code for message in self.printed if isinstance(message, Message)]
 
     def fields(self, code: str) -> dict[str, object]:

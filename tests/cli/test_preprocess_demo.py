@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hvpkit.data.prepared import open_prepared
+from hvpkit.messages import Message
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +77,12 @@ def test_a_folder_with_other_files_is_refused(hvp, tmp_path):
     assert (refused.code, refused.errors) == (2, ["output-holds-other-files"])
     assert refused.fields("output-holds-other-files") == {"folder": Path("mine"), "files": ["notes.txt"]}
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_verbose_prints_debug_messages(hvp):
+    verbose = hvp("-v", "preprocess", "demo", "--size", "24", "--text-only")
+    located = verbose.fields("dataset-located")
+    assert located == {"reader": "demo", "path": Path(), "folder": Path("data/demo")}
+    assert Message("dataset-located", **located) in verbose.err
+    plain = hvp("preprocess", "demo", "--size", "24", "--text-only")
+    assert (plain.code, plain.err) == (0, "")

@@ -37,7 +37,7 @@ def test_pair_of_relations_is_compared_by_labels(contrast):
     assert not contrast.right(pair, answers[::-1])
 
 
-def test_a_model_that_learnt_nothing_is_said_to_tell_nothing_apart(contrast, tmp_path, capsys):
+def test_untrained_model_distinguishes_no_pair(contrast, tmp_path, capsys):
     generate(tmp_path / "data", size=96)
     data = open_prepared(tmp_path / "data")
     model = tiny.save_tiny_model(tmp_path / "model", tiny.recipe(tmp_path, data.folder, "mner", images=False), data)
@@ -49,7 +49,7 @@ def test_a_model_that_learnt_nothing_is_said_to_tell_nothing_apart(contrast, tmp
     assert Message("contrast-counted", right=0, pairs=len(contrast_pairs(data.examples("test")))) in said
 
 
-def test_data_that_was_not_drawn_is_refused(contrast, mner_text_model, mner_data):
+def test_data_that_is_not_synthetic_is_refused(contrast, mner_text_model, mner_data):
     with pytest.raises(SystemExit) as ended:
         contrast.main(mner_text_model)
     assert (ended.value.code.code, ended.value.code.fields) == ("contrast-without-pairs", {"data": mner_data.folder})

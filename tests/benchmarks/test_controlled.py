@@ -129,7 +129,7 @@ def test_all_systems_differ_from_the_recipe_in_what_they_are_named_for_alone(con
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_plugins_look_at_the_same_images_and_compose(controlled, tmp_path, task):
+def test_plugins_use_the_same_images_and_compose(controlled, tmp_path, task):
     from hvpkit.config.compatibility import compatibility_problems
     from hvpkit.registry import load_registry
 

@@ -166,7 +166,7 @@ def test_other_data_of_the_same_name_is_noted(hvp, mner_text_model, mner_data, t
         assert hvp("eval", str(mner_text_model), "--data", str(data)).notes == ["tag-accuracy"]
 
 
-def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model, mner_data, tmp_path):
+def test_types_unknown_to_the_model_count_as_missed(hvp, mner_text_model, mner_data, tmp_path):
     labels = tag_labels(["PER", "LOC", "SHIP"])
     known = {"name": "wider", "task": "mner", "images_root": mner_data.images_root, "source": "a test"}
     renamed = [replace(e, tags=tuple(tag.replace("LOC", "SHIP") for tag in e.tags)) for e in mner_data.examples("test")]

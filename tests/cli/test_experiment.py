@@ -52,7 +52,7 @@ def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data)
     assert typed.fields("remaining-runs-estimated") == {"runs": 8, "finished": 1, "duration": "15 min", "basis": basis}
 
 
-def test_a_dry_run_says_what_the_run_itself_would_refuse(hvp, plan, tmp_path, mner_data):
+def test_dry_run_reports_the_errors_of_the_run(hvp, plan, tmp_path, mner_data):
     from hvpkit.experiments.expand import expand
     from hvpkit.experiments.plan import load_plan
     from hvpkit.registry import load_registry
@@ -79,7 +79,7 @@ def test_a_dry_run_says_what_the_run_itself_would_refuse(hvp, plan, tmp_path, mn
     assert setting.fields == {"key": "train.seed", "before": "77", "now": str(runs[0].seed)}
 
 
-def test_a_report_is_drawn_from_results_alone(hvp, tmp_path):
+def test_report_needs_only_results(hvp, tmp_path):
     runs = [plans.planned(system, seed) for system in "ab" for seed in (1, 2)]
     file = ResultsFile(tmp_path, Header(plans.plan(), tuple(run.name for run in runs)), [])
     for run in runs:
@@ -98,7 +98,7 @@ def test_a_report_is_drawn_from_results_alone(hvp, tmp_path):
 
 
 @pytest.mark.parametrize("words", [[], ["quick", "--report", "x"]])
-def test_a_plan_or_a_report_is_given(hvp, tmp_path, monkeypatch, words):
+def test_exactly_one_of_plan_and_report_is_required(hvp, tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     typed = hvp("experiment", *words)
     assert (typed.code, typed.out, typed.errors) == (2, "", ["plan-or-report"])

@@ -83,7 +83,7 @@ def test_help_imports_no_command_and_nothing_that_commands_need():
 
 
 @pytest.mark.parametrize("name", names())
-def test_the_list_of_commands_says_what_each_says_of_itself(name):
+def test_list_of_commands_has_the_summary_of_each(name):
     [listed] = [command.callback for command in app.registered_commands if command.name == name]
     assert inspect.getdoc(listed) == inspect.getdoc(load_command(name))
 
@@ -183,7 +183,7 @@ def test_ctrl_c_is_reported(hvp, monkeypatch, tmp_path, typed, works, said):
     assert [message.code for message in found.said] == said
 
 
-def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
+def test_unexpected_error_is_one_line_with_a_traceback_hint(hvp, monkeypatch):
     def fail() -> None:
         raise RuntimeError("first line\nsecond line")
 
@@ -208,7 +208,7 @@ def test_thread_wait_time_is_short_unless_the_environment_sets_it(hvp, monkeypat
     assert os.environ["GOMP_SPINCOUNT"] == (given or cli.WAIT)
 
 
-def test_a_reader_that_goes_away_is_no_error_message():
+def test_closed_pipe_prints_no_error():
     command = f"{sys.executable} -m hvpkit components --json | head -c 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=os.environ)
     assert (done.stdout, done.stderr) == ("[", "")

@@ -62,7 +62,7 @@ def test_settings_are_those_of_the_model(hvp, here):
     assert "seed: 5" in recipe and "dropout: 0.3" in recipe
 
 
-def test_a_plugin_s_gate_is_trained_and_then_asked_for(hvp, here, mner_data):
+def test_gate_of_a_plugin_is_trained_and_needed_for_loading(hvp, here, mner_data):
     (here / "even.py").write_text(GATE, encoding="utf-8")
     tiny.recipe(here, mner_data.folder, "mner")
     words = ("train", "tiny.yaml", "--set", "fusion.gate=even")
@@ -79,7 +79,7 @@ def test_a_plugin_s_gate_is_trained_and_then_asked_for(hvp, here, mner_data):
     assert hvp("eval", "runs/tiny", "--plugin", "even.py").code == 0
 
 
-def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_data, monkeypatch):
+def test_run_is_not_resumed_with_a_changed_plugin(hvp, here, mner_data, monkeypatch):
     for name in ("even.py", "later/even.py"):
         (here / name).parent.mkdir(exist_ok=True)
         (here / name).write_text(GATE + f"# {name}\n", encoding="utf-8")
@@ -106,7 +106,7 @@ def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_dat
         (("tiny.yaml", "--output", "taken", "--resume"), "output-exists", {"output": Path("taken")}),
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_one_message(hvp, here, words, code, fields):
+def test_untrainable_recipe_is_refused_with_one_message(hvp, here, words, code, fields):
     told = refused(hvp, here, words, code)
     assert told | fields == told
 
@@ -119,7 +119,7 @@ def test_what_cannot_be_trained_is_refused_in_one_message(hvp, here, words, code
         (("tiny.yaml", "--set", "train.lr"), "--set train.lr", "override-without-value", {}),
     ],
 )
-def test_a_recipe_that_cannot_be_read_is_refused_in_one_message(hvp, here, words, location, code, fields):
+def test_unreadable_recipe_is_refused_with_one_message(hvp, here, words, location, code, fields):
     [problem] = refused(hvp, here, words, "recipe-invalid")["problems"]
     assert (problem.location, problem.message.code) == (location, code)
     assert problem.message.fields | fields == problem.message.fields
@@ -169,7 +169,7 @@ def test_several_faults_of_a_recipe_come_at_once_with_their_lines(hvp, here):
         assert location in typed.err
 
 
-def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
+def test_interrupted_run_names_the_command_that_resumes_it(hvp, here, monkeypatch):
     from hvpkit.training import train
 
     def interrupted(*parts: object, **options: object) -> None:
@@ -191,7 +191,7 @@ def test_lines_of_epochs_are_aligned(capsys):
     assert first.index("9/10") == second.index("0/10")
 
 
-def test_a_run_goes_on_with_as_many_processes_as_it_began_with(hvp, here, monkeypatch):
+def test_run_is_resumed_with_the_same_number_of_processes(hvp, here, monkeypatch):
     """Another number makes other steps of an epoch, so that epochs would be left out or done twice."""
     from hvpkit.training import train
 

@@ -41,7 +41,7 @@ def test_it_keeps_the_contract(kind, task, encoder_folder):
 
 
 @pytest.mark.parametrize("kind", sorted(WITHOUT_PREFIX))
-def test_an_encoder_that_would_ignore_a_prefix_says_so(kind, encoder_folder):
+def test_encoder_that_ignores_a_prefix_is_refused(kind, encoder_folder):
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind)))
     with raises(ComponentError, "prefix-unsupported", encoder=kind):
         encoder.enable_prefix()
@@ -145,7 +145,7 @@ def test_words_are_split_as_in_running_text_and_start_at_their_first_wordpiece(k
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "modernbert"])
-def test_a_word_that_looks_like_a_special_token_is_a_word(kind, encoder_folder):
+def test_word_spelled_like_a_special_token_is_a_word(kind, encoder_folder):
     encoder = hugging_face(TextContext("mre"), name=str(encoder_folder(kind)))
     words = ("Ada", encoder.tokenizer.sep_token, "<head>", "in", "Paris", encoder.tokenizer.mask_token)
     ids = encoder.encode(Example("1", words, head=Span(0, 1), tail=Span(4, 5)), 64).features["input_ids"].tolist()
@@ -202,7 +202,7 @@ def test_markers_are_new_tokens_around_head_and_tail_for_relations_alone(kind, e
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_are_the_folder_s_unless_random_ones_are_asked_for(kind, encoder_folder):
+def test_weights_are_loaded_unless_random_ones_are_requested(kind, encoder_folder):
     folder = str(encoder_folder(kind))
     saved = AutoModel.from_pretrained(folder).state_dict()
     opened = hugging_face(TextContext("mner"), name=folder).model.state_dict()

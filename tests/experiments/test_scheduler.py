@@ -63,7 +63,7 @@ def done(tmp_path_factory, mner_data, mre_data):
     return plan, folder / "out", failed, [record.msg for record in handler.buffer if record.levelno == logging.WARNING]
 
 
-def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done):
+def test_failed_run_is_reported_with_its_reason_and_others_continue(done):
     _, folder, failed, warned = done
     assert list(failed) == ["broken.people.seed7"]
     reason = failed["broken.people.seed7"]
@@ -78,13 +78,13 @@ def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done)
     assert ExperimentReport.from_folder(folder).missing == ["broken.people.seed7"]
 
 
-def test_what_a_run_logs_stands_in_its_file(done):
+def test_log_of_a_run_is_written_to_its_file(done):
     _, folder, _, _ = done
     lines = (folder / "logs" / "with.people.seed7.log").read_text(encoding="utf-8").splitlines()
     assert Message("resumed-without-checkpoint") in lines
 
 
-def test_the_table_is_what_eval_says_to_the_last_digit(done):
+def test_scores_equal_those_of_evaluate(done):
     _, folder, _, _ = done
     for result in read_results(folder)[1]:
         opened = open_model_folder(folder / "models" / result.run.name)
@@ -96,7 +96,7 @@ def test_the_table_is_what_eval_says_to_the_last_digit(done):
         assert f1 == pytest.approx(result.test.f1, abs=1e-12)
 
 
-def test_a_transfer_goes_on_from_the_other_datasets_model(done):
+def test_transfer_is_initialized_from_the_other_datasets_model(done):
     _, folder, _, _ = done
     start = json.loads((folder / "models" / "with.people-to-pairs.seed7" / "metrics.json").read_text())["init_from"]
     assert start["model"] == str(folder / "models" / "with.people.seed7") and start["loaded"]["fusion"] > 0

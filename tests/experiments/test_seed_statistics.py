@@ -33,7 +33,7 @@ def by_loops(one, other, samples: int, seed: int) -> list[float]:
     return sorted(found)
 
 
-def test_the_bootstrap_gives_what_plain_loops_give():
+def test_bootstrap_equals_plain_loops():
     one, other = [outcomes(1, 0.7), outcomes(2, 0.7)], [outcomes(3, 0.66), outcomes(4, 0.66)]
     low, high, p = difference_interval(one, other, resamples=4000)
     loops = by_loops(one, other, samples=2000, seed=5)
@@ -43,7 +43,7 @@ def test_the_bootstrap_gives_what_plain_loops_give():
     assert p == pytest.approx(2 * tail / 2000, abs=0.04)
 
 
-def test_the_same_system_does_not_differ_and_a_better_one_does():
+def test_identical_systems_do_not_differ_and_a_better_one_does():
     one = outcomes(1, 0.7)
     assert difference_interval([one], [one]) == (0.0, 0.0, 1.0)
     low, high, p = difference_interval([outcomes(1, 0.9)], [outcomes(2, 0.5)])
@@ -74,7 +74,7 @@ def test_intervals_come_down_with_pairing():
     assert high - low < (wide_high - wide_low) / 2
 
 
-def test_different_test_sets_cannot_be_paired():
+def test_different_test_sets_are_refused():
     with pytest.raises(ValueError) as error:  # noqa: PT011 - its sizes are looked at
         difference_interval([outcomes(1, 0.7)], [outcomes(1, 0.7, n=150)])
     assert re.findall(r"\d+", str(error.value)) == ["150", "200"]
@@ -88,7 +88,7 @@ def test_intervals_over_seeds_are_students():
     assert (alone.mean, alone.spread, alone.low) == (0.5, None, None)
 
 
-def test_a_difference_smaller_than_the_seed_spread_is_warned_of():
+def test_difference_below_the_seed_spread_has_a_warning():
     small = compare(seed_statistics([0.80, 0.84]), seed_statistics([0.80, 0.81]), None)
     assert (small.warning.code, small.warning.fields) == (
         "difference-within-spread",

@@ -38,7 +38,7 @@ def test_an_error_keeps_code_and_fields_between_processes():
     )
 
 
-def test_an_error_made_of_a_message_has_its_code():
+def test_error_from_a_message_has_its_code():
     assert InputError(Message("os-error", reason="full", file="")).code == "os-error"
 
 
@@ -113,7 +113,7 @@ def test_a_message_survives_json_without_its_template():
 # -----------------------------------------------------------------------------------------------------------------
 # logging
 @pytest.mark.parametrize("name", ["hvpkit", "hvpkit.features.cache", "hvpkit_plugins.umt"])
-def test_a_record_is_the_message_itself_and_goes_to_the_handler_alone(caplog, name):
+def test_log_record_has_the_message_and_goes_to_the_handler_only(caplog, name):
     handler, message = BufferingHandler(capacity=10), Message("os-error", reason="full", file="")
     with log_to(handler):
         logging.getLogger(name).info(message)

@@ -85,7 +85,7 @@ def test_padding_changes_nothing():
     torch.testing.assert_close(head.loss(scores, both, targets), torch.stack(own).mean())
 
 
-def test_tags_of_words_are_given_as_they_are():
+def test_tags_of_words_are_returned_unchanged():
     head = head_of()
     scores = torch.full((1, 6, len(head.tags)), -50.0)
     for position, tag in enumerate(["[CLS]", "X", "PAD", "[SEP]", "B-LOC", "O"]):
@@ -96,7 +96,7 @@ def test_tags_of_words_are_given_as_they_are():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_entity_asked_for_has_the_probability_that_decoding_would_give_it(seed):
+def test_requested_entity_has_the_probability_of_decoding(seed):
     head = head_of(Labels("mner", ("O", "B-PER", "I-PER")))
     scores = 2 * torch.randn(1, len(WORD_OF), len(head.tags), generator=torch.Generator().manual_seed(seed))
     asked = [

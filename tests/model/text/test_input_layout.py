@@ -44,7 +44,7 @@ def test_every_word_starts_at_its_first_wordpiece():
         (Span(2, 3), Span(2, 3), "0 10 <head> <tail> 20 </head> </tail>"),
     ],
 )
-def test_markers_stand_around_head_and_tail(head, tail, expected):
+def test_markers_surround_head_and_tail(head, tail, expected):
     layout = build_inputs(pieces_of([1, 1, 1]), example_of(3, head, tail), 10, IDS)
     assert written(layout) == expected
     assert (layout.ids[layout.head_position], layout.ids[layout.tail_position]) == (101, 103)

@@ -29,7 +29,7 @@ def hide(encoder):
     return batch, batch.features["input_ids"], encoder.hide.mask_ids(batch)
 
 
-def test_disguised_names_keep_their_shape_and_all_else_stands():
+def test_replaced_names_keep_their_shape_and_other_words_stay():
     encoder = build(name_replacement=1.0, word_dropout=0.0)
     batch, before, after = hide(encoder)
     named = (batch.word_of == 1) | (batch.word_of == 3)
@@ -56,7 +56,7 @@ def test_masks_cover_whole_words_and_never_specials_or_markers():
     assert len(seen) > 3  # the share differs from sentence to sentence
 
 
-def test_nothing_is_hidden_without_being_asked_for():
+def test_nothing_is_masked_by_default():
     _, before, after = hide(build(name_replacement=0.0, word_dropout=0.0))
     assert torch.equal(before, after)
 

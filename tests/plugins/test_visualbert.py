@@ -115,7 +115,7 @@ def test_with_every_region_masked_it_is_bert_on_the_text(bert):
 
 
 @torch.no_grad()
-def test_regions_move_the_states_wherever_they_stand_and_missing_ones_do_not():
+def test_regions_change_the_states_and_missing_ones_do_not():
     encoder, visual = scratch(), random_visual((3, 3), 4)
     text, fusion = batch_of(encoder), single_stream(_context("mner", encoder))
     seen, blind = (fusion(encoder, text, given, {}).states for given in (visual, None))
@@ -142,7 +142,7 @@ def test_longer_padding_of_the_text_changes_nothing():
 
 
 @torch.no_grad()
-def test_a_trace_shows_what_words_look_at_regions_first():
+def test_trace_has_attention_of_words_with_regions_first():
     encoder, visual, trace = scratch(), random_visual((3, 3), 4), Trace()
     text = batch_of(encoder)
     single_stream(_context("mner", encoder))(encoder, text, visual, {}, trace)
@@ -173,7 +173,7 @@ def test_regions_have_the_first_position_and_the_second_type_of_their_own_tables
         before = after
 
 
-def test_it_takes_no_prefix_and_says_so():
+def test_prefix_is_refused():
     with raises(ComponentError, "prefix-unsupported", encoder="visual_bert"):
         scratch().enable_prefix()
 
@@ -228,7 +228,7 @@ def test_the_new_projection_learns_at_the_fusion_s_rate_and_a_checkpoint_s_at_th
     assert rates(f"text={{encoder: visualbert, name: {checkpoint}, tokenizer: {tokenizer}}}") == [1e-5, 1e-5]
 
 
-def test_a_score_names_weights_that_no_pretraining_on_images_has_seen(checkpoint, tokenizer, bert):
+def test_notes_name_weights_without_pretraining_on_images(checkpoint, tokenizer, bert):
     context, names = TextContext("mner"), {"name": str(checkpoint), "tokenizer": str(tokenizer)}
     assert visualbert(context, **names).provenance_notes() == []
     random, started = visualbert(context, **names, weights="random"), visualbert(context, name=str(bert))
@@ -247,7 +247,7 @@ def test_markers_are_new_tokens_for_relations(checkpoint, tokenizer):
     assert (pieces[encoded.head_position], pieces[encoded.tail_position]) == ("<head>", "<tail>")
 
 
-def test_what_cannot_be_opened_says_why_and_what_would_do(checkpoint, tokenizer, bert, tmp_path):
+def test_unusable_weights_are_refused_with_advice(checkpoint, tokenizer, bert, tmp_path):
     with raises(ModelFolderError, "pretrained-not-opened", name=str(checkpoint), reason=Message("tokenizer-missing")):
         visualbert(TextContext("mner"), name=str(checkpoint))
     with raises(

@@ -74,7 +74,7 @@ def test_a_crop_shows_what_is_in_its_box(clue):
             assert sum(ImageStat.Stat(difference).mean) / 3 < 12
 
 
-def test_objects_come_best_first_and_the_deciding_one_stands_anywhere():
+def test_objects_are_sorted_by_score_and_the_deciding_one_is_at_any_index():
     made = [image(seed, "shape", "PER") for seed in range(24)]
     for drawn in made:
         scores = [item.score for item in drawn.objects]
@@ -87,7 +87,7 @@ def test_scenes_and_uninformative_images_have_no_deciding_object():
     assert image(1).deciding is None
 
 
-def test_the_deciding_small_thing_is_small_and_the_others_are_large():
+def test_deciding_small_object_is_small_and_others_are_large():
     for seed in range(8):
         for clue, (least, most) in (("small", SMALL), ("texture", LARGE), ("shape", LARGE)):
             drawn = image(seed, clue, "MISC")
@@ -101,17 +101,17 @@ def test_the_same_seed_draws_the_same_pixels_and_another_does_not():
     assert [item.crop.tobytes() for item in one.objects] == [item.crop.tobytes() for item in again.objects]
 
 
-def test_an_uninformative_image_is_drawn_without_knowing_the_answer():
+def test_uninformative_image_does_not_depend_on_the_label():
     assert render_image(Random(3), None, "PER").image.tobytes() == render_image(Random(3), None, "LOC").image.tobytes()
 
 
 @pytest.mark.parametrize("clue", CLUES)
-def test_images_of_one_answer_vary(clue):
+def test_images_of_one_label_vary(clue):
     made = {image(seed, clue, "ORG").image.tobytes() for seed in range(8)}
     assert len(made) == 8
 
 
-def test_all_answers_can_be_shown():
+def test_every_motif_is_used():
     assert {load_lexicon().motifs[kind] for kind in KINDS} == set(MOTIFS)
 
 

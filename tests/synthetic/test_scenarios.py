@@ -31,14 +31,14 @@ def told(stories):
         ({"task": "ner"}, "demo-task-unknown", {"task": "ner"}),
     ],
 )
-def test_settings_that_cannot_be_are_refused(wrong, code, fields):
+def test_invalid_settings_are_refused(wrong, code, fields):
     with raises(InputError, code, **fields):
         SyntheticSettings(**wrong)
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("ambiguous", [0.0, 0.01, 0.3, 0.6, 0.95, 1.0])
-def test_the_smallest_size_holds_every_answer_in_every_split(task, ambiguous):
+def test_smallest_size_has_every_label_in_every_split(task, ambiguous):
     settings = SyntheticSettings(task, MIN_EXAMPLES, ambiguous=ambiguous)
     wanted = (
         set(LEXICON.entity_types)
@@ -52,7 +52,7 @@ def test_the_smallest_size_holds_every_answer_in_every_split(task, ambiguous):
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("ambiguous", [0.0, 0.25, 0.6, 1.0])
 @pytest.mark.parametrize("uninformative", [0.0, 0.3, 1.0])
-def test_shares_come_out_as_asked(task, ambiguous, uninformative):
+def test_fractions_are_as_requested(task, ambiguous, uninformative):
     settings = SyntheticSettings(task, 2000, ambiguous=ambiguous, uninformative=uninformative)
     for split in SPLITS:
         named = [(story, answer) for story, answer in told(plan_scenarios(settings, split)) if answer != "none"]
@@ -64,7 +64,7 @@ def test_shares_come_out_as_asked(task, ambiguous, uninformative):
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_sizes_are_those_asked_for_and_a_quarter(task):
+def test_sizes_are_as_requested_and_a_quarter(task):
     counts = [len(told(plan_scenarios(SyntheticSettings(task, 1000), split))) for split in SPLITS]
     assert counts == [1000, 250, 250]
 
@@ -98,7 +98,7 @@ def test_more_uninformative_images_change_nothing_else_and_only_add_to_the_uninf
 
 
 @pytest.mark.parametrize("answers", [LEXICON.entity_types, list(LEXICON.ambiguous), LEXICON.relations, ["one"]])
-def test_a_deal_gives_each_answer_each_clue_once_a_round_and_spreads_both(answers):
+def test_assignment_balances_labels_and_clues(answers):
     cells = assign(answers, CLUES, len(answers) * len(CLUES), Random(1))
     assert len(set(cells)) == len(cells)
     first = cells[: len(answers)]

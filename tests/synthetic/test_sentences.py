@@ -39,7 +39,7 @@ def spans_of(example):
     }
 
 
-def test_every_sentence_stands_once():
+def test_sentences_are_unique():
     assert len(set(TEMPLATES)) == len(TEMPLATES)
 
 
@@ -63,7 +63,7 @@ def test_spans_are_names_of_the_split(tmp_path, task):
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_who_knows_the_sentences_finds_every_unseen_name(tmp_path, task):
+def test_names_are_the_words_outside_of_templates(tmp_path, task):
     for example in examples(tmp_path, task):
         runs = groupby(enumerate(example.words), lambda place: place[1] not in KNOWN)
         found = [list(run) for unknown, run in runs if unknown]
@@ -99,7 +99,7 @@ def _without(line):
     return max(line.split("{}"), key=len).strip()
 
 
-def test_what_stands_around_a_sentence_says_nothing_of_its_answer(tmp_path):
+def test_decoration_does_not_depend_on_the_label(tmp_path):
     # the frame is drawn before anything of the answer is known: two settled stories differ in nothing else than their
     # template
     from hvpkit.synthetic.scenarios import Scenario

@@ -51,7 +51,7 @@ def test_nothing_to_find_gives_zero():
     assert optimal_f1([]) == 0.0
 
 
-def test_answers_of_an_example_are_its_entities_or_its_relation():
+def test_labels_of_an_example_are_its_entities_or_its_relation():
     tagged = Example("1", ("a", "b", "c", "d"), tags=("B-PER", "I-PER", "B-LOC", "O"))
     assert gold_labels(tagged) == [((Span(0, 2),), "PER"), ((Span(2, 3),), "LOC")]
     assert gold_labels(Example("2", ("a",), tags=("B-ORG",))) == [((Span(0, 1),), "ORG")]

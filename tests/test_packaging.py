@@ -61,7 +61,7 @@ def test_every_recipe_is_in_the_wheel(unpacked):
     assert files(ROOT / "recipes", "*.yaml") == files(unpacked / "hvpkit" / "recipes", "*.yaml")
 
 
-def test_nothing_else_stands_at_the_top_of_the_wheel(unpacked):
+def test_wheel_has_no_other_top_level_packages(unpacked):
     names = {path.name for path in unpacked.iterdir()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"hvpkit", "hvpkit_plugins"}
 

@@ -123,15 +123,15 @@ def trained(mner_data, folder: Path, weight: float, steps: int) -> list[tuple[fl
         [batcher.encode(example, labeled=True) for example in list(mner_data.examples("train"))[:4]]
     )
     optimizer = torch.optim.AdamW(model.fusion.gate.parameters(), lr=0.05)
-    told = []
+    calls = []
     for _ in range(steps):
         optimizer.zero_grad()
         loss = model(batch).loss
         loss.backward()
         weights = model.fusion.gate(model.fusion.projector(model.vision(batch.images)))
-        told.append((float(loss.detach()), written_out(weights, batch.images.mask)))
+        calls.append((float(loss.detach()), written_out(weights, batch.images.mask)))
         optimizer.step()
-    return told
+    return calls
 
 
 def test_the_loss_of_training_holds_the_penalty(mner_data, tmp_path):

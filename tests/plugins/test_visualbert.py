@@ -48,7 +48,7 @@ def checkpoint(tmp_path_factory):
     """A VisualBERT as it stands on the hub: with the heads of its pretraining, and without a tokenizer."""
     folder = tmp_path_factory.mktemp("visualbert")
     config = VisualBertConfig(
-        **small_models.SIZES, vocab_size=len(small_models.word_pieces()), visual_embedding_dim=7, pad_token_id=0
+        **small_models.SIZES, vocab_size=len(small_models.wordpiece_tokenizer()), visual_embedding_dim=7, pad_token_id=0
     )
     VisualBertForPreTraining(config).save_pretrained(folder)
     return folder
@@ -58,7 +58,7 @@ def checkpoint(tmp_path_factory):
 def tokenizer(tmp_path_factory):
     """The tokenizer of a plain BERT, alone."""
     folder = tmp_path_factory.mktemp("tokenizer")
-    small_models.word_pieces().save_pretrained(folder)
+    small_models.wordpiece_tokenizer().save_pretrained(folder)
     return folder
 
 
@@ -66,9 +66,11 @@ def tokenizer(tmp_path_factory):
 def bert(tmp_path_factory):
     """A plain BERT as it stands on the hub, with the heads of its pretraining, and its tokenizer."""
     folder = tmp_path_factory.mktemp("bert")
-    pieces = small_models.word_pieces()
-    BertForPreTraining(BertConfig(**small_models.SIZES, vocab_size=len(pieces), pad_token_id=0)).save_pretrained(folder)
-    pieces.save_pretrained(folder)
+    tokenizer = small_models.wordpiece_tokenizer()
+    BertForPreTraining(BertConfig(**small_models.SIZES, vocab_size=len(tokenizer), pad_token_id=0)).save_pretrained(
+        folder
+    )
+    tokenizer.save_pretrained(folder)
     return folder
 
 
@@ -243,8 +245,8 @@ def test_markers_are_new_tokens_for_relations(checkpoint, tokenizer):
     )
     assert marked.model.config.vocab_size == plain.model.config.vocab_size + len(MARKERS)
     encoded = marked.encode(EXAMPLES["mre"][0], 64)
-    pieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
-    assert (pieces[encoded.head_position], pieces[encoded.tail_position]) == ("<head>", "<tail>")
+    wordpieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
+    assert (wordpieces[encoded.head_position], wordpieces[encoded.tail_position]) == ("<head>", "<tail>")
 
 
 def test_unusable_weights_are_refused_with_advice(checkpoint, tokenizer, bert, tmp_path):

@@ -90,10 +90,10 @@ def test_frozen_head_stays_and_batchnorm_statistics_change_on_request(tmp_path, 
     with raises(InputError, "output-exists", output=tmp_path / "x.rel2id.json"):
         release2022.export_release(tmp_path / "model", tmp_path / "x.pth")
     assert not exported.checkpoint.exists()
-    told = load(tmp_path / "model", device="cpu").predict(
+    prediction = load(tmp_path / "model", device="cpu").predict(
         "Ada Lovelace visits Paris", head="Ada Lovelace", tail="Paris"
     )
-    assert told.relation.label in mre_data.labels.names
+    assert prediction.relation.label in mre_data.labels.names
 
 
 def test_all_parameters_are_decayed_and_a_frozen_head_is_in_no_group(bert, mre_data):

@@ -201,9 +201,9 @@ def test_data_of_which_nothing_can_be_read_has_no_score(hvp, mner_model, mner_da
     typed = hvp("eval", str(mner_model), "--data", str(tmp_path / "moved"))
     assert (typed.code, typed.out) == (2, "")
     assert typed.errors == ["no-example-readable"]
-    told = dict(typed.fields("no-example-readable"))
-    reason = told.pop("reason")
-    assert told == {"count": len(gone), "split": "test", "data": tmp_path / "moved"}
+    fields = dict(typed.fields("no-example-readable"))
+    reason = fields.pop("reason")
+    assert fields == {"count": len(gone), "split": "test", "data": tmp_path / "moved"}
     assert (reason.code, reason.fields["reason"].code) == ("images-moved", "image-missing")
     assert reason.fields["reason"].fields == {"file": tmp_path / "gone" / "x.png"}
 

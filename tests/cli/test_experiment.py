@@ -17,14 +17,14 @@ def plan(tmp_path, mner_data, mre_data):
 def test_a_dry_run_shows_the_runs_and_how_long_they_take_and_does_nothing(hvp, plan, tmp_path):
     typed = hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json")
     assert (typed.code, typed.err) == (0, "")
-    told = json.loads(typed.out)
-    assert len(told["runs"]) == told["estimate"]["runs"] == told["estimate"]["remaining"] == 8
-    assert told["estimate"]["seconds"] > 0
+    printed = json.loads(typed.out)
+    assert len(printed["runs"]) == printed["estimate"]["runs"] == printed["estimate"]["remaining"] == 8
+    assert printed["estimate"]["seconds"] > 0
     assert not (tmp_path / "out").exists()
     typed = hvp("experiment", str(plan), "--dry-run")
     estimate = typed.fields("runs-estimated")
     assert (estimate["runs"], estimate["duration"], estimate["basis"].code) == (8, "64 s", "estimate-assumed")
-    assert estimate["basis"] == told["estimate"]["basis"]
+    assert estimate["basis"] == printed["estimate"]["basis"]
     assert (typed.notes, typed.err) == (["runs-estimated"], "")
 
 
@@ -41,12 +41,12 @@ def test_finished_runs_give_the_rate_of_the_rest(hvp, plan, tmp_path, mner_data)
     file.add(
         done.model_copy(update={"data": done.data.model_copy(update={"fingerprint": mner_data.manifest.fingerprint})})
     )
-    told = json.loads(hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json").out)[
+    printed = json.loads(hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run", "--json").out)[
         "estimate"
     ]
     basis = Message("estimate-measured", runs=1)
-    assert (told["remaining"], told["basis"]) == (7, basis)
-    assert told["seconds"] == pytest.approx(7 * (8 + 120))
+    assert (printed["remaining"], printed["basis"]) == (7, basis)
+    assert printed["seconds"] == pytest.approx(7 * (8 + 120))
     typed = hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run")
     assert typed.notes == ["remaining-runs-estimated"]
     assert typed.fields("remaining-runs-estimated") == {"runs": 8, "finished": 1, "duration": "15 min", "basis": basis}
@@ -66,8 +66,8 @@ def test_dry_run_reports_the_errors_of_the_run(hvp, plan, tmp_path, mner_data):
     typed = hvp("experiment", str(plan), "--output", str(tmp_path / "out"), "--dry-run")
     assert (typed.code, typed.out) == (2, "")
     assert typed.errors == ["run-differs"]
-    told = typed.fields("run-differs")
-    assert (told["folder"], told["run"], [change.code for change in told["changes"]]) == (
+    fields = typed.fields("run-differs")
+    assert (fields["folder"], fields["run"], [change.code for change in fields["changes"]]) == (
         tmp_path / "out",
         runs[0].name,
         ["data-changed"],

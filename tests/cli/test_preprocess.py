@@ -82,7 +82,7 @@ def test_text_only_shows_no_images(hvp, root):
 )
 def test_invalid_data_is_refused_with_one_message(hvp, root, words, code, name, value):
     typed = hvp("preprocess", *words)
-    assert (typed.code, typed.out, typed.errors, len(typed.said)) == (2, "", [code], 1)
+    assert (typed.code, typed.out, typed.errors, len(typed.messages)) == (2, "", [code], 1)
     assert value in str(typed.fields(code)[name])
     assert "Traceback" not in typed.err
     assert sorted(path.name for path in root.iterdir()) == ["twitter2017"]

@@ -48,10 +48,10 @@ def test_features_are_computed_once_and_training_finds_them(hvp, tmp_path):
 def test_table_names_the_folder_of_the_features(hvp, tmp_path):
     shown = hvp("preprocess", "demo", "--size", "24", "--features", "small.yaml")
     assert (shown.code, shown.notes[-1]) == (0, "features-computed")
-    told = shown.fields("features-computed")
-    assert told["computed"] > 40
-    assert told["folder"].is_dir()
-    assert told["folder"].parent == tmp_path / "data" / ".features"
+    values = shown.fields("features-computed")
+    assert values["computed"] > 40
+    assert values["folder"].is_dir()
+    assert values["folder"].parent == tmp_path / "data" / ".features"
 
 
 def test_settings_of_the_recipe_reach_it(hvp):
@@ -82,8 +82,8 @@ def test_settings_of_the_recipe_reach_it(hvp):
 def test_invalid_recipes_and_options_are_refused_before_any_work(hvp, tmp_path, typed, code, fields):
     refused = hvp("preprocess", "demo", "--size", "24", *typed)
     assert (refused.code, refused.out, refused.errors) == (2, "", [code])
-    told = refused.fields(code)
-    assert told | fields == told
+    values = refused.fields(code)
+    assert values | fields == values
     assert not (tmp_path / "data").exists()
 
 

@@ -35,11 +35,11 @@ def here(tmp_path, monkeypatch, mner_data) -> Path:
 def test_a_recipe_becomes_a_model_with_a_line_an_epoch_and_a_table_of_test(hvp, here, mner_data):
     typed = hvp("train", "tiny.yaml", "--set", "train.epochs=2")
     assert typed.code == 0
-    assert typed.err.splitlines() == list(typed.said)
-    assert [message.code for message in typed.said] == ["epoch-scored", "epoch-scored"]
-    assert [(message.fields["epoch"], message.fields["epochs"]) for message in typed.said] == [(1, 2), (2, 2)]
+    assert typed.err.splitlines() == list(typed.messages)
+    assert [message.code for message in typed.messages] == ["epoch-scored", "epoch-scored"]
+    assert [(message.fields["epoch"], message.fields["epochs"]) for message in typed.messages] == [(1, 2), (2, 2)]
     scores = json.loads((here / "runs" / "tiny" / "metrics.json").read_text(encoding="utf-8"))["dev"]["overall"]
-    [best] = [message.fields for message in typed.said if message.fields["best"]][-1:]
+    [best] = [message.fields for message in typed.messages if message.fields["best"]][-1:]
     assert [best[name] for name in ("precision", "recall", "f1")] == [
         100 * scores[name] for name in ("precision", "recall", "f1")
     ]
@@ -51,9 +51,9 @@ def test_a_recipe_becomes_a_model_with_a_line_an_epoch_and_a_table_of_test(hvp, 
 
 def test_json_is_one_document_of_the_scores(hvp, here):
     typed = hvp("train", "tiny.yaml", "--output", "there", "--json")
-    said = json.loads(typed.out)
-    assert (typed.code, said["model"], said["best_epoch"]) == (0, "there", 1)
-    assert set(said["test"]["by_label"]) == {"PER", "LOC"}
+    printed = json.loads(typed.out)
+    assert (typed.code, printed["model"], printed["best_epoch"]) == (0, "there", 1)
+    assert set(printed["test"]["by_label"]) == {"PER", "LOC"}
 
 
 def test_settings_are_those_of_the_model(hvp, here):
@@ -107,8 +107,8 @@ def test_run_is_not_resumed_with_a_changed_plugin(hvp, here, mner_data, monkeypa
     ],
 )
 def test_untrainable_recipe_is_refused_with_one_message(hvp, here, words, code, fields):
-    told = refused(hvp, here, words, code)
-    assert told | fields == told
+    values = refused(hvp, here, words, code)
+    assert values | fields == values
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_unreadable_recipe_is_refused_with_one_message(hvp, here, words, locatio
 
 
 def test_missing_recipe_is_reported_with_nearest_name(hvp, here):
-    told = refused(hvp, here, ("hvpnet_mnr",), "recipe-missing")
-    assert told["file"] == "hvpnet_mnr"
-    assert "hvpnet_mner" in told["hint"] and "bert_mre" not in told["hint"]
+    values = refused(hvp, here, ("hvpnet_mnr",), "recipe-missing")
+    assert values["file"] == "hvpnet_mnr"
+    assert "hvpnet_mner" in values["hint"] and "bert_mre" not in values["hint"]
 
 
 def test_missing_plugin_file_is_reported(hvp, here):
@@ -141,7 +141,7 @@ def refused(hvp, here, words, code):
     (here / "taken").mkdir()
     typed = hvp("train", *words)
     assert (typed.code, typed.out) == (2, "")
-    assert (typed.errors, len(typed.said)) == ([code], 1)
+    assert (typed.errors, len(typed.messages)) == ([code], 1)
     assert "Traceback" not in typed.err
     assert sorted(path.name for path in here.iterdir()) == ["broken.yaml", "taken", "tiny.yaml"]
     return typed.fields(code)
@@ -178,8 +178,8 @@ def test_interrupted_run_names_the_command_that_resumes_it(hvp, here, monkeypatc
     monkeypatch.setattr(train, "train", interrupted)
     typed = hvp("train", "tiny.yaml")
     assert (typed.code, typed.out) == (130, "")
-    assert [message.code for message in typed.said] == ["train-stopped"]
-    assert typed.err == f"{typed.said[0]}\n"
+    assert [message.code for message in typed.messages] == ["train-stopped"]
+    assert typed.err == f"{typed.messages[0]}\n"
 
 
 def test_lines_of_epochs_are_aligned(capsys):

@@ -79,12 +79,12 @@ def test_metadata_describes_each_example(made):
 
 def test_ambiguous_examples_have_the_same_image_only_if_it_is_uninformative(made):
     _, data = made
-    told = {}
+    by_sentence = {}
     for example in data.examples("train"):
         if example.metadata["open"] == "yes":
-            told.setdefault(example.id.rpartition("-")[0], []).append(example)
-    assert {same[0].metadata["relevant"] for same in told.values()} == {"yes", "no"}
-    for same in told.values():
+            by_sentence.setdefault(example.id.rpartition("-")[0], []).append(example)
+    assert {same[0].metadata["relevant"] for same in by_sentence.values()} == {"yes", "no"}
+    for same in by_sentence.values():
         images = {example.image for example in same}
         assert len(images) == (len(same) if same[0].metadata["relevant"] == "yes" else 1)
 

@@ -20,7 +20,7 @@ def deciding_crop(drawn):
     return drawn.objects[drawn.deciding].crop
 
 
-def looks(image, mode, side):
+def thumbnail(image, mode, side):
     """An image as a short list of numbers, its brightness evened out."""
     values = list(image.convert(mode).resize((side, side), Image.Resampling.BOX).tobytes())
     mean = sum(values) / len(values)
@@ -35,13 +35,13 @@ def hues(image):
     return [strong.count(i) / (len(strong) or 1) for i in range(12)]
 
 
-def share_told(clue, look, known=24, asked=8):
+def accuracy(clue, describe, known=24, asked=8):
     """Return how often the nearest of images with known answers has the right answer."""
-    memory = [(look(image(i, clue, kind)), kind) for kind in KINDS for i in range(known)]
+    memory = [(describe(image(i, clue, kind)), kind) for kind in KINDS for i in range(known)]
     right = 0
     for kind in KINDS:
         for i in range(known, known + asked):
-            seen = look(image(i, clue, kind))
+            seen = describe(image(i, clue, kind))
             right += (
                 min(memory, key=lambda one: sum((a - b) ** 2 for a, b in zip(one[0], seen, strict=True)))[1] == kind
             )
@@ -117,15 +117,15 @@ def test_every_motif_is_used():
 
 # eyes
 def test_deciding_crop_shows_texture_shape_and_small_objects():
-    assert share_told("texture", lambda drawn: hues(deciding_crop(drawn))) > 0.7
-    assert share_told("shape", lambda drawn: looks(deciding_crop(drawn), "L", 10)) > 0.7
-    assert share_told("small", lambda drawn: looks(deciding_crop(drawn), "L", 10)) > 0.7
+    assert accuracy("texture", lambda drawn: hues(deciding_crop(drawn))) > 0.7
+    assert accuracy("shape", lambda drawn: thumbnail(deciding_crop(drawn), "L", 10)) > 0.7
+    assert accuracy("small", lambda drawn: thumbnail(deciding_crop(drawn), "L", 10)) > 0.7
 
 
 def test_full_image_shows_the_scene_and_crops_do_not():
-    assert share_told("scene", lambda drawn: looks(drawn.image, "RGB", 8)) > 0.85
-    assert share_told("scene", lambda drawn: looks(drawn.objects[0].crop, "RGB", 8)) < 0.45
+    assert accuracy("scene", lambda drawn: thumbnail(drawn.image, "RGB", 8)) > 0.85
+    assert accuracy("scene", lambda drawn: thumbnail(drawn.objects[0].crop, "RGB", 8)) < 0.45
 
 
 def test_full_image_hardly_shows_a_small_object():
-    assert share_told("small", lambda drawn: looks(drawn.image, "L", 16)) < 0.45
+    assert accuracy("small", lambda drawn: thumbnail(drawn.image, "L", 16)) < 0.45

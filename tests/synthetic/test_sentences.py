@@ -72,15 +72,15 @@ def test_names_are_the_words_outside_of_templates(tmp_path, task):
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_ambiguous_sentence_occurs_verbatim_with_each_label(tmp_path, task):
-    told = {}
+    by_scenario = {}
     for example in examples(tmp_path, task):
         if example.metadata["open"] == "yes":
-            told.setdefault(example.id.rpartition("-")[0], []).append(example)
+            by_scenario.setdefault(example.id.rpartition("-")[0], []).append(example)
     wanted = (
         {frozenset(pair) for pair in LEXICON.ambiguous} if task == "mner" else {frozenset(LEXICON.ambiguous_relations)}
     )
-    assert {frozenset(example.metadata["type"] for example in same) for same in told.values()} == wanted
-    for same in told.values():
+    assert {frozenset(example.metadata["type"] for example in same) for same in by_scenario.values()} == wanted
+    for same in by_scenario.values():
         assert len({example.words for example in same}) == 1
         assert len({frozenset(spans_of(example)) for example in same}) == 1
 
@@ -107,7 +107,7 @@ def test_decoration_does_not_depend_on_the_label(tmp_path):
 
     frames = []
     for type_ in LEXICON.unambiguous:
-        story = Scenario(0, (type_,), (type_,), "shape", True)
-        sentence = entity_sentence(story, ("Atlas", "Titan"), Random(7))
+        scenario = Scenario(0, (type_,), (type_,), "shape", True)
+        sentence = entity_sentence(scenario, ("Atlas", "Titan"), Random(7))
         frames.append([word for word in sentence.words if word in FRAME])
     assert all(frame == frames[0] for frame in frames)

@@ -60,13 +60,13 @@ def test_entities_and_their_probabilities_are_those_of_all_paths(seed):
     weights = weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_OF)))
     shares = weights.softmax(0)
     assert head.viterbi_paths(scores, text) == [paths[weights.argmax()].tolist()]
-    words, said = [0, 1, 3], {}
+    words, predictions = [0, 1, 3], {}
     for path, share in zip(paths[:, [1, 3, 4]].tolist(), shares.tolist(), strict=True):
         for run in decode_bio([head.tags[tag] if head.tags[tag] in head.labels.names else "O" for tag in path]):
-            said[run.start, run.end] = said.get((run.start, run.end), 0.0) + share
+            predictions[run.start, run.end] = predictions.get((run.start, run.end), 0.0) + share
     for entity in head.decode(scores, text)[0]:
         place = words.index(entity.start), words.index(entity.end - 1) + 1
-        assert entity.confidence == pytest.approx(said[place], abs=1e-4)
+        assert entity.confidence == pytest.approx(predictions[place], abs=1e-4)
 
 
 def test_padding_changes_nothing():

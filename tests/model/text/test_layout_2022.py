@@ -18,9 +18,9 @@ def laid_out(
     room: int = 50,
     markers: tuple[int, ...] | None = IDS,
 ):
-    pieces = [[10 * word + i for i in range(cost)] for word, cost in enumerate(costs)]
+    wordpieces = [[10 * word + i for i in range(cost)] for word, cost in enumerate(costs)]
     return build_inputs_2022(
-        pieces, Example("7", tuple(f"w{i}" for i in range(len(costs))), head=head, tail=tail), room, markers
+        wordpieces, Example("7", tuple(f"w{i}" for i in range(len(costs))), head=head, tail=tail), room, markers
     )
 
 

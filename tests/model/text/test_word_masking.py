@@ -51,8 +51,8 @@ def test_masks_cover_whole_words_and_never_specials_or_markers():
         after = encoder.hide.mask_ids(batch)
         assert not (after == mask)[batch.word_of < 0].any()
         words = [(after[0] == mask)[batch.word_of[0] == word] for word in range(5)]
-        assert all(pieces.all() or not pieces.any() for pieces in words)
-        seen.add(sum(bool(pieces.any()) for pieces in words) / 5)
+        assert all(is_masked.all() or not is_masked.any() for is_masked in words)
+        seen.add(sum(bool(is_masked.any()) for is_masked in words) / 5)
     assert len(seen) > 3  # the share differs from sentence to sentence
 
 

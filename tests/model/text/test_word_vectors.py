@@ -92,6 +92,6 @@ def test_a_file_that_is_not_there_or_a_folder_is_named(tmp_path):
 
 def test_coverage_counts_words_and_running_words(write):
     vectors = read(write(LINES), "the", "Paris", "Rome", "Berlin")
-    told = vectors.coverage(Counter({"the": 5, "Paris": 1, "Rome": 1, "Berlin": 3}))
+    message = vectors.coverage(Counter({"the": 5, "Paris": 1, "Rome": 1, "Berlin": 3}))
     numbers = {"found": 3, "words": 4, "fraction": 0.75, "exact": 2, "lower_case": 1, "running": 0.7}
-    assert (told.code, told.fields) == ("word-vectors-coverage", {"file": "glove.txt", **numbers})
+    assert (message.code, message.fields) == ("word-vectors-coverage", {"file": "glove.txt", **numbers})

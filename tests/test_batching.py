@@ -37,10 +37,10 @@ def test_padding_keeps_the_kind_of_number():
     assert pad([torch.ones(1, dtype=torch.float64)]).dtype == torch.float64
 
 
-def encoded(pieces: list[int], head: int | None = None) -> EncodedText:
+def encoded(wordpieces: list[int], head: int | None = None) -> EncodedText:
     """A special position, then words of so many wordpieces."""
-    starts = [1 + sum(pieces[:i]) for i in range(len(pieces))]
-    word_of = [-1, *[word for word, count in enumerate(pieces) for _ in range(count)]]
+    starts = [1 + sum(wordpieces[:i]) for i in range(len(wordpieces))]
+    word_of = [-1, *[word for word, count in enumerate(wordpieces) for _ in range(count)]]
     ids = torch.arange(len(word_of)) + 5
     return EncodedText(
         {"ids": ids, "grid": ids[:, None].expand(-1, 2)}, torch.tensor(starts), torch.tensor(word_of), 0, 0, head, head
@@ -86,9 +86,9 @@ def test_batch_has_the_pixels_of_existing_regions_in_mask_order(settings, exampl
     assert images.mask.tolist() == rows
     assert [True, True, True] in rows and [True, False, False] in rows and [False, False, False] in rows
     for pixels, (b, v) in zip(images.pixels, images.mask.nonzero().tolist(), strict=True):
-        view = items[b].regions[v]
-        assert torch.equal(pixels, settings[0].vision.transform(view.open()))
-        assert images.boxes[b, v].tolist() == pytest.approx(view.normalized_box)
+        region = items[b].regions[v]
+        assert torch.equal(pixels, settings[0].vision.transform(region.open()))
+        assert images.boxes[b, v].tolist() == pytest.approx(region.normalized_box)
     assert not images.boxes[~images.mask].any()
 
 

@@ -239,9 +239,9 @@ def test_errors_not_caused_by_a_factory_are_raised_unchanged(error):
 
     registry = Registry()
     registry.add(Component("reader", "mine", factory, "a test"))
-    with pytest.raises(type(error)) as told:
+    with pytest.raises(type(error)) as raised:
         registry.build("reader", "mine", None, {})
-    assert told.value is error
+    assert raised.value is error
 
 
 def test_an_installed_plugin_is_blamed_with_its_own_line(tmp_path, monkeypatch):

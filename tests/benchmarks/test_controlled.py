@@ -19,7 +19,7 @@ def test_every_run_has_a_name_of_its_own(controlled):
 
 
 @pytest.mark.parametrize(
-    ("points", "floor", "said"),
+    ("points", "floor", "verdict"),
     [
         ([3.0, 4.0, 5.0], 0.0, "yes"),
         ([-3.0, -4.0, -5.0], 0.0, "no"),
@@ -29,8 +29,8 @@ def test_every_run_has_a_name_of_its_own(controlled):
         ([-0.5], 0.0, "no (one seed)"),
     ],
 )
-def test_a_claim_holds_above_its_floor_beyond_two_standard_errors(controlled, points, floor, said):
-    assert controlled.Comparison(1, "mner", "all", points, floor).holds == said
+def test_a_claim_holds_above_its_floor_beyond_two_standard_errors(controlled, points, floor, verdict):
+    assert controlled.Comparison(1, "mner", "all", points, floor).holds == verdict
 
 
 def scores(f1):

@@ -135,13 +135,13 @@ def test_words_are_split_as_in_running_text_and_start_at_their_first_wordpiece(k
         running = f" {sentence}" if kind in BYTES else sentence
         assert ids[1:-1] == encoder.tokenizer(running, add_special_tokens=False)["input_ids"]
         assert (ids[0], ids[-1]) == (encoder.tokenizer.cls_token_id, encoder.tokenizer.sep_token_id)
-        pieces = encoder.tokenizer.convert_ids_to_tokens(ids)
+        wordpieces = encoder.tokenizer.convert_ids_to_tokens(ids)
         starts = encoded.word_starts.tolist()
         if kind in BYTES | BLOCKS:
             begins = (BYTES | BLOCKS)[kind]
-            assert starts == [i for i, piece in enumerate(pieces) if piece.startswith(begins)]
+            assert starts == [i for i, wordpiece in enumerate(wordpieces) if wordpiece.startswith(begins)]
         else:
-            assert starts == [i for i, piece in enumerate(pieces[:-1]) if i and not piece.startswith("##")]
+            assert starts == [i for i, wordpiece in enumerate(wordpieces[:-1]) if i and not wordpiece.startswith("##")]
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "modernbert"])
@@ -189,11 +189,11 @@ def test_markers_are_new_tokens_around_head_and_tail_for_relations_alone(kind, e
     assert marked.model.get_input_embeddings().num_embeddings == marked.model.config.vocab_size
     example = Example("1", ("Paris", "has", "Ada", "Bob"), head=Span(2, 4), tail=Span(0, 1))
     encoded = marked.encode(example, 64)
-    pieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
-    stands = [(piece, i) for i, piece in enumerate(pieces) if piece in MARKERS]
-    starts = [*encoded.word_starts.tolist(), len(pieces) - 2]
-    assert [piece for piece, _ in stands] == ["<tail>", "</tail>", "<head>", "</head>"]
-    assert [i for _, i in stands] == [starts[0] - 1, starts[1] - 1, starts[2] - 1, len(pieces) - 2]
+    wordpieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
+    stands = [(wordpiece, i) for i, wordpiece in enumerate(wordpieces) if wordpiece in MARKERS]
+    starts = [*encoded.word_starts.tolist(), len(wordpieces) - 2]
+    assert [wordpiece for wordpiece, _ in stands] == ["<tail>", "</tail>", "<head>", "</head>"]
+    assert [i for _, i in stands] == [starts[0] - 1, starts[1] - 1, starts[2] - 1, len(wordpieces) - 2]
     assert (encoded.head_position, encoded.tail_position) == (stands[2][1], stands[0][1])
     unmarked = hugging_face(TextContext("mre"), name=folder, markers=False)
     bare = unmarked.encode(example, 64)

@@ -62,9 +62,13 @@ def test_weights_are_loaded_unless_random_ones_are_requested(kind, backbone_fold
 
 def test_pixels_are_normalized_and_resized_by_its_preprocessor(backbone_folder, tmp_path):
     folder = shutil.copytree(backbone_folder("resnet"), tmp_path / "resnet")
-    said = {"image_processor_type": "ViTImageProcessor", "image_mean": [0.5, 0.25, 0.0], "image_std": [0.5, 0.25, 2.0]}
-    said["size"] = {"height": 96, "width": 96}
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    preprocessor = {
+        "image_processor_type": "ViTImageProcessor",
+        "image_mean": [0.5, 0.25, 0.0],
+        "image_std": [0.5, 0.25, 2.0],
+    }
+    preprocessor["size"] = {"height": 96, "width": 96}
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
     backbone = hugging_face(VisionContext(), weights=str(folder))
     expected = torch.tensor([1.0, -1.0, 0.1])[:, None, None].expand(3, 96, 96)
     image = Image.new("RGB", (7, 9), (255, 0, 51))
@@ -77,8 +81,8 @@ def test_pixels_are_normalized_and_resized_by_its_preprocessor(backbone_folder, 
 
 def test_a_preprocessor_that_does_not_normalise_is_followed(backbone_folder, tmp_path):
     folder = shutil.copytree(backbone_folder("resnet"), tmp_path / "resnet")
-    said = {"image_processor_type": "ViTImageProcessor", "do_normalize": False, "image_mean": [0.5, 0.5, 0.5]}
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    preprocessor = {"image_processor_type": "ViTImageProcessor", "do_normalize": False, "image_mean": [0.5, 0.5, 0.5]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
     backbone = hugging_face(VisionContext(64), weights=str(folder))
     pixels = backbone.transform(Image.new("RGB", (7, 9), (255, 0, 51)))
     torch.testing.assert_close(pixels[:, 0, 0], torch.tensor([1.0, 0.0, 0.2]))

@@ -141,11 +141,11 @@ def start(plan, folder) -> subprocess.Popen[str]:
 
 
 def ended_well(process) -> None:
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
+    _, messages_of_run = process.communicate(timeout=300)
+    assert process.returncode == 0, messages_of_run
 
 
-def told(folder):
+def file_contents(folder):
     return {(r.run.name, r.test.f1, r.dev.f1, str(r.outcomes), r.best_epoch) for r in read_results(folder)[1]}
 
 
@@ -164,5 +164,5 @@ def test_a_plan_killed_five_times_at_random_moments_ends_with_the_same_results(t
             process.send_signal(signal.SIGKILL)
             process.communicate()
     ended_well(start(plan, tmp_path / "killed"))
-    assert told(tmp_path / "killed") == told(tmp_path / "whole"), f"seed {seed}"
+    assert file_contents(tmp_path / "killed") == file_contents(tmp_path / "whole"), f"seed {seed}"
     assert not list((tmp_path / "killed" / "models").glob("*.training"))

@@ -32,7 +32,7 @@ def test_the_whole_image_comes_first_then_objects_in_their_order(image, crop):
         ImageRegion(crop),
         ImageRegion(image, Box(10, 5, 30, 20), (0.25, 0.25, 0.75, 1.0)),
     )
-    assert [view.open().size for view in found] == [(40, 20), (8, 6), (20, 15)]
+    assert [region.open().size for region in found] == [(40, 20), (8, 6), (20, 15)]
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 3])

@@ -70,6 +70,10 @@ TEMPLATES: dict[str, Template] = {
     "vision-without-images": Template(
         "The model would get no image. Set full_image to true, or max_objects to at least 1."
     ),
+    "first-evaluation-limited": Template(
+        "Dev is first evaluated after epoch {epochs} instead of {first_eval_epoch}, as there are no more epochs.",
+        {"epochs": 3, "first_eval_epoch": 16},
+    ),
     "evaluation-too-late": Template(
         "first_eval_epoch is {first_eval_epoch}, but must be at most {epochs}, the number of epochs "
         "(--set train.first_eval_epoch=1).",

@@ -13,6 +13,7 @@ from hvpkit.cli import output
 from hvpkit.config.loading import load_recipe
 from hvpkit.config.overrides import ParsedConfig, SourceLocations
 from hvpkit.config.recipe import ObjectsSpec, Recipe
+from hvpkit.data.readers.base import ImageNames
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
 from hvpkit.preprocessing.detection_request import DetectionRequest
@@ -22,6 +23,7 @@ from hvpkit.types import SPLITS
 if TYPE_CHECKING:
     from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats
     from hvpkit.preprocessing.fill_features import FeatureStats
+    from hvpkit.records.issues import Issue
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,12 @@ PHRASES_HELP = (
     "Phrases to detect, one or several of rules, types, mentions, spacy[:PIPELINE]. "
     "[default: rules; relations: mentions]"
 )
+FORMAT_HELP = "Format of your data (`hvp components reader`). [default: recognized by its content]"
+IMAGES_HELP = "Folder of images; can be repeated. [default: the folder of the data]"
+PATTERN_HELP = 'File name of the image of each example, such as "{id}.jpg".'
+LABELS_HELP = "hf: File with the names of the labels, in the order of their ids, one on each line."
+SPLIT_HELP = "Proportions, such as 80/10/10, to divide training data without dev or test split."
+TASK_HELP = "demo: Task of the demo data. Formats with entities and relations: which are read. [default: mner]"
 COUNT_ROWS = (
     ("examples", "examples"),
     ("words", "words"),
@@ -60,7 +68,7 @@ def command(
     name: Annotated[
         str,
         typer.Argument(
-            help="Dataset: twitter2015, twitter2017, mnre, demo, or the path of JSON lines.", show_default=False
+            help="Dataset: twitter2015, twitter2017, mnre, demo, or the path of your data.", show_default=False
         ),
     ],
     root: Annotated[
@@ -69,6 +77,19 @@ def command(
     output_folder: Annotated[
         Path | None, typer.Option("--output", help="Folder of the prepared data. [default: data/NAME]")
     ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help=FORMAT_HELP, show_default=False),
+    ] = None,
+    images: Annotated[
+        list[Path] | None, typer.Option("--images", metavar="DIR", help=IMAGES_HELP, show_default=False)
+    ] = None,
+    image_pattern: Annotated[str | None, typer.Option(metavar="PATTERN", help=PATTERN_HELP, show_default=False)] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=LABELS_HELP, show_default=False),
+    ] = None,
+    split: Annotated[str | None, typer.Option(metavar="TRAIN/DEV/TEST", help=SPLIT_HELP, show_default=False)] = None,
     text_only: Annotated[bool, typer.Option("--text-only", help="Ignore images.")] = False,
     features: Annotated[
         str | None,
@@ -82,14 +103,12 @@ def command(
         list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    task: Annotated[
-        Literal["mner", "mre"] | None, typer.Option(help="demo: Task of the demo data. [default: mner]")
-    ] = None,
+    task: Annotated[Literal["mner", "mre"] | None, typer.Option(help=TASK_HELP)] = None,
     size: Annotated[
         int | None,
         typer.Option(help="demo: Number of training examples; dev and test have a quarter each. [default: 2000]"),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="demo: Random seed. [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="demo and --split: Random seed. [default: 0]")] = None,
     uninformative: Annotated[
         float | None, typer.Option(help="demo: Fraction of uninformative images. [default: 0.3]")
     ] = None,
@@ -152,21 +171,23 @@ def command(
 ) -> None:
     """Read and check a dataset, detect objects in its images, and write prepared data; or generate demo data.
 
-    Example: `hvp preprocess twitter2017 --root ~/datasets`, or `hvp preprocess demo`
+    Example: `hvp preprocess twitter2017 --root ~/datasets`, `hvp preprocess mine --images photos`, or
+    `hvp preprocess demo`
 
     Objects: `hvp preprocess ./mine --detector owlv2 --phrases rules,types --preview 40`; an interrupted command is
     continued by running it again.
     """
     from hvpkit.preprocessing.preprocess import preprocess
+    from hvpkit.preprocessing.random_split import SplitRequest
 
     demo_values = {
         "size": size,
-        "seed": seed,
+        "seed": None if split is not None else seed,
         "uninformative": uninformative,
         "test_uninformative": test_uninformative,
         "ambiguous": ambiguous,
     }
-    options = {key: value for key, value in demo_values.items() if value is not None}
+    options: dict[str, Any] = {key: value for key, value in demo_values.items() if value is not None}
     recipe_settings = [
         setting for setting in settings or () if features is not None and _section(setting) in Recipe.model_fields
     ]
@@ -183,8 +204,14 @@ def command(
         device=device,
         batch_size=batch_size,
     )
-    dataset = resolve_demo_name(name, task, options) if task or options else name
     registry = load_registry(plugins or ())
+    dataset = name
+    if options or (task and is_named_dataset(name, registry)):
+        dataset = resolve_demo_name(name, task, options)
+    else:
+        options = reader_options(labels, task)
+    names = image_names(images, image_pattern)
+    request_of_split = None if split is None else SplitRequest.parse(split, seed or 0)
     write_features = None if features is None else _build_feature_writer(features, recipe_settings, registry, text_only)
     with output.interruptible(Message("preprocess-stopped")):
         report = preprocess(
@@ -195,6 +222,9 @@ def command(
             options=options,
             objects=request,
             registry=registry,
+            format_name=format_name,
+            images=names,
+            split=request_of_split,
         )
         stats = None if write_features is None else write_features(report.folder)
     if as_json:
@@ -202,6 +232,31 @@ def command(
     show_report(report)
     if stats is not None:
         show_features(stats)
+
+
+def is_named_dataset(name: str, registry: Registry) -> bool:
+    """Check whether a name is that of a dataset, and not of a format or a path."""
+    return name in registry.names("reader") and "path" not in registry.get("reader", name).needs
+
+
+def reader_options(labels: Path | None, task: str | None) -> dict[str, Any]:
+    """Return the options for the reader of a format."""
+    options = {"labels": None if labels is None else str(labels), "task": task}
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def image_names(folders: Iterable[Path] | None, pattern: str | None) -> ImageNames:
+    """Return where images are.
+
+    Raises:
+        InputError: "images-folder-missing" or "image-pattern-without-id".
+    """
+    for folder in folders or ():
+        if not folder.is_dir():
+            raise InputError("images-folder-missing", folder=folder)
+    if pattern is not None and "{id}" not in pattern:
+        raise InputError("image-pattern-without-id", pattern=pattern)
+    return ImageNames(tuple(folders or ()), pattern)
 
 
 def _build_feature_writer(
@@ -267,12 +322,7 @@ def show_report(report: DatasetReport) -> None:
     present = [split for split in SPLITS if split in report.splits]
     output.print_text(f"{report.name}: {report.source}")
     output.print_table(("", *present), _rows(report, [report.splits[split] for split in present]))
-    if report.problems:
-        rows = [
-            (issue.code, issue.split, issue.count, "skipped" if issue.skipped else "", "\n".join(issue.places))
-            for issue in report.problems
-        ]
-        output.print_table(("issue", "split", "count", "example", "first locations"), rows)
+    show_problems(report.problems)
     absent = [split for split in SPLITS if split not in report.splits]
     if absent:
         output.print_message(Message("splits-absent", splits=absent))
@@ -286,6 +336,16 @@ def show_report(report: DatasetReport) -> None:
     if report.text_only:
         return output.print_message(Message("text-prepared", fingerprint=report.fingerprint, folder=report.folder))
     return output.print_message(Message("data-prepared", fingerprint=report.fingerprint, folder=report.folder))
+
+
+def show_problems(problems: Sequence[Issue]) -> None:
+    """Print the issues of data, if there are any."""
+    rows = [
+        (issue.code, issue.split, issue.count, "skipped" if issue.skipped else "", "\n".join(issue.places))
+        for issue in problems
+    ]
+    if rows:
+        output.print_table(("issue", "split", "count", "example", "first locations"), rows)
 
 
 def _rows(report: DatasetReport, splits: list[SplitStats]) -> Iterator[tuple[object, ...]]:

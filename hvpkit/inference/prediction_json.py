@@ -51,8 +51,8 @@ def parse_json_object(content: bytes) -> dict[str, Any]:
     """
     try:
         record = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise DataError("line-not-json", reason=str(error), text=_beginning(content), expected=RECORD_FORMAT) from None
+    except (ValueError, RecursionError):
+        raise DataError("line-not-json", text=_beginning(content), expected=RECORD_FORMAT) from None
     if not isinstance(record, dict):
         raise DataError("record-not-object", expected=RECORD_FORMAT, found=_beginning(content))
     return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sized
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,21 +12,30 @@ from pathlib import Path
 from typing import Any
 
 from hvpkit.data.prepared import atomic_directory, check_same_source, write_records
-from hvpkit.data.readers.base import DatasetSplits, ExampleStream, ImageSearch, ReaderContext
-from hvpkit.data.readers.jsonl import dataset_name
-from hvpkit.errors import DataError, InputError, did_you_mean
+from hvpkit.data.readers.base import (
+    DatasetReader,
+    DatasetSplits,
+    ExampleStream,
+    ImageNames,
+    ImageSearch,
+    ReaderContext,
+)
+from hvpkit.errors import DataError
 from hvpkit.messages import Message
 from hvpkit.preprocessing.contact_sheet import PREVIEW
 from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats, build_report, count_examples
 from hvpkit.preprocessing.detection_request import DetectionRequest
 from hvpkit.preprocessing.detections import DetectedSplits, OutputFolders, attach_detections
+from hvpkit.preprocessing.formats import locate_dataset
 from hvpkit.preprocessing.image_check import drop_images, find_unreadable
+from hvpkit.preprocessing.random_split import SplitRequest, divide_training_examples
+from hvpkit.preprocessing.repeated_examples import RepeatedExamples
 from hvpkit.records.issues import IssueLog
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 from hvpkit.utils.progress import track
 
-OWN = "jsonl"
+log = logging.getLogger(__name__)
 
 
 def preprocess(
@@ -37,36 +47,49 @@ def preprocess(
     options: Mapping[str, Any] | None = None,
     objects: DetectionRequest = DetectionRequest(),  # noqa: B008 - frozen
     registry: Registry | None = None,
+    format_name: str | None = None,
+    images: ImageNames = ImageNames(),  # noqa: B008 - frozen
+    split: SplitRequest | None = None,
 ) -> DatasetReport:
     """Prepare a dataset; if it fails, no incomplete folder is left.
 
     Args:
-        name: Name of a dataset, or a path to JSON lines.
+        name: Name of a dataset, or a path.
         root: Folder in which a named dataset is searched; None: the current folder.
         output: Folder of the prepared data; None: `data/<name>`.
         text_only: Whether to ignore images.
         options: Options of the reader.
         objects: Options of detection.
         registry: Components; None: all installed ones.
+        format_name: Format of a path; None: it is recognized.
+        images: Where the images of a path are.
+        split: How to divide the training examples if there is no dev or test split; None: not at all.
 
     Returns:
         Statistics and issues of the data.
 
     Raises:
-        InputError: "unknown-dataset", "path-needed" or "root-with-path", or invalid options of detection.
+        InputError: Codes of `locate_dataset` and `divide_training_examples`, or invalid options of detection.
         DataError: There are no usable examples, `output` has other data, or there are no images ("no-image-readable",
-            "no-image-found", "no-image-named") without `text_only`.
+            "no-image-found", "images-outside-folders", "images-are-urls", "images-refused", "no-image-named") without
+            `text_only`.
     """
     registry = registry or load_registry()
-    reader, source, prepared_name = locate_dataset(name, root, registry)
+    located = locate_dataset(name, root, registry, format_name)
+    prepared_name = located.name
     folder = output or Path("data") / prepared_name
+    if located.is_recognized:
+        log.info(Message("format-recognized", path=located.path, format=located.reader))
     problems = IssueLog()
     if not text_only:
         objects.check(registry)
     with atomic_directory(folder, prepared_name) as stage, ExitStack() as closing:
-        context = ReaderContext(source, stage, text_only, problems)
-        dataset: DatasetSplits = registry.build("reader", reader, context, dict(options or {}))
+        context = ReaderContext(located.path, stage, text_only, problems, images)
+        reader: DatasetReader = registry.build("reader", located.reader, context, dict(options or {}))
+        dataset = reader.read()
         check_same_source(folder, dataset.source)
+        if split is not None:
+            dataset = divide_training_examples(dataset, split)
         reports = {split: SplitStats() for split in dataset.splits}
         splits = _with_checked_images(dataset, text_only, problems, reports)
         if text_only:
@@ -74,13 +97,14 @@ def preprocess(
         else:
             folders = OutputFolders(folder, stage, closing)
             detected = attach_detections(dataset, splits, objects, registry, folders, problems)
+        repeated = RepeatedExamples(problems)
         manifest = write_records(
             stage,
             name=prepared_name,
             task=dataset.labels.task,
             labels=dataset.labels,
             splits={
-                split: count_examples(examples, dataset.labels, reports[split])
+                split: count_examples(repeated.count(split, examples), dataset.labels, reports[split])
                 for split, examples in detected.splits.items()
             },
             images_root=detected.root,
@@ -105,35 +129,6 @@ def _facts(problems: IssueLog, reports: Mapping[Split, SplitStats]) -> dict[str,
                         split, "label-not-in-training", Message("label-not-in-training", label=label, count=count)
                     )
     return {"problems": [{"split": p.split, "kind": p.code, "count": p.count} for p in problems.issues()]}
-
-
-def locate_dataset(name: str, root: Path | None, registry: Registry) -> tuple[str, Path, str]:
-    """Resolve the name or path of a dataset.
-
-    Args:
-        name: Name of a dataset, or a path to JSON lines.
-        root: Folder in which a named dataset is searched.
-        registry: Components.
-
-    Returns:
-        The name of the reader, the path that it reads, and the name of the dataset.
-
-    Raises:
-        InputError: "unknown-dataset", "path-needed" or "root-with-path".
-    """
-    readers = registry.names("reader")
-    if name == OWN and root is not None:
-        return OWN, root, dataset_name(root)
-    if name in readers and name != OWN:
-        return name, root or Path(), name
-    path = Path(name)
-    if "/" in name or name.endswith(".jsonl") or path.exists():
-        if root is not None:
-            raise InputError("root-with-path", name=name)
-        return OWN, path, dataset_name(path)
-    if name == OWN:
-        raise InputError("path-needed", name=OWN)
-    raise InputError("unknown-dataset", name=name, hint=did_you_mean(name, set(readers) - {OWN}).rstrip("?"))
 
 
 def _with_checked_images(
@@ -199,4 +194,11 @@ def _no_image_message(search: ImageSearch, errors: list[Message]) -> Message:
         return Message("no-image-readable", reason=errors[0])
     if missing := sum(len(names) for names in search.missing.values()):
         return Message("no-image-found", count=missing, folders=search.folders, advice=search.advice)
+    if search.refused:
+        code, (count, first) = max(search.refused.items(), key=lambda item: item[1][0])
+        if code == "image-outside-folder":
+            return Message("images-outside-folders", count=count, folders=search.folders)
+        if code == "image-is-url":
+            return Message("images-are-urls", count=count, url=first.fields["url"])
+        return Message("images-refused", count=count, reason=first)
     return Message("no-image-named", advice=search.advice)

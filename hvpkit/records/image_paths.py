@@ -1,17 +1,17 @@
-"""Resolve image paths in user records; they must stay inside the folder of the data."""
+"""Resolve the images and objects of user records to files."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from hvpkit.errors import ImageError
-from hvpkit.images.decode import image_size, reraise_os_error
+from hvpkit.images.decode import image_size
 from hvpkit.messages import Message
+from hvpkit.records.image_roots import ImageRoots
 from hvpkit.records.issues import ReadingContext
 from hvpkit.types import Box, Split, VisualObject
 
@@ -19,16 +19,22 @@ MissingFiles = dict[Split, dict[str, str]]  # name -> location of its first use
 
 
 class ImagePathResolver:
-    """Resolve the image and object files of records, and collect those that are missing.
+    """Resolve the image and object files of records, and collect those that are missing or refused.
 
     Args:
-        folder: Folder of the data.
+        roots: Folders in which the files must be.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._resolved_folder = folder, Path(os.path.realpath(folder))
+    def __init__(self, roots: ImageRoots) -> None:
+        self.roots = roots
         self._missing: MissingFiles = {}
         self._missing_crops: MissingFiles = {}
+        self._refused: dict[str, dict[str, Message]] = {}
+
+    @property
+    def refused(self) -> dict[str, tuple[int, Message]]:
+        """Return the images that were named but may not or cannot be used: number and first message by code."""
+        return {code: (len(names), next(iter(names.values()))) for code, names in self._refused.items()}
 
     @property
     def missing(self) -> dict[Split, tuple[str, ...]]:
@@ -81,33 +87,17 @@ class ImagePathResolver:
     ) -> Path | None:
         if name is None or name == "":
             return None
-        if not isinstance(name, str):
-            source.warn(Message("image-not-file-name", key=key, found=name), line)
+        found: Path | Message | None = Message("image-not-file-name", key=key, found=name)
+        if isinstance(name, str):
+            found = self.roots.find(name, source.split)
+        if isinstance(found, Message):
+            source.warn(found, line)
+            if missing is self._missing:
+                self._refused.setdefault(found.code, {}).setdefault(str(name), found)
             return None
-        path = Path(os.path.normpath(self._folder / name))
-        if not self._is_inside(path):
-            source.warn(Message("image-outside-folder", image=name, folder=self._folder), line)
-        elif _is_file(path):
-            return path
-        else:
-            missing.setdefault(source.split, {}).setdefault(name, f"{source.file}:{line}: {name}")
-        return None
-
-    def _is_inside(self, path: Path) -> bool:
-        try:
-            return path.is_relative_to(self._folder) and Path(os.path.realpath(path)).is_relative_to(
-                self._resolved_folder
-            )
-        except (OSError, ValueError):  # not a valid file name
-            return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError as error:  # name too long, or no permission for the folder
-        reraise_os_error(error)
-        return False
+        if found is None:
+            missing.setdefault(source.split, {}).setdefault(str(name), f"{source.file}:{line}: {name}")
+        return found
 
 
 def _check_box(box: Box, image: Path) -> Message | None:

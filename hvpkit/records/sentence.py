@@ -9,9 +9,9 @@ from typing import Any
 from hvpkit.errors import did_you_mean
 from hvpkit.labels.word_tokenizer import tokenize
 from hvpkit.messages import Message
-from hvpkit.records.bio_repair import parse_tag, repair_bio, repaired
 from hvpkit.records.issues import ReadingContext, RecordError
 from hvpkit.records.spans import drop_blank_tokens, parse_span
+from hvpkit.records.tag_schemes import parse_tags
 from hvpkit.types import Span, TextSpan
 
 KEYS = ("id", "tokens", "tags", "text", "entities", "head", "tail", "relation", "image", "objects")
@@ -90,12 +90,11 @@ class ParsedSentence:
             if isinstance(raw, (list, tuple)):
                 raise RecordError("tag-count-mismatch", expected=tokens, found=len(raw))
             raise RecordError("tags-not-list", expected=tokens, found=raw)
-        tags = [parse_tag(str(tag).strip()) for tag in raw]
+        if (other := next((tag for tag in raw if not isinstance(tag, str)), "")) != "":
+            raise RecordError("tag-not-bio", tag=str(other))
+        tags = [tag.strip() for tag in raw]
         kept = [tag for i, tag in enumerate(tags) if self.boundaries[i] < self.boundaries[i + 1]]
-        legal, changed = repair_bio(kept)
-        for i in changed:
-            self.source.warn(repaired(kept, self.words, i), self.line)
-        return legal
+        return parse_tags(kept, self.words, lambda note, _: self.source.warn(note, self.line))
 
     def _parse_entities(self, raw: object) -> tuple[str, ...]:
         if not self.text_words:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hvpkit.data.readers.base import DatasetSplits, ReaderContext
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits, ReaderContext
 from hvpkit.errors import InputError
 from hvpkit.synthetic.scenarios import SyntheticSettings
 
@@ -17,7 +17,7 @@ def build_demo(
     uninformative: float = 0.3,
     ambiguous: float = 0.6,
     test_uninformative: float | None = None,
-) -> DatasetSplits:
+) -> DatasetReader:
     """Synthetic tweets with images and entities whose type the text or only the image reveals.
 
     Args:
@@ -31,7 +31,7 @@ def build_demo(
     Raises:
         InputError: "demo-reads-no-files", or codes of `SyntheticSettings`.
     """
-    return _generate(SyntheticSettings("mner", size, seed, uninformative, ambiguous, test_uninformative), context)
+    return _DemoReader(SyntheticSettings("mner", size, seed, uninformative, ambiguous, test_uninformative), context)
 
 
 def build_demo_mre(
@@ -42,7 +42,7 @@ def build_demo_mre(
     uninformative: float = 0.3,
     ambiguous: float = 0.6,
     test_uninformative: float | None = None,
-) -> DatasetSplits:
+) -> DatasetReader:
     """Synthetic tweets with images and pairs whose relation the text or only the image reveals.
 
     Args:
@@ -56,12 +56,20 @@ def build_demo_mre(
     Raises:
         InputError: "demo-reads-no-files", or codes of `SyntheticSettings`.
     """
-    return _generate(SyntheticSettings("mre", size, seed, uninformative, ambiguous, test_uninformative), context)
+    return _DemoReader(SyntheticSettings("mre", size, seed, uninformative, ambiguous, test_uninformative), context)
 
 
-def _generate(settings: SyntheticSettings, context: ReaderContext) -> DatasetSplits:
-    from hvpkit.synthetic.generate import generate_demo
+class _DemoReader(DatasetReader):
+    """Generator of a demo dataset."""
 
-    if context.root != Path():
-        raise InputError("demo-reads-no-files", root=context.root)
-    return generate_demo(settings, context.stage, context.text_only)
+    def __init__(self, settings: SyntheticSettings, context: ReaderContext) -> None:
+        super().__init__(context)
+        self._settings = settings
+        if context.root != Path():
+            raise InputError("demo-reads-no-files", root=context.root)
+
+    def read(self) -> DatasetSplits:
+        """Generate the examples and their images."""
+        from hvpkit.synthetic.generate import generate_demo
+
+        return generate_demo(self._settings, self.context.stage, self.context.text_only)

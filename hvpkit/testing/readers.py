@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.readers.base import DatasetSplits, ReaderContext
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits, ReaderContext
 from hvpkit.errors import DataError
 from hvpkit.messages import Message
 from hvpkit.records.codec import canonical_json, check_example
@@ -16,7 +16,7 @@ from hvpkit.types import SPLITS, Example, Split, Task
 
 
 def check_reader(
-    factory: Callable[..., DatasetSplits],
+    factory: Callable[..., DatasetReader],
     *,
     root: Path = Path(),
     task: Task = "mner",
@@ -58,10 +58,10 @@ def check_reader(
 
 
 def _read(
-    factory: Callable[..., DatasetSplits], root: Path, stage: Path, options: dict[str, Any], text_only: bool = False
+    factory: Callable[..., DatasetReader], root: Path, stage: Path, options: dict[str, Any], text_only: bool = False
 ) -> tuple[DatasetSplits, dict[Split, list[Example]]]:
     stage.mkdir()
-    dataset = factory(ReaderContext(root, stage, text_only), **options)
+    dataset = factory(ReaderContext(root, stage, text_only), **options).read()
     return dataset, {split: list(examples) for split, examples in dataset.splits.items()}
 
 

@@ -90,17 +90,19 @@ def test_what_cannot_be_prepared_is_refused_in_one_message(hvp, root, words, cod
 
 PLUGIN = '''
 from hvpkit.labels.inventory import tag_labels
-from hvpkit.data.readers.base import DatasetSplits
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits
 from hvpkit.hookspecs import hookimpl
 from hvpkit.types import Example
 
-def mine(context):
+class Mine(DatasetReader):
     """Two words."""
-    return DatasetSplits(tag_labels(), {"dev": [Example("a", ("Ann", "sings"), ("B-PER", "O"))]}, None, "a plugin")
+
+    def read(self):
+        return DatasetSplits(tag_labels(), {"dev": [Example("a", ("Ann", "sings"), ("B-PER", "O"))]}, None, "a plugin")
 
 @hookimpl
 def register_readers(register):
-    register("mine", mine)
+    register("mine", Mine)
 '''
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from hvpkit.data.readers.base import ReaderContext
 from hvpkit.data.readers.record_reader import RecordReader, map_records
 from hvpkit.data.readers.sample import Sample
+from hvpkit.data.readers.split_files import file_parts
 from hvpkit.errors import DataError
 from hvpkit.records.compressed import read_bounded
 from hvpkit.records.issues import ReadingContext, RecordError
@@ -123,7 +123,7 @@ def _read_table(path: Path) -> Iterator[LocatedRecord]:
     except ImportError as error:
         raise DataError("pyarrow-missing", file=path) from error
     number = 0
-    for file in sorted(path.glob("*.arrow")) if path.is_dir() else _shards(path):
+    for file in sorted(path.glob("*.arrow")) if path.is_dir() else file_parts(path):
         try:
             with pyarrow.memory_map(str(file)) as data:
                 is_parquet = data.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
@@ -137,9 +137,3 @@ def _read_table(path: Path) -> Iterator[LocatedRecord]:
                         yield LocatedRecord(number, row)
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError("table-unreadable", file=file) from error
-
-
-def _shards(file: Path) -> list[Path]:
-    """Return the parts of a file that is stored in several, such as `train-00000-of-00002.parquet`."""
-    match = re.fullmatch(r"(.+)-\d{5}(-of-\d{5}\..+)", file.name)
-    return sorted(file.parent.glob(f"{match[1]}-?????{match[2]}")) if match else [file]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from glob import escape
 from pathlib import Path
 
 from hvpkit.data.readers.sample import Sample
@@ -13,6 +15,7 @@ from hvpkit.images.decode import image_suffixes
 from hvpkit.records.split_names import split_from_name, split_in_name
 from hvpkit.types import SPLITS, Split
 
+_PART = re.compile(r"-(\d{5})-of-(\d{5})\.")
 DOCUMENTS = (".ann", ".arrow")  # a folder with such files is the data of one split
 
 
@@ -59,11 +62,21 @@ def choose_samples(samples: Iterable[Sample], split: Split) -> Sample:
     Raises:
         DataError: "split-twice".
     """
-    exact = [sample for sample in samples if split_from_name(sample.path.name.partition(".")[0])]
-    first, *others = exact or samples
+    beginnings = [
+        sample for sample in samples if (match := _PART.search(sample.path.name)) is None or int(match[1]) == 0
+    ]
+    exact = [sample for sample in beginnings if split_from_name(sample.path.name.partition(".")[0])]
+    first, *others = exact or beginnings
     if others:
         raise DataError("split-twice", first=first.path, second=others[0].path, split=split)
     return first
+
+
+def file_parts(file: Path) -> list[Path]:
+    """Return all parts of a file that is stored in several, such as `train-00000-of-00002.parquet`; else the file."""
+    if not _PART.search(file.name):
+        return [file]
+    return sorted(file.parent.glob(_PART.sub(r"-?????-of-\2.", escape(file.name))))
 
 
 def _data_files(folder: Path) -> Iterator[Path]:

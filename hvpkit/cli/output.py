@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from hvpkit.cli.progress_bar import Bars
 
 log = logging.getLogger(__name__)
-results = Console(highlight=False)
-messages = Console(stderr=True, highlight=False)
+results = Console(highlight=False, emoji=False)
+messages = Console(stderr=True, highlight=False, emoji=False)
 
 RESULT, NOTE = logging.CRITICAL + 1, logging.CRITICAL + 2  # log levels of results and their notes: always printed
 ALWAYS_PRINTED = {RESULT: "{}", NOTE: "Note: {}"}
@@ -131,7 +131,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
         table.add_column(column, no_wrap=i == 0)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
-    console = results if results.is_terminal else Console(file=results.file, width=10_000)
+    console = results if results.is_terminal else Console(file=results.file, width=10_000, emoji=False)
     console.print(table)
 
 

@@ -106,6 +106,9 @@ TEMPLATES: dict[str, Template] = {
     "image-unreadable": Template("{reason}", {"reason": "Image 1.jpg is empty (0 bytes)."}),
     "crop-unreadable": Template("{reason}", {"reason": "Image 1_crop.jpg is empty (0 bytes)."}),
     "crop-missing": Template("Missing crop: {crop}.", {"crop": "mine/train.jsonl:3: 1_crop.jpg"}),
+    "split-without-labels": Template(
+        "No example of {split} has an entity or a relation, so that scores on it say nothing.", {"split": "dev"}
+    ),
     "text-in-two-splits": Template(
         "Example {id!r} has the same text and image as one of the {other} split: {text!r}.",
         {"id": "7", "text": "Ann sings", "other": "train"},

@@ -44,7 +44,9 @@ TEMPLATES: dict[str, Template] = {
         "{file} decompresses to more than {limit} MiB, which is unlikely for text. Decompress it first.",
         {"file": "train.jsonl.gz", "limit": 64},
     ),
-    "file-too-large": Template("{file} has more than {limit} MiB. Divide it.", {"file": "doc.txt", "limit": 64}),
+    "file-too-large": Template(
+        "{file} has more than {limit} MiB. Divide it, or write JSON Lines.", {"file": "doc.txt", "limit": 64}
+    ),
     "json-broken": Template(
         "The JSON array is broken at {text!r}; what follows is not read. Expected {expected}.",
         {"text": '{"text": "Ann', "expected": '{"text", "label"}'},

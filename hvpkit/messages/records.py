@@ -204,6 +204,7 @@ TEMPLATES: dict[str, Template] = {
         "Expected a list of file names for each image name or line in {file}, got {key!r}: {found!r:.80}.",
         {"file": "mre_train_dict.pth", "key": "10.jpg", "found": "10_crop_0.png"},
     ),
+    "name-image-folder": Template("Name the folder of the images with --images."),
     "name-images": Template("Name an image in each example."),
     "unpack-images": Template(
         "The images of {dataset} are a separate archive that is linked from the page of its authors. "

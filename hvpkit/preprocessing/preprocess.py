@@ -120,7 +120,10 @@ def preprocess(
 
 
 def _facts(problems: IssueLog, reports: Mapping[Split, SplitStats]) -> dict[str, Any]:
-    """Return facts that are known after all examples were written; warn of labels without training examples."""
+    """Return facts that are known after all examples were written; warn of splits and labels that cannot be scored."""
+    for split, report in reports.items():
+        if report.examples and not any(count for label, count in report.labels.items() if label != "None"):
+            problems.warn(split, "split-without-labels", Message("split-without-labels", split=split))
     if "train" in reports:
         for split, report in reports.items():
             for label, count in report.labels.items():

@@ -12,10 +12,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from hvpkit.errors import DataError
 from hvpkit.records.issues import ReadingContext, RecordError
 from hvpkit.records.lines import TextFile, decode_utf8, reject_lone_surrogates
 
 MAX_LITERAL = 2**20  # characters of a line that is parsed as a Python literal
+MAX_DOCUMENT = 2**30  # bytes of a file that is parsed as one value; JSON Lines may be of any size
 MAX_NESTING = 50  # brackets in each other
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -75,12 +77,14 @@ def read_objects(source: ReadingContext, expected: str, *, literals: bool = Fals
         literals: Whether lines may also be Python literals.
 
     Raises:
-        DataError: Codes of `TextFile.lines`.
+        DataError: "file-too-large" for an array, or codes of `TextFile.lines`.
     """
     file = TextFile(source)
     lines = enumerate(file.lines(), 1)
     start = next(((number, line) for number, line in lines if line.strip()), (1, ""))
     if start[1].lstrip().startswith("[") or start[1].rstrip().endswith(("{", "[", ",")):
+        if source.file.stat().st_size > MAX_DOCUMENT:
+            raise DataError("file-too-large", file=source.file, limit=MAX_DOCUMENT // 2**20)
         text = "\n".join((start[1], *(line for _, line in lines)))
         yield from _read_document(text, start[0], expected)
         return

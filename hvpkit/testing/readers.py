@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,7 +29,7 @@ def check_reader(
     deterministic, and a text-only read returns the same sentences without images.
 
     Args:
-        factory: Factory of the reader.
+        factory: Factory of the reader; if it has an option `task`, it gets the task.
         root: Directory of the dataset; a reader that generates its examples needs none.
         task: Task of the dataset.
         options: Options of the factory.
@@ -36,6 +37,8 @@ def check_reader(
     Raises:
         CheckFailed: If a check fails.
     """
+    if "task" in inspect.signature(factory).parameters:
+        options["task"] = task
     with tempfile.TemporaryDirectory() as directory:
         dataset, examples = _read(factory, root, Path(directory) / "first", options)
         require(dataset.labels.task == task, Message("reader-wrong-task", found=dataset.labels.task, expected=task))

@@ -158,3 +158,12 @@ def test_converting_says_what_was_written(hvp, root):
     assert sorted(path.name for path in Path("out").iterdir()) == ["dev.conll", "test.conll", "train.conll"]
     assert json.loads(hvp("convert", "out", "again", "--to", "jsonl", "--json").out)["counts"] == formats.SIZES
     assert hvp("convert", "mine", "out", "--to", "conll").errors == ["output-file-exists"]
+
+
+@pytest.mark.parametrize("name", ["run:100:a", "[red]a", "2017", ":smile:"])
+def test_the_name_of_a_folder_is_printed_unchanged(hvp, root, name):
+    formats.write_format(root / name, "jsonl")
+    typed = hvp("preprocess", f"./{name}", "--text-only")
+    assert (typed.code, typed.fields("text-prepared")["folder"]) == (0, Path("data", name))
+    assert f"data/{name}" in typed.out.replace("\n", "")
+    assert typed.out.startswith(f"{name}: jsonl data of ")

@@ -151,7 +151,6 @@ def test_reader(component, task, tmp_path):
         root=dataset_for(component.name, task, tmp_path),
         task=task,
         **options_of(component),
-        **formats.options_for(component.name, task),
     )
 
 

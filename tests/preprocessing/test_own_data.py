@@ -68,8 +68,10 @@ def test_the_pattern_names_images_by_id(folder):
 )
 def test_without_any_image_the_true_reason_is_given(folder, image, code, field, value):
     write_lines(folder / "mine" / "train.jsonl", [{**MNER, "image": image}] * 2)
-    with raises(DataError, code, **{field: value}):
+    with raises(DataError, code, **{field: value}) as caught:
         prepare("mine")
+    if code == "no-image-found":
+        assert caught.value.fields["advice"].code == "name-image-folder"
 
 
 def test_tweets_of_any_types_find_images_of_every_ending(folder):
@@ -170,6 +172,13 @@ def test_a_negative_class_of_another_name_is_reported(folder, name):
     write_lines(folder / "mine" / "train.jsonl", [{**pair, "relation": name}] * 8 + [{**pair, "relation": "x"}] * 2)
     [issue] = prepare("mine", text_only=True).problems
     assert (issue.code, issue.count, issue.messages[0].fields) == ("relation-like-none", 8, {"relation": name})
+
+
+def test_a_split_without_entities_is_reported(folder):
+    write_lines(folder / "mine" / "train.jsonl", [MNER])
+    write_lines(folder / "mine" / "dev.jsonl", [{"tokens": ["so", "quiet"], "tags": ["O", "O"]}])
+    [issue] = prepare("mine", text_only=True).problems
+    assert (issue.code, issue.split, issue.messages[0].fields) == ("split-without-labels", "dev", {"split": "dev"})
 
 
 # ------------------------------------------------------------------------------------------------------------- formats

@@ -37,16 +37,17 @@ class BratReader(RecordReader):
 
     def recognize(self, sample: Sample) -> float:
         """Look for a text with annotations."""
-        stems = {name.removesuffix(".ann") for name in sample.names if name.endswith(".ann")}
-        return 1.0 if any(_text_name(stem, sample.names) for stem in stems) else 0.0
+        stems = (_stem(name) for name in sample.names)
+        return 1.0 if any(stem and _text_name(stem, sample.names) for stem in stems) else 0.0
 
     def records(self, source: ReadingContext) -> Iterator[LocatedRecord]:
         """Iterate over the lines of the texts (MNER) or the relations (MRE), document by document."""
         names = {file.name for file in source.file.iterdir()}
-        for annotated in sorted(source.file.glob("*.ann")):
-            text = _text_name(annotated.stem, names)
+        for annotated in sorted(source.file / name for name in names if _stem(name)):
+            stem = _stem(annotated.name)
+            text = _text_name(stem, names)
             if text is None:
-                yield LocatedRecord(1, RecordError("document-text-missing", name=f"{annotated.stem}.txt"), annotated)
+                yield LocatedRecord(1, RecordError("document-text-missing", name=f"{stem}.txt"), annotated)
                 continue
             file = source.file / text
             try:
@@ -55,6 +56,12 @@ class BratReader(RecordReader):
                 yield LocatedRecord(error.line or 1, error, annotated)
                 continue
             yield from document_records(document, self._task, source, file=file)
+
+
+def _stem(name: str) -> str:
+    """Return the name of a document from that of its annotations, "" for other files."""
+    plain = name.removesuffix(".gz")
+    return plain.removesuffix(".ann") if plain.endswith(".ann") else ""
 
 
 def _text_name(stem: str, names: set[str] | frozenset[str]) -> str | None:
@@ -74,7 +81,7 @@ def _parse(file: Path, annotations: Path, source: ReadingContext) -> Document:
             if not match:
                 raise RecordError("annotation-line-invalid", text=line, line=number)
             pairs.append(DocumentPair(match[1], match[3], match[4], match[2]))
-    return Document(annotations.stem, text, entities, pairs)
+    return Document(_stem(annotations.name), text, entities, pairs)
 
 
 def _entity(line: str, number: int, text: str, annotations: Path, source: ReadingContext) -> dict[str, DocumentEntity]:

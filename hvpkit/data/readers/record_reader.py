@@ -83,7 +83,8 @@ class RecordReader(DatasetReader):
         labels = _labels(scan, self.relation_order(list(files.values())), root)
         search = None
         if images is not None:
-            search = ImageSearch(roots.folders, images.missing, images.missing_crops, refused=images.refused)
+            advice = Message("name-image-folder") if images.missing else Message("name-images")
+            search = ImageSearch(roots.folders, images.missing, images.missing_crops, advice, images.refused)
         splits = {
             split: ExampleStream(scan.counts[split], partial(_read_again, self, file, split, images, scan.task))
             for split, file in files.items()

@@ -16,7 +16,7 @@ from hvpkit.records.split_names import split_from_name, split_in_name
 from hvpkit.types import SPLITS, Split
 
 _PART = re.compile(r"-(\d{5})-of-(\d{5})\.")
-DOCUMENTS = (".ann", ".arrow")  # a folder with such files is the data of one split
+DOCUMENTS = (".ann", ".ann.gz", ".arrow")  # a folder with such files is the data of one split
 
 
 def dataset_name(path: Path) -> str:
@@ -46,8 +46,8 @@ def find_samples(root: Path) -> dict[Split, list[Sample]]:
         return {"train": [Sample.from_path(root)]}
     by_split: dict[Split, list[Sample]] = defaultdict(list)
     files = list(_data_files(root))
-    for path in (*files, *_document_folders(root)):
-        if split := split_in_name(path.name):
+    for split, path in (*((split_in_name(file.name), file) for file in files), *_split_folders(root)):
+        if split:
             by_split[split].append(Sample.from_path(path))
     if not by_split and len(files) == 1:
         by_split["train"] = [Sample.from_path(files[0])]
@@ -87,10 +87,16 @@ def _data_files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _document_folders(folder: Path) -> Iterator[Path]:
+def _split_folders(folder: Path) -> Iterator[tuple[Split, Path]]:
+    """Iterate over the subfolders of documents of a split, and over the single files in other subfolders of splits."""
     for entry in _entries(folder):
-        if entry.is_dir() and split_in_name(entry.name) and _is_document_folder(Path(entry.path)):
-            yield Path(entry.path)
+        split = split_from_name(entry.name)
+        if not split or not entry.is_dir():
+            continue
+        path = Path(entry.path)
+        files = [path] if _is_document_folder(path) else list(_data_files(path))
+        if len(files) == 1:
+            yield split, files[0]
 
 
 def _is_document_folder(folder: Path) -> bool:

@@ -289,7 +289,8 @@ def test_a_line_without_tag_leaves_its_sentence_out(tmp_path):
 
 
 def test_odd_lines_of_image_files(tmp_path):
-    text = "\ufeffIMGID: 1 \r\nAda\tB-x\r\n\u00a0\tO\r\n\u200b\tO\r\nRT\u2028x\tO\r\n\r\nIMGID:1\r\nNew\tI-y\r\n\r\nYork\tI-y"
+    text = "\ufeffIMGID: 1 \r\nAda\tB-x\r\n\u00a0\tO\r\n\u200b\tO\r\nRT\u2028x\tO\r\n\r\n"
+    text += "IMGID:1\r\nNew\tI-y\r\n\r\nYork\tI-y"
     dataset, issues = conll(tmp_path, text, "conll-images")
     assert [(example.id, example.words, example.tags) for example in train(dataset)] == [
         ("1", ("Ada", "\u200b", "RT\u2028x"), ("B-x", "O", "O")),

@@ -73,12 +73,12 @@ def test_a_wrong_format_names_the_right_one(tmp_path, kind, task):
     assert recognize_format(folder, REGISTRY, name) == name
 
 
-@pytest.mark.parametrize("kind", [kind for kind in formats.MNER if kind != "brat"])
+@pytest.mark.parametrize("kind", formats.MNER)
 def test_compressed_files_are_read(tmp_path, kind):
     pytest.importorskip(MISSING.get(kind, "json"))
     folder, name = formats.write_format(tmp_path / "mine", kind), formats.reader_name(kind)
     plain = contents(read(folder, name, tmp_path)[0])
-    for file in sorted(folder.iterdir()):
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
         file.unlink()
     assert recognize_format(folder, REGISTRY) == name
@@ -134,6 +134,14 @@ def test_a_single_file_of_any_name_is_the_training_split(tmp_path):
     draw(tmp_path / "mine" / "a.png")
     assert recognize_format(tmp_path / "mine", REGISTRY) == "gliner"
     assert list(read(tmp_path / "mine", "gliner", tmp_path)[0].splits) == ["train"]
+
+
+def test_a_split_may_be_a_subfolder(tmp_path):
+    for split, made in formats.sentences().items():
+        write(tmp_path / "mine" / split / "data.bio", formats.conll_text(made))
+    assert recognize_format(tmp_path / "mine", REGISTRY) == "conll"
+    dataset, _ = read(tmp_path / "mine", "conll", tmp_path)
+    assert {split: len(examples) for split, examples in dataset.splits.items()} == formats.SIZES
 
 
 def test_an_empty_split_is_an_error_and_not_left_out(tmp_path):

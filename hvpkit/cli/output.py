@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hvpkit.cli.progress_bar import Bars
 
 log = logging.getLogger(__name__)
-results = Console(highlight=False, emoji=False)
+results = Console(highlight=False, emoji=False)  # ":100:" in a path is no emoji
 messages = Console(stderr=True, highlight=False, emoji=False)
 
 RESULT, NOTE = logging.CRITICAL + 1, logging.CRITICAL + 2  # log levels of results and their notes: always printed
@@ -131,7 +131,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
         table.add_column(column, no_wrap=i == 0)
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
-    console = results if results.is_terminal else Console(file=results.file, width=10_000, emoji=False)
+    console = results if results.is_terminal else Console(file=results.file, width=10_000)
     console.print(table)
 
 

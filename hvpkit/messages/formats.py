@@ -136,6 +136,10 @@ TEMPLATES: dict[str, Template] = {
     "unknown-output-format": Template(
         "Unknown format to write {name!r}{hint}", {"name": "json", "hint": "; did you mean jsonl?"}
     ),
+    "generated-data-not-converted": Template(
+        "{name!r} is generated, and its images are in prepared data only. Run `hvp preprocess {name}`.",
+        {"name": "demo"},
+    ),
     "output-task-unsupported": Template(
         "The format {format} has no form for data of the task {task}. Use jsonl or docbin.",
         {"format": "conll", "task": "mre"},

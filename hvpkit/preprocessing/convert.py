@@ -65,8 +65,8 @@ def convert(
         registry: Components; None: all installed ones.
 
     Raises:
-        InputError: "unknown-output-format", "output-task-unsupported", "output-needs-folder" or
-            "output-file-exists", or codes of `locate_dataset`.
+        InputError: "unknown-output-format", "generated-data-not-converted", "output-task-unsupported",
+            "output-needs-folder" or "output-file-exists", or codes of `locate_dataset`.
         DataError: There are no usable examples, or codes of the writer.
     """
     registry = registry or load_registry()
@@ -78,8 +78,13 @@ def convert(
         context = ReaderContext(located.path, Path(stage), False, problems, images)
         reader: DatasetReader = registry.build("reader", located.reader, context, dict(options or {}))
         dataset = reader.read() if split is None else divide_training_examples(reader.read(), split)
+        if dataset.images_root == Path(stage):
+            raise InputError("generated-data-not-converted", name=name)
         if dataset.labels.task not in writer.tasks:
             raise InputError("output-task-unsupported", format=to, task=dataset.labels.task)
+        for part, missing in dataset.search.missing.items() if dataset.search else ():
+            for place in missing:
+                problems.warn(part, "image-missing", place)
         files = _output_files(output, list(dataset.splits), writer.suffix)
         counts, dropped = dict[Split, int](), 0
         for part, examples in dataset.splits.items():

@@ -29,7 +29,7 @@ class ImageRoots:
 
     def __init__(self, folder: Path, folders: Iterable[Path] = ()) -> None:
         self._own = Path(os.path.abspath(folder))
-        self._named = tuple(Path(os.path.abspath(root)) for root in folders)
+        self._named = tuple(root for path in folders if (root := Path(os.path.abspath(path))) != self._own)
         self.folders = tuple(dict.fromkeys((self._own, *self._named)))
         self._resolved = {root: Path(os.path.realpath(root)) for root in self.folders}
         self._used: set[Path] = set()

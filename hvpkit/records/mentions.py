@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,8 +35,8 @@ class MentionPair:
 def locate_mentions(text: str, words: Sequence[TextSpan], head: Mention, tail: Mention) -> MentionPair:
     """Locate both mentions at their first occurrences that do not overlap.
 
-    Whole words are preferred to parts of words. Unicode normal forms of a mention are tried. If head and tail have the
-    same text, they are its first and second occurrence. Mentions may overlap if both were given as offsets.
+    Whole words are preferred to parts of words. If head and tail have the same text, they are its first and second
+    occurrence. Mentions may overlap if both were given as offsets.
 
     Args:
         text: Text that contains both.
@@ -113,8 +112,7 @@ class _Occurrences:
         query = mention.strip()
         if not query:
             raise DataError("mention-blank", role=role)
-        forms = (query, *(unicodedata.normalize(form, query) for form in ("NFC", "NFD")))
-        spans = next((found for form in forms if (found := _find_text(text, form))), ())
+        spans = tuple(TextSpan(match.group(), *match.span()) for match in re.finditer(re.escape(query), text))
         offsets = _OFFSETS.fullmatch(query)
         if not spans:
             if not offsets:
@@ -141,10 +139,6 @@ class _Occurrences:
             )
         if self.literal:
             yield Message("mention-taken-literally", role=role, mention=mention)
-
-
-def _find_text(text: str, query: str) -> tuple[TextSpan, ...]:
-    return tuple(TextSpan(match.group(), *match.span()) for match in re.finditer(re.escape(query), text))
 
 
 def _not_found(text: str, role: str, query: str) -> DataError:

@@ -99,6 +99,16 @@ def test_pairs_have_no_form_in_some_formats():
         convert("mine", Path("out"), to="xml")
 
 
+def test_missing_images_are_counted_and_generated_data_is_refused():
+    formats.write_format(Path("mine"), "jsonl")
+    report = convert("mine", Path("out"), to="jsonl")
+    assert [(issue.code, issue.split, issue.count) for issue in report.problems] == [
+        ("image-missing", split, size) for split, size in formats.SIZES.items()
+    ]
+    with raises(InputError, "generated-data-not-converted", name="demo"):
+        convert("demo", Path("drawn"), to="jsonl", options={"size": 40})
+
+
 def test_a_split_is_divided_while_converting():
     formats.write_format(Path("mine"), "gliner")
     report = convert("mine/train.json", Path("out"), to="jsonl", split=SplitRequest.parse("50/25/25"))

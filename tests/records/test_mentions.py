@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import unicodedata
 
 import pytest
 from raising import raises
@@ -39,15 +38,6 @@ def test_of_several_places_the_first_is_taken_and_said():
     assert said(notes) == [
         ("mention-repeated", {"role": "head", "mention": "Jun", "count": 3, "number": 1, "start": 0, "end": 3})
     ]
-
-
-@pytest.mark.parametrize(("text_form", "mention_form"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_the_normal_form_of_a_mention_does_not_matter(text_form, mention_form):
-    text = unicodedata.normalize(text_form, "Zoë lives in Zürich")
-    head, tail = (unicodedata.normalize(mention_form, name) for name in ("Zoë", "Zürich"))
-    spans, notes = found(text, head, tail)
-    assert [span[0] for span in spans] == [unicodedata.normalize(text_form, name) for name in ("Zoë", "Zürich")]
-    assert notes == ()
 
 
 def test_the_same_words_twice_are_the_first_and_the_second_place():

@@ -15,6 +15,7 @@ from hvpkit.records.json_values import LocatedRecord
 from hvpkit.records.lines import TextFile, decode_utf8
 from hvpkit.records.mentions import locate_mentions
 
+MAX_SNIFFED = 500  # characters of a line
 DELIMITERS = ",;\t|"
 COLUMNS = {
     "sentence": ("sentence", "sentence #", "sentence_id", "sentence id", "sent_id"),
@@ -69,7 +70,7 @@ def _delimiter(lines: Sequence[str]) -> str:
     header = lines[0] if lines else ""
     likely = max(DELIMITERS, key=header.count)
     try:
-        found = csv.Sniffer().sniff("\n".join(lines), DELIMITERS).delimiter
+        found = csv.Sniffer().sniff("\n".join(line[:MAX_SNIFFED] for line in lines), DELIMITERS).delimiter
     except csv.Error:
         return likely
     return found if found in header else likely

@@ -75,9 +75,8 @@ class RecordReader(DatasetReader):
                 "no-entities" or "no-relations" if there is nothing to learn.
         """
         root, files = Path(os.path.abspath(self.context.root)), self.files()
-        first = next(iter(files.values()))
-        folder = first if first.is_dir() else first.parent
-        roots = ImageRoots(folder, self.context.images.folders)
+        folders = (file if file.is_dir() else file.parent for file in files.values())
+        roots = ImageRoots(root.parent if root.is_file() else root, (*folders, *self.context.images.folders))
         images = None if self.context.text_only else ImagePathResolver(roots)
         scan = _scan(_Examples(self, images), files, self.context.issues)
         labels = _labels(scan, self.relation_order(list(files.values())), root)

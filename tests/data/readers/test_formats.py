@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import formats
 import pytest
 from fabricate import context, draw, kinds, write
 from raising import raises
 
-from hvpkit.data.readers.base import ReaderContext
 from hvpkit.errors import DataError, InputError
-from hvpkit.preprocessing.formats import format_names, recognize_format
+from hvpkit.preprocessing.formats import format_names, locate_dataset, recognize_format
 from hvpkit.registry import load_registry
 
 REGISTRY = load_registry()
@@ -164,10 +161,22 @@ def test_recognizing_imports_no_torch(tmp_path):
 
 def test_readers_of_formats_read_nothing_when_they_are_built(tmp_path):
     for name in format_names(REGISTRY):
-        REGISTRY.build("reader", name, ReaderContext(tmp_path / "none", tmp_path), {})
-    with raises(InputError, "unknown-format", name="glinr"):
-        from hvpkit.preprocessing.formats import locate_dataset
+        with raises(DataError, "data-path-missing", path=tmp_path / "none"):
+            read(tmp_path / "none", name, tmp_path)
 
+
+def test_an_unknown_format_is_refused_with_the_nearest():
+    with raises(InputError, "unknown-format", name="glinr") as caught:
         locate_dataset("./mine", None, REGISTRY, "glinr")
-    shutil.rmtree(tmp_path)
-    assert not Path(tmp_path).exists()
+    assert "gliner" in caught.value.fields["hint"]
+
+
+def test_images_beside_the_file_of_a_split_are_found(tmp_path):
+    for split, made in formats.sentences().items():
+        write(tmp_path / "mine" / split / "data.jsonl", formats.json_lines(map(formats.as_jsonl, made)))
+        for sentence in made:
+            draw(tmp_path / "mine" / split / sentence.image)
+    dataset, _ = read(tmp_path / "mine", "jsonl", tmp_path)
+    for split, examples in dataset.splits.items():
+        assert all(example.image == tmp_path / "mine" / split / f"{example.id}.png" for example in examples)
+    assert dataset.images_root == tmp_path / "mine"

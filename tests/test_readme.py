@@ -21,8 +21,9 @@ from hvpkit.config.loading import load_recipe, shipped_recipes
 from hvpkit.data.readers.base import ReaderContext
 from hvpkit.data.readers.jsonl import read_jsonl
 from hvpkit.experiments.plan import load_plan
-from hvpkit.inference.prediction_json import input_from_json, parse_json_object
 from hvpkit.messages import MODULES, templates
+from hvpkit.records.json_lines import parse_json_object
+from hvpkit.records.parse import parse_record
 from hvpkit.registry import load_registry
 
 README = "README.md"
@@ -164,7 +165,8 @@ def test_inputs_of_predict_that_are_shown_are_read(tmp_path):
     shown = [block for block in pages.blocks(pages.read_page("docs/usage.md")) if block.file == "pairs/pairs.jsonl"]
     assert shown
     for line in shown[0].text.splitlines():
-        assert input_from_json(parse_json_object(line.encode()), tmp_path).text
+        record = parse_json_object(line.encode())
+        assert parse_record(record, root=tmp_path, task=None, labeled=False).issues == ()
 
 
 @pytest.mark.parametrize("page", [README, "docs/data.md"])

@@ -181,8 +181,8 @@ def _unreadable_files(examples: Iterable[Example], errors: Mapping[Path, Message
     """Return the unreadable images of examples, and the unreadable crops."""
     bad, bad_crops = set[Path](), set[Path]()
     for example in examples if errors else ():
-        bad |= {example.image} & errors.keys() if example.image else set()
-        bad_crops |= {item.image for item in example.objects if item.image} & errors.keys()
+        bad |= errors.keys() & {example.image}
+        bad_crops |= errors.keys() & {item.image for item in example.objects}
     return bad, bad_crops
 
 
@@ -195,13 +195,14 @@ def _no_image_message(search: ImageSearch, errors: list[Message]) -> Message:
     """Explain why there is no image, and what to do."""
     if errors:
         return Message("no-image-readable", reason=errors[0])
-    if missing := sum(len(names) for names in search.missing.values()):
-        return Message("no-image-found", count=missing, folders=search.folders, advice=search.advice)
-    if search.refused:
+    missing = sum(len(names) for names in search.missing.values())
+    if search.refused and sum(count for count, _ in search.refused.values()) > missing:
         code, (count, first) = max(search.refused.items(), key=lambda item: item[1][0])
         if code == "image-outside-folder":
             return Message("images-outside-folders", count=count, folders=search.folders)
         if code == "image-is-url":
             return Message("images-are-urls", count=count, url=first.fields["url"])
         return Message("images-refused", count=count, reason=first)
+    if missing:
+        return Message("no-image-found", count=missing, folders=search.folders, advice=search.advice)
     return Message("no-image-named", advice=search.advice)

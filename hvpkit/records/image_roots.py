@@ -11,6 +11,8 @@ from pathlib import Path
 from hvpkit.images.decode import image_suffixes, reraise_os_error
 from hvpkit.messages import Message
 from hvpkit.records.image_index import ImageIndex, fold_name, image_stem
+from hvpkit.records.image_paths import FindImage
+from hvpkit.records.issues import RecordError
 from hvpkit.types import Split
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
@@ -39,6 +41,22 @@ class ImageRoots:
     def common_root(self) -> Path:
         """Return the folder that contains every image that was found; the folder of the data if there is none."""
         return Path(os.path.commonpath([str(root) for root in self._used])) if self._used else self._own
+
+    def locate(self, split: Split) -> FindImage:
+        """Return a function that finds the images of a split, and returns a path without file for a missing one.
+
+        It raises RecordError with the codes of `find`, or "image-name-invalid".
+        """
+
+        def locate_name(name: str) -> Path:
+            if "\0" in name:
+                raise RecordError("image-name-invalid", key="image", name=name, reason="embedded null byte")
+            found = self.find(name, split)
+            if isinstance(found, Message):
+                raise RecordError(found)
+            return found or Path(os.path.normpath(self._own / name))
+
+        return locate_name
 
     def find(self, name: str, split: Split) -> Path | Message | None:
         """Find an image.

@@ -19,7 +19,7 @@ def is_tag(text: str) -> bool:
     return text == "O" or _TAG.fullmatch(text) is not None
 
 
-def parse_tags(raw: Sequence[str], words: Sequence[str], warn: Callable[[Message, int], None]) -> tuple[str, ...]:
+def to_bio(raw: Sequence[str], words: Sequence[str], warn: Callable[[Message, int], None]) -> tuple[str, ...]:
     """Convert the tags of a sentence to legal BIO tags.
 
     Prefixes of IOBES, BILOU and BMES are mapped without loss (S- and U- to B-; E-, L- and M- to I-), a run of one bare

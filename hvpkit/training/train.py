@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 from hvpkit.batching import Batcher, EncodedDataset
 from hvpkit.config.compatibility import check_compatibility, component_plugins
 from hvpkit.config.recipe import Recipe, describe_objects
-from hvpkit.data.prepared import PreparedData, open_prepared
+from hvpkit.data.prepared import PreparedData, open_for
 from hvpkit.errors import DataError, InputError, ModelFolderError
 from hvpkit.evaluation.evaluate import score_predictions
 from hvpkit.evaluation.metrics import Scores
@@ -107,9 +107,7 @@ def train(
     check_compatibility(recipe, registry)
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    data = open_prepared(recipe.data.path)
-    if data.manifest.task != recipe.task:
-        raise DataError("task-mismatch", data=data.folder, found=data.manifest.task, expected=recipe.task)
+    data = open_for(recipe)
     recipe = with_detection_settings(data, recipe)
     check_compatibility(recipe, registry)
     timer = TrainingTimer()

@@ -14,6 +14,7 @@ from hvpkit.data.prepared import is_user_source, open_prepared
 from hvpkit.data.readers.base import DatasetReader, DatasetSplits
 from hvpkit.errors import ComponentError, DataError, InputError, did_you_mean
 from hvpkit.labels.inventory import tag_labels
+from hvpkit.messages import Message
 from hvpkit.preprocessing.formats import LocatedDataset, locate_dataset
 from hvpkit.preprocessing.preprocess import preprocess
 from hvpkit.registry import Component, Registry, load_registry
@@ -125,6 +126,20 @@ def test_all_images_bad_is_an_error_too(tmp_path):
         preprocess("twitter2017", root=tmp_path / "root")
     reason = caught.value.fields["reason"]
     assert (reason.code, reason.fields["file"].name) == ("image-empty", "10.jpg")
+
+
+@pytest.mark.parametrize(
+    ("image", "code"), [("images/a.jpg", "image-outside-folder"), (["a.jpg"], "image-not-file-name")]
+)
+def test_own_data_whose_images_cannot_be_used_is_told_why(tmp_path, image, code):
+    draw(tmp_path / "shared" / "a.jpg")
+    write_lines(tmp_path / "mine" / "train.jsonl", [{**MNER, "image": image}] * 2)
+    (tmp_path / "mine" / "images").symlink_to(tmp_path / "shared")
+    expected = "images-refused" if code == "image-not-file-name" else "images-outside-folders"
+    with raises(DataError, expected, count=1) as caught:
+        preprocess(str(tmp_path / "mine"), output=tmp_path / "data")
+    if code == "image-not-file-name":
+        assert caught.value.fields["reason"] == Message(code, key="image", found=image)
 
 
 def test_own_data_that_names_no_image_is_an_error_too(tmp_path):

@@ -8,13 +8,13 @@ import pytest
 from raising import raises
 
 from hvpkit.records.issues import RecordError
-from hvpkit.records.tag_schemes import parse_tags
+from hvpkit.records.tag_schemes import to_bio
 
 
 def parse(*tags):
     notes = []
     words = [f"w{i}" for i in range(len(tags))]
-    return parse_tags(tags, words, lambda note, i: notes.append((note.code, i))), notes
+    return to_bio(tags, words, lambda note, i: notes.append((note.code, i))), notes
 
 
 @pytest.mark.parametrize(

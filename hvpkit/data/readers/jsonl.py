@@ -8,12 +8,9 @@ from hvpkit.data.readers.base import DatasetSplits, ReaderContext
 from hvpkit.data.readers.record_reader import RecordReader
 from hvpkit.data.readers.sample import Sample
 from hvpkit.records.issues import ReadingContext
+from hvpkit.records.json_lines import RECORD_FORMAT, read_json_lines
 from hvpkit.records.json_values import LocatedRecord, read_objects
 
-RECORD_FORMAT = (
-    '{"tokens", "tags", "image"} or {"text", "entities": [{"start", "end", "type"}], "image"}, '
-    'pairs with "head", "tail", "relation"'
-)
 ANY_OBJECT = 0.1  # certainty for JSON objects of no known format, whose keys are then reported
 
 
@@ -33,8 +30,11 @@ class JsonlReader(RecordReader):
         return 0.2 if words else ANY_OBJECT if sample.records else 0.0
 
     def records(self, source: ReadingContext) -> Iterator[LocatedRecord]:
-        """Iterate over the objects of the file."""
-        return read_objects(source, RECORD_FORMAT)
+        """Iterate over the objects of JSON Lines, or of a JSON array."""
+        if Sample.from_path(source.file).text.lstrip().startswith("["):
+            yield from read_objects(source, RECORD_FORMAT)
+            return
+        yield from (LocatedRecord(line.number, line.record) for line in read_json_lines(source.file))
 
 
 def read_jsonl(context: ReaderContext) -> DatasetSplits:

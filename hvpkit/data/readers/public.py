@@ -37,7 +37,7 @@ class PublicReader(DatasetReader):
 
         Raises:
             DataError: "root-missing", "no-text-files", "dataset-found-twice" or "split-twice" if the texts are not
-                found; "nothing-usable", "split-file-empty" or "file-utf16" if a file cannot be used.
+                found; "nothing-usable", "split-file-empty" or "not-utf8" if a file cannot be used.
         """
         context, layout = self.context, self._layout
         root = Path(os.path.abspath(context.root))

@@ -11,21 +11,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hvpkit.data.prepared import user_source
-from hvpkit.data.readers.base import DatasetReader, DatasetSplits, ExampleStream, ImageSearch
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits, ExampleStream
+from hvpkit.data.readers.missing_files import MissingFiles
 from hvpkit.data.readers.split_files import choose_samples, find_samples
 from hvpkit.data.readers.unlinked import unique_id
-from hvpkit.errors import DataError, did_you_mean
+from hvpkit.errors import DataError
 from hvpkit.labels.inventory import relation_labels, tag_labels
-from hvpkit.messages import Message
-from hvpkit.records.image_paths import ImagePathResolver
 from hvpkit.records.image_roots import ImageRoots
 from hvpkit.records.issues import IssueLog, ReadingContext, RecordError
 from hvpkit.records.json_values import LocatedRecord
-from hvpkit.records.sentence import KEYS, ParsedSentence, describe_keys, parse_sentence
-from hvpkit.records.spans import check_pair
-from hvpkit.types import SPLITS, Example, Labels, Split, Task, VisualObject
-
-NEGATIVE_NAMES = {"none", "na", "n/a", "no_relation", "no-relation", "no relation", "norelation", "null", "negative"}
+from hvpkit.records.parse import parse_record
+from hvpkit.types import SPLITS, Example, Labels, Split, Task
 
 
 class RecordReader(DatasetReader):
@@ -71,24 +67,21 @@ class RecordReader(DatasetReader):
         """Read all splits.
 
         Raises:
-            DataError: Codes of `files`; "nothing-usable", "split-file-empty" or "file-utf16" if a file cannot be used;
+            DataError: Codes of `files`; "nothing-usable", "split-file-empty" or "not-utf8" if a file cannot be used;
                 "no-entities" or "no-relations" if there is nothing to learn.
         """
         root, files = Path(os.path.abspath(self.context.root)), self.files()
         folders = (file if file.is_dir() else file.parent for file in files.values())
         roots = ImageRoots(root.parent if root.is_file() else root, (*folders, *self.context.images.folders))
-        images = None if self.context.text_only else ImagePathResolver(roots)
-        scan = _scan(_Examples(self, images), files, self.context.issues)
+        missing = None if self.context.text_only else MissingFiles(roots)
+        scan = _scan(_Examples(self, missing), files, self.context.issues)
         labels = _labels(scan, self.relation_order(list(files.values())), root)
-        search = None
-        if images is not None:
-            advice = Message("name-image-folder") if images.missing else Message("name-images")
-            search = ImageSearch(roots.folders, images.missing, images.missing_crops, advice, images.refused)
+        search = None if missing is None else missing.search()
         splits = {
-            split: ExampleStream(scan.counts[split], partial(_read_again, self, file, split, images, scan.task))
+            split: ExampleStream(scan.counts[split], partial(_read_again, self, file, split, missing, scan.task))
             for split, file in files.items()
         }
-        images_root = None if images is None else roots.common_root
+        images_root = None if missing is None else roots.common_root
         return DatasetSplits(labels, splits, images_root, user_source(self.name, root), search=search)
 
 
@@ -107,10 +100,10 @@ def _labels(scan: _ScanResult, relation_order: Sequence[str], root: Path) -> Lab
 
 
 def _read_again(
-    reader: RecordReader, file: Path, split: Split, images: ImagePathResolver | None, task: Task | None
+    reader: RecordReader, file: Path, split: Split, missing: MissingFiles | None, task: Task | None
 ) -> Iterator[Example]:
     """Read a split again; its issues were reported by the first reading and are dropped."""
-    return _Examples(reader, images, task).read(ReadingContext(file, split, IssueLog()))
+    return _Examples(reader, missing, task).read(ReadingContext(file, split, IssueLog()))
 
 
 @dataclass
@@ -140,14 +133,15 @@ class _Examples:
     """Examples of the splits, one after the other; the first valid record determines the task of all."""
 
     reader: RecordReader
-    images: ImagePathResolver | None
+    files: MissingFiles | None
     task: Task | None = None
     _ids: dict[Split, dict[str, int]] = field(default_factory=dict)
 
     def read(self, source: ReadingContext) -> Iterator[Example]:
         """Read one split."""
-        kept = 0
+        is_empty, kept = True, 0
         for located in self.reader.records(source):
+            is_empty = False
             place = source if located.file is None else replace(source, file=located.file)
             try:
                 if isinstance(located.value, RecordError):
@@ -159,47 +153,33 @@ class _Examples:
             place.count_kept()
             kept += 1
             yield example
+        if is_empty:
+            raise DataError("split-file-empty", file=source.file, split=source.split)
         source.require_examples(kept)
 
     def _example(self, record: Mapping[str, Any], line: int, source: ReadingContext) -> Example:
-        task: Task = "mre" if {"head", "tail", "relation"} & set(record) else "mner"
-        if self.task not in (None, task):
-            kinds = {"mner": "entities", "mre": "a pair and its relation"}
-            raise RecordError("record-of-other-task", expected=kinds[self.task or task], found=kinds[task])
-        if unknown := [key for key in record if key not in KEYS]:
-            keys = [Message("unknown-record-key", key=key, hint=did_you_mean(key, KEYS)) for key in unknown[:3]]
-            source.warn(Message("unknown-keys", keys=keys), line)
-        sentence = parse_sentence(record, source, line)
-        tags = sentence.tags(record)
-        if task == "mner" and tags is None:
-            raise RecordError("no-labels", found=describe_keys(record))
-        pair = _pair(record, sentence, source, line) if task == "mre" else {}
-        self.task = task
-        wanted = _id(record, line, source)
+        files, find = self.files, None
+        if files is None:
+            record = {key: value for key, value in record.items() if key not in ("image", "objects")}
+        else:
+            find = files.roots.locate(source.split)
+            if not record.get("image"):
+                record = {**record, "image": self.reader.context.images.name(_id(record, line, source))}
+        parsed = parse_record(record, root=find, task=self.task, labeled=True)
+        self.task = "mner" if parsed.mentions is None else "mre"
+        source.warn_all(parsed.issues, line)
+        wanted = parsed.example.id or _id({}, line, source)
         name = unique_id(wanted, self._ids.setdefault(source.split, {}), source, line)
-        image: Path | None = None
-        objects: tuple[VisualObject, ...] = ()
-        if self.images is not None:
-            named = record if record.get("image") else {**record, "image": self.reader.context.images.name(wanted)}
-            image, objects = self.images.resolve(named, source, line)
-        return Example(name, sentence.words, tags, image=image, objects=objects, **pair)
+        example = replace(parsed.example, id=name)
+        if files is None:
+            return example
+        files.add_refused(record.get("image"), parsed.issues)
+        return files.drop(example, source, line)
 
 
 def _id(record: Mapping[str, Any], line: int, source: ReadingContext) -> str:
     name = record.get("id")
     return f"{source.split}-{line}" if name is None or name == "" else str(name)
-
-
-def _pair(record: Mapping[str, Any], sentence: ParsedSentence, source: ReadingContext, line: int) -> dict[str, Any]:
-    relation = record.get("relation")
-    if not isinstance(relation, str) or not relation.strip():
-        raise RecordError("relation-missing", found=relation)
-    relation = relation.strip()
-    if relation != "None" and relation.casefold() in NEGATIVE_NAMES:
-        source.warn(Message("relation-like-none", relation=relation), line)
-    head, tail = (sentence.span(record.get(role), role) for role in ("head", "tail"))
-    check_pair(head, tail, source, line)
-    return {"head": head, "tail": tail, "relation": relation}
 
 
 RecordMapping = Callable[[Mapping[str, Any]], dict[str, Any]]

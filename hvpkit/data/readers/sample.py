@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hvpkit.errors import DataError
 from hvpkit.records.compressed import open_binary
 from hvpkit.records.json_values import peek_objects
+from hvpkit.records.lines import check_encoding
 
 HEAD = 2**20  # bytes
+BINARY = (b"\x78",)  # zlib: a DocBin
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,14 @@ class Sample:
         """Read the beginning of a file, or list a folder.
 
         Raises:
-            DataError: "file-utf16", or codes of `open_binary`.
+            DataError: "not-utf8", or codes of `open_binary`.
         """
         if path.is_dir():
             return cls(path, names=frozenset(os.listdir(path)))
         with open_binary(path) as stream:
             head = stream.read(HEAD)
-        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise DataError("file-utf16", file=path)
+        if head[:1] not in BINARY:
+            check_encoding(path, head)
         return cls(path, head)
 
     @cached_property

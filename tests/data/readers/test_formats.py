@@ -120,7 +120,7 @@ def test_what_has_no_known_format_is_described(tmp_path):
     (tmp_path / "empty").mkdir()
     with raises(DataError, "no-data-files", folder=tmp_path / "empty"):
         recognize_format(tmp_path / "empty", REGISTRY)
-    with raises(DataError, "file-utf16"):
+    with raises(DataError, "not-utf8"):
         recognize_format(write(tmp_path / "c.txt", "Ann".encode("utf-16")), REGISTRY)
     assert "gliner" in caught.value.fields["formats"]
 

@@ -23,7 +23,7 @@ from hvpkit.types import SPLITS
 if TYPE_CHECKING:
     from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats
     from hvpkit.preprocessing.fill_features import FeatureStats
-    from hvpkit.records.issues import Issue
+    from hvpkit.records.issues import IssueCount
 
 log = logging.getLogger(__name__)
 
@@ -338,7 +338,7 @@ def show_report(report: DatasetReport) -> None:
     return output.print_message(Message("data-prepared", fingerprint=report.fingerprint, folder=report.folder))
 
 
-def show_problems(problems: Sequence[Issue]) -> None:
+def show_problems(problems: Sequence[IssueCount]) -> None:
     """Print the issues of data, if there are any."""
     rows = [
         (issue.code, issue.split, issue.count, "skipped" if issue.skipped else "", "\n".join(issue.places))

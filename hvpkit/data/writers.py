@@ -114,7 +114,7 @@ def _record(example: Example, file: Path) -> dict[str, Any]:
     own: dict[str, Any] = {"id": record["id"], "tokens": record["words"]}
     own |= {key: record[key] for key in ("tags", "relation") if key in record}
     own |= {key: {"start": span.start, "end": span.end} for key, span in _spans(example)}
-    if example.image is not None:
+    if isinstance(example.image, Path):
         own["image"] = _relative(example.image, folder)
     if example.objects:
         own["objects"] = [

@@ -14,7 +14,7 @@ from hvpkit.data.writers import WRITERS, Writer
 from hvpkit.errors import InputError, did_you_mean
 from hvpkit.preprocessing.formats import locate_dataset
 from hvpkit.preprocessing.random_split import SplitRequest, divide_training_examples
-from hvpkit.records.issues import Issue, IssueLog
+from hvpkit.records.issues import IssueCount, IssueLog
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 from hvpkit.utils.atomic_write import apply_umask
@@ -36,7 +36,7 @@ class ConversionReport:
     files: dict[Split, Path]
     counts: dict[Split, int]
     objects_dropped: int
-    problems: list[Issue]
+    problems: list[IssueCount]
 
 
 def convert(

@@ -85,7 +85,7 @@ def _groups(examples: Iterable[Example]) -> list[list[int]]:
     groups: dict[object, list[int]] = defaultdict(list)
     for position, example in enumerate(examples):
         key: object = example.words
-        if example.image is not None:
+        if isinstance(example.image, Path):
             key = digests.get(example.image) or digests.setdefault(example.image, _digest(example.image))
         groups[key].append(position)
     return list(groups.values())

@@ -9,11 +9,9 @@ from typing import Any
 from hvpkit.data.readers.record_reader import RecordReader
 from hvpkit.data.readers.sample import Sample
 from hvpkit.errors import DataError
-from hvpkit.labels.word_tokenizer import tokenize
 from hvpkit.records.issues import ReadingContext, RecordError
 from hvpkit.records.json_values import LocatedRecord
 from hvpkit.records.lines import TextFile, decode_utf8
-from hvpkit.records.mentions import locate_mentions
 
 MAX_SNIFFED = 500  # characters of a line
 DELIMITERS = ",;\t|"
@@ -144,15 +142,10 @@ def _texts(rows: Iterator[tuple[int, list[str] | RecordError]], columns: Columns
         yield LocatedRecord(number, error or _pair(cells if isinstance(cells, list) else [], columns))
 
 
-def _pair(cells: Sequence[str], columns: Columns) -> dict[str, Any] | RecordError:
-    text = cells[columns["text"]]
-    try:
-        pair = locate_mentions(text, tuple(tokenize(text)), cells[columns["head"]], cells[columns["tail"]])
-    except DataError as error:
-        return RecordError(error.message)
+def _pair(cells: Sequence[str], columns: Columns) -> dict[str, Any]:
+    """Return the record of a row; head and tail are parts of the text."""
     own = {key: value for key in ("id", "image") if (value := _cell(cells, columns, key))}
-    spans = {role: {"start": span.start, "end": span.end} for role, span in (("head", pair.head), ("tail", pair.tail))}
-    return {**own, "text": text, **spans, "relation": cells[columns["relation"]]}
+    return {**own, **{key: cells[columns[key]] for key in TEXTS}}
 
 
 def _cell(cells: Sequence[str], columns: Columns, name: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 
 from hvpkit.data.readers.base import DatasetSplits, ReaderContext
 from hvpkit.data.readers.record_reader import RecordReader
 from hvpkit.data.readers.sample import Sample
+from hvpkit.records.compressed import open_binary
 from hvpkit.records.issues import ReadingContext
 from hvpkit.records.json_lines import RECORD_FORMAT, read_json_lines
 from hvpkit.records.json_values import LocatedRecord, read_objects
 
+PEEK = 100  # bytes
 ANY_OBJECT = 0.1  # certainty for JSON objects of no known format, whose keys are then reported
 
 
@@ -31,7 +34,9 @@ class JsonlReader(RecordReader):
 
     def records(self, source: ReadingContext) -> Iterator[LocatedRecord]:
         """Iterate over the objects of JSON Lines, or of a JSON array."""
-        if Sample.from_path(source.file).text.lstrip().startswith("["):
+        with open_binary(source.file) as stream:
+            is_array = stream.read(PEEK).removeprefix(BOM_UTF8).lstrip().startswith(b"[")
+        if is_array:
             yield from read_objects(source, RECORD_FORMAT)
             return
         yield from (LocatedRecord(line.number, line.record) for line in read_json_lines(source.file))

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from hvpkit.cli import output
-from hvpkit.cli.preprocess import (
+from hvpkit.cli.dataset_report import show_problems
+from hvpkit.cli.own_data import (
     FORMAT_HELP,
     IMAGES_HELP,
     LABELS_HELP,
@@ -17,7 +18,6 @@ from hvpkit.cli.preprocess import (
     SPLIT_HELP,
     image_names,
     reader_options,
-    show_problems,
 )
 from hvpkit.messages import Message
 from hvpkit.registry import load_registry

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from hvpkit.cli import output
-from hvpkit.config.loading import load_recipe
-from hvpkit.config.overrides import ParsedConfig, SourceLocations
-from hvpkit.config.recipe import ObjectsSpec, Recipe
-from hvpkit.data.readers.base import ImageNames
-from hvpkit.errors import InputError
+from hvpkit.cli.dataset_report import show_report
+from hvpkit.cli.own_data import (
+    FORMAT_HELP,
+    IMAGES_HELP,
+    LABELS_HELP,
+    PATTERN_HELP,
+    SPLIT_HELP,
+    image_names,
+    reader_options,
+)
 from hvpkit.messages import Message
-from hvpkit.preprocessing.detection_request import DetectionRequest
-from hvpkit.registry import Registry, load_registry
-from hvpkit.types import SPLITS
-
-if TYPE_CHECKING:
-    from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats
-    from hvpkit.preprocessing.fill_features import FeatureStats
-    from hvpkit.records.issues import IssueCount
-
-log = logging.getLogger(__name__)
+from hvpkit.preprocessing.detection_request import DetectionRequest, parse_detector_options
+from hvpkit.preprocessing.feature_request import FeatureRequest, split_settings
+from hvpkit.registry import load_registry
+from hvpkit.synthetic.reader import resolve_demo_name
 
 OBJECTS_PANEL = "Objects in images"
 DETECTOR_HELP = (
@@ -40,28 +37,7 @@ PHRASES_HELP = (
     "Phrases to detect, one or several of rules, types, mentions, spacy[:PIPELINE]. "
     "[default: rules; relations: mentions]"
 )
-FORMAT_HELP = "Format of your data (`hvp components reader`). [default: recognized by its content]"
-IMAGES_HELP = "Folder of images; can be repeated. [default: the folder of the data]"
-PATTERN_HELP = 'File name of the image of each example, such as "{id}.jpg".'
-LABELS_HELP = "hf: File with the names of the labels, in the order of their ids, one on each line."
-SPLIT_HELP = "Proportions, such as 80/10/10, to divide training data without dev or test split."
 TASK_HELP = "demo: Task of the demo data. Formats with entities and relations: which are read. [default: mner]"
-COUNT_ROWS = (
-    ("examples", "examples"),
-    ("words", "words"),
-    ("tags repaired", "repaired_tags"),
-    ("examples skipped", "left_out"),
-)
-IMAGE_ROWS = (
-    ("images found", "images"),
-    ("images missing", "images_missing"),
-    ("images unreadable", "images_unreadable"),
-    ("examples without image", "without_image"),
-    ("objects", "objects"),
-    ("examples with an image and no object", "without_object"),
-    ("crops missing", "crops_missing"),
-    ("crops unreadable", "crops_unreadable"),
-)
 
 
 def command(
@@ -177,6 +153,7 @@ def command(
     Objects: `hvp preprocess ./mine --detector owlv2 --phrases rules,types --preview 40`; an interrupted command is
     continued by running it again.
     """
+    from hvpkit.preprocessing.formats import is_named_dataset
     from hvpkit.preprocessing.preprocess import preprocess
     from hvpkit.preprocessing.random_split import SplitRequest
 
@@ -188,12 +165,10 @@ def command(
         "ambiguous": ambiguous,
     }
     options: dict[str, Any] = {key: value for key, value in demo_values.items() if value is not None}
-    recipe_settings = [
-        setting for setting in settings or () if features is not None and _section(setting) in Recipe.model_fields
-    ]
+    recipe_settings, detector_settings = split_settings(settings or ()) if features else ((), settings or ())
     request = DetectionRequest(
         detector=detector,
-        options=detection_settings(setting for setting in settings or () if setting not in recipe_settings),
+        options=parse_detector_options(detector_settings),
         phrases=None if phrases is None else tuple(name.strip() for name in phrases.split(",")),
         threshold=threshold,
         nms_iou=nms_iou,
@@ -205,156 +180,27 @@ def command(
         batch_size=batch_size,
     )
     registry = load_registry(plugins or ())
-    dataset = name
-    if options or (task and is_named_dataset(name, registry)):
-        dataset = resolve_demo_name(name, task, options)
-    else:
-        options = reader_options(labels, task)
     names = image_names(images, image_pattern)
     request_of_split = None if split is None else SplitRequest.parse(split, seed or 0)
-    write_features = None if features is None else _build_feature_writer(features, recipe_settings, registry, text_only)
+    if options or (task and is_named_dataset(name, registry)):
+        name = resolve_demo_name(name, task, options)
+    else:
+        options = reader_options(labels, task)
     with output.interruptible(Message("preprocess-stopped")):
         report = preprocess(
-            dataset,
+            name,
             root=root,
             output=output_folder,
             text_only=text_only,
             options=options,
             objects=request,
+            features=FeatureRequest(features, recipe_settings) if features else None,
             registry=registry,
             format_name=format_name,
             images=names,
             split=request_of_split,
         )
-        stats = None if write_features is None else write_features(report.folder)
     if as_json:
-        return output.print_json(report if stats is None else {**vars(report), "features": stats})
-    show_report(report)
-    if stats is not None:
-        show_features(stats)
-
-
-def is_named_dataset(name: str, registry: Registry) -> bool:
-    """Check whether a name is that of a dataset, and not of a format or a path."""
-    return name in registry.names("reader") and "path" not in registry.get("reader", name).needs
-
-
-def reader_options(labels: Path | None, task: str | None) -> dict[str, Any]:
-    """Return the options for the reader of a format."""
-    options = {"labels": None if labels is None else str(labels), "task": task}
-    return {key: value for key, value in options.items() if value is not None}
-
-
-def image_names(folders: Iterable[Path] | None, pattern: str | None) -> ImageNames:
-    """Return where images are.
-
-    Raises:
-        InputError: "images-folder-missing" or "image-pattern-without-id".
-    """
-    for folder in folders or ():
-        if not folder.is_dir():
-            raise InputError("images-folder-missing", folder=folder)
-    if pattern is not None and "{id}" not in pattern:
-        raise InputError("image-pattern-without-id", pattern=pattern)
-    return ImageNames(tuple(folders or ()), pattern)
-
-
-def _build_feature_writer(
-    recipe: str, settings: Sequence[str], registry: Registry, text_only: bool
-) -> Callable[[Path], FeatureStats]:
-    """Build the backbone of a recipe; return a function that computes the features of a prepared folder."""
-    if text_only:
-        raise InputError("features-with-text-only")
-    loaded = load_recipe(recipe, settings, registry)
-    from hvpkit.data.prepared import open_prepared
-    from hvpkit.preprocessing.fill_features import build_frozen_tower, fill_features
-
-    tower = build_frozen_tower(loaded, registry)
-    return lambda folder: fill_features(tower, loaded, open_prepared(folder))
-
-
-def _section(setting: str) -> str:
-    return setting.partition("=")[0].partition(".")[0]
-
-
-def show_features(report: FeatureStats) -> None:
-    """Print the number of image features, their folder, and problems."""
-    filled = report.filled
-    if report.stale:
-        log.warning(Message("features-stale", folder=report.folder))
-    if filled.damaged:
-        log.warning(Message("damaged-features-recomputed", count=filled.damaged))
-    if filled.unreadable:
-        log.warning(Message("unreadable-regions", count=filled.unreadable, reason=filled.first_error))
-    output.print_message(Message("features-computed", computed=filled.computed, kept=filled.kept, folder=report.folder))
-
-
-def detection_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """Parse settings `KEY=VALUE` with YAML values.
-
-    Raises:
-        InputError: "detector-options-invalid".
-    """
-    config = ParsedConfig({}, SourceLocations(), [])
-    for setting in settings:
-        config.override(setting)
-    if config.problems:
-        raise InputError("detector-options-invalid", problems=config.problems)
-    return config.values
-
-
-def resolve_demo_name(name: str, task: str | None, options: Iterable[str]) -> str:
-    """Return the name of the demo dataset of a task.
-
-    Raises:
-        InputError: "demo-option-elsewhere" if options of the demo are used with another dataset.
-    """
-    demos = {("demo", None): "demo", ("demo", "mner"): "demo", ("demo", "mre"): "demo-mre"}
-    demos |= {("demo-mre", None): "demo-mre", ("demo-mre", "mre"): "demo-mre"}
-    if (name, task) not in demos:
-        option = f"--task {task}" if task else f"--{next(iter(options)).replace('_', '-')}"
-        raise InputError("demo-option-elsewhere", option=option, data=name)
-    return demos[name, task]
-
-
-def show_report(report: DatasetReport) -> None:
-    """Print the contents of each split, issues, and the folder of the prepared data."""
-    present = [split for split in SPLITS if split in report.splits]
-    output.print_text(f"{report.name}: {report.source}")
-    output.print_table(("", *present), _rows(report, [report.splits[split] for split in present]))
-    show_problems(report.problems)
-    absent = [split for split in SPLITS if split not in report.splits]
-    if absent:
-        output.print_message(Message("splits-absent", splits=absent))
-    num_without = sum(split.without_object for split in report.splits.values())
-    if report.objects is None and num_without and any(split.objects for split in report.splits.values()):
-        output.print_message(Message("images-without-objects", count=num_without))
-    if report.objects is not None:
-        output.print_message(ObjectsSpec.model_validate(report.objects).describe())
-    if report.preview is not None:
-        output.print_message(Message("preview-written", file=report.preview))
-    if report.text_only:
-        return output.print_message(Message("text-prepared", fingerprint=report.fingerprint, folder=report.folder))
-    return output.print_message(Message("data-prepared", fingerprint=report.fingerprint, folder=report.folder))
-
-
-def show_problems(problems: Sequence[IssueCount]) -> None:
-    """Print the issues of data, if there are any."""
-    rows = [
-        (issue.code, issue.split, issue.count, "skipped" if issue.skipped else "", "\n".join(issue.places))
-        for issue in problems
-    ]
-    if rows:
-        output.print_table(("issue", "split", "count", "example", "first locations"), rows)
-
-
-def _rows(report: DatasetReport, splits: list[SplitStats]) -> Iterator[tuple[object, ...]]:
-    yield from (_row(title, splits, name) for title, name in COUNT_ROWS)
-    for kind in splits[0].labels:
-        yield (kind, *(split.labels[kind] for split in splits))
-    if not report.text_only:
-        yield from (_row(title, splits, name) for title, name in IMAGE_ROWS)
-
-
-def _row(title: str, splits: list[SplitStats], name: str) -> tuple[object, ...]:
-    return (title, *(getattr(split, name) for split in splits))
+        output.print_json(report)
+    else:
+        show_report(report)

@@ -35,6 +35,11 @@ def format_names(registry: Registry) -> list[str]:
     return [name for name in registry.names("reader") if "path" in registry.get("reader", name).needs]
 
 
+def is_named_dataset(name: str, registry: Registry) -> bool:
+    """Check whether a name is that of a dataset, and not of a format or a path."""
+    return name in registry.names("reader") and name not in format_names(registry)
+
+
 def locate_dataset(name: str, root: Path | None, registry: Registry, format_name: str | None = None) -> LocatedDataset:
     """Resolve the name or path of a dataset, and recognize the format of a path.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -20,12 +20,13 @@ from hvpkit.data.readers.base import (
     ImageSearch,
     ReaderContext,
 )
-from hvpkit.errors import DataError
+from hvpkit.errors import DataError, InputError
 from hvpkit.messages import Message
 from hvpkit.preprocessing.contact_sheet import PREVIEW
 from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats, build_report, count_examples
 from hvpkit.preprocessing.detection_request import DetectionRequest
 from hvpkit.preprocessing.detections import DetectedSplits, OutputFolders, attach_detections
+from hvpkit.preprocessing.feature_request import FeatureRequest
 from hvpkit.preprocessing.formats import locate_dataset
 from hvpkit.preprocessing.image_check import drop_images, find_unreadable
 from hvpkit.preprocessing.random_split import SplitRequest, divide_training_examples
@@ -46,6 +47,7 @@ def preprocess(
     text_only: bool = False,
     options: Mapping[str, Any] | None = None,
     objects: DetectionRequest = DetectionRequest(),  # noqa: B008 - frozen
+    features: FeatureRequest | None = None,
     registry: Registry | None = None,
     format_name: str | None = None,
     images: ImageNames = ImageNames(),  # noqa: B008 - frozen
@@ -60,6 +62,7 @@ def preprocess(
         text_only: Whether to ignore images.
         options: Options of the reader.
         objects: Options of detection.
+        features: Recipe whose image features are computed too; None: no features.
         registry: Components; None: all installed ones.
         format_name: Format of a path; None: it is recognized.
         images: Where the images of a path are.
@@ -69,27 +72,46 @@ def preprocess(
         Statistics and issues of the data.
 
     Raises:
-        InputError: Codes of `locate_dataset` and `divide_training_examples`, or invalid options of detection.
+        InputError: Codes of `locate_dataset` and `divide_training_examples`, "features-with-text-only", or invalid
+            options of detection and features.
         DataError: There are no usable examples, `output` has other data, or there are no images ("no-image-readable",
             "no-image-found", "images-outside-folders", "images-are-urls", "images-refused", "no-image-named") without
             `text_only`.
     """
     registry = registry or load_registry()
+    if features is not None and text_only:
+        raise InputError("features-with-text-only")
+    fill_features = None if features is None else features.build(registry)
     located = locate_dataset(name, root, registry, format_name)
-    prepared_name = located.name
-    folder = output or Path("data") / prepared_name
+    folder = output or Path("data") / located.name
     if located.is_recognized:
         log.info(Message("format-recognized", path=located.path, format=located.reader))
-    problems = IssueLog()
-    if not text_only:
-        objects.check(registry)
-    with atomic_directory(folder, prepared_name) as stage, ExitStack() as closing:
+    log.debug(Message("dataset-located", reader=located.reader, path=located.path, folder=folder))
+
+    def read(stage: Path, problems: IssueLog) -> DatasetSplits:
         context = ReaderContext(located.path, stage, text_only, problems, images)
         reader: DatasetReader = registry.build("reader", located.reader, context, dict(options or {}))
         dataset = reader.read()
         check_same_source(folder, dataset.source)
-        if split is not None:
-            dataset = divide_training_examples(dataset, split)
+        return dataset if split is None else divide_training_examples(dataset, split)
+
+    report = _prepare(read, folder, located.name, text_only, objects, registry)
+    return report if fill_features is None else replace(report, features=fill_features(report.folder))
+
+
+def _prepare(
+    read: Callable[[Path, IssueLog], DatasetSplits],
+    folder: Path,
+    prepared_name: str,
+    text_only: bool,
+    objects: DetectionRequest,
+    registry: Registry,
+) -> DatasetReport:
+    problems = IssueLog()
+    if not text_only:
+        objects.check(registry)
+    with atomic_directory(folder, prepared_name) as stage, ExitStack() as closing:
+        dataset = read(stage, problems)
         reports = {split: SplitStats() for split in dataset.splits}
         splits = _with_checked_images(dataset, text_only, problems, reports)
         if text_only:

@@ -57,7 +57,7 @@ def test_it_ends_with_its_parent_process():
         assert process.wait(60) == 1
 
 
-def test_drafts_that_a_killed_process_left_go_and_those_of_other_runs_stay(tmp_path):
+def test_drafts_of_killed_processes_are_removed_and_those_of_other_runs_kept(tmp_path):
     for name in ("run", "run.text-only"):
         with suppress(KeyboardInterrupt), atomic_directory(tmp_path / name) as draft:
             shutil.copytree(draft, tmp_path / "copy" / draft.name)
@@ -66,7 +66,7 @@ def test_drafts_that_a_killed_process_left_go_and_those_of_other_runs_stay(tmp_p
     assert [left.name.partition("~")[0] for left in (tmp_path / "copy").iterdir()] == [".run.text-only"]
 
 
-def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_data):
+def test_model_of_another_plugin_is_not_a_run_of_this_plan(tmp_path, mner_data):
     plugins = [tmp_path / name / "even.py" for name in ("before", "after")]
     for number, plugin in enumerate(plugins):
         plugin.parent.mkdir()

@@ -20,6 +20,7 @@ from hvpkit.errors import HvpkitError, PlanError
 from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.plan import Plan
 from hvpkit.messages import Message
+from hvpkit.utils.atomic_write import atomic_file
 
 FORMAT = 2
 FILE = "results.jsonl"
@@ -191,12 +192,10 @@ class ResultsFile:
 
     def __init__(self, folder: Path, header: Header, results: Sequence[Result]) -> None:
         self.file, self.results, self._guard = folder / FILE, list(results), threading.Lock()
-        draft = self.file.with_suffix(".draft")
         try:
-            draft.write_text(header.line() + "".join(_line(result) for result in self.results), encoding="utf-8")
-            os.replace(draft, self.file)
+            with atomic_file(self.file) as draft:
+                draft.write_text(header.line() + "".join(_line(result) for result in self.results), encoding="utf-8")
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise _unwritable(self.file, error) from error
 
     def add(self, result: Result) -> None:

@@ -10,6 +10,7 @@ TEMPLATES: dict[str, Template] = {
         "{reason}{file}. Free disk space, or write to another location.",
         {"reason": "No space left on device", "file": ": runs/model"},
     ),
+    "output-exists": Template("{output} already exists. Use another --output, or remove it.", {"output": "runs/model"}),
     "unexpected-error": Template(
         "{type}: {reason}\nUnexpected error at {location}. {hint}",
         {

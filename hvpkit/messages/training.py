@@ -101,7 +101,6 @@ _TRAINING: dict[str, Template] = {
         "train.report_to: TensorBoard is not installed. Run `pip install tensorboard`, or set train.report_to to none."
     ),
     # the folder of a run
-    "output-exists": Template("{output} already exists. Use another --output, or remove it.", {"output": "runs/model"}),
     "output-finished": Template(
         "{output} already exists and its training is finished. The rest of its run directory was removed.",
         {"output": "runs/model"},

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.prepared import atomic_directory, check_same_source, write_records
+from hvpkit.data.prepared import check_same_source, stage_prepared, write_records
 from hvpkit.data.readers.base import DatasetSplits, ExampleStream, ImageSearch, ReaderContext
 from hvpkit.data.readers.jsonl import dataset_name
 from hvpkit.errors import DataError, InputError, did_you_mean
@@ -63,7 +63,7 @@ def preprocess(
     problems = IssueLog()
     if not text_only:
         objects.check(registry)
-    with atomic_directory(folder, prepared_name) as stage, ExitStack() as closing:
+    with stage_prepared(folder, prepared_name) as stage, ExitStack() as closing:
         context = ReaderContext(source, stage, text_only, problems)
         dataset: DatasetSplits = registry.build("reader", reader, context, dict(options or {}))
         check_same_source(folder, dataset.source)

@@ -15,6 +15,7 @@ from hvpkit.config.yaml_reader import diff_settings
 from hvpkit.errors import HvpkitError, InputError
 from hvpkit.messages import Message
 from hvpkit.saving.model_folder import METRICS, RECIPE
+from hvpkit.utils.atomic_write import atomic_file
 from hvpkit.utils.file_lock import exclusive_lock
 
 LOGS = "logs"
@@ -130,8 +131,8 @@ class RunDirectory:
             identity: Recipe, data fingerprint, number of processes and plugins by name.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._draft_file.write_text(json.dumps(identity, indent=2), encoding="utf-8")
-        self._draft_file.rename(self._identity_file)
+        with atomic_file(self._identity_file) as draft:
+            draft.write_text(json.dumps(identity, indent=2), encoding="utf-8")
 
     @property
     def _identity_file(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -163,4 +164,6 @@ def _used_bytes(environment: lmdb.Environment) -> int:
 
 
 def _to_os_error(error: lmdb.Error) -> OSError:
+    if error.code == errno.EIO:  # also of a write that was cut short
+        return OSError(errno.EIO, f"{os.strerror(errno.EIO)}, or no space left on device")
     return OSError(error.code, os.strerror(error.code)) if error.code > 0 else OSError(str(error))

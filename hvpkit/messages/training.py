@@ -116,22 +116,6 @@ _TRAINING: dict[str, Template] = {
         "{folder} contains an unfinished run. Continue it with --resume, or remove it.",
         {"folder": "runs/model.training"},
     ),
-    "unfinished-run-differs": Template(
-        "The run in {folder} was started with a different {differences}. Start a new run with another --output.",
-        {
-            "folder": "runs/model.training",
-            "differences": ["data (0123456789abcdef, not fedcba9876543210)", "recipe (train.lr: 1, not 2)"],
-        },
-    ),
-    "part-differs": Template(
-        "{part} ({expected}, not {found})",
-        {"part": "data", "expected": "0123456789abcdef", "found": "fedcba9876543210"},
-    ),
-    "recipe-differs": Template("recipe ({settings})", {"settings": ["head: unset, not crf", "train.epochs: 3, not 4"]}),
-    "run-file-damaged": Template(
-        "{file} is damaged ({reason}). Remove {folder} and start again.",
-        {"file": "runs/model.training/run.json", "reason": "Expecting value", "folder": "runs/model.training"},
-    ),
     "disk-full-in-training": Template(
         "No space left in {folder} ({reason}). Free some disk space and continue with --resume.",
         {"folder": "runs/model.training", "reason": "No space left on device"},

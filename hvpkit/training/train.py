@@ -7,7 +7,6 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from transformers.trainer_utils import set_seed
 from transformers.utils import logging as transformers_logging
 
 from hvpkit.batching import Batcher, EncodedDataset
-from hvpkit.config.compatibility import check_compatibility, component_plugins
+from hvpkit.config.compatibility import check_compatibility
 from hvpkit.config.recipe import Recipe, describe_objects
 from hvpkit.data.prepared import PreparedData, open_prepared
 from hvpkit.errors import DataError, InputError, ModelFolderError
@@ -42,7 +41,7 @@ from hvpkit.training.acceleration.on_disk import leave_on_disk
 from hvpkit.training.callbacks import EpochResult, TrainingCallbacks
 from hvpkit.training.encode import encode_training_set, extract_features
 from hvpkit.training.init_from import load_matching
-from hvpkit.training.run_directory import LOGS, RunDirectory
+from hvpkit.training.run_directory import LOGS, RunDirectory, run_identity
 from hvpkit.training.subsample import subsample
 from hvpkit.training.timer import TrainingTimer
 from hvpkit.training.trainer import MultimodalTrainer, build_training_arguments, logging_callbacks, uses_bf16
@@ -113,36 +112,22 @@ def train(
     recipe = with_detection_settings(data, recipe)
     check_compatibility(recipe, registry)
     timer = TrainingTimer()
-    identity = {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint, "number of processes": str(world_size())}
-    identity |= component_plugins(recipe, registry)
-    run_directory = RunDirectory(output)
-    with run_directory.lock() if is_main_process() else nullcontext():
-        last_checkpoint = (
-            run_directory.check_resumable(identity, resume) if is_main_process() else run_directory.last_checkpoint()
-        )
-        checkpoint = last_checkpoint if resume else None
+    identity = run_identity(recipe, registry, data.manifest.fingerprint, world_size())
+    with RunDirectory(output, identity).open(resume, is_main_process()) as run_directory:
+        checkpoint = run_directory.last_checkpoint if resume else None
         if resume:
             log.info(
                 Message("resumed", checkpoint=checkpoint.name) if checkpoint else Message("resumed-without-checkpoint")
             )
         session = TrainingSession(recipe, registry, data, callbacks, SPLITS if test else ("train", "dev"))
-        with (
-            run_directory.disk_full_errors(),
-            run_directory.cleanup_on_failure() if is_main_process() else nullcontext(),
-        ):
-            if is_main_process():
-                run_directory.create(identity)
-            trainer = session.trainer(run_directory.folder)
-            trainer.add_callback(timer)
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        trainer = session.trainer(run_directory.folder)
+        trainer.add_callback(timer)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if recipe.train.patience is not None and (trainer.state.epoch or 0) < recipe.train.epochs:
             log.info(Message("stopped-early", patience=recipe.train.patience))
-        with run_directory.disk_full_errors():
-            result = session.finish(trainer, output, timer.seconds) if trainer.is_world_process_zero() else None
+        result = session.finish(trainer, output, timer.seconds) if trainer.is_world_process_zero() else None
         trainer.accelerator.wait_for_everyone()
         trainer.accelerator.end_training()
-        if result is not None:
-            run_directory.remove()
     return result
 
 

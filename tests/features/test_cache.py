@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import resource
-import signal
 import subprocess
 import sys
 import tracemalloc
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -181,18 +178,13 @@ def damage(cache_folder: Path, region: ImageRegion) -> None:
     file.write_bytes(content.replace(row, row[:100] + bytes([row[100] ^ 64]) + row[101:]))
 
 
-@contextmanager
-def full_disk(folder: Path):
-    """A limit on the size of files stands for it."""
-    [file] = folder.rglob(DATA_FILE)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
+@pytest.fixture
+def full_disk(tmp_path, limited_file_size):
+    def limit_database():
+        [file] = (tmp_path / "cache").rglob(DATA_FILE)
+        return limited_file_size(file.stat().st_size)
+
+    return limit_database
 
 
 def test_damaged_features_are_recomputed(tower, regions, tmp_path, logged):
@@ -215,10 +207,10 @@ def test_features_damaged_while_in_use_are_recomputed(tower, regions, tmp_path, 
     assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
 
 
-def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, regions, tmp_path, logged):
+def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, regions, tmp_path, logged, full_disk):
     cache = open_feature_cache(tower, tmp_path / "cache")
     cache.populate(regions[:6])
-    with full_disk(tmp_path / "cache"):
+    with full_disk():
         assert cache.populate(regions).computed == 30
     [warning] = logged(logging.WARNING)
     assert (warning.code, warning.fields["folder"].parent) == ("features-not-cached", tmp_path / "cache")
@@ -226,10 +218,10 @@ def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, regions, t
     assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
 
 
-def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, regions, tmp_path):
+def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, regions, tmp_path, full_disk):
     open_feature_cache(tower, tmp_path / "cache").populate(regions[30:])
     cache = open_feature_cache(tower, tmp_path / "cache")
-    with full_disk(tmp_path / "cache"):
+    with full_disk():
         cache.populate(regions[:6])
         cache.populate(regions)
     assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -31,19 +29,6 @@ def holds(database: Database, *numbers: int) -> bool:
     return all(get(database, number) == bytes([number % 256]) for number in numbers)
 
 
-@contextmanager
-def limited_file_size(size: int):
-    """Stands for a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 def test_a_folder_is_opened_once_in_a_process(tmp_path):
     database = open_database(tmp_path / "a")
     assert open_database(tmp_path / "b" / ".." / "a") is database
@@ -63,7 +48,7 @@ def test_failed_write_stores_nothing(tmp_path):
     assert len(database) == 1 and holds(database, 1)
 
 
-def test_full_disk_is_an_os_error_and_loses_nothing(tmp_path):
+def test_full_disk_is_an_os_error_and_loses_nothing(tmp_path, limited_file_size):
     database = put(open_database(tmp_path), *range(10))
     with limited_file_size((tmp_path / DATA_FILE).stat().st_size), pytest.raises(OSError) as caught:
         for start in count(10, 10):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -148,18 +146,10 @@ def test_old_directory_returns_if_the_new_one_cannot_take_its_place(tmp_path, mo
     assert names(tmp_path) == ["out", "out/old"]
 
 
-def test_full_disk_leaves_the_old_file(tmp_path):
-    """A limit on the size of files stands for it."""
+def test_full_disk_leaves_the_old_file(tmp_path, limited_file_size):
     (tmp_path / "a").write_text("old")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-        with pytest.raises(OSError), atomic_file(tmp_path / "a") as draft:
-            draft.write_bytes(bytes(1000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
+    with limited_file_size(100), pytest.raises(OSError), atomic_file(tmp_path / "a") as draft:
+        draft.write_bytes(bytes(1000))
     assert (tmp_path / "a").read_text() == "old" and names(tmp_path) == ["a"]
 
 

@@ -73,10 +73,6 @@ class Database:
         except lmdb.Error as error:
             raise _to_os_error(error) from error
 
-    def clear(self) -> None:
-        """Remove all values."""
-        self.write(lambda transaction: transaction.drop(self._environment.open_db(txn=transaction), delete=False))
-
     def __len__(self) -> int:
         return self.read(lambda transaction: int(transaction.stat()["entries"]), 0)
 

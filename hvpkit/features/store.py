@@ -109,10 +109,6 @@ class FeatureStore:
 
         self._database.write(write)
 
-    def clear(self) -> None:
-        """Remove all features."""
-        self._database.clear()
-
     def _copy_rows(self, values: lmdb.Transaction, keys: Sequence[bytes], rows: NDArray[np.void]) -> bool:
         """Copy the rows of keys; return False as soon as one is missing or corrupt."""
         size = self.layout.dtype.itemsize

@@ -156,15 +156,6 @@ def test_one_changed_byte_loses_its_row_alone(tmp_path, position):
     assert holds(store, 0, 1, 2)
 
 
-def test_a_store_that_another_process_emptied_is_read_no_more(tmp_path):
-    store, other = (FeatureStore(tmp_path, SHAPE) for _ in range(2))
-    assert holds(put(store, 0, 1), 0, 1)
-    other.clear()
-    put(other, 5, 6)
-    assert store.read(key(0)) is None
-    assert holds(put(store, 0), 0, 5, 6)
-
-
 def test_a_deleted_folder_is_written_again(tmp_path):
     store = put(FeatureStore(tmp_path / "a", SHAPE), 0, 1)
     shutil.rmtree(tmp_path / "a")

@@ -82,7 +82,9 @@ def test_the_page_of_errors_has_every_code_of_hvpkit_and_its_plugins(generate):
     assert len(listed) == len(set(listed))
     built_in = {code for name in MODULES for code in importlib.import_module(f"hvpkit.messages.{name}").TEMPLATES}
     load_registry()
-    assert set(listed) - built_in == {code for code in templates() if code.startswith(("umt-", "visualbert-"))}
+    assert set(listed) - built_in == {
+        code for code in templates() if code.startswith(("bert-sg-", "mtb-", "umt-", "visualbert-"))
+    }
     assert built_in <= set(listed)
 
 

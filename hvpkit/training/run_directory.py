@@ -30,7 +30,6 @@ from hvpkit.utils.run_identity import (
 )
 
 LOGS = "logs"
-MEMORY_MAP_PREFIX = ".unread-"  # of directories with memory-mapped weights
 # parts of error messages of the operating system and of torch
 DISK_FULL_ERRORS = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing")
 CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
@@ -119,8 +118,7 @@ class RunDirectory:
         """List files other than those that a run writes before its identity file."""
         if self.folder.exists() and not self.folder.is_dir():
             return [self.folder.name]
-        ours = (f".{FILE}~", MEMORY_MAP_PREFIX)
-        return sorted(entry.name for entry in self.folder.glob("*") if not entry.name.startswith(ours))
+        return sorted(entry.name for entry in self.folder.glob("*") if not entry.name.startswith(f".{FILE}~"))
 
     def _remove_finished(self) -> bool:
         """Remove the directory of a run that was killed after it wrote its model, and raise InputError."""

@@ -65,6 +65,8 @@ class UmtFusion(Fusion):
     Source: jefferyYu/UMT.
     """
 
+    graph_safe = True
+
     conversion: Tensor
 
     def __init__(self, context: FusionContext, options: UmtOptions) -> None:

@@ -15,6 +15,7 @@ from hvpkit.explain.explain import explain_example
 from hvpkit.inference.inputs import parse_example
 
 VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, image_size: 32, max_objects: 2, grid: 2, frozen: false}"  # noqa: E501
+SMALL_BERT = "text={encoder: bert-from-scratch, width: 16, num_layers: 1, num_attention_heads: 2}"
 SYSTEMS = {
     "umt": ("fusion={name: umt}",),
     "visualbert": (
@@ -26,6 +27,10 @@ SYSTEMS = {
 
 TEXT_ALONE = {
     "cnn-bilstm-crf": ("mner", "text={encoder: cnn-bilstm, hidden: 8, word_width: 8}", "head=crf"),
+    "hbilstm-crf": ("mner", "text={encoder: hbilstm, hidden: 8, word_width: 8}", "head=crf-iobes"),
+    "mtb": ("mre", SMALL_BERT, "fusion=mtb", "head=cls"),
+    "mtb-masked": ("mre", SMALL_BERT, "fusion={name: mtb, mask_entities: true}", "head=cls"),
+    "mtb-blanks": ("mre", SMALL_BERT, "fusion={name: matching-the-blanks, group_size: 4}", "head=cls"),
     "pcnn": ("mre", "text={encoder: pcnn, filters: 8, word_width: 8}", "head=piecewise-max"),
 }
 PAIR = ("--head", "Ada", "--tail", "Paris")

@@ -131,7 +131,6 @@ def test_a_folder_of_something_else_is_not_trained_in(tmp_path):
     folder = tmp_path / "run.training"
     folder.mkdir()
     (folder / ".run.json~k1lled").touch()  # of a run that was killed as it began
-    (folder / ".unread-a").mkdir()  # of another process of this one
     (folder / ".git").mkdir()
     (folder / "thesis.tex").touch()
     for resume in (False, True):

@@ -5,8 +5,8 @@
     python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix python benchmarks/controlled.py
     --report           # tables and charts of the finished runs
 
-Trains text only, HVPNeT, Flat, 1T3, OnlyObj, MTB, UMT, BERT+SG and VisualBERT (recipes/quickstart*.yaml),
-CNN-BiLSTM-CRF, HBiLSTM-CRF and PCNN (their own recipes) on the same data, seed by seed. Writes
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, BERT+SG and VisualBERT (recipes/quickstart*.yaml),
+CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data, seed by seed. Writes
 benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder. Runs that
 controlled.json has stay there; a finished run of the work folder replaces its line.
 """
@@ -33,13 +33,14 @@ HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
 TASKS = ("mner", "mre")
 # other systems of the paper's Table 1, on the same text and, but for MTB, the same images and crops
-PLUGINS = {"mtb": ("mre",), "umt": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
+PLUGINS = {"mtb": ("mre",), "adapcoatt": TASKS, "umt": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
 POOLED = ("mtb", "bert-sg")  # those that return one vector for the head
 TEXT_PLUGINS = {
     "cnn-bilstm-crf": ("mner",),
     "hbilstm-crf": ("mner",),
+    "ocsga": ("mner",),
     "pcnn": ("mre",),
-}  # those without pretraining and images, by their own recipes
+}  # those without pretrained encoders, by their own recipes
 COLUMNS = (*TEXT_PLUGINS, "text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")  # of the table of scores
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # fractions of uninformative images at test; in training it is 0.3
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from hvpkit.data.prepared import PreparedData, open_prepared
+from hvpkit.data.prepared import PreparedData, open_for
 from hvpkit.errors import DataError, InputError, did_you_mean
+from hvpkit.records.codec import box_from_json
+from hvpkit.records.issues import RecordError
 from hvpkit.saving.model_folder import ModelFolder
-from hvpkit.types import Box, Example, Split, VisualObject
+from hvpkit.types import Example, Split, VisualObject
 
 KINDS = ("gates", "attention")
 FORMATS = (".pdf", ".png", ".svg")
@@ -64,16 +66,10 @@ def open_example_source(folder: ModelFolder, data: Path | None, split: Split) ->
         split: The split.
 
     Raises:
-        DataError: "task-mismatch" if the data is for another task than the model, "no-split-examples" if the split is
-            empty, and the codes of `open_prepared`.
+        DataError: Codes of `open_for`.
     """
-    opened = open_prepared(data or folder.recipe.data.path)
-    if opened.manifest.task != folder.recipe.task:
-        raise DataError("task-mismatch", data=opened.folder, found=opened.manifest.task, expected=folder.recipe.task)
-    examples = opened.examples(split)
-    if not examples:
-        raise DataError("no-split-examples", data=opened.folder, split=split)
-    return ExampleSource(opened, split, examples)
+    opened = open_for(folder.recipe, data, split)
+    return ExampleSource(opened, split, opened.examples(split))
 
 
 def parse_crop(value: str) -> VisualObject:
@@ -87,12 +83,11 @@ def parse_crop(value: str) -> VisualObject:
     if file.exists() or len(edges) != 4:
         return VisualObject(image=file)
     try:
-        box = Box(*(float(edge) for edge in edges))
+        return VisualObject(box=box_from_json([float(edge) for edge in edges]))
     except ValueError:
         raise DataError("crop-malformed", given=value) from None
-    if not (box.left < box.right and box.top < box.bottom):
-        raise DataError("crop-inverted", given=value)
-    return VisualObject(box=box)
+    except RecordError:
+        raise DataError("crop-inverted", given=value) from None
 
 
 def figure_kind(file: Path) -> str:

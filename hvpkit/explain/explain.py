@@ -25,10 +25,11 @@ from hvpkit.explain.trace import TracedWindow, trace_batch
 from hvpkit.features.cache import FeatureCache
 from hvpkit.images.regions import ImageRegion
 from hvpkit.inference.engine import EncodedWindow, WindowedPrediction, encode_windows, merge_windows, run_windows
-from hvpkit.inference.inputs import ParsedInput, char_span
+from hvpkit.inference.inputs import ParsedInput
 from hvpkit.inference.predictor import Predictor, build_prediction, to_text_entity
 from hvpkit.labels.gold import gold_labels
 from hvpkit.model.model import Model
+from hvpkit.records.sentence import char_span
 from hvpkit.types import Entity, Example, Relation, Span, VisualObject
 
 BATCH_SIZE = 8
@@ -133,10 +134,10 @@ def model_images(example: Example, regions: Sequence[ImageRegion | None], batche
 
 def _image(name: str, region: ImageRegion, visual_object: VisualObject | None, example: Example) -> ModelImage:
     if visual_object is None:
-        return ModelImage(name, "whole", region.file, region.box, region.normalized_box)
+        return ModelImage(name, "whole", region.image, region.box, region.normalized_box)
     is_placed = visual_object.box is not None and example.image is not None
     box = region.normalized_box if is_placed else None
-    return ModelImage(name, "object", region.file, region.box, box, visual_object.phrase, visual_object.score)
+    return ModelImage(name, "object", region.image, region.box, box, visual_object.phrase, visual_object.score)
 
 
 def _num_layers(traced: TracedWindow) -> int:

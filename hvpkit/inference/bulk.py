@@ -12,10 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvpkit.config.recipe import Recipe
 from hvpkit.errors import HvpkitError, InputError
-from hvpkit.inference.input_lines import InputLine, read_lines
-from hvpkit.inference.inputs import PredictionInput
+from hvpkit.inference.inputs import ParsedInput, parse_input
 from hvpkit.inference.prediction_json import prediction_to_json
+from hvpkit.records.json_lines import JsonLine, read_json_lines
 from hvpkit.saving.model_folder import DESCRIPTION, LABELS, RECIPE, WEIGHTS, ModelFolder
 from hvpkit.types import Prediction
 from hvpkit.utils.file_lock import exclusive_lock
@@ -63,6 +64,7 @@ class PredictionFile:
     Attributes:
         source: Input file.
         target: Output file.
+        recipe: Recipe of the model.
         identity: Identity of the run: model, input and settings.
         total: Number of input lines.
         kept: Status of the output lines that an earlier run wrote; they are not predicted again.
@@ -70,6 +72,7 @@ class PredictionFile:
 
     source: Path
     target: Path
+    recipe: Recipe
     identity: Mapping[str, Any]
     total: int
     kept: BulkStatus
@@ -86,7 +89,7 @@ class PredictionFile:
         Raises:
             InputError: "predictions-in-use" if another process writes the output.
         """
-        status, pending = self.kept, deque[InputLine]()
+        status, pending = self.kept, deque[JsonLine]()
         in_use = InputError("predictions-in-use", file=self.target)
         with exclusive_lock(self.target.with_name(f".{self.target.name}.lock"), in_use):
             if _read_status(self.source, self.target) != self.kept:
@@ -103,10 +106,18 @@ class PredictionFile:
                     status += _line_status(record, len(content))
         return status
 
-    def _inputs(self, pending: deque[InputLine]) -> Iterator[PredictionInput | InputError]:
-        for line in islice(read_lines(self.source), self.kept.lines, None):
+    def _inputs(self, pending: deque[JsonLine]) -> Iterator[ParsedInput | InputError]:
+        for line in islice(read_json_lines(self.source), self.kept.lines, None):
             pending.append(line)
-            yield line.to_input(self.source.parent)
+            yield self._parse(line)
+
+    def _parse(self, line: JsonLine) -> ParsedInput | InputError:
+        if isinstance(line.record, InputError):
+            return line.record
+        try:
+            return parse_input(line.record, self.recipe, self.source.parent, f"line {line.number}")
+        except InputError as error:
+            return error
 
 
 def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_objects: bool = True) -> PredictionFile:
@@ -120,6 +131,7 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_
         detect_objects: Whether objects are detected.
 
     Raises:
+        DataError: "not-utf8".
         InputError: "input-missing", "input-not-a-file", "output-not-a-file" or "output-is-input"; "output-exists" if
             the output holds anything but predictions of the input, "run-mismatch" if they are of another model, input
             or setting, "run-file-damaged".
@@ -134,14 +146,14 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_
     identity = {"hvpkit": version("hvpkit"), "model": model_fingerprint(model), "detect_objects": detect_objects}
     if not target.exists() or not target.stat().st_size:
         now, total = _input_identity(source, None)
-        return PredictionFile(source, target, identity | now, total, BulkStatus())
+        return PredictionFile(source, target, model.recipe, identity | now, total, BulkStatus())
     previous = load_identity(_identity_file(target))
     if previous is None:
         raise InputError("output-exists", output=target)
     same, _ = _input_identity(source, int(previous.get("lines", 0)))
     check_identity(target.name, target.parent, previous, identity | same)
     now, total = _input_identity(source, None)
-    return PredictionFile(source, target, identity | now, total, _read_status(source, target))
+    return PredictionFile(source, target, model.recipe, identity | now, total, _read_status(source, target))
 
 
 def model_fingerprint(model: ModelFolder) -> str:
@@ -161,7 +173,7 @@ def _identity_file(target: Path) -> Path:
 def _input_identity(source: Path, count: int | None) -> tuple[dict[str, Any], int]:
     """Return number and fingerprint of the first `count` input lines, all by default, which may be fewer."""
     digest, lines = hashlib.sha256(), 0
-    for line in islice(read_lines(source), count):
+    for line in islice(read_json_lines(source), count):
         digest.update(b"%d %d " % (line.number, len(line.content)) + line.content)
         lines += 1
     return {"input": digest.hexdigest()[:16], "lines": lines}, lines
@@ -177,7 +189,7 @@ def _read_status(source: Path, target: Path) -> BulkStatus:
     if not target.exists():
         return status
     with target.open("rb") as output:
-        lines = read_lines(source)
+        lines = read_json_lines(source)
         for content in output:
             header = b"" if (line := next(lines, None)) is None else _to_json(_header(line))[:-1]
             if not header or content[: len(header)] != header[: len(content)]:
@@ -194,11 +206,11 @@ def _parse(content: bytes, target: Path) -> dict[str, Any]:
         raise InputError("output-exists", output=target) from None
 
 
-def _header(line: InputLine) -> dict[str, Any]:
+def _header(line: JsonLine) -> dict[str, Any]:
     return {"id": line.id, "line": line.number}
 
 
-def _record(line: InputLine, result: Prediction | InputError) -> dict[str, Any]:
+def _record(line: JsonLine, result: Prediction | InputError) -> dict[str, Any]:
     if isinstance(result, InputError):
         return _header(line) | {"error": str(result), "code": result.code}
     return _header(line) | prediction_to_json(result)

@@ -11,7 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from hvpkit.config.compatibility import check_compatibility
 from hvpkit.config.recipe import Recipe, describe_objects
-from hvpkit.data.prepared import PreparedData, open_prepared
+from hvpkit.data.prepared import PreparedData, open_for
 from hvpkit.errors import DataError
 from hvpkit.evaluation.metrics import Scores
 from hvpkit.messages import Message
@@ -87,9 +87,7 @@ def train(
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     check_compatibility(recipe, registry)
-    data = open_prepared(recipe.data.path)
-    if data.manifest.task != recipe.task:
-        raise DataError("task-mismatch", data=data.folder, found=data.manifest.task, expected=recipe.task)
+    data = open_for(recipe)
     recipe = with_detection_settings(data, recipe)
     check_compatibility(recipe, registry)
     identity = run_identity(recipe, registry, data.manifest.fingerprint, world_size())

@@ -198,12 +198,12 @@ def test_the_model_is_left_in_the_mode_it_was_in_and_without_gradients(mner, mne
 
 def test_what_could_not_be_read_scores_as_nothing_found(mner_data, mre_data):
     gold = mner_data.examples("train")[:2]
-    right = [[Entity(0, 2, "PER", 1.0), Entity(3, 4, "LOC", 1.0)], DataError("text-empty")]
+    right = [[Entity(0, 2, "PER", 1.0), Entity(3, 4, "LOC", 1.0)], DataError("no-words")]
     scores = score_predictions(gold, right)
     assert (scores.overall.gold, scores.overall.precision) == (4, 1.0)
     assert scores.overall.recall == pytest.approx(0.5)
     pairs = mre_data.examples("train")[:2]
-    told = [Relation(str(pairs[0].relation), 1.0, ()), DataError("text-empty")]
+    told = [Relation(str(pairs[0].relation), 1.0, ()), DataError("no-words")]
     assert score_predictions(pairs, told).overall.recall == pytest.approx(0.5)
 
 

@@ -112,7 +112,7 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path, mner_data, monkeypatch):
     recipe = _text_recipe(tmp_path, mner_data)
     _killed_in(monkeypatch, training_run, "finish", recipe, tmp_path / "run")
     other = replace(mner_data, manifest=replace(mner_data.manifest, fingerprint="f" * 16))
-    monkeypatch.setattr("hvpkit.training.train.open_prepared", lambda folder: other)
+    monkeypatch.setattr("hvpkit.training.train.open_for", lambda recipe: other)
     with raises(InputError, "run-mismatch", folder=tmp_path / "run.training") as caught:
         train(recipe, load_registry(), tmp_path / "run", resume=True)
     [difference] = caught.value.fields["differences"]

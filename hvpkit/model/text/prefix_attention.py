@@ -76,6 +76,20 @@ def prefix_attention(
     return output.transpose(1, 2).contiguous(), None
 
 
+def prepend_image_attention(attention: Tensor) -> Tensor:
+    """Concatenate attention to image cells and to the text, for the trace of a fusion above the text encoder.
+
+    A position without attention to cells attends to itself.
+
+    Args:
+        attention: Attention weights of the text to cells, [B, H, T, S]; rows sum to 1, or to 0 without cells.
+
+    Returns:
+        Attention weights [B, H, T, S+T]; rows sum to 1.
+    """
+    return torch.cat([attention, torch.diag_embed(1 - attention.sum(-1).round())], dim=-1)
+
+
 def split_heads(prefix: Tensor, like: Tensor) -> Tensor:
     """Split a prefix [B, S, d] into heads [B, H, S, d/H].
 

@@ -152,11 +152,27 @@ def build_word_embedding(context: TextContext, options: WordEmbeddingConfig) -> 
     )
     if not counts:
         raise ComponentError("vocabulary-without-examples", encoder="a text encoder with a word vocabulary")
+    embedding = embed_words(counts, options)
+    if embedding.coverage is not None:
+        log.info(embedding.coverage)
+    return embedding
+
+
+def embed_words(counts: Counter[str], options: WordEmbeddingConfig) -> WordEmbedding:
+    """Build a word embedding of counted words, with vectors from the file of the options if it has one.
+
+    Args:
+        counts: Number of occurrences of each word in the training set; not empty if there is a file. Where digits are
+            read as 0, they must be 0 already.
+        options: Options of the embedding.
+
+    Raises:
+        ModelFolderError: If the file of vectors cannot be read.
+    """
     vocabulary = Vocabulary.from_examples(counts, zeros=options.zeros)
     if options.file is None:
         return WordEmbedding(vocabulary, options)
     vectors = load_vectors(options.file, width=options.width, words=vocabulary.items, first=options.file_words)
     embedding = WordEmbedding(vocabulary.extend(vectors.rows), options, vectors)
     embedding.coverage = vectors.coverage(counts)
-    log.info(embedding.coverage)
     return embedding

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from hvpkit.records.codec import canonical_json, check_example, example_from_jso
 from hvpkit.types import SPLITS, Example, Labels, Split, Task
 from hvpkit.utils.atomic_write import atomic_directory, check_overwrite, remove_drafts
 from hvpkit.utils.file_lock import exclusive_lock
+
+log = logging.getLogger(__name__)
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -191,6 +194,8 @@ def open_prepared(folder: Path) -> PreparedData:
     missing = [f"{split}.jsonl" for split in SPLITS if not (folder / f"{split}.jsonl").is_file()]
     if missing:
         raise DataError("splits-missing", folder=folder, files=missing, name=manifest.name)
+    facts = {"name": manifest.name, "task": manifest.task, "fingerprint": manifest.fingerprint}
+    log.debug(Message("prepared-data-opened", folder=folder, **facts))
     return PreparedData(folder, manifest)
 
 

@@ -52,7 +52,7 @@ class SearchStudies:
     processes: Processes
     bar: ProgressBar
 
-    def run(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
+    def run(self, runs: Sequence[PlannedRun]) -> dict[str, Message]:
         """Execute the remaining trials of every study, `jobs` studies at a time.
 
         Returns:
@@ -71,12 +71,12 @@ class SearchStudies:
                 self.processes.kill()
                 raise
 
-    def _study(self, run: PlannedRun) -> dict[str, str]:
+    def _study(self, run: PlannedRun) -> dict[str, Message]:
         optuna = require_optuna()
         pruner = optuna.pruners.MedianPruner(n_startup_trials=3) if self.search.prune else optuna.pruners.NopPruner()
         study = optuna.create_study(direction="maximize", pruner=pruner)
         finished = {result.run.name: result for result in self.results.results if result.trial}
-        failed: dict[str, str] = {}
+        failed: dict[str, Message] = {}
         for number in range(self.search.trials):
             name = trial_name(run, number)
             study.sampler = optuna.samplers.TPESampler(

@@ -21,7 +21,7 @@ from hvpkit.utils.progress import ProgressBar, progress
 log = logging.getLogger(__name__)
 
 
-def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, str]:
+def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, Message]:
     """Execute the unfinished runs of a plan and write each result as soon as its run has finished.
 
     Args:
@@ -67,9 +67,9 @@ class _Schedule:
     results: ResultsFile
     processes: Processes
     bar: ProgressBar
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Message] = field(default_factory=dict)
 
-    def run(self, runs: Sequence[PlannedRun], finished: set[str]) -> dict[str, str]:
+    def run(self, runs: Sequence[PlannedRun], finished: set[str]) -> dict[str, Message]:
         waiting = list(runs)
         running: dict[Future[Result], PlannedRun] = {}
         with ThreadPoolExecutor(self.processes.setup.jobs) as pool:

@@ -1,7 +1,7 @@
 """Worker process for one run: `python -m hvpkit.experiments.worker`.
 
-It reads a job from stdin and writes epochs and the result to stdout, as JSON lines. A failed or killed run affects no
-other run. The process ends when its stdin is closed, that is, when its parent process has ended.
+It reads a job from stdin and writes epochs, then the result or the error to stdout, as JSON lines. A failed or killed
+run affects no other run. The process ends when its stdin is closed, that is, when its parent process has ended.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from hvpkit.config.loading import load_recipe
 from hvpkit.errors import DataError, HvpkitError
-from hvpkit.messages import Message, log_to
+from hvpkit.messages import Message, log_to, message_to_json
 from hvpkit.registry import load_registry
 from hvpkit.utils.atomic_write import remove_drafts
 
@@ -59,6 +59,7 @@ def main() -> None:
         with log_to(logging.StreamHandler()):
             report_progress(out, {"result": run_job(job, lambda fields: report_progress(out, fields))})
     except HvpkitError as error:
+        report_progress(out, {"error": message_to_json(error.message)})
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 

@@ -14,7 +14,7 @@ from hvpkit.config.compatibility import component_plugins, component_sources, na
 from hvpkit.config.loading import load_recipe
 from hvpkit.config.recipe import Recipe
 from hvpkit.errors import ComponentError, ModelFolderError
-from hvpkit.messages import Message
+from hvpkit.messages import Message, messages_from_json, messages_to_json
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Labels
 
@@ -87,6 +87,7 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry:
     if labels["task"] != recipe.task:
         raise ModelFolderError("labels-task-mismatch", folder=folder, found=labels["task"], expected=recipe.task)
     _require_components(folder, recipe, registry, description["components"])
+    metrics = messages_from_json(metrics)
     changed = tuple(_plugin_changes(component_plugins(recipe, registry), description["components"]))
     if changed:
         metrics["notes"] = [*metrics.get("notes", ()), *changed]
@@ -171,8 +172,8 @@ def folder_contents(recipe: Recipe, registry: Registry, folder: Path) -> dict[st
 
 
 def write_json(file: Path, value: object) -> None:
-    """Write an indented JSON file."""
-    file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write an indented JSON file, with the code and fields of messages."""
+    file.write_text(json.dumps(messages_to_json(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def latest_model_folder(root: Path) -> Path:

@@ -12,7 +12,7 @@ from hvpkit.data.prepared import Manifest, stage_prepared, write_records
 from hvpkit.data.readers.base import DatasetSplits
 from hvpkit.labels.gold import gold_labels
 from hvpkit.labels.inventory import relation_labels, tag_labels
-from hvpkit.synthetic.lexicon import UNAMBIGUOUS_PAIRS
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import SyntheticSettings
 from hvpkit.synthetic.tweets import TweetStream
 from hvpkit.synthetic.upper_bounds import upper_bounds
@@ -84,7 +84,7 @@ def generate_demo(settings: SyntheticSettings, folder: Path, text_only: bool = F
         splits = planned
     values = ", ".join(f"{name} {value}" for name, value in asdict(settings).items() if value is not None)
     return DatasetSplits(
-        labels=tag_labels() if settings.task == "mner" else relation_labels(UNAMBIGUOUS_PAIRS),
+        labels=tag_labels() if settings.task == "mner" else relation_labels(load_lexicon().relations),
         splits=splits,
         images_root=None if text_only else folder,
         source=f"drawn by hvpkit, {values}",

@@ -20,7 +20,7 @@ def test_every_run_has_a_name_of_its_own(controlled):
 
 
 @pytest.mark.parametrize(
-    ("points", "floor", "said"),
+    ("points", "floor", "verdict"),
     [
         ([3.0, 4.0, 5.0], 0.0, "yes"),
         ([-3.0, -4.0, -5.0], 0.0, "no"),
@@ -30,8 +30,8 @@ def test_every_run_has_a_name_of_its_own(controlled):
         ([-0.5], 0.0, "no (one seed)"),
     ],
 )
-def test_a_claim_holds_above_its_floor_beyond_two_standard_errors(controlled, points, floor, said):
-    assert controlled.Comparison(1, "mner", "all", points, floor).holds == said
+def test_a_claim_holds_above_its_floor_beyond_two_standard_errors(controlled, points, floor, verdict):
+    assert controlled.Comparison(1, "mner", "all", points, floor).holds == verdict
 
 
 def scores(f1):
@@ -135,7 +135,7 @@ def test_all_systems_differ_from_the_recipe_in_what_they_are_named_for_alone(con
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_plugins_look_at_the_same_images_and_compose(controlled, tmp_path, task):
+def test_plugins_use_the_same_images_and_compose(controlled, tmp_path, task):
     from hvpkit.config.compatibility import compatibility_problems
     from hvpkit.registry import load_registry
 

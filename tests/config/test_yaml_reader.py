@@ -53,7 +53,7 @@ def test_infinities_and_nan_are_floats():
     assert math.isnan(values[2])
 
 
-def test_keys_know_their_lines():
+def test_keys_have_line_numbers():
     assert parse("a: 1\nb:\n  c: {d: 2}\n").lines == {("a",): 1, ("b",): 2, ("b", "c"): 3, ("b", "c", "d"): 3}
 
 

@@ -29,7 +29,7 @@ def test_results_are_read_as_they_were_written(tmp_path):
     assert results == FOUND
 
 
-def test_a_line_that_a_kill_cut_off_is_left_out_and_the_file_goes_on(tmp_path):
+def test_truncated_line_is_dropped_and_the_file_is_continued(tmp_path):
     filled(tmp_path)
     text = (tmp_path / FILE).read_text()
     for cut in (1, 40, len(text.splitlines()[-1])):

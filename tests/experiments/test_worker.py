@@ -55,7 +55,7 @@ def test_it_ends_with_its_parent_process():
         assert process.wait(60) == 1
 
 
-def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_data):
+def test_model_of_another_plugin_is_not_a_run_of_this_plan(tmp_path, mner_data):
     plugins = [tmp_path / name / "even.py" for name in ("before", "after")]
     for number, plugin in enumerate(plugins):
         plugin.parent.mkdir()

@@ -12,7 +12,7 @@ from training import runs
 from hvpkit.data.prepared import write_prepared
 from hvpkit.errors import DataError, HvpkitError, InputError, ModelFolderError
 from hvpkit.evaluation.evaluate import evaluate
-from hvpkit.messages import Message
+from hvpkit.messages import Message, messages_to_json
 from hvpkit.model.vision.tower import VisualTower
 from hvpkit.registry import load_registry
 from hvpkit.saving.model_folder import open_model_folder
@@ -278,7 +278,7 @@ def test_a_model_names_data_seed_encoder_and_random_parts(tmp_path, mner_data):
     assert metrics["data"]["fingerprint"] == mner_data.manifest.fingerprint
     assert (metrics["seed"], metrics["encoder"]) == (7, "bert-from-scratch")
     assert "backbone-random" in _codes(finished.metrics["notes"])
-    assert metrics["notes"] == finished.metrics["notes"]
+    assert metrics["notes"] == messages_to_json(finished.metrics["notes"])
     assert mner_data.manifest.fingerprint in (finished.folder / "README.md").read_text()
 
 

@@ -27,11 +27,12 @@ from hvpkit.explain.explanation import (
     ModelImage,
     missing_reasons,
 )
-from hvpkit.explain.render.format import STEPS, opacity_step, percent, percentage_points
+from hvpkit.explain.render.format import STEPS, opacity_step, percentage_points
 from hvpkit.images.decode import open_image
 from hvpkit.images.regions import ImageRegion
 from hvpkit.types import EntityPrediction
 from hvpkit.utils.atomic_write import atomic_file
+from hvpkit.utils.percent import percent
 
 LARGE, SMALL = 960, 240  # largest sides of images in the page, in pixels
 STRONG = 0.55  # text above this opacity gets the contrasting color

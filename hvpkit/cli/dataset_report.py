@@ -88,8 +88,6 @@ def _row(title: str, splits: list[SplitStats], name: str) -> tuple[object, ...]:
 def _show_features(report: FeatureStats) -> None:
     """Print the number of image features, their folder, and problems."""
     filled = report.filled
-    if report.stale:
-        log.warning(Message("features-stale", folder=report.folder))
     if filled.damaged:
         log.warning(Message("damaged-features-recomputed", count=filled.damaged))
     if filled.unreadable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from hvpkit.data.readers.base import DatasetReader, ImageNames, ReaderContext
-from hvpkit.data.writers import WRITERS, Writer
+from hvpkit.data.writers import WRITERS
 from hvpkit.errors import InputError, did_you_mean
 from hvpkit.preprocessing.formats import locate_dataset
 from hvpkit.preprocessing.random_split import SplitRequest, divide_training_examples
 from hvpkit.records.issues import IssueCount, IssueLog
 from hvpkit.registry import Registry, load_registry
-from hvpkit.types import Example, Split
-from hvpkit.utils.atomic_write import apply_umask
+from hvpkit.types import Split
+from hvpkit.utils.atomic_write import atomic_file
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ def convert(
         for part, examples in dataset.splits.items():
             kept = list(examples)
             dropped += 0 if writer.has_objects else sum(len(example.objects) for example in kept)
-            counts[part] = _write(writer, kept, files[part])
+            with atomic_file(files[part]) as draft:  # in the same folder, to which the paths of images are relative
+                counts[part] = writer.write(kept, draft)
     return ConversionReport(dataset.source, files, counts, dropped, problems.issues())
 
 
@@ -102,17 +102,3 @@ def _output_files(output: Path, splits: list[Split], suffix: str) -> dict[Split,
     if existing := next((file for file in files.values() if file.exists()), None):
         raise InputError("output-file-exists", file=existing)
     return files
-
-
-def _write(writer: Writer, examples: list[Example], file: Path) -> int:
-    """Write a file under another name in its folder, to which the paths of images are relative, and rename it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}~", dir=file.parent)
-    os.close(handle)
-    try:
-        count = writer.write(examples, Path(name))
-        apply_umask([Path(name)])
-        os.replace(name, file)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return count

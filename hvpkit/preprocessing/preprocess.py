@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.prepared import atomic_directory, check_same_source, write_records
+from hvpkit.data.prepared import check_same_source, stage_prepared, write_records
 from hvpkit.data.readers.base import (
     DatasetReader,
     DatasetSplits,
@@ -110,7 +110,7 @@ def _prepare(
     problems = IssueLog()
     if not text_only:
         objects.check(registry)
-    with atomic_directory(folder, prepared_name) as stage, ExitStack() as closing:
+    with stage_prepared(folder, prepared_name) as stage, ExitStack() as closing:
         dataset = read(stage, problems)
         reports = {split: SplitStats() for split in dataset.splits}
         splits = _with_checked_images(dataset, text_only, problems, reports)

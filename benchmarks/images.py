@@ -28,9 +28,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 import report
-from hvpkit.features.cache import populate_store
 from hvpkit.features.extract import BATCH
 from hvpkit.features.fingerprint import open_feature_store
+from hvpkit.features.populate import populate_store
 from hvpkit.images.regions import ImageRegion
 from hvpkit.interfaces import VisionContext
 from hvpkit.model.vision.tower import VisualTower
@@ -104,7 +104,7 @@ def forward(tower: VisualTower, pixels: torch.Tensor, count: int) -> None:
 
 def measure(tower: VisualTower, backbone: str, regions: Sequence[ImageRegion], turns: int, cache: Path) -> Result:
     """Alternate both sides over the images."""
-    store, _ = open_feature_store(tower, cache)
+    store = open_feature_store(tower, cache)
     pixels = torch.stack([tower.load_pixels(region) for region in regions[:BATCH]])
     forward(tower, pixels, BATCH)
     bare, made = [], []

@@ -29,6 +29,7 @@ WAIT = "2000"
 # one module each, in the order of use
 COMMANDS = (
     "preprocess",
+    "convert",
     "train",
     "experiment",
     "eval",

@@ -129,9 +129,8 @@ def print_note(message: str) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
     """Print a table to stdout: with borders on a terminal, as tab-separated values elsewhere."""
     if title:
-        results.print(
-            Text(escape_controls(title), "italic"), soft_wrap=True
-        )  # rich wraps the title of a table at the table's width
+        # not as the title of the table, which rich wraps at the width of the table
+        results.print(Text(escape_controls(title), "italic"), soft_wrap=True)
     if not results.is_terminal:
         for row in (columns, *rows):
             print("\t".join(_plain(cell) for cell in row), file=results.file)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from hvpkit.errors import InputError, PlanError, RecipeError
+from hvpkit.errors import InputError, RecipeError
 from hvpkit.experiments.expand import PlannedRun, trial_name, with_settings
 from hvpkit.experiments.plan import Axis, Plan, Search
 from hvpkit.experiments.processes import MODELS, Epoch, Processes, RunFailed, RunInterrupted
@@ -59,8 +59,8 @@ class SearchStudies:
             Reason of each failed trial, by its name.
 
         Raises:
-            PlanError: "trial-differs" if a trial was run with another recipe or other plugins.
-            InputError: "search-needs-optuna" if Optuna is not installed.
+            InputError: "run-mismatch" if a trial was run with another recipe or other plugins, "search-needs-optuna"
+                if Optuna is not installed.
         """
         require_optuna()
         with ThreadPoolExecutor(self.processes.setup.jobs) as pool:
@@ -108,9 +108,7 @@ class SearchStudies:
             self.results.add(result)
             log.info(_summary(result))
             return result
-        if changed := run.differs_from(finished.run):
-            folder = self.processes.setup.folder
-            raise PlanError("trial-differs", folder=folder, run=run.name, changes=changed)
+        run.check_finished(finished.run, self.processes.setup.folder)
         for epoch, f1 in (finished.trial.epochs if finished.trial else {}).items():
             trial.report(f1, int(epoch))
         return finished

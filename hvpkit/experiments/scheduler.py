@@ -34,9 +34,9 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, Message
 
     Raises:
         DataError: "dataset-unprepared" or "dataset-differs" if data is missing or other than the plan's.
-        PlanError: "experiment-locked" if another process uses the folder, "run-differs" or "trial-differs" if it
-            contains runs that differ from the plan's, and the codes of `read_results`.
-        InputError: "search-needs-optuna" if the plan is a search and Optuna is not installed.
+        PlanError: "experiment-locked" if another process uses the folder, and the codes of `read_results`.
+        InputError: "run-mismatch" if the folder contains runs that differ from the plan's, "search-needs-optuna" if
+            the plan is a search and Optuna is not installed.
     """
     for known in expansion.datasets.values():
         generate_dataset(known)

@@ -131,7 +131,6 @@ class RegionDecoder:
             return [ExtractedFeatures(region, error=error) for region in regions]
         if self.store is None:
             return self._decode([ExtractedFeatures(region) for region in regions], content)
-        self.store.refresh()
         keys = [region_key(content, region.box) for region in regions]
         items = [
             ExtractedFeatures(region, key, is_corrupt=self.store.is_corrupt(key))

@@ -46,6 +46,11 @@ TEMPLATES: dict[str, Template] = {
     "wrong-type": Template(
         "{key!r} must be {expected}, not {found}.", {"key": "text.name", "expected": "a valid string", "found": "5"}
     ),
+    "text-like-number": Template(
+        '{key!r} must be text, but {found} is read as a number or as true or false. Quote it: {key}: "{found}" in a '
+        "file, or --set '{key}=\"{found}\"'.",
+        {"key": "data.name", "found": "2017"},
+    ),
     "unknown-choice": Template(
         "{key!r} must be {expected}, not {found}.", {"key": "task", "expected": "'mner' or 'mre'", "found": "'ner'"}
     ),

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +17,6 @@ from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.messages import Message, messages_from_json, messages_to_json
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Labels
-from hvpkit.utils.atomic_write import apply_umask
 
 FORMAT = 2
 DESCRIPTION, RECIPE, LABELS, WEIGHTS, METRICS = (
@@ -174,27 +169,6 @@ def folder_contents(recipe: Recipe, registry: Registry, folder: Path) -> dict[st
     files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in written}
     versions = {"hvpkit": version("hvpkit"), "python": platform.python_version(), **libraries}
     return {"format": FORMAT, **versions, "components": component_sources(recipe, registry), "files": files}
-
-
-@contextmanager
-def atomic_directory(folder: Path) -> Iterator[Path]:
-    """Write a directory atomically.
-
-    Args:
-        folder: Directory to create.
-
-    Yields:
-        A temporary directory next to `folder`, which is renamed to it at the end, or removed on an error.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
-    try:
-        yield temporary
-        apply_umask([temporary, *temporary.rglob("*")])  # safetensors writes files that only their owner can read
-        os.rename(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def write_json(file: Path, value: object) -> None:

@@ -23,10 +23,10 @@ from hvpkit.saving.model_folder import (
     RECIPE,
     WEIGHTS,
     ModelFolder,
-    atomic_directory,
     folder_contents,
     write_json,
 )
+from hvpkit.utils.atomic_write import atomic_directory
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.prepared import Manifest, atomic_directory, write_records
+from hvpkit.data.prepared import Manifest, stage_prepared, write_records
 from hvpkit.data.readers.base import DatasetSplits
 from hvpkit.labels.gold import gold_labels
 from hvpkit.labels.inventory import relation_labels, tag_labels
@@ -48,7 +48,7 @@ def generate(
         DataError: Codes of `check_overwrite`, if `folder` has other data.
     """
     settings = SyntheticSettings(task, size, seed, uninformative, ambiguous, test_uninformative)
-    with atomic_directory(folder, dataset_name(task)) as stage:
+    with stage_prepared(folder, dataset_name(task)) as stage:
         dataset = generate_demo(settings, stage)
         return write_records(
             stage,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hvpkit.features.database import DATA_FILE, open_database
+
 RECIPE = """
 task: mner
 data: {name: demo}
@@ -37,11 +39,12 @@ def test_features_are_computed_once_and_training_finds_them(hvp, tmp_path):
     }
     assert second["folder"] == first["folder"]
     assert (tmp_path / first["folder"]).parent == tmp_path / "data" / ".features"
-    rows = tmp_path / first["folder"] / "0000.rows"
-    before = rows.stat().st_size
+    database = open_database(tmp_path / first["folder"])
+    before = len(database)
+    assert 40 < before <= first["filled"]["computed"]  # equal crops are stored once
     assert hvp("train", "small.yaml", "--output", "run").code == 0
     assert hvp("eval", "run").code == 0
-    assert rows.stat().st_size == before
+    assert len(database) == before
     assert len(list((tmp_path / "data" / ".features").iterdir())) == 1
 
 
@@ -114,10 +117,10 @@ def test_conflicting_options_are_refused_before_any_work(hvp, tmp_path, typed, c
 def test_corrupt_features_are_reported(hvp):
     typed = ("preprocess", "demo", "--size", "24", "--features", "small.yaml")
     folder = json.loads(hvp(*typed, "--json").out)["features"]["folder"]
-    [rows] = Path(folder).glob("*.rows")
-    content = bytearray(rows.read_bytes())
-    content[-3] ^= 255
-    rows.write_bytes(content)
+    row = open_database(Path(folder)).read(lambda values: bytes(next(iter(values.cursor()))[1]), b"")
+    content = (Path(folder) / DATA_FILE).read_bytes()
+    assert row and row in content
+    (Path(folder) / DATA_FILE).write_bytes(content.replace(row, row[:-9] + bytes(9)))
     shown = hvp(*typed)
     assert (shown.code, shown.warnings) == (0, ["damaged-features-recomputed"])
     assert shown.fields("damaged-features-recomputed") == {"count": 1}

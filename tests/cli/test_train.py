@@ -89,10 +89,10 @@ def test_run_is_not_resumed_with_a_changed_plugin(hvp, here, mner_data, monkeypa
         patched.setattr("hvpkit.training.train.finish", Mock(side_effect=KeyboardInterrupt))
         hvp(*words, "even.py")
     typed = hvp(*words, "later/even.py", "--resume")
-    assert (typed.code, typed.errors) == (2, ["unfinished-run-differs"])
-    [difference] = typed.fields("unfinished-run-differs")["differences"]
-    assert (difference.code, difference.fields["part"]) == ("part-differs", "gate even")
-    assert difference.fields["expected"] != difference.fields["found"]
+    assert (typed.code, typed.errors) == (2, ["run-mismatch"])
+    [difference] = typed.fields("run-mismatch")["differences"]
+    assert (difference.code, difference.fields["key"]) == ("setting-differs", "plugins.gate even")
+    assert difference.fields["before"] != difference.fields["now"]
     assert hvp(*words, "even.py", "--resume").code == 0
 
 
@@ -203,6 +203,6 @@ def test_run_is_resumed_with_the_same_number_of_processes(hvp, here, monkeypatch
         assert hvp("train", "tiny.yaml").code == 130
     monkeypatch.setenv("WORLD_SIZE", "2")
     typed = hvp("train", "tiny.yaml", "--resume")
-    assert (typed.code, typed.errors) == (2, ["unfinished-run-differs"])
-    [difference] = typed.fields("unfinished-run-differs")["differences"]
-    assert (difference.code, difference.fields["expected"], difference.fields["found"]) == ("part-differs", "1", "2")
+    assert (typed.code, typed.errors) == (2, ["run-mismatch"])
+    [difference] = typed.fields("run-mismatch")["differences"]
+    assert difference.fields == {"key": "num_processes", "before": "1", "now": "2"}

@@ -106,7 +106,7 @@ task: mner
         ("r.yaml:9", "repeated-key", {"key": "task", "line": 1}),
         ("r.yaml:1", "unknown-choice", {"key": "task", "expected": "'mner' or 'mre'", "found": "'ner'"}),
         ("r.yaml:2", "unknown-key", {"key": "data.max_lenth", "hint": did_you_mean("max_lenth", ["max_length"])}),
-        ("r.yaml:3", "wrong-type", {"key": "text.name", "expected": "a valid string", "found": "5"}),
+        ("r.yaml:3", "text-like-number", {"key": "text.name", "found": "5"}),
         ("r.yaml:4", "wrong-type", {"key": "vision.full_image", "expected": "true or false", "found": "1"}),
         (
             "r.yaml:4",

@@ -152,9 +152,7 @@ def test_interrupted_run_continues_without_detecting_again(mine, monkeypatch):
     monkeypatch.setattr(SaliencyDetector, "detect", stopped)
     with pytest.raises(KeyboardInterrupt):
         prepared(mine, request)
-    [journal] = mine.parent.glob(".data-objects-*.jsonl")
-    with journal.open("a") as stream:
-        stream.write('["cut off')  # as a kill would leave it
+    assert (mine.parent / ".data-objects.sqlite3").is_file()
 
     def counted(self, queries):
         looked.extend(query.example.id for query in queries)
@@ -163,7 +161,7 @@ def test_interrupted_run_continues_without_detecting_again(mine, monkeypatch):
     monkeypatch.setattr(SaliencyDetector, "detect", counted)
     _, data = prepared(mine, request)
     assert sorted(looked) == ["1", "2", "3", "4"]  # 0 and 2 share one image
-    assert not list(mine.parent.glob(".data-objects-*"))
+    assert not list(mine.parent.glob(".data-objects*"))
     monkeypatch.setattr(SaliencyDetector, "detect", propose)
     assert data.examples("train") == prepared(mine, name="whole")[1].examples("train")
 

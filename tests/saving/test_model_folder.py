@@ -17,8 +17,9 @@ from hvpkit.batching import Batcher
 from hvpkit.errors import ModelFolderError, RecipeError
 from hvpkit.inference.engine import predict_stream
 from hvpkit.registry import load_registry
-from hvpkit.saving.model_folder import atomic_directory, latest_model_folder, open_model_folder
+from hvpkit.saving.model_folder import latest_model_folder, open_model_folder
 from hvpkit.saving.weights import load_model, save_model
+from hvpkit.utils.atomic_write import atomic_directory
 
 GATE = '''
 from hvpkit.hookspecs import hookimpl

@@ -26,6 +26,7 @@ from hvpkit.data.prepared import PreparedData
 from hvpkit.interfaces import Batch, TextBatch
 from hvpkit.model.model import Model, build_model
 from hvpkit.registry import load_registry
+from hvpkit.training.distributed import local_device
 from hvpkit.training.encode import encode_training_set
 from hvpkit.training.fit import build_trainer
 from hvpkit.training.scoring import SplitScorer
@@ -43,7 +44,7 @@ def trainer_of_2022(recipe: Recipe, data: PreparedData, folder: Path, same_batch
     model = build_model(recipe, registry, data.labels, examples["train"])
     batcher = PaddingBatcher(model, recipe)
     train_set = EncodedDataset(encode_training_set(batcher, examples["train"]))
-    session = TrainingSession(recipe, registry, data, examples, model, batcher, train_set, 0, None, [])
+    session = TrainingSession(recipe, registry, data, examples, model, batcher, train_set, 0, None, [], local_device())
     scorer = SplitScorer(model, batcher, examples)
     trainer = build_trainer(session, scorer, folder, step_of_2022, [])
     if torch.cuda.is_available():

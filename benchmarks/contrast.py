@@ -15,12 +15,13 @@ from pathlib import Path
 
 from hvpkit.data.prepared import open_prepared
 from hvpkit.inference.engine import Decoded, predict_stream
+from hvpkit.inference.predictions import EntityPrediction, RelationPrediction
 from hvpkit.inference.predictor import Predictor
 from hvpkit.messages import Message, Template, add_templates
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.synthetic.generate import contrast_pairs
 from hvpkit.synthetic.upper_bounds import gold_labels
-from hvpkit.types import EntityPrediction, Example, Relation, RelationPrediction, Span
+from hvpkit.types import Example, Relation, Span
 
 add_templates(
     {

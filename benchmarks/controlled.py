@@ -219,7 +219,7 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     folder = output.with_name(f"{output.name}.training")
     shutil.rmtree(folder, ignore_errors=True)
     scorer = SplitScorer(model, session.batcher, session.examples)
-    with accelerated(model, recipe.train) as step:
+    with accelerated(model, recipe.train, session.device) as step:
         fitted = run_epochs(session, scorer, folder, step, callbacks=TrainingCallbacks(on_epoch=_log_epoch))
     finish(session, scorer, fitted, output)
     shutil.rmtree(folder)

@@ -90,7 +90,7 @@ def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_b
             trainer = trainer_of_2022(subject.recipe, subject.data, folder, same_batches)
         else:
             session = setup(subject.recipe, load_registry(), subject.data)
-            step = stack.enter_context(accelerated(session.model, subject.recipe.train))
+            step = stack.enter_context(accelerated(session.model, subject.recipe.train, session.device))
             scorer = SplitScorer(session.model, session.batcher, session.examples)
             trainer = build_trainer(session, scorer, folder, step, [])
         trainer.args.save_strategy = SaveStrategy.NO

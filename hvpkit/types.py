@@ -1,12 +1,10 @@
-"""Values that the public API takes and returns: examples, labels and predictions."""
+"""Values that all folders share: examples, objects, labels, and predictions over words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-
-from hvpkit.messages import Message
 
 Task = Literal["mner", "mre"]
 Split = Literal["train", "dev", "test"]
@@ -188,48 +186,3 @@ class TextSpan:
     text: str
     start: int
     end: int
-
-
-@dataclass(frozen=True)
-class EntityPrediction:
-    """The MNER prediction for one text.
-
-    Attributes:
-        text: The text.
-        entities: Entities in reading order.
-        image_used: Whether the model saw an image.
-        notes: Notes for the user.
-        objects: Objects that the model saw.
-    """
-
-    text: str
-    entities: tuple[TextEntity, ...]
-    image_used: bool
-    notes: tuple[Message, ...] = ()
-    objects: tuple[VisualObject, ...] = ()
-
-
-@dataclass(frozen=True)
-class RelationPrediction:
-    """The MRE prediction for one entity pair of a text.
-
-    Attributes:
-        text: The text.
-        head: Head entity.
-        tail: Tail entity.
-        relation: The predicted relation.
-        image_used: Whether the model saw an image.
-        notes: Notes for the user.
-        objects: Objects that the model saw.
-    """
-
-    text: str
-    head: TextSpan
-    tail: TextSpan
-    relation: Relation
-    image_used: bool
-    notes: tuple[Message, ...] = ()
-    objects: tuple[VisualObject, ...] = ()
-
-
-Prediction = EntityPrediction | RelationPrediction

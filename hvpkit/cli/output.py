@@ -169,6 +169,8 @@ def _json_escape(match: re.Match[str]) -> str:
 
 
 def _to_json(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
+    if hasattr(value, "to_dict"):
+        return _to_json(value.to_dict())
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):

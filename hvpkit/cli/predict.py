@@ -15,10 +15,10 @@ from hvpkit.cli import output
 from hvpkit.errors import InputError
 from hvpkit.inference.bulk import BulkStatus, PredictionFile, open_prediction_file, require_any_success
 from hvpkit.inference.inputs import PredictionInput, parse_input
-from hvpkit.inference.prediction_json import prediction_to_json
+from hvpkit.inference.predictions import Prediction
 from hvpkit.messages import Message
 from hvpkit.saving.model_folder import ModelFolder, latest_model_folder, open_model_folder
-from hvpkit.types import Prediction, VisualObject
+from hvpkit.types import VisualObject
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def _predict_one(prediction_input: PredictionInput, folder: ModelFolder, json: b
         prediction_input.text, image, prediction_input.head, prediction_input.tail, prediction_input.objects
     )
     if json:
-        output.print_json({"model": folder.folder, **prediction_to_json(prediction)})
+        output.print_json({"model": folder.folder, **prediction.to_dict()})
     else:
         _show(prediction, image if isinstance(image, Path) else None)
 

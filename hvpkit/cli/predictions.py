@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from hvpkit.cli import output
+from hvpkit.inference.predictions import EntityPrediction, Prediction, RelationPrediction
 from hvpkit.messages import Message
-from hvpkit.types import EntityPrediction, Prediction, RelationPrediction
 from hvpkit.utils.percent import percent
 
 COLORS = {"PER": "magenta", "LOC": "green", "ORG": "cyan", "MISC": "yellow"}

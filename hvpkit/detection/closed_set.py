@@ -15,6 +15,7 @@ from hvpkit.errors import ModelFolderError, did_you_mean
 from hvpkit.interfaces import DetectionQuery, DetectorContext, ObjectDetector
 from hvpkit.model.vision.torchvision_backbone import read_state_dict, weights_file
 from hvpkit.types import Box, VisualObject
+from hvpkit.utils.device import resolve_device
 
 PUBLISHED = {
     "fasterrcnn": (detection.fasterrcnn_resnet50_fpn, detection.FasterRCNN_ResNet50_FPN_Weights.COCO_V1),
@@ -44,7 +45,7 @@ def load_closed_set(name: str, context: DetectorContext, weights: str, side: int
     if weights != "random":
         file = _coco_weights(name) if weights == "coco" else Path(weights).expanduser()
         version = _load_weights(model, file, name)
-    device = context.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = resolve_device(context.device)
     return ClosedSetDetector(model.eval().to(device), published.meta["categories"], context.batch_size, version)
 
 

@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 from hvpkit.interfaces import DetectionQuery, DetectorContext, ObjectDetector
 from hvpkit.messages import Message
 from hvpkit.types import Box, VisualObject
+from hvpkit.utils.device import resolve_device
 from hvpkit.utils.hub import load_pretrained, require_weights
 
 MAX_CANDIDATES = 100  # boxes of one phrase in one image, best first
@@ -72,7 +73,7 @@ def _load(name: str, context: DetectorContext, path: str, local: bool) -> OpenVo
     options: dict[str, Any] = {"output_loading_info": True, "ignore_mismatched_sizes": True, "dtype": torch.float32}
     model, report = AutoModelForZeroShotObjectDetection.from_pretrained(path, config=config, **source, **options)
     require_weights(report, optional="position_ids")
-    device = context.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = resolve_device(context.device)
     version = getattr(config, "_commit_hash", None) or _digest(Path(path).expanduser())
     return OpenVocabularyDetector(FAMILIES[name], model.eval().to(device), processor, context.batch_size, version)
 

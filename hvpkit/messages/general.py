@@ -33,4 +33,15 @@ TEMPLATES: dict[str, Template] = {
         },
     ),
     "custom": Template("{text}", {"text": "The gate needs three levels."}),
+    # devices
+    "device-unknown": Template(
+        'Unknown device {found!r}. Expected "auto", "cpu", "cuda", "cuda:N" or "mps".', {"found": "gpu"}
+    ),
+    "device-unavailable": Template(
+        "Device {found!r} is not available. This machine has: {available}.", {"found": "cuda", "available": ["cpu"]}
+    ),
+    "device-not-for-training": Template(
+        "Training cannot use the device {found!r}. To train on a single GPU, use cuda and set CUDA_VISIBLE_DEVICES.",
+        {"found": "cuda:1"},
+    ),
 }

@@ -28,7 +28,14 @@ TEMPLATES: dict[str, Template] = {
         "Image {file} is damaged or truncated ({reason}).",
         {"file": "images/a.jpg", "reason": "image file is truncated (12 bytes not processed)"},
     ),
-    # PIL images
+    # images in memory
+    "file-object-invalid": Template(
+        "Expected a binary file object with an image, got {found}.", {"found": "str instead of bytes"}
+    ),
+    "array-invalid": Template(
+        "Expected an array of uint8 of shape [H, W], [H, W, 1 | 3 | 4] or [3, H, W], got {shape} of {dtype}.",
+        {"shape": [2, 2, 7], "dtype": "float32"},
+    ),
     "pil-image-size": Template(
         "Expected an image of 1 to {limit} million pixels, got {width} x {height} pixels.",
         {"width": 50_000, "height": 50_000, "limit": 100},

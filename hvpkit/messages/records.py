@@ -211,7 +211,8 @@ TEMPLATES: dict[str, Template] = {
     ),
     # Images and objects
     "image-invalid": Template(
-        "Expected an image as a file, its bytes or an opened image, got {found!r:.60}.", {"found": 7}
+        "Expected an image as a path, bytes, a binary file object, a PIL image or an array, got {found!r:.60}.",
+        {"found": 7},
     ),
     "image-not-in-file": Template(
         "Prepared data refers to the files of its images, but {image!r} is in memory.", {"image": "image in memory"}

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from hvpkit.config.recipe import Recipe
 from hvpkit.data.prepared import PreparedData
 from hvpkit.errors import HvpkitError, ImageError, InputError
@@ -18,6 +16,7 @@ from hvpkit.model.model import build_visual_tower
 from hvpkit.model.vision.tower import VisualTower
 from hvpkit.registry import Registry
 from hvpkit.types import SPLITS, Example
+from hvpkit.utils.device import resolve_device
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def build_frozen_tower(recipe: Recipe, registry: Registry) -> VisualTower:
     if not tower.is_frozen:
         setting = "vision.frozen is false" if not tower.frozen else "train.backbone_mode is train"
         raise InputError("backbone-changes", setting=setting)
-    return tower.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    return tower.eval().to(resolve_device())
 
 
 def fill_features(tower: VisualTower, recipe: Recipe, data: PreparedData) -> FeatureStats:

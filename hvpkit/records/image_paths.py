@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hvpkit.images.decode import encode_image
+from hvpkit.images.from_memory import image_from_memory
 from hvpkit.records.issues import Issue, RecordError
 from hvpkit.types import ImageBytes, ImageSource
 
@@ -57,12 +57,9 @@ def resolve_crop(value: object, root: ImageRoot | None) -> ImageSource:
 
 
 def _program_image(value: object) -> ImageSource:
-    if isinstance(value, Image.Image):
-        return encode_image(value)
-    if isinstance(value, ImageBytes):
-        return value
-    if isinstance(value, bytes):
-        return ImageBytes(value)
+    source = image_from_memory(value)
+    if source is not None:
+        return source
     if isinstance(value, (str, PathLike)):
         return Path(value)
     raise RecordError("image-invalid", found=value)

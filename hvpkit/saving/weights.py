@@ -27,6 +27,7 @@ from hvpkit.saving.model_folder import (
     write_json,
 )
 from hvpkit.utils.atomic_write import atomic_directory
+from hvpkit.utils.device import resolve_device
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def load_model(model_folder: ModelFolder, device: torch.device | str | None = No
     if mismatched:
         raise ModelFolderError("model-weights-mismatch", file=file, count=len(mismatched), names=mismatched[:3])
     model.load_state_dict(state)
-    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    target = device if isinstance(device, torch.device) else resolve_device(device)
     model.eval().to(target)
     facts = {"parameters": sum(p.numel() for p in model.parameters()), "seconds": time.perf_counter() - started}
     log.debug(Message("model-loaded", model=model_folder.folder, device=str(target), **facts))

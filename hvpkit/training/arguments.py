@@ -15,13 +15,14 @@ from hvpkit.training.acceleration.precision import uses_bf16
 
 
 def build_training_arguments(
-    train: TrainSpec, folder: Path, *, evaluates: bool, find_unused_parameters: bool
+    train: TrainSpec, folder: Path, device: torch.device, *, evaluates: bool, find_unused_parameters: bool
 ) -> TrainingArguments:
     """Build the training arguments of transformers from a recipe.
 
     Args:
         train: Settings of the recipe.
         folder: Directory for checkpoints, one per epoch.
+        device: Device of the training.
         evaluates: Whether dev is scored after each epoch.
         find_unused_parameters: Whether a batch may leave parameters without gradients, such as a batch without images.
     """
@@ -33,7 +34,7 @@ def build_training_arguments(
         gradient_accumulation_steps=train.gradient_accumulation_steps,
         learning_rate=train.lr,
         max_grad_norm=train.max_grad_norm,
-        bf16=uses_bf16(train),
+        bf16=uses_bf16(train, device),
         seed=train.seed,
         eval_strategy=every_epoch if evaluates else IntervalStrategy.NO,
         eval_delay=train.first_eval_epoch if evaluates else 0,
@@ -47,10 +48,10 @@ def build_training_arguments(
         report_to=[],
         remove_unused_columns=False,
         logging_nan_inf_filter=False,  # it would synchronize with the GPU in every step
-        dataloader_pin_memory=torch.cuda.is_available(),
-        accelerator_config={"non_blocking": torch.cuda.is_available()},
+        dataloader_pin_memory=device.type == "cuda",
+        accelerator_config={"non_blocking": device.type == "cuda"},
         disable_tqdm=True,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=device.type == "cpu",
         ddp_find_unused_parameters=find_unused_parameters,
     )
     arguments._n_gpu = min(1, arguments.n_gpu)  # one GPU per process, because nn.DataParallel cannot split a Batch

@@ -86,7 +86,7 @@ def fit(
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except torch.OutOfMemoryError as error:
-        if captures_steps(session.model, train):
+        if captures_steps(session.model, train, session.device):
             raise InputError("out-of-gpu-memory-with-graphs", reason=str(error)) from error
         raise InputError("out-of-gpu-memory", reason=str(error)) from error
     state = trainer.state
@@ -119,13 +119,13 @@ def build_trainer(
     has_dev = bool(session.examples["dev"])
     sampler = LengthSampler(lengths, train.batch_size * train.gradient_accumulation_steps, train.seed)
     # few distinct shapes, since each is captured by itself
-    size = round_up_to_8(max(lengths)) if captures_steps(model, train) else exact_length
+    size = round_up_to_8(max(lengths)) if captures_steps(model, train, session.device) else exact_length
 
     def collate(items: list[EncodedExample]) -> dict[str, Any]:
         return {"batch": session.batcher.collate(items, size)}
 
     arguments = build_training_arguments(
-        train, folder, evaluates=has_dev, find_unused_parameters=model.vision is not None
+        train, folder, session.device, evaluates=has_dev, find_unused_parameters=model.vision is not None
     )
     trainer = MultimodalTrainer(
         settings=train,

@@ -10,7 +10,7 @@ from hvpkit.inference.engine import count_with_image
 from hvpkit.messages import Message
 from hvpkit.saving.model_card import provenance_notes
 from hvpkit.training.acceleration.precision import uses_bf16
-from hvpkit.training.distributed import local_device, world_size
+from hvpkit.training.distributed import world_size
 from hvpkit.training.session import TrainingSession
 from hvpkit.types import SPLITS, Split
 
@@ -48,8 +48,8 @@ def run_metrics(
         "seed": train.seed,
         "encoder": recipe.text.name or recipe.text.encoder,
         "training": {
-            "precision": "bf16" if uses_bf16(train) else "fp32",
-            "device": local_device().type,
+            "precision": "bf16" if uses_bf16(train, session.device) else "fp32",
+            "device": session.device.type,
             "processes": world_size(),
             "with_objects": sum(bool(example.objects) for example in examples["train"]),
             "examples_a_step": train.batch_size * train.gradient_accumulation_steps * world_size(),

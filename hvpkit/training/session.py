@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers.trainer_utils import set_seed
 
 from hvpkit.batching import Batcher, EncodedDataset
@@ -45,6 +46,7 @@ class TrainingSession:
         num_unread: Number of training examples that could not be encoded.
         init_from: Description of the model whose weights were copied; None without one.
         notes: Notes on the data, for metrics.json.
+        device: Device of the training.
     """
 
     recipe: Recipe
@@ -57,9 +59,16 @@ class TrainingSession:
     num_unread: int
     init_from: dict[str, Any] | None
     notes: list[Message]
+    device: torch.device
 
 
-def setup(recipe: Recipe, registry: Registry, data: PreparedData, splits: Sequence[Split] = SPLITS) -> TrainingSession:
+def setup(
+    recipe: Recipe,
+    registry: Registry,
+    data: PreparedData,
+    splits: Sequence[Split] = SPLITS,
+    device: torch.device | None = None,
+) -> TrainingSession:
     """Read the examples, build the model, extract image features and encode the training set.
 
     Args:
@@ -67,6 +76,7 @@ def setup(recipe: Recipe, registry: Registry, data: PreparedData, splits: Sequen
         registry: Registry of the recipe's components.
         data: Prepared data.
         splits: Splits that are read.
+        device: Device of the training; None: that of `local_device`.
 
     Raises:
         DataError: "no-training-examples", "no-usable-training-examples" or "no-entity-to-sample" if the data do not
@@ -77,7 +87,7 @@ def setup(recipe: Recipe, registry: Registry, data: PreparedData, splits: Sequen
     set_seed(recipe.train.seed)
     model = build_model(recipe, registry, data.labels, examples["train"])
     init_from = None if recipe.train.init_from is None else _init_from(recipe.train.init_from, model, registry)
-    return encode_session(recipe, registry, data, examples, model, init_from)
+    return encode_session(recipe, registry, data, examples, model, init_from, device)
 
 
 def read_examples(
@@ -114,6 +124,7 @@ def encode_session(
     examples: dict[Split, Sequence[Example]],
     model: Model,
     init_from: dict[str, Any] | None = None,
+    device: torch.device | None = None,
 ) -> TrainingSession:
     """Extract image features, encode the training set and restrict the vocabulary to it.
 
@@ -124,12 +135,14 @@ def encode_session(
         examples: Examples by split.
         model: Model to train.
         init_from: Description of the model whose weights were copied; None without one.
+        device: Device of the training; None: that of `local_device`.
 
     Raises:
         DataError: "no-usable-training-examples" if no training example can be encoded.
     """
     notes = _image_notes(recipe, examples["train"])
-    batcher = build_batcher(model, recipe, data)
+    device = device or local_device()
+    batcher = build_batcher(model, recipe, data, device)
     # without a feature cache, images of the other splits are decoded when they are scored
     splits_to_read = SPLITS if batcher.features else ("train",)
     extract_features(batcher, (example for split in splits_to_read for example in examples[split]))
@@ -138,16 +151,18 @@ def encode_session(
     examples = examples | {"train": [item.example for item in train_set.items]}
     if not recipe.train.decay_all:  # weight decay would change the rows that no training text uses
         model.text.restrict_vocabulary(item.text for item in train_set.items)
-    return TrainingSession(recipe, registry, data, examples, model, batcher, train_set, num_unread, init_from, notes)
+    return TrainingSession(
+        recipe, registry, data, examples, model, batcher, train_set, num_unread, init_from, notes, device
+    )
 
 
-def build_batcher(model: Model, recipe: Recipe, data: PreparedData) -> Batcher:
+def build_batcher(model: Model, recipe: Recipe, data: PreparedData, device: torch.device) -> Batcher:
     """Build the batcher, with a feature cache for a frozen backbone or a pixel cache for a trained one."""
     vision = model.vision
     if vision is None:
         return Batcher(model, recipe)
     if vision.is_frozen:
-        vision.to(local_device())
+        vision.to(device)
         return Batcher(model, recipe, open_feature_cache(vision, feature_dir(data.folder)))
     return Batcher(model, recipe, pixels=PixelCache(vision))
 

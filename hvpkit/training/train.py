@@ -21,7 +21,7 @@ from hvpkit.saving.model_folder import ModelFolder
 from hvpkit.saving.weights import save_model
 from hvpkit.training.acceleration.accelerated import accelerated
 from hvpkit.training.callbacks import TrainingCallbacks
-from hvpkit.training.distributed import is_main_process, world_size
+from hvpkit.training.distributed import is_main_process, local_device, world_size
 from hvpkit.training.fit import FitResult, fit
 from hvpkit.training.run_directory import RunDirectory, run_identity
 from hvpkit.training.run_metrics import run_metrics
@@ -59,6 +59,7 @@ def train(
     *,
     resume: bool = False,
     test: bool = True,
+    device: str | None = None,
     callbacks: TrainingCallbacks = TrainingCallbacks(),  # noqa: B008 - frozen
 ) -> TrainResult | None:
     """Train a recipe on its prepared data and write a model folder.
@@ -71,6 +72,7 @@ def train(
         output: Model folder to write.
         resume: Whether to continue an unfinished run.
         test: Whether to score the test split; a hyperparameter search does not.
+        device: "cpu", "cuda" or "auto"; None: the value of HVP_DEVICE, else "auto".
         callbacks: Callbacks for progress.
 
     Returns:
@@ -90,6 +92,7 @@ def train(
     data = open_for(recipe)
     recipe = with_detection_settings(data, recipe)
     check_compatibility(recipe, registry)
+    local = local_device(device)
     identity = run_identity(recipe, registry, data.manifest.fingerprint, world_size())
     with RunDirectory(output, identity).open(resume, is_main_process()) as run_directory:
         checkpoint = run_directory.last_checkpoint if resume else None
@@ -97,9 +100,9 @@ def train(
             log.info(
                 Message("resumed", checkpoint=checkpoint.name) if checkpoint else Message("resumed-without-checkpoint")
             )
-        session = setup(recipe, registry, data, SPLITS if test else ("train", "dev"))
+        session = setup(recipe, registry, data, SPLITS if test else ("train", "dev"), local)
         scorer = SplitScorer(session.model, session.batcher, session.examples)
-        with accelerated(session.model, recipe.train) as step:
+        with accelerated(session.model, recipe.train, local) as step:
             fitted = fit(session, scorer, run_directory.folder, step, checkpoint=checkpoint, callbacks=callbacks)
         return finish(session, scorer, fitted, output) if is_main_process() else None
 

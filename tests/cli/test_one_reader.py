@@ -14,7 +14,6 @@ from raising import raises
 import hvpkit
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
-from hvpkit.inference.prediction_json import prediction_to_json
 from hvpkit.messages import Message
 from hvpkit.records.codec import box_to_json
 from hvpkit.records.json_lines import read_json_lines
@@ -160,9 +159,9 @@ def evaluate(hvp, model: Path, examples: list[Example]) -> list[Reading]:
 
 def evaluated(record: dict, example: Example) -> Reading:
     words, boxes = record["words"], tuple(box_to_json(item.box) for item in example.objects)
-    if "probabilities" in record:
+    if "relation" in record:
         pair = tuple(" ".join(words[record[role]["start"] : record[role]["end"]]) for role in ("head", "tail"))
-        return Reading(pair, boxes, example.image is not None, record["probabilities"])
+        return Reading(pair, boxes, example.image is not None, record["relation"]["probabilities"])
     entities = {
         (" ".join(words[entity["start"] : entity["end"]]), entity["type"]): entity["confidence"]
         for entity in record["predicted"]
@@ -180,8 +179,10 @@ def predict_file(hvp, model: Path) -> tuple[list[Reading], list[list[str]]]:
 
 def predicted(record: dict) -> Reading:
     boxes, image_used = tuple(item["box"] for item in record.get("objects", ())), record["image_used"]
-    if "probabilities" in record:
-        return Reading((record["head"]["text"], record["tail"]["text"]), boxes, image_used, record["probabilities"])
+    if "relation" in record:
+        return Reading(
+            (record["head"]["text"], record["tail"]["text"]), boxes, image_used, record["relation"]["probabilities"]
+        )
     entities = {(entity["text"], entity["type"]): entity["confidence"] for entity in record["entities"]}
     return Reading(None, boxes, image_used, entities)
 
@@ -192,7 +193,7 @@ def predict_in_python(model: Path, rows: list[Row]) -> tuple[list[Reading], list
     opened = Image.open("d/a.png")
     records = [{**row.record, "image": opened if row.record.get("image") else row.record.get("image")} for row in rows]
     predictions = list(predictor.predict_many(records))
-    readings = [predicted(prediction_to_json(prediction)) for prediction in predictions]
+    readings = [predicted(prediction.to_dict()) for prediction in predictions]
     return readings, [prediction.notes for prediction in predictions]
 
 

@@ -14,7 +14,7 @@ import pytest
 import tiny
 
 from hvpkit.cli.predictions import LIKELIEST, color, marked, visible
-from hvpkit.messages import Message
+from hvpkit.messages import Message, messages_to_json
 
 TEXT = "Taylor Hill visits Paris with 😂 Bob"
 
@@ -57,8 +57,8 @@ def test_a_relation_comes_with_the_likeliest_classes(hvp, here, mre_model):
     assert (typed.code, typed.err) == (0, "")
     lines = typed.out.splitlines()
     assert lines[0] == "[Taylor Hill | head] visits [Paris | tail] with 😂 Bob"
-    assert lines[1] == f"Taylor Hill > {said['relation']} > Paris"
-    ranked = list(said["probabilities"].items())
+    assert lines[1] == f"Taylor Hill > {said['relation']['label']} > Paris"
+    ranked = list(said["relation"]["probabilities"].items())
     rows = [line.split("\t") for line in lines if "\t" in line][1:]
     assert len(rows) == LIKELIEST == 5
     for row, (name, share) in zip(rows, ranked, strict=False):
@@ -68,7 +68,7 @@ def test_a_relation_comes_with_the_likeliest_classes(hvp, here, mre_model):
         {"text": "Paris", "start": 19, "end": 24},
     )
     assert typed.notes == ["image-not-given"]
-    assert said["notes"] == [Message("image-not-given")]
+    assert said["notes"] == messages_to_json([Message("image-not-given")])
 
 
 def test_json_is_one_document_and_nothing_else(hvp, here, mner_text_model):
@@ -77,7 +77,7 @@ def test_json_is_one_document_and_nothing_else(hvp, here, mner_text_model):
     said = json.loads(typed.out)
     assert set(said) == {"model", "text", "entities", "image_used", "notes"}
     assert (said["model"], said["text"], said["image_used"]) == (str(mner_text_model), TEXT, False)
-    assert said["notes"] == [Message("model-without-images")]
+    assert said["notes"] == messages_to_json([Message("model-without-images")])
 
 
 def test_what_stands_twice_is_said(hvp, here, mre_text_model):
@@ -317,8 +317,8 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     ]
     assert "no.png" in written[3]["error"]
     outside = Message("image-outside-folder", image="../x.png", folder=pairs)
-    assert written[4]["notes"] == [outside, Message("image-not-given")]
-    assert written[5]["notes"] == [Message("image-not-given")]
+    assert written[4]["notes"] == messages_to_json([outside, Message("image-not-given")])
+    assert written[5]["notes"] == messages_to_json([Message("image-not-given")])
 
 
 def test_one_line_of_many_says_what_one_text_says(hvp, pairs, mner_model):
@@ -423,7 +423,9 @@ def test_relations_of_many(hvp, here, mre_model):
     (here / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     assert hvp("predict", "--model", str(mre_model), "--input", "in.jsonl", "--output", "out.jsonl").code == 0
     first, second = (json.loads(line) for line in (here / "out.jsonl").read_text(encoding="utf-8").splitlines())
-    assert first["relation"] == second["relation"] == max(first["probabilities"], key=first["probabilities"].get)
+    relation = first["relation"]
+    assert relation == second["relation"]
+    assert relation["label"] == max(relation["probabilities"], key=relation["probabilities"].get)
     assert first["tail"] == second["tail"] == {"text": "Oslo", "start": 10, "end": 14}
 
 

@@ -16,9 +16,9 @@ from raising import raises
 
 from hvpkit.errors import DataError, HvpkitError, InputError
 from hvpkit.inference.bulk import BulkStatus, model_fingerprint, open_prediction_file, require_any_success
+from hvpkit.inference.predictions import EntityPrediction
 from hvpkit.messages import render
 from hvpkit.saving.model_folder import ModelFolder, open_model_folder
-from hvpkit.types import EntityPrediction
 
 AHEAD = 4
 
@@ -40,7 +40,11 @@ class Echo:
             if self.asked == self.last:
                 raise KeyboardInterrupt
             self.asked += 1
-            yield given if isinstance(given, InputError) else EntityPrediction(str(given.text), (), False)
+            yield (
+                given
+                if isinstance(given, InputError)
+                else EntityPrediction(text=str(given.text), entities=(), image_used=False)
+            )
 
 
 @pytest.fixture(scope="module")

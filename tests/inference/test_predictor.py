@@ -15,8 +15,9 @@ from raising import raises
 import hvpkit
 from hvpkit.errors import DataError, ImageError, InputError, MissingImageError, ModelFolderError
 from hvpkit.inference.inputs import PredictionInput
+from hvpkit.inference.predictions import EntityPrediction, RelationPrediction
 from hvpkit.records.issues import RecordError
-from hvpkit.types import Box, EntityPrediction, RelationPrediction, TextSpan, VisualObject
+from hvpkit.types import Box, TextSpan, VisualObject
 
 
 @pytest.fixture(scope="module")

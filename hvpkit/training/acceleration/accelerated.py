@@ -20,7 +20,7 @@ TrainStep = Callable[[PlainStep, Batch], Tensor]  # runs a plain step on a batch
 
 
 @contextmanager
-def accelerated(model: Model, train: TrainSpec) -> Iterator[TrainStep]:
+def accelerated(model: Model, train: TrainSpec, device: torch.device) -> Iterator[TrainStep]:
     """Provide the fastest step for this machine that gives the results of the plain step.
 
     On a CPU, fp32 matrices are multiplied by oneDNN where that is exact, and freed memory is kept for the next step.
@@ -30,14 +30,15 @@ def accelerated(model: Model, train: TrainSpec) -> Iterator[TrainStep]:
     Args:
         model: Model to train.
         train: Settings: `cuda_graphs`, `gradient_accumulation_steps`.
+        device: Device of the training.
 
     Yields:
         A function that takes the plain step and a batch and returns the loss.
 
     Source: own.
     """
-    if torch.cuda.is_available():
-        runner = CudaGraphRunner(model) if captures_steps(model, train) else None
+    if device.type == "cuda":
+        runner = CudaGraphRunner(model) if captures_steps(model, train, device) else None
         try:
             yield run_plainly if runner is None else runner
         finally:
@@ -48,7 +49,7 @@ def accelerated(model: Model, train: TrainSpec) -> Iterator[TrainStep]:
             yield run_with_onednn
 
 
-def captures_steps(model: Model, train: TrainSpec) -> bool:
+def captures_steps(model: Model, train: TrainSpec, device: torch.device) -> bool:
     """Check whether steps are captured as CUDA graphs.
 
     They are captured on a GPU if the recipe allows it, all components are `graph_safe`, and a step has one batch in one
@@ -57,9 +58,10 @@ def captures_steps(model: Model, train: TrainSpec) -> bool:
     Args:
         model: Model to train.
         train: Settings: `cuda_graphs`, `gradient_accumulation_steps`.
+        device: Device of the training.
     """
     is_single_batch = train.gradient_accumulation_steps == world_size() == 1
-    return torch.cuda.is_available() and train.cuda_graphs and is_single_batch and model.graph_safe
+    return device.type == "cuda" and train.cuda_graphs and is_single_batch and model.graph_safe
 
 
 def run_plainly(step: PlainStep, batch: Batch) -> Tensor:

@@ -52,7 +52,7 @@ def trained(folder, data, captured, monkeypatch, *overrides):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
     runner = CudaGraphRunner(session.model) if captured else run_plainly
-    monkeypatch.setattr(training_fit, "captures_steps", lambda model, train: captured)
+    monkeypatch.setattr(training_fit, "captures_steps", lambda model, train, device: captured)
     scorer = SplitScorer(session.model, session.batcher, session.examples)
     fit(session, scorer, folder / "training", runner)
     return session, scorer, runner
@@ -93,12 +93,13 @@ def test_steps_are_captured_on_a_gpu_unless_the_recipe_excludes_it(
 ):
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=(override,))
     model = setup(recipe, load_registry(), mner_data).model
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert captures_steps(model, recipe.train) == is_captured
-    with accelerated(model, recipe.train) as step:
+    gpu = torch.device("cuda")
+    assert captures_steps(model, recipe.train, gpu) == is_captured
+    assert not captures_steps(model, recipe.train, torch.device("cpu"))
+    with accelerated(model, recipe.train, gpu) as step:
         assert isinstance(step, CudaGraphRunner) == is_captured
     model.head.graph_safe = False
-    assert not captures_steps(model, recipe.train)
+    assert not captures_steps(model, recipe.train, gpu)
 
 
 @pytest.mark.parametrize(("captured", "code"), [(True, "out-of-gpu-memory-with-graphs"), (False, "out-of-gpu-memory")])
@@ -118,4 +119,9 @@ def test_of_several_gpus_one_is_used(tmp_path, mner_data, monkeypatch):
 
     monkeypatch.setattr(TrainingArguments, "_setup_devices", property(four))
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner")
-    assert build_training_arguments(recipe.train, tmp_path, evaluates=False, find_unused_parameters=False).n_gpu == 1
+    assert (
+        build_training_arguments(
+            recipe.train, tmp_path, torch.device("cpu"), evaluates=False, find_unused_parameters=False
+        ).n_gpu
+        == 1
+    )

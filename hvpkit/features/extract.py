@@ -74,15 +74,23 @@ class FeatureExtractor:
     ) -> None:
         self._workers.__exit__(kind, error, trace)
 
-    def batches(self, regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
-        """Yield the features of image regions in batches, in order."""
-        decoded = self._decode(regions) if self._pixels is None else map(partial(_load_pixels, self._pixels), regions)
+    def batches(self, regions: Iterable[ImageRegion], workers: int | None = None) -> Iterator[list[ExtractedFeatures]]:
+        """Yield the features of image regions in batches, in order.
+
+        Args:
+            regions: Image regions.
+            workers: Number of processes that decode images; None for one per core, 0 to start no process.
+        """
+        if self._pixels is None:
+            decoded = self._decode(regions, workers)
+        else:
+            decoded = map(partial(_load_pixels, self._pixels), regions)
         while batch := list(_take_batch(decoded, BATCH)):
             yield self._with_levels(batch)
 
-    def _decode(self, regions: Iterable[ImageRegion]) -> Iterator[ExtractedFeatures]:
+    def _decode(self, regions: Iterable[ImageRegion], workers: int | None) -> Iterator[ExtractedFeatures]:
         groups = (list(group) for _, group in groupby(regions, lambda region: region.file))
-        return (item for group in self._workers.ordered_map(groups) for item in group)
+        return (item for group in self._workers.ordered_map(groups, workers) for item in group)
 
     @torch.no_grad()
     def _with_levels(self, batch: list[ExtractedFeatures]) -> list[ExtractedFeatures]:

@@ -17,12 +17,13 @@ from hvpkit.batching import Batcher
 from hvpkit.errors import InputError
 from hvpkit.images.decode import exif_transpose_rgb
 from hvpkit.inference.attach_objects import ObjectAttacher
+from hvpkit.inference.decode import Decoded, WindowedPrediction, decode_batch, merge_windows
 from hvpkit.inference.engine import (
     PREFETCH_BATCHES,
-    WindowedPrediction,
+    InferenceEngine,
+    WindowedResult,
     caching_batcher,
     chunk_by_size,
-    predict_windows,
 )
 from hvpkit.inference.inputs import ParsedInput, PredictionInput, parse_input, to_prediction_input
 from hvpkit.messages import Message
@@ -114,7 +115,10 @@ class Predictor:
         return result
 
     def predict_many(
-        self, inputs: Iterable[PredictRequest | InputError], batch_size: int | None = None
+        self,
+        inputs: Iterable[PredictRequest | InputError],
+        batch_size: int | None = None,
+        workers: int | None = None,
     ) -> Iterator[Prediction | InputError]:
         """Predict a stream of inputs in order; up to 16 batches are read ahead.
 
@@ -122,6 +126,7 @@ class Predictor:
             inputs: Texts, lists of words, mappings with the arguments of `predict`, or PredictionInputs; an error
                 is returned unchanged.
             batch_size: Number of examples in a batch; None: 32 with CUDA, else 8.
+            workers: Number of processes that decode images; None for one per core, 0 to start no process.
 
         Yields:
             The prediction of each input, or the error of an invalid one.
@@ -133,18 +138,19 @@ class Predictor:
         if size < 1:
             raise InputError("batch-size-below-one", found=size)
         with caching_batcher(self.model, self.batcher) as batcher:
+            engine = InferenceEngine(self.model, batcher, batch_size=size, workers=workers)
             for chunk in chunk_by_size(inputs, PREFETCH_BATCHES * size, _length):
-                yield from self._predict_chunk(chunk, batcher, size)
+                yield from self._predict_chunk(chunk, engine)
 
     def _predict_chunk(
-        self, chunk: Sequence[PredictRequest | InputError], batcher: Batcher, batch_size: int
+        self, chunk: Sequence[PredictRequest | InputError], engine: InferenceEngine
     ) -> list[Prediction | InputError]:
         with TemporaryDirectory(prefix="hvpkit-") as folder:
             parsed = [self._parse(request, Path(folder) / str(number)) for number, request in enumerate(chunk)]
             inputs = self.attach_objects(parsed)
             examples = [item.example for item in inputs if isinstance(item, ParsedInput)]
-            results = predict_windows(self.model, batcher, examples, batch_size)
-            return [item if isinstance(item, InputError) else build_prediction(item, next(results)) for item in inputs]
+            results = engine.run(examples, decode_batch)
+            return [item if isinstance(item, InputError) else _to_prediction(item, next(results)) for item in inputs]
 
     def attach_objects(self, inputs: Sequence[ParsedInput | InputError]) -> Sequence[ParsedInput | InputError]:
         """Detect the objects of inputs without objects, with the model's own settings.
@@ -199,18 +205,20 @@ def _save_image(value: Any, file: Path) -> Any:  # noqa: ANN401 - other values a
     return file
 
 
-def build_prediction(parsed: ParsedInput, result: WindowedPrediction | InputError) -> Prediction | InputError:
+def _to_prediction(parsed: ParsedInput, result: WindowedResult[Decoded] | InputError) -> Prediction | InputError:
+    return result if isinstance(result, InputError) else build_prediction(parsed, merge_windows(result))
+
+
+def build_prediction(parsed: ParsedInput, result: WindowedPrediction) -> Prediction:
     """Convert the result of a model to a prediction with character offsets.
 
     Args:
         parsed: Parsed input.
-        result: Result of the model; an error is returned unchanged.
+        result: Result of the model.
     """
-    if isinstance(result, InputError):
-        return result
     if isinstance(result.decoded, list):
         entities = tuple(to_text_entity(entity, parsed) for entity in result.decoded)
-        return EntityPrediction(parsed.text, entities, result.image, parsed.notes, parsed.example.objects)
+        return EntityPrediction(parsed.text, entities, result.image_used, parsed.notes, parsed.example.objects)
     return _build_relation_prediction(parsed, result, result.decoded)
 
 
@@ -232,4 +240,4 @@ def _build_relation_prediction(
         first, last = window.start + 1, window.end
         notes += (Message("text-read-in-part", first=first, last=last, count=count, start=start, end=end),)
     head, tail = parsed.mentions.head, parsed.mentions.tail
-    return RelationPrediction(parsed.text, head, tail, relation, result.image, notes, parsed.example.objects)
+    return RelationPrediction(parsed.text, head, tail, relation, result.image_used, notes, parsed.example.objects)

@@ -28,7 +28,8 @@ from hvpkit.evaluation.metrics import Scores
 from hvpkit.evaluation.wordpiece import wordpiece_scores
 from hvpkit.features.cache import PixelCache, open_feature_cache
 from hvpkit.features.fingerprint import feature_dir
-from hvpkit.inference.engine import count_with_image, predict_stream
+from hvpkit.inference.decode import predict_stream
+from hvpkit.inference.engine import count_with_image
 from hvpkit.messages import Message
 from hvpkit.model.model import build_model
 from hvpkit.model.text.partial_embedding import PartialEmbedding

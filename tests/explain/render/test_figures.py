@@ -10,9 +10,10 @@ from raising import raises
 
 import hvpkit
 from hvpkit.errors import DataError, InputError
-from hvpkit.explain.example_source import check_figures, figure_kind, parse_crop
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
+from hvpkit.explain.output_files import check_figures, figure_kind
 from hvpkit.explain.render.figures import gates_figure, write_figure
+from hvpkit.explain.request import parse_crop
 from hvpkit.inference.inputs import parse_example
 from hvpkit.types import Box, VisualObject
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hvpkit.errors import ImageError
 from hvpkit.features.fingerprint import region_key
-from hvpkit.features.store import FeatureStore
+from hvpkit.features.store import FeatureStore, round_level
 from hvpkit.images.decode import read_image_bytes
 from hvpkit.images.regions import ImageRegion, open_regions
 from hvpkit.model.vision.tower import VisualTower
@@ -35,7 +35,7 @@ class ExtractedFeatures:
         region: Image region.
         key: Key in the store; empty without a store.
         pixels: Pixels [3, side, side], before the features are computed.
-        levels: C levels [C_i, P]; None if the store contains them already.
+        levels: C levels [C_i, P], rounded as in the store; None if the store contains them already.
         error: Error of an image that cannot be decoded.
         is_corrupt: Whether the entry in the store was corrupt.
     """
@@ -98,8 +98,14 @@ class FeatureExtractor:
         if not pixels:
             return batch
         levels = self.tower.pyramid(torch.stack(pixels).to(self.tower.device))
-        rows = zip(*(level.float().cpu() for level in levels), strict=True)
+        rows = map(self._round, zip(*(level.float().cpu() for level in levels), strict=True))
         return [item if item.pixels is None else replace(item, pixels=None, levels=next(rows)) for item in batch]
+
+    def _round(self, levels: Levels) -> Levels:
+        """Round the features of a frozen tower as the store does: prediction, training and evaluation get the same."""
+        if not self.tower.is_frozen:
+            return levels
+        return tuple(torch.from_numpy(round_level(level.numpy())) for level in levels)
 
 
 def decode_regions(regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:

@@ -120,7 +120,7 @@ def test_text_alone_is_trained_scored_and_asked_and_its_explanation_shows_no_ima
     asked, explained = hvp("predict", *question), hvp("explain", *question)
     assert asked["image_used"] is False
     assert answer(explained["prediction"]) == answer(asked)
-    assert explained["changes"] == []
+    assert explained["counterfactuals"] == []
 
 
 @pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])

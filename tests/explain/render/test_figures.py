@@ -79,7 +79,7 @@ def test_names_say_what_to_draw(tmp_path, monkeypatch):
     for name in ("figure4.pdf", "gates.jpg", "gates"):
         with raises(InputError, "figure-name", file=tmp_path / name, formats=(".pdf", ".png", ".svg")):
             check_figures([tmp_path / name])
-    monkeypatch.setattr("hvpkit.explain.example_source.find_spec", lambda name: None)
+    monkeypatch.setattr("hvpkit.explain.output_files.find_spec", lambda name: None)
     with raises(InputError, "figure-needs-matplotlib"):
         check_figures([tmp_path / "gates.pdf"])
     check_figures([])

@@ -65,7 +65,9 @@ class Finding:
 def decided_by_one_object(examples: Iterable[Example]) -> list[Example]:
     """Return the examples whose text is ambiguous and whose image shows the answer with one object."""
     found = [
-        e for e in examples if e.metadata.get("open") == "yes" and e.metadata.get("deciding_object", "none") != "none"
+        e
+        for e in examples
+        if e.metadata.get("ambiguous") == "yes" and e.metadata.get("deciding_object", "none") != "none"
     ]
     if not found:
         raise DataError("benchmark-explain-nothing-decides")

@@ -72,7 +72,7 @@ def test_who_knows_the_sentences_finds_every_unseen_name(tmp_path, task):
 def test_ambiguous_sentence_occurs_verbatim_with_each_label(tmp_path, task):
     told = {}
     for example in examples(tmp_path, task):
-        if example.metadata["open"] == "yes":
+        if example.metadata["ambiguous"] == "yes":
             told.setdefault(example.id.rpartition("-")[0], []).append(example)
     wanted = (
         {frozenset(pair) for pair in lexicon.AMBIGUOUS} if task == "mner" else {frozenset(lexicon.AMBIGUOUS_RELATIONS)}

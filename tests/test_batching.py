@@ -115,9 +115,9 @@ def test_cached_features_are_those_of_the_pixels(settings, examples):
     fresh, cached = batches
     assert cached.images.pixels is None
     for a, b in zip(model.vision(fresh.images).levels, model.vision(cached.images).levels, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-3)  # rounded to float16
     with torch.no_grad():
-        torch.testing.assert_close(model(fresh).scores, model(cached).scores, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(model(fresh).scores, model(cached).scores, atol=1e-3, rtol=1e-3)
 
 
 def test_in_few_shapes_a_batch_says_the_same(settings, examples):

@@ -8,53 +8,58 @@ its paths in every training step.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import torch
 from torch import Tensor
 from torch.nn.functional import dropout, pad
 from torch.utils.data import RandomSampler
+from transformers.trainer_utils import set_seed
 
 from hvpkit.batching import Batcher, EncodedDataset, EncodedExample, Size, exact_length
+from hvpkit.config.recipe import Recipe
+from hvpkit.data.prepared import PreparedData
 from hvpkit.interfaces import Batch, TextBatch
-from hvpkit.model.model import Model
-from hvpkit.model.text import prefix_attention
-from hvpkit.training.train import TrainingSession
+from hvpkit.model.model import Model, build_model
+from hvpkit.registry import load_registry
+from hvpkit.training.encode import encode_training_set
+from hvpkit.training.fit import build_trainer
+from hvpkit.training.scoring import SplitScorer
+from hvpkit.training.session import TrainingSession, read_examples
 from hvpkit.training.trainer import MultimodalTrainer
 
 
-class RunOf2022(TrainingSession):
-    """Training session without optimizations; `same_batches` keeps the shipped order of examples, to compare losses."""
+def trainer_of_2022(recipe: Recipe, data: PreparedData, folder: Path, same_batches: bool) -> MultimodalTrainer:
+    """Build a trainer without optimizations: no feature cache, padding to `max_length`, all rows trained, plain AdamW.
 
-    same_batches = False
+    With `same_batches`, the order of examples is the shipped one, to compare losses.
+    """
+    registry, examples = load_registry(), read_examples(recipe, data)
+    set_seed(recipe.train.seed)
+    model = build_model(recipe, registry, data.labels, examples["train"])
+    batcher = PaddingBatcher(model, recipe)
+    train_set = EncodedDataset(encode_training_set(batcher, examples["train"]))
+    session = TrainingSession(recipe, registry, data, examples, model, batcher, train_set, 0, None, [])
+    scorer = SplitScorer(model, batcher, examples)
+    trainer = build_trainer(session, scorer, folder, step_of_2022, [])
+    if torch.cuda.is_available():
+        multiprocessing.set_start_method("fork", force=True)
+        trainer.args.dataloader_num_workers = 4  # as in 2022; without a GPU they would compete for the cores
+    trainer.optimizer = torch.optim.AdamW([dict(group) for group in trainer.groups], foreach=False, fused=False)
+    if not same_batches:
+        trainer.sampler = RandomSampler(range(len(train_set)))  # type: ignore[arg-type]
+    decode_in_training(model)
+    return trainer
 
-    def build_batcher(self) -> Batcher:
-        """Build a batcher without feature cache that pads to `max_length`."""
-        return PaddingBatcher(self.model, self.recipe)
 
-    def restrict_vocabulary(self, train: EncodedDataset) -> None:
-        """Train every row of the vocabulary."""
-
-    def apply_cpu_settings(self, train: EncodedDataset) -> None:
-        """Keep the default CPU settings."""
-
-    def trainer(self, folder: Path) -> MultimodalTrainer:
-        """Build the trainer with the plain optimizer, attention in steps, and torch's default matrix step_context."""
-        trainer = super().trainer(folder)
-        trainer.step_context = partial(patch.object, prefix_attention, "attend", attend_in_steps)
-        trainer.graphs = None
-        if torch.cuda.is_available():
-            multiprocessing.set_start_method("fork", force=True)
-            trainer.args.dataloader_num_workers = 4  # as in 2022; without a GPU they would compete for the cores
-        trainer.optimizer = torch.optim.AdamW([dict(group) for group in trainer.groups], foreach=False, fused=False)
-        if not self.same_batches:
-            trainer.sampler = RandomSampler(range(len(trainer.train_dataset)))  # type: ignore[arg-type, assignment]
-        decode_in_training(self.model)
-        return trainer
+def step_of_2022(step: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
+    """Run a step with attention in separate operations."""
+    with patch("torch.nn.functional.scaled_dot_product_attention", attend_in_steps):
+        return step(batch)
 
 
 class PaddingBatcher(Batcher):
@@ -91,15 +96,21 @@ def lengthened(rows: Tensor, longest: int, value: int = 0) -> Tensor:
 
 
 def attend_in_steps(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout_p: float, scale: float | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    scale: float | None = None,
+    **kwargs: Any,  # noqa: ANN401 - what transformers passes
 ) -> Tensor:
     """Compute attention as BERT's code of 2022 did: masked scores minus 10,000.
 
-    Each step saved for the backward pass.
+    Each operation saves its result for the backward pass.
     """
     scores = query @ key.transpose(-1, -2) * (scale or query.shape[-1] ** -0.5)
-    if mask is not None:
-        scores = scores + (1.0 - mask.to(scores.dtype)) * -10000.0
+    if attn_mask is not None:
+        scores = scores + (1.0 - attn_mask.to(scores.dtype)) * -10000.0
     return dropout(scores.softmax(-1), dropout_p) @ value
 
 

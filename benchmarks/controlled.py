@@ -5,10 +5,10 @@
     python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix python benchmarks/controlled.py
     --report           # tables and charts of the finished runs
 
-Trains text only, HVPNeT, Flat, 1T3, OnlyObj, UMT and VisualBERT (recipes/quickstart*.yaml), CNN-BiLSTM-CRF and PCNN
-(their own recipes) on the same data, seed by seed. Writes benchmarks/controlled.json, a part of
-benchmarks/results/controlled.md, and charts into the work folder. Runs that controlled.json has stay there; a finished
-run of the work folder replaces its line.
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, BERT+SG and VisualBERT (recipes/quickstart*.yaml),
+CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data, seed by seed. Writes
+benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder. Runs that
+controlled.json has stay there; a finished run of the work folder replaces its line.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ from report import update_page, wrap
 HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
 TASKS = ("mner", "mre")
-PLUGINS = {"umt": TASKS, "visualbert": TASKS}  # other systems of the paper's Table 1, on the same images and crops
+# other systems of the paper's Table 1, on the same text and, but for MTB, the same images and crops
+PLUGINS = {"mtb": ("mre",), "adapcoatt": TASKS, "umt": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
+POOLED = ("mtb", "bert-sg")  # those that return one vector for the head
 TEXT_PLUGINS = {
     "cnn-bilstm-crf": ("mner",),
+    "hbilstm-crf": ("mner",),
+    "ocsga": ("mner",),
     "pcnn": ("mre",),
-}  # those without pretraining and images, by their own recipes
+}  # those without pretrained encoders, by their own recipes
 COLUMNS = (*TEXT_PLUGINS, "text", *PLUGINS, "onlyobj", "flat", "1t3", "hvpnet")  # of the table of scores
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # fractions of uninformative images at test; in training it is 0.3
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)  # of the training data
@@ -155,7 +159,11 @@ class Bench:
         elif job.system == "onlyobj":
             change["vision"] = recipe.vision.model_copy(update={"full_image": False})
         elif job.system in PLUGINS:
-            change["fusion"] = FusionSpec(name=job.system, options={"levels": "all"})
+            change["fusion"] = FusionSpec(name=job.system, options={} if job.system == "mtb" else {"levels": "all"})
+            if job.system == "mtb":
+                change["vision"] = None
+            if job.system in POOLED:
+                change["head"] = ComponentSpec(name="cls", options={"dropout": 0.5})
             if job.system == "umt" and job.task == "mner":  # at the recipe's rate it does not learn
                 change["train"] = change["train"].model_copy(update={"lr": 1e-3})
             if job.system == "visualbert":
@@ -190,26 +198,30 @@ def fit(job: Job, bench: Bench, output: Path) -> None:
     from hvpkit.registry import load_registry
     from hvpkit.saving.model_folder import open_model_folder
     from hvpkit.saving.weights import load_model
+    from hvpkit.training.acceleration.accelerated import accelerated
     from hvpkit.training.callbacks import TrainingCallbacks
+    from hvpkit.training.fit import fit as run_epochs
     from hvpkit.training.init_from import load_matching
-    from hvpkit.training.train import TrainingSession
+    from hvpkit.training.scoring import SplitScorer
+    from hvpkit.training.session import encode_session, read_examples
+    from hvpkit.training.train import finish
 
     recipe, registry = bench.recipe(job), load_registry()
     words = [example for task in TASKS for example in open_prepared(bench.data(task)).examples("train")]
     data = open_prepared(bench.data(job.task))
-    training = TrainingSession(recipe, registry, data, TrainingCallbacks(on_epoch=_log_epoch))
-    everything = training.examples["train"]
-    training.examples["train"] = Random(job.seed).sample(everything, round(job.fraction * len(everything)))
+    examples = read_examples(recipe, data)
+    examples["train"] = Random(job.seed).sample(examples["train"], round(job.fraction * len(examples["train"])))
     set_seed(job.seed)
-    training.model = build_model(recipe, registry, data.labels, words)
+    model = build_model(recipe, registry, data.labels, words)
     if job.start is not None:
-        load_matching(training.model, load_model(open_model_folder(bench.work / "models" / job.start.name), "cpu"))
-    training.batcher = training.build_batcher()
-    folder, begun = output.with_name(f"{output.name}.training"), time.monotonic()
+        load_matching(model, load_model(open_model_folder(bench.work / "models" / job.start.name), "cpu"))
+    session = encode_session(recipe, registry, data, examples, model)
+    folder = output.with_name(f"{output.name}.training")
     shutil.rmtree(folder, ignore_errors=True)
-    trainer = training.trainer(folder)
-    trainer.train()
-    training.finish(trainer, output, time.monotonic() - begun)
+    scorer = SplitScorer(model, session.batcher, session.examples)
+    with accelerated(model, recipe.train) as step:
+        fitted = run_epochs(session, scorer, folder, step, callbacks=TrainingCallbacks(on_epoch=_log_epoch))
+    finish(session, scorer, fitted, output)
     shutil.rmtree(folder)
 
 

@@ -77,27 +77,31 @@ def train(pipe: Connection, subject: Subject, setting: str, folder: Path, same_b
     import torch
     from transformers.trainer_utils import SaveStrategy
 
-    from as_in_2022 import RunOf2022
+    from as_in_2022 import trainer_of_2022
     from hvpkit.registry import load_registry
-    from hvpkit.training.callbacks import TrainingCallbacks
-    from hvpkit.training.train import TrainingSession
+    from hvpkit.training.acceleration.accelerated import accelerated
+    from hvpkit.training.fit import build_trainer
+    from hvpkit.training.scoring import SplitScorer
+    from hvpkit.training.session import setup
 
     torch.backends.cuda.matmul.allow_tf32 = setting == TF32
-    run = (RunOf2022 if setting in ("2022", TF32) else TrainingSession)(
-        subject.recipe, load_registry(), subject.data, TrainingCallbacks()
-    )
-    if isinstance(run, RunOf2022):
-        run.same_batches = same_batches
-    trainer = run.trainer(folder)
-    trainer.args.save_strategy = SaveStrategy.NO
-    if not same_batches:
-        trainer.sampler = LongestSecond(trainer.sampler, trainer.train_dataset.lengths, subject.recipe.train.batch_size)  # type: ignore
-    turns = _turns(pipe, trainer, watch=same_batches)
-    trainer.add_callback(turns)
-    try:
-        trainer.train()
-    except Enough:
-        return
+    with ExitStack() as stack:
+        if setting in ("2022", TF32):
+            trainer = trainer_of_2022(subject.recipe, subject.data, folder, same_batches)
+        else:
+            session = setup(subject.recipe, load_registry(), subject.data)
+            step = stack.enter_context(accelerated(session.model, subject.recipe.train))
+            scorer = SplitScorer(session.model, session.batcher, session.examples)
+            trainer = build_trainer(session, scorer, folder, step, [])
+        trainer.args.save_strategy = SaveStrategy.NO
+        if not same_batches:
+            lengths = trainer.train_dataset.lengths  # type: ignore[union-attr]
+            trainer.sampler = LongestSecond(trainer.sampler, lengths, subject.recipe.train.batch_size)  # type: ignore
+        trainer.add_callback(_turns(pipe, trainer, watch=same_batches))
+        try:
+            trainer.train()
+        except Enough:
+            return
 
 
 def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 - transformers comes late
@@ -131,7 +135,7 @@ def _turns(pipe: Connection, trainer: Any, watch: bool) -> Any:  # noqa: ANN401 
                 if question == "memory":
                     pipe.send(memory())
                 elif question == "captured_steps":
-                    pipe.send(len(trainer.graphs.captured_steps) if trainer.graphs else 0)
+                    pipe.send(len(getattr(trainer.step, "captured_steps", ())))
                 else:
                     self.left, self.watch = question, Stopwatch()
 
@@ -180,10 +184,10 @@ def work_of(subject: Subject, sample: int) -> tuple[float, float]:
     from torch.utils.flop_counter import FlopCounterMode
 
     from hvpkit.registry import load_registry
-    from hvpkit.training.callbacks import TrainingCallbacks
-    from hvpkit.training.train import TrainingSession, local_device
+    from hvpkit.training.distributed import local_device
+    from hvpkit.training.session import setup
 
-    run = TrainingSession(subject.recipe, load_registry(), subject.data, TrainingCallbacks())
+    run = setup(subject.recipe, load_registry(), subject.data)
     run.model.to(local_device())
     flops, positions = [], []
     for example in run.examples["train"][:sample]:

@@ -43,7 +43,8 @@ class Register(Protocol):
 def register_text_encoders(register: Register) -> None:
     """Register text encoders, which map words to states.
 
-    `provides`: "states", "pooled", "prefix" (it accepts keys and values before its own).
+    `provides`: "states", "pooled", "prefix" (it accepts keys and values before its own), "wordpieces" (it is a
+    HuggingFaceEncoder whose states depend on the feature `input_ids` alone).
     """
 
 
@@ -75,7 +76,8 @@ def register_fusions(register: Register) -> None:
 def register_heads(register: Register) -> None:
     """Register heads, which map fused states to predictions.
 
-    `needs`: "states" or "pooled". `tasks`: ("mner",), ("mre",) or both.
+    `needs`: "states" or "pooled". `provides`: "other-tags" if its emissions are not of the labels, so that a fusion
+    cannot add to them. `tasks`: ("mner",), ("mre",) or both.
     """
 
 

@@ -316,6 +316,7 @@ class FusionContext:
         build: Builds a nested component, such as a gate, from its kind, specification and context.
         examples: Training examples, for vocabularies.
         folder: Folder of a saved fusion.
+        max_length: Maximum number of positions of an encoded text.
     """
 
     labels: Labels
@@ -327,6 +328,7 @@ class FusionContext:
     build: Callable[[str, ComponentSpec, object], Any]
     examples: Sequence[Example] = ()
     folder: Path | None = None
+    max_length: int = 128
 
 
 @dataclass(frozen=True)
@@ -384,11 +386,14 @@ class TextEncoder(nn.Module, ABC):
         width: Width d of the states.
         num_layers: Layers N that take a prefix; 0 for an encoder without prefix.
         num_attention_heads: Heads H of each layer; 0 for an encoder without prefix.
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
 
     width: int
     num_layers: int = 0
     num_attention_heads: int = 0
+    graph_safe: bool = False
 
     @abstractmethod
     def encode(self, example: Example, max_length: int) -> EncodedText:
@@ -443,6 +448,12 @@ class TextEncoder(nn.Module, ABC):
         Called with the training set before the optimizer is built. The default leaves all rows trainable.
         """
 
+    def keep_vocabulary(self) -> None:  # noqa: B027 - optional
+        """Leave all embedding rows trainable, for a fusion that inserts words which no training text may use.
+
+        `restrict_vocabulary` then has no effect.
+        """
+
     def enable_prefix(self) -> None:
         """Prepare the encoder for prefixes.
 
@@ -459,10 +470,13 @@ class VisualBackbone(nn.Module, ABC):
         levels: The C levels, fine to coarse.
         min_decode_size: JPEGs may be decoded at reduced resolution down to this side length in pixels without
             affecting `transform`; None if every image must be decoded in full.
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
 
     levels: tuple[LevelInfo, ...]
     min_decode_size: int | None = None
+    graph_safe: bool = False
 
     @abstractmethod
     def transform(self, image: Image) -> Tensor:
@@ -494,11 +508,14 @@ class Projector(nn.Module, ABC):
         width: Width of its output: d, or 2d if the output already consists of keys and values.
         level_name: Display name of one of the C levels in explanations.
         cells_are_spatial: Whether the P cells are cells of the image's grid, so that explanations may draw them on it.
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
 
     width: int
     level_name: str = "level"
     cells_are_spatial: bool = True
+    graph_safe: bool = False
 
     @abstractmethod
     def forward(self, visual: Visual) -> Tensor:
@@ -509,7 +526,13 @@ class Gate(nn.Module, ABC):
     """Map levels to weights over the levels, for all text layers. Built from (PrefixConfig, **options).
 
     The width in its PrefixConfig is that of the projector.
+
+    Attributes:
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
+
+    graph_safe: bool = False
 
     @abstractmethod
     def forward(self, levels: Tensor) -> Tensor:
@@ -530,9 +553,12 @@ class Fusion(nn.Module, ABC):
 
     Attributes:
         width: Width w of the fused states.
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
     """
 
     width: int
+    graph_safe: bool = False
 
     @abstractmethod
     def forward(
@@ -560,13 +586,24 @@ class Fusion(nn.Module, ABC):
         """
         return {}
 
+    def provenance_notes(self) -> list[str]:
+        """Return notes to publish with the scores of this fusion, such as that it was not pretrained."""
+        return []
+
     def save(self, folder: Path) -> None:
         """Write what `context.folder` needs to build the fusion again; the default writes nothing."""
         return None
 
 
 class Head(nn.Module, ABC):
-    """Map fused states to scores, loss and predictions. Built from (HeadContext, **options)."""
+    """Map fused states to scores, loss and predictions. Built from (HeadContext, **options).
+
+    Attributes:
+        graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
+            for a value, and draws random numbers on the GPU only.
+    """
+
+    graph_safe: bool = False
 
     @abstractmethod
     def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
@@ -578,7 +615,10 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, fused: Fused, text: TextBatch) -> Tensor:
-        """Compute scores: emissions [B, n, L] or logits [B, classes]."""
+        """Compute scores: emissions [B, n, L] or logits [B, classes].
+
+        A head with tags of its own instead of the labels is registered with `provides={"other-tags"}`.
+        """
 
     @abstractmethod
     def loss(self, scores: Tensor, text: TextBatch, targets: dict[str, Tensor]) -> Tensor:

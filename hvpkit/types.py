@@ -44,17 +44,33 @@ class Box:
 
 
 @dataclass(frozen=True)
+class ImageBytes:
+    """The content of an image file that is in memory.
+
+    Attributes:
+        content: Bytes of the file.
+        name: Name of the image in messages.
+    """
+
+    content: bytes = field(repr=False)
+    name: str = "image in memory"
+
+
+ImageSource = Path | ImageBytes
+
+
+@dataclass(frozen=True)
 class VisualObject:
     """A detected or annotated object of an image.
 
     Attributes:
-        image: File of the cropped object; None if `box` is cut from the full image.
+        image: The cropped object; None if `box` is cut from the full image.
         box: Box of the object in the full image.
         phrase: Phrase or class that was detected.
         score: Score of the detector, 0..1.
     """
 
-    image: Path | None = None
+    image: ImageSource | None = None
     box: Box | None = None
     phrase: str | None = None
     score: float | None = None
@@ -71,7 +87,7 @@ class Example:
         head: Head entity (MRE).
         tail: Tail entity (MRE).
         relation: Relation class (MRE).
-        image: File of the image; None without an image.
+        image: The image, a file in prepared data; None without an image.
         objects: Objects of the image, best first.
         metadata: Facts for reports that no model reads, such as the kind of clue of a generated example.
     """
@@ -82,7 +98,7 @@ class Example:
     head: Span | None = None
     tail: Span | None = None
     relation: str | None = None
-    image: Path | None = None
+    image: ImageSource | None = None
     objects: tuple[VisualObject, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
 

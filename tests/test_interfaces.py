@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -34,42 +32,10 @@ def test_a_batch_goes_to_a_device_with_all_that_it_holds():
     assert moved.text.head_position is None
 
 
-def test_a_batch_is_pinned_with_all_that_it_holds_in_one_block(monkeypatch):
-    empty = torch.empty
-
-    def on_meta(*size, pin_memory=None, **named):  # only machines with a GPU can pin
-        return empty(*size, **named | ({"device": "meta"} if pin_memory else {}))
-
-    monkeypatch.setattr(torch, "empty", on_meta)
-    pinned = batch().pin_memory()
-    assert all(tensor.is_meta for tensor in tensors(pinned))
-    assert pinned.storage() is not None and batch().storage() is None
-
-
-def in_block(thing: Batch) -> Batch:
-    return thing.consolidate(lambda size: torch.full((size,), 7, dtype=torch.uint8))
-
-
-def test_a_batch_in_one_block_holds_the_same_and_moves_as_one():
-    before = replace(batch(), targets={"tags": torch.randn(2, 3).double()[:, ::2], "last": torch.tensor(True)})
-    packed = in_block(before)
-    for moved in (packed, packed.to("cpu"), replace(packed, targets=packed.targets)):
-        for one, other in zip(tensors(before), tensors(moved), strict=True):
-            assert one.dtype == other.dtype and torch.equal(one, other)
-    assert packed.storage().nbytes == sum(-(-tensor.nbytes // 64) * 64 for tensor in before.tensors())
-    assert packed.to("meta").storage().is_meta and packed.to("meta").images.features[1].shape == (6, 7, 4)
-
-
-def test_tensors_that_lie_otherwise_in_a_block_are_not_taken_for_it():
-    packed = in_block(replace(batch(), targets={"tags": torch.arange(16).view(4, 4)}))
-    turned = replace(packed, targets={"tags": packed.targets["tags"].T})
-    assert turned.storage() is None
-    assert turned.to("cpu").targets["tags"][0].tolist() == [0, 4, 8, 12]
-
-
-def test_tensors_of_two_blocks_are_not_taken_for_one():
-    one, other = in_block(batch()), in_block(batch())
-    assert replace(one, text=other.text).storage() is None
+def test_a_batch_is_pinned_with_all_that_it_holds(monkeypatch):
+    # only machines with a GPU can pin
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor.to("meta"))
+    assert all(tensor.is_meta for tensor in tensors(batch().pin_memory()))
 
 
 def test_tensors_are_listed_in_the_order_of_fields():

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from hvpkit.cli.progress_bar import Bars
 
 log = logging.getLogger(__name__)
-results = Console(highlight=False)
-messages = Console(stderr=True, highlight=False)
+results = Console(highlight=False, emoji=False)  # ":100:" in a path is no emoji
+messages = Console(stderr=True, highlight=False, emoji=False)
 
 RESULT, NOTE = logging.CRITICAL + 1, logging.CRITICAL + 2  # log levels of results and their notes: always printed
 ALWAYS_PRINTED = {RESULT: "{}", NOTE: "Note: {}"}

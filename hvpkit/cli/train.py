@@ -39,7 +39,8 @@ def command(
     registry = load_registry(plugins or ())
     loaded = load_recipe(recipe, settings or (), registry)
     from hvpkit.training.callbacks import TrainingCallbacks
-    from hvpkit.training.train import is_main_process, train
+    from hvpkit.training.distributed import is_main_process
+    from hvpkit.training.train import train
 
     if not is_main_process():
         output.set_level(logging.ERROR)

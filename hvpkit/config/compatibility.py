@@ -169,6 +169,8 @@ def _requirement_problems(
         yield ("fusion", "head_layout"), Message("missing-images-unmasked")
     if fusion and "emissions" in fusion.provides and recipe.tags_wordpieces:
         yield ("head", "labels"), Message("emissions-of-words", fusion=fusion.name)
+    if fusion and head and "emissions" in fusion.provides and "other-tags" in head.provides:
+        yield ("head",), Message("emissions-of-labels", fusion=fusion.name, head=head.name)
 
 
 def _head_requirement_problems(
@@ -178,7 +180,7 @@ def _head_requirement_problems(
     heads = [c.name for c in _components(registry, "head") if c.needs <= provider.provides and recipe.task in c.tasks]
     fusions = [c.name for c in _components(registry, "fusion") if head.needs <= (c.provides or text.provides)]
     for need in sorted(head.needs - provider.provides):
-        provided = sorted(provider.provides - {"prefix"}) or ["nothing"]
+        provided = sorted(provider.provides - {"prefix", "wordpieces"}) or ["nothing"]
         hint = _compatible_names("head", heads) if heads or not fusions else _compatible_names("fusion", fusions)
         names = {"head": head.name, "kind": provider.kind, "name": provider.name}
         yield ("head",), Message("head-needs", **names, need=need, found=provided, hint=hint)

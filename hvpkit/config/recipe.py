@@ -194,17 +194,22 @@ class TrainSpec(StrictModel):
     Attributes:
         epochs: Maximum number of epochs.
         batch_size: Examples per step and process.
-        optimizer: "adamw" or "sgd".
+        optimizer: "adamw", "sgd", or "bert-adam", Adam without bias correction (hvpkit/training/bert_adam.py).
         momentum: Momentum of SGD.
+        max_tensor_norm: Maximum norm of the gradient of each tensor by itself, for bert-adam; 0 disables clipping.
         lr: Learning rate of the text encoder, and of all other parameters without a rate of their own.
         head_lr: Learning rate of the head; None: `lr`.
         fusion_lr: Learning rate of the fusion; None: `lr`.
         vision_lr: Learning rate of the backbone; None: `lr`.
         weight_decay: Weight decay.
         warmup: Fraction 0..1 of all steps in which the learning rates rise linearly from 0.
-        schedule: After the warm-up, "linear" lowers the rates to 0; "inverse-time" divides them by
-            1 + `lr_decay` * finished epochs.
+        warmup_steps: Steps of the warm-up, in place of `warmup`.
+        schedule: After the warm-up, "linear" lowers the rates to 0; "warmup-linear" does so from 1 - `warmup`, as
+            BertAdam's; "inverse-time" divides them by 1 + `lr_decay` * finished epochs; "step" multiplies them by
+            `gamma` at each of the `milestones`.
         lr_decay: Decay per epoch of the inverse-time schedule; 0 keeps the rates constant.
+        gamma: Factor of the step schedule.
+        milestones: Numbers of finished epochs at which the step schedule changes the rates, or every how many.
         max_grad_norm: Maximum norm of the gradients; 0 disables clipping.
         first_eval_epoch: First epoch after which dev is evaluated.
         patience: Epochs without a better dev score after which training stops; None: never.
@@ -219,22 +224,26 @@ class TrainSpec(StrictModel):
         report_to: "none" or "tensorboard".
         freeze_head: Whether the head keeps its random initialization.
         backbone_mode: "train" lets a frozen backbone update its batch-norm statistics.
-        decay_biases: Whether weight decay applies to biases and norms too.
+        decay_all: Whether weight decay applies to biases, norms and embedding tables too.
         sampling: "with-replacement" may use an example several times in an epoch.
     """
 
     epochs: PositiveInt = 30
     batch_size: PositiveInt = 8
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "sgd", "bert-adam"] = "adamw"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    max_tensor_norm: Annotated[float, Field(ge=0)] = 0.0
     lr: LearningRate = 3e-5
     head_lr: LearningRate | None = None
     fusion_lr: LearningRate | None = None
     vision_lr: LearningRate | None = None
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
     warmup: UnitInterval = 0.1
-    schedule: Literal["linear", "inverse-time"] = "linear"
+    warmup_steps: NonNegativeInt | None = None
+    schedule: Literal["linear", "warmup-linear", "inverse-time", "step"] = "linear"
     lr_decay: Annotated[float, Field(ge=0)] = 0.0
+    gamma: Annotated[float, Field(gt=0, le=1)] = 1.0
+    milestones: PositiveInt | list[PositiveInt] = []
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
     first_eval_epoch: PositiveInt = 1
     patience: PositiveInt | None = None
@@ -244,7 +253,7 @@ class TrainSpec(StrictModel):
     cuda_graphs: bool = True
     freeze_head: bool = False
     backbone_mode: Literal["eval", "train"] = "eval"
-    decay_biases: bool = False
+    decay_all: bool = False
     fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     shots: PositiveInt | None = None
     init_from: Annotated[Path | None, Field(strict=False)] = None
@@ -265,12 +274,16 @@ class TrainSpec(StrictModel):
 
     @model_validator(mode="after")
     def _check_unused_settings(self) -> TrainSpec:
-        for key, value, is_used, user in (
-            ("momentum", self.momentum, self.optimizer == "sgd", "optimizer: sgd"),
-            ("lr_decay", self.lr_decay, self.schedule == "inverse-time", "schedule: inverse-time"),
+        for key, section, user in (
+            ("momentum", "optimizer", "sgd"),
+            ("max_tensor_norm", "optimizer", "bert-adam"),
+            ("lr_decay", "schedule", "inverse-time"),
+            ("gamma", "schedule", "step"),
+            ("milestones", "schedule", "step"),
         ):
-            if value and not is_used:
-                raise ValueError(Message("setting-unused", key=key, value=value, user=user))
+            value = getattr(self, key)
+            if value != type(self).model_fields[key].default and getattr(self, section) != user:
+                raise ValueError(Message("setting-unused", key=key, value=value, user=f"{section}: {user}"))
         return self
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hvpkit.config.recipe import ObjectsSpec
+from hvpkit.config.recipe import ObjectsSpec, Recipe
 from hvpkit.errors import DataError, HvpkitError, MissingImageError
 from hvpkit.messages import Message
 from hvpkit.records.codec import canonical_json, check_example, example_from_json, example_to_json
@@ -152,7 +152,7 @@ class PreparedData:
                 for line in lines:
                     number += 1
                     yield example_from_json(json.loads(line), root)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
             name, reason = self.manifest.name, str(error)
             raise DataError(
                 "prepared-line-unreadable", file=file, line=number, reason=reason, name=name, folder=self.folder
@@ -194,6 +194,25 @@ def open_prepared(folder: Path) -> PreparedData:
     if missing:
         raise DataError("splits-missing", folder=folder, files=missing, name=manifest.name)
     return PreparedData(folder, manifest)
+
+
+def open_for(recipe: Recipe, folder: Path | None = None, split: Split | None = None) -> PreparedData:
+    """Open prepared data for a model.
+
+    Args:
+        recipe: Recipe of the model.
+        folder: Prepared folder; None: that of the recipe.
+        split: Split that must have examples; None: no split is checked.
+
+    Raises:
+        DataError: "task-mismatch" if the data is of another task, "no-split-examples", or codes of `open_prepared`.
+    """
+    data = open_prepared(folder or recipe.data.path)
+    if data.manifest.task != recipe.task:
+        raise DataError("task-mismatch", data=data.folder, found=data.manifest.task, expected=recipe.task)
+    if split is not None and not data.manifest.counts[split]:
+        raise DataError("no-split-examples", data=data.folder, split=split)
+    return data
 
 
 def write_prepared(

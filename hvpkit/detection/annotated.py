@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,7 +14,11 @@ from hvpkit.data.readers.image_index import ImageIndex
 from hvpkit.detection.pascal_voc import read_pascal_voc
 from hvpkit.errors import DataError, InputError
 from hvpkit.interfaces import DetectionQuery, ObjectDetector
+from hvpkit.messages import Message
+from hvpkit.records.issues import Issue
 from hvpkit.types import Split, VisualObject
+
+log = logging.getLogger(__name__)
 
 Lookup = Callable[[DetectionQuery], list[VisualObject]]
 
@@ -62,7 +67,7 @@ def load_annotated(source: str | None, crops: str | None) -> AnnotatedDetector:
     elif path.is_dir():
         annotated = {file.stem: file for file in sorted(path.glob("*.xml"))}
         if annotated:
-            return AnnotatedDetector(lambda query: _objects_from_xml(annotated, query))
+            return AnnotatedDetector(_PascalVocFiles(annotated).look_up)
         lists = {split: _load_crop_list(file) for split, file in _find_crop_lists(path).items()}
     else:
         raise DataError("source-missing", source=path)
@@ -78,10 +83,23 @@ def load_annotated(source: str | None, crops: str | None) -> AnnotatedDetector:
     return AnnotatedDetector(lambda query: _objects_from_crops(lists, index, query))
 
 
-def _objects_from_xml(files: dict[str, Path], query: DetectionQuery) -> list[VisualObject]:
-    image = query.example.image
-    file = None if image is None else files.get(image.stem)
-    return [] if file is None else read_pascal_voc(file, query.size)
+class _PascalVocFiles:
+    """PASCAL VOC files by the stem of their image; the issues of each file are logged once."""
+
+    def __init__(self, files: dict[str, Path]) -> None:
+        self._files, self._logged = files, set[Path]()
+
+    def look_up(self, query: DetectionQuery) -> list[VisualObject]:
+        """Return the annotated objects of an image."""
+        image, issues = query.example.image, list[Issue]()
+        file = self._files.get(image.stem) if isinstance(image, Path) else None
+        if file is None:
+            return []
+        objects = read_pascal_voc(file, query.size, issues)
+        for issue in issues if file not in self._logged else ():
+            log.warning(Message("annotation-issue", file=file, reason=issue.message))
+        self._logged.add(file)
+        return objects
 
 
 def _split_of_list(file: Path) -> Split | None:
@@ -114,7 +132,7 @@ def _objects_from_crops(
     image, split = query.example.image, query.split or "train"
     table = lists.get(query.split) or lists.get(None) or {}
     line = re.fullmatch(r".*:(\d+)", query.example.id, re.DOTALL)
-    names = table.get(image.name, table.get(image.stem)) if image else None
+    names = table.get(image.name, table.get(image.stem)) if isinstance(image, Path) else None
     if names is None and line:
         names = table.get(int(line[1]) - 1)
     paths = [(name, index.find(name, split)) for name in names or ()]

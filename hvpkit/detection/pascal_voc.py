@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from hvpkit.errors import DataError
-from hvpkit.types import Box, VisualObject
+from hvpkit.records.codec import box_from_json
+from hvpkit.records.issues import Issue, RecordError
+from hvpkit.records.objects import fit_box
+from hvpkit.types import VisualObject
 
 MAX_BYTES = 4_000_000
 
@@ -19,24 +21,31 @@ class _NoDoctype(TreeBuilder):
         raise DataError("annotation-doctype")
 
 
-def read_pascal_voc(file: Path, size: tuple[int, int]) -> list[VisualObject]:
-    """Read the annotated objects of one image.
+def read_pascal_voc(file: Path, size: tuple[int, int], issues: list[Issue]) -> list[VisualObject]:
+    """Read the annotated objects of one image; an object without a valid box is dropped without the others.
 
     Args:
         file: XML file.
         size: Width and height of the image in pixels. Boxes are rescaled if the file has another image size.
+        issues: Receives the issues of the objects.
 
     Raises:
         DataError: "annotation-unreadable" if the file is not a valid annotation.
     """
     try:
         root = _parse_xml(file)
-        scale_x, scale_y = _scale(root, size)
-        return [_object(item, scale_x, scale_y) for item in root.iter("object")]
+        scale = _scale(root, size)
     except DataError as error:
         raise DataError("annotation-unreadable", file=file, reason=error.message) from error
     except (OSError, ParseError, LookupError, ValueError) as error:
         raise DataError("annotation-unreadable", file=file, reason=str(error)) from error
+    objects: list[VisualObject] = []
+    for item in root.iter("object"):
+        try:
+            objects.append(_object(item, scale, size, issues))
+        except RecordError as error:
+            issues.append(Issue(error.message, "dropped"))
+    return objects
 
 
 def _parse_xml(file: Path) -> Element:
@@ -58,12 +67,13 @@ def _scale(root: Element, size: tuple[int, int]) -> tuple[float, float]:
     return (size[0] / width, size[1] / height) if width > 0 and height > 0 else (1.0, 1.0)
 
 
-def _object(item: Element, scale_x: float, scale_y: float) -> VisualObject:
+def _object(item: Element, scale: tuple[float, float], size: tuple[int, int], issues: list[Issue]) -> VisualObject:
     texts = [item.findtext(f"bndbox/{edge}") for edge in ("xmin", "ymin", "xmax", "ymax")]
     if None in texts:
-        raise DataError("annotation-without-box")
-    left, top, right, bottom = (float(text or "") for text in texts)
-    if not all(map(math.isfinite, (left, top, right, bottom))) or left >= right or top >= bottom:
-        raise DataError("annotation-box-invalid", box=(left, top, right, bottom))
+        raise RecordError("annotation-without-box")
+    try:
+        edges = [float(text or "") * factor for text, factor in zip(texts, (*scale, *scale), strict=True)]
+    except ValueError:
+        raise RecordError("box-invalid", found=texts) from None
     name = (item.findtext("name") or "").strip()
-    return VisualObject(box=Box(left * scale_x, top * scale_y, right * scale_x, bottom * scale_y), phrase=name or None)
+    return VisualObject(box=fit_box(box_from_json(edges), size, issues), phrase=name or None)

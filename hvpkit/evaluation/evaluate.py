@@ -11,7 +11,7 @@ from typing import Any
 
 from hvpkit.batching import Batcher
 from hvpkit.config.recipe import Recipe, describe_objects
-from hvpkit.data.prepared import PreparedData, open_prepared, with_advice
+from hvpkit.data.prepared import PreparedData, open_for, with_advice
 from hvpkit.data.shuffle_images import shuffle_images
 from hvpkit.errors import DataError, InputError
 from hvpkit.evaluation.metrics import Scores, entity_scores, relation_scores
@@ -111,8 +111,10 @@ def evaluate(
         raise InputError("shuffle-without-images", model=folder.folder)
     if predictions is not None:
         check_replaceable(predictions)
-    data = open_prepared(data_folder or folder.recipe.data.path)
-    examples = _load_examples(folder, data, split)
+    data = open_for(folder.recipe, data_folder, split)
+    examples = data.examples(split)
+    if folder.recipe.data.text_only:
+        examples = [replace(example, image=None, objects=()) for example in examples]
     unknown = unknown_labels(data, folder)
     if shuffle is not None:
         examples = shuffle_images(examples, shuffle)
@@ -146,18 +148,6 @@ def evaluate(
         notes=[*folder.metrics["notes"], *_training_data_notes(folder, data, unknown & label_set(examples), shuffle)],
         groups=group_scores(bounds, examples, results),
         scores=wordpiece_result or score_predictions(examples, results),
-    )
-
-
-def _load_examples(folder: ModelFolder, data: PreparedData, split: Split) -> list[Example]:
-    """Load a split, without images for a text-only model; raises DataError for another task or an empty split."""
-    examples = data.examples(split)
-    if data.manifest.task != folder.recipe.task:
-        raise DataError("task-mismatch", data=data.folder, found=data.manifest.task, expected=folder.recipe.task)
-    if not examples:
-        raise DataError("no-split-examples", data=data.folder, split=split)
-    return (
-        [replace(example, image=None, objects=()) for example in examples] if folder.recipe.data.text_only else examples
     )
 
 

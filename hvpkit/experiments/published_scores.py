@@ -13,6 +13,7 @@ FINGERPRINTS = {
     "twitter2017": "edcc8b36a454ba25"
 }  # of the public text files; the paper prints other sizes, 4290/1432/1459
 BERT, CASED, VISUALBERT = "bert-base-uncased", "bert-base-cased", "visualbert-nlvr2-coco-pre"
+NO_WEIGHTS = "none"  # of a backbone without any
 UNKNOWN = "unknown"  # stated neither in the paper nor in public code
 
 
@@ -34,7 +35,7 @@ TABLE_1 = {
     "PCNN": _Printed(("-", "-", "62.85/49.69/55.49"), None, None),
     "MTB": _Printed(("-", "-", "64.46/57.81/60.86"), UNKNOWN, None),
     "AdapCoAtt-BERT-CRF": _Printed(("69.87/74.59/72.15", "85.13/83.20/84.10", "-"), UNKNOWN, UNKNOWN),
-    "OCSGA": _Printed(("74.71/71.21/72.92", "-", "-"), None, "names of objects"),
+    "OCSGA": _Printed(("74.71/71.21/72.92", "-", "-"), None, "object-labels"),
     "UMT": _Printed(("71.67/75.23/73.41", "85.28/85.34/85.31", "62.93/63.88/63.46"), CASED, "resnet152"),
     "UMGF": _Printed(("74.49/75.21/74.85", "86.54/84.50/85.51", "64.38/66.23/65.29"), CASED, "resnet152"),
     "BERT+SG": _Printed(("-", "-", "62.95/62.65/62.80"), UNKNOWN, "objects and their scene graph"),
@@ -132,6 +133,6 @@ def _images(published: str | None, result: Result) -> Message:
         return Message("published-without-images", used=own) if uses_images else Message("published-images-nowhere")
     if published == UNKNOWN:
         return Message("published-images-unknown", used=own)
-    if result.backbone == published and result.weights == "imagenet" and used == examples:
+    if result.backbone == published and result.weights in ("imagenet", NO_WEIGHTS) and used == examples:
         return Message("published-images-same", published=published)
     return Message("published-images-other", used=own, published=published)

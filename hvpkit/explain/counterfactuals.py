@@ -129,7 +129,8 @@ def replacement_image(examples: Sequence[Example], example: Example, seed: int, 
     Returns:
         The image; None if no other example has a readable one.
     """
-    by_image = {other.image: other for other in examples if other.image is not None and other.image != example.image}
+    others = [other for other in examples if other.image != example.image]
+    by_image = {other.image: other for other in others if isinstance(other.image, Path)}
     images, rng = sorted(by_image), Random(f"{seed} {example.id}")
     while images:
         image = rng.choice(images)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hvpkit.data.prepared import PreparedData, open_prepared
+from hvpkit.data.prepared import PreparedData, open_for
 from hvpkit.errors import DataError, did_you_mean
 from hvpkit.saving.model_folder import ModelFolder
 from hvpkit.types import Example, Split
@@ -59,13 +59,7 @@ def open_example_source(folder: ModelFolder, data: Path | None, split: Split) ->
         split: The split.
 
     Raises:
-        DataError: "task-mismatch" if the data is for another task than the model, "no-split-examples" if the split is
-            empty, and the codes of `open_prepared`.
+        DataError: Codes of `open_for`.
     """
-    opened = open_prepared(data or folder.recipe.data.path)
-    if opened.manifest.task != folder.recipe.task:
-        raise DataError("task-mismatch", data=opened.folder, found=opened.manifest.task, expected=folder.recipe.task)
-    examples = opened.examples(split)
-    if not examples:
-        raise DataError("no-split-examples", data=opened.folder, split=split)
-    return ExampleSource(opened, split, examples)
+    opened = open_for(folder.recipe, data, split)
+    return ExampleSource(opened, split, opened.examples(split))

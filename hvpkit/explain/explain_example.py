@@ -17,9 +17,10 @@ from hvpkit.explain.trace import TracedWindow, merge_traces, trace_batch
 from hvpkit.images.regions import ImageRegion
 from hvpkit.inference.decode import WindowedPrediction
 from hvpkit.inference.engine import InferenceEngine, caching_batcher
-from hvpkit.inference.inputs import ParsedInput, char_span
+from hvpkit.inference.inputs import ParsedInput
 from hvpkit.inference.predictor import Predictor, build_prediction
 from hvpkit.labels.gold import gold_labels
+from hvpkit.records.sentence import char_span
 from hvpkit.types import Example, Relation, Span, VisualObject
 
 BATCH_SIZE = 8
@@ -112,10 +113,10 @@ def model_images(example: Example, regions: Sequence[ImageRegion | None], batche
 
 def _image(name: str, region: ImageRegion, visual_object: VisualObject | None, example: Example) -> ModelImage:
     if visual_object is None:
-        return ModelImage(name, "full image", region.file, region.box, region.normalized_box)
+        return ModelImage(name, "full image", region.image, region.box, region.normalized_box)
     is_placed = visual_object.box is not None and example.image is not None
     box = region.normalized_box if is_placed else None
-    return ModelImage(name, "object", region.file, region.box, box, visual_object.phrase, visual_object.score)
+    return ModelImage(name, "object", region.image, region.box, box, visual_object.phrase, visual_object.score)
 
 
 def _num_layers(traced: TracedWindow) -> int:

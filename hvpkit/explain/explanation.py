@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from hvpkit.messages import Message
-from hvpkit.types import Box, Prediction, Span, TextEntity, TextSpan
+from hvpkit.types import Box, ImageSource, Prediction, Span, TextEntity, TextSpan
 
 CounterfactualKind = Literal["no images", "no object", "no full image", "other image"]
 ImageKind = Literal["full image", "object", "blank"]
@@ -26,8 +25,8 @@ class ModelImage:
     Attributes:
         name: Name such as "full image" or "object 1".
         kind: "full image", "object", or "blank" for zeros in place of a missing image (release of Chen et al. 2022).
-        file: File that was decoded; None for a blank image.
-        box: Box of the file that was used, in pixels; None: all of it.
+        file: Image that was decoded; None for a blank image.
+        box: Box of the image that was used, in pixels; None: all of it.
         normalized_box: Left, top, right, bottom in the full image, 0..1; None if not known.
         phrase: Phrase that the detector searched for.
         score: Score of the detector, 0..1.
@@ -35,7 +34,7 @@ class ModelImage:
 
     name: str
     kind: ImageKind
-    file: Path | None = None
+    file: ImageSource | None = None
     box: Box | None = None
     normalized_box: tuple[float, float, float, float] | None = None
     phrase: str | None = None
@@ -196,7 +195,7 @@ class Explanation:
         mentions: Attention of the entities, or of head and tail.
         decisions: Predicted types, or the predicted relation.
         counterfactuals: Results of the counterfactuals.
-        image: File of the full image, used by the model or not.
+        image: The full image, used by the model or not.
         groups: Groups of adjacent layers.
         attention: Attention of each word [n], None for a word that was not read; empty if attention does not reach
             images.
@@ -216,7 +215,7 @@ class Explanation:
     mentions: tuple[MentionAttention, ...]
     decisions: tuple[Decision, ...]
     counterfactuals: tuple[CounterfactualResult, ...]
-    image: Path | None = None
+    image: ImageSource | None = None
     groups: tuple[LayerGroup, ...] = ()
     attention: tuple[AttentionShares | None, ...] = ()
     gates: GateWeights | None = None

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hvpkit.errors import DataError, InputError
-from hvpkit.inference.inputs import PredictionInput
-from hvpkit.records.mentions import Mention
-from hvpkit.types import Box, Split, VisualObject
+from hvpkit.inference.inputs import MentionInput, PredictionInput
+from hvpkit.records.codec import box_from_json
+from hvpkit.records.issues import RecordError
+from hvpkit.types import Split, VisualObject
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class ExplainRequest:
 
     text: str | None = None
     image: Path | None = None
-    head: Mention | None = None
-    tail: Mention | None = None
+    head: MentionInput | None = None
+    tail: MentionInput | None = None
     objects: tuple[VisualObject, ...] | None = None
     data: Path | None = None
     split: Split = "test"
@@ -94,9 +95,8 @@ def parse_crop(value: str) -> VisualObject:
     if file.exists() or len(edges) != 4:
         return VisualObject(image=file)
     try:
-        box = Box(*(float(edge) for edge in edges))
+        return VisualObject(box=box_from_json([float(edge) for edge in edges]))
     except ValueError:
         raise DataError("crop-malformed", given=value) from None
-    if not (box.left < box.right and box.top < box.bottom):
-        raise DataError("crop-inverted", given=value)
-    return VisualObject(box=box)
+    except RecordError:
+        raise DataError("crop-inverted", given=value) from None

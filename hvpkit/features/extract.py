@@ -89,7 +89,7 @@ class FeatureExtractor:
             yield self._with_levels(batch)
 
     def _decode(self, regions: Iterable[ImageRegion], workers: int | None) -> Iterator[ExtractedFeatures]:
-        groups = (list(group) for _, group in groupby(regions, lambda region: region.file))
+        groups = (list(group) for _, group in groupby(regions, lambda region: region.image))
         return (item for group in self._workers.ordered_map(groups, workers) for item in group)
 
     @torch.no_grad()
@@ -115,7 +115,7 @@ def decode_regions(regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFea
         The regions of one file, with their errors and without features.
     """
     with WorkerPool(_check_regions, few=MIN_FILES_FOR_WORKERS, fork=True) as pool:
-        yield from pool.ordered_map(list(group) for _, group in groupby(regions, lambda region: region.file))
+        yield from pool.ordered_map(list(group) for _, group in groupby(regions, lambda region: region.image))
 
 
 def _check_regions(regions: list[ImageRegion]) -> list[ExtractedFeatures]:
@@ -140,7 +140,7 @@ class RegionDecoder:
     def __call__(self, regions: list[ImageRegion]) -> list[ExtractedFeatures]:
         """Read the file once; decode it at most once for the full image and once for all boxes."""
         try:
-            content = read_image_bytes(regions[0].file)
+            content = read_image_bytes(regions[0].image)
         except ImageError as error:
             return [ExtractedFeatures(region, error=error) for region in regions]
         if self.store is None:

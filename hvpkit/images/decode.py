@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from hvpkit.errors import ImageError, MissingImageError
 from hvpkit.messages import Message
-from hvpkit.types import Box
+from hvpkit.types import Box, ImageBytes, ImageSource
 
 MAX_PIXELS = 100_000_000
 MAX_MEGAPIXELS = MAX_PIXELS // 10**6
@@ -42,13 +42,13 @@ TRANSPOSITIONS = {
 
 
 def open_image(
-    path: Path, *, root: Path | None = None, content: bytes | None = None, min_decode_size: int | None = None
+    source: ImageSource, *, root: Path | None = None, content: bytes | None = None, min_decode_size: int | None = None
 ) -> Image.Image:
     """Decode an image, or its first frame, to upright RGB on a white background.
 
     Args:
-        path: Image file.
-        root: Folder that must contain the file after links are resolved, None for no check.
+        source: Image.
+        root: Folder that must contain a file after links are resolved, None for no check.
         content: Bytes of the file, if they were read before.
         min_decode_size: Side length in pixels. Larger JPEGs are decoded at 1/2, 1/4 or 1/8 of their size, which is
             faster, as long as no side becomes shorter than this.
@@ -58,35 +58,48 @@ def open_image(
         ImageError: "image-outside", "image-unopenable", "image-not-file", "image-empty", "not-image",
             "image-too-large" (more than `MAX_PIXELS`) or "image-damaged".
     """
-    with _open_checked(path, root, content) as image:
+    with _open_checked(source, root, content) as image:
         if min_decode_size is not None:
             image.draft(None, (min_decode_size, min_decode_size))  # has no effect on other formats
         image.load()
         return _to_rgb(_exif_transpose(image))
 
 
-def read_image_bytes(path: Path) -> bytes:
-    """Read the bytes of an image file.
+def read_image_bytes(source: ImageSource) -> bytes:
+    """Read the bytes of an image.
 
     Raises:
         MissingImageError: "image-missing" or "image-not-local".
         ImageError: "image-not-file", "image-empty" or "image-unopenable".
     """
-    _check_file(path, None)
+    if isinstance(source, ImageBytes):
+        return source.content
+    _check_file(source, None)
     try:
-        return path.read_bytes()
+        return source.read_bytes()
     except OSError as error:
         reraise_os_error(error)
-        raise ImageError("image-unopenable", file=path, reason=str(error)) from error
+        raise ImageError("image-unopenable", file=source, reason=str(error)) from error
 
 
-def check_image(path: Path, *, root: Path | None = None) -> None:
+def encode_image(image: Image.Image) -> ImageBytes:
+    """Convert an open PIL image to upright RGB, as `open_image` does, and keep its pixels in memory (PPM).
+
+    Raises:
+        ImageError: "pil-image-size" or "pil-image-damaged".
+    """
+    stream = io.BytesIO()
+    exif_transpose_rgb(image).save(stream, "PPM")
+    return ImageBytes(stream.getvalue())
+
+
+def check_image(source: ImageSource, *, root: Path | None = None) -> None:
     """Check that `open_image` can decode an image, where possible without decoding it in full.
 
     Raises:
         ImageError: The error that `open_image` would raise.
     """
-    with _open_checked(path, root) as image:
+    with _open_checked(source, root) as image:
         if image.format in ("JPEG", "MPO"):
             image.draft(image.mode, (1, 1))  # reads every byte, but decodes at 1/8 of the size
             image.load()
@@ -94,13 +107,13 @@ def check_image(path: Path, *, root: Path | None = None) -> None:
             _to_rgb(_exif_transpose(image))
 
 
-def image_size(path: Path, *, root: Path | None = None) -> tuple[int, int]:
+def image_size(source: ImageSource, *, root: Path | None = None) -> tuple[int, int]:
     """Return width and height of the upright image in pixels, without decoding it where possible.
 
     Raises:
         ImageError: Codes of `open_image`, if the header cannot be read.
     """
-    with _open_checked(path, root) as image:
+    with _open_checked(source, root) as image:
         if image.format == "TIFF":
             image.load()  # before loading, the size depends on the Pillow version
         width, height = image.size
@@ -139,28 +152,36 @@ def exif_transpose_rgb(image: Image.Image) -> Image.Image:
 
 
 @contextmanager
-def _open_checked(path: Path, root: Path | None, content: bytes | None = None) -> Iterator[Image.Image]:
-    if content is None or root is not None:
-        _check_file(path, root)
+def _open_checked(source: ImageSource, root: Path | None, content: bytes | None = None) -> Iterator[Image.Image]:
+    file: str | Path
+    if isinstance(source, ImageBytes):
+        file, content = source.name, source.content
+        if not content:
+            raise ImageError("image-empty", file=file)
+    else:
+        file = source
+        if content is None or root is not None:
+            _check_file(source, root)
     Image.init()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # on metadata and size; the size is checked below
-            source = path if content is None else io.BytesIO(content)
-            with Image.open(source, formats=[name for name in SUPPORTED_FORMATS if name in Image.OPEN]) as image:
+            stream = file if content is None else io.BytesIO(content)
+            with Image.open(stream, formats=[name for name in SUPPORTED_FORMATS if name in Image.OPEN]) as image:
                 if image.width * image.height > MAX_PIXELS:
                     size = f"{image.width} x {image.height}"
-                    raise ImageError("image-too-large", file=path, size=size, limit=MAX_MEGAPIXELS)
+                    raise ImageError("image-too-large", file=file, size=size, limit=MAX_MEGAPIXELS)
                 yield image
     except UnidentifiedImageError:
-        raise ImageError("not-image", file=path, beginning=_read_first_bytes(path), formats=SUPPORTED_FORMATS) from None
+        beginning = _read_first_bytes(source, content)
+        raise ImageError("not-image", file=file, beginning=beginning, formats=SUPPORTED_FORMATS) from None
     except Image.DecompressionBombError:  # Pillow raises it before the check above, from twice its own limit on
-        raise ImageError("image-too-large", file=path, size="a decompression bomb", limit=MAX_MEGAPIXELS) from None
+        raise ImageError("image-too-large", file=file, size="a decompression bomb", limit=MAX_MEGAPIXELS) from None
     except ImageError:
         raise
     except Exception as error:  # decoders raise exceptions of any type on broken bytes
         reraise_os_error(error)
-        raise ImageError("image-damaged", file=path, reason=str(error) or type(error).__name__) from error
+        raise ImageError("image-damaged", file=file, reason=str(error) or type(error).__name__) from error
 
 
 def _check_file(path: Path, root: Path | None) -> None:
@@ -186,8 +207,10 @@ def reraise_os_error(error: Exception) -> None:
         raise error
 
 
-def _read_first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
+def _read_first_bytes(source: ImageSource, content: bytes | None) -> bytes:
+    if isinstance(source, ImageBytes) or content is not None:
+        return (content or b"")[:12]
+    with source.open("rb") as file:
         return file.read(12)
 
 

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image
 
 from hvpkit.errors import ImageError
 from hvpkit.images.decode import crop, image_size, open_image
-from hvpkit.types import Box, Example, VisualObject
+from hvpkit.types import Box, Example, ImageSource, VisualObject
 
 FULL_BOX = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class ImageRegion:
-    """Image file, or a box of it.
+    """Image, or a box of it.
 
     Attributes:
-        file: Image file.
-        box: Box to crop, in pixels of the upright image; None for the whole file.
+        image: Image.
+        box: Box to crop, in pixels of the upright image; None for the whole image.
         normalized_box: Left, top, right and bottom of the region in the full image, 0..1.
     """
 
-    file: Path
+    image: ImageSource
     box: Box | None = None
     normalized_box: tuple[float, float, float, float] = FULL_BOX
 
@@ -47,11 +46,11 @@ class ImageRegion:
 def open_regions(
     regions: Sequence[ImageRegion], content: bytes | None = None, min_decode_size: int | None = None
 ) -> list[Image.Image | ImageError]:
-    """Decode regions of one file: once for all boxes and once for the full image.
+    """Decode regions of one image: once for all boxes and once for the full image.
 
     Args:
-        regions: Regions of the same file.
-        content: Bytes of the file, if they were read before.
+        regions: Regions of the same image.
+        content: Bytes of its file, if they were read before.
         min_decode_size: As for `ImageRegion.open`.
 
     Returns:
@@ -61,7 +60,7 @@ def open_regions(
     for has_box in {region.box is not None for region in regions}:
         min_size = None if has_box else min_decode_size
         try:
-            opened[has_box] = open_image(regions[0].file, content=content, min_decode_size=min_size)
+            opened[has_box] = open_image(regions[0].image, content=content, min_decode_size=min_size)
         except ImageError as error:
             opened[has_box] = error
     return [_crop(opened[region.box is not None], region.box) for region in regions]
@@ -94,7 +93,7 @@ def image_regions(example: Example, *, whole: bool, objects: int) -> tuple[Image
     return (*full, *regions, *[None] * (objects - len(regions)))
 
 
-def _object_region(image: Path | None, size: tuple[int, int] | None, item: VisualObject) -> ImageRegion | None:
+def _object_region(image: ImageSource | None, size: tuple[int, int] | None, item: VisualObject) -> ImageRegion | None:
     normalized = FULL_BOX if item.box is None or size is None else _normalize(item.box, size)
     if item.image is not None:
         return ImageRegion(item.image, None, normalized)

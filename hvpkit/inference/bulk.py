@@ -6,15 +6,16 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvpkit.errors import DataError, HvpkitError, InputError
-from hvpkit.inference.inputs import PredictionInput
-from hvpkit.inference.prediction_json import input_from_json, parse_json_object, prediction_to_json
+from hvpkit.config.recipe import Recipe
+from hvpkit.errors import HvpkitError, InputError
+from hvpkit.inference.inputs import ParsedInput, parse_input
+from hvpkit.inference.prediction_json import prediction_to_json
+from hvpkit.records.json_lines import JsonLine, read_json_lines
 from hvpkit.saving.model_folder import DESCRIPTION, LABELS, RECIPE, WEIGHTS, ModelFolder
 from hvpkit.utils.file_lock import exclusive_lock
 from hvpkit.utils.progress import track
@@ -22,50 +23,7 @@ from hvpkit.utils.progress import track
 if TYPE_CHECKING:
     from hvpkit.inference.predictor import Predictor
 
-MAX_LINE_BYTES = 16_000_000  # of the input
 ERROR_PREFIX = b', "error": '  # of an output line after its header
-
-
-@dataclass(frozen=True)
-class InputLine:
-    """A line of the input that is not blank.
-
-    Attributes:
-        number: Line number, from 1.
-        content: Bytes of the line, truncated beyond MAX_LINE_BYTES.
-    """
-
-    number: int
-    content: bytes
-
-    @cached_property
-    def record(self) -> dict[str, Any] | DataError:
-        """The JSON object of the line, or its error."""
-        try:
-            if len(self.content) > MAX_LINE_BYTES:
-                raise DataError("line-too-long", megabytes=MAX_LINE_BYTES // 10**6)
-            return parse_json_object(self.content)
-        except DataError as error:
-            return error
-
-    def to_input(self, folder: Path) -> PredictionInput | InputError:
-        """Convert the line to an input; return its error if it is invalid.
-
-        Args:
-            folder: Folder that image names are relative to.
-        """
-        if isinstance(self.record, DataError):
-            return self.record
-        try:
-            return replace(input_from_json(self.record, folder), id=self.id or f"line {self.number}")
-        except InputError as error:
-            return error
-
-    @property
-    def id(self) -> str | int | None:
-        """The id of the record, if it has one."""
-        value = None if isinstance(self.record, DataError) else self.record.get("id")
-        return value if isinstance(value, str) or type(value) is int else None
 
 
 @dataclass(frozen=True)
@@ -105,6 +63,7 @@ class PredictionFile:
     Attributes:
         source: Input file.
         target: Output file.
+        recipe: Recipe of the model.
         model_fingerprint: Fingerprint of the model.
         total: Number of input lines.
         kept: Status of the output lines that an earlier run wrote; they are not predicted again.
@@ -112,6 +71,7 @@ class PredictionFile:
 
     source: Path
     target: Path
+    recipe: Recipe
     model_fingerprint: str
     total: int
     kept: BulkStatus
@@ -128,7 +88,7 @@ class PredictionFile:
         Raises:
             InputError: "predictions-in-use" if another process writes the output.
         """
-        status, pending = self.kept, deque[InputLine]()
+        status, pending = self.kept, deque[JsonLine]()
         in_use = InputError("predictions-in-use", file=self.target)
         lock_file = self.target.with_name(f".{self.target.name}.lock")
         with exclusive_lock(lock_file, in_use), self.target.open("ab") as output:
@@ -148,10 +108,18 @@ class PredictionFile:
                 status += _line_status(line, error, len(content))
         return status
 
-    def _inputs(self, pending: deque[InputLine]) -> Iterator[PredictionInput | InputError]:
-        for line in islice(read_lines(self.source), self.kept.lines, None):
+    def _inputs(self, pending: deque[JsonLine]) -> Iterator[ParsedInput | InputError]:
+        for line in islice(read_json_lines(self.source), self.kept.lines, None):
             pending.append(line)
-            yield line.to_input(self.source.parent)
+            yield self._parse(line)
+
+    def _parse(self, line: JsonLine) -> ParsedInput | InputError:
+        if isinstance(line.record, InputError):
+            return line.record
+        try:
+            return parse_input(line.record, self.recipe, self.source.parent, f"line {line.number}")
+        except InputError as error:
+            return error
 
 
 def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_objects: bool = True) -> PredictionFile:
@@ -164,6 +132,7 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_
         detect_objects: Whether objects are detected; an output cannot be continued with the other setting.
 
     Raises:
+        DataError: "not-utf8".
         InputError: "input-missing", "input-not-a-file", "output-not-a-file", "output-is-input",
             "output-of-other-input" or "output-longer-than-input".
     """
@@ -176,21 +145,7 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_
         raise InputError("output-is-input", file=target)
     fingerprint = model_fingerprint(model) + ("" if detect_objects else " without objects")
     kept = _check_output(source, target, fingerprint) if target.exists() else BulkStatus()
-    return PredictionFile(source, target, fingerprint, sum(1 for _ in read_lines(source)), kept)
-
-
-def read_lines(file: Path) -> Iterator[InputLine]:
-    """Yield the lines of a file that are not blank, truncated to MAX_LINE_BYTES bytes."""
-    with file.open("rb") as stream:
-        number = 0
-        while content := stream.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            rest = content
-            while not rest.endswith(b"\n") and (rest := stream.readline(MAX_LINE_BYTES)):
-                pass
-            content = content.removeprefix(b"\xef\xbb\xbf") if number == 1 else content
-            if content.strip():
-                yield InputLine(number, content.rstrip(b"\r\n"))
+    return PredictionFile(source, target, model.recipe, fingerprint, sum(1 for _ in read_json_lines(source)), kept)
 
 
 def model_fingerprint(model: ModelFolder) -> str:
@@ -203,7 +158,7 @@ def model_fingerprint(model: ModelFolder) -> str:
     return digest.hexdigest()[:16]
 
 
-def output_header(line: InputLine, model: str) -> bytes:
+def output_header(line: JsonLine, model: str) -> bytes:
     """Build the beginning of an output line: id, line number, and fingerprint of model and input line.
 
     Args:
@@ -227,7 +182,7 @@ def _check_output(source: Path, target: Path, model: str) -> BulkStatus:
     """Compare the output with the input line by line; an unfinished last line is not counted."""
     kept = BulkStatus()
     with target.open("rb") as stream:
-        for line in read_lines(source):
+        for line in read_json_lines(source):
             expected = output_header(line, model)
             header = stream.read(len(expected))
             output_line = kept.lines + 1
@@ -246,7 +201,7 @@ def _check_output(source: Path, target: Path, model: str) -> BulkStatus:
     return kept
 
 
-def _line_status(line: InputLine, error: Mapping[str, Any] | None, size: int) -> BulkStatus:
+def _line_status(line: JsonLine, error: Mapping[str, Any] | None, size: int) -> BulkStatus:
     """Return the status of one output line of `size` bytes; `error` has message and code, None for a prediction."""
     if error is None:
         return BulkStatus(1, size=size)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
-from PIL import Image
 from transformers.utils import logging as transformers_logging
 
 from hvpkit.batching import Batcher
 from hvpkit.errors import InputError
-from hvpkit.images.decode import exif_transpose_rgb
 from hvpkit.inference.attach_objects import ObjectAttacher
 from hvpkit.inference.decode import Decoded, WindowedPrediction, decode_batch, merge_windows
 from hvpkit.inference.engine import (
@@ -25,9 +20,16 @@ from hvpkit.inference.engine import (
     caching_batcher,
     chunk_by_size,
 )
-from hvpkit.inference.inputs import ParsedInput, PredictionInput, parse_input, to_prediction_input
+from hvpkit.inference.inputs import (
+    ImageInput,
+    MentionInput,
+    ObjectInput,
+    ParsedInput,
+    PredictionInput,
+    PredictionRequest,
+    parse_input,
+)
 from hvpkit.messages import Message
-from hvpkit.records.mentions import Mention
 from hvpkit.saving.model_folder import ModelFolder, open_model_folder
 from hvpkit.saving.weights import load_model
 from hvpkit.types import (
@@ -38,11 +40,9 @@ from hvpkit.types import (
     RelationPrediction,
     Task,
     TextEntity,
-    VisualObject,
 )
 
 TYPICAL_NUM_CHARACTERS = 256  # of a text; of longer texts, fewer are read ahead
-PredictRequest = PredictionInput | Mapping[str, Any] | Sequence[str]
 
 
 class Predictor:
@@ -87,27 +87,26 @@ class Predictor:
     def predict(
         self,
         text: str | Sequence[str],
-        image: str | PathLike[str] | Image.Image | None = None,
-        head: Mention | None = None,
-        tail: Mention | None = None,
-        objects: Sequence[str | PathLike[str] | Image.Image | VisualObject | Mapping[str, Any]] | None = None,
+        image: ImageInput | None = None,
+        head: MentionInput | None = None,
+        tail: MentionInput | None = None,
+        objects: Sequence[ObjectInput] | None = None,
     ) -> Prediction:
         """Predict one text with its image.
 
         Args:
             text: Text, or a list of its words.
-            image: Image file or opened image.
-            head: Head entity (MRE): words of the text, or characters (start, end).
+            image: Image: file, its bytes, or opened image.
+            head: Head entity (MRE): words of the text, or [start, end) in characters of a text or in words of a list.
             tail: Tail entity (MRE), likewise.
-            objects: Crops of the image, or boxes as {"box": [x0, y0, x1, y1]} in pixels. None: they are detected.
-                Empty: the image has no objects.
+            objects: Crops of the image, or boxes as {"box": [left, top, right, bottom]} in pixels. None: they are
+                detected. Empty: the image has no objects.
 
         Returns:
             An EntityPrediction (MNER) or a RelationPrediction (MRE).
 
         Raises:
-            InputError: The input does not fit the model; ImageError for an image, DataError for a text, mention or
-                object.
+            InputError: The input does not fit the model; ImageError for an image, RecordError for a text or mention.
         """
         [result] = self.predict_many([PredictionInput(text, image, head, tail, objects)])
         if isinstance(result, InputError):
@@ -116,15 +115,15 @@ class Predictor:
 
     def predict_many(
         self,
-        inputs: Iterable[PredictRequest | InputError],
+        inputs: Iterable[PredictionRequest | ParsedInput | InputError],
         batch_size: int | None = None,
         workers: int | None = None,
     ) -> Iterator[Prediction | InputError]:
         """Predict a stream of inputs in order; up to 16 batches are read ahead.
 
         Args:
-            inputs: Texts, lists of words, mappings with the arguments of `predict`, or PredictionInputs; an error
-                is returned unchanged.
+            inputs: Texts, lists of words, mappings with the keys of a record, PredictionInputs, or parsed inputs; an
+                error is returned unchanged.
             batch_size: Number of examples in a batch; None: 32 with CUDA, else 8.
             workers: Number of processes that decode images; None for one per core, 0 to start no process.
 
@@ -143,14 +142,11 @@ class Predictor:
                 yield from self._predict_chunk(chunk, engine)
 
     def _predict_chunk(
-        self, chunk: Sequence[PredictRequest | InputError], engine: InferenceEngine
+        self, chunk: Sequence[PredictionRequest | ParsedInput | InputError], engine: InferenceEngine
     ) -> list[Prediction | InputError]:
-        with TemporaryDirectory(prefix="hvpkit-") as folder:
-            parsed = [self._parse(request, Path(folder) / str(number)) for number, request in enumerate(chunk)]
-            inputs = self.attach_objects(parsed)
-            examples = [item.example for item in inputs if isinstance(item, ParsedInput)]
-            results = engine.run(examples, decode_batch)
-            return [item if isinstance(item, InputError) else _to_prediction(item, next(results)) for item in inputs]
+        inputs = self.attach_objects([self._parse(request) for request in chunk])
+        results = engine.run((item.example for item in inputs if isinstance(item, ParsedInput)), decode_batch)
+        return [item if isinstance(item, InputError) else _to_prediction(item, next(results)) for item in inputs]
 
     def attach_objects(self, inputs: Sequence[ParsedInput | InputError]) -> Sequence[ParsedInput | InputError]:
         """Detect the objects of inputs without objects, with the model's own settings.
@@ -163,46 +159,23 @@ class Predictor:
         """
         return inputs if self.objects is None else self.objects.attach(inputs)
 
-    def _parse(self, request: PredictRequest | InputError, folder: Path) -> ParsedInput | InputError:
+    def _parse(self, request: PredictionRequest | ParsedInput | InputError) -> ParsedInput | InputError:
+        if isinstance(request, (ParsedInput, InputError)):
+            return request
         try:
-            if isinstance(request, InputError):
-                return request
-            return parse_input(_save_images(to_prediction_input(request), folder), self.folder.recipe)
+            return parse_input(request, self.folder.recipe)
         except InputError as error:
             return error
 
 
-def _length(request: PredictRequest | InputError) -> float:
+def _length(request: PredictionRequest | ParsedInput | InputError) -> float:
     """Return the text length relative to `TYPICAL_NUM_CHARACTERS`."""
     if isinstance(request, InputError):
         return 0
-    text = request.text if isinstance(request, PredictionInput) else request
+    text: object = request.text if isinstance(request, (PredictionInput, ParsedInput)) else request
     if isinstance(text, Mapping):
         text = text.get("text", ())
     return len(text) / TYPICAL_NUM_CHARACTERS if isinstance(text, str) else 1
-
-
-def _save_images(item: PredictionInput, folder: Path) -> PredictionInput:
-    """Save opened images to files, because images are decoded from files; raises ImageError."""
-    image = _save_image(item.image, folder / "image.ppm")
-    if item.objects is None:
-        return replace(item, image=image)
-    objects = [_save_crop(value, folder / f"{i}.ppm") for i, value in enumerate(item.objects)]
-    return replace(item, image=image, objects=objects)
-
-
-def _save_crop(value: Any, file: Path) -> Any:  # noqa: ANN401 - other values are returned unchanged
-    if isinstance(value, Mapping):
-        return {**value, "image": _save_image(value.get("image"), file)}
-    return _save_image(value, file)
-
-
-def _save_image(value: Any, file: Path) -> Any:  # noqa: ANN401 - other values are returned unchanged
-    if not isinstance(value, Image.Image):
-        return value
-    file.parent.mkdir(exist_ok=True)
-    exif_transpose_rgb(value).save(file)
-    return file
 
 
 def _to_prediction(parsed: ParsedInput, result: WindowedResult[Decoded] | InputError) -> Prediction | InputError:

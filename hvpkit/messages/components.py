@@ -147,4 +147,8 @@ TEMPLATES: dict[str, Template] = {
         "Fusion {fusion!r} adds to the emissions of words, but the head tags wordpieces. Remove `labels: wordpieces`.",
         {"fusion": "mine"},
     ),
+    "emissions-of-labels": Template(
+        "Fusion {fusion!r} adds to the emissions of the labels, but head {head!r} has other tags. Use head 'crf'.",
+        {"fusion": "mine", "head": "crf-other-tags"},
+    ),
 }

@@ -88,6 +88,10 @@ TEMPLATES: dict[str, Template] = {
         "None of the {count} images was found. Searched folders:\n{folders:lines}\n{advice} " + TEXT_ONLY,
         {"count": 4, "folders": ["data/images"], "advice": "Unpack the archive there."},
     ),
+    "no-image-usable": Template(
+        "None of the {count} images can be used. The first error: {reason} " + TEXT_ONLY,
+        {"count": 4, "reason": "mine/train.jsonl:1: Expected a file name in \"image\", got ['a.jpg']."},
+    ),
     "no-image-named": Template(
         "No example names an image. {advice} " + TEXT_ONLY, {"advice": "Name an image in each example."}
     ),

@@ -130,8 +130,8 @@ TEMPLATES: dict[str, Template] = {
     "annotation-doctype": Template("it has a DOCTYPE, which is not allowed"),
     "annotation-too-large": Template("it is larger than {limit} million bytes", {"limit": 4}),
     "not-annotation": Template("expected <annotation>, got <{found}>", {"found": "kml"}),
-    "annotation-without-box": Template("an object has no bndbox with xmin, ymin, xmax and ymax"),
-    "annotation-box-invalid": Template(
-        "a box is ({box}), expected xmin < xmax and ymin < ymax", {"box": (70.0, 5.0, 60.0, 45.0)}
+    "annotation-without-box": Template("An object has no bndbox with xmin, ymin, xmax and ymax."),
+    "annotation-issue": Template(
+        "{file}: {reason}", {"file": "17.xml", "reason": "An object has no bndbox with xmin, ymin, xmax and ymax."}
     ),
 }

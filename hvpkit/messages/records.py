@@ -23,7 +23,8 @@ TEMPLATES: dict[str, Template] = {
         "The last line has no line end, so the file may be truncated: {reason}",
         {"reason": "Unknown tag 'B-P'; did you mean B-PER?"},
     ),
-    "file-utf16": Template("{file} is UTF-16. Save it as UTF-8.", {"file": "mine/train.jsonl"}),
+    "not-utf8": Template("{file} is UTF-16 or UTF-32. Save it as UTF-8.", {"file": "mine/train.jsonl"}),
+    "line-too-long": Template("The line is longer than {megabytes} million bytes.", {"megabytes": 16}),
     "byte-order-mark": Template("The file begins with a byte order mark, which is ignored."),
     "windows-line-ends": Template(
         "{count} of {total} lines have Windows line ends, which are read like Unix line ends.", {"count": 8, "total": 9}
@@ -52,6 +53,7 @@ TEMPLATES: dict[str, Template] = {
     "id-repeated": Template(
         "The id {id!r} is used by another example. It is changed to {unique!r}.", {"id": "7", "unique": "7#2"}
     ),
+    "id-invalid": Template("Expected an id as a string or a number, got {found!r:.60}.", {"found": ["7"]}),
     "no-labels": Template(
         'Expected "tags", "entities" or a pair with "head", "tail" and "relation". {found}',
         {"found": "The record has the keys id, tokens."},
@@ -65,6 +67,10 @@ TEMPLATES: dict[str, Template] = {
         'Expected "tokens" or "text", got both. Spans count words of "tokens" but characters of "text".'
     ),
     "no-words": Template("The sentence has no words."),
+    "record-of-prepared-data": Template(
+        'Expected "tokens" or "text", got "words" as in prepared data, which `hvp eval --predictions FILE` predicts.'
+    ),
+    "text-not-a-string": Template("Expected text as a string, got {found!r:.60}.", {"found": 5}),
     "text-without-words": Template("Expected a text with at least one word, got {text!r:.60}.", {"text": " "}),
     "tokens-not-strings": Template(
         'Expected "tokens" as a list of strings, got {found!r:.80}.', {"found": "Ann of Rome"}
@@ -103,6 +109,10 @@ TEMPLATES: dict[str, Template] = {
     "entities-overlap": Template(
         "Entity {number} ({text!r}) shares words with another entity.", {"number": 2, "text": "Lee"}
     ),
+    "entity-repeated": Template(
+        "Entity {number} ({text!r}, {type}) is listed twice. It is used once.",
+        {"number": 2, "text": "Lee", "type": "PER"},
+    ),
     "entity-type-missing": Template(
         "Expected a string as the type of entity {number}, got {type!r}.", {"number": 1, "type": None}
     ),
@@ -113,7 +123,7 @@ TEMPLATES: dict[str, Template] = {
     # Spans
     "span-missing": Template(
         "Expected {name} as {expected}, got {found!r:.80}.",
-        {"name": "head", "expected": '{"start": ..., "end": ...}', "found": [0, 1]},
+        {"name": "head", "expected": '[start, end] or {"start": ..., "end": ...}', "found": [0]},
     ),
     "span-not-integers": Template(
         "Expected two integers as the span of {name}, got [{start!r}, {end!r}].",
@@ -153,7 +163,50 @@ TEMPLATES: dict[str, Template] = {
     "head-tail-overlap": Template(
         "Head [{head}) and tail [{tail}) share words. The example is kept.", {"head": [0, 3], "tail": [2, 3]}
     ),
+    "pair-unexpected": Template(
+        "This model finds entities (mner) and takes no head or tail. Use a model for relations (mre)."
+    ),
+    "pair-missing": Template(
+        "Expected a head and a tail entity, between which there is a relation (mre), got neither."
+    ),
+    "mention-missing": Template("Expected a head and a tail entity, but the {role} is missing.", {"role": "tail"}),
+    # Head and tail entities in a text
+    "mention-blank": Template(
+        "{role} is blank. Expected words of the text, or their characters as start:end.", {"role": "head"}
+    ),
+    "mention-not-start-end": Template(
+        "{role} {found!r} is not start:end. Expected two character positions, such as 0:{end}.",
+        {"role": "head", "found": "5:", "end": 5},
+    ),
+    "mention-not-in-text": Template(
+        "{role} {mention!r} does not occur in the text {text!r}{hint}",
+        {"role": "head", "mention": "jun", "text": "Jun and Ada", "hint": "; did you mean 'Jun'?"},
+    ),
+    "mentions-overlap": Template(
+        "head {head!r} (characters {head_start}:{head_end}) and tail {tail!r} (characters "
+        "{tail_start}:{tail_end}) overlap. Name two separate entities, or give both as characters "
+        "({head_start}:{head_end} and {tail_start}:{tail_end}).",
+        {"head": "GQ japan", "head_start": 26, "head_end": 34, "tail": "GQ", "tail_start": 26, "tail_end": 28},
+    ),
+    "mention-repeated": Template(
+        "{role} {mention!r} occurs {count} times in the text. Occurrence {number} (characters {start}:{end}) was used.",
+        {"role": "head", "mention": "Jun", "start": 0, "end": 3, "number": 1, "count": 3},
+    ),
+    "mention-inside-word": Template(
+        "{role} {mention!r} (characters {start}:{end}) is a part of {word!r}. The word was cut.",
+        {"role": "head", "mention": "Jun", "start": 0, "end": 3, "word": "June"},
+    ),
+    "mention-taken-literally": Template(
+        "{role} {mention!r} occurs in the text and was used as words, not as character positions.",
+        {"role": "tail", "mention": "0:3"},
+    ),
     # Images and objects
+    "image-invalid": Template(
+        "Expected an image as a file, its bytes or an opened image, got {found!r:.60}.", {"found": 7}
+    ),
+    "image-not-in-file": Template(
+        "Prepared data refers to the files of its images, but {image!r} is in memory.", {"image": "image in memory"}
+    ),
     "image-not-file-name": Template(
         'Expected a file name in "{key}", got {found!r:.60}.', {"key": "image", "found": 7}
     ),
@@ -162,7 +215,7 @@ TEMPLATES: dict[str, Template] = {
         {"key": "image", "name": "a\x00b", "reason": "embedded null byte"},
     ),
     "image-outside-folder": Template(
-        "Expected an image inside {folder}, relative to this folder, got {image!r:.200}.",
+        "{image!r:.200} is or leads outside of {folder}. Expected an image in this folder, relative to it.",
         {"image": "../a.jpg", "folder": "/data"},
     ),
     "pair-without-image-name": Template(
@@ -175,12 +228,19 @@ TEMPLATES: dict[str, Template] = {
     "box-invalid": Template(
         "Expected a box as [x0, y0, x1, y1] with x0 < x1 and y0 < y1, got {found!r:.60}.", {"found": [3, 0, 3, 4]}
     ),
+    "box-without-image": Template(
+        "An object is given as a box, but there is no image to crop it from. Give the image, or a crop of the object."
+    ),
+    "box-clipped": Template(
+        "The box [{box}] extends beyond its image of {width} x {height} pixels. The part in the image is used.",
+        {"box": (-4.0, 0.0, 20.0, 20.0), "width": 32, "height": 24},
+    ),
     "box-outside": Template(
         "The box [{box}] is outside its image of {width} x {height} pixels.",
         {"box": (40.0, 0.0, 60.0, 20.0), "width": 32, "height": 24},
     ),
     "box-relative": Template(
-        "The box [{box}] is smaller than one pixel of its image of {width} x {height} pixels. Give boxes in pixels.",
+        "No edge of the box [{box}] is above 1 in an image of {width} x {height} pixels. Give boxes in pixels.",
         {"box": (0.1, 0.2, 0.5, 0.9), "width": 32, "height": 32},
     ),
     "crop-list-unreadable": Template(

@@ -16,6 +16,11 @@ _TRAINING: dict[str, Template] = {
         "{location}: No training example of {data} has an entity, so that none can be drawn.",
         {"location": "a.yaml:9", "data": "data/twitter2017"},
     ),
+    "dev-scores-equal": Template(
+        "All {epochs} evaluated epochs have the same dev F1 of {f1:.4f}, so the last epoch ({epoch}) is kept. "
+        "Check that the dev split has labels to predict.",
+        {"epochs": 3, "f1": 0.0, "epoch": 3},
+    ),
     "no-dev-examples": Template(
         "{data} has no dev examples to choose the best epoch, so that the last epoch is kept.", {"data": "data/mnre"}
     ),

@@ -14,8 +14,10 @@ from hvpkit.interfaces import (
     Batch,
     Fusion,
     FusionContext,
+    Gate,
     Head,
     HeadContext,
+    Projector,
     TextContext,
     TextEncoder,
     Trace,
@@ -54,6 +56,12 @@ class Model(nn.Module):
     def __init__(self, text: TextEncoder, vision: VisualTower | None, fusion: Fusion, head: Head) -> None:
         super().__init__()
         self.text, self.vision, self.fusion, self.head = text, vision, fusion, head
+
+    @property
+    def graph_safe(self) -> bool:
+        """Return whether training steps may be captured as CUDA graphs: all components declare it."""
+        kinds = (TextEncoder, VisualTower, Projector, Gate, Fusion, Head)
+        return all(module.graph_safe for module in self.modules() if isinstance(module, kinds))
 
     def forward(self, batch: Batch, trace: Trace | None = None) -> ModelOutput:
         """Compute the scores of a batch; `trace` is filled with gates and attention."""
@@ -114,6 +122,7 @@ def build_model(
         build=lambda kind, spec, component_context: registry.build(kind, spec.name, component_context, spec.options),
         examples=examples,
         folder=saved.component_dir("fusion"),
+        max_length=recipe.data.max_length,
     )
     fusion = _build_fusion(recipe, registry, context)
     head = registry.build("head", recipe.head.name, HeadContext(labels, fusion.width), recipe.head.options)

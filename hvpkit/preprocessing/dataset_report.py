@@ -11,7 +11,7 @@ from typing import Any
 from hvpkit.data.prepared import Manifest
 from hvpkit.labels.inventory import label_kinds
 from hvpkit.records.bio_repair import REPAIRED
-from hvpkit.records.issues import Issue, IssueLog
+from hvpkit.records.issues import IssueCount, IssueLog
 from hvpkit.types import Example, Labels, Split, Task
 
 
@@ -77,7 +77,7 @@ class DatasetReport:
     labels: tuple[str, ...]
     text_only: bool
     splits: dict[Split, SplitStats]
-    problems: list[Issue]
+    problems: list[IssueCount]
     folders: tuple[Path, ...] = ()
     objects: Mapping[str, Any] | None = None
     preview: Path | None = None

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +14,7 @@ from PIL import Image
 
 from hvpkit.config.recipe import ObjectsSpec
 from hvpkit.images.decode import crop, open_image
+from hvpkit.records.codec import box_to_json
 from hvpkit.types import Box, Example, Split, VisualObject
 
 OBJECTS, CROPS = "objects.jsonl", "crops"
@@ -48,13 +48,12 @@ class DetectionFile:
             self._lines.write(json.dumps(self._record(example, split, item, crop_file), ensure_ascii=False) + "\n")
 
     def _record(self, example: Example, split: Split, item: VisualObject, crop_file: str | None) -> dict[str, object]:
-        box = None if item.box is None else astuple(item.box)
         return {
             "example": example.id,
             "split": split,
             "image": example.image.name if example.image else None,
             "phrase": item.phrase,
-            "box": box,
+            "box": box_to_json(item.box),
             "score": item.score,
             "crop": crop_file or (item.image.name if item.image else None),
             "detector": self._settings.detector.name,

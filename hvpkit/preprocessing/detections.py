@@ -98,7 +98,7 @@ class DetectionStage:
     def _key(self, example: Example) -> str | None:
         """Return the cache key of an example; None if there is nothing to detect."""
         phrases = self.pipeline.phrases(example)
-        if example.image is None or (self.pipeline.uses_phrases and not phrases):
+        if not isinstance(example.image, Path) or (self.pipeline.uses_phrases and not phrases):
             return None
         if self.pipeline.returns_annotations:
             return example.id
@@ -232,6 +232,6 @@ def _with_sample(split: Split, examples: Iterable[Example], sample: SheetSample)
 
 def _common_root(root: Path | None, examples: Iterable[Example]) -> Path | None:
     """Return the common folder of the images and crops of examples."""
-    crops = {item.image.parent for example in examples for item in example.objects if item.image is not None}
+    crops = {item.image.parent for example in examples for item in example.objects if isinstance(item.image, Path)}
     folders = [os.path.abspath(folder) for folder in ([] if root is None else [root]) + sorted(crops)]
     return Path(os.path.commonpath(folders)) if folders else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from hvpkit.errors import ImageError
 from hvpkit.images.decode import check_image
 from hvpkit.messages import Message
-from hvpkit.types import Example, VisualObject
+from hvpkit.types import Example, ImageSource, VisualObject
 from hvpkit.utils.parallel import WorkerPool
 
 MIN_IMAGES_FOR_WORKERS = 200  # below, starting worker processes takes longer than checking
@@ -47,7 +47,7 @@ def image_paths(examples: Iterable[Example]) -> Iterator[Path]:
     hashes: set[int] = set()  # instead of paths, to save memory
     for example in examples:
         for path in (example.image, *(item.image for item in example.objects)):
-            if path is not None and (number := hash(path)) not in hashes:
+            if isinstance(path, Path) and (number := hash(path)) not in hashes:
                 hashes.add(number)
                 yield path
 
@@ -58,7 +58,7 @@ def _drop_images(example: Example, errors: Mapping[Path, str]) -> Example:
     return replace(example, image=image, objects=tuple(item for item in objects if item))
 
 
-def _drop_crop(item: VisualObject, image: Path | None, errors: Mapping[Path, str]) -> VisualObject | None:
+def _drop_crop(item: VisualObject, image: ImageSource | None, errors: Mapping[Path, str]) -> VisualObject | None:
     if item.image is not None and item.image in errors:
         item = replace(item, image=None)
     return item if item.image is not None or (item.box is not None and image is not None) else None

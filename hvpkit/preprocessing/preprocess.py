@@ -25,6 +25,7 @@ from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 from hvpkit.utils.progress import track
 
+DROPPED_IMAGE_CODES = ("image-not-file-name", "image-name-invalid", "image-outside-folder")  # of issues
 OWN = "jsonl"
 
 
@@ -55,7 +56,7 @@ def preprocess(
     Raises:
         InputError: "unknown-dataset", "path-needed" or "root-with-path", or invalid options of detection.
         DataError: There are no usable examples, `output` has other data, or there are no images ("no-image-readable",
-            "no-image-found", "no-image-named") without `text_only`.
+            "no-image-found", "no-image-usable", "no-image-named") without `text_only`.
     """
     registry = registry or load_registry()
     reader, source, prepared_name = locate_dataset(name, root, registry)
@@ -175,7 +176,7 @@ def _check_images(
         for split, examples in splits.items()
     }
     if not any(example.image for examples in kept.values() for example in examples):
-        raise DataError(_no_image_message(search, list(errors.values())))
+        raise DataError(_no_image_message(search, list(errors.values()), problems))
     return kept
 
 
@@ -183,8 +184,8 @@ def _unreadable_files(examples: Iterable[Example], errors: Mapping[Path, Message
     """Return the unreadable images of examples, and the unreadable crops."""
     bad, bad_crops = set[Path](), set[Path]()
     for example in examples if errors else ():
-        bad |= {example.image} & errors.keys() if example.image else set()
-        bad_crops |= {item.image for item in example.objects if item.image} & errors.keys()
+        bad |= errors.keys() & {example.image}
+        bad_crops |= errors.keys() & {item.image for item in example.objects}
     return bad, bad_crops
 
 
@@ -193,10 +194,15 @@ def _warn_all(problems: IssueLog, split: Split, code: str, messages: Iterable[st
         problems.warn(split, code, message)
 
 
-def _no_image_message(search: ImageSearch, errors: list[Message]) -> Message:
+def _no_image_message(search: ImageSearch, errors: list[Message], problems: IssueLog) -> Message:
     """Explain why there is no image, and what to do."""
     if errors:
         return Message("no-image-readable", reason=errors[0])
-    if missing := sum(len(names) for names in search.missing.values()):
+    missing = sum(len(names) for names in search.missing.values())
+    dropped = [issue for issue in problems.issues() if issue.code in DROPPED_IMAGE_CODES]
+    num_dropped = sum(issue.count for issue in dropped)
+    if num_dropped > missing:
+        return Message("no-image-usable", count=num_dropped, reason=dropped[0].places[0])
+    if missing:
         return Message("no-image-found", count=missing, folders=search.folders, advice=search.advice)
     return Message("no-image-named", advice=search.advice)

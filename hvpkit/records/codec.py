@@ -1,15 +1,100 @@
-"""Convert examples to JSON records of prepared data and back, and check examples."""
+"""Convert spans, boxes, objects and examples to JSON and back, and check examples."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import astuple
+from numbers import Real
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeGuard
 
 from hvpkit.errors import DataError
-from hvpkit.types import Box, Example, Labels, Span, VisualObject
+from hvpkit.records.issues import RecordError
+from hvpkit.types import Box, Example, ImageBytes, ImageSource, Labels, Span, VisualObject
+
+MAX_NUMBER = 1e9  # of boxes and scores; larger integers may be no floats
+
+
+def span_to_json(span: Span) -> list[int]:
+    """Convert a span to [start, end]."""
+    return [span.start, span.end]
+
+
+def span_from_json(value: object, name: str) -> tuple[int, int]:
+    """Parse a span from [start, end] or {"start", "end"}.
+
+    Args:
+        value: Value of the record.
+        name: Name of the span in messages.
+
+    Raises:
+        RecordError: "span-missing" or "span-not-integers".
+    """
+    edges = [value.get("start"), value.get("end")] if isinstance(value, Mapping) else value
+    if not isinstance(edges, (list, tuple)) or len(edges) != 2 or None in edges:
+        raise RecordError("span-missing", name=name, expected='[start, end] or {"start": ..., "end": ...}', found=value)
+    start, end = edges
+    if type(start) is not int or type(end) is not int:
+        raise RecordError("span-not-integers", name=name, start=start, end=end)
+    return start, end
+
+
+def box_to_json(box: Box | None) -> list[float] | None:
+    """Convert a box to [left, top, right, bottom] in pixels."""
+    return None if box is None else list(astuple(box))
+
+
+def box_from_json(value: Any) -> Box:  # noqa: ANN401 - any JSON value, a Box, or an array of numbers
+    """Parse a box from [left, top, right, bottom] in pixels.
+
+    Raises:
+        RecordError: "box-invalid".
+    """
+    edges = astuple(value) if isinstance(value, Box) else value
+    edges = edges.tolist() if hasattr(edges, "tolist") else edges
+    if isinstance(edges, (list, tuple)) and len(edges) == 4 and all(map(_is_number, edges)):
+        left, top, right, bottom = map(float, edges)
+        if left < right and top < bottom:
+            return Box(left, top, right, bottom)
+    raise RecordError("box-invalid", found=value)
+
+
+def object_to_json(item: VisualObject, image: str | None) -> dict[str, Any]:
+    """Convert an object to a JSON record, without fields that are not set.
+
+    Args:
+        item: Object to convert.
+        image: Name of its crop; None without a crop, or if it has no name.
+    """
+    fields = {"image": image, "box": box_to_json(item.box), "phrase": item.phrase, "score": item.score}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def object_from_json(record: Mapping[str, Any], image: ImageSource | None) -> VisualObject:
+    """Parse the JSON record of an object; a phrase or score of another type is left out.
+
+    Args:
+        record: Record with "box", "phrase" and "score".
+        image: Crop of the object.
+
+    Raises:
+        RecordError: "box-invalid".
+    """
+    box, phrase, score = (record.get(key) for key in ("box", "phrase", "score"))
+    return VisualObject(
+        image=image,
+        box=None if box is None else box_from_json(box),
+        phrase=phrase if isinstance(phrase, str) else None,
+        score=float(score) if _is_number(score) else None,
+    )
+
+
+def _is_number(value: Any) -> TypeGuard[float]:  # noqa: ANN401 - any JSON value
+    """Check for a number of at most `MAX_NUMBER`, which is not NaN."""
+    number: Any = value
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(abs(number) <= MAX_NUMBER)
 
 
 def canonical_json(example: Example) -> bytes:
@@ -54,20 +139,23 @@ def example_to_json(example: Example, root: Path | None) -> dict[str, Any]:
         root: Folder that image paths are relative to.
 
     Raises:
-        DataError: "image-outside-folder" if an image is not inside `root`.
+        DataError: "image-outside-folder" if an image is not inside `root`, "image-not-in-file" if it is in memory.
     """
     record: dict[str, Any] = {"id": example.id, "words": list(example.words)}
     if example.tags is not None:
         record["tags"] = list(example.tags)
     for name, span in (("head", example.head), ("tail", example.tail)):
         if span is not None:
-            record[name] = [span.start, span.end]
+            record[name] = span_to_json(span)
     if example.relation is not None:
         record["relation"] = example.relation
     if example.image is not None:
         record["image"] = _relative(example.image, root)
     if example.objects:
-        record["objects"] = [_object_to_json(item, root) for item in example.objects]
+        record["objects"] = [
+            object_to_json(item, None if item.image is None else _relative(item.image, root))
+            for item in example.objects
+        ]
     if example.metadata:
         record["notes"] = dict(example.metadata)
     return record
@@ -81,38 +169,28 @@ def example_from_json(record: dict[str, Any], root: Path | None) -> Example:
         root: Folder that image paths are relative to.
 
     Raises:
-        ValueError: If a value is invalid; also KeyError and TypeError.
+        RecordError: "span-missing", "span-not-integers" or "box-invalid".
+        ValueError: If another value is invalid; also KeyError and TypeError.
     """
     return Example(
         id=record["id"],
         words=tuple(record["words"]),
         tags=tuple(record["tags"]) if "tags" in record else None,
-        head=Span(*record["head"]) if "head" in record else None,
-        tail=Span(*record["tail"]) if "tail" in record else None,
+        head=Span(*span_from_json(record["head"], "head")) if "head" in record else None,
+        tail=Span(*span_from_json(record["tail"], "tail")) if "tail" in record else None,
         relation=record.get("relation"),
         image=_absolute(record["image"], root) if "image" in record else None,
-        objects=tuple(_object_from_json(item, root) for item in record.get("objects", ())),
+        objects=tuple(
+            object_from_json(item, _absolute(item["image"], root) if "image" in item else None)
+            for item in record.get("objects", ())
+        ),
         metadata=dict(record.get("notes", {})),
     )
 
 
-def _object_to_json(item: VisualObject, root: Path | None) -> dict[str, Any]:
-    box = None if item.box is None else list(astuple(item.box))
-    image = None if item.image is None else _relative(item.image, root)
-    fields = {"image": image, "box": box, "phrase": item.phrase, "score": item.score}
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _object_from_json(record: dict[str, Any], root: Path | None) -> VisualObject:
-    return VisualObject(
-        image=_absolute(record["image"], root) if "image" in record else None,
-        box=Box(*record["box"]) if "box" in record else None,
-        phrase=record.get("phrase"),
-        score=record.get("score"),
-    )
-
-
-def _relative(path: Path, root: Path | None) -> str:
+def _relative(path: ImageSource, root: Path | None) -> str:
+    if isinstance(path, ImageBytes):
+        raise DataError("image-not-in-file", image=path.name)
     base = None if root is None else Path(os.path.abspath(root))
     absolute = Path(os.path.abspath(path))
     if base is None or not absolute.is_relative_to(base):

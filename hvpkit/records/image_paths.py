@@ -1,140 +1,84 @@
-"""Resolve image paths in user records; they must stay inside the folder of the data."""
+"""Resolve the images of a record: file names inside of a folder, or the images of a program."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Mapping
-from dataclasses import astuple
+from functools import lru_cache
+from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from hvpkit.errors import ImageError
-from hvpkit.images.decode import image_size, reraise_os_error
-from hvpkit.messages import Message
-from hvpkit.records.issues import ReadingContext
-from hvpkit.types import Box, Split, VisualObject
+from PIL import Image
 
-MissingFiles = dict[Split, dict[str, str]]  # name -> location of its first use
+from hvpkit.images.decode import encode_image
+from hvpkit.records.issues import Issue, RecordError
+from hvpkit.types import ImageBytes, ImageSource
+
+IMAGE_TYPES = (str, PathLike, bytes, ImageBytes, Image.Image)  # of a record of a program; str alone in a file
 
 
-class ImagePathResolver:
-    """Resolve the image and object files of records, and collect those that are missing.
+def resolve_image(value: object, root: Path | None, issues: list[Issue]) -> ImageSource | None:
+    """Return the image of a record; None if it has none or its value cannot be used.
 
     Args:
-        folder: Folder of the data.
+        value: Value of `image`; null and "" are no image.
+        root: Folder of the image, with links resolved; None for a record of a program.
+        issues: Receives the issue of an unusable value of a file.
+
+    Raises:
+        RecordError: "image-invalid" for a value of a program that is no image.
+        ImageError: "pil-image-size" or "pil-image-damaged".
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._resolved_folder = folder, Path(os.path.realpath(folder))
-        self._missing: MissingFiles = {}
-        self._missing_crops: MissingFiles = {}
-
-    @property
-    def missing(self) -> dict[Split, tuple[str, ...]]:
-        """Return the missing images of each split, with the location of their first use."""
-        return {split: tuple(locations.values()) for split, locations in self._missing.items()}
-
-    @property
-    def missing_crops(self) -> dict[Split, tuple[str, ...]]:
-        """Return the missing crops of each split, with the location of their first use."""
-        return {split: tuple(locations.values()) for split, locations in self._missing_crops.items()}
-
-    def resolve(
-        self, record: Mapping[str, Any], source: ReadingContext, line: int
-    ) -> tuple[Path | None, tuple[VisualObject, ...]]:
-        """Return the image and the objects of a record, without those that are missing or invalid.
-
-        Args:
-            record: Record with "image" and "objects".
-            source: Context that receives issues.
-            line: Line of the record, from 1.
-        """
-        image = self._resolve_file("image", record.get("image"), source, line, self._missing)
-        object_records = record.get("objects") or ()
-        if not isinstance(object_records, (list, tuple)):
-            source.warn(Message("objects-not-list", found=object_records), line)
-            object_records = ()
-        objects = (self._parse_object(item, image, source, line) for item in object_records)
-        return image, tuple(item for item in objects if item)
-
-    def _parse_object(self, item: object, image: Path | None, source: ReadingContext, line: int) -> VisualObject | None:
-        fields = {"image": item} if isinstance(item, str) else item
-        if not isinstance(fields, Mapping) or not {"image", "box"} & set(fields):
-            source.warn(Message("object-record-invalid", found=item), line)
-            return None
-        box = _parse_box(fields.get("box"))
-        crop = self._resolve_file("objects", fields.get("image"), source, line, self._missing_crops)
-        if fields.get("box") is not None and box is None:
-            source.warn(Message("box-invalid", found=fields["box"]), line)
-            return None
-        if crop is None and (box is None or image is None):
-            return None  # counted with the missing crops or images
-        if box is not None and image is not None and (issue := _check_box(box, image)):
-            source.warn(issue, line)
-            return None
-        phrase, score = fields.get("phrase"), _parse_number(fields.get("score"))
-        return VisualObject(crop, box, phrase if isinstance(phrase, str) else None, score)
-
-    def _resolve_file(
-        self, key: str, name: object, source: ReadingContext, line: int, missing: MissingFiles
-    ) -> Path | None:
-        if name is None or name == "":
-            return None
-        if not isinstance(name, str):
-            source.warn(Message("image-not-file-name", key=key, found=name), line)
-            return None
-        path = Path(os.path.normpath(self._folder / name))
-        if not self._is_inside(path):
-            source.warn(Message("image-outside-folder", image=name, folder=self._folder), line)
-        elif _is_file(path):
-            return path
-        else:
-            missing.setdefault(source.split, {}).setdefault(name, f"{source.file}:{line}: {name}")
+    if value is None or (isinstance(value, str) and not value):
         return None
-
-    def _is_inside(self, path: Path) -> bool:
-        try:
-            return path.is_relative_to(self._folder) and Path(os.path.realpath(path)).is_relative_to(
-                self._resolved_folder
-            )
-        except (OSError, ValueError):  # not a valid file name
-            return False
-
-
-def _is_file(path: Path) -> bool:
+    if root is None:
+        return _program_image(value)
     try:
-        return path.is_file()
-    except OSError as error:  # name too long, or no permission for the folder
-        reraise_os_error(error)
-        return False
+        return _resolve_name(value, "image", root)
+    except RecordError as error:
+        issues.append(Issue(error.message, "dropped"))
+        return None
 
 
-def _check_box(box: Box, image: Path) -> Message | None:
-    """Return an issue if a box cannot be cropped; unreadable images are reported by other checks."""
+def resolve_crop(value: object, root: Path | None) -> ImageSource:
+    """Return the crop of an object.
+
+    Args:
+        value: Value of the record.
+        root: Folder of the crop, with links resolved; None for a record of a program.
+
+    Raises:
+        RecordError: "image-not-file-name", "image-name-invalid", "image-outside-folder" or "image-invalid".
+        ImageError: "pil-image-size" or "pil-image-damaged".
+    """
+    return _program_image(value) if root is None else _resolve_name(value, "objects", root)
+
+
+def _program_image(value: object) -> ImageSource:
+    if isinstance(value, Image.Image):
+        return encode_image(value)
+    if isinstance(value, ImageBytes):
+        return value
+    if isinstance(value, bytes):
+        return ImageBytes(value)
+    if isinstance(value, (str, PathLike)):
+        return Path(value)
+    raise RecordError("image-invalid", found=value)
+
+
+def _resolve_name(name: object, key: str, root: Path) -> Path:
+    if not isinstance(name, str):
+        raise RecordError("image-not-file-name", key=key, found=name)
+    folder = Path(os.path.abspath(root))
     try:
-        width, height = image_size(image)
-    except ImageError:
-        return None
-    left, top, right, bottom = astuple(box)
-    if left >= width or top >= height or right <= 0 or bottom <= 0:
-        return Message("box-outside", box=(left, top, right, bottom), width=width, height=height)
-    if right <= 1 and bottom <= 1 and not all(edge.is_integer() for edge in (left, top, right, bottom)):
-        return Message("box-relative", box=(left, top, right, bottom), width=width, height=height)
-    return None
+        path = Path(os.path.normpath(folder / name))
+        is_inside = path.is_relative_to(folder) and Path(os.path.realpath(path)).is_relative_to(_real_folder(folder))
+    except (OSError, ValueError) as error:  # not a valid file name
+        raise RecordError("image-name-invalid", key=key, name=name, reason=str(error)) from None
+    if not is_inside:
+        raise RecordError("image-outside-folder", image=name, folder=folder)
+    return path
 
 
-def _parse_box(value: object) -> Box | None:
-    if not isinstance(value, (list, tuple)) or len(value) != 4:
-        return None
-    edges = [number for edge in value if (number := _parse_number(edge)) is not None]
-    return Box(*edges) if len(edges) == 4 and edges[0] < edges[2] and edges[1] < edges[3] else None
-
-
-def _parse_number(value: object) -> float | None:
-    try:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
-        return None
-    except OverflowError:  # an integer with hundreds of digits
-        return None
+@lru_cache(maxsize=8)
+def _real_folder(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hvpkit.errors import DataError
 from hvpkit.messages import LocatedMessage, Message
@@ -27,9 +28,32 @@ class RecordError(DataError):
         self.line = line
 
 
-@dataclass
+@dataclass(frozen=True)
 class Issue:
-    """Issue of one code in one split.
+    """Something in a record that was not used as it stands; the record itself is used.
+
+    Attributes:
+        message: Message with code and fields.
+        severity: "repaired" if the value is used, possibly changed; "dropped" if it is not used.
+    """
+
+    message: Message
+    severity: Literal["repaired", "dropped"]
+
+    @property
+    def code(self) -> str:
+        """Return the code of the message."""
+        return self.message.code
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the message."""
+        return self.message.fields
+
+
+@dataclass
+class IssueCount:
+    """Issues of one code in one split.
 
     Attributes:
         split: Split in which it occurred.
@@ -54,7 +78,7 @@ class IssueLog:
     """Log of the issues of a dataset, in the order of their first occurrence."""
 
     def __init__(self) -> None:
-        self._issues: dict[tuple[Split, str, bool], Issue] = {}
+        self._issues: dict[tuple[Split, str, bool], IssueCount] = {}
 
     def warn(self, split: Split, code: str, where: str | LocatedMessage, *, times: int = 1) -> None:
         """Count an issue that was repaired or that stays in the data."""
@@ -64,7 +88,7 @@ class IssueLog:
         """Count an example that was left out."""
         self._add(split, code, where, skipped=True, times=1)
 
-    def issues(self) -> list[Issue]:
+    def issues(self) -> list[IssueCount]:
         """List the issues in the order of their first occurrence."""
         return list(self._issues.values())
 
@@ -77,7 +101,7 @@ class IssueLog:
         return sum(issue.count for issue in self._issues.values() if issue.split == split and issue.code == code)
 
     def _add(self, split: Split, code: str, where: str | LocatedMessage, *, skipped: bool, times: int) -> None:
-        issue = self._issues.setdefault((split, code, skipped), Issue(split, code, skipped))
+        issue = self._issues.setdefault((split, code, skipped), IssueCount(split, code, skipped))
         issue.count += times
         if len(issue.places) < MAX_LOCATIONS:
             message = where.message if isinstance(where, LocatedMessage) else where
@@ -104,6 +128,11 @@ class ReadingContext:
     def warn(self, message: Message, line: int, *, times: int = 1) -> None:
         """Note an issue of the current record that was repaired or that stays in the data."""
         self._pending.append((self._locate(line, message), times))
+
+    def warn_all(self, issues: Iterable[Issue], line: int) -> None:
+        """Note the issues of the current record."""
+        for issue in issues:
+            self.warn(issue.message, line)
 
     def warn_file(self, message: Message, line: int, *, times: int = 1) -> None:
         """Count an issue of the file itself, even if the current record is skipped."""

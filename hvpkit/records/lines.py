@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hvpkit.errors import DataError
@@ -36,12 +37,36 @@ def reject_lone_surrogates(record: dict[Any, Any]) -> dict[Any, Any]:
     Raises:
         RecordError: "lone-surrogate".
     """
-    try:
-        json.dumps(record, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8")
-    except UnicodeEncodeError as error:
-        before = error.object[: error.start][-20:]
-        raise RecordError("lone-surrogate", character=f"U+{ord(error.object[error.start]):X}", before=before) from None
+    check_encodable(json.dumps(record, ensure_ascii=False, default=str, skipkeys=True))
     return record
+
+
+def check_encodable(text: str) -> str:
+    """Return a text unchanged after checking that it has no lone surrogate.
+
+    Raises:
+        RecordError: "lone-surrogate".
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        before = text[: error.start][-20:]
+        raise RecordError("lone-surrogate", character=f"U+{ord(text[error.start]):X}", before=before) from None
+    return text
+
+
+def check_encoding(file: Path, beginning: bytes) -> None:
+    """Check that a file is not UTF-16 or UTF-32, with or without byte order mark, before any of its lines is read.
+
+    Args:
+        file: File, for the error.
+        beginning: Its first bytes.
+
+    Raises:
+        DataError: "not-utf8".
+    """
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in beginning[:4]:
+        raise DataError("not-utf8", file=file)
 
 
 class TextFile:
@@ -59,7 +84,7 @@ class TextFile:
         """Iterate over the lines without line ends; invalid bytes are found by `decode_utf8`.
 
         Raises:
-            DataError: "split-file-empty" or "file-utf16".
+            DataError: "split-file-empty" or "not-utf8".
         """
         file, is_blank, windows, first = self._source.file, True, 0, 0
         with file.open("rb") as stream:
@@ -83,8 +108,7 @@ class TextFile:
         return RecordError("file-truncated", reason=error.message, line=error.line) if is_last else error
 
     def _strip_bom(self, data: bytes) -> bytes:
-        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise DataError("file-utf16", file=self._source.file)
+        check_encoding(self._source.file, data)
         if not data.startswith(codecs.BOM_UTF8):
             return data
         self._source.warn_file(Message("byte-order-mark"), 1)

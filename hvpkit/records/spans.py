@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hvpkit.messages import Message
-from hvpkit.records.issues import ReadingContext, RecordError
-from hvpkit.types import Span
+from hvpkit.records.issues import Issue, RecordError
+from hvpkit.types import Span, TextSpan
 
 
-def drop_blank_tokens(tokens: object, source: ReadingContext, line: int) -> tuple[tuple[str, ...], list[int]]:
+def drop_blank_tokens(tokens: object, issues: list[Issue]) -> tuple[tuple[str, ...], list[int]]:
     """Strip blanks around tokens and drop tokens that are only blanks.
 
     Args:
         tokens: Value of the record, n tokens.
-        source: Context that receives issues.
-        line: Line of the record, from 1.
+        issues: Receives the issues.
 
     Returns:
         The words, and the word boundary of each token boundary, [n + 1].
@@ -30,9 +29,9 @@ def drop_blank_tokens(tokens: object, source: ReadingContext, line: int) -> tupl
     for token in tokens:
         word = token.strip()
         if not word:
-            source.warn(Message("blank-token", text=token), line)
+            issues.append(Issue(Message("blank-token", text=token), "dropped"))
         elif word != token:
-            source.warn(Message("blanks-removed", text=token), line)
+            issues.append(Issue(Message("blanks-removed", text=token), "repaired"))
         words += [word] if word else []
         boundaries.append(len(words))
     if not words:
@@ -64,7 +63,28 @@ def parse_span(start: object, end: object, name: str, boundaries: Sequence[int],
     return span
 
 
-def check_pair(head: Span, tail: Span, source: ReadingContext, line: int) -> None:
+def parse_text_span(start: object, end: object, name: str, text: str) -> TextSpan:
+    """Return characters [start, end) of a text without the blanks around them.
+
+    Args:
+        start: First character.
+        end: First character after the span.
+        name: Name of the span in messages.
+        text: Text that contains the span.
+
+    Raises:
+        RecordError: "span-blank", or codes of `parse_span`.
+    """
+    span = parse_span(start, end, name, range(len(text) + 1), "characters")
+    inner = text[span.start : span.end].strip()
+    if not inner:
+        raise RecordError("span-blank", name=name, start=start, end=end)
+    first = span.start + text[span.start : span.end].index(inner)
+    return TextSpan(inner, first, first + len(inner))
+
+
+def check_pair(head: Span, tail: Span, issues: list[Issue]) -> None:
     """Note a head and a tail that share words; they are kept because MNRE has such pairs."""
     if head.start < tail.end and tail.start < head.end:
-        source.warn(Message("head-tail-overlap", head=[head.start, head.end], tail=[tail.start, tail.end]), line)
+        message = Message("head-tail-overlap", head=[head.start, head.end], tail=[tail.start, tail.end])
+        issues.append(Issue(message, "repaired"))

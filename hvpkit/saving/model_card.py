@@ -11,8 +11,9 @@ from hvpkit.saving.model_folder import ModelFolder
 
 
 def provenance_notes(model: Model, recipe: Recipe) -> list[str]:
-    """List notes on random weights, which distinguish the model from a pretrained one."""
+    """List notes on random weights and missing pretraining, which distinguish the model from a pretrained one."""
     notes = [*model.text.provenance_notes(), *(model.vision.backbone.provenance_notes() if model.vision else [])]
+    notes += model.fusion.provenance_notes()
     if recipe.vision is not None and recipe.vision.weights == "random":
         notes.append(Message("frozen-backbone-random") if recipe.vision.frozen else Message("backbone-random"))
     return notes

@@ -57,7 +57,7 @@ class TweetStream:
         saved: dict[Path, DrawnObjects] = {}
         for tweet in self.tweets:
             image = tweet.example.image
-            assert image is not None
+            assert isinstance(image, Path)
             if image not in saved:
                 saved[image] = _save(
                     render_image(Random(tweet.key), tweet.clue, tweet.shown), image, self._folder / "crops"

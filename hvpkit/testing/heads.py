@@ -61,9 +61,8 @@ def check_head(
         fused = Fused(torch.randn(*text.mask.shape, WIDTH), torch.randn(len(examples), WIDTH))
         scores = head(fused, text)
         classes = len(context.labels.names)
-        require_shape(
-            "scores", scores, (*text.word_mask.shape, classes) if task == "mner" else (len(examples), classes)
-        )
+        tags = scores.shape[-1]  # a head may have tags of its own for the labels
+        require_shape("scores", scores, (*text.word_mask.shape, tags) if task == "mner" else (len(examples), classes))
         require_shape("the loss", head.loss(scores, text, targets), ())
         predictions: Sequence[Prediction] = head.decode(scores, text)
         require(

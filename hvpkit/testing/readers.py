@@ -74,9 +74,8 @@ def _check_examples(split: Split, examples: list[Example], dataset: DatasetSplit
         except DataError as error:
             raise CheckFailed(Message("invalid-example", split=split, reason=error.message)) from error
         for image in (example.image, *(item.image for item in example.objects)):
-            is_inside = (
-                dataset.images_root is not None and image is not None and image.is_relative_to(dataset.images_root)
-            )
+            root = dataset.images_root
+            is_inside = root is not None and isinstance(image, Path) and image.is_relative_to(root)
             outside = Message("image-outside-root", split=split, image=image, root=dataset.images_root)
             require(image is None or is_inside, outside)
 

@@ -8,8 +8,10 @@ from torch import nn
 
 from hvpkit.config.recipe import TrainSpec
 from hvpkit.model.model import Model
+from hvpkit.model.text.partial_embedding import PartialEmbedding
 
-NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
+# modules whose parameters are not decayed
+NOT_DECAYED = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm, nn.Embedding, PartialEmbedding)
 
 
 class ParameterGroup(TypedDict):
@@ -31,23 +33,23 @@ class ParameterGroup(TypedDict):
 def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
     """Group the trained parameters by part (text, vision, fusion, head) and by weight decay.
 
-    Biases, norms and other vectors are not decayed, unless `decay_biases` is true. Newly initialized parameters of a
-    pretrained text encoder count as fusion.
+    Biases, norms, other vectors and embedding tables are not decayed, unless `decay_all` is true. Newly initialized
+    parameters of a pretrained text encoder count as fusion.
 
     Args:
         model: Model to train; the parameters of a frozen head are in no group.
-        train: Settings: `lr`, `vision_lr`, `fusion_lr`, `head_lr` (None: `lr`), `weight_decay`, `decay_biases`,
+        train: Settings: `lr`, `vision_lr`, `fusion_lr`, `head_lr` (None: `lr`), `weight_decay`, `decay_all`,
             `freeze_head`.
 
     Returns:
         Groups that have parameters.
 
-    Source: Chen et al. 2022, appendix B, for biases and norms; own for other vectors.
+    Source: Chen et al. 2022, appendix B, for biases and norms; own for other vectors and embedding tables.
     """
     new = {id(parameter) for parameter in model.text.randomly_initialized_parameters()}
     rates = {"text": train.lr, "vision": train.vision_lr, "fusion": train.fusion_lr, "head": train.head_lr}
-    norm_parameters = {
-        id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)
+    not_decayed = {
+        id(p) for module in model.modules() if isinstance(module, NOT_DECAYED) for p in module.parameters(recurse=False)
     }
     groups: dict[tuple[str, bool], ParameterGroup] = {}
     for name, parameter in model.named_parameters():
@@ -56,7 +58,7 @@ def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
         part = "fusion" if id(parameter) in new else name.partition(".")[0]
         if part == "head" and train.freeze_head:
             continue
-        decayed = train.decay_biases or (parameter.dim() > 1 and id(parameter) not in norm_parameters)
+        decayed = train.decay_all or (parameter.dim() > 1 and id(parameter) not in not_decayed)
         decay = train.weight_decay if decayed else 0.0
         rate = rates[part]
         group = ParameterGroup(name=part, params=[], lr=train.lr if rate is None else rate, weight_decay=decay)

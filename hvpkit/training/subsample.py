@@ -12,6 +12,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from hvpkit.config.recipe import TrainSpec
 from hvpkit.types import Example
 
+SUBSET = "sample.json"  # file of a model folder with the ids of a training subset
+
 
 def subsample(examples: Sequence[Example], train: TrainSpec) -> list[Example]:
     """Sample a fraction of the training set, or few-shot examples of each class.
@@ -88,3 +90,16 @@ def _shot_classes(example: Example) -> list[str]:
 
 def _entity_types(example: Example) -> Iterator[str]:
     return (tag[2:] for tag in example.tags or () if tag.startswith("B-"))
+
+
+def subset_file(examples: Sequence[Example], train: TrainSpec) -> dict[str, object]:
+    """Return the name and content of the file with the ids of the training subset; empty without a subset.
+
+    Args:
+        examples: Examples of the subset.
+        train: Settings: `fraction`, `shots`, `sampling` and `seed`.
+    """
+    if not train.is_subsampled:
+        return {}
+    settings = train.model_dump(include={"seed", "fraction", "shots", "sampling"})
+    return {SUBSET: settings | {"ids": [example.id for example in examples]}}

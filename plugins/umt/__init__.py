@@ -1,10 +1,11 @@
 """UMT: cross-modal attention layers above the text encoder and an auxiliary span tagger (Yu et al. 2020).
 
-"Improving Multimodal Named Entity Recognition via Entity Span Detection with Unified Multimodal Transformer", ACL
-2020. Layers, gate, conversion matrix and both loss weights are those of the authors' code (jefferyYu/UMT). The paper's
-batch size (16) is recalled, not verified; the code has 32. Own: the head is initialized like any other head, where the
-code uses N(0, 0.02) too; tags are of words, not of wordpieces; a missing image is masked, where the code uses a
-placeholder; the cells of several images form one sequence; and the use for relations.
+"Improving Multimodal Named Entity Recognition via Entity Span Detection with Unified Multimodal Transformer", ACL 2020.
+Layers, gate, conversion matrix and both loss weights are those of the authors' code (jefferyYu/UMT). The paper's batch
+size (16) is recalled, not verified; the code has 32. Own: the head is initialized like any other head, where the code
+uses N(0, 0.02) too; tags are of words, not of wordpieces (tests/plugins/test_umt_golden.py compares both with the
+authors' numbers); a missing image is masked, where the code uses a placeholder; the cells of several images form one
+sequence; and the use for relations.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from hvpkit.interfaces import (
     Visual,
     cell_width,
 )
+from hvpkit.model.text.prefix_attention import prepend_image_attention
 from hvpkit.types import Example
 
 from .layers import CrossLayer, CrossStack, init_weights
@@ -64,6 +65,8 @@ class UmtFusion(Fusion):
 
     Source: jefferyYu/UMT.
     """
+
+    graph_safe = True
 
     conversion: Tensor
 
@@ -135,14 +138,6 @@ class UmtFusion(Fusion):
 
     def _no_cells(self, states: Tensor) -> tuple[Tensor, Tensor]:
         return states.new_zeros(len(states), 0, self.channels), states.new_zeros(len(states), 0, dtype=torch.bool)
-
-
-def prepend_image_attention(attention: Tensor) -> Tensor:
-    """Concatenate attention to cells [B, H, T, S] and attention to words [B, H, T, T].
-
-    A word without attention to cells attends to itself.
-    """
-    return torch.cat([attention, torch.diag_embed(1 - attention.sum(-1).round())], dim=-1)
 
 
 def _check(context: FusionContext, options: UmtOptions) -> int:

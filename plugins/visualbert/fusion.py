@@ -26,6 +26,8 @@ class SingleStream(Fusion):
     Source: Li et al. 2019.
     """
 
+    graph_safe = True
+
     def __init__(self, context: FusionContext, all_levels: bool) -> None:
         super().__init__()
         if context.backbone is None:

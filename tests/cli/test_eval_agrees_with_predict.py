@@ -108,11 +108,7 @@ def test_one_text_in_python_is_predicted_as_it_is_scored(trained, tmp_path):
     evaluated = [json.loads(line) for line in (tmp_path / "eval.jsonl").read_text(encoding="utf-8").splitlines()]
     predictor, examples = hvpkit.load(result.folder, device="cpu"), data.examples("test")
     for example, expected in list(zip(examples, evaluated, strict=True))[:8]:
-        starts = [sum(len(word) + 1 for word in example.words[:i]) for i in range(len(example.words))]
-        head, tail = (
-            None if span is None else (starts[span.start], starts[span.end - 1] + len(example.words[span.end - 1]))
-            for span in (example.head, example.tail)
-        )
+        head, tail = (None if span is None else (span.start, span.end) for span in (example.head, example.tail))
         asked = PredictionInput(example.words, example.image, head, tail, example.objects)
         [prediction] = predictor.predict_many([asked])
         if isinstance(prediction, InputError):

@@ -216,7 +216,7 @@ def test_options_that_do_not_go_together_are_refused(hvp, here, mner_model, word
         (["--text", "Ada", "--image", "no.png"], "image-missing", {"file": Path("no.png")}),
         (["--text", "Ada", "--crop", "1,2,3,x"], "crop-malformed", {"given": "1,2,3,x"}),
         (["--example", "test-9"], "example-unknown", {"data": "test of tiny", "example": "test-9"}),
-        (["--text", " "], "text-blank", {}),
+        (["--text", " "], "text-without-words", {"text": " "}),
     ],
 )
 def test_what_cannot_be_explained_is_refused(hvp, here, mner_model, words, code, fields):

@@ -59,6 +59,15 @@ def test_messages_go_to_stderr_as_they_stand(capsys):
     assert captured.err == f"{text}\nWarning [custom]: {text}\nError [custom]: {text}\n"
 
 
+def test_codes_of_emoji_are_printed_as_they_stand(capsys):
+    with log_to(output.MessageHandler()):
+        for level in (logging.INFO, logging.WARNING, output.RESULT):
+            logging.getLogger("hvpkit.x").log(level, Message("custom", text="data/run:100:a"))
+    output.print_table((":a:",), [("run:100:a",)])
+    captured = capsys.readouterr()
+    assert (captured.out + captured.err).count("run:100:a") == 4
+
+
 def test_messages_of_results_and_notes_go_to_stdout(capsys):
     text = "[b]" + "word %s {} " * 60 + "end"
     with log_to(output.MessageHandler()):

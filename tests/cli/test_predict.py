@@ -143,8 +143,8 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
 @pytest.mark.parametrize(
     ("model", "words", "code", "fields"),
     [
-        ("mner", ["--text", ""], "text-empty", {}),
-        ("mner", ["--text", " \n "], "text-blank", {}),
+        ("mner", ["--text", ""], "text-without-words", {"text": ""}),
+        ("mner", ["--text", " \n "], "text-without-words", {"text": " \n "}),
         ("mner", ["--text", "Ada", "--head", "Ada", "--tail", "Ada"], "pair-unexpected", {}),
         ("mner", ["--text", "Ada", "--image", "no.png"], "image-missing", {"file": Path("no.png")}),
         (
@@ -176,8 +176,8 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
         (
             "mre",
             ["--text", "Ada Bob", "--head", "0:99", "--tail", "Bob"],
-            "mention-outside-text",
-            {"start": 0, "end": 99, "length": 7},
+            "span-outside",
+            {"name": "head", "start": 0, "end": 99, "length": 7},
         ),
         (
             "mre",
@@ -271,7 +271,7 @@ def test_errors_that_need_no_torch_are_reported_before_importing_it(here, mre_te
 # many
 @pytest.fixture
 def pairs(here) -> Path:
-    """Three good lines and three bad ones."""
+    """Four good lines, one of them with an image that it may not have, and two bad ones."""
     lines = [
         {"id": "a", "text": "Ada visits Oslo", "image": "x.png"},
         {"id": "b", "text": " "},
@@ -291,7 +291,7 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     told = typed.fields("lines-predicted")
     assert told == {
         "new": 6,
-        "failed": 3,
+        "failed": 2,
         "lines": 6,
         "file": Path("out.jsonl"),
         "seconds": told["seconds"],
@@ -300,18 +300,24 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     assert told["rate"] == pytest.approx(6 / told["seconds"])
     assert typed.warnings == ["lines-failed"]
     failed = typed.fields("lines-failed")
-    assert failed == {"failed": 3, "lines": 6, "file": Path("out.jsonl"), "reason": f"line 2: {Message('text-blank')}"}
+    assert failed == {
+        "failed": 2,
+        "lines": 6,
+        "file": Path("out.jsonl"),
+        "reason": f"line 2: {Message('text-without-words', text=' ')}",
+    }
     written = [json.loads(line) for line in (pairs / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(record["id"], record["line"], "error" in record) for record in written] == [
-        ("a", 1, False), ("b", 2, True), (None, 3, False), ("d", 4, True), ("e", 5, True), ("f", 6, False)
+        ("a", 1, False), ("b", 2, True), (None, 3, False), ("d", 4, True), ("e", 5, False), ("f", 6, False)
     ]  # fmt: skip
-    assert [record["image_used"] for record in written if "error" not in record] == [True, True, False]
+    assert [record["image_used"] for record in written if "error" not in record] == [True, True, False, False]
     assert [record["code"] for record in written if "error" in record] == [
-        "text-blank",
+        "text-without-words",
         "image-missing",
-        "image-outside-folder",
     ]
     assert "no.png" in written[3]["error"]
+    outside = Message("image-outside-folder", image="../x.png", folder=pairs)
+    assert written[4]["notes"] == [outside, Message("image-not-given")]
     assert written[5]["notes"] == [Message("image-not-given")]
 
 
@@ -341,7 +347,7 @@ def test_the_same_command_goes_on_and_then_has_nothing_to_do(hvp, pairs, mner_mo
     assert typed.code == 0
     assert [message.code for message in typed.said] == ["predictions-kept", "lines-failed"]
     assert typed.fields("predictions-kept")["kept"] == 6
-    assert (typed.fields("lines-failed")["failed"], typed.fields("lines-failed")["lines"]) == (3, 6)
+    assert (typed.fields("lines-failed")["failed"], typed.fields("lines-failed")["lines"]) == (2, 6)
 
 
 @pytest.mark.parametrize(
@@ -369,8 +375,8 @@ def test_many_as_json_is_one_document(hvp, pairs, mner_model):
         "output": "out.jsonl",
         "lines": 6,
         "kept": 0,
-        "failed": 3,
-        "first_error": f"line 2: {Message('text-blank')}",
+        "failed": 2,
+        "first_error": f"line 2: {Message('text-without-words', text=' ')}",
     }
 
 

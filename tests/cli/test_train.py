@@ -86,7 +86,7 @@ def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_dat
     tiny.recipe(here, mner_data.folder, "mner")
     words = ("train", "tiny.yaml", "--set", "fusion.gate=even", "--plugin")
     with monkeypatch.context() as patched:
-        patched.setattr("hvpkit.training.train.TrainingSession.finish", Mock(side_effect=KeyboardInterrupt))
+        patched.setattr("hvpkit.training.train.finish", Mock(side_effect=KeyboardInterrupt))
         hvp(*words, "even.py")
     typed = hvp(*words, "later/even.py", "--resume")
     assert (typed.code, typed.errors) == (2, ["unfinished-run-differs"])
@@ -199,7 +199,7 @@ def test_a_run_goes_on_with_as_many_processes_as_it_began_with(hvp, here, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.TrainingSession, "finish", interrupted)
+        patch.setattr(train, "finish", interrupted)
         assert hvp("train", "tiny.yaml").code == 130
     monkeypatch.setenv("WORLD_SIZE", "2")
     typed = hvp("train", "tiny.yaml", "--resume")

@@ -38,6 +38,7 @@ OPTIONS = {
     ("visual backbone", "hugging-face"): {"name": "resnet"},
     ("visual backbone", "object-roi"): {"detector": "fasterrcnn-mobilenet-v3-large-fpn"},
     ("visual backbone", "cnn-from-scratch"): {"width": 8},
+    ("visual backbone", "object-labels"): {"weights": "none"},
     ("visual backbone", "scattering"): {"weights": "wavelets", "orientations": 4},
     ("reader", "demo"): {"size": 40},
     ("reader", "demo-mre"): {"size": 40},

@@ -91,11 +91,11 @@ def test_attention_in_every_layer_is_the_written_out_one(kind, encoder_folder, m
         torch.testing.assert_close(output[text.mask], expected[text.mask], atol=1e-5, rtol=1e-4)
         return output, weights
 
-    AttentionInterface.register(ours.NAME, compared)
+    AttentionInterface.register(ours.PREFIX_ATTENTION, compared)
     try:
         encoder(text, prefix=prefix)
     finally:
-        AttentionInterface.register(ours.NAME, ours.prefix_attention)
+        AttentionInterface.register(ours.PREFIX_ATTENTION, ours.prefix_attention)
     assert next(windows, None) is None
 
 

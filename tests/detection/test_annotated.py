@@ -22,6 +22,8 @@ from hvpkit.types import Box, Example, VisualObject
 VOC = """<annotation><size><width>100</width><height>50</height></size>
 <object><name>Kevin Durant</name><bndbox><xmin>10</xmin><ymin>5</ymin><xmax>60</xmax><ymax>45</ymax></bndbox></object></annotation>"""  # noqa: E501
 
+BOX = "<xmin>10</xmin><ymin>5</ymin><xmax>60</xmax><ymax>45</ymax>"
+
 
 def query(example, split="train", size=(100, 50)):
     return DetectionQuery(Image.new("RGB", size), size, (), example, split)
@@ -45,7 +47,7 @@ def test_voc_boxes_are_found_by_the_images_name(tmp_path):
 
 
 def test_voc_boxes_are_rescaled_to_the_image_that_is_there(tmp_path):
-    [found] = read_pascal_voc(write(tmp_path / "a.xml", VOC), (200, 200))
+    [found] = read_pascal_voc(write(tmp_path / "a.xml", VOC), (200, 200), [])
     assert found.box == Box(20, 20, 120, 180)
 
 
@@ -61,15 +63,13 @@ OUTSIDE = (
         (BOMB, "annotation-doctype", {}),
         (OUTSIDE, "annotation-doctype", {}),
         (BOMB.encode("utf-16"), "annotation-doctype", {}),
-        ("<annotation><object/></annotation>", "annotation-without-box", {}),
         ("<kml/>", "not-annotation", {"found": "kml"}),
-        (VOC.replace("<xmin>10", "<xmin>70"), "annotation-box-invalid", {"box": (70.0, 5.0, 60.0, 45.0)}),
     ],
 )
 def test_a_file_that_is_no_annotation_is_refused_with_its_name(tmp_path, text, code, fields):
     file = write(tmp_path / "a.xml", text)
     with raises(DataError, "annotation-unreadable", file=file) as refused:
-        read_pascal_voc(file, (100, 50))
+        read_pascal_voc(file, (100, 50), [])
     reason = refused.value.fields["reason"]
     assert (reason.code, reason.fields) == (code, fields)
 
@@ -80,16 +80,37 @@ def test_a_file_that_is_no_annotation_is_refused_with_its_name(tmp_path, text, c
         ("<annotation>", ParseError, "no element found"),
         ("", ParseError, "no element found"),
         ('<?xml version="1.0" encoding="foo"?>' + VOC, LookupError, "unknown encoding"),
-        (VOC.replace("<xmin>10", "<xmin>ten"), ValueError, "could not convert"),
         (b"\xff\xfe\x00", ParseError, ""),
     ],
 )
 def test_a_file_that_no_parser_reads_is_refused_with_its_name(tmp_path, text, cause, reason):
     file = write(tmp_path / "a.xml", text)
     with raises(DataError, "annotation-unreadable", file=file) as refused:
-        read_pascal_voc(file, (100, 50))
+        read_pascal_voc(file, (100, 50), [])
     assert isinstance(refused.value.__cause__, cause)
     assert reason in refused.value.fields["reason"] == str(refused.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (("<xmin>10</xmin>", ""), "annotation-without-box"),
+        (("<xmin>10", "<xmin>70"), "box-invalid"),
+        (("<xmin>10", "<xmin>60"), "box-invalid"),
+        (("<xmin>10", "<xmin>ten"), "box-invalid"),
+        (("<xmin>10", "<xmin>nan"), "box-invalid"),
+        ((BOX, "<xmin>0</xmin><ymin>0</ymin><xmax>1</xmax><ymax>.9</ymax>"), "box-relative"),
+        ((BOX, "<xmin>100</xmin><ymin>5</ymin><xmax>160</xmax><ymax>45</ymax>"), "box-outside"),
+    ],
+)
+def test_a_bad_object_is_dropped_and_its_siblings_are_not(tmp_path, logged, change, code):
+    bad = VOC.partition("</size>")[2].replace("</annotation>", "").replace(*change)
+    file = write(tmp_path / "17.xml", VOC.replace("<object>", f"{bad}<object>", 1))
+    given, asked = load_annotated(str(tmp_path), None), query(Example("1", ("a",), image=tmp_path / "17.jpg"))
+    for _ in range(2):
+        assert given.detect([asked]) == [[VisualObject(box=Box(10, 5, 60, 45), phrase="Kevin Durant")]]
+    [message] = logged()  # once a file
+    assert (message.code, message.fields["file"], message.fields["reason"].code) == ("annotation-issue", file, code)
 
 
 def test_a_bad_annotation_is_that_images_error_alone(tmp_path):

@@ -117,13 +117,13 @@ def test_predictions_are_written_a_line_an_example(mre_text_model, mre_data, tmp
 
 def test_an_example_that_cannot_be_read_is_written_with_its_error_and_code(mner_data, tmp_path):
     examples = mner_data.examples("test")[:2]
-    write_predictions(tmp_path / "p.jsonl", examples, [DataError("text-empty"), []])
+    write_predictions(tmp_path / "p.jsonl", examples, [DataError("no-words"), []])
     bad, good = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert (bad["id"], bad["code"], bad["error"]) == (examples[0].id, "text-empty", str(DataError("text-empty")))
+    assert (bad["id"], bad["code"], bad["error"]) == (examples[0].id, "no-words", str(DataError("no-words")))
     assert "predicted" not in bad
     assert {"code", "error"}.isdisjoint(good)
 
 
 def test_examples_that_cannot_be_read_count_as_finding_nothing(mner_data):
     examples = mner_data.examples("test")
-    assert score_predictions(examples, [DataError("text-empty") for _ in examples]).overall.recall == 0.0
+    assert score_predictions(examples, [DataError("no-words") for _ in examples]).overall.recall == 0.0

@@ -148,6 +148,16 @@ def test_what_is_not_known_of_a_published_system_is_said():
     assert (encoder.code, encoder.fields) == ("published-encoder-unknown", {"used": "small"})
 
 
+def test_a_backbone_without_weights_is_the_published_one_by_its_name():
+    data = DataInfo(
+        name="twitter2015", fingerprint="f", examples={"dev": 1000, "test": 3257}, with_image={"test": 3257}
+    )
+    run = plans.planned("OCSGA", 1, dataset="twitter2015")
+    ours = plans.result(run, GOOD, data=data).model_copy(update={"backbone": "object-labels", "weights": "none"})
+    *_, images = compare_conditions("OCSGA", ours)
+    assert (images.code, images.fields) == ("published-images-same", {"published": "object-labels"})
+
+
 def test_the_published_table_is_as_printed():
     assert (
         find_published("MEGA", "mnre").f1 == "66.41"

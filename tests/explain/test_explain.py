@@ -13,7 +13,7 @@ import torch
 from raising import raises
 
 import hvpkit
-from hvpkit.errors import DataError, ImageError
+from hvpkit.errors import ImageError
 from hvpkit.explain.counterfactuals import ReplacementImage, generated_image, replacement_image
 from hvpkit.explain.explain_example import explain_example
 from hvpkit.explain.explanation import layer_groups
@@ -23,6 +23,7 @@ from hvpkit.inference.inputs import PredictionInput, parse_example, parse_input
 from hvpkit.interfaces import Trace
 from hvpkit.messages import Message
 from hvpkit.model.model import Model
+from hvpkit.records.issues import RecordError
 from hvpkit.types import Example, VisualObject
 
 ENTITIES = (("Ada Lovelace", "PER"), ("New York", "LOC"))  # of the first test example
@@ -308,7 +309,7 @@ def test_what_cannot_be_read_is_an_error(mner, mner_data, tmp_path):
     (tmp_path / "cut.png").write_bytes(b"\x89PNG")
     with raises(ImageError, "not-image", file=tmp_path / "cut.png"):
         explain_example(mner, reading_of(mner, replace(example, image=tmp_path / "cut.png")))
-    with raises(DataError, "text-blank"):
+    with raises(RecordError, "text-without-words"):
         parse_input(PredictionInput(" "), mner.folder.recipe)
 
 

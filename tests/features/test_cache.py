@@ -63,7 +63,7 @@ def regions(tmp_path) -> list[ImageRegion]:
     return [
         region
         for one in whole
-        for region in (one, ImageRegion(one.file, Box(4, 4, 30, 30)), ImageRegion(one.file, Box(0.5, 0, 20, 39)))
+        for region in (one, ImageRegion(one.image, Box(4, 4, 30, 30)), ImageRegion(one.image, Box(0.5, 0, 20, 39)))
     ]
 
 
@@ -128,9 +128,9 @@ def test_copied_image_shares_features_and_changed_image_does_not(tower, regions,
     store, _ = open_feature_store(tower, tmp_path / "cache")
     populate_store(tower, store, regions)
     copy = tmp_path / "copy.jpg"
-    copy.write_bytes(regions[0].file.read_bytes())
+    copy.write_bytes(regions[0].image.read_bytes())
     assert populate_store(tower, store, [ImageRegion(copy), ImageRegion(copy, Box(4, 4, 30, 30))]).kept == 2
-    copy.write_bytes(regions[3].file.read_bytes() + b"\0")
+    copy.write_bytes(regions[3].image.read_bytes() + b"\0")
     assert populate_store(tower, store, [ImageRegion(copy)]).computed == 1
     cache = FeatureCache(tower, store)
     assert same(cache.get(ImageRegion(copy)), on_the_fly(tower, ImageRegion(copy)))
@@ -138,9 +138,9 @@ def test_copied_image_shares_features_and_changed_image_does_not(tower, regions,
 
 def test_a_bad_image_fails_alone_and_is_counted(cache, tower, regions, tmp_path, bars):
     cut, empty, missing = tmp_path / "cut.jpg", tmp_path / "empty.jpg", tmp_path / "missing.jpg"
-    cut.write_bytes(regions[0].file.read_bytes()[:300])
+    cut.write_bytes(regions[0].image.read_bytes()[:300])
     empty.touch()
-    outside = ImageRegion(regions[0].file, Box(400, 400, 500, 500))
+    outside = ImageRegion(regions[0].image, Box(400, 400, 500, 500))
     bad = [ImageRegion(cut), ImageRegion(empty), ImageRegion(missing), ImageRegion(cut, Box(0, 0, 5, 5)), outside]
     filled = cache.populate([bad[0], *regions[:10], *bad[1:], *regions[10:]])
     assert (filled.computed, filled.unreadable) == (36, 5)
@@ -160,7 +160,7 @@ def test_in_memory_only_what_is_held_stays(tower, regions):
     first = cache.get(regions[3])
     cache.prefetch(regions[3:6])
     for region in regions[:4]:
-        region.file.unlink(missing_ok=True)
+        region.image.unlink(missing_ok=True)
     assert cache.get(regions[3]) is first
     with pytest.raises(ImageError):
         cache.get(regions[0])
@@ -174,7 +174,7 @@ def test_damaged_features_are_recomputed(tower, regions, tmp_path, logged):
     rows = store.folder / "0000.rows"
     content = bytearray(rows.read_bytes())
     for place in (5, 11, 20):
-        content[place * store.shape.dtype.itemsize + 100] ^= 64
+        content[place * store.layout.dtype.itemsize + 100] ^= 64
     rows.write_bytes(content)
     cache = open_feature_cache(tower, tmp_path / "cache")
     filled = cache.populate(regions)
@@ -306,9 +306,8 @@ def test_memory_does_not_grow_with_the_number_of_images(tower, tmp_path):
 
     def peak(times: int) -> int:
         tracemalloc.start()
-        populate_store(
-            tower, store, (ImageRegion(region.file, Box(0, 0, 1 + i / 1000, 9)) for i in range(times) for region in few)
-        )
+        boxes = [Box(0, 0, 1 + i / 1000, 9) for i in range(times)]
+        populate_store(tower, store, (ImageRegion(region.image, box) for box in boxes for region in few))
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found

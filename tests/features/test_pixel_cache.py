@@ -27,7 +27,7 @@ def views(tmp_path):
 def test_a_view_gives_the_same_pixels_from_memory_as_from_its_file(tower, views):
     cache = PixelCache(tower)
     first = cache.get(views[0])
-    views[0].file.unlink()
+    views[0].image.unlink()
     assert torch.equal(cache.get(views[0]), first)
     assert torch.equal(cache.get(views[1]), tower.transform(views[1].open()))
 
@@ -36,7 +36,7 @@ def test_what_has_no_room_is_decoded_each_time(tower, views):
     cache = PixelCache(tower, max_bytes=BYTES)
     for view in views:
         cache.get(view)
-        view.file.unlink()
+        view.image.unlink()
     assert cache.get(views[0]).shape == (3, 32, 32)
     with pytest.raises(ImageError):
         cache.get(views[1])

@@ -14,16 +14,8 @@ from pathlib import Path
 import pytest
 from raising import raises
 
-from hvpkit.errors import HvpkitError, InputError
-from hvpkit.inference import bulk
-from hvpkit.inference.bulk import (
-    BulkStatus,
-    InputLine,
-    model_fingerprint,
-    open_prediction_file,
-    read_lines,
-    require_any_success,
-)
+from hvpkit.errors import DataError, HvpkitError, InputError
+from hvpkit.inference.bulk import BulkStatus, model_fingerprint, open_prediction_file, require_any_success
 from hvpkit.messages import render
 from hvpkit.saving.model_folder import ModelFolder, open_model_folder
 from hvpkit.types import EntityPrediction
@@ -106,26 +98,18 @@ def test_all_that_can_be_wrong_with_a_line_is_its_own_affair(tmp_path, model):
     done = predict(tmp_path / "in.jsonl", tmp_path / "out.jsonl", model)
     written = records(tmp_path / "out.jsonl")
     assert [(record["id"], "error" in record) for record in written] == [
-        (7, False), (None, True), (None, True), (None, False), ("\ud83d", False), (None, True)
+        (7, False), (None, True), (None, True), (None, False), (None, True), (None, True)
     ]  # fmt: skip
-    assert (done.lines, done.failed) == (6, 3)
+    codes = ["line-not-utf8", "record-not-object", "lone-surrogate", "file-truncated"]
+    assert [record["code"] for record in written if "code" in record] == codes
+    assert (done.lines, done.failed) == (6, 4)
 
 
-def test_a_line_too_long_for_memory_is_refused_and_skipped(tmp_path, model, monkeypatch):
-    monkeypatch.setattr(bulk, "MAX_LINE_BYTES", 100)
-    (tmp_path / "in.jsonl").write_bytes(b'{"text": "' + b"x" * 1000 + b'"}\n{"text": "b"}\n' + b"y" * 101)
-    assert [(line.number, len(line.content)) for line in read_lines(tmp_path / "in.jsonl")] == [
-        (1, 101),
-        (2, 13),
-        (3, 101),
-    ]
-    assert predict(tmp_path / "in.jsonl", tmp_path / "out.jsonl", model).failed == 2
-    assert records(tmp_path / "out.jsonl")[0]["code"] == "line-too-long"
-
-
-def test_the_last_line_needs_no_end(tmp_path):
-    (tmp_path / "in.jsonl").write_bytes(b'\n  \n{"text": "a"}')
-    assert list(read_lines(tmp_path / "in.jsonl")) == [InputLine(3, b'{"text": "a"}')]
+def test_an_input_in_another_encoding_is_refused_before_any_line(source, tmp_path, model):
+    source.write_bytes(source.read_text(encoding="utf-8").encode("utf-16"))
+    with raises(DataError, "not-utf8", file=source):
+        open_prediction_file(source, tmp_path / "out.jsonl", model)
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_no_more_lines_are_held_than_the_predictor_reads_ahead(source, tmp_path, model):

@@ -259,7 +259,7 @@ def test_a_reader_that_leaves_a_row_out_is_refused(mner, mner_data):
 
 def test_encoded_examples_and_errors_pass_in_order(mner, mner_data):
     model, batcher = mner
-    error = DataError("text-empty")
+    error = DataError("no-words")
     encoded = [encode_windows(batcher, example) for example in mner_data.examples("dev")]
     results = list(InferenceEngine(model, batcher).run_encoded([error, *encoded, error], decode_batch))
     assert results[0] is results[-1] is error
@@ -291,12 +291,12 @@ def test_without_workers_no_process_is_started(mner, tmp_path, monkeypatch):
 
 def test_what_could_not_be_read_scores_as_nothing_found(mner_data, mre_data):
     gold = mner_data.examples("train")[:2]
-    right = [[Entity(0, 2, "PER", 1.0), Entity(3, 4, "LOC", 1.0)], DataError("text-empty")]
+    right = [[Entity(0, 2, "PER", 1.0), Entity(3, 4, "LOC", 1.0)], DataError("no-words")]
     scores = score_predictions(gold, right)
     assert (scores.overall.gold, scores.overall.precision) == (4, 1.0)
     assert scores.overall.recall == pytest.approx(0.5)
     pairs = mre_data.examples("train")[:2]
-    told = [Relation(str(pairs[0].relation), 1.0, ()), DataError("text-empty")]
+    told = [Relation(str(pairs[0].relation), 1.0, ()), DataError("no-words")]
     assert score_predictions(pairs, told).overall.recall == pytest.approx(0.5)
 
 

@@ -15,6 +15,7 @@ from raising import raises
 import hvpkit
 from hvpkit.errors import DataError, ImageError, InputError, MissingImageError, ModelFolderError
 from hvpkit.inference.inputs import PredictionInput
+from hvpkit.records.issues import RecordError
 from hvpkit.types import Box, EntityPrediction, RelationPrediction, TextSpan, VisualObject
 
 
@@ -115,14 +116,17 @@ def test_ten_thousand_words_work(mner, image):
     assert all(one.end <= other.start for one, other in zip(found.entities, found.entities[1:], strict=False))
 
 
-@pytest.mark.parametrize(("text", "code"), [("", "text-empty"), (" \n", "text-blank"), ("a\udc80", "lone-surrogate")])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("", "text-without-words"), (" \n", "text-without-words"), ("a\udc80", "lone-surrogate"), ([], "no-words")],
+)
 def test_a_text_without_words_is_refused(mner, text, code):
-    with raises(DataError, code):
+    with raises(RecordError, code):
         mner.predict(text)
 
 
 def test_a_pair_is_not_for_entities(mner):
-    with raises(InputError, "pair-unexpected"):
+    with raises(RecordError, "pair-unexpected"):
         mner.predict("Ada in Oslo", head="Ada", tail="Oslo")
 
 
@@ -201,7 +205,9 @@ def test_an_opened_image_is_read_as_its_file_is(mner, mode, tmp_path):
     turned = drawn.convert("L").convert(mode) if mode == "I;16" else drawn.convert(mode)
     file = tmp_path / ("b.tif" if mode == "CMYK" else "b.png")
     turned.save(file)
-    assert mner.predict("Ada visits Oslo", turned) == mner.predict("Ada visits Oslo", file)
+    from_file = mner.predict("Ada visits Oslo", file)
+    assert mner.predict("Ada visits Oslo", turned) == from_file
+    assert mner.predict("Ada visits Oslo", file.read_bytes()) == from_file
 
 
 def test_an_opened_photo_is_turned_upright_as_its_file_is(mner, tmp_path):
@@ -225,6 +231,7 @@ def test_objects_may_be_crops_boxes_or_opened_images(mner, image):
         [VisualObject(image.with_name("cut.png"))],
     ]
     given += [[{"box": [4, 6, 30, 34]}], [{"image": cut}], [{"image": image.with_name("cut.png")}]]
+    given += [[image.with_name("cut.png").read_bytes()]]
     found = [mner.predict("Ada visits Oslo", image, objects=objects) for objects in given]
     assert all(confidences(one) == confidences(found[1]) for one in found)
     assert confidences(found[0]) != confidences(mner.predict("Ada visits Oslo", image))
@@ -252,7 +259,7 @@ def test_an_opened_image_that_breaks_off_is_refused(mner, image):
 # ---------------------------------------------------------------------------------------------------------------------
 # many
 def test_many_come_in_order_and_a_bad_one_gives_its_error(mner, image):
-    bad = DataError("text-blank")
+    bad = DataError("text-without-words", text=" ")
     given = [
         "Ada visits Oslo",
         "",
@@ -264,12 +271,12 @@ def test_many_come_in_order_and_a_bad_one_gives_its_error(mner, image):
     ]
     found = list(mner.predict_many(given, batch_size=1))
     assert [getattr(one, "text", type(one).__name__) for one in found] == [
-        "Ada visits Oslo", "DataError", "DataError", "Bob", "InputError", "Jun", "DataError"
+        "Ada visits Oslo", "RecordError", "DataError", "Bob", "RecordError", "Jun", "RecordError"
     ]  # fmt: skip
     assert [one.code for one in found if isinstance(one, InputError)] == [
-        "text-empty",
-        "text-blank",
-        "input-invalid",
+        "text-without-words",
+        "text-without-words",
+        "no-tokens-or-text",
         "image-invalid",
     ]
     assert found[2] is bad
@@ -301,18 +308,22 @@ def test_errors_alone_do_not_pile_up(mner):
     def errors():
         for number in count():
             taken.append(number)
-            yield DataError("text-invalid", found=number)
+            yield DataError("text-not-a-string", found=number)
 
     found = mner.predict_many(errors(), batch_size=2)
     assert [next(found).fields["found"] for _ in range(50)] == list(range(50))
     assert len(taken) <= 64
 
 
-def test_opened_images_leave_no_files_behind(mner, image, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    opened = Image.open(image)
-    texts = ({"text": "Ada", "image": opened} for _ in range(40))
-    for _ in mner.predict_many(texts, batch_size=1):
-        assert len(list((tmp_path / "temporary").iterdir())) <= 1
-    assert list((tmp_path / "temporary").iterdir()) == []
+def test_images_in_memory_make_no_files(mner, image, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    for given in (Image.open(image), image.read_bytes()):
+        found = list(mner.predict_many(({"text": "Ada", "image": given} for _ in range(5)), batch_size=1))
+        assert all(prediction.image_used for prediction in found)
+    assert not (tmp_path / "missing").exists()
+
+
+def test_bytes_that_are_no_image_are_refused(mner):
+    for content, code in ((b"no image", "not-image"), (b"", "image-empty")):
+        with raises(ImageError, code, file="image in memory"):
+            mner.predict("Ada", content)

@@ -216,9 +216,9 @@ def test_states_and_a_pair_are_needed():
 def test_the_recipe_holds_opennre_s_settings_and_the_common_one_learns_its_vectors_with_adam():
     paper, common = (load_recipe(name, registry=load_registry()) for name in ("pcnn_mre", "pcnn_common_mre"))
     settings = paper.train
-    assert (settings.optimizer, settings.lr, settings.weight_decay, settings.decay_biases) == ("sgd", 0.1, 1e-5, True)
+    assert (settings.optimizer, settings.lr, settings.weight_decay, settings.decay_all) == ("sgd", 0.1, 1e-5, True)
     assert (settings.epochs, settings.batch_size, settings.schedule, paper.data.max_length) == (100, 160, "linear", 128)
-    assert (settings.warmup, settings.max_grad_norm) == (0.039, 0)  # 300 of 7,700 steps
+    assert (settings.warmup_steps, settings.max_grad_norm, settings.seed) == (300, 0, 42)
     assert paper.head.options["dropout"] == 1 - 0.5 * 0.5
     assert (common.train.optimizer, common.train.patience) == ("adamw", 10)
     assert {"text": common.text.encoder, "head": common.head.name} == {

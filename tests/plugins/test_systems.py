@@ -15,7 +15,10 @@ from hvpkit.explain.explain_example import explain_example
 from hvpkit.inference.inputs import parse_example
 
 VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, image_size: 32, max_objects: 2, grid: 2, frozen: false}"  # noqa: E501
+SMALL_BERT = "text={encoder: bert-from-scratch, width: 16, num_layers: 1, num_attention_heads: 2}"
 SYSTEMS = {
+    "adapcoatt": ("fusion={name: adapcoatt}",),
+    "ocsga": ("text={encoder: char-bilstm, hidden: 8, word_width: 8}", "fusion={name: ocsga, object_width: 8}"),
     "umt": ("fusion={name: umt}",),
     "visualbert": (
         "fusion={name: visualbert}",
@@ -26,6 +29,10 @@ SYSTEMS = {
 
 TEXT_ALONE = {
     "cnn-bilstm-crf": ("mner", "text={encoder: cnn-bilstm, hidden: 8, word_width: 8}", "head=crf"),
+    "hbilstm-crf": ("mner", "text={encoder: hbilstm, hidden: 8, word_width: 8}", "head=crf-iobes"),
+    "mtb": ("mre", SMALL_BERT, "fusion=mtb", "head=cls"),
+    "mtb-masked": ("mre", SMALL_BERT, "fusion={name: mtb, mask_entities: true}", "head=cls"),
+    "mtb-blanks": ("mre", SMALL_BERT, "fusion={name: matching-the-blanks, group_size: 4}", "head=cls"),
     "pcnn": ("mre", "text={encoder: pcnn, filters: 8, word_width: 8}", "head=piecewise-max"),
 }
 PAIR = ("--head", "Ada", "--tail", "Paris")
@@ -95,7 +102,7 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
         for images, text in zip(shares.cells, shares.text, strict=True):
             assert [len(image) for image in images] == [4, 4, 4]
             assert sum(map(sum, images)) + text == pytest.approx(1.0, abs=1e-4)
-    assert bool(explained.extra_tensors) == (system == "umt")
+    assert bool(explained.extra_tensors) == (system != "visualbert")
 
 
 @pytest.mark.parametrize("system", TEXT_ALONE)
@@ -124,7 +131,7 @@ def test_text_alone_is_trained_scored_and_asked_and_its_explanation_shows_no_ima
 
 
 @pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", ["adapcoatt", "umt", "visualbert"])
 def test_common_settings_are_the_same_for_all_and_use_the_paper_s_images(system, task, epochs):
     common, paper = load_recipe(f"{system}_common_{task}"), load_recipe(f"hvpnet_{task}")
     train = common.train

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fabricate import draw
@@ -56,7 +57,7 @@ def test_every_file_is_listed_once():
     example = Example(
         "a",
         ("x",),
-        image="a.png",
-        objects=(VisualObject("b.png"), VisualObject("a.png"), VisualObject(box=Box(0, 0, 1, 1))),
+        image=Path("a.png"),
+        objects=(VisualObject(Path("b.png")), VisualObject(Path("a.png")), VisualObject(box=Box(0, 0, 1, 1))),
     )
-    assert list(image_paths([example, example, Example("b", ("x",))])) == ["a.png", "b.png"]
+    assert list(image_paths([example, example, Example("b", ("x",))])) == [Path("a.png"), Path("b.png")]

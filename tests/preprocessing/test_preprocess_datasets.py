@@ -14,6 +14,7 @@ from hvpkit.data.prepared import JSONL_SOURCE, open_prepared
 from hvpkit.data.readers.base import DatasetSplits
 from hvpkit.errors import ComponentError, DataError, InputError, did_you_mean
 from hvpkit.labels.inventory import tag_labels
+from hvpkit.messages import Message
 from hvpkit.preprocessing.preprocess import locate_dataset, preprocess
 from hvpkit.registry import Component, Registry, load_registry
 from hvpkit.types import Example, VisualObject
@@ -124,6 +125,21 @@ def test_all_images_bad_is_an_error_too(tmp_path):
         preprocess("twitter2017", root=tmp_path / "root")
     reason = caught.value.fields["reason"]
     assert (reason.code, reason.fields["file"].name) == ("image-empty", "10.jpg")
+
+
+@pytest.mark.parametrize(
+    ("image", "code"), [("images/a.jpg", "image-outside-folder"), (["a.jpg"], "image-not-file-name")]
+)
+def test_own_data_whose_images_cannot_be_used_is_told_why(tmp_path, image, code):
+    draw(tmp_path / "shared" / "a.jpg")
+    write_lines(tmp_path / "mine" / "train.jsonl", [{**MNER, "image": image}] * 2 + [{**MNER, "image": "no.jpg"}])
+    (tmp_path / "mine" / "images").symlink_to(tmp_path / "shared")
+    with raises(DataError, "no-image-usable", count=2) as caught:
+        preprocess(str(tmp_path / "mine"), output=tmp_path / "data")
+    expected = Message("image-outside-folder", image=image, folder=tmp_path / "mine")
+    if code == "image-not-file-name":
+        expected = Message(code, key="image", found=image)
+    assert caught.value.fields["reason"] == f"{tmp_path / 'mine' / 'train.jsonl'}:1: {expected}"
 
 
 def test_own_data_that_names_no_image_is_an_error_too(tmp_path):

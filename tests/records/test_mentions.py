@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import random
+import time
+import unicodedata
 
 import pytest
 from raising import raises
 
-from hvpkit.errors import DataError
 from hvpkit.labels.word_tokenizer import tokenize
+from hvpkit.records.issues import RecordError
 from hvpkit.records.mentions import covered_words, locate_mentions, split_words_at
+from hvpkit.records.spans import parse_text_span
 
 TWEET = "Taylor Hill holding Jun's GQ japan lol."
 
 
 def found(text, head, tail):
-    mentions = locate_mentions(text, tokenize(text), head, tail)
-    return [(span.text, span.start, span.end) for span in (mentions.head, mentions.tail)], mentions.notes
+    issues = []
+    mentions = locate_mentions(text, tokenize(text), as_span(text, "head", head), as_span(text, "tail", tail), issues)
+    return [(span.text, span.start, span.end) for span in (mentions.head, mentions.tail)], issues
 
 
-def said(notes):
-    return [(note.code, note.fields) for note in notes]
+def as_span(text, role, mention):
+    return mention if isinstance(mention, str) else parse_text_span(*mention, role, text)
+
+
+def said(issues):
+    assert {issue.severity for issue in issues} <= {"repaired"}
+    return [(issue.code, issue.fields) for issue in issues]
 
 
 def test_both_are_found_by_their_words():
-    assert found(TWEET, "Taylor Hill", "Jun") == ([("Taylor Hill", 0, 11), ("Jun", 20, 23)], ())
+    assert found(TWEET, "Taylor Hill", "Jun") == ([("Taylor Hill", 0, 11), ("Jun", 20, 23)], [])
 
 
 @pytest.mark.parametrize("head", ["0:11", " 0 : 11 ", (0, 11), [0, 11], "0:12", (0, 12)])
@@ -59,11 +68,12 @@ def test_words_that_have_more_places_leave_the_taken_one_alone(head, tail, place
 
 def test_a_whole_word_comes_before_a_part_of_one():
     spans, notes = found("June saw Jun and Ada", "Jun", "Ada")
-    assert (spans[0], notes) == (("Jun", 9, 12), ())
+    assert (spans[0], notes) == (("Jun", 9, 12), [])
 
 
-def test_a_part_of_a_word_is_taken_and_said():
-    spans, notes = found("Juneteenth with Ada", "June", "Ada")
+@pytest.mark.parametrize("head", ["June", "0:4", (0, 4)])
+def test_a_part_of_a_word_is_taken_and_said(head):
+    spans, notes = found("Juneteenth with Ada", head, "Ada")
     assert spans[0] == ("June", 0, 4)
     assert said(notes) == [
         ("mention-inside-word", {"role": "head", "mention": "June", "start": 0, "end": 4, "word": "Juneteenth"})
@@ -100,21 +110,23 @@ def test_characters_are_code_points_in_any_script(text, head, tail, places):
         ("5:", "mention-not-start-end", {"found": "5:", "end": 5}),
         (":", "mention-not-start-end", {"found": ":"}),
         ("3-9:4", "mention-not-start-end", {"found": "3-9:4"}),
-        ("5:5", "mention-outside-text", {"start": 5, "end": 5, "length": 39}),
-        ("9:3", "mention-outside-text", {"start": 9, "end": 3}),
-        ("30:40", "mention-outside-text", {"start": 30, "end": 40}),
-        ("-4:3", "mention-outside-text", {"start": -4, "end": 3}),
-        ((0, 99), "mention-outside-text", {"start": 0, "end": 99}),
-        ("11:12", "mention-blanks-alone", {"start": 11, "end": 12}),
+        ("9" * 5000 + ":1", "mention-not-start-end", {"found": "9" * 57 + "..."}),
+        ("5:5", "span-empty", {"start": 5, "end": 5}),
+        ("9:3", "span-empty", {"start": 9, "end": 3}),
+        ("30:40", "span-outside", {"start": 30, "end": 40, "length": 39, "unit": "characters"}),
+        ("-4:3", "span-outside", {"start": -4, "end": 3}),
+        ((0, 99), "span-outside", {"start": 0, "end": 99}),
+        ("11:12", "span-blank", {"start": 11, "end": 12}),
     ],
 )
 def test_what_is_not_there_is_refused(head, code, fields):
-    with raises(DataError, code, role="head", **fields):
+    with raises(RecordError, code, **fields) as error:
         found(TWEET, head, "GQ")
+    assert "head" in (error.value.fields.get("role"), error.value.fields.get("name"))
 
 
 def test_a_mention_in_other_letters_is_refused_with_what_the_text_has():
-    with raises(DataError, "mention-not-in-text", role="head", mention="jun", text=TWEET) as error:
+    with raises(RecordError, "mention-not-in-text", role="head", mention="jun", text=TWEET) as error:
         found(TWEET, "jun", "GQ")
     assert "'Jun'" in error.value.fields["hint"]
 
@@ -124,7 +136,7 @@ def test_a_mention_in_other_letters_is_refused_with_what_the_text_has():
 )
 def test_mentions_that_cannot_be_had_without_an_overlap_are_refused(head, text, end):
     places = {"head_start": 26, "head_end": end, "tail_start": 26, "tail_end": 28}
-    with raises(DataError, "mentions-overlap", head=text, tail="GQ", **places):
+    with raises(RecordError, "mentions-overlap", head=text, tail="GQ", **places):
         found(TWEET, head, "GQ")
 
 
@@ -136,18 +148,36 @@ def test_places_may_overlap_as_they_do_in_training_data(places):
     assert [f"{start}:{end}" for _, start, end in spans] == [
         p if isinstance(p, str) else f"{p[0]}:{p[1]}" for p in places
     ]
-    assert said(notes) == [("mentions-overlap-accepted", {})]
+    assert said(notes) == []  # `check_pair` notes what they share
+
+
+@pytest.mark.parametrize(("in_text", "in_query"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_composed_and_decomposed_letters_are_the_same(in_text, in_query):
+    text = unicodedata.normalize(in_text, "Zoë lives in Zürich")
+    head, tail = (unicodedata.normalize(in_query, name) for name in ("Zoë", "Zürich"))
+    spans, notes = found(text, head, tail)
+    assert [text[start:end] for _, start, end in spans] == [unicodedata.normalize(in_text, n) for n in (head, tail)]
+    assert notes == []
+
+
+def test_long_mentions_and_texts_are_searched_in_linear_time():
+    start = time.process_time()
+    with raises(RecordError, "mention-not-in-text", role="head"):
+        found("a" * 400_000, "A" * 200_000 + "b", "a")
+    with raises(RecordError, "mentions-overlap"):
+        found("ab" * 100_000, "ab" * 100_000, "a")
+    assert time.process_time() - start < 20
 
 
 def test_a_long_text_is_not_repeated_whole_in_the_message():
-    with raises(DataError, "mention-not-in-text", mention="Ada") as error:
+    with raises(RecordError, "mention-not-in-text", mention="Ada") as error:
         found("word " * 10_000, "Ada", "word")
     assert len(str(error.value)) < 200
 
 
 def test_words_are_cut_at_the_borders_of_mentions():
     text = "#TaylorHill's dogs"
-    mentions = locate_mentions(text, tokenize(text), "Hill", "dogs")
+    mentions = locate_mentions(text, tokenize(text), "Hill", "dogs", [])
     cut = split_words_at(tokenize(text), (mentions.head, mentions.tail))
     assert [word.text for word in cut] == ["#", "Taylor", "Hill", "'s", "dogs"]
     assert (covered_words(mentions.head, cut).start, covered_words(mentions.head, cut).end) == (2, 3)
@@ -162,7 +192,7 @@ def test_a_mention_is_always_exactly_whole_words(seed):
         head, tail = (places[0], places[1]), (places[2], places[3])
         if not text[slice(*head)].strip() or not text[slice(*tail)].strip():
             continue
-        mentions = locate_mentions(text, tokenize(text), head, tail)
+        mentions = locate_mentions(text, tokenize(text), as_span(text, "head", head), as_span(text, "tail", tail), [])
         cut = split_words_at(tokenize(text), (mentions.head, mentions.tail))
         for mention in (mentions.head, mentions.tail):
             span = covered_words(mention, cut)

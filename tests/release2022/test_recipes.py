@@ -97,7 +97,7 @@ def test_a_frozen_head_stays_and_statistics_drift_if_asked(tmp_path, bert, mre_d
 
 
 def test_everything_is_decayed_and_the_head_is_in_no_group_if_asked(bert, mre_data):
-    for setting, decays in (("train.decay_biases=false", {0.0, 0.01}), ("train.decay_biases=true", {0.01})):
+    for setting, decays in (("train.decay_all=false", {0.0, 0.01}), ("train.decay_all=true", {0.01})):
         recipe = recipe_of("mre", bert, mre_data.folder, setting)
         model = build_model(recipe, load_registry(), mre_data.labels, mre_data.examples("train"))
         assert {group["weight_decay"] for group in parameter_groups(model, recipe.train)} == decays

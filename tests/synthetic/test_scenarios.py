@@ -84,7 +84,9 @@ def test_ambiguous_pairs_are_none_twice_as_often_as_each_other_relation():
 def test_more_uninformative_images_change_nothing_else_and_only_add_to_the_uninformative_ones(task):
     settings = SyntheticSettings(task, 400, uninformative=0.3)
     some, more = (plan_scenarios(replace(settings, test_uninformative=share), "test") for share in (0.3, 0.6))
-    assert [replace(story, relevant=True) for story in some] == [replace(story, relevant=True) for story in more]
+    assert [replace(story, is_informative=True) for story in some] == [
+        replace(story, is_informative=True) for story in more
+    ]
     assert all(one.is_informative or not other.is_informative for one, other in zip(some, more, strict=True))
     assert plan_scenarios(replace(settings, test_uninformative=0.6), "train") == plan_scenarios(settings, "train")
 

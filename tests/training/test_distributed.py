@@ -9,8 +9,10 @@ from training import runs
 
 from hvpkit.data.prepared import write_prepared
 from hvpkit.registry import load_registry
-from hvpkit.training.callbacks import TrainingCallbacks
-from hvpkit.training.train import TrainingSession
+from hvpkit.training.acceleration.accelerated import run_plainly
+from hvpkit.training.fit import build_trainer
+from hvpkit.training.scoring import SplitScorer
+from hvpkit.training.session import setup
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -48,5 +50,6 @@ def test_processes_may_meet_batches_without_images(tmp_path, mner_data):
 def test_each_process_begins_with_random_numbers_of_its_own(tmp_path, mner_data, monkeypatch, process):
     monkeypatch.setattr("transformers.TrainingArguments.process_index", process)
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", images=False)
-    TrainingSession(recipe, load_registry(), mner_data, TrainingCallbacks()).trainer(tmp_path / "run")
+    session = setup(recipe, load_registry(), mner_data)
+    build_trainer(session, SplitScorer(session.model, session.batcher, {}), tmp_path / "run", run_plainly, [])
     assert torch.initial_seed() == recipe.train.seed + process

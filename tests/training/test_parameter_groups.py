@@ -2,6 +2,7 @@ import tiny
 from torch import nn
 
 from hvpkit.model.model import build_model
+from hvpkit.model.text.partial_embedding import PartialEmbedding
 from hvpkit.registry import load_registry
 from hvpkit.training.parameter_groups import parameter_groups
 
@@ -35,13 +36,13 @@ def test_a_rate_not_given_is_that_of_the_text(mner_data, tmp_path):
     assert {group["lr"] for group in groups if group["name"] == "head"} == {1e-5}
 
 
-def test_biases_norms_and_vectors_do_not_decay_and_matrices_do(mner_data, tmp_path):
+def test_biases_norms_vectors_and_embeddings_do_not_decay_and_matrices_do(mner_data, tmp_path):
     model, groups = _groups(mner_data, tmp_path, "vision.frozen=false")
     decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
-            is_norm = isinstance(module, (nn.LayerNorm, nn.BatchNorm2d))
-            assert decay[id(parameter)] == (0.0 if is_norm or name.endswith("bias") or parameter.dim() < 2 else 0.1)
+            not_decayed = isinstance(module, (nn.LayerNorm, nn.BatchNorm2d, nn.Embedding, PartialEmbedding))
+            assert decay[id(parameter)] == (0.0 if not_decayed or name.endswith("bias") or parameter.dim() < 2 else 0.1)
 
 
 def test_every_trained_parameter_is_in_one_group_and_a_frozen_backbone_in_none(mner_data, tmp_path):

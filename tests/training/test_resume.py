@@ -10,9 +10,10 @@ from training import runs
 
 from hvpkit.errors import InputError
 from hvpkit.registry import load_registry
+from hvpkit.training import train as training_run
 from hvpkit.training.callbacks import TrainingCallbacks
 from hvpkit.training.run_directory import RunDirectory
-from hvpkit.training.train import TrainingSession, train
+from hvpkit.training.train import train
 from hvpkit.training.trainer import MultimodalTrainer
 
 
@@ -93,25 +94,25 @@ def test_a_run_that_was_moved_before_its_best_weights_were_loaded_ends_with_them
 
 def test_a_run_that_was_killed_while_it_was_scored_trains_no_epoch_again(tmp_path, mner_data, monkeypatch):
     recipe = _text_recipe(tmp_path, mner_data, "train.epochs=4", "train.lr=1e-9")
-    _killed_in(monkeypatch, TrainingSession, "finish", recipe, tmp_path / "run")
+    _killed_in(monkeypatch, training_run, "finish", recipe, tmp_path / "run")
     finished, epochs = _resumed(recipe, tmp_path / "run")
-    assert (finished.best_epoch, epochs) == (1, [])
+    assert (finished.best_epoch, epochs) == (4, [])
 
 
 def test_a_run_that_was_out_of_patience_does_not_go_on(tmp_path, mner_data, monkeypatch):
     recipe = _text_recipe(tmp_path, mner_data, "train.epochs=8", "train.lr=1e-9", "train.patience=3")
     undisturbed = train(recipe, load_registry(), tmp_path / "undisturbed")
-    _killed_in(monkeypatch, TrainingSession, "finish", recipe, tmp_path / "run")
+    _killed_in(monkeypatch, training_run, "finish", recipe, tmp_path / "run")
     finished, epochs = _resumed(recipe, tmp_path / "run")
-    assert (finished.best_epoch, epochs) == (undisturbed.best_epoch, []) == (1, [])
+    assert (finished.best_epoch, epochs) == (undisturbed.best_epoch, []) == (4, [])
     assert runs.weights(finished.folder) == runs.weights(undisturbed.folder)
 
 
 def test_a_run_does_not_go_on_with_other_data(tmp_path, mner_data, monkeypatch):
     recipe = _text_recipe(tmp_path, mner_data)
-    _killed_in(monkeypatch, TrainingSession, "finish", recipe, tmp_path / "run")
+    _killed_in(monkeypatch, training_run, "finish", recipe, tmp_path / "run")
     other = replace(mner_data, manifest=replace(mner_data.manifest, fingerprint="f" * 16))
-    monkeypatch.setattr("hvpkit.training.train.open_prepared", lambda folder: other)
+    monkeypatch.setattr("hvpkit.training.train.open_for", lambda recipe: other)
     with raises(InputError, "unfinished-run-differs", folder=tmp_path / "run.training") as caught:
         train(recipe, load_registry(), tmp_path / "run", resume=True)
     [difference] = caught.value.fields["differences"]

@@ -16,9 +16,9 @@ from hvpkit.messages import Message
 from hvpkit.model.vision.tower import VisualTower
 from hvpkit.registry import load_registry
 from hvpkit.saving.model_folder import open_model_folder
-from hvpkit.training import train as training_run
 from hvpkit.training.callbacks import TrainingCallbacks
 from hvpkit.training.run_directory import RunDirectory
+from hvpkit.training.scoring import SplitScorer
 from hvpkit.training.train import train
 from hvpkit.training.trainer import MultimodalTrainer
 
@@ -60,12 +60,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path, 
 
 def test_the_epoch_best_on_dev_is_kept_and_test_is_scored_once(tmp_path, mner_data, monkeypatch):
     lines, scored = [], []
-    original = training_run.TrainingSession.score
-    monkeypatch.setattr(
-        training_run.TrainingSession,
-        "score",
-        lambda self, split, *rest: scored.append(split) or original(self, split, *rest),
-    )
+    original = SplitScorer.score
+    monkeypatch.setattr(SplitScorer, "score", lambda self, split: scored.append(split) or original(self, split))
     finished = _train(
         tmp_path,
         mner_data.folder,
@@ -254,7 +250,7 @@ def test_full_disk_is_reported_at_any_time_of_training(tmp_path, mner_data, monk
 
 
 def test_a_run_that_cannot_be_set_up_leaves_nothing(tmp_path, mner_data, monkeypatch):
-    monkeypatch.setattr("hvpkit.training.train.logging_callbacks", Mock(side_effect=InputError("no tensorboard")))
+    monkeypatch.setattr("hvpkit.training.fit.logging_callbacks", Mock(side_effect=InputError("no tensorboard")))
     with raises(InputError, "custom", text="no tensorboard"):
         _train(tmp_path, mner_data.folder)
     assert not list(tmp_path.glob("run*"))

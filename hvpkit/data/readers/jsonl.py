@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from hvpkit.data.prepared import JSONL_SOURCE
-from hvpkit.data.readers.base import DatasetSplits, ExampleStream, ImageSearch, ReaderContext
+from hvpkit.data.readers.base import DatasetSplits, ExampleStream, ReaderContext
 from hvpkit.data.readers.find_files import split_from_name
+from hvpkit.data.readers.missing_files import MissingFiles
 from hvpkit.data.readers.unlinked import unique_id
-from hvpkit.errors import DataError, did_you_mean
+from hvpkit.errors import DataError
 from hvpkit.labels.inventory import relation_labels, tag_labels
 from hvpkit.messages import Message
-from hvpkit.records.image_paths import ImagePathResolver
 from hvpkit.records.issues import IssueLog, ReadingContext, RecordError
-from hvpkit.records.lines import TextFile, decode_utf8, reject_lone_surrogates
-from hvpkit.records.sentence import KEYS, ParsedSentence, describe_keys, parse_sentence
-from hvpkit.records.spans import check_pair
+from hvpkit.records.json_lines import JsonLine, read_json_lines
+from hvpkit.records.parse import parse_record
 from hvpkit.types import SPLITS, Example, Split, Task
-
-RECORD_FORMAT = (
-    '{"tokens", "tags", "image"} or {"text", "entities": [{"start", "end", "type"}], "image"}, '
-    'pairs with "head", "tail", "relation"'
-)
 
 
 def dataset_name(path: Path) -> str:
@@ -45,30 +37,30 @@ def read_jsonl(context: ReaderContext) -> DatasetSplits:
 
     Raises:
         DataError: "data-path-missing", "data-already-prepared", "no-split-files" or "split-twice" if there are no
-            files to read; "nothing-usable", "split-file-empty" or "file-utf16" if a file cannot be used; "no-entities"
+            files to read; "nothing-usable", "split-file-empty" or "not-utf8" if a file cannot be used; "no-entities"
             or "no-relations" if there is nothing to learn.
     """
     root = Path(os.path.abspath(context.root))
     files = _files(root)
     folder = next(iter(files.values())).parent
-    images = None if context.text_only else ImagePathResolver(folder)
-    scan = _scan(_Reader(images), files, context.issues)
+    missing = None if context.text_only else MissingFiles(folder)
+    scan = _scan(_Reader(missing), files, context.issues)
     labels = tag_labels(scan.types) if scan.task == "mner" else relation_labels(scan.relations)
     if len(labels.names) < 2:
         raise DataError(
             Message("no-entities", data=root) if scan.task == "mner" else Message("no-relations", data=root)
         )
-    search = None if images is None else ImageSearch((folder,), images.missing, images.missing_crops)
+    search = None if missing is None else missing.search()
     splits = {
-        split: ExampleStream(scan.counts[split], partial(_read_again, file, split, images, scan.task))
+        split: ExampleStream(scan.counts[split], partial(_read_again, file, split, missing, scan.task))
         for split, file in files.items()
     }
-    return DatasetSplits(labels, splits, None if images is None else folder, f"{JSONL_SOURCE}{root}", search=search)
+    return DatasetSplits(labels, splits, None if missing is None else folder, f"{JSONL_SOURCE}{root}", search=search)
 
 
-def _read_again(file: Path, split: Split, images: ImagePathResolver | None, task: Task | None) -> Iterator[Example]:
+def _read_again(file: Path, split: Split, missing: MissingFiles | None, task: Task | None) -> Iterator[Example]:
     """Read a split again; its issues were reported by the first reading and are dropped."""
-    return _Reader(images, task).read(ReadingContext(file, split, IssueLog()))
+    return _Reader(missing, task).read(ReadingContext(file, split, IssueLog()))
 
 
 @dataclass
@@ -112,69 +104,45 @@ def _files(root: Path) -> dict[Split, Path]:
 
 @dataclass
 class _Reader:
-    """Reader of the splits, one after the other; the first valid record determines the task of all."""
+    """Reader of the splits, one after the other; the first valid record determines the task of all.
 
-    images: ImagePathResolver | None
+    Attributes:
+        missing: Receives the missing images; None to leave images out.
+        task: Task of the records.
+    """
+
+    missing: MissingFiles | None
     task: Task | None = None
     _ids: dict[Split, dict[str, int]] = field(default_factory=dict)
 
     def read(self, source: ReadingContext) -> Iterator[Example]:
         """Read one split."""
-        file, kept = TextFile(source), 0
-        for line_number, line in enumerate(file.lines(), 1):
-            if not line.strip():
-                continue
+        lines, kept = 0, 0
+        for line in read_json_lines(source.file):
+            lines += 1
             try:
-                example = self._example(_record(decode_utf8(line)), line_number, source)
+                example = self._example(line, source)
             except RecordError as error:
-                source.skip(file.classify_truncation(error, line_number), line_number)
+                source.skip(error, line.number)
                 continue
             source.count_kept()
             kept += 1
             yield example
+        if not lines:
+            raise DataError("split-file-empty", file=source.file, split=source.split)
         source.require_examples(kept)
 
-    def _example(self, record: dict[str, Any], line_number: int, source: ReadingContext) -> Example:
-        task: Task = "mre" if {"head", "tail", "relation"} & set(record) else "mner"
-        if self.task not in (None, task):
-            kinds = {"mner": "entities", "mre": "a pair and its relation"}
-            raise RecordError("record-of-other-task", expected=kinds[self.task or task], found=kinds[task])
-        if unknown := [key for key in record if key not in KEYS]:
-            keys = [Message("unknown-record-key", key=key, hint=did_you_mean(key, KEYS)) for key in unknown[:3]]
-            source.warn(Message("unknown-keys", keys=keys), line_number)
-        sentence = parse_sentence(record, source, line_number)
-        tags = sentence.tags(record)
-        if task == "mner" and tags is None:
-            raise RecordError("no-labels", found=describe_keys(record))
-        pair = _pair(record, sentence, source, line_number) if task == "mre" else {}
-        self.task = task
-        name = unique_id(_id(record, line_number, source), self._ids.setdefault(source.split, {}), source, line_number)
-        image, objects = self.images.resolve(record, source, line_number) if self.images else (None, ())
-        return Example(name, sentence.words, tags, image=image, objects=objects, **pair)
-
-
-def _record(line: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise RecordError("line-not-json", reason=str(error), text=line.strip()[:60], expected=RECORD_FORMAT) from None
-    if not isinstance(record, dict):
-        raise RecordError("record-not-object", expected=RECORD_FORMAT, found=line.strip()[:60])
-    return reject_lone_surrogates(record)
-
-
-def _id(record: dict[str, Any], line_number: int, source: ReadingContext) -> str:
-    name = record.get("id")
-    return f"{source.split}-{line_number}" if name is None or name == "" else str(name)
-
-
-def _pair(record: dict[str, Any], sentence: ParsedSentence, source: ReadingContext, line_number: int) -> dict[str, Any]:
-    relation = record.get("relation")
-    if not isinstance(relation, str) or not relation.strip():
-        raise RecordError("relation-missing", found=relation)
-    relation = relation.strip()
-    if relation != "None" and relation.casefold() == "none":
-        source.warn(Message("relation-like-none", relation=relation), line_number)
-    head, tail = (sentence.span(record.get(role), role) for role in ("head", "tail"))
-    check_pair(head, tail, source, line_number)
-    return {"head": head, "tail": tail, "relation": relation}
+    def _example(self, line: JsonLine, source: ReadingContext) -> Example:
+        record = line.record
+        if isinstance(record, RecordError):
+            raise record
+        if self.missing is None:
+            record = {key: value for key, value in record.items() if key not in ("image", "objects")}
+        root = None if self.missing is None else self.missing.folder
+        parsed = parse_record(record, root=root, task=self.task, labeled=True)
+        self.task = "mner" if parsed.mentions is None else "mre"
+        source.warn_all(parsed.issues, line.number)
+        name = parsed.example.id or f"{source.split}-{line.number}"
+        unique = unique_id(name, self._ids.setdefault(source.split, {}), source, line.number)
+        example = replace(parsed.example, id=unique)
+        return example if self.missing is None else self.missing.drop(example, source, line.number)

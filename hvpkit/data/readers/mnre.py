@@ -13,7 +13,7 @@ from hvpkit.data.readers.unlinked import UnlinkedExample
 from hvpkit.errors import did_you_mean
 from hvpkit.labels.inventory import MNRE_RELATIONS
 from hvpkit.messages import Message
-from hvpkit.records.issues import ReadingContext, RecordError
+from hvpkit.records.issues import Issue, ReadingContext, RecordError
 from hvpkit.records.lines import TextFile, decode_utf8, reject_lone_surrogates
 from hvpkit.records.spans import check_pair, drop_blank_tokens, parse_span
 from hvpkit.types import Example, Span
@@ -27,7 +27,7 @@ def read_pairs(source: ReadingContext) -> list[UnlinkedExample]:
     The id of an example is the stem of its image and the line number, because several pairs share an image.
 
     Raises:
-        DataError: "nothing-usable" if the file has no usable pair; "split-file-empty" or "file-utf16".
+        DataError: "nothing-usable" if the file has no usable pair; "split-file-empty" or "not-utf8".
     """
     file, examples = TextFile(source), []
     for number, line in enumerate(file.lines(), 1):
@@ -65,9 +65,11 @@ def _python_literal(line: str) -> object:
 
 
 def _unlinked_example(record: dict[str, Any], number: int, source: ReadingContext) -> UnlinkedExample:
-    words, boundaries = drop_blank_tokens(record["token"], source, number)
-    head, tail = (_span(record[key], key, words, boundaries, source, number) for key in ("h", "t"))
-    check_pair(head, tail, source, number)
+    issues: list[Issue] = []
+    words, boundaries = drop_blank_tokens(record["token"], issues)
+    head, tail = (_span(record[key], key, words, boundaries, issues) for key in ("h", "t"))
+    check_pair(head, tail, issues)
+    source.warn_all(issues, number)
     relation = record["relation"]
     if relation not in MNRE_RELATIONS:
         raise RecordError("unknown-relation", relation=relation, hint=did_you_mean(str(relation), MNRE_RELATIONS))
@@ -79,9 +81,7 @@ def _unlinked_example(record: dict[str, Any], number: int, source: ReadingContex
     return UnlinkedExample(Example(f"{stem}:{number}", words, head=head, tail=tail, relation=relation), number, image)
 
 
-def _span(
-    value: object, key: str, words: tuple[str, ...], boundaries: list[int], source: ReadingContext, number: int
-) -> Span:
+def _span(value: object, key: str, words: tuple[str, ...], boundaries: list[int], issues: list[Issue]) -> Span:
     position = value.get("pos") if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or not isinstance(position, (list, tuple)) or len(position) != 2:
         raise RecordError("span-missing", name=key, expected="{'name': ..., 'pos': [start, end]}", found=value)
@@ -89,5 +89,5 @@ def _span(
     span = parse_span(start, end, key, boundaries)
     name, text = str(value.get("name", "")), " ".join(words[span.start : span.end])
     if name and "".join(name.split()) != "".join(text.split()):
-        source.warn(Message("name-mismatch", name=key, expected=name, found=text), number)
+        issues.append(Issue(Message("name-mismatch", name=key, expected=name, found=text), "repaired"))
     return span

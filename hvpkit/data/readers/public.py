@@ -29,7 +29,7 @@ def read_public(layout: DatasetLayout, labels: Labels, context: ReaderContext) -
 
     Raises:
         DataError: "root-missing", "no-text-files", "dataset-found-twice" or "split-twice" if the texts are not found;
-            "nothing-usable", "split-file-empty" or "file-utf16" if a file cannot be used.
+            "nothing-usable", "split-file-empty" or "not-utf8" if a file cannot be used.
     """
     root = Path(os.path.abspath(context.root))
     files = find_text_files(root, layout)

@@ -39,7 +39,7 @@ def read_tweets(source: ReadingContext) -> list[UnlinkedExample]:
     """Read one split of a Twitter dataset.
 
     Raises:
-        DataError: "nothing-usable" if the file has no usable tweet; "split-file-empty" or "file-utf16".
+        DataError: "nothing-usable" if the file has no usable tweet; "split-file-empty" or "not-utf8".
     """
     file, examples, ids = TextFile(source), [], dict[str, int]()
     for tweet in _tweets(file.lines(), source):

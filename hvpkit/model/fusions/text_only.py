@@ -14,6 +14,8 @@ class TextOnly(Fusion):
         context: What the fusion is built from.
     """
 
+    graph_safe = True
+
     def __init__(self, context: FusionContext) -> None:
         super().__init__()
         self.width = context.text.width

@@ -40,6 +40,8 @@ class VisualPrefix(Fusion):
     Source: Chen et al. 2022, eq. 2-9.
     """
 
+    graph_safe = True
+
     def __init__(
         self, context: FusionContext, projector: ComponentSpec, gate: ComponentSpec, is_release_layout: bool = False
     ) -> None:

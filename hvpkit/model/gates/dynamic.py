@@ -18,6 +18,8 @@ class DynamicGate(Gate):
     Source: Chen et al. 2022, eq. 3-4.
     """
 
+    graph_safe = True
+
     def __init__(self, shape: PrefixConfig, slope: float = 0.01) -> None:
         super().__init__()
         self.layers, self.levels, self.slope = shape.layers, len(shape.channels), slope

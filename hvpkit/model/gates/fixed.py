@@ -19,6 +19,8 @@ class FixedGate(Gate):
         levels: Number of levels C.
     """
 
+    graph_safe = True
+
     weights: Tensor
 
     def __init__(self, choice: Sequence[int], levels: int) -> None:

@@ -19,6 +19,8 @@ class FlattenedGate(Gate):
     Source: code released with Chen et al. 2022.
     """
 
+    graph_safe = True
+
     def __init__(self, shape: PrefixConfig, slope: float) -> None:
         super().__init__()
         self.slope = slope

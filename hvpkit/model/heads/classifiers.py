@@ -21,6 +21,8 @@ class RelationHead(Head):
         dropout: Dropout probability.
     """
 
+    graph_safe = True
+
     def __init__(self, context: HeadContext, width: int, dropout: float) -> None:
         super().__init__()
         self.labels = context.labels
@@ -55,6 +57,22 @@ class RelationHead(Head):
         return Relation(*ranked[0], ranked)
 
 
+def entity_start_states(states: Tensor, text: TextBatch) -> Tensor:
+    """Return the states at the positions of head and tail, concatenated: [B, 2w].
+
+    Args:
+        states: States, [B, T, w].
+        text: The texts.
+
+    Raises:
+        ValueError: The batch has no positions of head and tail.
+    """
+    if text.head_position is None or text.tail_position is None:
+        raise ValueError("The batch has no positions of the entities head and tail.")
+    starts = torch.stack([text.head_position, text.tail_position], dim=1)  # [B, 2]
+    return states.gather(1, starts[..., None].expand(-1, -1, states.shape[-1])).flatten(1)
+
+
 class EntityStartHead(RelationHead):
     """Classify the concatenated states [B, 2w] at the starts of the head and tail entity.
 
@@ -70,10 +88,9 @@ class EntityStartHead(RelationHead):
 
     def relation_features(self, fused: Fused, text: TextBatch) -> Tensor:
         """Return both start states, concatenated [B, 2w]."""
-        if fused.states is None or text.head_position is None or text.tail_position is None:
-            raise ValueError("The head entity-start requires states [B, T, w] and the positions of both entities.")
-        starts = torch.stack([text.head_position, text.tail_position], dim=1)  # [B, 2]
-        return fused.states.gather(1, starts[..., None].expand(-1, -1, fused.states.shape[-1])).flatten(1)
+        if fused.states is None:
+            raise ValueError("The head entity-start requires states [B, T, w], which this fusion does not return.")
+        return entity_start_states(fused.states, text)
 
 
 class ClsHead(RelationHead):

@@ -11,7 +11,7 @@ from torchcrf import CRF
 
 from hvpkit.interfaces import EncodedText, Fused, Head, HeadContext, TextBatch
 from hvpkit.labels.bio import TaggedSpan, decode_bio
-from hvpkit.model.heads.crf_likelihood import log_likelihoods
+from hvpkit.model.heads.crf_likelihood import MAX_TAGS, log_likelihoods
 from hvpkit.model.heads.forward_backward import ForwardBackwardTables, forward_backward, span_marginal
 from hvpkit.types import Entity, Example
 
@@ -68,6 +68,7 @@ class CrfHead(Head):
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(context.width, len(self.labels.names))
         self.crf = CRF(len(self.labels.names), batch_first=True)
+        self.graph_safe = self.crf.num_tags <= MAX_TAGS
         self.constrained = constrained
         for name, illegal in zip(("no_first", "no_steps"), illegal_transitions(self.labels.names), strict=True):
             self.register_buffer(name, illegal, persistent=False)

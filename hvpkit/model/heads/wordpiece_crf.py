@@ -12,7 +12,7 @@ from torchcrf import CRF
 from hvpkit.interfaces import EncodedText, Fused, Head, HeadContext, TextBatch
 from hvpkit.labels.bio import TaggedSpan, decode_bio
 from hvpkit.model.heads.crf import copy_to_cpu
-from hvpkit.model.heads.crf_likelihood import log_likelihoods
+from hvpkit.model.heads.crf_likelihood import MAX_TAGS, log_likelihoods
 from hvpkit.model.heads.forward_backward import forward_backward
 from hvpkit.types import Entity, Example
 
@@ -39,6 +39,7 @@ class WordpieceCrfHead(Head):
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(context.width, len(self.tags))
         self.crf = CRF(len(self.tags), batch_first=True)
+        self.graph_safe = self.crf.num_tags <= MAX_TAGS
 
     def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Return the gold tags of all positions, [T]; padding is PAD."""

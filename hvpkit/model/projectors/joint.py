@@ -21,6 +21,8 @@ class JointProjector(Projector):
     Source: code released with Chen et al. 2022.
     """
 
+    graph_safe = True
+
     level_name = "slice"
     cells_are_spatial = False
 

@@ -17,6 +17,8 @@ class PerLevelProjector(Projector):
     Source: Chen et al. 2022, eq. 2.
     """
 
+    graph_safe = True
+
     def __init__(self, shape: PrefixConfig) -> None:
         super().__init__()
         self.width = shape.width

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from hvpkit.config.option_types import PositiveInt, UnitInterval
 from hvpkit.hookspecs import Register, hookimpl
-from hvpkit.model.text.input_layout import MARKERS, RELEASED_MARKERS
+from hvpkit.model.text.input_layout import MARKERS, RELEASED_MARKERS, UNUSED_MARKERS
 
 if TYPE_CHECKING:
     from hvpkit.interfaces import TextContext, TextEncoder
 
-PROVIDES = {"states", "pooled", "prefix"}
-MARKER_TOKENS = {False: (), True: MARKERS, "release": RELEASED_MARKERS}
+PROVIDES = {"states", "pooled", "prefix", "wordpieces"}
+MARKER_TOKENS = {False: (), True: MARKERS, "release": RELEASED_MARKERS, "unused": UNUSED_MARKERS}
 
 
 @hookimpl
@@ -27,7 +27,7 @@ def build_hugging_face(
     *,
     name: str,
     weights: Literal["pretrained", "random"] = "pretrained",
-    markers: bool | Literal["release"] = True,
+    markers: bool | Literal["release", "unused"] = True,
     layout: Literal["words", "wordpieces"] = "words",
 ) -> TextEncoder:
     """Hugging Face text encoder, by hub id or local folder.
@@ -36,7 +36,8 @@ def build_hugging_face(
         context: What the encoder is built from.
         name: Hub id or local folder.
         weights: `pretrained`, or `random` for the architecture alone.
-        markers: Place marker tokens around head and tail entity (MRE only); `release` for those of the released code.
+        markers: Place marker tokens around head and tail entity (MRE only); `release` for those of the released code,
+            `unused` for `[unused0]` to `[unused3]` of BERT's vocabulary.
         layout: `words` keeps words whole, `wordpieces` truncates text as the released code does (input_layout.py).
 
     Raises:

@@ -121,6 +121,8 @@ class HuggingFaceEncoder(TextEncoder):
         random: Whether the weights are random.
     """
 
+    graph_safe = True
+
     def __init__(
         self,
         model: PreTrainedModel,
@@ -131,6 +133,7 @@ class HuggingFaceEncoder(TextEncoder):
     ) -> None:
         super().__init__()
         self.model, self.tokenizer, self.style, self.random = model, tokenizer, style, random
+        self._keeps_vocabulary = False
         # byte-level tokenizers treat the space before a word as part of it
         self._byte_level = tokenizer.is_fast and "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)
         if getattr(model, "pooler", None) is not None:
@@ -206,8 +209,14 @@ class HuggingFaceEncoder(TextEncoder):
             wordpieces[row] = wordpiece
         return {name: wordpieces for name, parameter in self.named_parameters() if parameter is table}
 
+    def keep_vocabulary(self) -> None:
+        """Leave all embeddings trainable."""
+        self._keeps_vocabulary = True
+
     def restrict_vocabulary(self, texts: Iterable[EncodedText]) -> None:
         """Train only the embeddings of wordpieces in these texts, if the table is an `nn.Embedding`."""
+        if self._keeps_vocabulary:
+            return
         table = self.model.get_input_embeddings()
         padding = torch.tensor([*self.pad_values().values()])
         ids = torch.cat([*(text.features["input_ids"] for text in texts), padding])

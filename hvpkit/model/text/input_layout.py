@@ -10,6 +10,7 @@ from hvpkit.errors import DataError
 from hvpkit.types import Example, Span
 
 MARKERS = ("<head>", "</head>", "<tail>", "</tail>")
+UNUSED_MARKERS = ("[unused0]", "[unused1]", "[unused2]", "[unused3]")  # wordpieces of BERT without a meaning
 RELEASED_MARKERS = ("<s>", "</s>", "<o>", "</o>")
 
 

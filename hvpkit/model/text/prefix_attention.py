@@ -16,7 +16,6 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from hvpkit.interfaces import Prefix, Trace
-from hvpkit.utils.dropout import drop
 
 PREFIX_ATTENTION = "hvp_prefix"
 MASKED = -65504.0  # the lowest float16, which torch passes to cuDNN, since cuDNN does not support -inf reliably
@@ -71,32 +70,24 @@ def prefix_attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
         return output, None
-    return attend(query, key, value, attention_mask, dropout, scaling).transpose(1, 2).contiguous(), None
+    output = functional.scaled_dot_product_attention(
+        query, key, value, attention_mask, dropout_p=dropout, scale=scaling
+    )
+    return output.transpose(1, 2).contiguous(), None
 
 
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, scale: float | None
-) -> Tensor:
-    """Compute scaled dot-product attention, [B, H, T, d/H].
+def prepend_image_attention(attention: Tensor) -> Tensor:
+    """Concatenate attention to image cells and to the text, for the trace of a fusion above the text encoder.
 
-    On a CPU with dropout, torch's function keeps copies of queries and keys for the backward pass, dropout masks of
-    four bytes per number, and everything in float32; an explicit computation needs less memory.
+    A position without attention to cells attends to itself.
 
     Args:
-        query: Queries, [B, H, T, d/H].
-        key: Keys, [B, H, S+T, d/H].
-        value: Values, [B, H, S+T, d/H].
-        mask: Mask [B, 1, T, S+T], bool on a CPU; None if nothing is masked.
-        dropout: Dropout probability of the attention weights.
-        scale: Factor of the scores; None for 1 / sqrt(d/H).
+        attention: Attention weights of the text to cells, [B, H, T, S]; rows sum to 1, or to 0 without cells.
+
+    Returns:
+        Attention weights [B, H, T, S+T]; rows sum to 1.
     """
-    if not dropout or query.device.type != "cpu":
-        return functional.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=scale)
-    scores = query * (scale or query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-    if mask is not None:
-        # not -inf, which would be NaN in rows where all is masked
-        scores = scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
-    return drop(scores.softmax(-1), dropout) @ value
+    return torch.cat([attention, torch.diag_embed(1 - attention.sum(-1).round())], dim=-1)
 
 
 def split_heads(prefix: Tensor, like: Tensor) -> Tensor:

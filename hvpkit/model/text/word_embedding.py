@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ class WordEmbeddingConfig:
         file_words: Number of leading words of the file that are added to those of the training text.
         singleton_unk: Probability that a word that occurs once in the training text is replaced by unknown in training.
         zeros: Whether every digit is read as 0.
+        init: Initial vectors: uniform in ±sqrt(3/d) ("uniform"), or in ±sqrt(6/(size + d)) ("glorot").
     """
 
     width: int
@@ -40,12 +42,13 @@ class WordEmbeddingConfig:
     file_words: int = 0
     singleton_unk: float = 0.0
     zeros: bool = False
+    init: Literal["uniform", "glorot"] = "uniform"
 
 
 class WordEmbedding(nn.Embedding):
     """Vectors [size, d] of the words of a vocabulary.
 
-    They are initialized uniformly in ±sqrt(3/d); that of padding is 0.
+    They are initialized uniformly; that of padding is 0.
 
     In training, words that occur once are replaced by unknown with probability `singleton_unk`, so that the vector of
     unknown words is trained.
@@ -64,9 +67,14 @@ class WordEmbedding(nn.Embedding):
         super().__init__(vocabulary.size, options.width, padding_idx=PADDING)
         self.vocabulary, self.singleton_unk = vocabulary, options.singleton_unk
         self.coverage: Message | None = None
-        init_uniform(self)
+        init_uniform(self) if options.init == "uniform" else self._init_glorot()
         if vectors is not None:
             self._copy(vectors)
+
+    @torch.no_grad()
+    def _init_glorot(self) -> None:
+        nn.init.xavier_uniform_(self.weight)
+        self.weight[PADDING] = 0
 
     def provenance_notes(self) -> list[str]:
         """Return a note on where the vectors come from."""
@@ -144,11 +152,27 @@ def build_word_embedding(context: TextContext, options: WordEmbeddingConfig) -> 
     )
     if not counts:
         raise ComponentError("vocabulary-without-examples", encoder="a text encoder with a word vocabulary")
+    embedding = embed_words(counts, options)
+    if embedding.coverage is not None:
+        log.info(embedding.coverage)
+    return embedding
+
+
+def embed_words(counts: Counter[str], options: WordEmbeddingConfig) -> WordEmbedding:
+    """Build a word embedding of counted words, with vectors from the file of the options if it has one.
+
+    Args:
+        counts: Number of occurrences of each word in the training set; not empty if there is a file. Where digits are
+            read as 0, they must be 0 already.
+        options: Options of the embedding.
+
+    Raises:
+        ModelFolderError: If the file of vectors cannot be read.
+    """
     vocabulary = Vocabulary.from_examples(counts, zeros=options.zeros)
     if options.file is None:
         return WordEmbedding(vocabulary, options)
     vectors = load_vectors(options.file, width=options.width, words=vocabulary.items, first=options.file_words)
     embedding = WordEmbedding(vocabulary.extend(vectors.rows), options, vectors)
     embedding.coverage = vectors.coverage(counts)
-    log.info(embedding.coverage)
     return embedding

@@ -25,6 +25,8 @@ class CnnFromScratch(VisualBackbone):
     Source: own.
     """
 
+    graph_safe = True
+
     def __init__(self, context: VisionContext, width: int) -> None:
         super().__init__()
         self.side = context.size or SIDE

@@ -164,6 +164,8 @@ class TorchvisionBackbone(VisualBackbone):
         is_centered: Whether images are cropped to their center.
     """
 
+    graph_safe = True
+
     def __init__(self, model: nn.Module, stages: Mapping[str, int], side: int, is_centered: bool = False) -> None:
         super().__init__()
         names = {node: str(i) for i, node in enumerate(stages)}

@@ -71,6 +71,11 @@ class VisualTower(nn.Module):
         return self.frozen and not self.options.update_batchnorm_stats
 
     @property
+    def graph_safe(self) -> bool:
+        """Return whether training steps may be captured as CUDA graphs; features of a frozen tower are cached."""
+        return self.is_frozen or (self.backbone.graph_safe and self.options.missing != "zeros")
+
+    @property
     def device(self) -> torch.device:
         """Return the device of the weights; the CPU if there are none."""
         return next((tensor.device for tensor in chain(self.parameters(), self.buffers())), torch.device("cpu"))

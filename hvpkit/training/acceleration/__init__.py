@@ -1,1 +1,1 @@
-"""Faster training steps; the only code that may patch modules."""
+"""Faster training steps; the only package that may change modules, parameters or settings of libraries."""

@@ -18,15 +18,25 @@ MAX_FREE_HEAP = 2**31 - 1  # bytes that may stay free at the end of the heap
 MAX_HEAP_BLOCK = 32 * 2**20  # bytes; larger blocks are returned to the system at once (default of glibc)
 
 
-def retain_freed_memory() -> None:
-    """Keep memory that a step frees for the next step instead of returning it to the system.
+@contextmanager
+def retained_memory() -> Iterator[None]:
+    """Keep memory that is freed within the block for later use instead of returning it to the system.
 
-    This affects glibc on Linux only; elsewhere it does nothing.
+    This affects glibc on Linux only; elsewhere it does nothing. Afterwards, free memory is returned, and the thresholds
+    are those that glibc reaches by itself when large blocks are freed.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_TRIM_THRESHOLD, MAX_FREE_HEAP)
-        mallopt(M_MMAP_THRESHOLD, MAX_HEAP_BLOCK)
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    mallopt, malloc_trim = (getattr(libc, name, None) for name in ("mallopt", "malloc_trim"))
+    if mallopt is None or malloc_trim is None:
+        yield
+        return
+    mallopt(M_TRIM_THRESHOLD, MAX_FREE_HEAP)
+    mallopt(M_MMAP_THRESHOLD, MAX_HEAP_BLOCK)
+    try:
+        yield
+    finally:
+        mallopt(M_TRIM_THRESHOLD, 2 * MAX_HEAP_BLOCK)
+        malloc_trim(0)
 
 
 @contextmanager

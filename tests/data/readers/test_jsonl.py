@@ -10,10 +10,11 @@ import tiny
 from fabricate import context, draw, kinds, some, write, write_lines
 from raising import raises
 
-from hvpkit.data.readers.jsonl import RECORD_FORMAT, dataset_name, read_jsonl
+from hvpkit.data.readers.jsonl import dataset_name, read_jsonl
 from hvpkit.errors import DataError, did_you_mean
 from hvpkit.messages import Message
-from hvpkit.records.sentence import KEYS
+from hvpkit.records.json_lines import RECORD_FORMAT
+from hvpkit.records.keys import KEYS
 from hvpkit.types import Box, Span, VisualObject
 
 MNER = {"id": "1", "tokens": ["Ann", "sings"], "tags": ["B-PER", "O"]}
@@ -137,7 +138,7 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
         ({"tokens": ["x"]}, "no-labels", {"found": Message("record-keys", keys=["tokens"])}),
         ({"tokens": [], "tags": []}, "no-words", {}),
         ({"text": " \n", "entities": []}, "text-without-words", {"text": " \n"}),
-        ({"text": 7, "entities": []}, "text-without-words", {"text": 7}),
+        ({"text": 7, "entities": []}, "text-not-a-string", {"found": 7}),
         ({**MNER, "tags": ["O"]}, "tag-count-mismatch", {"expected": 2, "found": 1}),
         ({**MNER, "tags": "O O"}, "tags-not-list", {"expected": 2, "found": "O O"}),
         ({**MNER, "tags": ["S-PER", "O"]}, "tag-not-bio", {"tag": "S-PER"}),
@@ -146,6 +147,8 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
         ({"tokens": ["Ann"], "entities": []}, "entities-without-text", {}),
         ({"text": "Ann", "entities": {"start": 0}}, "entities-not-list", {"found": {"start": 0}}),
         ({"text": "Ann", "entities": [[0, 3, "PER"]]}, "span-missing", {"name": "entity 1", "found": [0, 3, "PER"]}),
+        ({"text": "Ann", "entities": [[0, 3]]}, "entity-type-missing", {"number": 1, "type": None}),
+        ({"words": ["Ann"], "tags": ["O"]}, "record-of-prepared-data", {}),
         (
             {"text": "Ann", "entities": [entity(0, 4)]},
             "span-outside",
@@ -194,7 +197,11 @@ def test_a_bad_record_is_left_out_and_placed(tmp_path, record, code, fields):
     [
         ({"relation": None}, "relation-missing"),
         ({"relation": " "}, "relation-missing"),
-        ({"head": None}, "span-missing"),
+        ({"head": None}, "mention-missing"),
+        ({"head": None, "tail": None}, "pair-missing"),
+        ({"head": 3}, "span-missing"),
+        ({"head": {"start": 0, "end": True}}, "span-not-integers"),
+        ({"head": "Bob"}, "mention-not-in-text"),
         ({"tail": {"start": 2}}, "span-missing"),
         ({"tail": {"start": 2, "end": 4}}, "span-outside"),
         ({"head": {"start": 1, "end": 1}}, "span-empty"),
@@ -341,12 +348,12 @@ def test_images_and_objects_lie_beside_the_data(tmp_path):
 
 
 def test_missing_images_and_crops_are_counted_once_each(tmp_path):
-    record = {**MNER, "image": "no.jpg", "objects": ["no_1.jpg", {"box": [0, 0, 1, 1]}]}
+    record = {**MNER, "image": "no.jpg", "objects": ["no_1.jpg", {"box": [0, 0, 2, 2]}]}
     dataset, problems = read(tmp_path, record, record, {**MNER, "image": "no\0.jpg"}, MNER, {**MNER, "image": ""})
     assert [(example.image, example.objects) for example in dataset.splits["train"]] == [(None, ())] * 5
     file = tmp_path / "mine" / "train.jsonl"
     assert dataset.search.missing == {"train": (f"{file}:1: no.jpg",)}
-    assert kinds(problems)["image-outside-folder"] == 1  # the one that no file can have
+    assert kinds(problems) == {"id-repeated": 4, "image-name-invalid": 1}  # a name that no file can have
     assert dataset.search.missing_crops == {"train": (f"{file}:1: no_1.jpg",)}
     assert dataset.search.folders == (tmp_path / "mine",)
 
@@ -380,7 +387,7 @@ def test_no_path_leaves_the_datas_folder(tmp_path, name):
 )
 def test_an_object_that_cannot_be_used_is_left_out(tmp_path, thing, code):
     draw(tmp_path / "mine" / "a.jpg")
-    dataset, problems = read(tmp_path, {**MNER, "image": "a.jpg", "objects": [thing, {"box": [0, 0, 1, 1]}]})
+    dataset, problems = read(tmp_path, {**MNER, "image": "a.jpg", "objects": [thing, {"box": [0, 0, 2, 2]}]})
     assert len(first(dataset).objects) == 1
     assert kinds(problems) == {code: 1}
 
@@ -391,12 +398,14 @@ def test_an_object_that_cannot_be_used_is_left_out(tmp_path, thing, code):
         ([40, 0, 50, 10], "box-outside"),
         ([-5, 3, 0, 9], "box-outside"),
         ([0.1, 0.2, 0.5, 0.9], "box-relative"),
+        ([0, 0, 1, 1], "box-relative"),
+        ([0, 0, 1.0, 0.5], "box-relative"),
     ],
 )
 def test_a_box_that_cannot_be_cut_is_left_out_with_its_line(tmp_path, box, code):
     tiny.draw(tmp_path / "mine" / "a.jpg")
-    dataset, problems = read(tmp_path, {**MNER, "image": "a.jpg", "objects": [{"box": box}, {"box": [-3, -3, 40, 40]}]})
-    assert [thing.box.left for thing in first(dataset).objects] == [-3]
+    dataset, problems = read(tmp_path, {**MNER, "image": "a.jpg", "objects": [{"box": box}, {"box": [3, 3, 9, 9]}]})
+    assert [thing.box for thing in first(dataset).objects] == [Box(3, 3, 9, 9)]
     [problem] = problems.issues()
     assert problem.code == code
     assert problem.places == [f"{tmp_path / 'mine' / 'train.jsonl'}:1: {problem.messages[0]}"]

@@ -159,7 +159,7 @@ def test_bytes_are_counted_as_an_editor_does(tmp_path):
 
 
 def test_utf16_is_refused(tmp_path):
-    with raises(DataError, "file-utf16", file=tmp_path / "train.txt"):
+    with raises(DataError, "not-utf8", file=tmp_path / "train.txt"):
         read(tmp_path, GOOD.encode("utf-16"))
 
 

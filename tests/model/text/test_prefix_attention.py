@@ -9,13 +9,12 @@ import pytest
 import torch
 from small_models import save_encoder
 from torch import Tensor, nn
-from torch.nn.functional import gelu, layer_norm
+from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 from transformers.masking_utils import bidirectional_mask_function
 
 from hvpkit.interfaces import Prefix, TextBatch, TextContext, Trace
 from hvpkit.model.text.prefix_attention import (
     additive_mask,
-    attend,
     attention_weights,
     padding_mask,
     prefix_attention,
@@ -189,36 +188,24 @@ def normalised(states: Tensor, norm: nn.LayerNorm) -> Tensor:
     return layer_norm(states, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
-@pytest.mark.parametrize("mask", [None, torch.rand(B, 1, T, T, generator=torch.Generator().manual_seed(1)) < 0.8])
-@pytest.mark.parametrize("scale", [None, 0.3])
-def test_with_dropout_on_a_cpu_attention_drops_of_what_torch_attends_to(monkeypatch, mask, scale):
-    heads = [head.requires_grad_() for head in heads_of(5)]
-    found = []
-    for dropout in (0.0, 0.4):  # torch's own function, and the one that is written out, dropping nothing
-        monkeypatch.setattr("hvpkit.model.text.prefix_attention.drop", lambda weights, share: weights)
-        output = attend(*heads, mask, dropout, scale)
-        found.append((output, *torch.autograd.grad(output.square().sum(), heads)))
-    for theirs, ours in zip(*found, strict=True):
-        torch.testing.assert_close(ours, theirs)
+def test_a_row_in_which_everything_is_masked_has_no_nan():
+    query, key, value = (head.requires_grad_() for head in heads_of(5))
+    text = torch.ones(B, 1, T, T, dtype=torch.bool)
+    text[0, :, -1] = False
+    prefix = prefix_of(1, torch.zeros_like(MASK))
+    for dropout in (0.0, 0.4):
+        output, _ = prefix_attention(module_at(0), query, key, value, text, dropout=dropout, hvp_prefix=prefix)
+        gradients = torch.autograd.grad(output.square().sum(), (query, key, value))
+        assert output.isfinite().all() and all(gradient.isfinite().all() for gradient in gradients)
 
 
-def test_padding_that_may_look_at_nothing_makes_nothing_nan():
-    heads = [head.requires_grad_() for head in heads_of(5)]
-    mask = torch.ones(B, 1, T, T, dtype=torch.bool)
-    mask[0, :, -1] = False
-    output = attend(*heads, mask, 0.4, None)
-    assert output.isfinite().all()
-    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(output.square().sum(), heads))
-
-
-def test_dropout_of_attention_takes_whole_weights():
-    alike = torch.zeros(1, 1, 1000, W)
-    values = torch.ones(1, 1, 10, W)
-    output = attend(alike, torch.zeros(1, 1, 10, W), values, None, 0.4, None)
-    assert float(output.mean()) == pytest.approx(1, abs=0.05)
-    torch.testing.assert_close(
-        (output * 6).round() / 6, output, atol=1e-4, rtol=0
-    )  # so many of 10 equal weights, each of 1 / (10 * 0.6)
+def test_dropout_removes_attention_weights_and_scales_the_others():
+    query, key = torch.zeros(1, H, 9, W), torch.zeros(1, H, 9, W)
+    prefix = Prefix([torch.zeros(1, 1, H * W)], [torch.ones(1, 1, H * W)], torch.ones(1, 1, dtype=torch.bool))
+    output, _ = prefix_attention(module_at(0), query, key, torch.ones(1, H, 9, W), None, dropout=0.4, hvp_prefix=prefix)
+    assert float(output.min()) < float(output.max())
+    kept = output * 6  # of 10 equal weights, each of 1 / (10 * 0.6)
+    torch.testing.assert_close(kept.round(), kept, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
@@ -266,9 +253,7 @@ def test_a_mask_of_numbers_hides_what_one_of_bool_hides():
         torch.cat([split_heads(part[0], key), own], dim=2)
         for part, own in ((prefix_of(1).keys, key), (prefix_of(1).values, value))
     )
-    torch.testing.assert_close(
-        attend(query, key, value, numbers, 0.0, None), attend(query, key, value, mask, 0.0, None)
-    )
+    torch.testing.assert_close(*(scaled_dot_product_attention(query, key, value, given) for given in (numbers, mask)))
     assert torch.equal(attention_weights(query, key, numbers, None), attention_weights(query, key, mask, None))
 
 

@@ -10,9 +10,10 @@ from hvpkit.training.acceleration.cpu import onednn_matmul
 
 FAULTS = """
 import resource, sys, torch
-from hvpkit.training.acceleration.cpu import retain_freed_memory
-if sys.argv[1] == "kept":
-    retain_freed_memory()
+from contextlib import nullcontext
+from hvpkit.training.acceleration.cpu import retained_memory
+context = retained_memory() if sys.argv[1] == "kept" else nullcontext()
+context.__enter__()
 for _ in range(3):
     [torch.ones(2**20) for _ in range(40)]  # 4 MB each
 begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -18,7 +18,8 @@ from hvpkit.evaluation.metrics import Scores, entity_scores, relation_scores
 from hvpkit.evaluation.wordpiece import wordpiece_scores
 from hvpkit.features.cache import open_feature_cache
 from hvpkit.features.fingerprint import feature_dir
-from hvpkit.inference.engine import Decoded, count_with_image, predict_stream
+from hvpkit.inference.decode import Decoded, predict_stream
+from hvpkit.inference.engine import count_with_image
 from hvpkit.labels.bio import encode_bio
 from hvpkit.labels.gold import gold_labels
 from hvpkit.labels.inventory import label_kinds

@@ -12,12 +12,13 @@ from transformers.utils import logging as transformers_logging
 from hvpkit.batching import Batcher
 from hvpkit.errors import InputError
 from hvpkit.inference.attach_objects import ObjectAttacher
+from hvpkit.inference.decode import Decoded, WindowedPrediction, decode_batch, merge_windows
 from hvpkit.inference.engine import (
     PREFETCH_BATCHES,
-    WindowedPrediction,
+    InferenceEngine,
+    WindowedResult,
     caching_batcher,
     chunk_by_size,
-    predict_windows,
 )
 from hvpkit.inference.inputs import (
     ImageInput,
@@ -113,7 +114,10 @@ class Predictor:
         return result
 
     def predict_many(
-        self, inputs: Iterable[PredictionRequest | ParsedInput | InputError], batch_size: int | None = None
+        self,
+        inputs: Iterable[PredictionRequest | ParsedInput | InputError],
+        batch_size: int | None = None,
+        workers: int | None = None,
     ) -> Iterator[Prediction | InputError]:
         """Predict a stream of inputs in order; up to 16 batches are read ahead.
 
@@ -121,6 +125,7 @@ class Predictor:
             inputs: Texts, lists of words, mappings with the keys of a record, PredictionInputs, or parsed inputs; an
                 error is returned unchanged.
             batch_size: Number of examples in a batch; None: 32 with CUDA, else 8.
+            workers: Number of processes that decode images; None for one per core, 0 to start no process.
 
         Yields:
             The prediction of each input, or the error of an invalid one.
@@ -132,16 +137,16 @@ class Predictor:
         if size < 1:
             raise InputError("batch-size-below-one", found=size)
         with caching_batcher(self.model, self.batcher) as batcher:
+            engine = InferenceEngine(self.model, batcher, batch_size=size, workers=workers)
             for chunk in chunk_by_size(inputs, PREFETCH_BATCHES * size, _length):
-                yield from self._predict_chunk(chunk, batcher, size)
+                yield from self._predict_chunk(chunk, engine)
 
     def _predict_chunk(
-        self, chunk: Sequence[PredictionRequest | ParsedInput | InputError], batcher: Batcher, batch_size: int
+        self, chunk: Sequence[PredictionRequest | ParsedInput | InputError], engine: InferenceEngine
     ) -> list[Prediction | InputError]:
         inputs = self.attach_objects([self._parse(request) for request in chunk])
-        examples = [item.example for item in inputs if isinstance(item, ParsedInput)]
-        results = predict_windows(self.model, batcher, examples, batch_size)
-        return [item if isinstance(item, InputError) else build_prediction(item, next(results)) for item in inputs]
+        results = engine.run((item.example for item in inputs if isinstance(item, ParsedInput)), decode_batch)
+        return [item if isinstance(item, InputError) else _to_prediction(item, next(results)) for item in inputs]
 
     def attach_objects(self, inputs: Sequence[ParsedInput | InputError]) -> Sequence[ParsedInput | InputError]:
         """Detect the objects of inputs without objects, with the model's own settings.
@@ -173,18 +178,20 @@ def _length(request: PredictionRequest | ParsedInput | InputError) -> float:
     return len(text) / TYPICAL_NUM_CHARACTERS if isinstance(text, str) else 1
 
 
-def build_prediction(parsed: ParsedInput, result: WindowedPrediction | InputError) -> Prediction | InputError:
+def _to_prediction(parsed: ParsedInput, result: WindowedResult[Decoded] | InputError) -> Prediction | InputError:
+    return result if isinstance(result, InputError) else build_prediction(parsed, merge_windows(result))
+
+
+def build_prediction(parsed: ParsedInput, result: WindowedPrediction) -> Prediction:
     """Convert the result of a model to a prediction with character offsets.
 
     Args:
         parsed: Parsed input.
-        result: Result of the model; an error is returned unchanged.
+        result: Result of the model.
     """
-    if isinstance(result, InputError):
-        return result
     if isinstance(result.decoded, list):
         entities = tuple(to_text_entity(entity, parsed) for entity in result.decoded)
-        return EntityPrediction(parsed.text, entities, result.image, parsed.notes, parsed.example.objects)
+        return EntityPrediction(parsed.text, entities, result.image_used, parsed.notes, parsed.example.objects)
     return _build_relation_prediction(parsed, result, result.decoded)
 
 
@@ -206,4 +213,4 @@ def _build_relation_prediction(
         first, last = window.start + 1, window.end
         notes += (Message("text-read-in-part", first=first, last=last, count=count, start=start, end=end),)
     head, tail = parsed.mentions.head, parsed.mentions.tail
-    return RelationPrediction(parsed.text, head, tail, relation, result.image, notes, parsed.example.objects)
+    return RelationPrediction(parsed.text, head, tail, relation, result.image_used, notes, parsed.example.objects)

@@ -87,7 +87,7 @@ def padded(text: TextBatch, longest: int, pad_values: dict[str, int]) -> TextBat
         mask=lengthened(text.mask, longest),
         word_starts=lengthened(text.word_starts, longest),
         word_mask=lengthened(text.word_mask, longest),
-        word_of=lengthened(text.word_of, longest, -1),
+        word_ids=lengthened(text.word_ids, longest, -1),
     )
 
 

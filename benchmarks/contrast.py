@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hvpkit.data.prepared import open_prepared
-from hvpkit.inference.engine import Decoded, predict_stream
+from hvpkit.inference.decode import Decoded, predict_stream
 from hvpkit.inference.predictions import EntityPrediction, RelationPrediction
 from hvpkit.inference.predictor import Predictor
 from hvpkit.messages import Message, Template, add_templates

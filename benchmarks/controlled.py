@@ -243,7 +243,7 @@ def measure(job: Job, bench: Bench, folder: Path) -> dict[str, Any]:
     from hvpkit.evaluation.evaluate import group_scores
     from hvpkit.features.cache import open_feature_cache
     from hvpkit.features.fingerprint import feature_dir
-    from hvpkit.inference.engine import predict_stream
+    from hvpkit.inference.decode import predict_stream
     from hvpkit.saving.model_folder import open_model_folder
     from hvpkit.saving.weights import load_model
     from hvpkit.synthetic.upper_bounds import upper_bounds

@@ -65,7 +65,9 @@ class Finding:
 def decided_by_one_object(examples: Iterable[Example]) -> list[Example]:
     """Return the examples whose text is ambiguous and whose image shows the answer with one object."""
     found = [
-        e for e in examples if e.metadata.get("open") == "yes" and e.metadata.get("deciding_object", "none") != "none"
+        e
+        for e in examples
+        if e.metadata.get("ambiguous") == "yes" and e.metadata.get("deciding_object", "none") != "none"
     ]
     if not found:
         raise DataError("benchmark-explain-nothing-decides")
@@ -86,18 +88,18 @@ def open_span(example: Example, examples: Iterable[Example]) -> tuple[tuple[Span
 
 def finding(example: Example, spans: tuple[Span, ...], answer: str, explained: Explanation) -> Finding:
     """Compare an explanation with the object that decides."""
-    first = len([image for image in explained.images if image.kind == "whole"])
+    first = len([image for image in explained.images if image.kind == "full image"])
     deciding = first + int(example.metadata["deciding_object"])
     decision = asked(explained, spans)
     drops, attention = {}, {}
     if decision is not None:
         number = explained.decisions.index(decision)
-        drops = {c.image: c.effects[number].drop or 0.0 for c in explained.changes if c.image is not None}
-        mentions = [m for m in explained.mentions if m.looks is not None and m.words in spans]
-        looks = [m.looks.by_image(explained.layers) for m in mentions if m.looks is not None]
+        drops = {c.image: c.effects[number].drop or 0.0 for c in explained.counterfactuals if c.image is not None}
+        mentions = [m for m in explained.mentions if m.attention is not None and m.words in spans]
+        attended = [m.attention.by_image(explained.layers) for m in mentions if m.attention is not None]
         attention = (
-            {place: mean([shares[place] for shares in looks]) for place in range(len(explained.images))}
-            if looks
+            {place: mean([shares[place] for shares in attended]) for place in range(len(explained.images))}
+            if attended
             else {}
         )
     return Finding(
@@ -156,7 +158,7 @@ def summed_up(findings: Sequence[Finding]) -> dict[str, dict[str, Any]]:
 def measure(model: Path) -> dict[str, Any]:
     """Explain the examples of the test split of a model."""
     import hvpkit
-    from hvpkit.explain.explain import explain_example
+    from hvpkit.explain.explain_example import explain_example
     from hvpkit.inference.inputs import parse_example
 
     predictor = hvpkit.load(model)

@@ -165,7 +165,7 @@ def _ready(predictor: Any, examples: Sequence[Any], batch_size: int = 8) -> list
     """
     batcher = predictor.batcher
     items = sorted(
-        (batcher.encode(example, labeled=False) for example in examples), key=lambda item: len(item.text.word_of)
+        (batcher.encode(example, labeled=False) for example in examples), key=lambda item: len(item.text.word_ids)
     )
     batches = [batcher.collate(items[i : i + batch_size]) for i in range(0, len(items), batch_size)]
     return [(batch.images.pixels, batch.text.features, batch.text.mask.long()) for batch in batches]

@@ -1,50 +1,78 @@
-"""hvpkit: entities and relations from text with images."""
+"""hvpkit: entities and relations from text with images.
+
+The names in `__all__` are the public Python API; docs/python.md describes them. Importing hvpkit does not import torch;
+the names are loaded when they are first used.
+"""
 
 from __future__ import annotations
 
+import importlib
 import logging
-from collections.abc import Iterable
-from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hvpkit.messages import LOGGERS
 
 if TYPE_CHECKING:
-    from hvpkit.inference.predictor import Predictor
+    from hvpkit.api import (
+        EntityPredictor,
+        RelationPredictor,
+        TextExplanation,
+        TrainedModel,
+        evaluate,
+        load,
+        preprocess,
+        train,
+    )
+    from hvpkit.config.recipe import Recipe
+    from hvpkit.inference.predictions import EntityPrediction, RelationPrediction
+    from hvpkit.types import Example
 
-__all__ = ["__version__", "load"]
+    __version__: str
 
-__version__: str
+MODULES = {
+    "EntityPredictor": "hvpkit.api",
+    "RelationPredictor": "hvpkit.api",
+    "TextExplanation": "hvpkit.api",
+    "TrainedModel": "hvpkit.api",
+    "evaluate": "hvpkit.api",
+    "load": "hvpkit.api",
+    "preprocess": "hvpkit.api",
+    "train": "hvpkit.api",
+    "Recipe": "hvpkit.config.recipe",
+    "EntityPrediction": "hvpkit.inference.predictions",
+    "RelationPrediction": "hvpkit.inference.predictions",
+    "Example": "hvpkit.types",
+}
+__all__ = [
+    "EntityPrediction",
+    "EntityPredictor",
+    "Example",
+    "Recipe",
+    "RelationPrediction",
+    "RelationPredictor",
+    "TextExplanation",
+    "TrainedModel",
+    "__version__",
+    "evaluate",
+    "load",
+    "preprocess",
+    "train",
+]
 
 for _name in LOGGERS:
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
-def __getattr__(name: str) -> str:
-    """Read `__version__` from the metadata of the installed package when it is needed."""
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute
+    """Import a public name when it is first used."""
     if name == "__version__":
         from importlib.metadata import version
 
         return version("hvpkit")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in MODULES:
+        return getattr(importlib.import_module(MODULES[name]), name)
+    raise AttributeError(f"module 'hvpkit' has no attribute {name!r}")
 
 
-def load(
-    model: str | PathLike[str], plugins: Iterable[str | PathLike[str]] = (), device: str | None = None
-) -> Predictor:
-    """Load a model folder for prediction.
-
-    Example: `hvpkit.load("runs/first").predict(text="Ada in Paris", image="ada.jpg")`. Importing hvpkit does not import
-    torch; this function does.
-
-    Args:
-        model: The model folder.
-        plugins: Plugin files of components that the model needs.
-        device: Device to run on; None for a GPU if there is one.
-
-    Raises:
-        ModelFolderError: If files are missing or damaged; the message lists all of them.
-    """
-    from hvpkit.inference.predictor import Predictor
-
-    return Predictor.open(model, plugins, device)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -156,7 +156,7 @@ def pad_texts(texts: Sequence[EncodedText], pad_values: Mapping[str, int], size:
         mask=_mask(lengths, size),
         word_starts=pad([text.word_starts for text in texts], size=size),
         word_mask=_mask(words, size),
-        word_of=pad([text.word_of for text in texts], -1, size),
+        word_ids=pad([text.word_ids for text in texts], -1, size),
         head_position=torch.tensor([text.head_position for text in texts]) if has_pair else None,
         tail_position=torch.tensor([text.tail_position for text in texts]) if has_pair else None,
     )
@@ -185,7 +185,7 @@ def _size_of(name: str, items: Sequence[EncodedExample], size: Size) -> Size:
     """Return the padded size of a target: that of the text if it has a value per position or word."""
     lengths = [item.targets[name].shape[:1] for item in items]
     is_sized_as_text = lengths in (
-        [item.text.word_of.shape for item in items],
+        [item.text.word_ids.shape for item in items],
         [item.text.word_starts.shape for item in items],
     )
     return size if is_sized_as_text else exact_length

@@ -32,8 +32,8 @@ class EncodedText:
     Attributes:
         features: Named tensors [T, ...] that the encoder's forward needs.
         word_starts: Position of each kept word's first wordpiece, [n'].
-        word_of: Index (0..n'-1) of the kept word of each position, -1 for special tokens and markers, [T].
-        words_cut: Number of words that did not fit.
+        word_ids: Index (0..n'-1) of the kept word of each position, -1 for special tokens and markers, [T].
+        num_truncated_words: Number of words that did not fit.
         first_word: Index in the example of the first kept word; MRE windows may be cut on both sides.
         head_position: Position that represents the head entity (its marker if there is one); None for MNER.
         tail_position: The same for the tail entity.
@@ -41,8 +41,8 @@ class EncodedText:
 
     features: dict[str, Tensor]
     word_starts: Tensor
-    word_of: Tensor
-    words_cut: int = 0
+    word_ids: Tensor
+    num_truncated_words: int = 0
     first_word: int = 0
     head_position: int | None = None
     tail_position: int | None = None
@@ -50,7 +50,7 @@ class EncodedText:
     @property
     def length(self) -> int:
         """Return the number of positions T."""
-        return len(self.word_of)
+        return len(self.word_ids)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class TextBatch(TensorDataclass):
         mask: True at positions that are not padding, [B, T] bool.
         word_starts: Position of each word's first wordpiece, [B, n].
         word_mask: True for words that are not padding, [B, n] bool.
-        word_of: Word that each position belongs to, -1 for none, [B, T].
+        word_ids: Word that each position belongs to, -1 for none, [B, T].
         head_position: Position that represents the head entity, [B]; None for MNER.
         tail_position: Position that represents the tail entity, [B]; None for MNER.
     """
@@ -71,7 +71,7 @@ class TextBatch(TensorDataclass):
     mask: Tensor
     word_starts: Tensor
     word_mask: Tensor
-    word_of: Tensor
+    word_ids: Tensor
     head_position: Tensor | None = None
     tail_position: Tensor | None = None
 

@@ -40,10 +40,10 @@ def test_padding_keeps_the_kind_of_number():
 def encoded(wordpieces: list[int], head: int | None = None) -> EncodedText:
     """A special position, then words of so many wordpieces."""
     starts = [1 + sum(wordpieces[:i]) for i in range(len(wordpieces))]
-    word_of = [-1, *[word for word, count in enumerate(wordpieces) for _ in range(count)]]
-    ids = torch.arange(len(word_of)) + 5
+    word_ids = [-1, *[word for word, count in enumerate(wordpieces) for _ in range(count)]]
+    ids = torch.arange(len(word_ids)) + 5
     return EncodedText(
-        {"ids": ids, "grid": ids[:, None].expand(-1, 2)}, torch.tensor(starts), torch.tensor(word_of), 0, 0, head, head
+        {"ids": ids, "grid": ids[:, None].expand(-1, 2)}, torch.tensor(starts), torch.tensor(word_ids), 0, 0, head, head
     )
 
 
@@ -55,7 +55,7 @@ def test_texts_are_padded_to_the_longest_of_the_batch():
     assert batch.mask.tolist() == [[True] * 4 + [False] * 2, [True] * 2 + [False] * 4, [True] * 6]
     assert batch.word_starts.tolist() == [[1, 2, 0], [1, 0, 0], [1, 4, 5]]
     assert batch.word_mask.tolist() == [[True, True, False], [True, False, False], [True] * 3]
-    assert batch.word_of.tolist() == [[-1, 0, 1, 1, -1, -1], [-1, 0, -1, -1, -1, -1], [-1, 0, 0, 0, 1, 2]]
+    assert batch.word_ids.tolist() == [[-1, 0, 1, 1, -1, -1], [-1, 0, -1, -1, -1, -1], [-1, 0, 0, 0, 1, 2]]
     assert batch.head_position is batch.tail_position is None
 
 
@@ -115,9 +115,9 @@ def test_cached_features_are_those_of_the_pixels(settings, examples):
     fresh, cached = batches
     assert cached.images.pixels is None
     for a, b in zip(model.vision(fresh.images).levels, model.vision(cached.images).levels, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-3)  # rounded to float16
     with torch.no_grad():
-        torch.testing.assert_close(model(fresh).scores, model(cached).scores, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(model(fresh).scores, model(cached).scores, atol=1e-3, rtol=1e-3)
 
 
 def test_padding_to_few_shapes_does_not_change_the_output(settings, examples):
@@ -161,7 +161,7 @@ def test_inputs_of_a_fusion_keep_their_sizes(settings, examples):
 def test_targets_of_other_sizes_than_the_text_s_are_padded_to_the_largest(settings, examples):
     batcher = Batcher(*settings)
     items = [batcher.encode(example, labeled=True) for example in examples[:4]]
-    further = [{"classes": torch.ones(11), "pieces": torch.ones_like(item.text.word_of)} for item in items]
+    further = [{"classes": torch.ones(11), "pieces": torch.ones_like(item.text.word_ids)} for item in items]
     items = [replace(item, targets=item.targets | more) for item, more in zip(items, further, strict=True)]
     batch = batcher.collate(items, round_up_to_8(64))
     assert batch.targets["classes"].shape == (4, 11)
@@ -201,7 +201,7 @@ def test_items_have_lengths(settings, examples):
     batcher = Batcher(*settings)
     items = EncodedDataset([batcher.encode(example, labeled=True) for example in examples])
     assert len(items) == len(examples)
-    assert items.lengths == [len(items[i].text.word_of) for i in range(len(items))]
+    assert items.lengths == [len(items[i].text.word_ids) for i in range(len(items))]
 
 
 # -----------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.data.prepared import MANIFEST
 from hvpkit.errors import InputError
 from hvpkit.messages import Message, messages_to_json
@@ -36,6 +37,7 @@ def command(
             help="Control: give each example the image of another one, shuffled by SEED.",
         ),
     ] = None,
+    device: DeviceOption = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -45,6 +47,7 @@ def command(
 
     Example: `hvp eval runs/first --split test --predictions out.jsonl`
     """
+    use_device(device)
     if predictions is not None and predictions.is_dir():
         raise InputError("output-file-is-folder", file=predictions, option="--predictions")
     folder = open_model_folder(model, plugins or ())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
 
@@ -38,6 +39,7 @@ def command(
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Only write the report of the results in a folder.")
     ] = None,
+    device: DeviceOption = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -45,6 +47,7 @@ def command(
 
     Example: `hvp experiment table1 --set datasets=[twitter2017] --set seeds=[1,2] --jobs 2`
     """
+    use_device(device)
     if (plan is None) == (report is None):
         raise InputError("plan-or-report")
     if plan is None:

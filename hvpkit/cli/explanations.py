@@ -23,14 +23,14 @@ def show_explanation(explained: Explanation) -> None:
     show(explained.prediction)
     if explained.gold:
         output.print_message(Message("answers-of-data", answers=[visible(answer) for answer in explained.gold]))
-    if explained.changes:
+    if explained.counterfactuals:
         columns = (
             "counterfactual",
             *(visible(explained.title(decision)) for decision in explained.decisions),
             "new entities",
         )
-        output.print_table(columns, (_change_row(change) for change in explained.changes))
-    if any(mention.looks for mention in explained.mentions):
+        output.print_table(columns, map(_counterfactual_row, explained.counterfactuals))
+    if any(mention.attention for mention in explained.mentions):
         columns = ("mention", "layers", *(image.title for image in explained.images), "text", "most attended image")
         output.print_table(columns, _attention_rows(explained), title="Attention, mean over attention heads")
     if explained.gates is not None:
@@ -38,7 +38,7 @@ def show_explanation(explained: Explanation) -> None:
         order = "fine to coarse" if name == "level" else "of the release's map"
         title = f"Gates: percent on {name}s 1 to {levels} ({order})"
         output.print_table(("layer", *(image.title for image in explained.images)), _gate_rows(explained), title=title)
-    for name in explained.named:
+    for name in explained.extra_tensors:
         output.print_message(Message("also-traced", name=name))
     for image in explained.images:
         if image.file is not None:
@@ -46,17 +46,17 @@ def show_explanation(explained: Explanation) -> None:
             output.print_message(Message("image-explained", title=title, file=visible(str(image.file))))
     for note in (*explained.notes, *missing_reasons(explained)):
         output.print_note(note)
-    if explained.looks:
+    if explained.attention:
         output.print_message(explained.caution)
 
 
-def _change_row(change: CounterfactualResult) -> tuple[str, ...]:
-    new_entities = ", ".join(f"{visible(entity.text)}: {entity.type}" for entity in change.new_entities)
-    return visible(change.name), *(effect_text(effect) for effect in change.effects), new_entities
+def _counterfactual_row(result: CounterfactualResult) -> tuple[str, ...]:
+    new_entities = ", ".join(f"{visible(entity.text)}: {entity.type}" for entity in result.new_entities)
+    return visible(result.name), *(effect_text(effect) for effect in result.effects), new_entities
 
 
 def effect_text(effect: CounterfactualEffect) -> str:
-    """Format the confidence before and after a change, and the new decision if it differs."""
+    """Format the confidence before and after a counterfactual, and the new decision if it differs."""
     after = "unknown" if effect.after is None else percent(effect.after)
     flip = f" now {effect.becomes or 'no entity'}" if effect.flips else ""
     return f"{percent(effect.before)} -> {after}{flip}"
@@ -64,10 +64,10 @@ def effect_text(effect: CounterfactualEffect) -> str:
 
 def _attention_rows(explained: Explanation) -> Iterator[tuple[str, ...]]:
     for mention in explained.mentions:
-        for group in explained.groups if mention.looks else ():
-            weights = mention.looks.by_image(group.layers) if mention.looks else ()
+        for group in explained.groups if mention.attention else ():
+            weights = mention.attention.by_image(group.layers) if mention.attention else ()
             strongest = explained.images[max(range(len(weights)), key=weights.__getitem__)].name
-            text = percent(mention.looks.on_text(group.layers)) if mention.looks else ""
+            text = percent(mention.attention.on_text(group.layers)) if mention.attention else ""
             yield f"{visible(mention.span.text)} ({mention.role})", group.title, *map(percent, weights), text, strongest
 
 
@@ -136,4 +136,4 @@ def _level_row(group: GroupMeans) -> tuple[str, ...]:
 
 
 def _attention_weights(group: GroupMeans) -> Iterator[float]:
-    yield from (weight for weight in (group.whole, group.objects, group.text) if weight is not None)
+    yield from (weight for weight in (group.full_image, group.objects, group.text) if weight is not None)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import fields, is_dataclass
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hvpkit.messages import LOGGERS, Message
+from hvpkit.utils.json_values import to_json_values
 from hvpkit.utils.progress import SILENT, ProgressBar, set_backend
 
 if TYPE_CHECKING:
@@ -160,25 +158,9 @@ def bold(text: str) -> Text:
 
 def print_json(value: object) -> None:
     """Print one JSON document to stdout; dataclasses become objects, paths strings, NaN and infinity null."""
-    text = json.dumps(_to_json(value), indent=2, ensure_ascii=results.encoding != "utf-8", allow_nan=False)
+    text = json.dumps(to_json_values(value), indent=2, ensure_ascii=results.encoding != "utf-8", allow_nan=False)
     print(CONTROLS.sub(_json_escape, text))
 
 
 def _json_escape(match: re.Match[str]) -> str:
     return f"\\u{ord(match[0]):04x}"
-
-
-def _to_json(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
-    if hasattr(value, "to_dict"):
-        return _to_json(value.to_dict())
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _to_json(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _to_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_to_json(item) for item in value]
-    if isinstance(value, Set):
-        return sorted(_to_json(item) for item in value)
-    if isinstance(value, PurePath):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.errors import InputError
 from hvpkit.inference.bulk import BulkStatus, PredictionFile, open_prediction_file, require_any_success
 from hvpkit.inference.inputs import PredictionInput, parse_input
@@ -42,6 +43,7 @@ def command(
     target: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="File of the predictions, one line per input line.")
     ] = None,
+    device: DeviceOption = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.")] = None,
     detect: Annotated[
         bool, typer.Option(help="Detect objects in the image as in training, if the input has none.")
@@ -55,6 +57,7 @@ def command(
     Lines of `--input` have "text" or "tokens", and optionally "id", "image", "objects", "head" and "tail".
     The same command continues an interrupted `--output`.
     """
+    use_device(device)
     single = {"--text": text, "--image": image, "--head": head, "--tail": tail}
     _check(single, source, target)
     folder = open_model(model, plugins or [])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.config.loading import load_recipe
 from hvpkit.messages import Message, messages_to_json
 from hvpkit.registry import load_registry
@@ -29,6 +30,7 @@ def command(
         Path | None, typer.Option("--output", help="Model folder to write. [default: runs/RECIPE]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an unfinished run.")] = False,
+    device: DeviceOption = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -36,6 +38,7 @@ def command(
 
     Example: `hvp train recipes/hvpnet_mner.yaml --set text.name=/models/bert --output runs/first`
     """
+    use_device(device)
     registry = load_registry(plugins or ())
     loaded = load_recipe(recipe, settings or (), registry)
     from hvpkit.training.callbacks import TrainingCallbacks

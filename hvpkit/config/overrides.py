@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,6 +81,11 @@ class ParsedConfig:
         for stale in [key for key in self.locations.locations if key[: len(keys)] == keys]:
             del self.locations.locations[stale]
         self.locations.locations[keys] = location
+
+
+def to_override(key: str, value: object) -> str:
+    """Return the override `KEY=VALUE` of a dotted key and a plain value; a path becomes a string."""
+    return f"{key}={json.dumps(value, default=str)}"
 
 
 def read_config(file: Path) -> ParsedConfig:

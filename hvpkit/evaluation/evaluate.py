@@ -18,7 +18,8 @@ from hvpkit.evaluation.metrics import Scores, entity_scores, relation_scores
 from hvpkit.evaluation.wordpiece import wordpiece_scores
 from hvpkit.features.cache import open_feature_cache
 from hvpkit.features.fingerprint import feature_dir
-from hvpkit.inference.engine import Decoded, count_with_image, predict_stream
+from hvpkit.inference.decode import Decoded, predict_stream
+from hvpkit.inference.engine import count_with_image
 from hvpkit.labels.bio import encode_bio
 from hvpkit.labels.gold import gold_labels
 from hvpkit.labels.inventory import label_kinds
@@ -92,6 +93,7 @@ def evaluate(
     data_folder: Path | None = None,
     predictions: Path | None = None,
     shuffle: int | None = None,
+    device: str | None = None,
 ) -> Evaluation:
     """Evaluate a model on a split of prepared data.
 
@@ -102,6 +104,7 @@ def evaluate(
         predictions: File to which predictions are written as JSON lines.
         shuffle: Seed for the control with images shuffled between examples (hvpkit/data/shuffle_images.py); None: no
             shuffling.
+        device: Device as for `resolve_device`.
 
     Raises:
         DataError: "task-mismatch", "labels-unknown", "no-split-examples" or "no-example-readable".
@@ -121,7 +124,7 @@ def evaluate(
     if predictions is not None:
         predictions.parent.mkdir(parents=True, exist_ok=True)
         predictions.touch()  # fail early if the file cannot be written
-    model = load_model(folder)
+    model = load_model(folder, device)
     with _batcher(model, folder.recipe, data) as batcher:
         results = list(track(predict_stream(model, batcher, examples), "examples", len(examples)))
         wordpiece_result = (

@@ -8,19 +8,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-import torch
-
-from hvpkit.batching import Batcher, EncodedExample
+from hvpkit.batching import Batcher
 from hvpkit.errors import InputError
 from hvpkit.evaluation.metrics import Scores, entity_scores
-from hvpkit.inference.engine import caching_batcher, prefetch_features, run_batch
+from hvpkit.inference.decode import compute_scores
+from hvpkit.inference.engine import InferenceEngine
 from hvpkit.interfaces import Batch
 from hvpkit.model.heads.wordpiece_crf import WordpieceCrfHead
 from hvpkit.model.model import Model
 from hvpkit.types import Example
 
+WordTags = dict[int, str]  # tag of each word that has wordpieces, by index of the word
 
-@torch.no_grad()
+
 def wordpiece_scores(
     model: Model, batcher: Batcher, examples: Sequence[Example], batch_size: int = 32
 ) -> tuple[Scores, list[InputError]]:
@@ -38,14 +38,11 @@ def wordpiece_scores(
     Returns:
         The scores, and the errors of examples that cannot be encoded.
     """
-    was_training = model.training
-    model.eval()
-    try:
-        with caching_batcher(model, batcher) as batcher:
-            batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
-            predicted = [tags for batch in batches for tags in _predict_tags(model, batcher, batch)]
-    finally:
-        model.train(was_training)
+    engine = InferenceEngine(model, batcher, batch_size=batch_size)
+    predicted = [
+        result if isinstance(result, InputError) else result.values[0]
+        for result in engine.run(examples, tag_wordpieces, long_texts="truncate")
+    ]
     tag_pairs = [_scored_tags(example, tags) for example, tags in zip(examples, predicted, strict=True)]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* seems not to be NE tag", module="seqeval")  # PAD, X, [CLS], [SEP]
@@ -53,30 +50,14 @@ def wordpiece_scores(
     return scores, [tags for tags in predicted if isinstance(tags, InputError)]
 
 
-def _predict_tags(model: Model, batcher: Batcher, examples: Sequence[Example]) -> list[dict[int, str] | InputError]:
-    """Return the predicted tags of each example by word, or its error."""
-    encoded = [_encode(batcher, example) for example in examples]
-    items = [item for item in encoded if isinstance(item, EncodedExample)]
-    prefetch_features(batcher, items)
-    tags = iter(run_batch(model, batcher, items, _word_tags) if items else ())
-    return [next(tags) if isinstance(item, EncodedExample) else item for item in encoded]
-
-
-def _encode(batcher: Batcher, example: Example) -> EncodedExample | InputError:
-    try:
-        return batcher.encode(example, labeled=False)
-    except InputError as error:
-        return error
-
-
-def _word_tags(model: Model, batch: Batch) -> list[dict[int, str]]:
+def tag_wordpieces(model: Model, batch: Batch) -> Sequence[WordTags]:
+    """Read the tag of the first wordpiece of each word of a batch."""
     if not isinstance(model.head, WordpieceCrfHead):
         raise ValueError("wordpiece scores need a CRF head over wordpieces")
-    batch = batch.to(next(model.parameters()).device)
-    return model.head.word_tags(Model.forward(model, batch).scores, batch.text)
+    return model.head.word_tags(compute_scores(model, batch), batch.text)
 
 
-def _scored_tags(example: Example, tags: dict[int, str] | InputError) -> tuple[list[str], list[str]]:
+def _scored_tags(example: Example, tags: WordTags | InputError) -> tuple[list[str], list[str]]:
     """Return the gold and predicted tags of the scored words."""
     gold = list(example.tags or ())
     if isinstance(tags, InputError):

@@ -2,5 +2,5 @@
 
 Example:
     `explain_example(predictor, parse_input(PredictionInput("Ada in Paris", "ada.jpg"), recipe))` in
-    `hvpkit.explain.explain`, with `predictor = hvpkit.load("runs/first")`.
+    `hvpkit.explain.explain_example`, with `predictor = hvpkit.load("runs/first")`.
 """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hvpkit.explain.explanation import AttentionShares
-from hvpkit.explain.trace import TracedWindow
+from hvpkit.explain.trace import TracedResult
 from hvpkit.inference.windows import Window, owned_spans
 
 
@@ -15,14 +15,12 @@ class AttentionByWord:
     """Attention of the words of one example.
 
     Attributes:
-        windows: Windows of the text.
-        passes: Traced forward pass of each window.
+        result: Traced windows of the example.
         num_images: V, the number of image regions in the prefix.
         shown: Indices of the regions that are present.
     """
 
-    windows: Sequence[Window]
-    passes: Sequence[TracedWindow]
+    result: TracedResult
     num_images: int
     shown: Sequence[int]
 
@@ -32,18 +30,16 @@ class AttentionByWord:
         Returns:
             The attention; None if the words were not read or attention does not reach images.
         """
-        index = window_index(start, self.windows)
-        if index is None or self.passes[index].looks is None:
+        windows = [window for window, _ in self.result.windows]
+        index = window_index(start, windows)
+        if index is None:
             return None
-        word_of = self.passes[index].text.word_of[0] + self.windows[index].start
-        positions = (word_of >= start) & (word_of < end) & (self.passes[index].text.word_of[0] >= 0)
-        return self._mean(index, positions.nonzero()[:, 0].tolist())
-
-    def _mean(self, window: int, positions: Sequence[int]) -> AttentionShares | None:
-        looks = self.passes[window].looks
-        if looks is None or not positions:
+        traced, first_word = self.result.values[index], windows[index].start
+        word_ids = traced.text.word_ids[0]  # [T], -1 for positions without a word
+        positions = (word_ids >= max(0, start - first_word)) & (word_ids < end - first_word)
+        if traced.attention is None or not positions.any():
             return None
-        rows = looks[:, positions].mean(1)  # [N, V*P + 1]
+        rows = traced.attention[:, positions].mean(1)  # [N, V*P + 1]
         cells = rows[:, :-1].reshape(len(rows), self.num_images, -1)[:, list(self.shown)].tolist()
         return AttentionShares(
             tuple(tuple(tuple(image) for image in layer) for layer in cells), tuple(rows[:, -1].tolist())

@@ -8,9 +8,8 @@ from pathlib import Path
 from random import Random
 
 from hvpkit.batching import Batcher
-from hvpkit.config.recipe import VisionSpec
 from hvpkit.errors import ImageError, InputError
-from hvpkit.explain.explanation import ChangeKind
+from hvpkit.explain.explanation import CounterfactualKind
 from hvpkit.images.decode import check_image
 from hvpkit.images.regions import ImageRegion
 from hvpkit.inference.engine import EncodedWindow, encode_windows
@@ -45,61 +44,68 @@ class Counterfactual:
         image: Index of the removed region; None if not one region was removed.
     """
 
-    kind: ChangeKind
+    kind: CounterfactualKind
     name: str
     example: Example
     regions: tuple[ImageRegion | None, ...]
     image: int | None = None
 
-    def encode(self, batcher: Batcher) -> list[EncodedWindow]:
-        """Encode the example by windows.
+    def encode(self, batcher: Batcher) -> list[EncodedWindow] | InputError:
+        """Encode the example in windows, with the image regions of the counterfactual.
 
         Args:
             batcher: Batcher of the model.
 
-        Raises:
-            InputError: As `encode_windows` returns it.
+        Returns:
+            The encoded windows, or the error of an example that cannot be encoded.
         """
         windows = encode_windows(batcher, self.example)
         if isinstance(windows, InputError):
-            raise windows
+            return windows
         return [(window, replace(item, regions=self.regions)) for window, item in windows]
 
 
-def counterfactuals(
-    example: Example, batcher: Batcher, vision: VisionSpec, other: ReplacementImage | None
-) -> Iterator[Counterfactual]:
+def counterfactuals(example: Example, batcher: Batcher, other: ReplacementImage | None) -> Iterator[Counterfactual]:
     """List the counterfactuals of an example; a removed object leaves its position empty, the others keep theirs.
 
     Args:
         example: The example.
         batcher: Batcher of the model.
-        vision: Visual part of the recipe.
         other: Replacement image; None: no counterfactual of that kind.
     """
-    regions = batcher.image_regions(example)
-    if not any(regions):
+    vision, regions = batcher.recipe.vision, batcher.image_regions(example)
+    if vision is None or not any(regions):
         return
     objects = example.objects[: vision.max_objects]
     yield Counterfactual(
-        "no images", Message("change-no-images"), replace(example, image=None, objects=()), (None,) * len(regions)
+        "no images",
+        Message("counterfactual-no-images"),
+        replace(example, image=None, objects=()),
+        (None,) * len(regions),
     )
     first = int(vision.full_image)
     for number in range(len(objects)):
         if regions[first + number] is not None:
             others = (*objects[:number], *objects[number + 1 :])
-            name = Message("change-no-object", number=number + 1, phrase=_phrase(objects[number]))
+            name = Message("counterfactual-no-object", number=number + 1, phrase=_phrase(objects[number]))
             yield Counterfactual(
                 "no object", name, replace(example, objects=others), _without(regions, first + number), first + number
             )
     if vision.full_image and regions[0] is not None:
         yield Counterfactual(
-            "no whole image", Message("change-no-full-image"), replace(example, image=None), _without(regions, 0), 0
+            "no full image",
+            Message("counterfactual-no-full-image"),
+            replace(example, image=None),
+            _without(regions, 0),
+            0,
         )
     if other is not None:
         swapped = replace(example, image=other.image, objects=other.objects)
         yield Counterfactual(
-            "other image", Message("change-other-image", name=other.name), swapped, batcher.image_regions(swapped)
+            "other image",
+            Message("counterfactual-other-image", name=other.name),
+            swapped,
+            batcher.image_regions(swapped),
         )
 
 

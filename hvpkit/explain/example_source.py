@@ -1,22 +1,15 @@
-"""Examples to explain, from prepared data, and checks of the options of `hvp explain`."""
+"""Examples to explain, from prepared data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from hvpkit.data.prepared import PreparedData, open_for
-from hvpkit.errors import DataError, InputError, did_you_mean
-from hvpkit.records.codec import box_from_json
-from hvpkit.records.issues import RecordError
+from hvpkit.errors import DataError, did_you_mean
 from hvpkit.saving.model_folder import ModelFolder
-from hvpkit.types import Example, Split, VisualObject
-
-KINDS = ("gates", "attention")
-FORMATS = (".pdf", ".png", ".svg")
-GENERATOR = "hvp explain"  # `generator` in the metadata of pages
+from hvpkit.types import Example, Split
 
 
 @dataclass(frozen=True)
@@ -70,59 +63,3 @@ def open_example_source(folder: ModelFolder, data: Path | None, split: Split) ->
     """
     opened = open_for(folder.recipe, data, split)
     return ExampleSource(opened, split, opened.examples(split))
-
-
-def parse_crop(value: str) -> VisualObject:
-    """Parse a value of `--crop`: the file of a crop, or a box left,top,right,bottom in pixels of the image.
-
-    Raises:
-        DataError: "crop-malformed" if it is neither, "crop-inverted" if the box is empty.
-    """
-    file = Path(value)
-    edges = value.split(",")
-    if file.exists() or len(edges) != 4:
-        return VisualObject(image=file)
-    try:
-        return VisualObject(box=box_from_json([float(edge) for edge in edges]))
-    except ValueError:
-        raise DataError("crop-malformed", given=value) from None
-    except RecordError:
-        raise DataError("crop-inverted", given=value) from None
-
-
-def figure_kind(file: Path) -> str:
-    """Return the kind of a figure from its file name: gates or attention.
-
-    Raises:
-        InputError: "figure-name" if the name begins with neither or has another extension.
-    """
-    kind = next((kind for kind in KINDS if file.name.startswith(kind)), None)
-    if kind is None or file.suffix.lower() not in FORMATS:
-        raise InputError("figure-name", file=file, formats=FORMATS)
-    return kind
-
-
-def check_page(file: Path) -> None:
-    """Check that a page may be written to a file.
-
-    Raises:
-        InputError: "page-is-folder" for a folder, "page-is-foreign" for a file that is no page of `hvp explain`.
-    """
-    if file.is_dir():
-        raise InputError("page-is-folder", file=file)
-    if file.is_file() and file.stat().st_size:
-        with file.open("rb") as stream:
-            if f'"generator" content="{GENERATOR}"'.encode() not in stream.read(4096):
-                raise InputError("page-is-foreign", file=file)
-
-
-def check_figures(files: Sequence[Path]) -> None:
-    """Check that figures can be drawn.
-
-    Raises:
-        InputError: "figure-name" for an unsuitable file name, "figure-needs-matplotlib" if matplotlib is not installed.
-    """
-    for file in files:
-        figure_kind(file)
-    if files and find_spec("matplotlib") is None:
-        raise InputError("figure-needs-matplotlib")

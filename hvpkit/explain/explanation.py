@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hvpkit.inference.predictions import Prediction
 from hvpkit.messages import Message
-from hvpkit.types import Box, ImageSource, Prediction, Span, TextEntity, TextSpan
+from hvpkit.types import Box, ImageSource, Span, TextEntity, TextSpan
 
-ChangeKind = Literal["no images", "no object", "no whole image", "other image"]
-ImageKind = Literal["whole", "object", "blank"]
+CounterfactualKind = Literal["no images", "no object", "no full image", "other image"]
+ImageKind = Literal["full image", "object", "blank"]
 LAYER_GROUP_NAMES = ("lower", "middle", "upper")
 ALL = "all layers"
 
@@ -23,11 +24,11 @@ class ModelImage:
     """One of the V images that the model used.
 
     Attributes:
-        name: Name such as "whole image" or "object 1".
-        kind: "whole", "object", or "blank" for zeros in place of a missing image (release of Chen et al. 2022).
+        name: Name such as "full image" or "object 1".
+        kind: "full image", "object", or "blank" for zeros in place of a missing image (release of Chen et al. 2022).
         file: Image that was decoded; None for a blank image.
         box: Box of the image that was used, in pixels; None: all of it.
-        place: Normalized box left, top, right, bottom in the full image, 0..1; None if not known.
+        normalized_box: Left, top, right, bottom in the full image, 0..1; None if not known.
         phrase: Phrase that the detector searched for.
         score: Score of the detector, 0..1.
     """
@@ -36,7 +37,7 @@ class ModelImage:
     kind: ImageKind
     file: ImageSource | None = None
     box: Box | None = None
-    place: tuple[float, float, float, float] | None = None
+    normalized_box: tuple[float, float, float, float] | None = None
     phrase: str | None = None
     score: float | None = None
 
@@ -101,13 +102,13 @@ class MentionAttention:
         role: Type of the entity, "head" or "tail".
         span: Span of the text.
         words: The same span in words.
-        looks: Attention of its words; None without attention on images.
+        attention: Attention of its words; None without attention on images.
     """
 
     role: str
     span: TextSpan
     words: Span
-    looks: AttentionShares | None
+    attention: AttentionShares | None
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class CounterfactualResult:
         new_entities: Entities that are predicted only with the other images.
     """
 
-    kind: ChangeKind
+    kind: CounterfactualKind
     name: str
     image: int | None
     effects: tuple[CounterfactualEffect, ...]
@@ -194,15 +195,16 @@ class Explanation:
         images: Images that the model used.
         mentions: Attention of the entities, or of head and tail.
         decisions: Predicted types, or the predicted relation.
-        changes: Results of the counterfactuals.
+        counterfactuals: Results of the counterfactuals.
         image: The full image, used by the model or not.
         groups: Groups of adjacent layers.
-        looks: Attention of each word [n], None for a word that was not read; empty if attention does not reach images.
+        attention: Attention of each word [n], None for a word that was not read; empty if attention does not reach
+            images.
         gates: Gate weights; None without gates.
         grid: Side of the grid of cells of an image.
-        cells_are_places: Whether the P cells are the `grid` x `grid` cells of an image.
+        cells_are_spatial: Whether the P cells are the `grid` x `grid` cells of an image.
         gold: Gold labels as texts; empty if not known.
-        named: Further values that the fusion traced, by name, without batch dimension.
+        extra_tensors: Values of further tensors that the fusion traced, by name, without batch dimension.
         notes: Notes of the prediction.
         caution: Message on how to read attention.
     """
@@ -213,15 +215,15 @@ class Explanation:
     images: tuple[ModelImage, ...]
     mentions: tuple[MentionAttention, ...]
     decisions: tuple[Decision, ...]
-    changes: tuple[CounterfactualResult, ...]
+    counterfactuals: tuple[CounterfactualResult, ...]
     image: ImageSource | None = None
     groups: tuple[LayerGroup, ...] = ()
-    looks: tuple[AttentionShares | None, ...] = ()
+    attention: tuple[AttentionShares | None, ...] = ()
     gates: GateWeights | None = None
     grid: int = 1
-    cells_are_places: bool = True
+    cells_are_spatial: bool = True
     gold: tuple[str, ...] = ()
-    named: dict[str, Any] = field(default_factory=dict)
+    extra_tensors: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     caution: str = field(default_factory=lambda: Message("attention-caution"))
 
@@ -239,14 +241,14 @@ class Explanation:
 
 def missing_reasons(explained: Explanation) -> Iterator[Message]:
     """Yield a message for each kind of explanation that a model with images cannot provide, with the reason."""
-    if explained.images and not explained.looks:
+    if explained.images and not explained.attention:
         yield Message("attention-without-images")
     if explained.images and explained.gates is None:
         yield Message("gates-missing")
     if explained.gates is not None and explained.gates.level_name == "slice":
-        yield Message("slices-are-no-levels")
-    if explained.looks and not explained.cells_are_places:
-        yield Message("parts-are-no-places")
+        yield Message("slices-not-levels")
+    if explained.attention and not explained.cells_are_spatial:
+        yield Message("channel-groups-not-regions")
 
 
 def layer_groups(layers: int) -> tuple[LayerGroup, ...]:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from hvpkit.errors import InputError
 from hvpkit.explain.attention import AttentionByWord
-from hvpkit.explain.explain import model_images
+from hvpkit.explain.explain_example import model_images
 from hvpkit.explain.explanation import AttentionShares, LayerGroup, layer_groups
-from hvpkit.explain.trace import TracedWindow, trace_batch
-from hvpkit.inference.engine import (
-    PREFETCH_BATCHES,
-    TYPICAL_NUM_WORDS,
-    EncodedWindow,
-    chunk_by_size,
-    encode_windows,
-    run_windows,
-)
+from hvpkit.explain.trace import TracedResult, trace_batch
+from hvpkit.inference.engine import InferenceEngine
 from hvpkit.inference.predictor import Predictor
 from hvpkit.labels.gold import gold_labels
 from hvpkit.types import Example
@@ -80,16 +72,16 @@ class GroupMeans:
         count: Number of entities or pairs.
         levels: Gate weights [C], mean over layers and images; None without gates.
         mean_levels: Mean level of each layer group, from 1 (fine) to C (coarse); None without gates.
-        whole: Attention on the full image, mean over layers, 0..1; None without attention on images.
+        full_image: Attention on the full image, mean over layers, 0..1; None without attention on images.
         objects: Attention on all objects together.
-        text: Attention on the text; sums to 1 with `whole` and `objects`.
+        text: Attention on the text; sums to 1 with `full_image` and `objects`.
     """
 
     name: str
     count: int
     levels: tuple[float, ...] | None
     mean_levels: tuple[float, ...] | None
-    whole: float | None
+    full_image: float | None
     objects: float | None
     text: float | None
 
@@ -134,7 +126,6 @@ class _Row:
     level_name: str
 
 
-@torch.no_grad()
 def summarize(predictor: Predictor, examples: Sequence[Example], where: str, seed: int = 0) -> SplitSummary:
     """Summarize labeled examples; those that cannot be read are counted and skipped.
 
@@ -171,54 +162,37 @@ def summarize(predictor: Predictor, examples: Sequence[Example], where: str, see
 
 def _rows(predictor: Predictor, examples: Sequence[Example]) -> Iterator[_Row | InputError | None]:
     """Yield the row of each example in order, None for one without images."""
-    model, batcher = predictor.model, predictor.batcher
-    for chunk in chunk_by_size(
-        examples, PREFETCH_BATCHES * BATCH_SIZE, lambda example: len(example.words) / TYPICAL_NUM_WORDS
-    ):
-        encoded = [encode_windows(batcher, example) for example in chunk]
-        for example, windows, traces in zip(
-            chunk, encoded, run_windows(model, batcher, encoded, BATCH_SIZE, trace_batch), strict=True
-        ):
-            if isinstance(windows, InputError) or isinstance(traces, InputError):
-                yield windows if isinstance(windows, InputError) else traces  # type: ignore[misc]
-            else:
-                yield _row(predictor, example, windows, traces)
+    engine = InferenceEngine(predictor.model, predictor.batcher, batch_size=BATCH_SIZE)
+    for example, result in zip(examples, engine.run(examples, trace_batch), strict=True):
+        yield result if isinstance(result, InputError) else _row(predictor, example, result)
 
 
-def _row(
-    predictor: Predictor, example: Example, windows: Sequence[EncodedWindow], traces: Sequence[TracedWindow]
-) -> _Row | None:
-    images = model_images(example, windows[0][1].regions, predictor.batcher)
+def _row(predictor: Predictor, example: Example, result: TracedResult) -> _Row | None:
+    images = model_images(example, result.windows[0][1].regions, predictor.batcher)
     present = [v for v, image in enumerate(images) if image is not None]
     if not present:
         return None
-    whole = [image.kind == "whole" for image in images if image is not None]
-    attention_by_word = AttentionByWord([window for window, _ in windows], traces, len(images), present)
-    gates = traces[0].gates
+    is_full_image = [image.kind == "full image" for image in images if image is not None]
+    by_word, gates = AttentionByWord(result, len(images), present), result.values[0].gates
+    attention = (
+        (label, [by_word.for_words(span.start, span.end) for span in spans]) for spans, label in gold_labels(example)
+    )
     return _Row(
         gates=None if gates is None else gates[present].mean(0).double().numpy(),
-        attention=tuple(
-            (
-                label,
-                _attention_shares(
-                    [looks for span in spans if (looks := attention_by_word.for_words(span.start, span.end))], whole
-                ),
-            )
-            for spans, label in gold_labels(example)
-        ),
-        level_name=traces[0].level_name,
+        attention=tuple((label, _mean_attention(mentions, is_full_image)) for label, mentions in attention),
+        level_name=result.values[0].level_name,
     )
 
 
-def _attention_shares(looks: Sequence[AttentionShares], whole: Sequence[bool]) -> Array | None:
-    """Compute the attention [N, 3] on the full image, the objects and the text, mean over mentions."""
-    if not looks:
+def _mean_attention(mentions: Iterable[AttentionShares | None], is_full_image: Sequence[bool]) -> Array | None:
+    """Compute the attention [N, 3] on the full image, the objects and the text, mean over mentions that have it."""
+    known = [attention for attention in mentions if attention is not None]
+    if not known:
         return None
-    cells = np.array([attention.cells for attention in looks]).sum(-1)  # [mentions, N, V]
-    text = np.array([attention.text for attention in looks])
-    is_whole = np.array(whole)
-    attention: Array = np.stack([cells[..., is_whole].sum(-1), cells[..., ~is_whole].sum(-1), text], -1).mean(0)
-    return attention
+    cells = np.array([attention.cells for attention in known]).sum(-1)  # [mentions, N, V]
+    text, full = np.array([attention.text for attention in known]), np.array(is_full_image)
+    mean: Array = np.stack([cells[..., full].sum(-1), cells[..., ~full].sum(-1), text], -1).mean(0)
+    return mean
 
 
 def mean_levels(gates: Array) -> Array:
@@ -242,13 +216,13 @@ def _means(
 ) -> GroupMeans:
     weights = np.mean(gates, 0) if gates else None
     depth = None if weights is None else mean_levels(weights)
-    whole, objects, text = _floats(np.mean(attention, (0, 1))) if attention else (None, None, None)
+    full_image, objects, text = _floats(np.mean(attention, (0, 1))) if attention else (None, None, None)
     return GroupMeans(
         name=name,
         count=count,
         levels=None if weights is None else _floats(weights.mean(0)),
         mean_levels=None if depth is None else tuple(float(depth[list(group.layers)].mean()) for group in layers),
-        whole=whole,
+        full_image=full_image,
         objects=objects,
         text=text,
     )

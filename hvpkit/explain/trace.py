@@ -1,4 +1,4 @@
-"""Forward pass that also records attention and gates."""
+"""Reader of batches that also records attention and gates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hvpkit.inference.engine import Decoded
+from hvpkit.inference.decode import Decoded, WindowedPrediction, compute_scores, decode_scores, merge_windows
+from hvpkit.inference.engine import WindowedResult
 from hvpkit.interfaces import Batch, TextBatch, Trace
 from hvpkit.model.model import Model
 
@@ -22,21 +23,24 @@ class TracedWindow:
         scores: Scores of the head, batch of 1.
         text: Text input, batch of 1.
         gates: Gate weights [V, N, C]; None without gates.
-        looks: Attention of each position on each cell of the images and, last, on the text, mean over heads
+        attention: Attention of each position on each cell of the images and, last, on the text, mean over heads
             [N, T, V*P + 1]; rows sum to 1; None without images in the prefix.
-        named: Further tensors that the fusion traced, by name, without batch dimension.
+        extra_tensors: Further tensors that the fusion traced, by name, without batch dimension.
         level_name: What one of the C gate weights belongs to: "level" or "slice".
-        cells_are_places: Whether the P cells are places in the image.
+        cells_are_spatial: Whether the P cells are regions of the image.
     """
 
     decoded: Decoded
     scores: Tensor
     text: TextBatch
     gates: Tensor | None
-    looks: Tensor | None
-    named: dict[str, Tensor]
+    attention: Tensor | None
+    extra_tensors: dict[str, Tensor]
     level_name: str
-    cells_are_places: bool
+    cells_are_spatial: bool
+
+
+TracedResult = WindowedResult[TracedWindow]
 
 
 def trace_batch(model: Model, batch: Batch) -> Sequence[TracedWindow]:
@@ -44,30 +48,34 @@ def trace_batch(model: Model, batch: Batch) -> Sequence[TracedWindow]:
 
     Args:
         model: The model.
-        batch: Encoded windows.
+        batch: Encoded windows, on the device of the model.
 
     Returns:
         One traced window per row of the batch, on the CPU.
     """
-    batch, trace = batch.to(next(model.parameters()).device), Trace()
-    scores = type(model).forward(model, batch, trace).scores
-    decoded: Sequence[Decoded] = model.head.decode(scores, batch.text)
-    looks = fold_attention(trace)
+    trace = Trace()
+    scores = compute_scores(model, batch, trace)
+    attention = fold_attention(trace)
     gates = None if trace.gates is None else trace.gates.float().cpu()
-    named = {name: tensor.detach().cpu() for name, tensor in trace.extra_tensors.items()}
+    extra_tensors = {name: tensor.detach().cpu() for name, tensor in trace.extra_tensors.items()}
     return [
         TracedWindow(
-            decoded=prediction,
+            decoded=decoded,
             scores=scores[row : row + 1].cpu(),
             text=slice_row(batch.text, row).to("cpu"),
             gates=None if gates is None else gates[row],
-            looks=None if looks is None else looks[row],
-            named={name: tensor[row] for name, tensor in named.items()},
+            attention=None if attention is None else attention[row],
+            extra_tensors={name: tensor[row] for name, tensor in extra_tensors.items()},
             level_name=trace.level_name,
-            cells_are_places=trace.cells_are_spatial,
+            cells_are_spatial=trace.cells_are_spatial,
         )
-        for row, prediction in enumerate(decoded)
+        for row, decoded in enumerate(decode_scores(model, scores, batch.text))
     ]
+
+
+def merge_traces(result: TracedResult) -> WindowedPrediction:
+    """Merge the predictions for the traced windows of one example."""
+    return merge_windows(WindowedResult(result.windows, tuple(traced.decoded for traced in result.values)))
 
 
 def fold_attention(trace: Trace) -> Tensor | None:

@@ -93,13 +93,18 @@ class FeatureCache:
         """Return the error of the first of these image regions that cannot be decoded, if any."""
         return _first_error(self._errors, regions)
 
-    def prefetch(self, regions: Iterable[ImageRegion]) -> None:
-        """Compute the features of these image regions; unless `keep_all`, drop others from memory."""
+    def prefetch(self, regions: Iterable[ImageRegion], workers: int | None = None) -> None:
+        """Compute the features of these image regions; unless `keep_all`, drop others from memory.
+
+        Args:
+            regions: Image regions.
+            workers: Number of processes that decode images; None for one per core, 0 to start no process.
+        """
         requested = dict.fromkeys(regions)
         if not self._is_writable and not self.keep_all:
             self._in_memory = {region: levels for region, levels in self._in_memory.items() if region in requested}
             self._errors = {region: error for region, error in self._errors.items() if region in requested}
-        _run_all(self._compute(requested))
+        _run_all(self._compute(requested, workers))
 
     def populate(self, regions: Sequence[ImageRegion]) -> CacheStats:
         """Compute missing features in batches, with a progress bar, and remember the errors."""
@@ -110,8 +115,9 @@ class FeatureCache:
                 bar.advance(len(batch))
         return stats
 
-    def _compute(self, regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
-        for batch in self._extractor.batches(region for region in regions if not self._contains(region)):
+    def _compute(self, regions: Iterable[ImageRegion], workers: int | None = None) -> Iterator[list[ExtractedFeatures]]:
+        missing = (region for region in regions if not self._contains(region))
+        for batch in self._extractor.batches(missing, workers):
             for item in batch:
                 if item.error is not None:
                     self._errors[item.region] = item.error

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hvpkit.errors import ImageError
 from hvpkit.features.fingerprint import region_key
-from hvpkit.features.store import FeatureStore
+from hvpkit.features.store import FeatureStore, round_level
 from hvpkit.images.decode import read_image_bytes
 from hvpkit.images.regions import ImageRegion, open_regions
 from hvpkit.model.vision.tower import VisualTower
@@ -35,7 +35,7 @@ class ExtractedFeatures:
         region: Image region.
         key: Key in the store; empty without a store.
         pixels: Pixels [3, side, side], before the features are computed.
-        levels: C levels [C_i, P]; None if the store contains them already.
+        levels: C levels [C_i, P], rounded as in the store; None if the store contains them already.
         error: Error of an image that cannot be decoded.
         is_corrupt: Whether the entry in the store was corrupt.
     """
@@ -74,15 +74,23 @@ class FeatureExtractor:
     ) -> None:
         self._workers.__exit__(kind, error, trace)
 
-    def batches(self, regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:
-        """Yield the features of image regions in batches, in order."""
-        decoded = self._decode(regions) if self._pixels is None else map(partial(_load_pixels, self._pixels), regions)
+    def batches(self, regions: Iterable[ImageRegion], workers: int | None = None) -> Iterator[list[ExtractedFeatures]]:
+        """Yield the features of image regions in batches, in order.
+
+        Args:
+            regions: Image regions.
+            workers: Number of processes that decode images; None for one per core, 0 to start no process.
+        """
+        if self._pixels is None:
+            decoded = self._decode(regions, workers)
+        else:
+            decoded = map(partial(_load_pixels, self._pixels), regions)
         while batch := list(_take_batch(decoded, BATCH)):
             yield self._with_levels(batch)
 
-    def _decode(self, regions: Iterable[ImageRegion]) -> Iterator[ExtractedFeatures]:
+    def _decode(self, regions: Iterable[ImageRegion], workers: int | None) -> Iterator[ExtractedFeatures]:
         groups = (list(group) for _, group in groupby(regions, lambda region: region.image))
-        return (item for group in self._workers.ordered_map(groups) for item in group)
+        return (item for group in self._workers.ordered_map(groups, workers) for item in group)
 
     @torch.no_grad()
     def _with_levels(self, batch: list[ExtractedFeatures]) -> list[ExtractedFeatures]:
@@ -90,8 +98,14 @@ class FeatureExtractor:
         if not pixels:
             return batch
         levels = self.tower.pyramid(torch.stack(pixels).to(self.tower.device))
-        rows = zip(*(level.float().cpu() for level in levels), strict=True)
+        rows = map(self._round, zip(*(level.float().cpu() for level in levels), strict=True))
         return [item if item.pixels is None else replace(item, pixels=None, levels=next(rows)) for item in batch]
+
+    def _round(self, levels: Levels) -> Levels:
+        """Round the features of a frozen tower as the store does: prediction, training and evaluation get the same."""
+        if not self.tower.is_frozen:
+            return levels
+        return tuple(torch.from_numpy(round_level(level.numpy())) for level in levels)
 
 
 def decode_regions(regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 from hvpkit.config.recipe import Recipe
 from hvpkit.errors import HvpkitError, InputError
 from hvpkit.inference.inputs import ParsedInput, parse_input
-from hvpkit.inference.prediction_json import prediction_to_json
+from hvpkit.inference.predictions import Prediction
 from hvpkit.records.json_lines import JsonLine, read_json_lines
 from hvpkit.saving.model_folder import DESCRIPTION, LABELS, RECIPE, WEIGHTS, ModelFolder
-from hvpkit.types import Prediction
 from hvpkit.utils.file_lock import exclusive_lock
 from hvpkit.utils.progress import track
 from hvpkit.utils.run_identity import FILE, check_identity, load_identity, write_identity
@@ -213,7 +212,7 @@ def _header(line: JsonLine) -> dict[str, Any]:
 def _record(line: JsonLine, result: Prediction | InputError) -> dict[str, Any]:
     if isinstance(result, InputError):
         return _header(line) | {"error": str(result), "code": result.code}
-    return _header(line) | prediction_to_json(result)
+    return _header(line) | result.to_dict()
 
 
 def _to_json(record: Mapping[str, Any]) -> bytes:

@@ -69,17 +69,17 @@ def _marked(text: str, marks: Sequence[Mark]) -> Iterator[str]:
 def _image(image: ImageSource, objects: Sequence[VisualObject]) -> str:
     """Render a thumbnail with the boxes of objects; empty if the image cannot be decoded."""
     try:
-        picture = open_image(image)
+        thumbnail = open_image(image)
     except ImageError:
         return ""
-    width, height = picture.size
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    width, height = thumbnail.size
+    thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=80)
+    thumbnail.save(stream, "JPEG", quality=80)
     source = base64.b64encode(stream.getvalue()).decode("ascii")
     boxes = "".join(_box(item) for item in objects)
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{picture.width}" height="{picture.height}">'
+        f'<svg viewBox="0 0 {width} {height}" width="{thumbnail.width}" height="{thumbnail.height}">'
         f'<image href="data:image/jpeg;base64,{source}" width="{width}" height="{height}"/>{boxes}</svg>'
     )
 

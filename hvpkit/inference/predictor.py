@@ -12,12 +12,13 @@ from transformers.utils import logging as transformers_logging
 from hvpkit.batching import Batcher
 from hvpkit.errors import InputError
 from hvpkit.inference.attach_objects import ObjectAttacher
+from hvpkit.inference.decode import Decoded, WindowedPrediction, decode_batch, merge_windows
 from hvpkit.inference.engine import (
     PREFETCH_BATCHES,
-    WindowedPrediction,
+    InferenceEngine,
+    WindowedResult,
     caching_batcher,
     chunk_by_size,
-    predict_windows,
 )
 from hvpkit.inference.inputs import (
     ImageInput,
@@ -28,18 +29,11 @@ from hvpkit.inference.inputs import (
     PredictionRequest,
     parse_input,
 )
+from hvpkit.inference.predictions import EntityPrediction, Prediction, RelationPrediction
 from hvpkit.messages import Message
 from hvpkit.saving.model_folder import ModelFolder, open_model_folder
 from hvpkit.saving.weights import load_model
-from hvpkit.types import (
-    Entity,
-    EntityPrediction,
-    Prediction,
-    Relation,
-    RelationPrediction,
-    Task,
-    TextEntity,
-)
+from hvpkit.types import Entity, Relation, Task, TextEntity
 
 TYPICAL_NUM_CHARACTERS = 256  # of a text; of longer texts, fewer are read ahead
 
@@ -79,6 +73,11 @@ class Predictor:
         return cls(open_model_folder(Path(model), [Path(plugin) for plugin in plugins]), device)
 
     @property
+    def device(self) -> torch.device:
+        """The device of the model."""
+        return next(self.model.parameters()).device
+
+    @property
     def task(self) -> Task:
         """The task of the model: entities ("mner") or relations ("mre")."""
         return self.folder.recipe.task
@@ -105,15 +104,21 @@ class Predictor:
             An EntityPrediction (MNER) or a RelationPrediction (MRE).
 
         Raises:
-            InputError: The input does not fit the model; ImageError for an image, RecordError for a text or mention.
+            InputError: "several-texts", or the input does not fit the model; ImageError for an image, RecordError for a
+                text or mention.
         """
+        if not isinstance(text, str) and any(" " in word.strip() for word in text if isinstance(word, str)):
+            raise InputError("several-texts", count=len(text))
         [result] = self.predict_many([PredictionInput(text, image, head, tail, objects)])
         if isinstance(result, InputError):
             raise result
         return result
 
     def predict_many(
-        self, inputs: Iterable[PredictionRequest | ParsedInput | InputError], batch_size: int | None = None
+        self,
+        inputs: Iterable[PredictionRequest | ParsedInput | InputError],
+        batch_size: int | None = None,
+        workers: int | None = None,
     ) -> Iterator[Prediction | InputError]:
         """Predict a stream of inputs in order; up to 16 batches are read ahead.
 
@@ -121,27 +126,38 @@ class Predictor:
             inputs: Texts, lists of words, mappings with the keys of a record, PredictionInputs, or parsed inputs; an
                 error is returned unchanged.
             batch_size: Number of examples in a batch; None: 32 with CUDA, else 8.
+            workers: Number of processes that decode images; None for one per core, 0 to start no process.
 
         Yields:
             The prediction of each input, or the error of an invalid one.
 
         Raises:
-            InputError: "batch-size-below-one".
+            InputError: "batch-size-below-one", or "one-input-to-predict-many" for a text or a mapping.
         """
+        if isinstance(inputs, (str, Mapping)):
+            raise InputError("one-input-to-predict-many")
+        return self._predict_stream(inputs, batch_size, workers)
+
+    def _predict_stream(
+        self,
+        inputs: Iterable[PredictionRequest | ParsedInput | InputError],
+        batch_size: int | None,
+        workers: int | None,
+    ) -> Iterator[Prediction | InputError]:
         size = (32 if next(self.model.parameters()).is_cuda else 8) if batch_size is None else batch_size
         if size < 1:
             raise InputError("batch-size-below-one", found=size)
         with caching_batcher(self.model, self.batcher) as batcher:
+            engine = InferenceEngine(self.model, batcher, batch_size=size, workers=workers)
             for chunk in chunk_by_size(inputs, PREFETCH_BATCHES * size, _length):
-                yield from self._predict_chunk(chunk, batcher, size)
+                yield from self._predict_chunk(chunk, engine)
 
     def _predict_chunk(
-        self, chunk: Sequence[PredictionRequest | ParsedInput | InputError], batcher: Batcher, batch_size: int
+        self, chunk: Sequence[PredictionRequest | ParsedInput | InputError], engine: InferenceEngine
     ) -> list[Prediction | InputError]:
         inputs = self.attach_objects([self._parse(request) for request in chunk])
-        examples = [item.example for item in inputs if isinstance(item, ParsedInput)]
-        results = predict_windows(self.model, batcher, examples, batch_size)
-        return [item if isinstance(item, InputError) else build_prediction(item, next(results)) for item in inputs]
+        results = engine.run((item.example for item in inputs if isinstance(item, ParsedInput)), decode_batch)
+        return [item if isinstance(item, InputError) else _to_prediction(item, next(results)) for item in inputs]
 
     def attach_objects(self, inputs: Sequence[ParsedInput | InputError]) -> Sequence[ParsedInput | InputError]:
         """Detect the objects of inputs without objects, with the model's own settings.
@@ -173,18 +189,27 @@ def _length(request: PredictionRequest | ParsedInput | InputError) -> float:
     return len(text) / TYPICAL_NUM_CHARACTERS if isinstance(text, str) else 1
 
 
-def build_prediction(parsed: ParsedInput, result: WindowedPrediction | InputError) -> Prediction | InputError:
+def _to_prediction(parsed: ParsedInput, result: WindowedResult[Decoded] | InputError) -> Prediction | InputError:
+    return result if isinstance(result, InputError) else build_prediction(parsed, merge_windows(result))
+
+
+def build_prediction(parsed: ParsedInput, result: WindowedPrediction) -> Prediction:
     """Convert the result of a model to a prediction with character offsets.
 
     Args:
         parsed: Parsed input.
-        result: Result of the model; an error is returned unchanged.
+        result: Result of the model.
     """
-    if isinstance(result, InputError):
-        return result
     if isinstance(result.decoded, list):
         entities = tuple(to_text_entity(entity, parsed) for entity in result.decoded)
-        return EntityPrediction(parsed.text, entities, result.image, parsed.notes, parsed.example.objects)
+        return EntityPrediction(
+            text=parsed.text,
+            entities=entities,
+            image_used=result.image_used,
+            notes=parsed.notes,
+            objects=parsed.example.objects,
+            image=parsed.example.image,
+        )
     return _build_relation_prediction(parsed, result, result.decoded)
 
 
@@ -205,5 +230,13 @@ def _build_relation_prediction(
         start, end = parsed.words[window.start].start, parsed.words[window.end - 1].end
         first, last = window.start + 1, window.end
         notes += (Message("text-read-in-part", first=first, last=last, count=count, start=start, end=end),)
-    head, tail = parsed.mentions.head, parsed.mentions.tail
-    return RelationPrediction(parsed.text, head, tail, relation, result.image, notes, parsed.example.objects)
+    return RelationPrediction(
+        text=parsed.text,
+        head=parsed.mentions.head,
+        tail=parsed.mentions.tail,
+        relation=relation,
+        image_used=result.image_used,
+        notes=notes,
+        objects=parsed.example.objects,
+        image=parsed.example.image,
+    )

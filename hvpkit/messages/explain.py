@@ -41,16 +41,16 @@ TEMPLATES: dict[str, Template] = {
     ),
     "attention-without-images": Template("The attention of the text encoder of this model does not reach images."),
     "gates-missing": Template("This model has no gates over levels."),
-    "slices-are-no-levels": Template(
+    "slices-not-levels": Template(
         "A slice is a part of the output of one feature map, as in the 2022 release, not a stage of the backbone."
     ),
-    "parts-are-no-places": Template(
+    "channel-groups-not-regions": Template(
         "The parts of an image are groups of channels, as in the 2022 release, not regions of the image."
     ),
-    "change-no-images": Template("without images"),
-    "change-no-object": Template("without object {number}{phrase}", {"number": 2, "phrase": " (a hat)"}),
-    "change-no-full-image": Template("without the whole image"),
-    "change-other-image": Template("with another image: {name}", {"name": "ada.jpg"}),
+    "counterfactual-no-images": Template("without images"),
+    "counterfactual-no-object": Template("without object {number}{phrase}", {"number": 2, "phrase": " (a hat)"}),
+    "counterfactual-no-full-image": Template("without the full image"),
+    "counterfactual-other-image": Template("with another image: {name}", {"name": "ada.jpg"}),
     "image-of-another": Template(
         "{image} of {example!r} in {data} (seed {seed})",
         {"image": "ada.jpg", "example": "test-3", "data": "test of tiny", "seed": 0},

@@ -47,4 +47,10 @@ TEMPLATES: dict[str, Template] = {
         "All {count} lines of {file} failed. The first error: {reason}",
         {"count": 2, "file": "in.jsonl", "reason": "line 1: The text is empty."},
     ),
+    "several-texts": Template(
+        "predict takes one text, or the words of one text, but got {count} strings with blanks. "
+        "For several texts, use predict_many.",
+        {"count": 2},
+    ),
+    "one-input-to-predict-many": Template("predict_many takes several inputs. For a single one, use predict."),
 }

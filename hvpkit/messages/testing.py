@@ -95,8 +95,8 @@ TEMPLATES: dict[str, Template] = {
         {"found": 9, "name": "words.weight", "expected": 10},
     ),
     "feature-lengths": Template(
-        "The features and word_of must have equal lengths, but have {lengths}.",
-        {"lengths": {"input_ids": 7, "word_of": 8}},
+        "The features and word_ids must have equal lengths, but have {lengths}.",
+        {"lengths": {"input_ids": 7, "word_ids": 8}},
     ),
     "too-many-positions": Template(
         "The encoding uses {found} positions, allowed are {maximum}.", {"found": 82, "maximum": 16}
@@ -109,7 +109,7 @@ TEMPLATES: dict[str, Template] = {
         "word_starts is [{found}], expected the first positions of the words [{expected}].",
         {"found": [0, 1], "expected": [1, 2]},
     ),
-    "wrong-word-of": Template("word_of refers to a word that was not kept."),
+    "wrong-word-of": Template("word_ids refers to a word that was not kept."),
     "positions-without-pair": Template("An example without head and tail entities has positions for them."),
     "pair-cut": Template("The head or tail entity was cut off."),
     "pair-without-position": Template("The head or tail entity has no position."),

@@ -200,6 +200,10 @@ _RELEASE: dict[str, Template] = {
         "The tags of {model} differ from those of the released code: {expected}.",
         {"model": "runs/model", "expected": ["O", "B-MISC", "I-MISC"]},
     ),
+    "train-in-other-process": Template(
+        "hvpkit.train returns the model in the first process only. "
+        "Start several processes with torchrun and `hvp train`."
+    ),
 }
 
 TEMPLATES: dict[str, Template] = _TRAINING | _RELEASE

@@ -105,8 +105,8 @@ def _fractions(examples: Sequence[Example]) -> dict[str, float]:
     labeled = [example for example in examples if example.metadata["type"] != "none"]
     num_labels = sum(len(gold_labels(example)) for example in labeled)
     return {
-        "ambiguous": round(sum(example.metadata["open"] == "yes" for example in labeled) / num_labels, 4),
-        "uninformative": round(sum(example.metadata["relevant"] == "no" for example in labeled) / len(labeled), 4),
+        "ambiguous": round(sum(example.metadata["ambiguous"] == "yes" for example in labeled) / num_labels, 4),
+        "uninformative": round(sum(example.metadata["informative"] == "no" for example in labeled) / len(labeled), 4),
     }
 
 
@@ -117,7 +117,7 @@ def contrast_pairs(examples: Iterable[Example]) -> list[tuple[Example, Example]]
     """
     by_sentence: dict[tuple[object, ...], list[Example]] = {}
     for example in examples:
-        if example.metadata.get("open") == "yes" and example.metadata.get("relevant") == "yes":
+        if example.metadata.get("ambiguous") == "yes" and example.metadata.get("informative") == "yes":
             by_sentence.setdefault((example.words, example.head, example.tail), []).append(example)
     pairs: list[tuple[Example, Example]] = []
     paired: set[str] = set()

@@ -63,7 +63,7 @@ class TweetStream:
                     render_image(Random(tweet.key), tweet.clue, tweet.shown), image, self._folder / "crops"
                 )
             objects, deciding = saved[image]
-            is_revealed = deciding is not None and tweet.example.metadata["relevant"] == "yes"
+            is_revealed = deciding is not None and tweet.example.metadata["informative"] == "yes"
             metadata = tweet.example.metadata | {"deciding_object": str(deciding) if is_revealed else "none"}
             yield replace(tweet.example, objects=objects, metadata=metadata)
 
@@ -81,8 +81,8 @@ def _plan_tweets(
         is_revealed = scenario.is_informative and answer != "none"
         metadata = {
             "clue": scenario.clue if is_revealed else "none",
-            "open": "yes" if scenario.is_ambiguous else "no",
-            "relevant": "yes" if is_revealed else "no",
+            "ambiguous": "yes" if scenario.is_ambiguous else "no",
+            "informative": "yes" if is_revealed else "no",
             "type": answer,
         }
         image = f"{name}-{i}" if scenario.is_informative else name

@@ -75,16 +75,20 @@ def upper_bounds(examples: Sequence[Example]) -> dict[str, dict[str, float]]:
 def group_examples(examples: Sequence[Example]) -> dict[str, list[Example]]:
     """Group synthetic examples by their metadata, without empty groups.
 
-    Groups are "all", "open" (ambiguous), "settled" (unambiguous), and one for each kind of clue.
+    Groups are "all", "ambiguous", "unambiguous", and one for each kind of clue.
     """
     groups: defaultdict[str, list[Example]] = defaultdict(list)
     for example in examples:
-        for group in ("all", "open" if example.metadata["open"] == "yes" else "settled", example.metadata["clue"]):
+        for group in (
+            "all",
+            "ambiguous" if example.metadata["ambiguous"] == "yes" else "unambiguous",
+            example.metadata["clue"],
+        ):
             groups[group].append(example)
     return {name: groups[name] for name in (*FIRST, *sorted(set(groups) - set(FIRST))) if name in groups}
 
 
-FIRST = ("all", "open", "settled")
+FIRST = ("all", "ambiguous", "unambiguous")
 
 
 def upper_bound(examples: Sequence[Example]) -> UpperBound:

@@ -123,7 +123,7 @@ def _check_rows(
 ) -> None:
     for row, one in enumerate(encoded):
         text, row_slice = text_batch(encoder, [one]), slice(row, row + 1)
-        states = None if fused.states is None else fused.states[row_slice, : len(one.word_of)]
+        states = None if fused.states is None else fused.states[row_slice, : len(one.word_ids)]
         alone = Fused(states, None if fused.pooled is None else fused.pooled[row_slice])
         prediction = head.decode(head(alone, text), text)[0]
         _require_equal_predictions(

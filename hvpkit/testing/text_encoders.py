@@ -88,18 +88,19 @@ def _check_vocabularies(encoder: TextEncoder) -> None:
 
 
 def _check_encoded(one: EncodedText, example: Example, max_length: int) -> None:
-    lengths = {name: len(feature) for name, feature in one.features.items()} | {"word_of": len(one.word_of)}
-    positions = len(one.word_of)
+    lengths = {name: len(feature) for name, feature in one.features.items()} | {"word_ids": len(one.word_ids)}
+    positions = len(one.word_ids)
     require(set(lengths.values()) == {positions}, Message("feature-lengths", lengths=lengths))
     require(positions <= max_length, Message("too-many-positions", found=positions, maximum=max_length))
     kept, words = len(one.word_starts), len(example.words)
     require(
-        kept >= 1 and kept + one.words_cut == words, Message("lost-words", kept=kept, cut=one.words_cut, words=words)
+        kept >= 1 and kept + one.num_truncated_words == words,
+        Message("lost-words", kept=kept, cut=one.num_truncated_words, words=words),
     )
-    first = [one.word_of.tolist().index(word) if word in one.word_of else -1 for word in range(kept)]
+    first = [one.word_ids.tolist().index(word) if word in one.word_ids else -1 for word in range(kept)]
     starts = one.word_starts.tolist()
     require(starts == first, Message("wrong-word-starts", found=starts, expected=first))
-    require(int(one.word_of.max()) < kept and int(one.word_of.min()) >= -1, Message("wrong-word-of"))
+    require(int(one.word_ids.max()) < kept and int(one.word_ids.min()) >= -1, Message("wrong-word-of"))
     if example.head is None or example.tail is None:
         require(one.head_position is None and one.tail_position is None, Message("positions-without-pair"))
         return
@@ -116,7 +117,7 @@ def _check_truncation(encoder: TextEncoder, task: Task) -> None:
         long = replace(long, head=Span(41, 42), tail=Span(40, 41))
     one = encoder.encode(long, SHORT_LENGTH)
     _check_encoded(one, long, SHORT_LENGTH)
-    require(one.words_cut > 0, Message("long-text-uncut", words=len(LONG_TEXT), maximum=SHORT_LENGTH))
+    require(one.num_truncated_words > 0, Message("long-text-uncut", words=len(LONG_TEXT), maximum=SHORT_LENGTH))
 
 
 def _check_states(encoder: TextEncoder, encoded: Sequence[EncodedText], text: TextBatch) -> None:
@@ -128,7 +129,7 @@ def _check_states(encoder: TextEncoder, encoded: Sequence[EncodedText], text: Te
         alone = encoder(text_batch(encoder, [one]))
         require_close(
             alone.states[0],
-            output.states[row, : len(one.word_of)],
+            output.states[row, : len(one.word_ids)],
             lambda difference: Message("batch-changes-output", output="a text's states", difference=difference),
         )
         if output.pooled is not None:

@@ -64,12 +64,12 @@ def encode_training_set(batcher: Batcher, examples: Sequence[Example]) -> list[E
         encoded = _encode(batcher, example)
         items += [encoded] if isinstance(encoded, EncodedExample) else []
         errors += [] if isinstance(encoded, EncodedExample) else [encoded]
-    words_cut = [item.text.words_cut for item in items if item.text.words_cut]
+    truncated = [item.text.num_truncated_words for item in items if item.text.num_truncated_words]
     if errors:
         log.warning(Message("training-examples-left-out", count=len(errors), reason=errors[0].message))
-    if words_cut:
+    if truncated:
         max_length = batcher.recipe.data.max_length
-        log.warning(Message("training-words-cut", words=sum(words_cut), examples=len(words_cut), max_length=max_length))
+        log.warning(Message("training-words-cut", words=sum(truncated), examples=len(truncated), max_length=max_length))
     if not items:
         raise DataError("no-usable-training-examples", reason=with_advice(errors[0]))
     seconds = time.perf_counter() - started

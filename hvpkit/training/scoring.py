@@ -10,7 +10,7 @@ from hvpkit.errors import InputError
 from hvpkit.evaluation.evaluate import score_predictions
 from hvpkit.evaluation.metrics import Scores
 from hvpkit.evaluation.wordpiece import wordpiece_scores
-from hvpkit.inference.engine import predict_stream
+from hvpkit.inference.decode import predict_stream
 from hvpkit.messages import Message
 from hvpkit.model.model import Model
 from hvpkit.types import Example, Split

@@ -60,14 +60,18 @@ class WorkerPool(Generic[Item, Result]):
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def ordered_map(self, items: Iterable[Item]) -> Iterator[Result]:
+    def ordered_map(self, items: Iterable[Item], count: int | None = None) -> Iterator[Result]:
         """Apply the function to each item, in order.
+
+        Args:
+            items: Items.
+            count: Number of processes if none is running yet, 0 to run in this process; None for that of the pool.
 
         Raises:
             HvpkitError: "worker-died" if a process dies; exceptions of the function are re-raised.
         """
         remaining = iter(items)
-        if current_process().daemon:  # which cannot have children
+        if count == 0 or current_process().daemon:  # which cannot have children
             yield from map(self.function, remaining)
             return
         if self._pool is None:
@@ -77,16 +81,16 @@ class WorkerPool(Generic[Item, Result]):
                 return
             remaining = chain(first, remaining)
         try:
-            yield from self._map_in_workers(remaining)
+            yield from self._map_in_workers(remaining, count or self.count)
         except BrokenProcessPool as error:
             raise HvpkitError("worker-died") from error
 
-    def _map_in_workers(self, items: Iterator[Item]) -> Iterator[Result]:
+    def _map_in_workers(self, items: Iterator[Item], count: int) -> Iterator[Result]:
         pending: deque[Future[list[Result]]] = deque()
         try:
             while chunk := list(islice(items, CHUNK_SIZE)):
-                pending.append(self._start_pool().submit(_run, chunk))
-                if len(pending) >= PREFETCH * self.count:
+                pending.append(self._start_pool(count).submit(_run, chunk))
+                if len(pending) >= PREFETCH * count:
                     yield from pending.popleft().result()
             while pending:
                 yield from pending.popleft().result()
@@ -94,11 +98,9 @@ class WorkerPool(Generic[Item, Result]):
             for future in pending:
                 future.cancel()
 
-    def _start_pool(self) -> ProcessPoolExecutor:
+    def _start_pool(self, count: int) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.count, get_context(self._method), _initialize_worker, (self.function,)
-            )
+            self._pool = ProcessPoolExecutor(count, get_context(self._method), _initialize_worker, (self.function,))
             with warnings.catch_warnings():
                 warnings.filterwarnings(
                     "ignore", ".*multi-threaded, use of fork", DeprecationWarning

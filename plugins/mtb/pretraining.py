@@ -138,7 +138,7 @@ class MatchingTheBlanks(Fusion):
     def losses(self, encoder: TextEncoder, chosen: Groups) -> dict[str, Tensor]:
         """Replace entities by blanks, mask wordpieces, and compute the losses "pairs" and "masked"."""
         text = self.with_blanks(chosen.text)
-        outside = (text.word_of >= 0) & text.mask & (entity_positions(text, self.markers, with_markers=True) == 0)
+        outside = (text.word_ids >= 0) & text.mask & (entity_positions(text, self.markers, with_markers=True) == 0)
         text, labels = mask_wordpieces(text, outside, self.options.mask, self.mask_id)
         states = encoder(text).states
         masked = labels != NO_LABEL

@@ -87,7 +87,7 @@ def replace_entities(text: TextBatch, codes: Tensor, tokens: Sequence[int]) -> T
         text,
         features=text.features | {"input_ids": ids.gather(1, order)},
         mask=mask.gather(1, order),
-        word_of=text.word_of.masked_fill(~mask, -1).gather(1, order),
+        word_ids=text.word_ids.masked_fill(~mask, -1).gather(1, order),
         word_starts=new_positions.gather(1, text.word_starts),
         head_position=moved(text.head_position),
         tail_position=moved(text.tail_position),

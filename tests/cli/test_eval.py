@@ -41,7 +41,7 @@ def test_upper_bounds_are_printed_with_scores(hvp, demo_model):
     typed = hvp("eval", str(demo_model))
     assert typed.code == 0
     groups = json.loads(hvp("eval", str(demo_model), "--json").out)["groups"]
-    assert {"all", "none", "texture", "settled"} <= set(groups)
+    assert {"all", "none", "texture", "unambiguous"} <= set(groups)
     rows = table_rows(typed.out)[-len(groups) :]
     assert len({row[0] for row in rows}) == len(groups)
     for row, group in zip(rows, groups.values(), strict=True):

@@ -42,10 +42,10 @@ def test_one_text_with_its_image(hvp, here, mner_model):
     lines = typed.out.splitlines()
     assert lines[0].startswith("[Ada")
     for change in (
-        Message("change-no-images"),
-        Message("change-no-object", number=2, phrase=""),
-        Message("change-no-full-image"),
-        Message("change-other-image", name=Message("image-generated", seed=0)),
+        Message("counterfactual-no-images"),
+        Message("counterfactual-no-object", number=2, phrase=""),
+        Message("counterfactual-no-full-image"),
+        Message("counterfactual-other-image", name=Message("image-generated", seed=0)),
     ):
         assert sum(line.startswith(f"{change}\t") for line in lines) == 1
     assert "layer 2" in typed.out
@@ -79,15 +79,24 @@ def test_json_has_it_all_and_the_page_and_figures_are_written(hvp, here, mre_mod
     assert (typed.code, typed.err) == (0, "")
     said = json.loads(typed.out)
     assert said["prediction"]["relation"]["label"] == said["decisions"][0]["label"]
-    assert {"mentions", "changes", "looks", "gates", "images", "groups", "caution", "named", "notes", "model"} <= set(
-        said
-    )
+    assert {
+        "mentions",
+        "counterfactuals",
+        "attention",
+        "gates",
+        "images",
+        "groups",
+        "caution",
+        "extra_tensors",
+        "notes",
+        "model",
+    } <= set(said)
     assert said["written"] == ["out/page.html", "gates.png"]
     assert [mention["role"] for mention in said["mentions"]] == ["head", "tail"]
-    for looks in said["looks"]:
+    for attention in said["attention"]:
         assert all(
             sum(map(sum, cells)) + text == pytest.approx(1, abs=1e-5)
-            for cells, text in zip(looks["cells"], looks["text"], strict=True)
+            for cells, text in zip(attention["cells"], attention["text"], strict=True)
         )
     assert f"{TEXT}</title>" in (here / "out" / "page.html").read_text(encoding="utf-8")
     assert (here / "gates.png").stat().st_size > 1000
@@ -108,13 +117,13 @@ def test_a_page_replaces_nothing_but_a_page(hvp, here, mner_text_model):
 def test_examples_of_the_model_s_own_data_and_a_summary(hvp, here, mner_model, mner_data):
     typed = hvp("explain", "--model", str(mner_model), "--example", "test-1", "--example", "test-0")
     assert typed.code == 0
-    assert typed.out.count(Message("change-no-images")) == 2
+    assert typed.out.count(Message("counterfactual-no-images")) == 2
     assert "answers-of-data" in typed.notes
     examples = mner_data.examples("test")
     for example in examples[:2]:
         other = replacement_image(examples, example, 0, "test of tiny")
         assert other is not None
-        assert Message("change-other-image", name=other.name) in typed.out
+        assert Message("counterfactual-other-image", name=other.name) in typed.out
     typed = hvp(
         "explain", "--model", str(mner_model), "--data", str(mner_data.folder), "--split", "dev", "--summary", "--json"
     )
@@ -145,7 +154,7 @@ def test_one_bad_image_among_many_is_reported_and_skipped(hvp, here, mner_model,
     left_out = typed.fields("example-left-out")
     assert (left_out["example"], left_out["reason"].code) == ("test-1", "image-missing")
     assert left_out["reason"].fields["file"].name == "gone.png"
-    assert typed.out.count(Message("change-no-images")) == 2
+    assert typed.out.count(Message("counterfactual-no-images")) == 2
     (here / "data" / "test.jsonl").write_text(
         lines.replace("test1.png", "gone.png").replace("test0.png", "lost.png"), encoding="utf-8"
     )
@@ -179,7 +188,7 @@ def test_text_alone_says_that_there_is_nothing_to_take_away(hvp, here, mner_text
     assert typed.code == 0
     assert typed.notes == ["model-without-images"]
     said = json.loads(hvp("explain", "--model", str(mner_text_model), "--text", TEXT, "--image", "x.png", "--json").out)
-    assert said["changes"] == []
+    assert said["counterfactuals"] == []
     assert sum("\t" in line for line in typed.out.splitlines()[:2]) == bool(
         said["prediction"]["entities"]
     )  # no table but that of the entities
@@ -242,7 +251,7 @@ def test_objects_of_a_new_image_are_found_as_in_training(hvp, here, mner_data):
     [_, found] = json.loads(hvp(*asked, "--json").out)["images"]
     assert found["kind"] == "object"
     assert list(found["box"].values()) == pytest.approx([20, 20, 71, 71], abs=4)
-    without = Message("change-no-object", number=1, phrase="")
+    without = Message("counterfactual-no-object", number=1, phrase="")
     assert without in hvp(*asked).out
     assert without not in hvp(*asked, "--no-detect").out
     [_, named] = json.loads(hvp(*asked, "--crop", "5,5,40,30", "--json").out)["images"]

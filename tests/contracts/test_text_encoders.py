@@ -176,8 +176,8 @@ def test_long_texts_are_cut_at_the_model_s_own_limit(kind, encoder_folder):
     words = ("cat",) * 200
     encoded = encoder.encode(Example("1", words), 10_000)
     most, cost = LIMITS.get(kind, POSITIONS), int(encoded.word_starts[1] - encoded.word_starts[0])
-    assert most - cost < len(encoded.word_of) <= most
-    assert encoded.words_cut == 200 - len(encoded.word_starts)
+    assert most - cost < len(encoded.word_ids) <= most
+    assert encoded.num_truncated_words == 200 - len(encoded.word_starts)
     assert encoder(pad_texts([encoded], encoder.pad_values())).states.isfinite().all()
 
 

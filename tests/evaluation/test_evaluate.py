@@ -48,7 +48,11 @@ def gold(example):
 def test_groups_of_a_generated_split_are_scored_with_upper_bounds(demo, demo_model):
     found = evaluate(demo_model)
     facts = demo.manifest.facts["upper_bounds"]["test"]
-    assert set(found.groups) == set(facts) >= {"all", "open", "settled", "none", "texture", "shape", "small", "scene"}
+    assert (
+        set(found.groups)
+        == set(facts)
+        >= {"all", "ambiguous", "unambiguous", "none", "texture", "shape", "small", "scene"}
+    )
     for name, group in found.groups.items():
         assert (group.examples, group.gold) == (facts[name]["examples"], facts[name]["gold"])
         assert (group.text_upper_bound, group.image_upper_bound) == (facts[name]["text"], facts[name]["image"])
@@ -58,12 +62,12 @@ def test_groups_of_a_generated_split_are_scored_with_upper_bounds(demo, demo_mod
 
 def test_a_group_counts_its_own_examples_alone(demo):
     examples = demo.examples("test")
-    answers = [gold(example) if example.metadata["open"] == "yes" else [] for example in examples]
+    answers = [gold(example) if example.metadata["ambiguous"] == "yes" else [] for example in examples]
     found = group_scores(demo.manifest.facts["upper_bounds"]["test"], examples, answers)
-    settled = [example for example in examples if example.metadata["open"] == "no"]
-    assert found["open"].f1 == 1.0
-    assert found["settled"].f1 == 0.0 < found["all"].f1 == score_predictions(examples, answers).overall.f1 < 1.0
-    assert found["settled"].examples == len(settled)
+    settled = [example for example in examples if example.metadata["ambiguous"] == "no"]
+    assert found["ambiguous"].f1 == 1.0
+    assert found["unambiguous"].f1 == 0.0 < found["all"].f1 == score_predictions(examples, answers).overall.f1 < 1.0
+    assert found["unambiguous"].examples == len(settled)
 
 
 def test_who_knows_all_answers_scores_one_in_every_group(demo):
@@ -76,14 +80,14 @@ def test_groups_share_the_examples_out_by_openness_and_by_clue(demo):
     examples = demo.examples("test")
     found = group_examples(examples)
     assert found["all"] == examples
-    assert len(found["open"]) + len(found["settled"]) == len(examples)
-    assert sum(len(found[clue]) for clue in set(found) - {"all", "open", "settled"}) == len(examples)
+    assert len(found["ambiguous"]) + len(found["unambiguous"]) == len(examples)
+    assert sum(len(found[clue]) for clue in set(found) - {"all", "ambiguous", "unambiguous"}) == len(examples)
     assert list(upper_bounds(examples)) == list(found)
 
 
 def test_groups_without_examples_are_left_out(demo):
-    settled = [example for example in demo.examples("test") if example.metadata["open"] == "no"]
-    assert "open" not in group_examples(settled)
+    settled = [example for example in demo.examples("test") if example.metadata["ambiguous"] == "no"]
+    assert "ambiguous" not in group_examples(settled)
 
 
 def test_split_without_upper_bounds_has_no_groups(demo_model):

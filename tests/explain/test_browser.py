@@ -14,7 +14,7 @@ import pytest
 import tiny
 
 import hvpkit
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.explain.render.html_page import write_html
 from hvpkit.inference.inputs import PredictionInput, parse_input
 from hvpkit.types import Box, VisualObject
@@ -229,5 +229,5 @@ def test_page_without_an_image_has_no_console_errors(browser, tmp_path, mner_mod
     write_html(tmp_path / "page.html", replace(explained, gold=("Ada: PER",)), Path("m"))
     found = Opened(browser, tmp_path / "page.html")
     assert found.complaints == []
-    assert found.page.locator("#no-changes").is_visible()
+    assert found.page.locator("#no-counterfactuals").is_visible()
     found.page.close()

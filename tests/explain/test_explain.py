@@ -15,7 +15,7 @@ from raising import raises
 import hvpkit
 from hvpkit.errors import ImageError
 from hvpkit.explain.counterfactuals import ReplacementImage, generated_image, replacement_image
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.explain.explanation import layer_groups
 from hvpkit.images.decode import crop, open_image
 from hvpkit.inference.engine import encode_windows
@@ -88,9 +88,9 @@ def test_the_relation_is_the_one_that_predict_gives(mre, mre_data):
 def test_each_word_s_attention_adds_up_to_1_over_images_and_text(mner, mner_data, words):
     example = mner_data.examples("test")[0]
     found = explain_example(mner, reading_of(mner, example if words is None else long_of(example, words)))
-    assert len(found.looks) == len(found.words) == (words or len(example.words))
-    for looks in found.looks:
-        for cells, text in zip(looks.cells, looks.text, strict=True):
+    assert len(found.attention) == len(found.words) == (words or len(example.words))
+    for attention in found.attention:
+        for cells, text in zip(attention.cells, attention.text, strict=True):
             assert sum(map(sum, cells)) + text == pytest.approx(1, abs=1e-5)
 
 
@@ -102,21 +102,21 @@ def test_attention_of_a_word_is_that_of_its_wordpieces(mner, mner_data):
     with torch.no_grad():
         Model.forward(mner.model, mner.batcher.collate([item]), trace)
     found = explain_example(mner, reading_of(mner, example))
-    for word, looks in enumerate(found.looks):
-        pieces = [i for i, of in enumerate(item.text.word_of.tolist()) if of == word]
+    for word, shares in enumerate(found.attention):
+        pieces = [i for i, of in enumerate(item.text.word_ids.tolist()) if of == word]
         for layer, attention in enumerate(trace.attention):
             by_hand = sum(attention[0, head, piece] for head in range(2) for piece in pieces) / (2 * len(pieces))
             for v in range(3):
-                assert list(looks.cells[layer][v]) == pytest.approx(by_hand[4 * v : 4 * v + 4].tolist(), abs=1e-6)
-            assert looks.text[layer] == pytest.approx(float(by_hand[12:].sum()), abs=1e-6)
+                assert list(shares.cells[layer][v]) == pytest.approx(by_hand[4 * v : 4 * v + 4].tolist(), abs=1e-6)
+            assert shares.text[layer] == pytest.approx(float(by_hand[12:].sum()), abs=1e-6)
 
 
 def test_images_that_are_missing_are_not_among_those_seen(mner, mner_data):
     example = next(e for e in mner_data.examples("test") if e.image is not None and not e.objects)
     found = explain_example(mner, reading_of(mner, example))
-    assert [image.kind for image in found.images] == ["whole"]
+    assert [image.kind for image in found.images] == ["full image"]
     assert len(found.gates.weights) == 1
-    assert all(len(layer) == 1 for looks in found.looks for layer in looks.cells)
+    assert all(len(layer) == 1 for attention in found.attention for layer in attention.cells)
 
 
 def test_gates_add_up_to_1_over_levels(mre, mre_data):
@@ -133,9 +133,9 @@ def test_head_and_tail_look_as_their_words_do(mre, mre_data):
     head, tail = found.mentions
     assert (head.role, tail.role) == ("head", "tail")
     assert (
-        tail.looks == found.looks[tail.words.start]
+        tail.attention == found.attention[tail.words.start]
         if tail.words.end - tail.words.start == 1
-        else tail.looks is not None
+        else tail.attention is not None
     )
     assert found.words[head.words.start].text in head.span.text
 
@@ -159,7 +159,7 @@ def test_layers_come_in_three_groups_of_like_size(layers, groups):
 # -------------------------------------------------------------------------------------------------------------------
 # changes
 def without_boxes(example: Example, folder) -> Example:
-    """Cut boxes out, as files: so objects can be had without the whole image."""
+    """Cut boxes out, as files: so objects can be had without the full image."""
     objects = []
     for number, thing in enumerate(example.objects):
         file = folder / f"{number}.png"
@@ -186,13 +186,13 @@ def test_each_change_gives_what_predict_would_say(mner, mner_data, tmp_path):
         ("no images", None): replace(example, image=None, objects=()),
         ("no object", 1): replace(example, objects=example.objects[1:]),
         ("no object", 2): replace(example, objects=example.objects[:1]),
-        ("no whole image", 0): replace(example, image=None),
+        ("no full image", 0): replace(example, image=None),
         ("other image", None): replace(example, image=other.image, objects=()),
     }
-    assert [(change.kind, change.image) for change in found.changes] == list(changed)
-    assert found.changes[-1].name == Message("change-other-image", name="another")
+    assert [(change.kind, change.image) for change in found.counterfactuals] == list(changed)
+    assert found.counterfactuals[-1].name == Message("counterfactual-other-image", name="another")
     compared = 0
-    for change in found.changes:
+    for change in found.counterfactuals:
         for entity, effect in zip(found.prediction.entities, change.effects, strict=True):
             expected = confidence(mner, changed[change.kind, change.image], entity)
             assert effect.before == entity.confidence
@@ -202,7 +202,7 @@ def test_each_change_gives_what_predict_would_say(mner, mner_data, tmp_path):
                 assert effect.becomes == entity.type
                 compared += 1
     assert compared
-    assert len({round(change.effects[0].after, 6) for change in found.changes}) == 5
+    assert len({round(change.effects[0].after, 6) for change in found.counterfactuals}) == 5
 
 
 def test_a_relation_s_changes_give_what_predict_would_say(mre, mre_data, tmp_path):
@@ -210,7 +210,7 @@ def test_a_relation_s_changes_give_what_predict_would_say(mre, mre_data, tmp_pat
     reading = reading_of(mre, example)
     found = explain_example(mre, reading)
     label = found.prediction.relation.label
-    for change, objects in zip(found.changes[:3], ((), example.objects[1:], example.objects[:1]), strict=True):
+    for change, objects in zip(found.counterfactuals[:3], ((), example.objects[1:], example.objects[:1]), strict=True):
         image = None if change.kind == "no images" else example.image
         said = mre.predict(
             example.words, image, reading.mentions.head.text, reading.mentions.tail.text, objects
@@ -222,30 +222,32 @@ def test_a_relation_s_changes_give_what_predict_would_say(mre, mre_data, tmp_pat
 
 def test_a_removed_object_says_which_image_it_was(mner, mner_data):
     found = explain_example(mner, reading_of(mner, mner_data.examples("test")[0]))
-    assert [(change.name.code, change.name.fields, change.image) for change in found.changes] == [
-        ("change-no-images", {}, None),
-        ("change-no-object", {"number": 1, "phrase": f" ({found.images[1].phrase})"}, 1),
-        ("change-no-object", {"number": 2, "phrase": f" ({found.images[2].phrase})"}, 2),
-        ("change-no-full-image", {}, 0),
+    assert [(change.name.code, change.name.fields, change.image) for change in found.counterfactuals] == [
+        ("counterfactual-no-images", {}, None),
+        ("counterfactual-no-object", {"number": 1, "phrase": f" ({found.images[1].phrase})"}, 1),
+        ("counterfactual-no-object", {"number": 2, "phrase": f" ({found.images[2].phrase})"}, 2),
+        ("counterfactual-no-full-image", {}, 0),
     ]
 
 
 def test_boxes_are_still_cut_from_the_image_when_it_is_removed_itself(mner, mner_data):
     """Or two things would change at once."""
     example = mner_data.examples("test")[0]
-    alone = next(c for c in explain_example(mner, reading_of(mner, example)).changes if c.kind == "no whole image")
-    nothing = next(c for c in explain_example(mner, reading_of(mner, example)).changes if c.kind == "no images")
+    alone = next(
+        c for c in explain_example(mner, reading_of(mner, example)).counterfactuals if c.kind == "no full image"
+    )
+    nothing = next(c for c in explain_example(mner, reading_of(mner, example)).counterfactuals if c.kind == "no images")
     assert alone.effects[0].after != pytest.approx(nothing.effects[0].after, abs=1e-7)
 
 
 def test_a_text_without_images_has_no_changes(mner, mner_text_model, mner_data):
     example = replace(mner_data.examples("test")[0], image=None, objects=())
     found = explain_example(mner, reading_of(mner, example))
-    assert (found.changes, found.images, found.looks, found.gates) == ((), (), (), None)
-    assert found.mentions[0].looks is None
+    assert (found.counterfactuals, found.images, found.attention, found.gates) == ((), (), (), None)
+    assert found.mentions[0].attention is None
     text_model = hvpkit.load(mner_text_model, device="cpu")
     found = explain_example(text_model, reading_of(text_model, mner_data.examples("test")[0]))
-    assert (found.changes, found.images, found.looks, found.gates) == ((), (), (), None)
+    assert (found.counterfactuals, found.images, found.attention, found.gates) == ((), (), (), None)
     assert [note.code for note in found.notes] == ["model-without-images"]
 
 
@@ -253,7 +255,7 @@ def test_entities_that_appear_in_a_counterfactual_are_listed(mner, mner_data, mo
     example = mner_data.examples("test")[0]
     found = explain_example(mner, reading_of(mner, example))
     spans = {(e.start, e.end) for e in found.prediction.entities}
-    appearing = [e for change in found.changes for e in change.new_entities]
+    appearing = [e for change in found.counterfactuals for e in change.new_entities]
     assert all((e.start, e.end) not in spans for e in appearing)
     assert all(found.prediction.text[e.start : e.end] == e.text for e in appearing)
 
@@ -294,7 +296,10 @@ def test_where_there_is_no_other_image_one_is_drawn(tmp_path, mner, mner_data):
     assert open_image(drawn.image).size == (128, 128)
     assert len(drawn.objects) in (2, 3)
     found = explain_example(mner, reading_of(mner, mner_data.examples("test")[0]), drawn)
-    assert (found.changes[-1].name.code, found.changes[-1].name.fields) == ("change-other-image", {"name": drawn.name})
+    assert (found.counterfactuals[-1].name.code, found.counterfactuals[-1].name.fields) == (
+        "counterfactual-other-image",
+        {"name": drawn.name},
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -312,8 +317,8 @@ def test_words_that_were_not_read_look_nowhere(mre, mre_data):
     example = mre_data.examples("test")[0]
     long = replace(example, words=(*example.words, *["visits"] * 60))
     found = explain_example(mre, reading_of(mre, long))
-    assert found.looks[0] is not None
-    assert found.looks[-1] is None
+    assert found.attention[0] is not None
+    assert found.attention[-1] is None
     [cut] = [note for note in found.notes if note.code == "text-read-in-part"]
     assert (cut.fields["first"], cut.fields["count"]) == (1, len(long.words)) and cut.fields["last"] < len(long.words)
 

@@ -9,7 +9,7 @@ import tiny
 
 import hvpkit
 from hvpkit.config.loading import load_recipe
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.inference.inputs import parse_example
 from hvpkit.registry import load_registry
 
@@ -79,18 +79,18 @@ def test_a_fusion_without_gate_and_prefix_has_its_changes_and_what_it_named(plug
     predictor = hvpkit.load(model, [plugin], device="cpu")
     example = mner_data.examples("test")[0]
     found = explain_example(predictor, parse_example(example, predictor.folder.recipe))
-    assert (found.gates, found.looks, found.groups) == (None, (), ())
-    assert [(change.name.code, change.image) for change in found.changes] == [
-        ("change-no-images", None),
-        ("change-no-object", 1),
-        ("change-no-object", 2),
-        ("change-no-full-image", 0),
+    assert (found.gates, found.attention, found.groups) == (None, (), ())
+    assert [(change.name.code, change.image) for change in found.counterfactuals] == [
+        ("counterfactual-no-images", None),
+        ("counterfactual-no-object", 1),
+        ("counterfactual-no-object", 2),
+        ("counterfactual-no-full-image", 0),
     ]
-    assert found.named == {"phrases": sum(len(thing.phrase) for thing in example.objects)}
+    assert found.extra_tensors == {"phrases": sum(len(thing.phrase) for thing in example.objects)}
     assert len(found.images) == 3
     before = {(e.start, e.end, e.type) for e in found.prediction.entities}
     assert before
-    for change in found.changes:
+    for change in found.counterfactuals:
         for effect in change.effects:
             assert (effect.after is None) == effect.flips  # this head has no confidence of what it does not decode
 
@@ -103,7 +103,7 @@ def test_what_a_fusion_reads_of_an_object_goes_with_it(plugged, mner_data):
     predictor = hvpkit.load(model, [plugin], device="cpu")
     example = mner_data.examples("test")[0]
     batcher = Batcher(predictor.model, predictor.folder.recipe)
-    found = counterfactuals(example, batcher, predictor.folder.recipe.vision, None)
+    found = counterfactuals(example, batcher, None)
     without = {(variant.kind, variant.image): variant.encode(batcher)[0][1] for variant in found}
     first, second = (len(thing.phrase) for thing in example.objects)
     assert without["no images", None].extras["phrases"].tolist() == [0]

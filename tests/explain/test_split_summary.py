@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hvpkit
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.explain.split_summary import depth_and_level, summarize
 from hvpkit.inference.inputs import parse_example
 from hvpkit.utils.bootstrap import rank_correlation_with_position
@@ -56,7 +56,7 @@ def test_means_are_those_of_the_examples_one_by_one(predictor, mner_data, bars):
     assert (everyone.name, everyone.count) == ("all", 10)
     assert {group.name: group.count for group in by_type} == {"LOC": 5, "PER": 5}
     assert sum(everyone.levels) == pytest.approx(1, abs=1e-5)
-    assert everyone.whole + everyone.objects + everyone.text == pytest.approx(1, abs=1e-5)
+    assert everyone.full_image + everyone.objects + everyone.text == pytest.approx(1, abs=1e-5)
 
 
 def test_groups_are_made_of_gold_answers(predictor, mner_data):
@@ -66,10 +66,10 @@ def test_groups_are_made_of_gold_answers(predictor, mner_data):
     words = len(example.words)
     tagged = replace(example, tags=("B-PER", *["O"] * (words - 1)))
     found = summarize(predictor, [tagged], "one")
-    looks = explain_example(predictor, parse_example(tagged, predictor.folder.recipe)).looks[0]
+    attention = explain_example(predictor, parse_example(tagged, predictor.folder.recipe)).attention[0]
     assert [group.name for group in found.groups] == ["all", "PER"]
-    assert found.groups[1].whole == pytest.approx(looks.by_image((0, 1))[0], abs=1e-5)
-    assert found.groups[1].text == pytest.approx(looks.on_text((0, 1)), abs=1e-5)
+    assert found.groups[1].full_image == pytest.approx(attention.by_image((0, 1))[0], abs=1e-5)
+    assert found.groups[1].text == pytest.approx(attention.on_text((0, 1)), abs=1e-5)
 
 
 def test_what_cannot_be_read_is_counted_and_left_out(predictor, mner_data, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.process
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,8 @@ from hvpkit.evaluation.evaluate import score_predictions
 from hvpkit.features import extract
 from hvpkit.features.cache import FeatureCache
 from hvpkit.images.decode import read_image_bytes
-from hvpkit.inference.engine import PREFETCH_BATCHES, WindowedPrediction, chunk_by_size, predict_stream, predict_windows
+from hvpkit.inference.decode import WindowedPrediction, decode_batch, merge_windows, predict_stream
+from hvpkit.inference.engine import PREFETCH_BATCHES, InferenceEngine, chunk_by_size, encode_windows
 from hvpkit.inference.windows import Window
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.saving.weights import load_model
@@ -44,6 +46,11 @@ def alike(one, other) -> bool:
         return one.label == other.label and abs(one.confidence - other.confidence) < 1e-4
     ends = [(e.start, e.end, e.type) for e in one], [(e.start, e.end, e.type) for e in other]
     return ends[0] == ends[1] and all(abs(a.confidence - b.confidence) < 1e-4 for a, b in zip(one, other, strict=True))
+
+
+def predict_windows(model, batcher, examples):
+    """Predict examples; gives a WindowedPrediction of each."""
+    return [merge_windows(result) for result in InferenceEngine(model, batcher).run(examples, decode_batch)]
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
@@ -158,7 +165,7 @@ def test_prediction_reports_whether_an_image_was_used(mner, tmp_path):
         Example("b", ("Ada",), image=image),
         Example("c", ("Ada",), objects=(VisualObject(image),)),
     ]
-    assert [given.image for given in predict_windows(model, batcher, examples)] == [False, True, True]
+    assert [given.image_used for given in predict_windows(model, batcher, examples)] == [False, True, True]
 
 
 def test_a_stream_is_read_a_bounded_number_of_batches_ahead(mner):
@@ -181,19 +188,105 @@ def test_chunks_are_shorter_where_things_are_larger():
     assert list(chunk_by_size([], 3, float)) == []
 
 
-def test_the_model_is_left_in_the_mode_it_was_in_and_without_gradients(mner, mner_data):
+def test_the_model_is_in_eval_mode_without_gradients_in_a_reader_and_as_before_outside(mner, mner_data):
     model, batcher = mner
+    modes = []
+
+    def read(model, batch):
+        modes.append((model.training, model.head.training, torch.is_grad_enabled()))
+        return decode_batch(model, batch)
+
     model.train()
     try:
-        found = predict_stream(model, batcher, mner_data.examples("dev"))
-        first = next(found)
-        assert not model.training
-        assert torch.is_grad_enabled()
-        assert isinstance(first, list)
-        list(found)
+        results = InferenceEngine(model, batcher, batch_size=2).run(mner_data.examples("dev") * 10, read)
+        next(results)
+        assert (model.training, model.head.training, torch.is_grad_enabled()) == (True, True, True)
+        list(results)
         assert model.training
     finally:
         model.eval()
+    assert len(modes) > 1
+    assert set(modes) == {(False, False, False)}
+
+
+def test_a_reader_that_fails_leaves_the_model_in_its_mode(mner, mner_data):
+    model, batcher = mner
+
+    def read(model, batch):
+        raise RuntimeError
+
+    model.train()
+    try:
+        with pytest.raises(RuntimeError):
+            list(InferenceEngine(model, batcher).run(mner_data.examples("dev"), read))
+        assert model.training
+    finally:
+        model.eval()
+
+
+def test_a_reader_gets_each_window_once_and_its_values_come_back_in_order(mner):
+    model, batcher = mner
+    examples = [Example(str(n), ("Ada", "visits", "Oslo") * n) for n in (40, 1, 17, 3)]
+    sizes = []
+
+    def count_words(model, batch):
+        sizes.append(len(batch.text.mask))
+        return batch.text.word_mask.sum(1).tolist()
+
+    results = list(InferenceEngine(model, batcher, batch_size=2).run(examples, count_words))
+    for example, result in zip(examples, results, strict=True):
+        assert [window.end - window.start for window, _ in result.windows] == list(result.values)
+        assert result.windows[-1][0].end == len(example.words)
+    assert len(results[0].windows) > 3
+    assert max(sizes) == 2
+    assert sum(sizes) == sum(len(result.windows) for result in results)
+
+
+def test_truncated_texts_have_one_window(mner):
+    model, batcher = mner
+    example = Example("a", ("Ada", "visits", "Oslo") * 40)
+    [result] = InferenceEngine(model, batcher).run([example], decode_batch, long_texts="truncate")
+    [(window, item)] = result.windows
+    assert (window.start, window.end) == (0, len(item.text.word_starts))
+    assert window.end == len(example.words) - item.text.num_truncated_words < len(example.words)
+
+
+def test_a_reader_that_leaves_a_row_out_is_refused(mner, mner_data):
+    model, batcher = mner
+    with pytest.raises(ValueError, match=r"\b2\b.*\b3\b"):
+        list(InferenceEngine(model, batcher).run(mner_data.examples("train")[:3], lambda model, batch: [1, 2]))
+
+
+def test_encoded_examples_and_errors_pass_in_order(mner, mner_data):
+    model, batcher = mner
+    error = DataError("no-words")
+    encoded = [encode_windows(batcher, example) for example in mner_data.examples("dev")]
+    results = list(InferenceEngine(model, batcher).run_encoded([error, *encoded, error], decode_batch))
+    assert results[0] is results[-1] is error
+    expected = list(predict_stream(model, batcher, mner_data.examples("dev")))
+    assert all(
+        alike(merge_windows(result).decoded, alone) for result, alone in zip(results[1:-1], expected, strict=True)
+    )
+
+
+def test_without_workers_no_process_is_started(mner, tmp_path, monkeypatch):
+    model, batcher = mner
+    images = [tiny.draw(tmp_path / f"{n}.png", n) for n in range(extract.MIN_FILES_FOR_WORKERS + 8)]
+    examples = [Example(image.stem, ("Ada", "visits", "Oslo"), image=image) for image in images]
+    expected = list(predict_stream(model, batcher, examples))
+
+    def refuse(process):
+        raise AssertionError(f"{process} was started")
+
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
+    with pytest.raises(AssertionError):  # so many images are decoded in processes by default
+        list(InferenceEngine(model, batcher).run(examples, decode_batch))
+    results = list(InferenceEngine(model, batcher, workers=0).run(examples, decode_batch))
+    cached = Batcher(model, batcher.recipe, FeatureCache(model.vision, keep_all=True))
+    from_cache = list(InferenceEngine(model, cached, workers=0).run(examples, decode_batch))
+    for others in (results, from_cache):
+        decoded = [merge_windows(result).decoded for result in others]
+        assert all(alike(*pair) for pair in zip(expected, decoded, strict=True))
 
 
 def test_what_could_not_be_read_scores_as_nothing_found(mner_data, mre_data):

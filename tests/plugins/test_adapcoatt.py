@@ -115,7 +115,7 @@ def test_content_of_padding_changes_nothing_unless_padding_is_attended_to():
             nn.functional.pad(text.mask, (0, 5)),
             text.word_starts,
             text.word_mask,
-            nn.functional.pad(text.word_of, (0, 5), value=-1),
+            nn.functional.pad(text.word_ids, (0, 5), value=-1),
         )
         short, long = (fusion(encoder, one, visual, {}).states for one in (text, longer))
         difference = (short - long[:, : short.shape[1]])[:2][text.mask[:2]].abs().max()

@@ -13,7 +13,7 @@ import hvpkit
 from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError
 from hvpkit.evaluation.evaluate import evaluate
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.inference.inputs import parse_example
 from hvpkit.interfaces import FusionContext, Trace, Visual
 from hvpkit.registry import load_registry
@@ -110,10 +110,10 @@ def test_it_is_trained_scored_and_asked(mre_data, tmp_path, attention):
     assert evaluate(open_model_folder(finished.folder), "test").scores == finished.test
     predictor = hvpkit.load(finished.folder, device="cpu")
     explained = explain_example(predictor, parse_example(mre_data.examples("test")[0], predictor.folder.recipe))
-    weights = explained.named["object weights"]
+    weights = explained.extra_tensors["object weights"]
     assert sum(weights) == pytest.approx(1)
     assert len(set(weights)) > 1 or attention == "false"
-    assert {change.kind for change in explained.changes} == {"no images", "no object", "no whole image"}
+    assert {change.kind for change in explained.counterfactuals} == {"no images", "no object", "no full image"}
 
 
 def test_the_recipes_have_mega_s_settings_and_the_shared_ones():

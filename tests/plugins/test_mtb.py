@@ -91,7 +91,7 @@ def test_an_entity_becomes_one_wordpiece_and_all_positions_move():
         assert after[int(replaced.head_position[row]) : int(replaced.head_position[row]) + 2] == [markers[0], NEW_HEAD]
         assert after[int(replaced.tail_position[row]) : int(replaced.tail_position[row]) + 2] == [markers[2], NEW_TAIL]
         assert not replaced.mask[row, length:].any()
-        assert (replaced.word_of[row, length:] == -1).all()
+        assert (replaced.word_ids[row, length:] == -1).all()
     starts = replaced.word_starts[0].tolist()
     assert starts[0] == starts[1] < starts[2] < starts[3] == starts[4] < starts[5]
 
@@ -121,7 +121,7 @@ def test_words_are_masked_at_the_rate_asked_for_and_entities_never():
     torch.manual_seed(0)
     encoder = small_bert("mre")
     text = batch_of(encoder, *EXAMPLES["mre"])
-    allowed = (text.word_of >= 0) & (entity_positions(text, encoder.marker_ids(), with_markers=True) == 0)
+    allowed = (text.word_ids >= 0) & (entity_positions(text, encoder.marker_ids(), with_markers=True) == 0)
     for fraction in (0.0, 0.5, 1.0):
         masked, labels = mask_wordpieces(text, allowed, fraction, 999)
         ids, before = masked.features["input_ids"], text.features["input_ids"]

@@ -11,7 +11,7 @@ import tiny
 import hvpkit
 from hvpkit.cli import main
 from hvpkit.config.loading import load_recipe
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.inference.inputs import parse_example
 
 VISION = "vision={backbone: cnn-from-scratch, weights: random, width: 4, image_size: 32, max_objects: 2, grid: 2, frozen: false}"  # noqa: E501
@@ -85,19 +85,24 @@ def test_it_is_trained_scored_and_predicts(hvp, system, task, request, tmp_path,
     assert asked["image_used"] is True
     typed = hvp("explain", *question)
     assert answer(typed["prediction"]) == answer(asked)
-    assert {change["kind"] for change in typed["changes"]} == {"no images", "no whole image", "other image"}
+    assert {change["kind"] for change in typed["counterfactuals"]} == {"no images", "no full image", "other image"}
     predictor = hvpkit.load(trained["model"], device="cpu")
     explained = explain_example(
         predictor, parse_example(data.examples("test")[0], predictor.folder.recipe)
     )  # with two objects
-    assert [change.kind for change in explained.changes] == ["no images", "no object", "no object", "no whole image"]
-    looks = [look for look in explained.looks if look is not None]
-    assert looks
-    for look in looks:
-        for images, text in zip(look.cells, look.text, strict=True):
+    assert [change.kind for change in explained.counterfactuals] == [
+        "no images",
+        "no object",
+        "no object",
+        "no full image",
+    ]
+    attention = [shares for shares in explained.attention if shares is not None]
+    assert attention
+    for shares in attention:
+        for images, text in zip(shares.cells, shares.text, strict=True):
             assert [len(image) for image in images] == [4, 4, 4]
             assert sum(map(sum, images)) + text == pytest.approx(1.0, abs=1e-4)
-    assert bool(explained.named) == (system != "visualbert")
+    assert bool(explained.extra_tensors) == (system != "visualbert")
 
 
 @pytest.mark.parametrize("system", TEXT_ALONE)
@@ -120,7 +125,7 @@ def test_text_only_model_is_trained_scored_and_explained_without_images(hvp, sys
     asked, explained = hvp("predict", *question), hvp("explain", *question)
     assert asked["image_used"] is False
     assert answer(explained["prediction"]) == answer(asked)
-    assert explained["changes"] == []
+    assert explained["counterfactuals"] == []
 
 
 @pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])

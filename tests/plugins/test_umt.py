@@ -81,7 +81,7 @@ def test_span_tags_are_the_first_letters_of_the_tags():
 def test_span_tags_of_a_long_text_are_those_of_the_kept_words():
     example = Example("long", ("Ada",) * 40, tags=("B-PER", *["O"] * 39))
     encoded = small_bert("mner").encode(example, 16)
-    assert encoded.words_cut > 0
+    assert encoded.num_truncated_words > 0
     assert span_tags(example, encoded).tolist() == [2, *[1] * (len(encoded.word_starts) - 1)]
 
 

@@ -258,7 +258,7 @@ def test_an_imported_folder_is_explained_in_slices(tmp_path, tokenizer, num_word
         with pytest.raises(SystemExit) as ended:
             main()
         assert not ended.value.code
-        kinds = {change["kind"] for change in json.loads(capsys.readouterr().out)["changes"]}
+        kinds = {change["kind"] for change in json.loads(capsys.readouterr().out)["counterfactuals"]}
         assert {"no images", "no object"} <= kinds
         written = page.read_text(encoding="utf-8")
         assert "slice" in written and "level" not in written.lower()

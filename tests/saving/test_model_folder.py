@@ -15,7 +15,7 @@ from raising import raises
 
 from hvpkit.batching import Batcher
 from hvpkit.errors import ModelFolderError, RecipeError
-from hvpkit.inference.engine import predict_stream
+from hvpkit.inference.decode import predict_stream
 from hvpkit.registry import load_registry
 from hvpkit.saving.model_folder import latest_model_folder, open_model_folder
 from hvpkit.saving.weights import load_model, save_model

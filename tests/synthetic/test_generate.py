@@ -67,10 +67,10 @@ def test_metadata_describes_each_example(made):
     _, data = made
     for example in data.examples("train"):
         notes = example.metadata
-        assert set(notes) == {"clue", "open", "relevant", "type", "deciding_object"}
+        assert set(notes) == {"clue", "ambiguous", "informative", "type", "deciding_object"}
         labels = {tag[2:] for tag in example.tags if tag != "O"} if example.tags else {example.relation}
         assert notes["type"] in labels | ({"none"} if not labels else set())
-        assert (notes["clue"] == "none") == (notes["relevant"] == "no")
+        assert (notes["clue"] == "none") == (notes["informative"] == "no")
         if notes["clue"] in ("none", "scene"):
             assert notes["deciding_object"] == "none"
         else:
@@ -81,12 +81,12 @@ def test_ambiguous_examples_have_the_same_image_only_if_it_is_uninformative(made
     _, data = made
     by_sentence = {}
     for example in data.examples("train"):
-        if example.metadata["open"] == "yes":
+        if example.metadata["ambiguous"] == "yes":
             by_sentence.setdefault(example.id.rpartition("-")[0], []).append(example)
-    assert {same[0].metadata["relevant"] for same in by_sentence.values()} == {"yes", "no"}
+    assert {same[0].metadata["informative"] for same in by_sentence.values()} == {"yes", "no"}
     for same in by_sentence.values():
         images = {example.image for example in same}
-        assert len(images) == (len(same) if same[0].metadata["relevant"] == "yes" else 1)
+        assert len(images) == (len(same) if same[0].metadata["informative"] == "yes" else 1)
 
 
 def test_facts_contain_settings_fractions_and_upper_bounds(made):
@@ -124,7 +124,7 @@ def test_fraction_of_uninformative_test_images_changes_only_these_images(mner, t
     for split in ("train", "dev"):
         assert (other.folder / f"{split}.jsonl").read_bytes() == (mner.folder / f"{split}.jsonl").read_bytes()
     assert without_images(other.examples("test")) == without_images(mner.examples("test"))
-    assert {example.metadata["relevant"] for example in other.examples("test")} == {"no"}
+    assert {example.metadata["informative"] for example in other.examples("test")} == {"no"}
     best = other.manifest.facts["upper_bounds"]["test"]["all"]
     assert best["text"] == best["image"]
 
@@ -135,7 +135,7 @@ def test_images_that_stay_relevant_stay_the_same(mner, tmp_path):
     stayed = [
         example
         for example in open_prepared(tmp_path / "data").examples("test")
-        if example.metadata["relevant"] == "yes"
+        if example.metadata["informative"] == "yes"
     ]
     assert stayed
     for example in stayed:

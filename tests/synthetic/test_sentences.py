@@ -74,7 +74,7 @@ def test_names_are_the_words_outside_of_templates(tmp_path, task):
 def test_ambiguous_sentence_occurs_verbatim_with_each_label(tmp_path, task):
     by_scenario = {}
     for example in examples(tmp_path, task):
-        if example.metadata["open"] == "yes":
+        if example.metadata["ambiguous"] == "yes":
             by_scenario.setdefault(example.id.rpartition("-")[0], []).append(example)
     wanted = (
         {frozenset(pair) for pair in LEXICON.ambiguous} if task == "mner" else {frozenset(LEXICON.ambiguous_relations)}

@@ -68,7 +68,7 @@ def left_open(example, spans):
     None where it is settled.
     """
     if len(spans) == 2:
-        return ["None"] if example.metadata["open"] == "yes" else []
+        return ["None"] if example.metadata["ambiguous"] == "yes" else []
     for pair, templates in load_lexicon().ambiguous.items():
         for left, right in (template.split("{}") for template in templates):
             before, after = left.split(), right.split()
@@ -83,7 +83,7 @@ def oracle(example, image):
 
     Else by the first answer that the sentence admits.
     """
-    shown = image and example.metadata["relevant"] == "yes"
+    shown = image and example.metadata["informative"] == "yes"
     asked = [(left_open(example, spans), answer) for spans, answer in gold_labels(example)]
     return [answer if shown or not admitted else admitted[0] for admitted, answer in asked]
 
@@ -121,7 +121,7 @@ def test_bag_of_words_does_not_exceed_the_upper_bound_on_ambiguous_names(tmp_pat
 
     settings = SyntheticSettings("mner", 800)
     train, test = (
-        [t.example for t in TweetStream(settings, split, tmp_path).tweets if t.example.metadata["open"] == "yes"]
+        [t.example for t in TweetStream(settings, split, tmp_path).tweets if t.example.metadata["ambiguous"] == "yes"]
         for split in ("train", "test")
     )
     model = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=500))
@@ -145,17 +145,17 @@ def test_upper_bounds_follow_the_fractions(tmp_path):
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_upper_bounds_cover_all_groups_and_clues(tmp_path, task):
     made = upper_bounds(examples(tmp_path, task))
-    assert set(made) == {"all", "open", "settled", "none", "scene", "shape", "small", "texture"}
-    assert made["settled"]["text"] == 1.0
+    assert set(made) == {"all", "ambiguous", "unambiguous", "none", "scene", "shape", "small", "texture"}
+    assert made["unambiguous"]["text"] == 1.0
     for clue in ("scene", "shape", "small", "texture"):
         assert made[clue]["text"] < made[clue]["image"] == 1.0
     assert made["none"]["text"] == made["none"]["image"] < 1.0
-    assert made["all"]["examples"] == sum(made[part]["examples"] for part in ("open", "settled"))
+    assert made["all"]["examples"] == sum(made[part]["examples"] for part in ("ambiguous", "unambiguous"))
 
 
 def test_text_upper_bound_is_all_clear_and_half_of_the_ambiguous_names(tmp_path):
     made = examples(tmp_path, "mner")
     names = sum(len(gold_labels(example)) for example in made)
-    unsettled = sum(example.metadata["open"] == "yes" for example in made)
+    unsettled = sum(example.metadata["ambiguous"] == "yes" for example in made)
     assert upper_bound(made).text == pytest.approx((names - unsettled / 2) / names, abs=1e-6)
     assert {type_ for pair in load_lexicon().ambiguous for type_ in pair} == set(load_lexicon().entity_types)

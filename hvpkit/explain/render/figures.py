@@ -9,8 +9,8 @@ from textwrap import fill
 from typing import Any
 
 from hvpkit.errors import InputError
-from hvpkit.explain.example_source import figure_kind
 from hvpkit.explain.explanation import Explanation, ModelImage, mean
+from hvpkit.explain.output_files import figure_kind
 from hvpkit.images.regions import ImageRegion
 
 COLUMNS = 4  # maps per row of the figure of gates
@@ -87,16 +87,16 @@ def attention_figure(explanations: Sequence[Explanation]) -> Any:  # noqa: ANN40
 
     Source: Chen et al. 2022, Table 2.
     """
-    shown = [e for e in explanations if any(mention.looks for mention in e.mentions)]
+    shown = [e for e in explanations if any(mention.attention for mention in e.mentions)]
     if not shown:
         raise InputError("figure-without-attention")
-    mentions = [[m for m in e.mentions if m.looks is not None] for e in shown]
+    mentions = [[m for m in e.mentions if m.attention is not None] for e in shown]
     images = max(len(e.images) for e in shown)
     heights = [1.05 * INCH + 0.3 * len(rows) + 0.75 for rows in mentions]
     figure = _figure(1.9 + INCH * images, sum(heights))
     panels = figure.subfigures(len(shown), 1, height_ratios=heights, squeeze=False)[:, 0]
-    attention = [m.looks for rows in mentions for m in rows if m.looks]
-    top = max(share for looks in attention for cells in looks.by_cell(range(len(looks.text))) for share in cells)
+    attention = [m.attention for rows in mentions for m in rows if m.attention]
+    top = max(share for shares in attention for cells in shares.by_cell(range(len(shares.text))) for share in cells)
     for explained, rows, panel in zip(shown, mentions, panels, strict=True):
         _draw_attention(panel, explained, rows, images, top)
     return figure
@@ -121,7 +121,7 @@ def _draw_attention(
         image = explained.images[number]
         above.imshow(_thumbnail(image))
         above.set_title(image.title, fontsize=7, parse_math=False)
-        cells = [m.looks.by_cell(explained.layers)[number] for m in mentions]
+        cells = [m.attention.by_cell(explained.layers)[number] for m in mentions]
         below.imshow(cells, vmin=0, vmax=top, cmap="Oranges", aspect="auto")
         for row, shares in enumerate(cells):
             for column, share in enumerate(shares):
@@ -134,7 +134,7 @@ def _draw_attention(
                     fontsize=6,
                     color="black" if share < top / 2 else "white",
                 )
-        unit = "cell" if explained.cells_are_places else "part"
+        unit = "cell" if explained.cells_are_spatial else "part"
         names = [f"{unit} {i + 1}" for i in range(len(cells[0]))] if len(cells[0]) > 1 else [""]
         below.set_xticks(range(len(names)), names, fontsize=5)
         below.set_yticks(

@@ -15,7 +15,6 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from hvpkit.explain.example_source import GENERATOR
 from hvpkit.explain.explanation import (
     ALL,
     AttentionShares,
@@ -27,10 +26,11 @@ from hvpkit.explain.explanation import (
     ModelImage,
     missing_reasons,
 )
+from hvpkit.explain.output_files import GENERATOR
 from hvpkit.explain.render.format import STEPS, opacity_step, percentage_points
 from hvpkit.images.decode import open_image
 from hvpkit.images.regions import ImageRegion
-from hvpkit.types import EntityPrediction
+from hvpkit.inference.predictions import EntityPrediction
 from hvpkit.utils.atomic_write import atomic_file
 from hvpkit.utils.percent import percent
 
@@ -77,14 +77,14 @@ def render(explained: Explanation, model: Path) -> str:
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
-        whole=_whole(explained),
+        full_image=_full_image(explained),
         fragments=list(_fragments(explained)),
         crops=[_crop(image) for image in explained.images],
         groups=_groups(explained),
         tables=list(_attention(explained)),
         maps=list(_maps(explained)),
         gates=list(_gates(explained)),
-        changes=[_change(explained, change) for change in explained.changes],
+        counterfactuals=[_counterfactual(explained, result) for result in explained.counterfactuals],
         notes=[*explained.notes, *missing_reasons(explained)],
         percent=percent,
         points=percentage_points,
@@ -143,7 +143,7 @@ def _encoded(image: Image.Image, side: int) -> PageImage:
     return PageImage(f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}", *image.size)
 
 
-def _whole(explained: Explanation) -> PageImage | None:
+def _full_image(explained: Explanation) -> PageImage | None:
     if explained.image is None or not explained.images:
         return None
     return _encoded(open_image(explained.image), LARGE)
@@ -185,15 +185,15 @@ def _fragments(explained: Explanation) -> Iterator[TextFragment]:
         if word.start > end:
             yield TextFragment(text[end : word.start])
         mention = next((m for m in explained.mentions if m.words.start <= number < m.words.end), None)
-        looks = explained.looks[number] if explained.looks else None
+        attention = explained.attention[number] if explained.attention else None
         yield TextFragment(
             text=text[word.start : word.end],
             word=number,
             mention=mention,
             first=mention is not None and mention.words.start == number,
             last=mention is not None and mention.words.end == number + 1,
-            shares=json.dumps([_shares(looks, group) for group in _groups(explained)]) if looks else "",
-            description=_description(explained, looks) if looks else "",
+            shares=json.dumps([_shares(attention, group) for group in _groups(explained)]) if attention else "",
+            description=_description(explained, attention) if attention else "",
         )
         end = word.end
     if end < len(text):
@@ -202,19 +202,19 @@ def _fragments(explained: Explanation) -> Iterator[TextFragment]:
 
 def _groups(explained: Explanation) -> list[LayerGroup]:
     """Return all layers as one group, then each group if there is more than one."""
-    if not explained.looks:
+    if not explained.attention:
         return []
     return [LayerGroup(ALL, explained.layers), *(explained.groups if len(explained.groups) > 1 else ())]
 
 
-def _shares(looks: AttentionShares, group: LayerGroup) -> list[float]:
-    return [round(share, 5) for share in (*looks.by_image(group.layers), looks.on_text(group.layers))]
+def _shares(attention: AttentionShares, group: LayerGroup) -> list[float]:
+    return [round(share, 5) for share in (*attention.by_image(group.layers), attention.on_text(group.layers))]
 
 
-def _description(explained: Explanation, looks: AttentionShares) -> str:
-    shares = looks.by_image(explained.layers)
+def _description(explained: Explanation, attention: AttentionShares) -> str:
+    shares = attention.by_image(explained.layers)
     images = [f"{image.title} {percent(share)}" for image, share in zip(explained.images, shares, strict=True)]
-    return f"attention: {', '.join(images)}, text {percent(looks.on_text(explained.layers))}"
+    return f"attention: {', '.join(images)}, text {percent(attention.on_text(explained.layers))}"
 
 
 @dataclass(frozen=True)
@@ -236,14 +236,14 @@ class AttentionRow:
 
 def _attention(explained: Explanation) -> Iterator[tuple[MentionAttention, list[AttentionRow]]]:
     for mention in explained.mentions:
-        if mention.looks is not None:
-            rows = [_attention_row(mention.looks, group) for group in _groups(explained)]
+        if mention.attention is not None:
+            rows = [_attention_row(mention.attention, group) for group in _groups(explained)]
             yield mention, rows
 
 
-def _attention_row(looks: AttentionShares, group: LayerGroup) -> AttentionRow:
-    shares = looks.by_image(group.layers)
-    return AttentionRow(group, shares, looks.on_text(group.layers), max(range(len(shares)), key=shares.__getitem__))
+def _attention_row(attention: AttentionShares, group: LayerGroup) -> AttentionRow:
+    shares = attention.by_image(group.layers)
+    return AttentionRow(group, shares, attention.on_text(group.layers), max(range(len(shares)), key=shares.__getitem__))
 
 
 @dataclass(frozen=True)
@@ -262,10 +262,10 @@ class CellMap:
 
 
 def _maps(explained: Explanation) -> Iterator[CellMap]:
-    shown = [(m, m.looks.by_cell(explained.layers)) for m in explained.mentions if m.looks is not None]
+    shown = [(m, m.attention.by_cell(explained.layers)) for m in explained.mentions if m.attention is not None]
     top = max((share for _, images in shown for cells in images for share in cells), default=1.0)
     for mention, images in shown:
-        width = explained.grid if explained.cells_are_places else len(images[0])
+        width = explained.grid if explained.cells_are_spatial else len(images[0])
         yield CellMap(mention, [_rows(cells, width) for cells in images], top)
 
 
@@ -289,24 +289,24 @@ class CounterfactualRow:
     """Row of the table of counterfactuals.
 
     Attributes:
-        change: Result of the counterfactual.
+        result: Result of the counterfactual.
         effects: Effect on each decision, and whether it is the largest decrease when one image is removed.
     """
 
-    change: CounterfactualResult
+    result: CounterfactualResult
     effects: list[tuple[CounterfactualEffect, bool]]
 
 
-def _change(explained: Explanation, change: CounterfactualResult) -> CounterfactualRow:
+def _counterfactual(explained: Explanation, result: CounterfactualResult) -> CounterfactualRow:
     return CounterfactualRow(
-        change, [(effect, _is_largest(explained, change, number)) for number, effect in enumerate(change.effects)]
+        result, [(effect, _is_largest(explained, result, number)) for number, effect in enumerate(result.effects)]
     )
 
 
-def _is_largest(explained: Explanation, change: CounterfactualResult, number: int) -> bool:
-    single = [other.effects[number].drop for other in explained.changes if other.image is not None]
+def _is_largest(explained: Explanation, result: CounterfactualResult, number: int) -> bool:
+    single = [other.effects[number].drop for other in explained.counterfactuals if other.image is not None]
     drops = [drop for drop in single if drop is not None]
-    drop = change.effects[number].drop
-    if change.image is None or drop is None or drop <= NOTABLE:
+    drop = result.effects[number].drop
+    if result.image is None or drop is None or drop <= NOTABLE:
         return False
     return drop == max(drops) and drops.count(drop) == 1

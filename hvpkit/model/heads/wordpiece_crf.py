@@ -44,10 +44,10 @@ class WordpieceCrfHead(Head):
     def build_targets(self, example: Example, encoded: EncodedText) -> dict[str, Tensor]:
         """Return the gold tags of all positions, [T]; padding is PAD."""
         gold = (example.tags or ())[encoded.first_word :]
-        starts = set(first_wordpieces(encoded.word_of.tolist()))
-        last = len(encoded.word_of) - 1
+        starts = set(first_wordpieces(encoded.word_ids.tolist()))
+        last = len(encoded.word_ids) - 1
         names = []
-        for position, word in enumerate(encoded.word_of.tolist()):
+        for position, word in enumerate(encoded.word_ids.tolist()):
             if position in starts:
                 names.append(gold[word])
             elif word >= 0:
@@ -84,19 +84,19 @@ class WordpieceCrfHead(Head):
             For each row the tag by index of the word, possibly PAD, X, [CLS] or [SEP]. Words without wordpieces are
             missing.
         """
-        rows = zip(self.viterbi_paths(scores, text), text.word_of.tolist(), strict=True)
-        return [{word_of[i]: self.tags[path[i]] for i in first_wordpieces(word_of)} for path, word_of in rows]
+        rows = zip(self.viterbi_paths(scores, text), text.word_ids.tolist(), strict=True)
+        return [{word_ids[i]: self.tags[path[i]] for i in first_wordpieces(word_ids)} for path, word_ids in rows]
 
     @torch.no_grad()
     def decode(self, scores: Tensor, text: TextBatch) -> list[list[Entity]]:
         """Return the entities of each row with their exact probabilities; tags that are no labels count as O."""
-        lengths, words = text.mask.sum(1).tolist(), text.word_of.tolist()
+        lengths, words = text.mask.sum(1).tolist(), text.word_ids.tolist()
         rows = zip(self.word_tags(scores, text), words, scores.cpu(), lengths, strict=True)
-        return [self._entities(tags, word_of, row[:length]) for tags, word_of, row, length in rows]
+        return [self._entities(tags, word_ids, row[:length]) for tags, word_ids, row, length in rows]
 
-    def _entities(self, tags: dict[int, str], word_of: Sequence[int], scores: Tensor) -> list[Entity]:
+    def _entities(self, tags: dict[int, str], word_ids: Sequence[int], scores: Tensor) -> list[Entity]:
         """Decode the tags of one text; `scores` [T, L]."""
-        words, starts = list(tags), first_wordpieces(word_of)
+        words, starts = list(tags), first_wordpieces(word_ids)
         spans = decode_bio([tag if tag in self.labels.names else "O" for tag in tags.values()])
         confidences = self._probabilities(spans, starts, scores)
         return [
@@ -112,18 +112,18 @@ class WordpieceCrfHead(Head):
 
         It is None for an entity whose first or last word has no wordpieces.
         """
-        lengths, words = text.mask.sum(1).tolist(), text.word_of.tolist()
+        lengths, words = text.mask.sum(1).tolist(), text.word_ids.tolist()
         rows = zip(entities, words, scores.cpu(), lengths, strict=True)
         return [
-            self._entity_probabilities(row_entities, word_of, row[:length])
-            for row_entities, word_of, row, length in rows
+            self._entity_probabilities(row_entities, word_ids, row[:length])
+            for row_entities, word_ids, row, length in rows
         ]
 
     def _entity_probabilities(
-        self, entities: Sequence[Entity], word_of: Sequence[int], scores: Tensor
+        self, entities: Sequence[Entity], word_ids: Sequence[int], scores: Tensor
     ) -> list[float | None]:
-        starts = first_wordpieces(word_of)
-        index = {word_of[start]: i for i, start in enumerate(starts)}  # word -> its index among words with wordpieces
+        starts = first_wordpieces(word_ids)
+        index = {word_ids[start]: i for i, start in enumerate(starts)}  # word -> its index among words with wordpieces
         spans = [
             TaggedSpan(index[e.start], index[e.end - 1] + 1, e.type) if {e.start, e.end - 1} <= set(index) else None
             for e in entities
@@ -165,6 +165,6 @@ def log_sum(crf: CRF, scores: Tensor) -> Tensor:
     return forward_backward(crf, scores[None], torch.ones(1, len(scores), dtype=torch.bool)).partition
 
 
-def first_wordpieces(word_of: Sequence[int]) -> list[int]:
+def first_wordpieces(word_ids: Sequence[int]) -> list[int]:
     """Return the positions of the first wordpieces of words."""
-    return [i for i, (before, word) in enumerate(pairwise([-1, *word_of])) if word >= 0 and word != before]
+    return [i for i, (before, word) in enumerate(pairwise([-1, *word_ids])) if word >= 0 and word != before]

@@ -155,8 +155,8 @@ class HuggingFaceEncoder(TextEncoder):
         return EncodedText(
             features={"input_ids": torch.tensor([*start, *layout.ids, *end])},
             word_starts=torch.tensor(layout.word_starts, dtype=torch.long) + len(start),
-            word_of=torch.tensor([*[-1] * len(start), *layout.word_of, *[-1] * len(end)]),
-            words_cut=layout.words_cut,
+            word_ids=torch.tensor([*[-1] * len(start), *layout.word_ids, *[-1] * len(end)]),
+            num_truncated_words=layout.num_truncated_words,
             first_word=layout.first_word,
             head_position=None if layout.head_position is None else layout.head_position + len(start),
             tail_position=None if layout.tail_position is None else layout.tail_position + len(start),

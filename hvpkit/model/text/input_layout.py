@@ -21,18 +21,18 @@ class EncodedLayout:
     Attributes:
         ids: Wordpiece and marker ids.
         word_starts: Position of the first wordpiece of each kept word.
-        word_of: Kept word of each position; -1 for markers.
+        word_ids: Kept word of each position; -1 for markers.
         first_word: Index in the example of the first kept word.
-        words_cut: Number of words that did not fit.
+        num_truncated_words: Number of words that did not fit.
         head_position: Position of the start marker of the head entity, or of its first wordpiece without markers.
         tail_position: The same for the tail entity.
     """
 
     ids: list[int]
     word_starts: list[int]
-    word_of: list[int]
+    word_ids: list[int]
     first_word: int
-    words_cut: int
+    num_truncated_words: int
     head_position: int | None = None
     tail_position: int | None = None
 
@@ -84,18 +84,18 @@ def build_inputs_2022(
     Source: code released with Chen et al. 2022.
     """
     ids: list[int] = []
-    word_of: list[int] = []
+    word_ids: list[int] = []
     word_starts: list[int] = []
     edges = [edge for span in (example.head, example.tail) if span is not None for edge in (span.start, span.end)]
     edge_positions: dict[int, int] = {}  # index of the edge -> position of its marker, or of the next wordpiece
-    for word, word_ids in enumerate(wordpieces):
+    for word, wordpiece_ids in enumerate(wordpieces):
         for number in [number for number, edge in enumerate(edges) if edge == word]:
             edge_positions[number] = len(ids)
             ids += [markers[number]] if markers else []
-            word_of += [-1] if markers else []
+            word_ids += [-1] if markers else []
         word_starts.append(len(ids))
-        ids += word_ids
-        word_of += [word] * len(word_ids)
+        ids += wordpiece_ids
+        word_ids += [word] * len(wordpiece_ids)
     for role, number in (("head", 0), ("tail", 2)):
         position = edge_positions.get(number, 0)
         if position >= max_tokens:
@@ -104,9 +104,9 @@ def build_inputs_2022(
     return EncodedLayout(
         ids[:max_tokens],
         kept,
-        word_of[:max_tokens],
+        word_ids[:max_tokens],
         first_word=0,
-        words_cut=len(wordpieces) - len(kept),
+        num_truncated_words=len(wordpieces) - len(kept),
         head_position=edge_positions.get(0),
         tail_position=edge_positions.get(2),
     )
@@ -168,9 +168,9 @@ def _insert_markers(
         if word < last:
             word_starts.append(len(ids))
             ids += wordpieces[word]
-    word_of = [-1] * len(ids)
+    word_ids = [-1] * len(ids)
     for word, start in enumerate(word_starts):
         length = len(wordpieces[first + word])
-        word_of[start : start + length] = [word] * length
-    words_cut = len(wordpieces) - (last - first)
-    return EncodedLayout(ids, word_starts, word_of, first, words_cut, starts.get("head"), starts.get("tail"))
+        word_ids[start : start + length] = [word] * length
+    num_truncated_words = len(wordpieces) - (last - first)
+    return EncodedLayout(ids, word_starts, word_ids, first, num_truncated_words, starts.get("head"), starts.get("tail"))

@@ -101,8 +101,8 @@ class WordEmbedding(nn.Embedding):
         return EncodedText(
             features={"words": torch.tensor(layout.ids)},
             word_starts=torch.tensor(layout.word_starts),
-            word_of=torch.tensor(layout.word_of),
-            words_cut=layout.words_cut,
+            word_ids=torch.tensor(layout.word_ids),
+            num_truncated_words=layout.num_truncated_words,
             first_word=layout.first_word,
             head_position=layout.head_position,
             tail_position=layout.tail_position,

@@ -84,4 +84,4 @@ def _is_inside(wordpiece: str) -> bool:
 
 def _to_wordpieces(text: TextBatch, words: Tensor) -> Tensor:
     """Expand a mask of words [B, n] to wordpieces [B, T]; special tokens belong to no word."""
-    return words.gather(1, text.word_of.clamp(min=0)) & (text.word_of >= 0)
+    return words.gather(1, text.word_ids.clamp(min=0)) & (text.word_ids >= 0)

@@ -10,9 +10,10 @@ from raising import raises
 
 import hvpkit
 from hvpkit.errors import DataError, InputError
-from hvpkit.explain.example_source import check_figures, figure_kind, parse_crop
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
+from hvpkit.explain.output_files import check_figures, figure_kind
 from hvpkit.explain.render.figures import gates_figure, write_figure
+from hvpkit.explain.request import parse_crop
 from hvpkit.inference.inputs import parse_example
 from hvpkit.types import Box, VisualObject
 
@@ -78,7 +79,7 @@ def test_names_say_what_to_draw(tmp_path, monkeypatch):
     for name in ("figure4.pdf", "gates.jpg", "gates"):
         with raises(InputError, "figure-name", file=tmp_path / name, formats=(".pdf", ".png", ".svg")):
             check_figures([tmp_path / name])
-    monkeypatch.setattr("hvpkit.explain.example_source.find_spec", lambda name: None)
+    monkeypatch.setattr("hvpkit.explain.output_files.find_spec", lambda name: None)
     with raises(InputError, "figure-needs-matplotlib"):
         check_figures([tmp_path / "gates.pdf"])
     check_figures([])

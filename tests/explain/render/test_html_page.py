@@ -15,7 +15,7 @@ from raising import raises
 
 import hvpkit
 from hvpkit.errors import MissingImageError
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.explain.explanation import GateWeights, missing_reasons
 from hvpkit.explain.render.format import STEPS, opacity_step, percentage_points
 from hvpkit.explain.render.html_page import render, write_html
@@ -60,7 +60,7 @@ def test_words_images_and_tables_are_there(page, explained):
     assert having(page, "button", "crop") == 3
     assert having(page, "table", "gates") == 3
     assert having(page, "table", "cells") == 3 * len(explained.mentions)
-    for change in explained.changes:
+    for change in explained.counterfactuals:
         assert change.name in page
     for decision in explained.decisions:
         assert percent(decision.confidence) in page
@@ -76,10 +76,10 @@ def test_markup_in_texts_and_names_stays_text(explained, evil):
         explained,
         prediction=replace(explained.prediction, text=evil),
         words=(word,),
-        looks=explained.looks[:1],
+        attention=explained.attention[:1],
         mentions=(mention, *explained.mentions[1:]),
         images=tuple(replace(image, phrase=evil) for image in explained.images),
-        changes=tuple(replace(change, name=evil) for change in explained.changes),
+        counterfactuals=tuple(replace(change, name=evil) for change in explained.counterfactuals),
         gold=(evil,),
         notes=(evil,),
     )
@@ -91,25 +91,25 @@ def test_markup_in_texts_and_names_stays_text(explained, evil):
 
 
 def test_slices_are_never_called_levels_nor_their_parts_places(explained):
-    released = replace(explained, gates=GateWeights(explained.gates.weights, "slice"), cells_are_places=False)
+    released = replace(explained, gates=GateWeights(explained.gates.weights, "slice"), cells_are_spatial=False)
     made = re.sub(r"<style>.*?</style>|<script>.*?</script>", "", render(released, Path("m")), flags=re.DOTALL)
     assert "slice" in made
     assert "level" not in made
     assert 'data-cells="parts"' in made
     assert having(made, "figure", "map") and not having(made, "figure", "map", "over")
     notes = list(missing_reasons(released))
-    assert [note.code for note in notes] == ["slices-are-no-levels", "parts-are-no-places"]
+    assert [note.code for note in notes] == ["slices-not-levels", "channel-groups-not-regions"]
     assert all(str(escape(note)) in made for note in notes)
 
 
 def test_parts_that_are_places_lie_over_the_image(page, explained):
-    assert 'data-cells="places"' in page
+    assert 'data-cells="spatial"' in page
     assert having(page, "figure", "map", "over") == having(page, "figure", "map") > 0
     assert list(missing_reasons(explained)) == []
 
 
 def test_missing_parts_of_an_explanation_are_noted(explained):
-    bare = replace(explained, looks=(), gates=None)
+    bare = replace(explained, attention=(), gates=None)
     assert [note.code for note in missing_reasons(bare)] == ["attention-without-images", "gates-missing"]
 
 
@@ -125,11 +125,11 @@ def test_images_are_reencoded_without_metadata(explained, tmp_path):
 
 
 def test_a_text_without_images_has_a_page_too(explained):
-    bare = replace(explained, images=(), looks=(), gates=None, changes=(), groups=(), image=None)
-    bare = replace(bare, mentions=tuple(replace(mention, looks=None) for mention in bare.mentions))
+    bare = replace(explained, images=(), attention=(), gates=None, counterfactuals=(), groups=(), image=None)
+    bare = replace(bare, mentions=tuple(replace(mention, attention=None) for mention in bare.mentions))
     made = render(bare, Path("m"))
-    assert 'id="no-changes"' in made
-    assert not having(made, "table", "changes")
+    assert 'id="no-counterfactuals"' in made
+    assert not having(made, "table", "counterfactuals")
     assert "<img" not in made
 
 

@@ -219,7 +219,7 @@ def test_single_example_uses_its_own_images(encoder, visual):
     together = fusion(encoder, text_batch(encoder, encoded), visual, {}).states
     for row, one in enumerate(encoded):
         alone = fusion(encoder, text_batch(encoder, [one]), select_row(visual, row), {}).states[0]
-        torch.testing.assert_close(alone, together[row, : len(one.word_of)], atol=1e-5, rtol=0)
+        torch.testing.assert_close(alone, together[row, : len(one.word_ids)], atol=1e-5, rtol=0)
 
 
 def test_an_encoder_that_takes_no_prefix_is_refused(encoder):
@@ -267,7 +267,7 @@ def test_texts_of_any_length_take_the_same_prefix(encoder, visual):
     one = encoder.encode(Example("1", ("a",) * 40), 64)
     assert fusion(encoder, text_batch(encoder, [one]), select_row(visual, 0), {}).states.shape == (
         1,
-        len(one.word_of),
+        len(one.word_ids),
         WIDTH,
     )
 

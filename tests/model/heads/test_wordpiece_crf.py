@@ -13,7 +13,7 @@ from hvpkit.model.heads.wordpiece_crf import WordpieceCrfHead, first_wordpieces
 from hvpkit.testing.inputs import LABELS
 from hvpkit.types import Entity, Example, Labels
 
-WORD_OF = [-1, 0, 0, 1, 3, -1]  # a word of two wordpieces, word 2 has none
+WORD_IDS = [-1, 0, 0, 1, 3, -1]  # a word of two wordpieces, word 2 has none
 
 
 def head_of(labels: Labels = LABELS["mner"]) -> WordpieceCrfHead:
@@ -23,8 +23,8 @@ def head_of(labels: Labels = LABELS["mner"]) -> WordpieceCrfHead:
     return head
 
 
-def encoded(word_of: list[int] = WORD_OF) -> EncodedText:
-    return EncodedText({"input_ids": torch.arange(len(word_of))}, torch.tensor([1, 3, 4, 4]), torch.tensor(word_of))
+def encoded(word_ids: list[int] = WORD_IDS) -> EncodedText:
+    return EncodedText({"input_ids": torch.arange(len(word_ids))}, torch.tensor([1, 3, 4, 4]), torch.tensor(word_ids))
 
 
 def batch_of(*texts: EncodedText) -> TextBatch:
@@ -41,7 +41,7 @@ def test_each_position_has_its_tag():
 
 
 def test_first_wordpieces_are_where_a_word_begins():
-    assert first_wordpieces(WORD_OF) == [1, 3, 4]
+    assert first_wordpieces(WORD_IDS) == [1, 3, 4]
     assert first_wordpieces([-1, 0, -1, 1, 1, -1]) == [1, 3]
 
 
@@ -52,12 +52,12 @@ def test_entities_and_their_probabilities_are_those_of_all_paths(seed):
     A probability is the share of paths that say the same.
     """
     head = head_of(Labels("mner", ("O", "B-PER", "I-PER")))
-    scores = 2 * torch.randn(1, len(WORD_OF), len(head.tags), generator=torch.Generator().manual_seed(seed))
+    scores = 2 * torch.randn(1, len(WORD_IDS), len(head.tags), generator=torch.Generator().manual_seed(seed))
     text = batch_of(encoded())
     start, end, move = head.crf.start_transitions, head.crf.end_transitions, head.crf.transitions
-    paths = torch.tensor(list(product(range(len(head.tags)), repeat=len(WORD_OF))))
-    weights = start[paths[:, 0]] + end[paths[:, -1]] + sum(scores[0, i, paths[:, i]] for i in range(len(WORD_OF)))
-    weights = weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_OF)))
+    paths = torch.tensor(list(product(range(len(head.tags)), repeat=len(WORD_IDS))))
+    weights = start[paths[:, 0]] + end[paths[:, -1]] + sum(scores[0, i, paths[:, i]] for i in range(len(WORD_IDS)))
+    weights = weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_IDS)))
     shares = weights.softmax(0)
     assert head.viterbi_paths(scores, text) == [paths[weights.argmax()].tolist()]
     words, predictions = [0, 1, 3], {}
@@ -98,7 +98,7 @@ def test_tags_of_words_are_returned_unchanged():
 @pytest.mark.parametrize("seed", range(3))
 def test_requested_entity_has_the_probability_of_decoding(seed):
     head = head_of(Labels("mner", ("O", "B-PER", "I-PER")))
-    scores = 2 * torch.randn(1, len(WORD_OF), len(head.tags), generator=torch.Generator().manual_seed(seed))
+    scores = 2 * torch.randn(1, len(WORD_IDS), len(head.tags), generator=torch.Generator().manual_seed(seed))
     asked = [
         Entity(0, 1, "PER", 0.0),
         Entity(0, 2, "PER", 0.0),
@@ -108,10 +108,10 @@ def test_requested_entity_has_the_probability_of_decoding(seed):
     ]
     [known] = head.confidences(scores, batch_of(encoded()), [asked])
     assert known[-1] is None  # a word without wordpieces
-    paths = torch.tensor(list(product(range(len(head.tags)), repeat=len(WORD_OF))))
+    paths = torch.tensor(list(product(range(len(head.tags)), repeat=len(WORD_IDS))))
     start, end, move = head.crf.start_transitions, head.crf.end_transitions, head.crf.transitions
-    weights = start[paths[:, 0]] + end[paths[:, -1]] + sum(scores[0, i, paths[:, i]] for i in range(len(WORD_OF)))
-    shares = (weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_OF)))).softmax(0).tolist()
+    weights = start[paths[:, 0]] + end[paths[:, -1]] + sum(scores[0, i, paths[:, i]] for i in range(len(WORD_IDS)))
+    shares = (weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_IDS)))).softmax(0).tolist()
     names = [
         [head.tags[tag] if head.tags[tag] in head.labels.names else "O" for tag in path]
         for path in paths[:, [1, 3, 4]].tolist()

@@ -93,7 +93,7 @@ def test_tokenizer_without_word_ids_splits_word_by_word(tmp_path):
 def test_words_keep_apart_however_they_are_written(bert):
     encoder = opened(bert)
     encoded = encoder.encode(Example("1", ("New York", "a-b", "[SEP]", "...")), 64)
-    assert encoded.words_cut == 0
+    assert encoded.num_truncated_words == 0
     assert len(set(encoded.word_starts.tolist())) == 4
 
 
@@ -104,8 +104,8 @@ def test_a_text_takes_as_many_whole_words_as_fit(bert, most):
     limit = min(most, POSITIONS)
     count = len(encoded.word_starts)
     following = encoder.encode(Example("1", (WORDS * 10)[count : count + 1]), 64)
-    assert len(encoded.word_of) <= limit < len(encoded.word_of) + len(following.word_of) - 2
-    assert encoded.words_cut == 60 - count
+    assert len(encoded.word_ids) <= limit < len(encoded.word_ids) + len(following.word_ids) - 2
+    assert encoded.num_truncated_words == 60 - count
 
 
 def test_a_pair_is_kept_with_the_words_around_it(bert):
@@ -114,7 +114,7 @@ def test_a_pair_is_kept_with_the_words_around_it(bert):
     encoded = encoder.encode(long, 34)
     assert 0 < encoded.first_word <= 40
     assert 45 <= encoded.first_word + len(encoded.word_starts) < 86
-    assert encoded.words_cut == 86 - len(encoded.word_starts)
+    assert encoded.num_truncated_words == 86 - len(encoded.word_starts)
     assert (
         encoder.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())[encoded.head_position]
         == "<head>"

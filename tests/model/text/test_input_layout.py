@@ -30,8 +30,13 @@ def test_every_word_starts_at_its_first_wordpiece():
     layout = build_inputs(wordpieces_of([1, 3, 2]), example_of(3), 10, None)
     assert layout.ids == [0, 10, 11, 12, 20, 21]
     assert layout.word_starts == [0, 1, 4]
-    assert layout.word_of == [0, 1, 1, 1, 2, 2]
-    assert (layout.first_word, layout.words_cut, layout.head_position, layout.tail_position) == (0, 0, None, None)
+    assert layout.word_ids == [0, 1, 1, 1, 2, 2]
+    assert (layout.first_word, layout.num_truncated_words, layout.head_position, layout.tail_position) == (
+        0,
+        0,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ def test_markers_surround_head_and_tail(head, tail, expected):
     assert written(layout) == expected
     assert (layout.ids[layout.head_position], layout.ids[layout.tail_position]) == (101, 103)
     assert [layout.ids[start] for start in layout.word_starts] == [0, 10, 20]
-    assert [word for word in layout.word_of if word >= 0] == [0, 1, 2]
+    assert [word for word in layout.word_ids if word >= 0] == [0, 1, 2]
 
 
 def test_pair_without_markers_is_at_its_first_wordpieces():
@@ -61,7 +66,7 @@ def test_pair_without_markers_is_at_its_first_wordpieces():
 def test_words_that_do_not_fit_are_cut_whole():
     layout = build_inputs(wordpieces_of([2, 2, 3, 1]), example_of(4), 6, None)
     assert layout.ids == [0, 1, 10, 11]  # the third would be cut in two, and what follows it is cut as well
-    assert layout.words_cut == 2
+    assert layout.num_truncated_words == 2
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -84,7 +89,7 @@ def test_the_window_around_a_pair_is_as_wide_as_fits(seed):
     spare = room - len(layout.ids)
     assert first == 0 or costs[first - 1] > spare
     assert last == len(costs) or costs[last] > spare
-    assert layout.words_cut == len(costs) - (last - first)
+    assert layout.num_truncated_words == len(costs) - (last - first)
     assert layout.ids[layout.head_position + 1] == 10 * spans[0].start
     assert layout.ids[layout.tail_position + 1] == 10 * spans[1].start
 

@@ -41,7 +41,7 @@ def test_markers_precede_words_and_none_is_at_the_end(head, tail, expected):
 
 def test_the_last_word_is_cut_in_two():
     layout = laid_out([2, 3, 1], room=4)
-    assert (layout.ids, layout.word_starts, layout.word_of, layout.words_cut) == (
+    assert (layout.ids, layout.word_starts, layout.word_ids, layout.num_truncated_words) == (
         [0, 1, 10, 11],
         [0, 2],
         [0, 0, 1, 1],
@@ -51,7 +51,12 @@ def test_the_last_word_is_cut_in_two():
 
 def test_word_without_wordpieces_has_no_position():
     layout = laid_out([1, 0, 2])
-    assert (layout.ids, layout.word_starts, layout.word_of, layout.words_cut) == ([0, 20, 21], [0, 1, 1], [0, 2, 2], 0)
+    assert (layout.ids, layout.word_starts, layout.word_ids, layout.num_truncated_words) == (
+        [0, 20, 21],
+        [0, 1, 1],
+        [0, 2, 2],
+        0,
+    )
 
 
 def test_truncated_entity_start_is_reported_with_its_example():
@@ -59,4 +64,4 @@ def test_truncated_entity_start_is_reported_with_its_example():
         laid_out([1, 1, 1, 1, 1], Span(0, 1), Span(4, 5), room=6)
     kept = laid_out([1, 1, 1, 1, 1], Span(0, 1), Span(4, 5), room=7)
     assert kept.tail_position == 6
-    assert kept.words_cut == 1
+    assert kept.num_truncated_words == 1

@@ -93,8 +93,8 @@ def test_one_position_a_word_in_a_window_around_the_pair():
     long = Example("long", tuple(f"w{i}" for i in range(30)), head=Span(20, 21), tail=Span(17, 19))
     encoded = words_of().encode(long, 8)
     kept = len(encoded.word_starts)
-    assert (kept, encoded.words_cut) == (8, 22)
-    assert encoded.word_starts.tolist() == encoded.word_of.tolist() == [*range(8)]
+    assert (kept, encoded.num_truncated_words) == (8, 22)
+    assert encoded.word_starts.tolist() == encoded.word_ids.tolist() == [*range(8)]
     assert (encoded.head_position, encoded.tail_position) == (20 - encoded.first_word, 17 - encoded.first_word)
 
 

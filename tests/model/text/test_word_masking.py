@@ -32,8 +32,8 @@ def hide(encoder):
 def test_replaced_names_keep_their_shape_and_other_words_stay():
     encoder = build(name_replacement=1.0, word_dropout=0.0)
     batch, before, after = hide(encoder)
-    named = (batch.word_of == 1) | (batch.word_of == 3)
-    named[1] = batch.word_of[1] == 0
+    named = (batch.word_ids == 1) | (batch.word_ids == 3)
+    named[1] = batch.word_ids[1] == 0
     assert torch.equal(after[~named], before[~named])
     assert not torch.equal(after[named], before[named])
     for old, new in zip(
@@ -49,8 +49,8 @@ def test_masks_cover_whole_words_and_never_specials_or_markers():
     for _ in range(50):
         batch = pad_texts([encoder.encode(example, 64) for example in EXAMPLES], encoder.pad_values())
         after = encoder.hide.mask_ids(batch)
-        assert not (after == mask)[batch.word_of < 0].any()
-        words = [(after[0] == mask)[batch.word_of[0] == word] for word in range(5)]
+        assert not (after == mask)[batch.word_ids < 0].any()
+        words = [(after[0] == mask)[batch.word_ids[0] == word] for word in range(5)]
         assert all(is_masked.all() or not is_masked.any() for is_masked in words)
         seen.add(sum(bool(is_masked.any()) for is_masked in words) / 5)
     assert len(seen) > 3  # the share differs from sentence to sentence

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LEFT_OUT = ("CHANGELOG.md", ".ci/", "hvpkit/synthetic/lexicon.py")  # history, the list itself, generated tweets
+LEFT_OUT = ("CHANGELOG.md", ".ci/", "hvpkit/synthetic/lexicon.yaml")  # history, the list itself, generated tweets
 COMMITS = 20  # the newest subjects are checked
 LONGEST_SUBJECT = 72
 

@@ -287,10 +287,10 @@ def gates(model: Any, batcher: Any, examples: Sequence[Any]) -> dict[str, list[l
             model(batcher.collate(items), trace)
         for example, item, weights in zip(batch, items, trace.gates, strict=True):  # weights [V, N, C]
             clue, deciding = example.metadata["clue"], example.metadata["deciding_object"]
-            views = [i for i, view in enumerate(item.regions) if view is not None]
+            regions = [i for i, region in enumerate(item.regions) if region is not None]
             if clue != "none":
-                views = [0 if deciding == "none" else 1 + int(deciding)]
-            rows.setdefault(clue, []).append(weights[views].mean(0))
+                regions = [0 if deciding == "none" else 1 + int(deciding)]
+            rows.setdefault(clue, []).append(weights[regions].mean(0))
     return {clue: torch.stack(found).mean(0).tolist() for clue, found in sorted(rows.items())}
 
 
@@ -317,10 +317,10 @@ class Comparison:
     @property
     def holds(self) -> str:
         """Return yes or no, "unclear" within two standard errors of the floor, with "(one seed)" without a spread."""
-        said = "yes" if self.mean > self.floor else "no"
+        verdict = "yes" if self.mean > self.floor else "no"
         if self.spread is None:
-            return f"{said} (one seed)"
-        return "unclear" if abs(self.mean - self.floor) < 2 * self.spread / len(self.points) ** 0.5 else said
+            return f"{verdict} (one seed)"
+        return "unclear" if abs(self.mean - self.floor) < 2 * self.spread / len(self.points) ** 0.5 else verdict
 
 
 CLAIMS = {

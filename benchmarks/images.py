@@ -28,9 +28,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 import report
-from hvpkit.features.cache import populate_store
 from hvpkit.features.extract import BATCH
 from hvpkit.features.fingerprint import open_feature_store
+from hvpkit.features.populate import populate_store
 from hvpkit.images.regions import ImageRegion
 from hvpkit.interfaces import VisionContext
 from hvpkit.model.vision.tower import VisualTower
@@ -65,7 +65,7 @@ class Result:
 def draw(folder: Path, count: int) -> list[ImageRegion]:
     """Write JPEGs of quality 90 that all differ."""
     photographs = [Image.fromarray(pixels) for pixels in load_sample_images().images]
-    views = []
+    regions = []
     for number in range(count):
         chance = np.random.default_rng(number)
         photograph = photographs[number % 2]
@@ -76,8 +76,8 @@ def draw(folder: Path, count: int) -> list[ImageRegion]:
         part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if number % 3 == 0 else part
         noisy = np.asarray(part) + chance.normal(0, 3, (SIZE[1], SIZE[0], 1))
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=90)
-        views.append(ImageRegion(folder / f"{number}.jpg"))
-    return views
+        regions.append(ImageRegion(folder / f"{number}.jpg"))
+    return regions
 
 
 @dataclass(frozen=True)
@@ -102,47 +102,47 @@ def forward(tower: VisualTower, pixels: torch.Tensor, count: int) -> None:
         tower.backbone(pixels[: min(BATCH, count - start)])
 
 
-def measure(tower: VisualTower, backbone: str, views: Sequence[ImageRegion], turns: int, cache: Path) -> Result:
+def measure(tower: VisualTower, backbone: str, regions: Sequence[ImageRegion], turns: int, cache: Path) -> Result:
     """Alternate both sides over the images."""
-    store, _ = open_feature_store(tower, cache)
-    pixels = torch.stack([tower.load_pixels(view) for view in views[:BATCH]])
+    store = open_feature_store(tower, cache)
+    pixels = torch.stack([tower.load_pixels(region) for region in regions[:BATCH]])
     forward(tower, pixels, BATCH)
     bare, made = [], []
     for turn in range(turns):
-        part = views[turn * len(views) // turns : (turn + 1) * len(views) // turns]
+        part = regions[turn * len(regions) // turns : (turn + 1) * len(regions) // turns]
         for side in (0, 1) if turn % 2 else (1, 0):
             if side:
                 bare.append(seconds(lambda part=part: forward(tower, pixels, len(part))))
             else:
                 made.append(seconds(lambda part=part: populate_store(tower, store, part)))
-    again = seconds(lambda: populate_store(tower, store, views)).wall
+    again = seconds(lambda: populate_store(tower, store, regions)).wall
     bare_wall, made_wall = (sum(turn.wall for turn in side) for side in (bare, made))
     return Result(
-        images=len(views),
+        images=len(regions),
         backbone=backbone,
         threads=torch.get_num_threads(),
         machine=f"{platform.processor() or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
-        forward_rate=len(views) / bare_wall,
-        features_rate=len(views) / made_wall,
+        forward_rate=len(regions) / bare_wall,
+        features_rate=len(regions) / made_wall,
         ratio=bare_wall / made_wall,
         median_ratio=statistics.median(one.wall / other.wall for one, other in zip(bare, made, strict=True)),
         processor_ratio=sum(turn.processor for turn in bare) / sum(turn.processor for turn in made),
-        again_rate=len(views) / again,
-        largest_difference=difference(tower, store.folder.parent, views[:: max(1, len(views) // 20)]),
+        again_rate=len(regions) / again,
+        largest_difference=difference(tower, store.folder.parent, regions[:: max(1, len(regions) // 20)]),
     )
 
 
 @torch.no_grad()
-def difference(tower: VisualTower, cache: Path, views: Sequence[ImageRegion]) -> float:
+def difference(tower: VisualTower, cache: Path, regions: Sequence[ImageRegion]) -> float:
     """Return the largest difference between cached and computed features, as a fraction of a level's largest value."""
     from hvpkit.features.cache import open_feature_cache
 
     pyramids = open_feature_cache(tower, cache)
-    pyramids.populate(views)
+    pyramids.populate(regions)
     return max(
         float((kept - own[0]).abs().max() / own[0].abs().max())
-        for view in views
-        for kept, own in zip(pyramids.get(view), tower.pyramid(tower.load_pixels(view)[None]), strict=True)
+        for region in regions
+        for kept, own in zip(pyramids.get(region), tower.pyramid(tower.load_pixels(region)[None]), strict=True)
     )
 
 
@@ -180,8 +180,8 @@ def main() -> None:
     backbone = load_registry().build("visual backbone", given.backbone, VisionContext(), {"weights": "random"})
     tower = VisualTower(backbone, grid=2, frozen=True).eval()
     with tempfile.TemporaryDirectory() as folder:
-        views = draw(Path(folder), given.images)
-        result = measure(tower, given.backbone, views, min(given.turns, given.images), Path(folder) / "cache")
+        regions = draw(Path(folder), given.images)
+        result = measure(tower, given.backbone, regions, min(given.turns, given.images), Path(folder) / "cache")
     found = asdict(result)
     given.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     report.update_page(given.output.parent, "images", "images", section(found))

@@ -12,10 +12,21 @@ from hvpkit.messages import LOGGERS
 if TYPE_CHECKING:
     from hvpkit.inference.predictor import Predictor
 
-__all__ = ["load"]
+__all__ = ["__version__", "load"]
+
+__version__: str
 
 for _name in LOGGERS:
     logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> str:
+    """Read `__version__` from the metadata of the installed package when it is needed."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("hvpkit")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(

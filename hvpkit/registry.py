@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import logging
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ import pluggy
 from hvpkit import hookspecs
 from hvpkit.errors import TRACEBACK_HINT, ComponentError, HvpkitError, blame_frame, did_you_mean
 from hvpkit.messages import Message
+
+log = logging.getLogger(__name__)
 
 KINDS = {
     "text encoder": "register_text_encoders",
@@ -206,7 +209,10 @@ def _load_registry(plugin_files: tuple[Path, ...]) -> Registry:
     for file in plugin_files:
         _register_plugin_file(manager, file)
         sources[str(file)] = f"{file.name} (file, sha256 {sha256(file.read_bytes()).hexdigest()[:12]})"
-    return _call_hooks(manager, sources)
+    registry = _call_hooks(manager, sources)
+    used = list(dict.fromkeys(component.source for component in registry.components()))
+    log.debug(Message("components-loaded", count=len(registry.components()), sources=used))
+    return registry
 
 
 def _register_plugin_file(manager: pluggy.PluginManager, file: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import resource
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,25 @@ import tiny
 from hvpkit.data.prepared import PreparedData
 from hvpkit.messages import LOGGERS, Message
 from hvpkit.utils.progress import set_backend
+
+
+@contextmanager
+def limit_file_size(size: int) -> Iterator[None]:
+    """Let writes beyond a file size fail in the block, in bytes; this stands for a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture
+def limited_file_size() -> Callable[[int], AbstractContextManager[None]]:
+    """Context manager in which writes beyond a file size fail."""
+    return limit_file_size
 
 
 @pytest.fixture

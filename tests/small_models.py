@@ -48,7 +48,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 # ---------------------------------------------------------------------------------------------------------------
 # tokenizers
-def word_pieces() -> PreTrainedTokenizerBase:
+def wordpiece_tokenizer() -> PreTrainedTokenizerBase:
     """Make BERT's: words in lower case, cut into WordPieces."""
     blank = transformers.BertTokenizer(
         vocab={token: i for i, token in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))}
@@ -56,14 +56,14 @@ def word_pieces() -> PreTrainedTokenizerBase:
     return blank.train_new_from_iterator(SENTENCES * 3, vocab_size=90, show_progress=False)
 
 
-def roberta_pieces() -> PreTrainedTokenizerBase:
+def roberta_tokenizer() -> PreTrainedTokenizerBase:
     """Make RoBERTa's: byte-level BPE whose file puts no blank before the first word."""
     specials = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
     blank = transformers.RobertaTokenizer(vocab={token: i for i, token in enumerate(specials)})
     return blank.train_new_from_iterator(SENTENCES * 3, vocab_size=300, show_progress=False)
 
 
-def modernbert_pieces() -> PreTrainedTokenizerBase:
+def modernbert_tokenizer() -> PreTrainedTokenizerBase:
     """Make ModernBERT's: byte-level BPE of no class of its own."""
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     made = Tokenizer(models.BPE())
@@ -83,7 +83,7 @@ def modernbert_pieces() -> PreTrainedTokenizerBase:
     return transformers.PreTrainedTokenizerFast(tokenizer_object=made, **names)
 
 
-def sentence_pieces() -> PreTrainedTokenizerBase:
+def sentencepiece_tokenizer() -> PreTrainedTokenizerBase:
     """Make XLM-R's: a unigram model over words that begin with a block; what cannot be seen is normalised away."""
     specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     made = Tokenizer(models.Unigram())
@@ -109,22 +109,23 @@ def sentence_pieces() -> PreTrainedTokenizerBase:
 # encoders
 Tokenizers = Callable[[], PreTrainedTokenizerBase]
 WITH_PREFIX: dict[str, tuple[Tokenizers, str, dict[str, Any]]] = {
-    "bert": (word_pieces, "BertConfig", SIZES),
-    "roberta": (roberta_pieces, "RobertaConfig", SIZES),
-    "xlm-roberta": (sentence_pieces, "XLMRobertaConfig", SIZES),
-    "electra": (word_pieces, "ElectraConfig", {**SIZES, "embedding_size": 16}),
-    "modernbert": (modernbert_pieces, "ModernBertConfig", {**SIZES, "num_hidden_layers": 4, "local_attention": 8}),
-    "camembert": (sentence_pieces, "CamembertConfig", SIZES),
-    "ernie": (word_pieces, "ErnieConfig", SIZES),
-    "distilbert": (word_pieces, "DistilBertConfig", DISTIL),
+    "bert": (wordpiece_tokenizer, "BertConfig", SIZES),
+    "roberta": (roberta_tokenizer, "RobertaConfig", SIZES),
+    "xlm-roberta": (sentencepiece_tokenizer, "XLMRobertaConfig", SIZES),
+    "electra": (wordpiece_tokenizer, "ElectraConfig", {**SIZES, "embedding_size": 16}),
+    "modernbert": (modernbert_tokenizer, "ModernBertConfig", {**SIZES, "num_hidden_layers": 4, "local_attention": 8}),
+    "camembert": (sentencepiece_tokenizer, "CamembertConfig", SIZES),
+    "ernie": (wordpiece_tokenizer, "ErnieConfig", SIZES),
+    "distilbert": (wordpiece_tokenizer, "DistilBertConfig", DISTIL),
 }
 WITHOUT_PREFIX: dict[str, tuple[Tokenizers, str, dict[str, Any]]] = {
-    "mpnet": (word_pieces, "MPNetConfig", SIZES),
-    "deberta-v2": (word_pieces, "DebertaV2Config", SIZES),
-    "roformer": (word_pieces, "RoFormerConfig", SIZES),
-    "albert": (word_pieces, "AlbertConfig", {**SIZES, "embedding_size": 16}),
-    "gpt2": (roberta_pieces, "GPT2Config", GPT),  # causal: a masked prefix would not leave it unchanged
-    "llama": (roberta_pieces, "LlamaConfig", {**SIZES, "num_key_value_heads": 1}),  # fewer key heads than query heads
+    "mpnet": (wordpiece_tokenizer, "MPNetConfig", SIZES),
+    "deberta-v2": (wordpiece_tokenizer, "DebertaV2Config", SIZES),
+    "roformer": (wordpiece_tokenizer, "RoFormerConfig", SIZES),
+    "albert": (wordpiece_tokenizer, "AlbertConfig", {**SIZES, "embedding_size": 16}),
+    "gpt2": (roberta_tokenizer, "GPT2Config", GPT),  # causal: a masked prefix would not leave it unchanged
+    # fewer key heads than query heads
+    "llama": (roberta_tokenizer, "LlamaConfig", {**SIZES, "num_key_value_heads": 1}),
 }
 
 
@@ -215,24 +216,24 @@ OMDET: dict[str, Any] = {
 }
 
 
-def clip_pieces() -> PreTrainedTokenizerBase:
+def clip_tokenizer() -> PreTrainedTokenizerBase:
     """Make CLIP's: letters and a few words."""
     letters = [f"{letter}{end}" for letter in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>")]
-    pieces = [
+    tokens = [
         "!",
         *letters,
         "<|startoftext|>",
         "<|endoftext|>",
     ]  # OWLv2 looks for no text that begins with 0, and reads the last id
-    vocabulary = {piece: i for i, piece in enumerate(pieces)}
+    vocabulary = {token: i for i, token in enumerate(tokens)}
     return transformers.CLIPTokenizer(vocab=vocabulary, merges=[], pad_token="!", model_max_length=16)
 
 
 def save_detector(folder: Path, kind: str) -> Path:
-    """Write config, random weights and processor of a detector that looks for phrases, as they stand on the hub."""
+    """Write config, random weights and processor of a detector of phrases, as on the hub."""
     torch.manual_seed(0)
     if kind == "owlv2":
-        pieces = clip_pieces()
+        tokenizer = clip_tokenizer()
         sight = {
             "hidden_size": 16,
             "num_hidden_layers": 1,
@@ -240,35 +241,35 @@ def save_detector(folder: Path, kind: str) -> Path:
             "intermediate_size": 16,
             "image_size": 64,
         }
-        words = {**CLIP_TEXT, **_ids(pieces)}
+        words = {**CLIP_TEXT, **_ids(tokenizer)}
         config: Any = transformers.Owlv2Config(text_config=words, vision_config=sight, projection_dim=16)
-        looks = transformers.Owlv2ImageProcessor(size={"height": 64, "width": 64})
-        processor: Any = transformers.Owlv2Processor(image_processor=looks, tokenizer=pieces)
+        image_processor = transformers.Owlv2ImageProcessor(size={"height": 64, "width": 64})
+        processor: Any = transformers.Owlv2Processor(image_processor=image_processor, tokenizer=tokenizer)
     elif kind == "omdet-turbo":
-        pieces = clip_pieces()
+        tokenizer = clip_tokenizer()
         words = transformers.CLIPTextConfig(
-            **{**CLIP_TEXT, "hidden_size": 24, "max_position_embeddings": 77}, **_ids(pieces)
+            **{**CLIP_TEXT, "hidden_size": 24, "max_position_embeddings": 77}, **_ids(tokenizer)
         )
         config = transformers.OmDetTurboConfig(
             backbone_config=transformers.SwinConfig(**WINDOWS), text_config=words, **OMDET
         )
-        looks = transformers.DetrImageProcessor(size={"height": 64, "width": 64})
-        processor = transformers.OmDetTurboProcessor(image_processor=looks, tokenizer=pieces)
+        image_processor = transformers.DetrImageProcessor(size={"height": 64, "width": 64})
+        processor = transformers.OmDetTurboProcessor(image_processor=image_processor, tokenizer=tokenizer)
     else:
-        pieces = word_pieces()
-        words = transformers.BertConfig(**{**SIZES, "num_hidden_layers": 1}, vocab_size=len(pieces))
+        tokenizer = wordpiece_tokenizer()
+        words = transformers.BertConfig(**{**SIZES, "num_hidden_layers": 1}, vocab_size=len(tokenizer))
         named = {
             "grounding-dino": transformers.GroundingDinoConfig,
             "mm-grounding-dino": transformers.MMGroundingDinoConfig,
         }
         config = named[kind](backbone_config=transformers.SwinConfig(**WINDOWS), text_config=words, **DINO_DETECTOR)
-        looks = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
-        processor = transformers.GroundingDinoProcessor(image_processor=looks, tokenizer=pieces)
+        image_processor = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
+        processor = transformers.GroundingDinoProcessor(image_processor=image_processor, tokenizer=tokenizer)
     transformers.AutoModelForZeroShotObjectDetection.from_config(config).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
 
 
-def _ids(pieces: PreTrainedTokenizerBase) -> dict[str, Any]:
-    ids = {name: getattr(pieces, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
-    return {"vocab_size": len(pieces), **ids}
+def _ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    ids = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
+    return {"vocab_size": len(tokenizer), **ids}

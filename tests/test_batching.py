@@ -37,10 +37,10 @@ def test_padding_keeps_the_kind_of_number():
     assert pad([torch.ones(1, dtype=torch.float64)]).dtype == torch.float64
 
 
-def encoded(pieces: list[int], head: int | None = None) -> EncodedText:
+def encoded(wordpieces: list[int], head: int | None = None) -> EncodedText:
     """A special position, then words of so many wordpieces."""
-    starts = [1 + sum(pieces[:i]) for i in range(len(pieces))]
-    word_ids = [-1, *[word for word, count in enumerate(pieces) for _ in range(count)]]
+    starts = [1 + sum(wordpieces[:i]) for i in range(len(wordpieces))]
+    word_ids = [-1, *[word for word, count in enumerate(wordpieces) for _ in range(count)]]
     ids = torch.arange(len(word_ids)) + 5
     return EncodedText(
         {"ids": ids, "grid": ids[:, None].expand(-1, 2)}, torch.tensor(starts), torch.tensor(word_ids), 0, 0, head, head
@@ -77,7 +77,7 @@ def examples(mner_data) -> list[Example]:
     return list(mner_data.examples("train"))[:8]
 
 
-def test_a_batch_holds_the_pixels_of_existing_views_in_the_mask_s_order(settings, examples):
+def test_batch_has_the_pixels_of_existing_regions_in_mask_order(settings, examples):
     batcher = Batcher(*settings)
     items = [batcher.encode(example, labeled=True) for example in examples]
     images = batcher.collate(items).images
@@ -86,9 +86,9 @@ def test_a_batch_holds_the_pixels_of_existing_views_in_the_mask_s_order(settings
     assert images.mask.tolist() == rows
     assert [True, True, True] in rows and [True, False, False] in rows and [False, False, False] in rows
     for pixels, (b, v) in zip(images.pixels, images.mask.nonzero().tolist(), strict=True):
-        view = items[b].regions[v]
-        assert torch.equal(pixels, settings[0].vision.transform(view.open()))
-        assert images.boxes[b, v].tolist() == pytest.approx(view.normalized_box)
+        region = items[b].regions[v]
+        assert torch.equal(pixels, settings[0].vision.transform(region.open()))
+        assert images.boxes[b, v].tolist() == pytest.approx(region.normalized_box)
     assert not images.boxes[~images.mask].any()
 
 
@@ -120,7 +120,7 @@ def test_cached_features_are_those_of_the_pixels(settings, examples):
         torch.testing.assert_close(model(fresh).scores, model(cached).scores, atol=1e-3, rtol=1e-3)
 
 
-def test_in_few_shapes_a_batch_says_the_same(settings, examples):
+def test_padding_to_few_shapes_does_not_change_the_output(settings, examples):
     model, recipe = settings
     batcher = Batcher(model, recipe, FeatureCache(model.vision))
     items = [batcher.encode(example, labeled=True) for example in examples[:4]]
@@ -197,7 +197,7 @@ def test_examples_that_do_not_fit_or_cannot_be_read_are_reported(settings, examp
         batcher.collate([batcher.encode(missing, labeled=False)])
 
 
-def test_items_know_their_lengths(settings, examples):
+def test_items_have_lengths(settings, examples):
     batcher = Batcher(*settings)
     items = EncodedDataset([batcher.encode(example, labeled=True) for example in examples])
     assert len(items) == len(examples)
@@ -214,7 +214,7 @@ def batches_of(sampler: LengthSampler, size: int = 8) -> list[list[int]]:
     return [order[i : i + size] for i in range(0, len(order), size)]
 
 
-def test_every_example_is_seen_once_an_epoch():
+def test_every_example_is_sampled_once_per_epoch():
     sampler = LengthSampler(LENGTHS, 8, seed=1)
     assert sorted(sampler) == list(range(203))
     assert len(sampler) == 203
@@ -232,7 +232,7 @@ def test_the_order_comes_from_seed_and_epoch_alone():
     assert list(LengthSampler(LENGTHS, 8, seed=2)) != list(LengthSampler(LENGTHS, 8, seed=1))
 
 
-def test_texts_of_like_length_stand_in_one_batch_and_batches_are_shuffled():
+def test_batches_have_texts_of_similar_length_and_are_shuffled():
     found = batches_of(LengthSampler(LENGTHS, 8, seed=1))
     spreads = [max(LENGTHS[i] for i in batch) - min(LENGTHS[i] for i in batch) for batch in found[:-1]]
     assert sum(spreads) / len(spreads) < 15  # of 57 in all

@@ -25,7 +25,7 @@ def tensors(thing: object) -> list[Tensor]:
     )
 
 
-def test_a_batch_goes_to_a_device_with_all_that_it_holds():
+def test_batch_is_moved_to_a_device_with_all_tensors():
     moved = batch().to("meta")
     assert len(tensors(moved)) == 12
     assert all(tensor.is_meta for tensor in tensors(moved))

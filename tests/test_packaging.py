@@ -6,9 +6,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+import hvpkit
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("hvpkit", "plugins", "recipes", "pyproject.toml", "README.md", "LICENSE")
@@ -48,11 +51,17 @@ def test_every_module_is_in_the_wheel(unpacked):
     assert (unpacked / "hvpkit" / "py.typed").is_file()
 
 
+@pytest.mark.parametrize("pattern", ["*.yaml", "*.csv", "page.*"])
+def test_every_data_file_is_in_the_wheel(unpacked, pattern):
+    data = files(ROOT / "hvpkit", pattern)
+    assert data and data <= files(unpacked / "hvpkit", pattern)
+
+
 def test_every_recipe_is_in_the_wheel(unpacked):
     assert files(ROOT / "recipes", "*.yaml") == files(unpacked / "hvpkit" / "recipes", "*.yaml")
 
 
-def test_nothing_else_stands_at_the_top_of_the_wheel(unpacked):
+def test_wheel_has_no_other_top_level_packages(unpacked):
     names = {path.name for path in unpacked.iterdir()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"hvpkit", "hvpkit_plugins"}
 
@@ -64,3 +73,11 @@ def test_the_wheel_lists_its_own_recipes(unpacked, tmp_path):
     listed = {Path(recipe["file"]) for recipe in json.loads(done.stdout)}
     assert listed == set((unpacked / "hvpkit" / "recipes").glob("*.yaml"))
     assert listed
+
+
+def test_version_is_read_from_the_metadata_when_needed():
+    code = "import sys, hvpkit; assert 'importlib.metadata' not in sys.modules; print(hvpkit.__version__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == version("hvpkit")
+    with pytest.raises(AttributeError):
+        hvpkit.no_such_name  # noqa: B018

@@ -159,7 +159,7 @@ def test_python_is_shown(page):
     assert any(block.language == "python" for block in pages.blocks(pages.read_page(page)))
 
 
-def test_an_input_that_cannot_be_predicted_prints_its_error(folder, monkeypatch, capsys):
+def test_invalid_input_prints_its_error(folder, monkeypatch, capsys):
     python = [block for block in pages.blocks(pages.read_page("docs/usage.md")) if block.language == "python"]
     pages.run_blocks("docs/usage.md", python, folder, monkeypatch)
     assert capsys.readouterr().out.splitlines()[-1].startswith("mention-not-in-text")

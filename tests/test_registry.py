@@ -136,7 +136,7 @@ def test_a_hook_that_fails_names_its_plugin(plugin):
         ("raise SystemExit(3)", "SystemExit"),
     ],
 )
-def test_a_plugin_file_that_cannot_be_imported_is_named(plugin, body, error):
+def test_plugin_file_that_fails_to_import_is_named(plugin, body, error):
     file = plugin(body)
     with raises(ComponentError, "plugin-import-failed", file=file, type=error):
         load_registry([file])
@@ -168,7 +168,7 @@ def test_a_file_without_any_hook_is_refused(plugin, tmp_path):
         load_registry([plugin("x = 1\n")])
 
 
-def test_installed_plugins_are_found_through_their_entry_point():
+def test_installed_plugins_are_loaded_by_entry_point():
     (found,) = (point for point in entry_points(group="hvpkit") if point.name == "entropy-gate")
     assert found.value == "hvpkit_plugins.entropy_gate"
     names = {c.name for c in load_registry().components() if c.factory.__module__.startswith("hvpkit_plugins.")}
@@ -222,7 +222,7 @@ def test_a_factory_that_fails_is_named_with_its_options_and_line(error, options,
          Message("attributes-missing", type="build", names=["width"])),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_named(plugin, body, fault):
+def test_unusable_components_are_named(plugin, body, fault):
     file = plugin(f"{body}\n@hookimpl\ndef register_fusions(register):\n    register('mine', build)\n")
     source = f"mine.py (file, sha256 {sha256(file.read_bytes()).hexdigest()[:12]})"
     with raises(
@@ -239,9 +239,9 @@ def test_errors_not_caused_by_a_factory_are_raised_unchanged(error):
 
     registry = Registry()
     registry.add(Component("reader", "mine", factory, "a test"))
-    with pytest.raises(type(error)) as told:
+    with pytest.raises(type(error)) as raised:
         registry.build("reader", "mine", None, {})
-    assert told.value is error
+    assert raised.value is error
 
 
 def test_an_installed_plugin_is_blamed_with_its_own_line(tmp_path, monkeypatch):
@@ -257,7 +257,7 @@ def test_an_installed_plugin_is_blamed_with_its_own_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", ["", "shape, width", "*, width=3"])
-def test_a_factory_that_cannot_be_called_with_its_context_is_refused(plugin, arguments):
+def test_factory_with_wrong_arguments_is_refused(plugin, arguments):
     body = f"def build({arguments}):\n    pass\n@hookimpl\ndef register_gates(register):\n    register('mine', build)\n"
     with raises(ComponentError, "wrong-factory-arguments", kind="gate", name="mine") as caught:
         load_registry([plugin(body)])

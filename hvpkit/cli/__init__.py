@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+import hvpkit
 from hvpkit.cli import output
 from hvpkit.errors import TRACEBACK_HINT, HvpkitError, InputError, blame_frame
 from hvpkit.messages import Message, log_to, message_to_json
@@ -88,9 +89,7 @@ app = typer.Typer(
 
 def _show_version(show_version: bool) -> None:
     if show_version:
-        from importlib.metadata import version
-
-        output.print_text(f"hvp {version('hvpkit')}")
+        output.print_text(f"hvp {hvpkit.__version__}")
         raise typer.Exit()
 
 

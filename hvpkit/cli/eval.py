@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ import typer
 from hvpkit.cli import output
 from hvpkit.data.prepared import MANIFEST
 from hvpkit.errors import InputError
-from hvpkit.messages import Message
+from hvpkit.messages import Message, messages_to_json
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.synthetic.scenarios import CLUES
 
@@ -51,7 +52,7 @@ def command(
 
     result = evaluate(folder, split, data_folder(data), predictions, shuffle)
     if json:
-        return output.print_json(result)
+        return output.print_json(messages_to_json(asdict(result)))
     return show(result)
 
 

@@ -11,11 +11,9 @@ import typer
 from hvpkit.cli import output
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
-from hvpkit.registry import load_registry
 
 if TYPE_CHECKING:
     from hvpkit.experiments.expand import Expansion
-    from hvpkit.experiments.plan import Plan
     from hvpkit.experiments.report import ExperimentReport
     from hvpkit.experiments.time_estimates import TimeEstimate
     from hvpkit.experiments.write_report import WrittenReport
@@ -52,53 +50,19 @@ def command(
     if plan is None:
         assert report is not None  # noqa: S101 - checked above
         return show_report(report, json)
-    from hvpkit.experiments.expand import expand
-    from hvpkit.experiments.plan import load_plan
+    from hvpkit.experiments.experiment import open_experiment
 
-    loaded = load_plan(plan, settings or ())
-    expansion = expand(loaded, load_registry(plugins or ()))
-    for reason in expansion.skipped:
-        log.warning(Message("left-out-of-plan", reason=reason))
-    target = folder or Path("experiments") / Path(plan).stem
-    estimate = estimate_remaining(loaded, expansion, target)
+    experiment = open_experiment(plan, settings or (), folder, plugins or ())
     if dry_run:
-        return show_runs(expansion, estimate, json)
-    log.info(_estimate_message(estimate))
-    failed = run(loaded, expansion, target, jobs, plugins or [])
-    show_report(target, json)
+        return show_runs(experiment.expansion, experiment.estimate, json)
+    log.info(_estimate_message(experiment.estimate))
+    with output.interruptible(Message("experiment-stopped")):
+        failed = experiment.run(jobs)
+    show_report(experiment.folder, json)
     if failed:
-        log.error(Message("runs-failed", failed=len(failed), runs=estimate.runs))
+        log.error(Message("runs-failed", failed=len(failed), runs=experiment.estimate.runs))
         raise typer.Exit(1)
     return None
-
-
-def estimate_remaining(plan: Plan, expansion: Expansion, folder: Path) -> TimeEstimate:
-    """Estimate the time of the runs that are not finished.
-
-    Raises:
-        PlanError: If the folder has results of a different plan.
-    """
-    from hvpkit.data.prepared import open_prepared
-    from hvpkit.experiments.results import existing_results
-    from hvpkit.experiments.time_estimates import estimate_time
-
-    folders = {name: dataset.folder for name, dataset in expansion.datasets.items() if dataset.is_prepared}
-    fingerprints = {name: open_prepared(path).manifest.fingerprint for name, path in folders.items()}
-    results = existing_results(folder, {run.name: run for run in expansion.runs}, fingerprints)
-    return estimate_time(expansion.runs_and_trials(plan), expansion.datasets, results)
-
-
-def run(plan: Plan, expansion: Expansion, folder: Path, jobs: int, plugins: list[Path]) -> dict[str, str]:
-    """Execute the runs of a plan.
-
-    Returns:
-        The reason of each failed run, by name.
-    """
-    from hvpkit.experiments.processes import Setup
-    from hvpkit.experiments.scheduler import execute
-
-    with output.interruptible(Message("experiment-stopped")):
-        return execute(plan, expansion, Setup(folder, jobs, tuple(plugins)))
 
 
 def show_runs(expansion: Expansion, estimate: TimeEstimate, json: bool) -> None:

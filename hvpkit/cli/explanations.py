@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hvpkit.cli import output
-from hvpkit.cli.predictions import percent, show, visible
+from hvpkit.cli.predictions import show, visible
 from hvpkit.explain.explanation import CounterfactualEffect, CounterfactualResult, Explanation, missing_reasons
 from hvpkit.messages import Message
+from hvpkit.utils.percent import percent
 
 if TYPE_CHECKING:
     from hvpkit.explain.split_summary import GroupMeans, MeanWithInterval, SplitSummary

@@ -10,6 +10,7 @@ from rich.text import Text
 from hvpkit.cli import output
 from hvpkit.messages import Message
 from hvpkit.types import EntityPrediction, Prediction, RelationPrediction
+from hvpkit.utils.percent import percent
 
 COLORS = {"PER": "magenta", "LOC": "green", "ORG": "cyan", "MISC": "yellow"}
 OTHER_COLORS = ("blue", "red", "bright_magenta", "bright_green", "bright_cyan", "bright_yellow")
@@ -70,8 +71,3 @@ def color(kind: str) -> str:
 def visible(text: str) -> str:
     """Escape control characters, which a terminal would interpret; line breaks and tabs stay."""
     return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
-
-
-def percent(fraction: float) -> str:
-    """Format a fraction 0..1 in percent."""
-    return f"{100 * fraction:.1f}%"

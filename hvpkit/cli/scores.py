@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvpkit.utils.percent import format_score
+
 if TYPE_CHECKING:
     from hvpkit.evaluation.metrics import Score, Scores
 
@@ -14,4 +16,4 @@ def score_rows(scores: Scores) -> list[tuple[str, ...]]:
 
 
 def _row(name: str, score: Score) -> tuple[str, ...]:
-    return name, *(f"{100 * value:.2f}" for value in (score.precision, score.recall, score.f1)), str(score.gold)
+    return name, *map(format_score, (score.precision, score.recall, score.f1)), str(score.gold)

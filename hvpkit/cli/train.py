@@ -10,7 +10,7 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.config.loading import load_recipe
-from hvpkit.messages import Message
+from hvpkit.messages import Message, messages_to_json
 from hvpkit.registry import load_registry
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def command(
     if result is None:
         return
     if json:
-        output.print_json({"model": result.folder, **result.metrics})
+        output.print_json(messages_to_json({"model": result.folder, **result.metrics}))
     else:
         show(result)
 

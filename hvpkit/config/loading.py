@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from hvpkit.config.overrides import ParsedConfig, SourceLocations, format_valida
 from hvpkit.config.recipe import Recipe
 from hvpkit.config.yaml_reader import KeyPath
 from hvpkit.errors import RecipeError, did_you_mean
-from hvpkit.messages import LocatedMessage
+from hvpkit.messages import LocatedMessage, Message
 from hvpkit.registry import Registry
+
+log = logging.getLogger(__name__)
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Recipe:
@@ -29,7 +32,10 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = (), registry: Regis
     Raises:
         RecipeError: "recipe-missing", "recipe-is-folder", or "recipe-invalid" with every problem and its location.
     """
-    return _load(read_config(_find(path)), overrides, registry)
+    file = _find(path)
+    recipe = _load(read_config(file), overrides, registry)
+    log.debug(Message("recipe-loaded", file=file, settings=list(overrides) or "none"))
+    return recipe
 
 
 def recipe_from_text(text: str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,25 +128,3 @@ def _mapping(node: yaml.MappingNode, keys: KeyPath, tree: Tree) -> dict[str, Any
 
 def _key_text(node: yaml.Node) -> str:
     return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or mapping"
-
-
-def diff_settings(first: str, second: str) -> list[Message]:
-    """List the settings in which two recipes differ.
-
-    Args:
-        first: YAML text of the earlier recipe.
-        second: YAML text of the later recipe.
-    """
-    before, now = (dict(_flatten(yaml.safe_load(text))) for text in (first, second))
-    pairs = ((key, before.get(key, "unset"), now.get(key, "unset")) for key in sorted(before.keys() | now.keys()))
-    differing = [(key, old, new) for key, old, new in pairs if repr(old) != repr(new)]  # 0 and 0.0 differ
-    return [Message("setting-differs", key=key, before=str(old), now=str(new)) for key, old, new in differing]
-
-
-def _flatten(recipe: Any, prefix: str = "") -> Iterator[tuple[str, object]]:  # noqa: ANN401 - what YAML holds
-    """List settings as (dotted key, value)."""
-    if not isinstance(recipe, dict):
-        yield prefix, recipe
-        return
-    for key, value in recipe.items():
-        yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))

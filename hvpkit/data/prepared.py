@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from glob import escape
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,10 @@ from hvpkit.errors import DataError, HvpkitError, MissingImageError
 from hvpkit.messages import Message
 from hvpkit.records.codec import canonical_json, check_example, example_from_json, example_to_json
 from hvpkit.types import SPLITS, Example, Labels, Split, Task
-from hvpkit.utils.atomic_write import apply_umask
+from hvpkit.utils.atomic_write import atomic_directory, check_overwrite, remove_drafts
 from hvpkit.utils.file_lock import exclusive_lock
+
+log = logging.getLogger(__name__)
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -193,6 +194,8 @@ def open_prepared(folder: Path) -> PreparedData:
     missing = [f"{split}.jsonl" for split in SPLITS if not (folder / f"{split}.jsonl").is_file()]
     if missing:
         raise DataError("splits-missing", folder=folder, files=missing, name=manifest.name)
+    facts = {"name": manifest.name, "task": manifest.task, "fingerprint": manifest.fingerprint}
+    log.debug(Message("prepared-data-opened", folder=folder, **facts))
     return PreparedData(folder, manifest)
 
 
@@ -229,7 +232,7 @@ def write_prepared(
 ) -> Manifest:
     """Write a prepared folder atomically, replacing older prepared data of the same name.
 
-    To generate images while writing, use `atomic_directory` and `write_records` instead.
+    To generate images while writing, use `stage_prepared` and `write_records` instead.
 
     Args:
         folder: Prepared folder to write.
@@ -243,9 +246,9 @@ def write_prepared(
         text_only: Whether images were left out on request.
 
     Raises:
-        DataError: Codes of `check_overwrite`, "prepared-in-use", and codes of `check_example`.
+        DataError: Codes of `stage_prepared` and of `check_example`.
     """
-    with atomic_directory(folder, name) as stage:
+    with stage_prepared(folder, name) as stage:
         return write_records(
             stage,
             name=name,
@@ -260,54 +263,49 @@ def write_prepared(
 
 
 @contextmanager
-def atomic_directory(folder: Path, name: str) -> Iterator[Path]:
-    """Yield an empty sibling of `folder` that replaces it at the end of the block.
+def stage_prepared(folder: Path, name: str) -> Iterator[Path]:
+    """Write a prepared folder atomically, replacing older prepared data of the same name.
 
-    The sibling is deleted on an exception. Siblings that killed processes left behind are deleted after a successful
-    write.
+    Drafts of killed processes are deleted after a successful write.
 
     Args:
-        folder: Prepared folder to replace.
+        folder: Prepared folder to write.
         name: Name of the dataset, which an existing folder must have too.
 
+    Yields:
+        An empty sibling of `folder`, which is renamed to it at the end, or removed on an error.
+
     Raises:
-        DataError: Codes of `check_overwrite`, or "prepared-in-use" if another process holds the lock.
+        DataError: "output-not-a-folder", "output-holds-other-files", "output-holds-other-data" or
+            "output-manifest-damaged" for a folder that is not replaced; "prepared-in-use" if another process holds
+            the lock.
     """
-    check_overwrite(folder, name)
+    check_overwrite(folder, partial(_is_replaceable, name))
     in_use = DataError("prepared-in-use", folder=folder)
     with exclusive_lock(folder.with_name(f".{folder.name}.lock"), in_use):
-        stage = _create_sibling(folder)
-        try:
-            apply_umask([stage])
+        with atomic_directory(folder, replace=True) as stage:
             yield stage
-            _swap_in(stage, folder)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
-        for leftover in folder.parent.glob(f".{escape(folder.name)}~*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        remove_drafts(folder)
 
 
-def _create_sibling(folder: Path) -> Path:
-    return Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
-
-
-def check_overwrite(folder: Path, name: str) -> None:
-    """Check that `folder` is absent, empty, or has prepared data of `name` and nothing else.
+def _is_replaceable(name: str, folder: Path) -> bool:
+    """Check that a path is a folder that is empty, or has prepared data of `name` and nothing else.
 
     Raises:
         DataError: "output-not-a-folder", "output-holds-other-files", "output-holds-other-data" or
             "output-manifest-damaged".
     """
-    if not folder.name or folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+    if not folder.name or folder.is_symlink() or not folder.is_dir():
         raise DataError("output-not-a-folder", folder=folder)
-    entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    entries = {entry.name for entry in folder.iterdir()}
     if not entries:
-        return
+        return True
     if MANIFEST not in entries or entries - KNOWN_FILES:
         other = sorted(entries - KNOWN_FILES) or sorted(entries)
         raise DataError("output-holds-other-files", folder=folder, files=other[:3])
     if (existing := _read_manifest_value(folder, "name")) != name:
         raise DataError("output-holds-other-data", folder=folder, found=existing, expected=name)
+    return True
 
 
 def check_same_source(folder: Path, source: str) -> None:
@@ -343,7 +341,7 @@ def write_records(
     text_only: bool = False,
     objects: dict[str, Any] | None = None,
 ) -> Manifest:
-    """Write the splits and the manifest into a folder of `atomic_directory`.
+    """Write the splits and the manifest into a folder of `stage_prepared`.
 
     Args:
         stage: Folder to write to.
@@ -407,17 +405,3 @@ def _stored_root(root: Path | None, stage: Path) -> tuple[str | None, str | None
     if absolute.anchor != folder.anchor:  # another drive
         return str(absolute), None
     return str(absolute), Path(os.path.relpath(absolute, folder)).as_posix()
-
-
-def _swap_in(stage: Path, folder: Path) -> None:
-    if not folder.exists():
-        stage.rename(folder)
-        return
-    old = _create_sibling(folder)
-    folder.rename(old / folder.name)
-    try:
-        stage.rename(folder)
-    except BaseException:
-        (old / folder.name).rename(folder)
-        old.rmdir()
-        raise

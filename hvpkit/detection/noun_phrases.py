@@ -11,33 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from hvpkit.detection.function_words import load_function_words
+
 MAX_WORDS = 6  # of a phrase
 MAX_UPPERCASE = 0.7  # fraction of uppercase words above which capitals do not indicate names
-
-_DETERMINERS = (
-    "a an the this that these those my your his her its our their some any every each no another both".split()
-)
-_NUMBERS = "one two three four five six seven eight nine ten".split()
-_PREPOSITIONS = (
-    "in on at with of by for from to into onto over under near behind beside between through during against about "
-    "around inside outside like as without within across before after via per"
-).split()
-_OTHERS = (
-    "and or but nor so yet if then than because while when where who whom whose which what why how i me we us you "
-    "he him she they them it is am are was were be been being do does did done have has had will would shall "
-    "should can could may might must not dont don't doesn't didn't isn't aren't wasn't can't won't i'm im it's "
-    "that's let's there here now just also too very more most all much many still even only never always ever "
-    "again up down out off back yes no oh ok okay lol omg rt via amp please thanks thank get gets got go goes "
-    "went gone going come comes came make makes made take takes took see sees saw seen look looks looking watch "
-    "watching says said say know knows want wants need needs love loves like likes wait today tonight tomorrow "
-    "yesterday let check follow read win wins won meet meets met join holding wearing congrats congratulations"
-).split()
-_ADJECTIVES = frozenset(
-    "new happy good great best first last next live big old top more free".split()
-)  # not a name alone
-_LEADERS = frozenset([*_DETERMINERS, *_NUMBERS, *_PREPOSITIONS])
-_FUNCTION = frozenset([*_DETERMINERS, *_PREPOSITIONS, *_OTHERS])
-_INNER = frozenset("of the de la le el da di du van von der den al bin".split())
 
 _HANDLE = re.compile(r"[@＠]\w*")
 _LINK = re.compile(r"(?i)(?:https?:|www\.)\S*|\S+\.(?:com|org|net|ly|co|me|tv|uk)(?:/\S*)?")
@@ -96,36 +73,40 @@ def _names(tokens: Sequence[tuple[str, bool]]) -> Iterator[tuple[int, int]]:
             end += 1
         while end > position and not _is_capitalized(tokens[end - 1]):
             end -= 1
-        if any(word.lower() not in _ADJECTIVES for word, _ in tokens[position:end]):
+        if any(word.lower() not in load_function_words().adjectives for word, _ in tokens[position:end]):
             yield position, min(end, position + MAX_WORDS)
         position = max(end, position + 1)
 
 
 def _is_capitalized(item: tuple[str, bool]) -> bool:
-    word, starts = item
-    return bool(_WORD.fullmatch(word)) and word[0].isupper() and len(word) > 1 and word.lower() not in _FUNCTION
+    word = item[0]
+    return len(word) > 1 and word[0].isupper() and _is_content_word(word)
 
 
 def _joins_names(tokens: Sequence[tuple[str, bool]], start: int, position: int) -> bool:
     """Check whether the word at a position may be inside a name that begins at `start`."""
-    is_inner = start < position < len(tokens) - 1 and tokens[position][0] in _INNER
+    is_inner = start < position < len(tokens) - 1 and tokens[position][0] in load_function_words().inside_names
     return is_inner and any(_is_capitalized(item) for item in tokens[position + 1 : position + 3])
 
 
 def _groups(tokens: Sequence[tuple[str, bool]]) -> Iterator[tuple[int, int]]:
     position = 0
     while position < len(tokens):
-        if tokens[position][0].lower() not in _LEADERS:
+        if not load_function_words().starts_group(tokens[position][0].lower()):
             position += 1
             continue
         start = position + 1
         end = start
-        while end < len(tokens) and end - start < MAX_WORDS and _is_content(tokens[end][0]):
+        while end < len(tokens) and end - start < MAX_WORDS and _continues_group(tokens[end][0]):
             end += 1
         if end > start:
             yield start, end
         position = max(end, position + 1)
 
 
-def _is_content(word: str) -> bool:
-    return bool(_WORD.fullmatch(word)) and word.lower() not in _FUNCTION and not word.isdigit()
+def _continues_group(word: str) -> bool:
+    return _is_content_word(word) and not word.isdigit()
+
+
+def _is_content_word(word: str) -> bool:
+    return bool(_WORD.fullmatch(word)) and not load_function_words().is_function_word(word.lower())

@@ -29,6 +29,7 @@ from hvpkit.saving.model_folder import ModelFolder
 from hvpkit.saving.weights import load_model
 from hvpkit.synthetic.upper_bounds import group_examples
 from hvpkit.types import Example, Relation, Split
+from hvpkit.utils.atomic_write import atomic_file, check_overwrite
 from hvpkit.utils.progress import track
 
 
@@ -110,7 +111,7 @@ def evaluate(
     if shuffle is not None and not folder.recipe.uses_images:
         raise InputError("shuffle-without-images", model=folder.folder)
     if predictions is not None:
-        check_replaceable(predictions)
+        check_overwrite(predictions, _is_replaceable)
     data = open_for(folder.recipe, data_folder, split)
     examples = data.examples(split)
     if folder.recipe.data.text_only:
@@ -229,14 +230,14 @@ def group_scores(
     }
 
 
-def check_replaceable(file: Path) -> None:
-    """Check that a file may be overwritten: it does not exist, is empty, or contains predictions.
+def _is_replaceable(file: Path) -> bool:
+    """Check that a file contains predictions or nothing.
 
     Raises:
         InputError: "output-holds-no-predictions".
     """
     if not file.is_file() or not file.stat().st_size:
-        return
+        return True
     try:
         with file.open(encoding="utf-8") as lines:
             first = json.loads(lines.readline())
@@ -245,6 +246,7 @@ def check_replaceable(file: Path) -> None:
         has_predictions = False
     if not has_predictions:
         raise InputError("output-holds-no-predictions", file=file)
+    return True
 
 
 def write_predictions(file: Path, examples: Sequence[Example], results: Sequence[Decoded | InputError]) -> None:
@@ -255,14 +257,9 @@ def write_predictions(file: Path, examples: Sequence[Example], results: Sequence
         examples: Examples.
         results: Prediction or error of each example.
     """
-    temporary = file.with_name(f".{file.name}.draft")
-    try:
-        with temporary.open("w", encoding="utf-8") as lines:
-            for example, result in zip(examples, results, strict=True):
-                lines.write(json.dumps(_to_record(example, result), ensure_ascii=False) + "\n")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_file(file) as draft, draft.open("w", encoding="utf-8") as lines:
+        for example, result in zip(examples, results, strict=True):
+            lines.write(json.dumps(_to_record(example, result), ensure_ascii=False) + "\n")
 
 
 def _to_record(example: Example, result: Decoded | InputError) -> dict[str, Any]:

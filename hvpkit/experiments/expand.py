@@ -9,18 +9,20 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict
 
 from hvpkit.config.compatibility import component_plugins, named_components
 from hvpkit.config.loading import load_recipe, recipe_from_text, shipped_recipes
 from hvpkit.config.recipe import Recipe
-from hvpkit.config.yaml_reader import diff_settings, dump
+from hvpkit.config.yaml_reader import dump
 from hvpkit.errors import ComponentError, PlanError, RecipeError
 from hvpkit.experiments.datasets import KnownDataset, known_dataset
 from hvpkit.experiments.plan import Plan, System, Transfer
 from hvpkit.messages import LocatedMessage, Message
 from hvpkit.registry import Registry
 from hvpkit.types import Task
+from hvpkit.utils.run_identity import check_identity
 
 TEXT_ONLY_CONTROL = ("vision=null", "fusion=none")
 
@@ -62,14 +64,23 @@ class PlannedRun(BaseModel):
     recipe: str
     plugins: dict[str, str] = {}
 
-    def differs_from(self, other: PlannedRun) -> list[Message]:
-        """List the differences from another run of this name: recipe or plugins."""
-        recipe = (
-            []
-            if self.recipe == other.recipe
-            else [Message("recipe-changed", settings=diff_settings(other.recipe, self.recipe))]
-        )
-        return recipe + ([] if self.plugins == other.plugins else [Message("plugins-changed")])
+    def check_finished(self, finished: PlannedRun, folder: Path, data: str = "", finished_data: str = "") -> None:
+        """Check that a finished run of this name is this one.
+
+        Args:
+            finished: The run as it was trained.
+            folder: Folder of the experiment.
+            data: Fingerprint of the prepared data now.
+            finished_data: Fingerprint of the data that the run was trained on.
+
+        Raises:
+            InputError: "run-mismatch" if recipe, plugins or data differ.
+        """
+        if (self.recipe, self.plugins, data) != (finished.recipe, finished.plugins, finished_data):
+            check_identity(self.name, folder, finished._identity(finished_data), self._identity(data))
+
+    def _identity(self, data: str) -> dict[str, Any]:
+        return {"recipe": yaml.safe_load(self.recipe), "plugins": self.plugins, "data": data}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from hvpkit.errors import InputError, PlanError, RecipeError
+from hvpkit.errors import InputError, RecipeError
 from hvpkit.experiments.expand import PlannedRun, trial_name, with_settings
 from hvpkit.experiments.plan import Axis, Plan, Search
 from hvpkit.experiments.processes import MODELS, Epoch, Processes, RunFailed, RunInterrupted
@@ -52,15 +52,15 @@ class SearchStudies:
     processes: Processes
     bar: ProgressBar
 
-    def run(self, runs: Sequence[PlannedRun]) -> dict[str, str]:
+    def run(self, runs: Sequence[PlannedRun]) -> dict[str, Message]:
         """Execute the remaining trials of every study, `jobs` studies at a time.
 
         Returns:
             Reason of each failed trial, by its name.
 
         Raises:
-            PlanError: "trial-differs" if a trial was run with another recipe or other plugins.
-            InputError: "search-needs-optuna" if Optuna is not installed.
+            InputError: "run-mismatch" if a trial was run with another recipe or other plugins, "search-needs-optuna"
+                if Optuna is not installed.
         """
         require_optuna()
         with ThreadPoolExecutor(self.processes.setup.jobs) as pool:
@@ -71,12 +71,12 @@ class SearchStudies:
                 self.processes.kill()
                 raise
 
-    def _study(self, run: PlannedRun) -> dict[str, str]:
+    def _study(self, run: PlannedRun) -> dict[str, Message]:
         optuna = require_optuna()
         pruner = optuna.pruners.MedianPruner(n_startup_trials=3) if self.search.prune else optuna.pruners.NopPruner()
         study = optuna.create_study(direction="maximize", pruner=pruner)
         finished = {result.run.name: result for result in self.results.results if result.trial}
-        failed: dict[str, str] = {}
+        failed: dict[str, Message] = {}
         for number in range(self.search.trials):
             name = trial_name(run, number)
             study.sampler = optuna.samplers.TPESampler(
@@ -108,9 +108,7 @@ class SearchStudies:
             self.results.add(result)
             log.info(_summary(result))
             return result
-        if changed := run.differs_from(finished.run):
-            folder = self.processes.setup.folder
-            raise PlanError("trial-differs", folder=folder, run=run.name, changes=changed)
+        run.check_finished(finished.run, self.processes.setup.folder)
         for epoch, f1 in (finished.trial.epochs if finished.trial else {}).items():
             trial.report(f1, int(epoch))
         return finished

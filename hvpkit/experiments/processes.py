@@ -20,7 +20,7 @@ from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.plan import Plan
 from hvpkit.experiments.results import Result
 from hvpkit.experiments.worker import Job
-from hvpkit.messages import Message
+from hvpkit.messages import Message, message_from_json
 from hvpkit.utils.parallel import available_cores
 
 log = logging.getLogger(__name__)
@@ -104,23 +104,27 @@ class Processes:
             start=str(folder / MODELS / run.start) if run.start else None,
             plugins=tuple(map(str, self.setup.plugins)),
         )
-        log = folder / LOGS / f"{run.name}.log"
-        fields = self._fields(job, log, on_epoch)
+        log_file = folder / LOGS / f"{run.name}.log"
+        fields = self._fields(job, log_file, on_epoch)
         return Result.model_validate({"run": run.model_dump(), **fields})
 
-    def _fields(self, job: Job, log: Path, on_epoch: Callable[[Epoch], bool] | None) -> dict[str, Any]:
-        with log.open("w", encoding="utf-8") as messages:
+    def _fields(self, job: Job, log_file: Path, on_epoch: Callable[[Epoch], bool] | None) -> dict[str, Any]:
+        with log_file.open("w", encoding="utf-8") as messages:
             process = self._start(messages)
+            log.debug(Message("run-started", run=job.name, process=process.pid, log=log_file))
             try:
-                fields = _follow(process, job, on_epoch)
+                last = _follow(process, job, on_epoch)
             finally:
                 with self._guard:
                     self._alive.discard(process)
-        if fields is None and self._closed:
+        if "result" in last:
+            fields: dict[str, Any] = last["result"]
+            return fields
+        if self._closed:
             raise Shutdown
-        if fields is None:
-            raise RunFailed(_reason(log, process.returncode))
-        return fields
+        if "error" in last:
+            raise RunFailed("run-error", reason=message_from_json(last["error"]), log=log_file)
+        raise RunFailed(_reason(log_file, process.returncode))
 
     def _start(self, messages: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - a file
         with self._guard:
@@ -152,19 +156,21 @@ class Processes:
                 process.kill()
 
 
-def _follow(
-    process: subprocess.Popen[str], job: Job, on_epoch: Callable[[Epoch], bool] | None
-) -> dict[str, Any] | None:
-    """Send the job to a worker and read its output; return the fields of its result, None without one."""
+def _follow(process: subprocess.Popen[str], job: Job, on_epoch: Callable[[Epoch], bool] | None) -> dict[str, Any]:
+    """Send the job to a worker and read its output.
+
+    Returns:
+        Fields of the result under "result", or the message of the error under "error"; empty without both.
+    """
     assert process.stdin is not None and process.stdout is not None  # noqa: S101 - pipes were asked for
-    fields = None
+    last: dict[str, Any] = {}
     try:
         process.stdin.write(json.dumps(asdict(job)) + "\n")
         process.stdin.flush()
         for line in process.stdout:
             message = json.loads(line)
-            if "result" in message:
-                fields = message["result"]
+            if "result" in message or "error" in message:
+                last = message
             elif on_epoch is not None and not on_epoch(message):
                 raise RunInterrupted
     except (BrokenPipeError, ValueError):  # the worker ended before it had read the job or written its result
@@ -177,15 +183,14 @@ def _follow(
         process.wait()
         with suppress(BrokenPipeError):
             process.stdin.close()
-    return fields
+    return last
 
 
-def _reason(log: Path, code: int) -> Message:
-    """Return the last error in the log of a failed run, else its last line, else how the process ended."""
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+def _reason(log_file: Path, code: int) -> Message:
+    """Return the last line in the log of a run that failed unexpectedly, else how the process ended."""
+    lines = [line for line in log_file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     if code < 0:
-        return Message("run-killed", signal=-code, log=log)
+        return Message("run-killed", signal=-code, log=log_file)
     if not lines:
-        return Message("run-silent", exit_code=code, log=log)
-    reason = next((line.removeprefix("Error: ") for line in reversed(lines) if line.startswith("Error: ")), lines[-1])
-    return Message("run-error", reason=reason, log=log)
+        return Message("run-silent", exit_code=code, log=log_file)
+    return Message("run-error", reason=lines[-1], log=log_file)

@@ -1,63 +1,84 @@
-"""Published scores of Chen et al. 2022, and the conditions under which they were obtained."""
+"""Published scores of Chen et al. 2022 and the conditions under which they were obtained, in published_scores.yaml."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
+from hvpkit.config.packaged_data import PackagedData, load_packaged_data
 from hvpkit.experiments.results import Result
 from hvpkit.messages import Message
 
-DATASETS = ("twitter2015", "twitter2017", "mnre")
-SIZES = {"twitter2015": (4000, 1000, 3257), "twitter2017": (3373, 723, 723), "mnre": (12247, 1624, 1614)}
-FINGERPRINTS = {
-    "twitter2017": "edcc8b36a454ba25"
-}  # of the public text files; the paper prints other sizes, 4290/1432/1459
-BERT, CASED, VISUALBERT = "bert-base-uncased", "bert-base-cased", "visualbert-nlvr2-coco-pre"
+FILE = Path(__file__).with_name("published_scores.yaml")
 NO_WEIGHTS = "none"  # of a backbone without any
 UNKNOWN = "unknown"  # stated neither in the paper nor in public code
 
 
-@dataclass(frozen=True)
-class _Printed:
-    """P/R/F1 by dataset, text encoder (None: word vectors) and source of image features (None: no images)."""
+class PublishedDataset(PackagedData):
+    """Data of the published scores.
 
-    scores: tuple[str, str, str]
+    Attributes:
+        sizes: Number of examples of train, dev and test.
+        fingerprint: Fingerprint of the public text files; None if not known.
+    """
+
+    sizes: tuple[int, int, int]
+    fingerprint: str | None = None
+
+
+class PublishedSystem(PackagedData):
+    """Row of Table 1.
+
+    Attributes:
+        scores: Precision, recall and F1 joined by `/`, by dataset.
+        encoder: Text encoder; None for word vectors.
+        images: Source of image features; None for a system that reads text only.
+    """
+
+    scores: dict[str, str]
     encoder: str | None
     images: str | None
 
 
-# Table 1, digits as printed (F1 is a mean over seeds and need not equal 2PR/(P+R)).
-# Encoder and images: from the papers and code of the systems.
-TABLE_1 = {
-    "CNN-BiLSTM-CRF": _Printed(("66.24/68.09/67.15", "80.00/78.76/79.37", "-"), None, None),
-    "HBiLSTM-CRF": _Printed(("70.32/68.05/69.17", "82.69/78.16/80.37", "-"), None, None),
-    "BERT-CRF": _Printed(("69.22/74.59/71.81", "83.32/83.57/83.44", "-"), CASED, None),
-    "PCNN": _Printed(("-", "-", "62.85/49.69/55.49"), None, None),
-    "MTB": _Printed(("-", "-", "64.46/57.81/60.86"), UNKNOWN, None),
-    "AdapCoAtt-BERT-CRF": _Printed(("69.87/74.59/72.15", "85.13/83.20/84.10", "-"), UNKNOWN, UNKNOWN),
-    "OCSGA": _Printed(("74.71/71.21/72.92", "-", "-"), None, "object-labels"),
-    "UMT": _Printed(("71.67/75.23/73.41", "85.28/85.34/85.31", "62.93/63.88/63.46"), CASED, "resnet152"),
-    "UMGF": _Printed(("74.49/75.21/74.85", "86.54/84.50/85.51", "64.38/66.23/65.29"), CASED, "resnet152"),
-    "BERT+SG": _Printed(("-", "-", "62.95/62.65/62.80"), UNKNOWN, "objects and their scene graph"),
-    "MEGA": _Printed(
-        ("70.35/74.58/72.35", "84.03/84.75/84.39", "64.51/68.44/66.41"), BERT, "objects and their scene graph"
-    ),
-    "VisualBERT": _Printed(
-        ("68.84/71.39/70.09", "84.06/85.39/84.72", "57.15/59.48/58.30"), VISUALBERT, "regions of a Mask R-CNN"
-    ),
-    "HVPNeT-Flat": _Printed(("73.76/75.32/74.54", "84.43/86.42/85.41", "79.32/78.20/78.75"), BERT, "resnet50"),
-    "HVPNeT-1T3": _Printed(("74.25/75.45/74.85", "85.43/85.85/85.75", "81.18/78.46/79.25"), BERT, "resnet50"),
-    "HVPNeT-OnlyObj": _Printed(("74.07/76.23/75.13", "85.58/87.52/86.55", "81.57/80.94/81.25"), BERT, "resnet50"),
-    "HVPNeT": _Printed(("73.87/76.82/75.32", "85.84/87.93/86.87", "83.64/80.78/81.85"), BERT, "resnet50"),
-}
+class PublishedTransfer(PackagedData):
+    """Row of Table 3, with the digits as printed.
 
-# Table 3: (system, from, to) -> F1 before, F1 after, difference as printed
-TABLE_3 = {
-    ("HVPNeT", "twitter2017", "mnre"): ("81.85", "82.50", "+0.75"),  # as printed, though 82.50 - 81.85 is 0.65
-    ("HVPNeT", "mnre", "twitter2017"): ("86.87", "87.13", "+0.26"),
-    ("UMGF", "twitter2017", "mnre"): ("63.85", "62.90", "-0.95"),
-    ("UMGF", "mnre", "twitter2017"): ("85.51", "84.35", "-1.16"),
-}
+    Attributes:
+        system: Name of the system.
+        source: Dataset of the model that the training starts from.
+        target: Dataset of the training.
+        before: F1 without this start, in percent.
+        after: F1 with it.
+        difference: Difference of both, which need not be exact.
+    """
+
+    system: str
+    source: str
+    target: str
+    before: str
+    after: str
+    difference: str
+
+
+class PublishedTables(PackagedData):
+    """All published scores.
+
+    Attributes:
+        datasets: Data by name.
+        table1: Scores by system.
+        table3: Scores of transfers.
+    """
+
+    datasets: dict[str, PublishedDataset]
+    table1: dict[str, PublishedSystem]
+    table3: tuple[PublishedTransfer, ...]
+
+
+@cache
+def load_published() -> PublishedTables:
+    """Load the published scores."""
+    return load_packaged_data(FILE, PublishedTables)
 
 
 @dataclass(frozen=True)
@@ -83,10 +104,18 @@ def find_published(system: str, dataset: str) -> Published | None:
 
     Source: Chen et al. 2022, Table 1.
     """
-    if system not in TABLE_1 or dataset not in DATASETS:
-        return None
-    printed = TABLE_1[system].scores[DATASETS.index(dataset)]
-    return None if printed == "-" else Published(*printed.split("/"))
+    printed = load_published().table1.get(system)
+    scores = printed and printed.scores.get(dataset)
+    return Published(*scores.split("/")) if scores else None
+
+
+def find_published_transfer(system: str, source: str, target: str) -> PublishedTransfer | None:
+    """Find the scores of a system that was initialized from a model of other data; None if they are not published.
+
+    Source: Chen et al. 2022, Table 3.
+    """
+    wanted = (system, source, target)
+    return next((row for row in load_published().table3 if (row.system, row.source, row.target) == wanted), None)
 
 
 def compare_conditions(system: str, result: Result) -> tuple[Message, Message, Message]:
@@ -99,18 +128,17 @@ def compare_conditions(system: str, result: Result) -> tuple[Message, Message, M
     Returns:
         One message each about the data, the encoder and the images.
     """
-    published = TABLE_1[system]
+    published = load_published().table1[system]
     return _data(result), _encoder(published.encoder, result.encoder), _images(published.images, result)
 
 
 def _data(result: Result) -> Message:
-    data, name = result.data, result.run.dataset
-    sizes = SIZES[name]
-    if data.fingerprint == FINGERPRINTS.get(name):
+    data, published = result.data, load_published().datasets[result.run.dataset]
+    if data.fingerprint == published.fingerprint:
         return Message("published-data-same", fingerprint=data.fingerprint)
-    if tuple(data.examples[split] for split in ("dev", "test")) == sizes[1:]:
+    if tuple(data.examples[split] for split in ("dev", "test")) == published.sizes[1:]:
         return Message("published-data-of-size", fingerprint=data.fingerprint)
-    return Message("published-data-other", sizes="/".join(map(str, sizes)), fingerprint=data.fingerprint)
+    return Message("published-data-other", sizes="/".join(map(str, published.sizes)), fingerprint=data.fingerprint)
 
 
 def _encoder(published: str | None, own: str) -> Message:

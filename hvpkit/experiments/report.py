@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hvpkit.experiments.published_scores import TABLE_3, compare_conditions, find_published
+from hvpkit.experiments.published_scores import compare_conditions, find_published, find_published_transfer
 from hvpkit.experiments.results import Header, Outcomes, Result, RunScore, read_results
 from hvpkit.experiments.seed_statistics import Difference, SeedStatistics, compare, seed_statistics
 from hvpkit.experiments.tables import Cell, Table, mark_best
 from hvpkit.messages import Message
+from hvpkit.utils.percent import format_difference, format_score
 
 METRICS = ("precision", "recall", "f1")
 METRIC_COLUMNS = ("P", "R", "F1")  # column names of METRICS
@@ -142,16 +143,12 @@ def _shots_label(shots: int) -> str:
     return f"{shots} shots"
 
 
-def percent(score: SeedStatistics | None) -> str:
-    """Format a score in percent: mean±standard deviation, or the score of one seed."""
-    if score is None:
+def mean_and_spread(statistics: SeedStatistics | None) -> str:
+    """Format the mean±standard deviation in percent, or the score of one seed."""
+    if statistics is None:
         return MISSING
-    return f"{100 * score.mean:.2f}" + ("" if score.spread is None else f"±{100 * score.spread:.2f}")
-
-
-def signed(value: float) -> str:
-    """Format a difference in percentage points, with its sign."""
-    return f"{100 * value:+.2f}"
+    spread = "" if statistics.spread is None else f"±{format_score(statistics.spread)}"
+    return format_score(statistics.mean) + spread
 
 
 def f1_over_seeds(report: ExperimentReport, results: Sequence[Result]) -> SeedStatistics | None:
@@ -173,7 +170,7 @@ def _scores_table(report: ExperimentReport) -> Table:
             [score(row) for dataset in report.datasets for _, score in columns.get(dataset)] for row in rows_of_size
         ]
         cells = [
-            [*_row_cells(report, row), *(Cell(percent(score)) for score in row_scores)]
+            [*_row_cells(report, row), *(Cell(mean_and_spread(score)) for score in row_scores)]
             for row, row_scores in zip(rows_of_size, scores, strict=True)
         ]
         compared = [
@@ -183,7 +180,7 @@ def _scores_table(report: ExperimentReport) -> Table:
             ]
             for row_scores in scores
         ]
-        table_rows += mark_best(cells, compared, lambda value: f"{100 * value:.2f}")
+        table_rows += mark_best(cells, compared, format_score)
     notes = [Message("table-scores", split=plan.score_split)]
     if "text-only" in plan.controls:
         notes.append(Message("table-text-only"))
@@ -237,14 +234,20 @@ def _seeds_table(report: ExperimentReport) -> Table:
             results = [result for result in report.results_for(row, dataset) if report.score(result)]
             statistics = f1_over_seeds(report, results)
             if statistics is not None:
-                by_seed = ", ".join(f"{r.run.seed}: {100 * s.f1:.2f}" for r in results if (s := report.score(r)))
+                by_seed = ", ".join(f"{r.run.seed}: {format_score(s.f1)}" for r in results if (s := report.score(r)))
                 interval = (
                     MISSING
                     if statistics.low is None or statistics.high is None
-                    else f"{100 * statistics.low:.2f} to {100 * statistics.high:.2f}"
+                    else f"{format_score(statistics.low)} to {format_score(statistics.high)}"
                 )
                 rows.append(
-                    (*_row_cells(report, row), Cell(dataset), Cell(percent(statistics)), Cell(interval), Cell(by_seed))
+                    (
+                        *_row_cells(report, row),
+                        Cell(dataset),
+                        Cell(mean_and_spread(statistics)),
+                        Cell(interval),
+                        Cell(by_seed),
+                    )
                 )
     columns = (*_row_columns(report), "data", "F1", "95% interval of the mean", "by seed")
     return Table("seeds", "F1 over seeds", columns, rows, [Message("table-seeds")])
@@ -291,10 +294,21 @@ def _difference_rows(
     if result is None:
         return
     interval = (
-        MISSING if result.low is None or result.high is None else f"{signed(result.low)} to {signed(result.high)}"
+        MISSING
+        if result.low is None or result.high is None
+        else f"{format_difference(result.low)} to {format_difference(result.high)}"
     )
     p = MISSING if result.p is None else f"{result.p:.3f}"
-    texts = (dataset, training_size, first[0], second[0], signed(result.difference), interval, p, result.warning or "")
+    texts = (
+        dataset,
+        training_size,
+        first[0],
+        second[0],
+        format_difference(result.difference),
+        interval,
+        p,
+        result.warning or "",
+    )
     yield tuple(map(Cell, texts))
 
 
@@ -336,13 +350,12 @@ def _transfers_table(report: ExperimentReport) -> Table | None:
         texts = [
             label,
             f"{source} → {dataset}",
-            *(percent(f1_over_seeds(report, results)) for results in (without, with_transfer)),
+            *(mean_and_spread(f1_over_seeds(report, results)) for results in (without, with_transfer)),
         ]
-        texts += [MISSING, ""] if effect is None else [signed(effect.difference), effect.warning or ""]
+        texts += [MISSING, ""] if effect is None else [format_difference(effect.difference), effect.warning or ""]
         name = report.header.plan.systems[system].published or system
-        texts.append(
-            "{} → {} ({})".format(*TABLE_3[name, source, dataset]) if (name, source, dataset) in TABLE_3 else MISSING
-        )
+        published = find_published_transfer(name, source, dataset)
+        texts.append(f"{published.before} → {published.after} ({published.difference})" if published else MISSING)
         rows.append(tuple(map(Cell, texts)))
     columns = ("system", "from → to", "F1 without", "F1 with", "difference", "warning", "published F1")
     return Table("transfers", "Transfers", columns, rows, [Message("table-transfers")])
@@ -362,7 +375,14 @@ def _published_table(report: ExperimentReport) -> Table:
             if published is None or not results or report.header.plan.score_split != "test":
                 continue
             scores = [_statistics_or_none([getattr(r.test, metric) for r in results if r.test]) for metric in METRICS]
-            texts = [row.label, dataset, *map(percent, scores), published.precision, published.recall, published.f1]
+            texts = [
+                row.label,
+                dataset,
+                *map(mean_and_spread, scores),
+                published.precision,
+                published.recall,
+                published.f1,
+            ]
             texts += [
                 f"{100 * scores[2].mean - float(published.f1):+.2f}" if scores[2] else MISSING,
                 "; ".join(compare_conditions(name, results[0])),
@@ -387,8 +407,8 @@ def _runs_table(report: ExperimentReport) -> Table:
     rows = []
     for name, result in report.results.items():
         score = report.score(result) or result.dev
-        numbers = [f"{100 * getattr(score, metric):.2f}" if score else MISSING for metric in METRICS]
-        shuffled = f"{100 * result.shuffled.f1:.2f}" if result.shuffled else MISSING
+        numbers = [format_score(getattr(score, metric)) if score else MISSING for metric in METRICS]
+        shuffled = format_score(result.shuffled.f1) if result.shuffled else MISSING
         rows.append(tuple(map(Cell, (name, *numbers, shuffled, str(result.best_epoch), f"{result.seconds:.0f}"))))
     columns = ("run", "P", "R", "F1", "shuffled F1", "best epoch", "seconds")
     return Table("runs", "Runs", columns, rows, [Message("table-runs")])
@@ -402,7 +422,7 @@ def _search_table(report: ExperimentReport) -> Table:
         study = [result for result in trials if (result.run.system, result.run.dataset) == (system, dataset)]
         study.sort(key=lambda result: -1.0 if result.dev is None else result.dev.f1, reverse=True)
         for rank, result in enumerate(study):
-            score = Message("table-pruned") if result.dev is None else f"{100 * result.dev.f1:.2f}"
+            score = Message("table-pruned") if result.dev is None else format_score(result.dev.f1)
             number = str(result.trial.number) if result.trial else ""
             texts = (system, dataset, number, *(result.run.settings.get(key, "") for key in keys))
             rows.append((*map(Cell, texts), Cell(score, bold=rank == 0 and result.dev is not None)))

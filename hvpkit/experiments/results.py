@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hvpkit.errors import HvpkitError, PlanError
 from hvpkit.experiments.expand import PlannedRun
 from hvpkit.experiments.plan import Plan
-from hvpkit.messages import Message
+from hvpkit.utils.atomic_write import atomic_file
 
 FORMAT = 2
 FILE = "results.jsonl"
@@ -191,12 +191,10 @@ class ResultsFile:
 
     def __init__(self, folder: Path, header: Header, results: Sequence[Result]) -> None:
         self.file, self.results, self._guard = folder / FILE, list(results), threading.Lock()
-        draft = self.file.with_suffix(".draft")
         try:
-            draft.write_text(header.line() + "".join(_line(result) for result in self.results), encoding="utf-8")
-            os.replace(draft, self.file)
+            with atomic_file(self.file) as draft:
+                draft.write_text(header.line() + "".join(_line(result) for result in self.results), encoding="utf-8")
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise _unwritable(self.file, error) from error
 
     def add(self, result: Result) -> None:
@@ -231,8 +229,8 @@ def open_results(folder: Path, header: Header, runs: Sequence[PlannedRun], finge
         fingerprints: Fingerprint of the prepared data by dataset name.
 
     Raises:
-        PlanError: "run-differs" if a run of the plan was trained with another recipe, other plugins or other data,
-            and the codes of `read_results`.
+        InputError: "run-mismatch" if a run of the plan was trained with another recipe, other plugins or other data.
+        PlanError: Codes of `read_results`.
     """
     planned = {run.name: run for run in runs}
     return ResultsFile(
@@ -251,16 +249,14 @@ def existing_results(folder: Path, planned: Mapping[str, PlannedRun], fingerprin
         fingerprints: Fingerprint of the prepared data by dataset name.
 
     Raises:
-        PlanError: "run-differs" if a run of the plan was trained with another recipe, other plugins or other data,
-            and the codes of `read_results`.
+        InputError: "run-mismatch" if a run of the plan was trained with another recipe, other plugins or other data.
+        PlanError: Codes of `read_results`.
     """
     results = read_results(folder)[1] if (folder / FILE).is_file() else []
     for result in results:
-        run, data = planned.get(result.run.name), result.data.fingerprint
-        changed = [] if run is None else run.differs_from(result.run)
-        changed += [Message("data-changed")] if data and data != fingerprints.get(result.run.dataset, data) else []
-        if changed:
-            raise PlanError("run-differs", folder=folder, run=result.run.name, changes=changed)
+        run, data = planned.get(result.run.name, result.run), result.data.fingerprint
+        current = fingerprints.get(result.run.dataset, data) if data else ""
+        run.check_finished(result.run, folder, current, data)
     return results
 
 

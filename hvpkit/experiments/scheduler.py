@@ -21,7 +21,7 @@ from hvpkit.utils.progress import ProgressBar, progress
 log = logging.getLogger(__name__)
 
 
-def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, str]:
+def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, Message]:
     """Execute the unfinished runs of a plan and write each result as soon as its run has finished.
 
     Args:
@@ -34,9 +34,9 @@ def execute(plan: Plan, expansion: Expansion, setup: Setup) -> dict[str, str]:
 
     Raises:
         DataError: "dataset-unprepared" or "dataset-differs" if data is missing or other than the plan's.
-        PlanError: "experiment-locked" if another process uses the folder, "run-differs" or "trial-differs" if it
-            contains runs that differ from the plan's, and the codes of `read_results`.
-        InputError: "search-needs-optuna" if the plan is a search and Optuna is not installed.
+        PlanError: "experiment-locked" if another process uses the folder, and the codes of `read_results`.
+        InputError: "run-mismatch" if the folder contains runs that differ from the plan's, "search-needs-optuna" if
+            the plan is a search and Optuna is not installed.
     """
     for known in expansion.datasets.values():
         generate_dataset(known)
@@ -67,9 +67,9 @@ class _Schedule:
     results: ResultsFile
     processes: Processes
     bar: ProgressBar
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Message] = field(default_factory=dict)
 
-    def run(self, runs: Sequence[PlannedRun], finished: set[str]) -> dict[str, str]:
+    def run(self, runs: Sequence[PlannedRun], finished: set[str]) -> dict[str, Message]:
         waiting = list(runs)
         running: dict[Future[Result], PlannedRun] = {}
         with ThreadPoolExecutor(self.processes.setup.jobs) as pool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hvpkit.experiments.results import Outcomes
 from hvpkit.messages import Message
 
-SAMPLES = 2000
-CHUNK = 200  # resamples at a time, to limit memory
+if TYPE_CHECKING:
+    from hvpkit.utils.bootstrap import Array
+
 CONFIDENCE = 0.95
 
 
@@ -90,12 +91,12 @@ def compare(
     """
     spreads = [score.spread for score in (one, other) if score.spread is not None]
     spread = max(spreads) if len(spreads) == 2 else None
-    low, high, p = paired_bootstrap(*paired) if paired else (None, None, None)
+    low, high, p = difference_interval(*paired) if paired else (None, None, None)
     return Difference(one.mean - other.mean, low, high, p, spread)
 
 
-def paired_bootstrap(
-    one: Sequence[Outcomes], other: Sequence[Outcomes], samples: int = SAMPLES, seed: int = 0
+def difference_interval(
+    one: Sequence[Outcomes], other: Sequence[Outcomes], resamples: int | None = None, seed: int = 0
 ) -> tuple[float, float, float]:
     """Compute interval and p value of a difference of mean F1 by resampling test examples.
 
@@ -104,7 +105,7 @@ def paired_bootstrap(
     Args:
         one: Outcomes of the first system, by seed.
         other: Outcomes of the second system, by seed.
-        samples: Number of resamples.
+        resamples: Number of resamples; None for that of `hvpkit.utils.bootstrap`.
         seed: Seed of the resampling.
 
     Returns:
@@ -113,36 +114,35 @@ def paired_bootstrap(
     Raises:
         ValueError: If the test sets differ in size.
 
-    Source: Efron and Tibshirani 1993; Berg-Kirkpatrick et al. 2012, "An Empirical Investigation of Statistical
-        Significance in NLP".
+    Source: Berg-Kirkpatrick et al. 2012, "An Empirical Investigation of Statistical Significance in NLP".
     """
     import numpy as np
 
-    counts = [_counts(outcomes) for outcomes in (*one, *other)]  # [3, n] per run
+    from hvpkit.utils.bootstrap import NUM_RESAMPLES, paired_bootstrap
+
+    # F1 = correct / ((predicted + gold) / 2): numerator and denominator of each example, [2, n] per run
+    counts = [np.array([run.correct, np.add(run.predicted, run.gold) / 2]) for run in (*one, *other)]
     sizes = {array.shape[1] for array in counts}
     if len(sizes) != 1:
         raise ValueError(f"systems were scored on test sets of {sorted(sizes)} examples; a paired comparison needs one")
-    stacked = np.concatenate(counts).T.astype(float)  # [n, 3 * runs]
-    rng, n = np.random.default_rng(seed), sizes.pop()
-    chunks = []
-    for start in range(0, samples, CHUNK):
-        weights = rng.multinomial(n, np.full(n, 1 / n), size=min(CHUNK, samples - start))
-        f1 = _f1((weights @ stacked).reshape(len(weights), -1, 3))
-        chunks.append(f1[:, : len(one)].mean(1) - f1[:, len(one) :].mean(1))
-    differences = np.concatenate(chunks)
-    low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    tail = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return float(low), float(high), min(1.0, 2 * (tail + 1) / (samples + 1))
+
+    def difference(means: Array) -> Array:  # [resamples, 2 * runs] -> [resamples]
+        f1 = _f1(means.reshape(len(means), -1, 2))
+        return np.asarray(f1[:, : len(one)].mean(1) - f1[:, len(one) :].mean(1))
+
+    result = paired_bootstrap(
+        np.concatenate(counts).T,
+        difference,
+        seed=seed,
+        resamples=NUM_RESAMPLES if resamples is None else resamples,
+        confidence=CONFIDENCE,
+    )
+    return result.low, result.high, result.p_value()
 
 
-def _counts(outcomes: Outcomes) -> Any:  # noqa: ANN401 - an array
+def _f1(counts: Array) -> Array:
+    """Compute F1 [resamples, runs] from mean numerators and denominators [resamples, runs, 2]."""
     import numpy as np
 
-    return np.array([outcomes.correct, outcomes.predicted, outcomes.gold])
-
-
-def _f1(totals: Any) -> Any:  # noqa: ANN401 - arrays: [samples, runs, 3] -> [samples, runs]
-    import numpy as np
-
-    denominator = totals[..., 1] + totals[..., 2]
-    return np.divide(2 * totals[..., 0], denominator, out=np.zeros_like(denominator), where=denominator > 0)
+    correct, denominator = counts[..., 0], counts[..., 1]
+    return np.divide(correct, denominator, out=np.zeros_like(correct), where=denominator > 0)

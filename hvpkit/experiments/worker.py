@@ -1,7 +1,7 @@
 """Worker process for one run: `python -m hvpkit.experiments.worker`.
 
-It reads a job from stdin and writes epochs and the result to stdout, as JSON lines. A failed or killed run affects no
-other run. The process ends when its stdin is closed, that is, when its parent process has ended.
+It reads a job from stdin and writes epochs, then the result or the error to stdout, as JSON lines. A failed or killed
+run affects no other run. The process ends when its stdin is closed, that is, when its parent process has ended.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from glob import escape
 from pathlib import Path
 from typing import IO, Any
 
 from hvpkit.config.loading import load_recipe
 from hvpkit.errors import DataError, HvpkitError
-from hvpkit.messages import Message, log_to
+from hvpkit.messages import Message, log_to, message_to_json
 from hvpkit.registry import load_registry
+from hvpkit.utils.atomic_write import remove_drafts
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def main() -> None:
         with log_to(logging.StreamHandler()):
             report_progress(out, {"result": run_job(job, lambda fields: report_progress(out, fields))})
     except HvpkitError as error:
+        report_progress(out, {"error": message_to_json(error.message)})
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 
@@ -104,7 +105,7 @@ def run_job(job: Job, report: Callable[[dict[str, Any]], None]) -> dict[str, Any
 
     model.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(model.with_name(f".{model.name}.lock")):  # a worker whose parent was killed may still be running
-        _remove_drafts(model)
+        remove_drafts(model)
         if model.is_dir():
             shutil.rmtree(RunDirectory(model).folder, ignore_errors=True)
             if changed := open_model_folder(model, registry=registry).changed:
@@ -112,12 +113,6 @@ def run_job(job: Job, report: Callable[[dict[str, Any]], None]) -> dict[str, Any
         else:
             train(recipe, registry, model, resume=True, test=job.test, callbacks=TrainingCallbacks(report_epoch))
         return score_run(job)
-
-
-def _remove_drafts(model: Path) -> None:
-    """Remove temporary folders of killed processes."""
-    for draft in model.parent.glob(f".{escape(model.name)}~*"):
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def score_run(job: Job) -> dict[str, Any]:

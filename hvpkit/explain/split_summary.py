@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from hvpkit.errors import InputError
 from hvpkit.explain.attention import AttentionByWord
@@ -18,13 +16,17 @@ from hvpkit.inference.engine import InferenceEngine
 from hvpkit.inference.predictor import Predictor
 from hvpkit.labels.gold import gold_labels
 from hvpkit.types import Example
+from hvpkit.utils.bootstrap import (
+    CONFIDENCE,
+    NUM_RESAMPLES,
+    Array,
+    Bootstrap,
+    paired_bootstrap,
+    rank_correlation_with_position,
+)
 from hvpkit.utils.progress import track
 
 BATCH_SIZE = 16
-NUM_RESAMPLES = 2000
-COVERAGE = 0.95
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Correlation:
     of_means: MeanWithInterval | None
     within: MeanWithInterval | None
     resamples: int
-    coverage: float = COVERAGE
+    coverage: float = CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -236,26 +238,16 @@ def depth_and_level(levels: Array, seed: int = 0, resamples: int = NUM_RESAMPLES
 
     Source: own; quantifies the reading of Chen et al. 2022, Figure 4.
     """
-    examples = len(levels)
-    weights = np.random.default_rng(seed).multinomial(examples, [1 / examples] * examples, size=resamples) / examples
-    correlations = spearman(levels)
-    of_means = _estimate(float(spearman(levels.mean(0)[None])[0]), spearman(weights @ levels))
-    return Correlation(of_means, _estimate(float(correlations.mean()), weights @ correlations), resamples)
+    correlations = rank_correlation_with_position(levels)
+    of_means = paired_bootstrap(levels, rank_correlation_with_position, seed=seed, resamples=resamples)
+    within = paired_bootstrap(correlations[:, None], lambda means: means[:, 0], seed=seed, resamples=resamples)
+    value = float(rank_correlation_with_position(levels.mean(0)[None])[0])
+    return Correlation(_estimate(value, of_means), _estimate(float(correlations.mean()), within), resamples)
 
 
-def _estimate(value: float, resampled: Array) -> MeanWithInterval | None:
-    low, high = np.quantile(resampled, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]).tolist()
+def _estimate(value: float, bootstrap: Bootstrap) -> MeanWithInterval | None:
+    low, high = bootstrap.low, bootstrap.high
     return None if np.isnan([value, low, high]).any() else MeanWithInterval(value, low, high)
-
-
-def spearman(levels: Array) -> Array:
-    """Compute the rank correlation of each row [N] with 1..N, ties at their mean rank; NaN for a constant row."""
-    ranks = rankdata(np.round(levels, 9), axis=-1)
-    ranks = ranks - ranks.mean(-1, keepdims=True)
-    depth = np.arange(levels.shape[-1]) - (levels.shape[-1] - 1) / 2
-    scale = np.sqrt((ranks**2).sum(-1) * (depth**2).sum())
-    correlations: Array = np.divide(ranks @ depth, scale, out=np.full(len(levels), np.nan), where=scale > 0)
-    return correlations
 
 
 def _floats(values: Array) -> tuple[float, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from hvpkit.errors import ImageError
 from hvpkit.features.extract import ExtractedFeatures, FeatureExtractor, Levels, decode_regions
 from hvpkit.features.fingerprint import open_feature_store
+from hvpkit.features.populate import CacheStats, write_features
 from hvpkit.features.store import FeatureStore
 from hvpkit.images.regions import ImageRegion
 from hvpkit.messages import Message
@@ -22,63 +22,6 @@ from hvpkit.utils.progress import progress
 
 MAX_PIXEL_BYTES = 2**30
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class CacheStats:
-    """Numbers of image regions by result.
-
-    Attributes:
-        kept: Regions whose features were in the cache.
-        computed: Regions whose features were computed.
-        damaged: Computed regions whose cache entry was corrupt.
-        unreadable: Regions that cannot be decoded.
-        first_error: First error of an unreadable region.
-    """
-
-    kept: int = 0
-    computed: int = 0
-    damaged: int = 0
-    unreadable: int = 0
-    first_error: Message | None = None
-
-    def count(self, batch: Sequence[ExtractedFeatures]) -> None:
-        """Count the regions of a batch."""
-        for item in batch:
-            self.kept += item.levels is None and item.error is None
-            self.computed += item.levels is not None
-            self.damaged += item.is_corrupt
-            self.unreadable += item.error is not None
-            self.first_error = self.first_error or (item.error.message if item.error else None)
-
-
-def populate_store(
-    tower: VisualTower, store: FeatureStore, regions: Iterable[ImageRegion], total: int | None = None
-) -> CacheStats:
-    """Compute the missing features of a stream of image regions, in bounded memory.
-
-    Args:
-        tower: Frozen visual tower.
-        store: Store of its features.
-        regions: Image regions.
-        total: Number of regions, for the progress bar.
-
-    Raises:
-        OSError: The store cannot be written.
-    """
-    stats = CacheStats()
-    with FeatureExtractor(tower, store) as extractor, progress("features", total) as bar:
-        for batch in extractor.batches(regions):
-            _write(store, batch)
-            stats.count(batch)
-            bar.advance(len(batch))
-    return stats
-
-
-def _write(store: FeatureStore, batch: Sequence[ExtractedFeatures]) -> None:
-    computed = {item.key: [level.numpy() for level in item.levels] for item in batch if item.levels is not None}
-    if computed:
-        store.write_many(computed)
 
 
 class FeatureCache:
@@ -102,8 +45,9 @@ class FeatureCache:
         pixels: Callable[[ImageRegion], Tensor] | None = None,
         keep_all: bool = False,
     ) -> None:
-        self.store, self.keep_all = store, keep_all  # `store` becomes None when it cannot be written
+        self.store, self.keep_all = store, keep_all
         self._extractor = FeatureExtractor(tower, store, pixels)
+        self._is_writable = store is not None
         self._errors: dict[ImageRegion, ImageError] = {}
         self._keys: dict[ImageRegion, bytes] = {}
         self._in_memory: dict[ImageRegion, Levels] = {}
@@ -137,10 +81,9 @@ class FeatureCache:
         Raises:
             ImageError: An image cannot be decoded.
         """
-        store = self._extractor.store
         rows = None
-        if store is not None and not self._in_memory and all(region in self._keys for region in regions):
-            rows = store.read_many([self._keys[region] for region in regions])
+        if self.store is not None and not self._in_memory and all(region in self._keys for region in regions):
+            rows = self.store.read_many([self._keys[region] for region in regions])
         if rows is None:
             return tuple(map(torch.stack, zip(*map(self.get, regions), strict=True)))
         levels, scales = (map(torch.from_numpy, arrays) for arrays in rows)  # torch widens float16 faster than NumPy
@@ -158,7 +101,7 @@ class FeatureCache:
             workers: Number of processes that decode images; None for one per core, 0 to start no process.
         """
         requested = dict.fromkeys(regions)
-        if self.store is None and not self.keep_all:
+        if not self._is_writable and not self.keep_all:
             self._in_memory = {region: levels for region, levels in self._in_memory.items() if region in requested}
             self._errors = {region: error for region, error in self._errors.items() if region in requested}
         _run_all(self._compute(requested, workers))
@@ -178,7 +121,7 @@ class FeatureCache:
             for item in batch:
                 if item.error is not None:
                     self._errors[item.region] = item.error
-                elif self._extractor.store is not None:
+                elif self.store is not None:
                     self._keys[item.region] = item.key
             self._keep(batch)
             yield batch
@@ -187,19 +130,19 @@ class FeatureCache:
         return region in self._keys or region in self._in_memory or region in self._errors
 
     def _keep(self, batch: Sequence[ExtractedFeatures]) -> None:
-        if self.store is not None:
+        if self.store is not None and self._is_writable:
             try:
-                return _write(self.store, batch)
+                return write_features(self.store, batch)
             except OSError as error:
                 log.warning(_not_cached_message(self.store.folder, error))
-                self.store = None
+                self._is_writable = False
         self._in_memory.update({item.region: item.levels for item in batch if item.levels is not None})
         return None
 
     def _find(self, region: ImageRegion) -> Levels | None:
-        if region in self._in_memory or region not in self._keys or self._extractor.store is None:
+        if self.store is None or region in self._in_memory or region not in self._keys:
             return self._in_memory.get(region)
-        levels = self._extractor.store.read(self._keys[region])
+        levels = self.store.read(self._keys[region])
         return None if levels is None else tuple(map(torch.from_numpy, levels))
 
 
@@ -214,13 +157,10 @@ def open_feature_cache(tower: VisualTower, folder: Path | None) -> FeatureCache:
     if folder is None:
         return FeatureCache(tower, keep_all=True)
     try:
-        store, stale = open_feature_store(tower, folder)
+        return FeatureCache(tower, open_feature_store(tower, folder), keep_all=True)
     except OSError as error:
         log.warning(_not_cached_message(folder, error))
         return FeatureCache(tower, keep_all=True)
-    if stale:
-        log.warning(Message("features-stale", folder=store.folder))
-    return FeatureCache(tower, store, keep_all=True)
 
 
 def _run_all(batches: Iterable[object]) -> None:

@@ -1,31 +1,31 @@
-"""Cache key of image features: fingerprint of backbone, weights and preprocessing; folder of the cache."""
+"""Cache key of image features: code, configuration, weights and preprocessing of a backbone; folder of the cache."""
 
 from __future__ import annotations
 
 import hashlib
-import io
+import inspect
 import json
 import os
+from contextlib import suppress
 from dataclasses import astuple
-from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, fx
 
 from hvpkit.features.store import FeatureLayout, FeatureStore
-from hvpkit.images.decode import open_image
 from hvpkit.model.vision.tower import VisualTower
 from hvpkit.types import Box
+from hvpkit.utils.atomic_write import atomic_file
 
 PLACE = "HVPKIT_CACHE"
 NOWHERE = "none"
-FORMAT = 1
-PROBE = bytes(32)  # key of the features of the probe image
-TOLERANCE = 1e-2  # relative to the largest value of a level: GPUs and CPUs round differently
+FORMAT = 2
+FILE = "fingerprint.json"
+LIBRARIES = ("hvpkit", "torch", "torchvision", "transformers", "pillow")
 
 
 def feature_dir(data: Path) -> Path | None:
@@ -43,51 +43,42 @@ def feature_dir(data: Path) -> Path | None:
     return None if folder == NOWHERE else Path(folder).expanduser()
 
 
-def open_feature_store(tower: VisualTower, folder: Path) -> tuple[FeatureStore, bool]:
-    """Open the store of a tower's features.
-
-    The features of a fixed probe image are compared with those in the store, because code may change while weights do
-    not.
+def open_feature_store(tower: VisualTower, folder: Path) -> FeatureStore:
+    """Open the store of a tower's features, whose folder is named by backbone and fingerprint.
 
     Args:
         tower: Frozen visual tower in evaluation mode.
         folder: Folder of the stores of all backbones.
 
-    Returns:
-        The store, and whether its features were stale and therefore removed.
-
     Raises:
-        OSError: The folder cannot be created or written.
+        OSError: The folder cannot be created, read or written.
     """
     if tower.training:
         raise ValueError("the tower must be in evaluation mode")
     fingerprint = feature_fingerprint(tower)
-    digest = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:16]
-    levels = [level[0].float().cpu().numpy() for level in _probe_features(tower)]
-    store_dir = folder / f"{fingerprint['backbone'].rpartition('.')[2].lower()}-{digest}"
-    layout = FeatureLayout(tuple(level.shape[0] for level in levels), tuple(level.shape[1] for level in levels))
-    store = FeatureStore(store_dir, layout)
-    stored = store.read(PROBE)
-    stale = stored is not None and not all(map(_is_close, stored, levels))
-    if stale:
-        store.clear()
-    if stored is None or stale:
-        (store_dir / "identity.json").write_text(json.dumps(fingerprint, indent=2) + "\n", encoding="utf-8")
-        store.write_many({PROBE: levels})
-    return store, stale
+    digest = _digest(json.dumps(fingerprint, sort_keys=True).encode())[:16]
+    levels = tower.backbone.levels
+    layout = FeatureLayout(
+        tuple(level.channels for level in levels), tuple(level.cells or tower.grid**2 for level in levels)
+    )
+    store = FeatureStore(folder / f"{type(tower.backbone).__name__.lower()}-{digest}", layout)
+    if not (file := store.folder / FILE).exists():
+        with atomic_file(file) as draft:
+            draft.write_text(json.dumps(fingerprint, indent=2) + "\n", encoding="utf-8")
+    return store
 
 
 def feature_fingerprint(tower: VisualTower) -> dict[str, Any]:
-    """Return all that determines the features of a tower, with digests of structure, weights and transform."""
-    backbone = tower.backbone
+    """Return all that determines the features of a tower, as JSON values."""
+    noise = np.random.RandomState(0).randint(0, 256, (375, 500, 3)).astype(np.uint8)
     return {
         "format": FORMAT,
-        "backbone": f"{type(backbone).__module__}.{type(backbone).__qualname__}",
-        "structure": _digest(_structure(tower).encode()),
+        "backbone": f"{type(tower.backbone).__module__}.{type(tower.backbone).__qualname__}",
+        "code": _digest(*_source_code(tower)),
+        "configuration": _digest(_configuration(tower).encode()),
         "weights": _weights_digest(tower),
-        "transform": _digest(tower.transform(probe(backbone.min_decode_size)).numpy().tobytes()),
-        "grid": tower.grid,
-        "pooling": tower.options.pooling,
+        "preprocessing": _digest(tower.transform(Image.fromarray(noise)).numpy().tobytes()),
+        "libraries": {name: version(name).partition("+")[0] for name in LIBRARIES},
     }
 
 
@@ -105,34 +96,28 @@ def region_key(content: bytes, box: Box | None) -> bytes:
     return hashlib.sha256(hashlib.sha256(content).digest() + edges).digest()
 
 
-@lru_cache
-def probe(min_decode_size: int | None) -> Image.Image:
-    """Generate the probe image, noise and gradients as a JPEG, which reveals changes of the decoder.
-
-    Args:
-        min_decode_size: Minimum side length up to which the JPEG may be decoded at reduced resolution; None: full
-        resolution.
-    """
-    height, width = 1000, 1200
-    gradients = np.add.outer(np.arange(height), np.arange(width))[..., None] // (2, 3, 4)
-    noise = np.random.RandomState(0).randint(0, 64, (height, width, 3))
-    file = io.BytesIO()
-    Image.fromarray(((gradients + noise) % 256).astype(np.uint8)).save(file, "JPEG", quality=90)
-    return open_image(Path("probe"), content=file.getvalue(), min_decode_size=min_decode_size)
+def _source_code(tower: VisualTower) -> list[bytes]:
+    """Read the files that define the classes of all modules."""
+    files = set()
+    for kind in {kind for module in tower.modules() for kind in type(module).__mro__}:
+        with suppress(TypeError):  # built in, or defined interactively
+            files.add(inspect.getfile(kind))
+    contents = (Path(file).read_bytes() for file in files if Path(file).is_file())
+    return sorted(contents)  # not by name, which differs between machines
 
 
-@torch.no_grad()
-def _probe_features(tower: VisualTower) -> tuple[Tensor, ...]:
-    pixels = tower.transform(probe(tower.backbone.min_decode_size))
-    return tower.pyramid(pixels[None].to(tower.device))
-
-
-def _is_close(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
-    return bool(np.allclose(one, other, rtol=0, atol=TOLERANCE * np.abs(other).max(), equal_nan=True))
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _configuration(tower: VisualTower) -> str:
+    """Describe the tower, and every module by class, public attributes and, if it was traced, code."""
+    modules = {
+        name: [
+            type(module).__qualname__,
+            {key: value for key, value in vars(module).items() if key[0] != "_" and key != "training"},
+            getattr(module, "code", None),
+        ]
+        for name, module in tower.backbone.named_modules()
+    }
+    values = [tower.grid, tower.options.pooling, str(tower.backbone.levels), tower.backbone.min_decode_size, modules]
+    return json.dumps(values, sort_keys=True, skipkeys=True, default=lambda value: type(value).__qualname__)
 
 
 def _weights_digest(tower: VisualTower) -> str:
@@ -144,18 +129,8 @@ def _weights_digest(tower: VisualTower) -> str:
     return digest.hexdigest()
 
 
-def _structure(tower: VisualTower) -> str:
-    """Describe every module by its class and plain attributes, and traced modules by their code."""
-    lines = [f"{tower.backbone.levels} {tower.backbone.min_decode_size}"]
-    for name, module in tower.backbone.named_modules():
-        attributes = sorted((key, value) for key, value in vars(module).items() if key[0] != "_" and key != "training")
-        settings = {key: value for key, value in attributes if _is_plain(value)}
-        code = module.code if isinstance(module, fx.GraphModule) else ""
-        lines.append(f"{name} {type(module).__module__}.{type(module).__qualname__} {settings} {code}")
-    return "\n".join(lines)
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, (tuple, list)):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str))
+def _digest(*contents: bytes) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()

@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,13 @@ from hvpkit.inference.inputs import ParsedInput, parse_input
 from hvpkit.inference.prediction_json import prediction_to_json
 from hvpkit.records.json_lines import JsonLine, read_json_lines
 from hvpkit.saving.model_folder import DESCRIPTION, LABELS, RECIPE, WEIGHTS, ModelFolder
+from hvpkit.types import Prediction
 from hvpkit.utils.file_lock import exclusive_lock
 from hvpkit.utils.progress import track
+from hvpkit.utils.run_identity import FILE, check_identity, load_identity, write_identity
 
 if TYPE_CHECKING:
     from hvpkit.inference.predictor import Predictor
-
-ERROR_PREFIX = b', "error": '  # of an output line after its header
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class PredictionFile:
         source: Input file.
         target: Output file.
         recipe: Recipe of the model.
-        model_fingerprint: Fingerprint of the model.
+        identity: Identity of the run: model, input and settings.
         total: Number of input lines.
         kept: Status of the output lines that an earlier run wrote; they are not predicted again.
     """
@@ -72,7 +73,7 @@ class PredictionFile:
     source: Path
     target: Path
     recipe: Recipe
-    model_fingerprint: str
+    identity: Mapping[str, Any]
     total: int
     kept: BulkStatus
 
@@ -90,22 +91,19 @@ class PredictionFile:
         """
         status, pending = self.kept, deque[JsonLine]()
         in_use = InputError("predictions-in-use", file=self.target)
-        lock_file = self.target.with_name(f".{self.target.name}.lock")
-        with exclusive_lock(lock_file, in_use), self.target.open("ab") as output:
-            if _check_output(self.source, self.target, self.model_fingerprint) != self.kept:
+        with exclusive_lock(self.target.with_name(f".{self.target.name}.lock"), in_use):
+            if _read_status(self.source, self.target) != self.kept:
                 raise in_use
-            output.truncate(self.kept.size)
-            for result in track(predictor.predict_many(self._inputs(pending)), "lines", self.total - self.kept.lines):
-                line = pending.popleft()
-                error = None
-                if isinstance(result, InputError):
-                    record = error = {"error": str(result), "code": result.code}
-                else:
-                    record = prediction_to_json(result)
-                content = output_header(line, self.model_fingerprint) + _output_body(record)
-                output.write(content)
-                output.flush()
-                status += _line_status(line, error, len(content))
+            write_identity(_identity_file(self.target), self.identity)
+            with self.target.open("ab") as output:
+                output.truncate(self.kept.size)
+                results = predictor.predict_many(self._inputs(pending))
+                for result in track(results, "lines", self.total - self.kept.lines):
+                    record = _record(pending.popleft(), result)
+                    content = _to_json(record) + b"\n"
+                    output.write(content)
+                    output.flush()
+                    status += _line_status(record, len(content))
         return status
 
     def _inputs(self, pending: deque[JsonLine]) -> Iterator[ParsedInput | InputError]:
@@ -127,14 +125,16 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_
 
     Args:
         source: Input file.
-        target: Output file; the finished lines of an interrupted run are kept.
+        target: Output file; the finished lines of an interrupted run are kept. The identity of the run is stored
+            beside it, in `TARGET.run.json`.
         model: Model folder.
-        detect_objects: Whether objects are detected; an output cannot be continued with the other setting.
+        detect_objects: Whether objects are detected.
 
     Raises:
         DataError: "not-utf8".
-        InputError: "input-missing", "input-not-a-file", "output-not-a-file", "output-is-input",
-            "output-of-other-input" or "output-longer-than-input".
+        InputError: "input-missing", "input-not-a-file", "output-not-a-file" or "output-is-input"; "output-exists" if
+            the output holds anything but predictions of the input, "run-mismatch" if they are of another model, input
+            or setting, "run-file-damaged".
     """
     if not source.is_file():
         unseekable = source.exists() or str(source) == "-"
@@ -143,9 +143,17 @@ def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_
         raise InputError("output-not-a-file", file=target)
     if target.exists() and target.samefile(source):
         raise InputError("output-is-input", file=target)
-    fingerprint = model_fingerprint(model) + ("" if detect_objects else " without objects")
-    kept = _check_output(source, target, fingerprint) if target.exists() else BulkStatus()
-    return PredictionFile(source, target, model.recipe, fingerprint, sum(1 for _ in read_json_lines(source)), kept)
+    identity = {"hvpkit": version("hvpkit"), "model": model_fingerprint(model), "detect_objects": detect_objects}
+    if not target.exists() or not target.stat().st_size:
+        now, total = _input_identity(source, None)
+        return PredictionFile(source, target, model.recipe, identity | now, total, BulkStatus())
+    previous = load_identity(_identity_file(target))
+    if previous is None:
+        raise InputError("output-exists", output=target)
+    same, _ = _input_identity(source, int(previous.get("lines", 0)))
+    check_identity(target.name, target.parent, previous, identity | same)
+    now, total = _input_identity(source, None)
+    return PredictionFile(source, target, model.recipe, identity | now, total, _read_status(source, target))
 
 
 def model_fingerprint(model: ModelFolder) -> str:
@@ -158,54 +166,65 @@ def model_fingerprint(model: ModelFolder) -> str:
     return digest.hexdigest()[:16]
 
 
-def output_header(line: JsonLine, model: str) -> bytes:
-    """Build the beginning of an output line: id, line number, and fingerprint of model and input line.
+def _identity_file(target: Path) -> Path:
+    return target.with_name(f"{target.name}.{FILE}")
 
-    Args:
-        line: Input line.
-        model: Fingerprint of the model.
+
+def _input_identity(source: Path, count: int | None) -> tuple[dict[str, Any], int]:
+    """Return number and fingerprint of the first `count` input lines, all by default, which may be fewer."""
+    digest, lines = hashlib.sha256(), 0
+    for line in islice(read_json_lines(source), count):
+        digest.update(b"%d %d " % (line.number, len(line.content)) + line.content)
+        lines += 1
+    return {"input": digest.hexdigest()[:16], "lines": lines}, lines
+
+
+def _read_status(source: Path, target: Path) -> BulkStatus:
+    """Read the status of the finished output lines; an unfinished last line is not counted.
+
+    Raises:
+        InputError: "output-exists" if a line is not of the input.
     """
-    fingerprint = hashlib.sha256(model.encode() + line.content).hexdigest()[:16]
-    return _json({"id": line.id, "line": line.number, "fingerprint": fingerprint})[:-1]
+    status = BulkStatus()
+    if not target.exists():
+        return status
+    with target.open("rb") as output:
+        lines = read_json_lines(source)
+        for content in output:
+            header = b"" if (line := next(lines, None)) is None else _to_json(_header(line))[:-1]
+            if not header or content[: len(header)] != header[: len(content)]:
+                raise InputError("output-exists", output=target)
+            if content.endswith(b"\n"):
+                status += _line_status(_parse(content, target), len(content))
+    return status
 
 
-def _output_body(record: dict[str, Any]) -> bytes:
-    return b", " + _json(record)[1:] + b"\n"
+def _parse(content: bytes, target: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(content))
+    except ValueError:
+        raise InputError("output-exists", output=target) from None
 
 
-def _json(record: dict[str, Any]) -> bytes:
-    # Lone surrogates become JSON escapes.
-    return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace")
+def _header(line: JsonLine) -> dict[str, Any]:
+    return {"id": line.id, "line": line.number}
 
 
-def _check_output(source: Path, target: Path, model: str) -> BulkStatus:
-    """Compare the output with the input line by line; an unfinished last line is not counted."""
-    kept = BulkStatus()
-    with target.open("rb") as stream:
-        for line in read_json_lines(source):
-            expected = output_header(line, model)
-            header = stream.read(len(expected))
-            output_line = kept.lines + 1
-            if not expected.startswith(header):
-                raise InputError(
-                    "output-of-other-input", file=target, line=output_line, input=source, input_line=line.number
-                )
-            body = stream.readline()
-            if not body.endswith(b"\n"):
-                return kept
-            error = json.loads(b"{" + body[2:]) if body.startswith(ERROR_PREFIX) else None
-            kept += _line_status(line, error, len(header) + len(body))
-        if stream.read(1):
-            line_number = kept.lines + 1
-            raise InputError("output-longer-than-input", file=target, line=line_number, input=source, count=kept.lines)
-    return kept
+def _record(line: JsonLine, result: Prediction | InputError) -> dict[str, Any]:
+    if isinstance(result, InputError):
+        return _header(line) | {"error": str(result), "code": result.code}
+    return _header(line) | prediction_to_json(result)
 
 
-def _line_status(line: JsonLine, error: Mapping[str, Any] | None, size: int) -> BulkStatus:
-    """Return the status of one output line of `size` bytes; `error` has message and code, None for a prediction."""
-    if error is None:
+def _to_json(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace")  # also lone surrogates
+
+
+def _line_status(record: Mapping[str, Any], size: int) -> BulkStatus:
+    """Return the status of one output line of `size` bytes."""
+    if "error" not in record:
         return BulkStatus(1, size=size)
-    return BulkStatus(1, 1, f"line {line.number}: {error['error']}", size, error.get("code"))
+    return BulkStatus(1, 1, f"line {record['line']}: {record['error']}", size, record.get("code"))
 
 
 def require_any_success(status: BulkStatus, file: PredictionFile) -> None:

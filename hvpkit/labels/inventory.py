@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from hvpkit.types import Labels
 
 ENTITY_TYPES = ("PER", "LOC", "ORG", "MISC")
 
-MNRE_RELATIONS = (
-    "None",
-    "/loc/loc/contain",
-    "/misc/loc/held_on",
-    "/misc/misc/part_of",
-    "/org/loc/locate_at",
-    "/org/org/alternate_names",
-    "/org/org/subsidiary",
-    "/per/loc/place_of_birth",
-    "/per/loc/place_of_residence",
-    "/per/misc/awarded",
-    "/per/misc/nationality",
-    "/per/misc/present_in",
-    "/per/misc/race",
-    "/per/misc/religion",
-    "/per/org/member_of",
-    "/per/per/alternate_names",
-    "/per/per/alumi",
-    "/per/per/charges",
-    "/per/per/couple",
-    "/per/per/neighbor",
-    "/per/per/parent",
-    "/per/per/peer",
-    "/per/per/siblings",
-)
+# relations of MNRE, in mnre_relations.csv below a header
+MNRE_RELATIONS = tuple(Path(__file__).with_name("mnre_relations.csv").read_text(encoding="utf-8").split()[1:])
 
 
 def tag_labels(types: Iterable[str] = ENTITY_TYPES) -> Labels:

@@ -37,6 +37,7 @@ MODULES = (
     "experiments",
     "testing",
     "cli",
+    "debug",
 )
 LOGGERS = ("hvpkit", "hvpkit_plugins")  # parents of all loggers of hvpkit and its plugins
 
@@ -75,12 +76,14 @@ class Message(str):
         return message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the code and the fields instead of the text."""
-        return _build, (self.code, self.fields)
+        """Copy and pickle without rendering, since another process need not know the template."""
+        return _restore, (str(self), self.code, self.fields)
 
 
-def _build(code: str, fields: dict[str, Any]) -> Message:
-    return Message(code, **fields)
+def _restore(text: str, code: str, fields: dict[str, Any]) -> Message:
+    message = str.__new__(Message, text)
+    message.code, message.fields = code, fields
+    return message
 
 
 @dataclass(frozen=True)
@@ -114,19 +117,42 @@ def message_to_json(message: Message) -> dict[str, Any]:
     return {
         "code": message.code,
         "message": str(message),
-        "fields": {name: _to_json(value) for name, value in message.fields.items()},
+        "fields": {name: messages_to_json(value) for name, value in message.fields.items()},
     }
 
 
-def _to_json(value: Any) -> Any:  # noqa: ANN401 - fields hold anything
+def message_from_json(value: Mapping[str, Any]) -> Message:
+    """Rebuild a message from `message_to_json`, such as one of another process.
+
+    Its text is the stored one, so that the template need not be known; its fields are JSON values.
+    """
+    fields = {name: messages_from_json(item) for name, item in value["fields"].items()}
+    return _restore(value["message"], value["code"], fields)
+
+
+def messages_from_json(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
+    """Rebuild all messages in a JSON value that `messages_to_json` returned."""
+    if isinstance(value, list):
+        return [messages_from_json(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"code", "message", "fields"}:
+        return message_from_json(value)
+    if value.keys() == {"location", "code", "message", "fields"}:
+        return LocatedMessage(value["location"], message_from_json(value))
+    return {key: messages_from_json(item) for key, item in value.items()}
+
+
+def messages_to_json(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
+    """Convert a value to JSON values, with all messages in it as `message_to_json` converts them."""
     if isinstance(value, LocatedMessage):
         return {"location": value.location, **message_to_json(value.message)}
     if isinstance(value, Message):
         return message_to_json(value)
     if isinstance(value, Mapping):
-        return {str(key): _to_json(item) for key, item in value.items()}
+        return {str(key): messages_to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_to_json(item) for item in value]
+        return [messages_to_json(item) for item in value]
     return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 

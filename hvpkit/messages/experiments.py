@@ -172,17 +172,6 @@ TEMPLATES: dict[str, Template] = {
         "run the same command again.",
         {"file": "experiments/table1/results.jsonl", "reason": "No space left on device"},
     ),
-    "run-differs": Template(
-        "{folder} contains run {run!r} with {changes}. Pass another --output.",
-        {"folder": "experiments/table1", "run": "HVPNeT.twitter2015.seed1", "changes": ["other data"]},
-    ),
-    "trial-differs": Template(
-        "{folder} contains trial {run!r} with {changes}. Pass another --output.",
-        {"folder": "experiments/search", "run": "HVPNeT.twitter2015.seed1.trial0", "changes": ["other plugins"]},
-    ),
-    "recipe-changed": Template("another recipe ({settings})", {"settings": ["train.seed: 2, not 1"]}),
-    "plugins-changed": Template("other plugins"),
-    "data-changed": Template("other data"),
     # reports
     "report-data": Template(
         "Dataset {dataset!r}: fingerprint {fingerprint}, {dev} dev and {test} test examples.",

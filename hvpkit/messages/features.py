@@ -10,10 +10,6 @@ TEMPLATES: dict[str, Template] = {
         "computes them again.",
         {"folder": "data/.features", "reason": "[Errno 28] No space left on device"},
     ),
-    "features-stale": Template(
-        "The features in {folder} do not match those that the backbone computes now. They were computed again.",
-        {"folder": "data/.features/resnet-0a1b"},
-    ),
     "damaged-features-recomputed": Template("{count} corrupt features in the cache were computed again.", {"count": 3}),
     "unreadable-regions": Template(
         "{count} images and crops cannot be read. The first: {reason}",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from hvpkit.messages import Template
 
-FOREIGN = "It was written for another input or model. Name another --output, or remove the file."
-
 TEMPLATES: dict[str, Template] = {
     # Inputs from Python and from the command line.
     "input-invalid": Template(
@@ -40,14 +38,6 @@ TEMPLATES: dict[str, Template] = {
     ),
     "output-not-a-file": Template(
         "{file} cannot be the output: it is not a regular file. Name another --output.", {"file": "data"}
-    ),
-    "output-of-other-input": Template(
-        "{file}:{line} does not belong to {input}:{input_line} and this model. " + FOREIGN,
-        {"file": "out.jsonl", "line": 3, "input": "in.jsonl", "input_line": 4},
-    ),
-    "output-longer-than-input": Template(
-        "{file}:{line} does not belong to {input}, which has {count} lines. " + FOREIGN,
-        {"file": "out.jsonl", "line": 4, "input": "in.jsonl", "count": 3},
     ),
     "predictions-in-use": Template(
         "{file} is being written by another `hvp predict`. Wait for it, or name another --output.",

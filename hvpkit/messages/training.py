@@ -106,7 +106,6 @@ _TRAINING: dict[str, Template] = {
         "train.report_to: TensorBoard is not installed. Run `pip install tensorboard`, or set train.report_to to none."
     ),
     # the folder of a run
-    "output-exists": Template("{output} already exists. Use another --output, or remove it.", {"output": "runs/model"}),
     "output-finished": Template(
         "{output} already exists and its training is finished. The rest of its run directory was removed.",
         {"output": "runs/model"},
@@ -121,22 +120,6 @@ _TRAINING: dict[str, Template] = {
     "run-unfinished": Template(
         "{folder} contains an unfinished run. Continue it with --resume, or remove it.",
         {"folder": "runs/model.training"},
-    ),
-    "unfinished-run-differs": Template(
-        "The run in {folder} was started with a different {differences}. Start a new run with another --output.",
-        {
-            "folder": "runs/model.training",
-            "differences": ["data (0123456789abcdef, not fedcba9876543210)", "recipe (train.lr: 1, not 2)"],
-        },
-    ),
-    "part-differs": Template(
-        "{part} ({expected}, not {found})",
-        {"part": "data", "expected": "0123456789abcdef", "found": "fedcba9876543210"},
-    ),
-    "recipe-differs": Template("recipe ({settings})", {"settings": ["head: unset, not crf", "train.epochs: 3, not 4"]}),
-    "run-file-damaged": Template(
-        "{file} is damaged ({reason}). Remove {folder} and start again.",
-        {"file": "runs/model.training/run.json", "reason": "Expecting value", "folder": "runs/model.training"},
     ),
     "disk-full-in-training": Template(
         "No space left in {folder} ({reason}). Free some disk space and continue with --resume.",

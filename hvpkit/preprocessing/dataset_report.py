@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hvpkit.data.prepared import Manifest
 from hvpkit.labels.inventory import label_kinds
 from hvpkit.records.bio_repair import REPAIRED
 from hvpkit.records.issues import IssueCount, IssueLog
 from hvpkit.types import Example, Labels, Split, Task
+
+if TYPE_CHECKING:
+    from hvpkit.preprocessing.fill_features import FeatureStats
 
 
 @dataclass
@@ -67,6 +70,7 @@ class DatasetReport:
         folders: Folders that were searched for images.
         objects: Settings of detection (hvpkit/config/recipe.py: ObjectsSpec); None if the objects came with the data.
         preview: Contact sheet, if one was written.
+        features: Image features, if they were computed.
     """
 
     name: str
@@ -81,6 +85,7 @@ class DatasetReport:
     folders: tuple[Path, ...] = ()
     objects: Mapping[str, Any] | None = None
     preview: Path | None = None
+    features: FeatureStats | None = None
 
 
 def count_examples(examples: Iterable[Example], labels: Labels, stats: SplitStats) -> Iterator[Example]:
@@ -125,6 +130,7 @@ def build_report(
         problems: Issues of the data.
         image_folders: Folders that were searched for images.
         preview: Contact sheet, if one was written.
+        features: Image features, if they were computed.
     """
     for split, stats in splits.items():
         stats.repaired_tags, stats.left_out = problems.count(split, REPAIRED), problems.num_skipped(split)

@@ -2,78 +2,96 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from hvpkit.config.recipe import ObjectsSpec
 from hvpkit.types import Box, VisualObject
 
+TIMEOUT = 60.0  # seconds to wait for another process that writes
+
 
 class DetectionCache:
-    """Detections on disk, next to the prepared folder, one JSON line (key, boxes) for each image; a context manager.
+    """Detections in an SQLite file next to the prepared folder, by request; a context manager.
 
-    Truncated lines are ignored, and several processes may write to one file. Only the file offset of each line is
-    kept in memory.
+    A killed process loses nothing; a damaged file is replaced.
 
     Args:
         folder: Folder of the prepared data.
-        settings: Settings of detection; other settings use another file.
+        settings: Settings of detection, a part of each request.
     """
 
     def __init__(self, folder: Path, settings: ObjectsSpec) -> None:
-        digest = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
-        self._siblings = (folder.parent, f".{folder.name}-objects-*.jsonl")
-        self.file = folder.parent / f".{folder.name}-objects-{digest}.jsonl"
+        self.file, self._settings = folder.parent / f".{folder.name}-objects.sqlite3", settings.model_dump_json()
 
     def __enter__(self) -> DetectionCache:
-        self._stream = self.file.open("a+b", buffering=0)
-        self._lines = self.file.open("rb")
-        self._offsets = dict(self._read_offsets())
-        self._stream.write(b"\n" if self.file.stat().st_size else b"")
+        with self._os_errors():
+            try:
+                self._open()
+            except sqlite3.OperationalError:  # such as a lock
+                raise
+            except sqlite3.DatabaseError:  # damaged
+                self._database.close()
+                self.clear()
+                self._open()
         return self
+
+    def _open(self) -> None:
+        self._database = sqlite3.connect(self.file, TIMEOUT, isolation_level=None)
+        self._database.execute("PRAGMA synchronous = OFF")  # flushing for each image would take longer than detection
+        [[state]] = self._database.execute("PRAGMA quick_check(1)")
+        if state != "ok":
+            raise sqlite3.DatabaseError(state)
+        self._database.execute("CREATE TABLE IF NOT EXISTS detections (request TEXT PRIMARY KEY, objects TEXT)")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
-        self._lines.close()
-        if kind is not None and not self._offsets:
-            self.file.unlink(missing_ok=True)
+        is_empty = self._database.execute("SELECT 1 FROM detections").fetchone() is None
+        self._database.close()
+        if kind is not None and is_empty:
+            self.clear()
 
     def get(self, key: str) -> tuple[VisualObject, ...] | None:
-        """Return the detections of a key; None if there are none yet."""
-        offset = self._offsets.get(hash(key))
-        if offset is None:
+        """Return the detections of a key of `request_key`; None if there are none yet."""
+        with self._os_errors():
+            query = "SELECT objects FROM detections WHERE request = ?"
+            row = self._database.execute(query, [self._settings + key]).fetchone()
+        if row is None:
             return None
-        self._lines.seek(offset)
-        entry = _parse_line(self._lines.readline())
-        return entry[1] if entry and entry[0] == key else None
+        return tuple(
+            VisualObject(box=box and Box(*box), phrase=phrase, score=score) for box, phrase, score in json.loads(row[0])
+        )
 
     def put(self, key: str, detections: Sequence[VisualObject]) -> None:
-        """Store the detections of a key."""
-        line = json.dumps([key, [_to_json(item) for item in detections]]).encode() + b"\n"
-        self._stream.write(line)
-        self._offsets[hash(key)] = self._stream.tell() - len(line)
+        """Store the detections of a key of `request_key`.
 
-    def _read_offsets(self) -> Iterator[tuple[int, int]]:
-        offset = 0
-        for line in self._lines:
-            if entry := _parse_line(line):
-                yield hash(entry[0]), offset
-            offset += len(line)
+        Raises:
+            OSError: The disk is full, or the file cannot be written.
+        """
+        objects = json.dumps([[item.box and astuple(item.box), item.phrase, item.score] for item in detections])
+        with self._os_errors():
+            self._database.execute("INSERT OR REPLACE INTO detections VALUES (?, ?)", [self._settings + key, objects])
+
+    @contextmanager
+    def _os_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = errno.ENOSPC if "full" in str(error) else errno.EIO
+            raise OSError(code, str(error), str(self.file)) from error
 
     def clear(self) -> None:
-        """Delete the cache files of the folder, those of other settings included."""
-        folder, pattern = self._siblings
-        for file in folder.glob(pattern):
-            with suppress(OSError):  # another process has deleted it
-                file.unlink()
+        """Delete the file; the cache is closed."""
+        for suffix in ("", "-journal"):
+            self.file.with_name(self.file.name + suffix).unlink(missing_ok=True)
 
 
 def request_key(image: Path, phrases: Sequence[str]) -> str:
@@ -82,25 +100,6 @@ def request_key(image: Path, phrases: Sequence[str]) -> str:
     Raises:
         OSError: The image cannot be read.
     """
-    digest = hashlib.sha256()
-    with image.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+    digest = hashlib.sha256(image.read_bytes())
     digest.update(json.dumps(list(phrases)).encode())
     return digest.hexdigest()[:32]
-
-
-def _to_json(item: VisualObject) -> list[Any]:
-    box = item.box
-    return [None if box is None else astuple(box), item.phrase, item.score]
-
-
-def _parse_line(line: bytes) -> tuple[str, tuple[VisualObject, ...]] | None:
-    """Parse a line; return None if it is blank or truncated."""
-    try:
-        key, records = json.loads(line)
-        return str(key), tuple(
-            VisualObject(box=Box(*box), phrase=phrase, score=score) for box, phrase, score in records
-        )
-    except (ValueError, TypeError):
-        return None

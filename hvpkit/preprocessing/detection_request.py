@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hvpkit.config.option_types import validate_option
+from hvpkit.config.overrides import ParsedConfig, SourceLocations
 from hvpkit.config.recipe import ComponentSpec, ObjectsSpec
 from hvpkit.detection.phrases import check_phrases, default_phrases
 from hvpkit.errors import ComponentError, InputError, did_you_mean
@@ -111,3 +112,17 @@ def _check_options(component: Component, options: Mapping[str, Any]) -> None:
             raise ComponentError("unknown-option", kind="detector", name=component.name, option=option, hint=hint)
         if wrong := validate_option(component, component.options[option], value):
             raise ComponentError(wrong)
+
+
+def parse_detector_options(settings: Iterable[str]) -> dict[str, Any]:
+    """Parse options `KEY=VALUE` of a detector, with YAML values.
+
+    Raises:
+        InputError: "detector-options-invalid".
+    """
+    config = ParsedConfig({}, SourceLocations(), [])
+    for setting in settings:
+        config.override(setting)
+    if config.problems:
+        raise InputError("detector-options-invalid", problems=config.problems)
+    return config.values

@@ -11,8 +11,8 @@ import torch
 from hvpkit.config.recipe import Recipe
 from hvpkit.data.prepared import PreparedData
 from hvpkit.errors import HvpkitError, ImageError, InputError
-from hvpkit.features.cache import CacheStats, populate_store
 from hvpkit.features.fingerprint import NOWHERE, PLACE, feature_dir, open_feature_store
+from hvpkit.features.populate import CacheStats, populate_store
 from hvpkit.images.regions import ImageRegion, image_regions
 from hvpkit.model.model import build_visual_tower
 from hvpkit.model.vision.tower import VisualTower
@@ -27,12 +27,10 @@ class FeatureStats:
     Attributes:
         folder: Folder of the features.
         filled: Numbers of cached, computed and unreadable image regions.
-        stale: Whether the folder had features that the backbone no longer computes; they were removed.
     """
 
     folder: Path
     filled: CacheStats
-    stale: bool
 
 
 def build_frozen_tower(recipe: Recipe, registry: Registry) -> VisualTower:
@@ -70,9 +68,9 @@ def fill_features(tower: VisualTower, recipe: Recipe, data: PreparedData) -> Fea
     if folder is None:
         raise InputError("features-kept-nowhere", variable=PLACE, value=NOWHERE)
     try:
-        store, stale = open_feature_store(tower, folder)
+        store = open_feature_store(tower, folder)
         count = sum(_count(example, recipe) for example in _examples(data))
-        return FeatureStats(store.folder, populate_store(tower, store, _regions(data, recipe), count), stale)
+        return FeatureStats(store.folder, populate_store(tower, store, _regions(data, recipe), count))
     except OSError as error:
         raise HvpkitError("features-not-written", folder=folder, reason=str(error), variable=PLACE) from error
 

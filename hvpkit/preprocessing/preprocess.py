@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sized
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.prepared import atomic_directory, check_same_source, write_records
+from hvpkit.data.prepared import check_same_source, stage_prepared, write_records
 from hvpkit.data.readers.base import DatasetSplits, ExampleStream, ImageSearch, ReaderContext
 from hvpkit.data.readers.jsonl import dataset_name
 from hvpkit.errors import DataError, InputError, did_you_mean
@@ -19,6 +20,7 @@ from hvpkit.preprocessing.contact_sheet import PREVIEW
 from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats, build_report, count_examples
 from hvpkit.preprocessing.detection_request import DetectionRequest
 from hvpkit.preprocessing.detections import DetectedSplits, OutputFolders, attach_detections
+from hvpkit.preprocessing.feature_request import FeatureRequest
 from hvpkit.preprocessing.image_check import drop_images, find_unreadable
 from hvpkit.records.issues import IssueLog
 from hvpkit.registry import Registry, load_registry
@@ -26,6 +28,8 @@ from hvpkit.types import Example, Split
 from hvpkit.utils.progress import track
 
 DROPPED_IMAGE_CODES = ("image-not-file-name", "image-name-invalid", "image-outside-folder")  # of issues
+log = logging.getLogger(__name__)
+
 OWN = "jsonl"
 
 
@@ -37,6 +41,7 @@ def preprocess(
     text_only: bool = False,
     options: Mapping[str, Any] | None = None,
     objects: DetectionRequest = DetectionRequest(),  # noqa: B008 - frozen
+    features: FeatureRequest | None = None,
     registry: Registry | None = None,
 ) -> DatasetReport:
     """Prepare a dataset; if it fails, no incomplete folder is left.
@@ -48,25 +53,44 @@ def preprocess(
         text_only: Whether to ignore images.
         options: Options of the reader.
         objects: Options of detection.
+        features: Recipe whose image features are computed too; None: no features.
         registry: Components; None: all installed ones.
 
     Returns:
         Statistics and issues of the data.
 
     Raises:
-        InputError: "unknown-dataset", "path-needed" or "root-with-path", or invalid options of detection.
+        InputError: "unknown-dataset", "path-needed" or "root-with-path", "features-with-text-only", or invalid options
+            of detection and features.
         DataError: There are no usable examples, `output` has other data, or there are no images ("no-image-readable",
             "no-image-found", "no-image-usable", "no-image-named") without `text_only`.
     """
     registry = registry or load_registry()
+    if features is not None and text_only:
+        raise InputError("features-with-text-only")
+    fill_features = None if features is None else features.build(registry)
+    report = _prepare(name, root, output, text_only, options or {}, objects, registry)
+    return report if fill_features is None else replace(report, features=fill_features(report.folder))
+
+
+def _prepare(
+    name: str,
+    root: Path | None,
+    output: Path | None,
+    text_only: bool,
+    options: Mapping[str, Any],
+    objects: DetectionRequest,
+    registry: Registry,
+) -> DatasetReport:
     reader, source, prepared_name = locate_dataset(name, root, registry)
     folder = output or Path("data") / prepared_name
+    log.debug(Message("dataset-located", reader=reader, path=source, folder=folder))
     problems = IssueLog()
     if not text_only:
         objects.check(registry)
-    with atomic_directory(folder, prepared_name) as stage, ExitStack() as closing:
+    with stage_prepared(folder, prepared_name) as stage, ExitStack() as closing:
         context = ReaderContext(source, stage, text_only, problems)
-        dataset: DatasetSplits = registry.build("reader", reader, context, dict(options or {}))
+        dataset: DatasetSplits = registry.build("reader", reader, context, dict(options))
         check_same_source(folder, dataset.source)
         reports = {split: SplitStats() for split in dataset.splits}
         splits = _with_checked_images(dataset, text_only, problems, reports)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from hvpkit.errors import InputError, ModelFolderError
+from hvpkit.errors import ModelFolderError
 from hvpkit.model.vision.torchvision_backbone import load_weights_file
+from hvpkit.utils.atomic_write import atomic_file, check_overwrite
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 PARALLEL = "module."  # prefix of all names in DataParallel checkpoints
@@ -63,13 +63,6 @@ def write_checkpoint(tensors: dict[str, Tensor], file: Path) -> None:
     Raises:
         InputError: "output-exists" if the file exists.
     """
-    if file.exists():
-        raise InputError("output-exists", output=file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.draft")
-    try:
+    check_overwrite(file)
+    with atomic_file(file) as draft:
         torch.save(tensors, draft)
-        os.replace(draft, file)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

@@ -11,12 +11,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hvpkit.errors import InputError, ModelFolderError
+from hvpkit.errors import ModelFolderError
 from hvpkit.release2022.checkpoint import write_checkpoint
 from hvpkit.release2022.names import BESIDE, TAGS, to_release_name
 from hvpkit.release2022.tensors import MAX_SHOWN, shorten_list, unread_tensors
 from hvpkit.saving.model_folder import WEIGHTS, open_model_folder
 from hvpkit.types import Labels
+from hvpkit.utils.atomic_write import atomic_file, check_overwrite
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,13 @@ def export_release(folder: Path, output: Path) -> ExportResult:
         read |= _reorder_tags(read, model_folder.labels, folder)
     unread = _load(folder / BESIDE) if (folder / BESIDE).is_file() else {}
     made = {name: tensor for name, tensor in unread_tensors(read).items() if name not in unread}
-    if task == "mre" and relations.exists():
-        raise InputError("output-exists", output=relations)
+    if task == "mre":
+        check_overwrite(relations)
     write_checkpoint(read | unread | made, output)
     if task == "mre":
-        relations.write_text(
-            json.dumps({name: index for index, name in enumerate(model_folder.labels.names)}, indent=1),
-            encoding="utf-8",
-        )
+        ids = {name: index for index, name in enumerate(model_folder.labels.names)}
+        with atomic_file(relations) as draft:
+            draft.write_text(json.dumps(ids, indent=1), encoding="utf-8")
     return ExportResult(output, relations if task == "mre" else None, tuple(sorted(made)))
 
 

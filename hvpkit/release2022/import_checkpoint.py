@@ -26,6 +26,7 @@ from hvpkit.release2022.tensors import expected_tensors, require_all
 from hvpkit.saving.model_folder import COMPONENT_FOLDERS, ModelFolder
 from hvpkit.saving.weights import save_model
 from hvpkit.types import Labels, Task
+from hvpkit.utils.atomic_write import check_overwrite
 from hvpkit.utils.hub import load_pretrained
 
 HEAD_WIDTH = 64  # width of an attention head of every BERT
@@ -63,8 +64,7 @@ def import_release(
         DataError: "relation-ids-not-json", "relation-ids-invalid" or "relation-ids-first" for an invalid file of ids.
         InputError: "output-exists" if the output exists, "no-relation-ids" for MRE without `relations`.
     """
-    if output.exists():
-        raise InputError("output-exists", output=output)
+    check_overwrite(output)
     recipe = load_recipe(f"release_{task}", [f"text.name={json.dumps(text)}", *settings], load_registry())
     labels = Labels(task, TAGS) if task == "mner" else _relations(relations)
     tensors = read_checkpoint(checkpoint)

@@ -8,6 +8,7 @@ from hvpkit.config.recipe import Recipe
 from hvpkit.messages import Message
 from hvpkit.model.model import Model
 from hvpkit.saving.model_folder import ModelFolder
+from hvpkit.utils.percent import format_score
 
 
 def provenance_notes(model: Model, recipe: Recipe) -> list[str]:
@@ -78,5 +79,5 @@ def _subset_line(recipe: Recipe) -> list[str]:
 
 def _row(split: str, scores: dict[str, Any]) -> str:
     overall = scores["overall"]
-    columns = " | ".join(f"{100 * overall[key]:.2f}" for key in ("precision", "recall", "f1"))
+    columns = " | ".join(format_score(overall[key]) for key in ("precision", "recall", "f1"))
     return f"| {split} | {columns} | {scores['examples']} |"

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,10 +14,9 @@ from hvpkit.config.compatibility import component_plugins, component_sources, na
 from hvpkit.config.loading import load_recipe
 from hvpkit.config.recipe import Recipe
 from hvpkit.errors import ComponentError, ModelFolderError
-from hvpkit.messages import Message
+from hvpkit.messages import Message, messages_from_json, messages_to_json
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Labels
-from hvpkit.utils.atomic_write import apply_umask
 
 FORMAT = 2
 DESCRIPTION, RECIPE, LABELS, WEIGHTS, METRICS = (
@@ -92,6 +87,7 @@ def open_model_folder(folder: Path, plugin_files: Sequence[Path] = (), registry:
     if labels["task"] != recipe.task:
         raise ModelFolderError("labels-task-mismatch", folder=folder, found=labels["task"], expected=recipe.task)
     _require_components(folder, recipe, registry, description["components"])
+    metrics = messages_from_json(metrics)
     changed = tuple(_plugin_changes(component_plugins(recipe, registry), description["components"]))
     if changed:
         metrics["notes"] = [*metrics.get("notes", ()), *changed]
@@ -175,30 +171,9 @@ def folder_contents(recipe: Recipe, registry: Registry, folder: Path) -> dict[st
     return {"format": FORMAT, **versions, "components": component_sources(recipe, registry), "files": files}
 
 
-@contextmanager
-def atomic_directory(folder: Path) -> Iterator[Path]:
-    """Write a directory atomically.
-
-    Args:
-        folder: Directory to create.
-
-    Yields:
-        A temporary directory next to `folder`, which is renamed to it at the end, or removed on an error.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
-    try:
-        yield temporary
-        apply_umask([temporary, *temporary.rglob("*")])  # safetensors writes files that only their owner can read
-        os.rename(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
 def write_json(file: Path, value: object) -> None:
-    """Write an indented JSON file."""
-    file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write an indented JSON file, with the code and fields of messages."""
+    file.write_text(json.dumps(messages_to_json(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def latest_model_folder(root: Path) -> Path:

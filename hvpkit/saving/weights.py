@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -11,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hvpkit.errors import ModelFolderError
+from hvpkit.messages import Message
 from hvpkit.model.model import ComponentFolders, Model, build_model
 from hvpkit.saving.model_folder import (
     COMPONENT_FOLDERS,
@@ -20,10 +23,12 @@ from hvpkit.saving.model_folder import (
     RECIPE,
     WEIGHTS,
     ModelFolder,
-    atomic_directory,
     folder_contents,
     write_json,
 )
+from hvpkit.utils.atomic_write import atomic_directory
+
+log = logging.getLogger(__name__)
 
 
 def save_model(
@@ -72,6 +77,7 @@ def load_model(model_folder: ModelFolder, device: torch.device | str | None = No
         ModelFolderError: "model-weights-damaged" if the file cannot be read, "model-weights-mismatch" if names or
             shapes of tensors differ from the recipe's model.
     """
+    started = time.perf_counter()
     model = build_model(
         model_folder.recipe, model_folder.registry, model_folder.labels, saved=ComponentFolders(model_folder.folder)
     )
@@ -86,4 +92,8 @@ def load_model(model_folder: ModelFolder, device: torch.device | str | None = No
     if mismatched:
         raise ModelFolderError("model-weights-mismatch", file=file, count=len(mismatched), names=mismatched[:3])
     model.load_state_dict(state)
-    return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model.eval().to(target)
+    facts = {"parameters": sum(p.numel() for p in model.parameters()), "seconds": time.perf_counter() - started}
+    log.debug(Message("model-loaded", model=model_folder.folder, device=str(target), **facts))
+    return model

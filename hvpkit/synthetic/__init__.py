@@ -6,11 +6,11 @@ Source: own.
 from __future__ import annotations
 
 from hvpkit.hookspecs import Register, hookimpl
-from hvpkit.synthetic import reader
+from hvpkit.synthetic.reader import demo_reader
 
 
 @hookimpl
 def register_readers(register: Register) -> None:
     """Register the readers of synthetic data."""
-    register("demo", reader.build_demo, tasks=("mner",))
-    register("demo-mre", reader.build_demo_mre, tasks=("mre",))
+    register("demo", demo_reader("mner"), tasks=("mner",))
+    register("demo-mre", demo_reader("mre"), tasks=("mre",))

@@ -8,11 +8,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.prepared import Manifest, atomic_directory, write_records
+from hvpkit.data.prepared import Manifest, stage_prepared, write_records
 from hvpkit.data.readers.base import DatasetSplits
 from hvpkit.labels.gold import gold_labels
 from hvpkit.labels.inventory import relation_labels, tag_labels
-from hvpkit.synthetic.lexicon import UNAMBIGUOUS_PAIRS
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import SyntheticSettings
 from hvpkit.synthetic.tweets import TweetStream
 from hvpkit.synthetic.upper_bounds import upper_bounds
@@ -48,7 +48,7 @@ def generate(
         DataError: Codes of `check_overwrite`, if `folder` has other data.
     """
     settings = SyntheticSettings(task, size, seed, uninformative, ambiguous, test_uninformative)
-    with atomic_directory(folder, dataset_name(task)) as stage:
+    with stage_prepared(folder, dataset_name(task)) as stage:
         dataset = generate_demo(settings, stage)
         return write_records(
             stage,
@@ -84,7 +84,7 @@ def generate_demo(settings: SyntheticSettings, folder: Path, text_only: bool = F
         splits = planned
     values = ", ".join(f"{name} {value}" for name, value in asdict(settings).items() if value is not None)
     return DatasetSplits(
-        labels=tag_labels() if settings.task == "mner" else relation_labels(UNAMBIGUOUS_PAIRS),
+        labels=tag_labels() if settings.task == "mner" else relation_labels(load_lexicon().relations),
         splits=splits,
         images_root=None if text_only else folder,
         source=f"drawn by hvpkit, {values}",

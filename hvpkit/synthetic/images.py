@@ -13,7 +13,7 @@ from random import Random
 from PIL import Image
 
 from hvpkit.synthetic.colors import color, pale
-from hvpkit.synthetic.lexicon import CONTAIN, COUPLE, HELD, MEMBER, PEER, RESIDENCE
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import Clue
 from hvpkit.synthetic.scenes import MASTER, NEUTRAL, SCENES
 from hvpkit.synthetic.shapes import CLUTTER, ICONS, SHAPES, render_tile, textured_blob
@@ -22,16 +22,7 @@ from hvpkit.types import Box
 SIDE, CROP = 128, 64  # sides of full images and of crops, in pixels
 SCALE = MASTER // SIDE
 LARGE, SMALL = (36, 48), (10, 14)  # sides of objects, in pixels of the full image
-PEOPLE, PLACE, GROUP, EVENT, NOTHING = range(5)  # what an image can show
-SHOWN = {"PER": PEOPLE, "LOC": PLACE, "ORG": GROUP, "MISC": EVENT} | {
-    PEER: PEOPLE,
-    COUPLE: PEOPLE,
-    RESIDENCE: PLACE,
-    CONTAIN: PLACE,
-    MEMBER: GROUP,
-    HELD: EVENT,
-    "None": NOTHING,
-}  # by label; labels that are shown by the same motif are never the choices of one ambiguous sentence
+MOTIFS = ("people", "place", "group", "event", "nothing")  # in the order of SCENES, SHAPES and ICONS
 PHRASES = ("the image", "this thing", "something", "a detail", "the background", "that one", "an object", "what we see")
 
 
@@ -75,7 +66,7 @@ def render_image(rng: Random, clue: Clue | None = None, answer: str | None = Non
         clue: Kind of clue that reveals the label, None for an uninformative image.
         answer: Label to reveal.
     """
-    code = None if answer is None or clue is None else SHOWN[answer]
+    code = None if answer is None or clue is None else MOTIFS.index(load_lexicon().motifs[answer])
     scene = rng.choice(NEUTRAL)(rng) if code is None or clue != "scene" else SCENES[code](rng)
     _draw_specks(scene, rng)
     count = rng.choice((2, 3, 3))

@@ -12,7 +12,7 @@ from random import Random
 from typing import Literal, TypeVar
 
 from hvpkit.errors import InputError
-from hvpkit.synthetic.lexicon import AMBIGUOUS, AMBIGUOUS_RELATIONS, UNAMBIGUOUS, UNAMBIGUOUS_PAIRS
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.types import Split, Task
 
 Clue = Literal["texture", "shape", "small", "scene"]
@@ -116,7 +116,7 @@ def plan_scenarios(settings: SyntheticSettings, split: Split) -> list[Scenario]:
         num_uninformative = round(uninformative * count)
         seconds = _seconds(count, counts.second, rng) if label_sets != _NO_ENTITY else [None] * count
         for i, ((labels, clue), second) in enumerate(zip(pairs, seconds, strict=True)):
-            shown_labels = labels if labels != ("none",) else (rng.choice(list(UNAMBIGUOUS)),)
+            shown_labels = labels if labels != ("none",) else (rng.choice(load_lexicon().entity_types),)
             scenarios.append(Scenario(len(scenarios), labels, shown_labels, clue, i >= num_uninformative, second))
     return scenarios
 
@@ -146,15 +146,15 @@ _NO_ENTITY: list[tuple[str, ...]] = [("none",)]
 
 def _counts(task: Task, examples: int, ambiguous: float) -> _Counts:
     """Divide the examples of a split; unless all are ambiguous, each label has an unambiguous example."""
+    lexicon = load_lexicon()
     if task == "mre":
-        groups = _groups(
-            ambiguous * examples, len(AMBIGUOUS_RELATIONS), examples, 0 if ambiguous == 1 else len(UNAMBIGUOUS_PAIRS)
-        )
-        return _Counts(groups, examples - groups * len(AMBIGUOUS_RELATIONS))
+        group_size, reserved = len(lexicon.ambiguous_relations), 0 if ambiguous == 1 else len(lexicon.relations)
+        groups = _groups(ambiguous * examples, group_size, examples, reserved)
+        return _Counts(groups, examples - groups * group_size)
     without_entity = round(NO_ENTITY_FRACTION * examples)
     named = examples - without_entity
     second = min(SECOND_ENTITY_FRACTION, (1 - ambiguous) / ambiguous) if ambiguous else SECOND_ENTITY_FRACTION
-    groups = _groups(ambiguous * named * (1 + second), 2, named, 0 if ambiguous == 1 else len(UNAMBIGUOUS))
+    groups = _groups(ambiguous * named * (1 + second), 2, named, 0 if ambiguous == 1 else len(lexicon.entity_types))
     return _Counts(groups, named - 2 * groups, without_entity, second)
 
 
@@ -164,18 +164,19 @@ def _groups(target: float, group_size: int, available: int, reserved: int) -> in
 
 
 def _label_sets(task: Task, counts: _Counts) -> list[tuple[list[tuple[str, ...]], int]]:
+    lexicon = load_lexicon()
     if task == "mre":
         return [
-            ([AMBIGUOUS_RELATIONS], counts.ambiguous),
-            ([(relation,) for relation in UNAMBIGUOUS_PAIRS], counts.unambiguous),
+            ([lexicon.ambiguous_relations], counts.ambiguous),
+            ([(relation,) for relation in lexicon.relations], counts.unambiguous),
         ]
     return [
-        (list(AMBIGUOUS), counts.ambiguous),
-        ([(type_,) for type_ in UNAMBIGUOUS], counts.unambiguous),
+        (list(lexicon.ambiguous), counts.ambiguous),
+        ([(type_,) for type_ in lexicon.entity_types], counts.unambiguous),
         (_NO_ENTITY, counts.without_entity),
     ]
 
 
 def _seconds(count: int, fraction: float, rng: Random) -> list[str | None]:
     chosen = set(rng.sample(range(count), round(fraction * count)))
-    return [rng.choice(list(UNAMBIGUOUS)) if i in chosen else None for i in range(count)]
+    return [rng.choice(load_lexicon().entity_types) if i in chosen else None for i in range(count)]

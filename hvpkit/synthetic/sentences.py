@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from hvpkit.synthetic import lexicon
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import Scenario
 from hvpkit.types import SPLITS, Span, Split
+
+TRAIN_FRACTION, DEV_FRACTION = 0.6, 0.2  # of the names; the others are for test
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,10 @@ class GeneratedSentence:
 
 def split_names(seed: int) -> dict[Split, tuple[str, ...]]:
     """Divide the names among the splits."""
-    names = Random(f"{seed} names").sample(lexicon.NAMES, len(lexicon.NAMES))
-    train = round(lexicon.TRAIN_FRACTION * len(names))
-    dev = train + round(lexicon.DEV_FRACTION * len(names))
+    lexicon = load_lexicon()
+    names = Random(f"{seed} names").sample(lexicon.names, len(lexicon.names))
+    train = round(TRAIN_FRACTION * len(names))
+    dev = train + round(DEV_FRACTION * len(names))
     return dict(zip(SPLITS, (tuple(names[:train]), tuple(names[train:dev]), tuple(names[dev:])), strict=True))
 
 
@@ -37,7 +40,8 @@ def entity_sentence(scenario: Scenario, names: Sequence[str], rng: Random) -> Ge
     name, second = rng.sample(names, 2)
     clauses = [_fill(rng.choice(_entity_templates(scenario)), {"{}": ("name", name)})]
     if scenario.second is not None:
-        clauses.append(_fill(rng.choice(lexicon.lines(lexicon.SECOND[scenario.second])), {"{}": ("second", second)}))
+        templates = load_lexicon().second_clause[scenario.second]
+        clauses.append(_fill(rng.choice(templates), {"{}": ("second", second)}))
     rng.shuffle(clauses)
     return _decorate(clauses, rng)
 
@@ -45,17 +49,18 @@ def entity_sentence(scenario: Scenario, names: Sequence[str], rng: Random) -> Ge
 def pair_sentence(scenario: Scenario, names: Sequence[str], rng: Random) -> GeneratedSentence:
     """Write the tweet of an MRE scenario."""
     head, tail = rng.sample(names, 2)
-    block = lexicon.AMBIGUOUS_PAIRS if scenario.is_ambiguous else lexicon.UNAMBIGUOUS_PAIRS[scenario.labels[0]]
-    template = rng.choice(lexicon.lines(block))
-    return _decorate([_fill(template, {"{h}": ("head", head), "{t}": ("tail", tail)})], rng)
+    lexicon = load_lexicon()
+    templates = lexicon.ambiguous_pairs if scenario.is_ambiguous else lexicon.unambiguous_pairs[scenario.labels[0]]
+    return _decorate([_fill(rng.choice(templates), {"{h}": ("head", head), "{t}": ("tail", tail)})], rng)
 
 
 def _entity_templates(scenario: Scenario) -> tuple[str, ...]:
+    lexicon = load_lexicon()
     if scenario.labels == ("none",):
-        return lexicon.lines(lexicon.EMPTY)
+        return lexicon.without_entity
     if len(scenario.labels) == 2:
-        return lexicon.lines(lexicon.AMBIGUOUS[scenario.labels[0], scenario.labels[1]])
-    return lexicon.lines(lexicon.UNAMBIGUOUS[scenario.labels[0]])
+        return lexicon.ambiguous[scenario.labels[0], scenario.labels[1]]
+    return lexicon.unambiguous[scenario.labels[0]]
 
 
 def _fill(template: str, names: dict[str, tuple[str, str]]) -> GeneratedSentence:
@@ -75,20 +80,21 @@ def _fill(template: str, names: dict[str, tuple[str, str]]) -> GeneratedSentence
 
 def _decorate(clauses: list[GeneratedSentence], rng: Random) -> GeneratedSentence:
     """Join clauses and add handles, hashtags and emoji, independently of the labels."""
+    lexicon = load_lexicon()
     opening: list[str] = []
     if rng.random() < 0.2:
-        opening += ["RT", rng.choice(lexicon.HANDLES), ":"]
+        opening += ["RT", f"@{rng.choice(lexicon.handles)}", ":"]
     elif rng.random() < 0.15:
-        opening += [rng.choice(lexicon.HANDLES)]
+        opening += [f"@{rng.choice(lexicon.handles)}"]
     if rng.random() < 0.35:
-        opening += rng.choice(lexicon.OPENERS).split()
+        opening += rng.choice(lexicon.openers).split()
     closing: list[str] = []
     if rng.random() < 0.4:
-        closing += [rng.choice(lexicon.CLOSERS)]
+        closing += [rng.choice(lexicon.closers)]
     if rng.random() < 0.4:
-        closing += rng.sample(lexicon.HASHTAGS, rng.randint(1, 2))
+        closing += [f"#{tag}" for tag in rng.sample(lexicon.hashtags, rng.randint(1, 2))]
     if rng.random() < 0.3:
-        closing += [rng.choice(lexicon.EMOJI)] * rng.randint(1, 2)
+        closing += [rng.choice(lexicon.emoji)] * rng.randint(1, 2)
     words, spans = list(opening), {}
     for number, clause in enumerate(clauses):
         words += [","] if number else []

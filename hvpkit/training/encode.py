@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
@@ -27,6 +28,7 @@ def extract_features(batcher: Batcher, examples: Iterable[Example]) -> None:
     """
     if batcher.cache is None:
         return
+    started = time.perf_counter()
     regions = list(dict.fromkeys(region for example in examples for region in _regions(batcher, example)))
     with batcher.features or nullcontext():  # ends the decoding processes
         stats = batcher.cache.populate(regions)
@@ -34,6 +36,8 @@ def extract_features(batcher: Batcher, examples: Iterable[Example]) -> None:
         log.warning(Message("damaged-features-recomputed", count=stats.damaged))
     if stats.unreadable:
         log.warning(Message("unreadable-regions", count=stats.unreadable, reason=stats.first_error))
+    counts = {"regions": len(regions), "computed": stats.computed, "kept": stats.kept}
+    log.debug(Message("image-features-ready", **counts, seconds=time.perf_counter() - started))
 
 
 def _regions(batcher: Batcher, example: Example) -> list[ImageRegion]:
@@ -53,6 +57,7 @@ def encode_training_set(batcher: Batcher, examples: Sequence[Example]) -> list[E
     Raises:
         DataError: "no-usable-training-examples" if all examples are skipped.
     """
+    started = time.perf_counter()
     items: list[EncodedExample] = []
     errors: list[HvpkitError] = []
     for example in examples:
@@ -67,6 +72,8 @@ def encode_training_set(batcher: Batcher, examples: Sequence[Example]) -> list[E
         log.warning(Message("training-words-cut", words=sum(truncated), examples=len(truncated), max_length=max_length))
     if not items:
         raise DataError("no-usable-training-examples", reason=with_advice(errors[0]))
+    seconds = time.perf_counter() - started
+    log.debug(Message("training-set-encoded", encoded=len(items), examples=len(examples), seconds=seconds))
     return items
 
 

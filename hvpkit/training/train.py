@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transformers.utils import logging as transformers_logging
 
-from hvpkit.config.compatibility import check_compatibility, component_plugins
+from hvpkit.config.compatibility import check_compatibility
 from hvpkit.config.recipe import Recipe, describe_objects
 from hvpkit.data.prepared import PreparedData, open_for
 from hvpkit.errors import DataError
@@ -24,7 +23,7 @@ from hvpkit.training.acceleration.accelerated import accelerated
 from hvpkit.training.callbacks import TrainingCallbacks
 from hvpkit.training.distributed import is_main_process, world_size
 from hvpkit.training.fit import FitResult, fit
-from hvpkit.training.run_directory import RunDirectory
+from hvpkit.training.run_directory import RunDirectory, run_identity
 from hvpkit.training.run_metrics import run_metrics
 from hvpkit.training.scoring import SplitScorer
 from hvpkit.training.session import TrainingSession, setup
@@ -91,33 +90,18 @@ def train(
     data = open_for(recipe)
     recipe = with_detection_settings(data, recipe)
     check_compatibility(recipe, registry)
-    identity = {"recipe": recipe.to_yaml(), "data": data.manifest.fingerprint, "number of processes": str(world_size())}
-    identity |= component_plugins(recipe, registry)
-    run_directory = RunDirectory(output)
-    with run_directory.lock() if is_main_process() else nullcontext():
-        last_checkpoint = (
-            run_directory.check_resumable(identity, resume) if is_main_process() else run_directory.last_checkpoint()
-        )
-        checkpoint = last_checkpoint if resume else None
+    identity = run_identity(recipe, registry, data.manifest.fingerprint, world_size())
+    with RunDirectory(output, identity).open(resume, is_main_process()) as run_directory:
+        checkpoint = run_directory.last_checkpoint if resume else None
         if resume:
             log.info(
                 Message("resumed", checkpoint=checkpoint.name) if checkpoint else Message("resumed-without-checkpoint")
             )
-        with run_directory.disk_full_errors():
-            with run_directory.cleanup_on_failure() if is_main_process() else nullcontext():
-                session = setup(recipe, registry, data, SPLITS if test else ("train", "dev"))
-                if is_main_process():
-                    run_directory.create(identity)
-                scorer = SplitScorer(session.model, session.batcher, session.examples)
-                with accelerated(session.model, recipe.train) as step:
-                    fitted = fit(
-                        session, scorer, run_directory.folder, step, checkpoint=checkpoint, callbacks=callbacks
-                    )
-            if not is_main_process():
-                return None
-            result = finish(session, scorer, fitted, output)
-        run_directory.remove()
-    return result
+        session = setup(recipe, registry, data, SPLITS if test else ("train", "dev"))
+        scorer = SplitScorer(session.model, session.batcher, session.examples)
+        with accelerated(session.model, recipe.train) as step:
+            fitted = fit(session, scorer, run_directory.folder, step, checkpoint=checkpoint, callbacks=callbacks)
+        return finish(session, scorer, fitted, output) if is_main_process() else None
 
 
 def finish(session: TrainingSession, scorer: SplitScorer, fitted: FitResult, output: Path) -> TrainResult:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +11,7 @@ from typing import Any, TypeVar
 from hvpkit.errors import HvpkitError, ModelFolderError
 from hvpkit.messages import Message
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 TIMEOUT_SECONDS = 5.0
 
@@ -66,12 +69,15 @@ def require_weights(report: Mapping[str, Any], optional: str) -> None:
 
 
 def _open(name: str, local: bool, what: str, load: Callable[[str, bool], T]) -> T:
+    started = time.perf_counter()
     try:
-        return load(name, local)
+        loaded = load(name, local)
     except HvpkitError:
         raise
     except Exception as error:  # invalid files can raise any exception in the library
         raise ModelFolderError("pretrained-not-opened", kind=what, name=name, reason=_first_line(error)) from error
+    log.debug(Message("pretrained-loaded", kind=what, name=name, seconds=time.perf_counter() - started))
+    return loaded
 
 
 def _require_hub(name: str, what: str, option: str) -> None:

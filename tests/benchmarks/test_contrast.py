@@ -17,12 +17,12 @@ def contrast(load):
     return load("contrast")
 
 
-def told(kind):
+def count_message(kind):
     return Example(kind, ("missing", "Red", "Bull", "!"), tags=("O", f"B-{kind}", f"I-{kind}", "O"))
 
 
 def test_pair_counts_when_both_predictions_are_right(contrast):
-    pair = (told("PER"), told("ORG"))
+    pair = (count_message("PER"), count_message("ORG"))
     says = {kind: [Entity(1, 3, kind, 0.9)] for kind in ("PER", "ORG")}
     assert contrast.right(pair, [says["PER"], says["ORG"]])
     assert not contrast.right(pair, [says["PER"], says["PER"]])
@@ -37,19 +37,19 @@ def test_pair_of_relations_is_compared_by_labels(contrast):
     assert not contrast.right(pair, answers[::-1])
 
 
-def test_a_model_that_learnt_nothing_is_said_to_tell_nothing_apart(contrast, tmp_path, capsys):
+def test_untrained_model_distinguishes_no_pair(contrast, tmp_path, capsys):
     generate(tmp_path / "data", size=96)
     data = open_prepared(tmp_path / "data")
     model = tiny.save_tiny_model(tmp_path / "model", tiny.recipe(tmp_path, data.folder, "mner", images=False), data)
     contrast.main(model)
-    said = capsys.readouterr().out
-    commands = [shlex.split(line)[1:] for line in said.splitlines() if line.startswith("$ ")]
+    output = capsys.readouterr().out
+    commands = [shlex.split(line)[1:] for line in output.splitlines() if line.startswith("$ ")]
     assert [command[:4] for command in commands] == [["hvp", "predict", "--model", str(model)]] * 2
-    assert Message("contrast-confused") in said
-    assert Message("contrast-counted", right=0, pairs=len(contrast_pairs(data.examples("test")))) in said
+    assert Message("contrast-confused") in output
+    assert Message("contrast-counted", right=0, pairs=len(contrast_pairs(data.examples("test")))) in output
 
 
-def test_data_that_was_not_drawn_is_refused(contrast, mner_text_model, mner_data):
+def test_data_that_is_not_synthetic_is_refused(contrast, mner_text_model, mner_data):
     with pytest.raises(SystemExit) as ended:
         contrast.main(mner_text_model)
     assert (ended.value.code.code, ended.value.code.fields) == ("contrast-without-pairs", {"data": mner_data.folder})

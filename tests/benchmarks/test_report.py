@@ -33,7 +33,7 @@ def test_a_part_without_an_end_is_refused(rest):
         report.replace_part("<!-- generated: cpu -->\n" + rest, "cpu", "new")
 
 
-def test_results_go_to_a_json_file_and_a_page(tmp_path):
+def test_results_are_written_to_json_and_markdown(tmp_path):
     assert report.write(tmp_path, "cpu", "train_speed", {"rate": 2}, "fast") == "fast"
     assert json.loads((tmp_path / "cpu.json").read_text()) == {"rate": 2}
     page = "# Train speed\n\n<!-- generated: cpu -->\n\nfast\n\n<!-- end -->\n"

@@ -69,7 +69,7 @@ def test_the_setting_of_2022_pads_to_the_longest_and_keeps_no_pyramids(subject):
     assert float(model(wide).loss.detach()) == pytest.approx(float(model(tight).loss.detach()), rel=1e-5)
 
 
-def test_drawn_texts_are_as_long_as_tweets_and_keep_their_labels(tmp_path):
+def test_sampled_texts_are_as_long_as_tweets_and_keep_their_labels(tmp_path):
     made = make_subject(tmp_path, "mner", SHAPES["tiny"], size=300, images=1)
     examples: list[Example] = made.data.examples("train")
     assert 14 < sum(len(example.words) for example in examples) / 300 < 18

@@ -23,7 +23,7 @@ class Typed:
     code: int
     out: str
     err: str
-    said: tuple[Message, ...]
+    messages: tuple[Message, ...]
     printed: tuple[Message, ...] = ()
 
     @property
@@ -38,13 +38,15 @@ class Typed:
 
     @property
     def notes(self) -> list[str]:
-        """The codes of the messages among the results on stdout (a note that a model folder keeps is a text without a code)."""  # noqa: E501
+        """The codes of the messages among the results on stdout."""
         return [message.code for message in self.printed if isinstance(message, Message)]
 
     def fields(self, code: str) -> dict[str, object]:
         """The fields of the one message of a code: a status line, a warning, an error or a note."""
         [message] = [
-            message for message in (*self.said, *self.printed) if isinstance(message, Message) and message.code == code
+            message
+            for message in (*self.messages, *self.printed)
+            if isinstance(message, Message) and message.code == code
         ]
         return message.fields
 
@@ -62,8 +64,8 @@ def hvp(monkeypatch, capsys, caplog) -> Callable[..., Typed]:
             main()
         captured = capsys.readouterr()
         records = [record for record in caplog.records if record.name.partition(".")[0] in LOGGERS]
-        said = tuple(record.msg for record in records if record.levelno not in ALWAYS_PRINTED)
+        messages = tuple(record.msg for record in records if record.levelno not in ALWAYS_PRINTED)
         printed = tuple(record.msg for record in records if record.levelno in ALWAYS_PRINTED)
-        return Typed(int(ended.value.code or 0), captured.out, captured.err, said, printed)
+        return Typed(int(ended.value.code or 0), captured.out, captured.err, messages, printed)
 
     return run

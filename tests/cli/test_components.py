@@ -47,7 +47,7 @@ def test_the_table_holds_the_same(hvp):
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "gates", "text-encoders", "visual_backbone", "Head"])
-def test_one_kind_can_be_asked_for(hvp, kind):
+def test_one_kind_can_be_selected(hvp, kind):
     singular = kind.lower().replace("-", " ").replace("_", " ").removesuffix("s")
     typed = hvp("components", kind, "--json")
     assert typed.code == 0

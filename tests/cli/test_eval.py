@@ -10,7 +10,7 @@ import tiny
 
 from hvpkit.data.prepared import open_prepared, write_prepared
 from hvpkit.labels.inventory import tag_labels
-from hvpkit.messages import Message
+from hvpkit.messages import Message, message_to_json
 from hvpkit.synthetic.generate import generate
 
 SALIENCY = {
@@ -166,14 +166,14 @@ def test_other_data_of_the_same_name_is_noted(hvp, mner_text_model, mner_data, t
         assert hvp("eval", str(mner_text_model), "--data", str(data)).notes == ["tag-accuracy"]
 
 
-def test_types_that_the_model_does_not_know_count_as_missed(hvp, mner_text_model, mner_data, tmp_path):
+def test_types_unknown_to_the_model_count_as_missed(hvp, mner_text_model, mner_data, tmp_path):
     labels = tag_labels(["PER", "LOC", "SHIP"])
     known = {"name": "wider", "task": "mner", "images_root": mner_data.images_root, "source": "a test"}
     renamed = [replace(e, tags=tuple(tag.replace("LOC", "SHIP") for tag in e.tags)) for e in mner_data.examples("test")]
     write_prepared(tmp_path / "wider", labels=labels, splits={"test": renamed}, **known)
     typed = hvp("eval", str(mner_text_model), "--data", str(tmp_path / "wider"), "--json")
     found = json.loads(typed.out)
-    assert Message("labels-missed", names=["SHIP"]) in found["notes"]
+    assert message_to_json(Message("labels-missed", names=["SHIP"])) in found["notes"]
     write_prepared(tmp_path / "declared", labels=labels, splits={"test": mner_data.examples("test")}, **known)
     assert hvp("eval", str(mner_text_model), "--data", str(tmp_path / "declared")).notes == ["tag-accuracy"]
     before = json.loads(hvp("eval", str(mner_text_model), "--json").out)["scores"]["by_label"]
@@ -201,9 +201,9 @@ def test_data_of_which_nothing_can_be_read_has_no_score(hvp, mner_model, mner_da
     typed = hvp("eval", str(mner_model), "--data", str(tmp_path / "moved"))
     assert (typed.code, typed.out) == (2, "")
     assert typed.errors == ["no-example-readable"]
-    told = dict(typed.fields("no-example-readable"))
-    reason = told.pop("reason")
-    assert told == {"count": len(gone), "split": "test", "data": tmp_path / "moved"}
+    fields = dict(typed.fields("no-example-readable"))
+    reason = fields.pop("reason")
+    assert fields == {"count": len(gone), "split": "test", "data": tmp_path / "moved"}
     assert (reason.code, reason.fields["reason"].code) == ("images-moved", "image-missing")
     assert reason.fields["reason"].fields == {"file": tmp_path / "gone" / "x.png"}
 

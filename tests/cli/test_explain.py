@@ -160,7 +160,7 @@ def test_one_bad_image_among_many_is_reported_and_skipped(hvp, here, mner_model,
     )
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--example", "test-0", "--example", "test-1")
     assert (typed.code, typed.out, typed.errors) == (1, "", ["no-example-explained"])
-    assert [message.fields.get("example") for message in typed.said] == ["test-0", "test-1", None]
+    assert [message.fields.get("example") for message in typed.messages] == ["test-0", "test-1", None]
     assert typed.fields("no-example-explained") == {"count": 2}
     (here / "data" / "test.jsonl").write_text(lines.replace("test1.png", "gone.png"), encoding="utf-8")
     typed = hvp("explain", "--model", str(mner_model), "--data", "data", "--example", "test-1")

@@ -83,7 +83,7 @@ def test_help_imports_no_command_and_nothing_that_commands_need():
 
 
 @pytest.mark.parametrize("name", names())
-def test_the_list_of_commands_says_what_each_says_of_itself(name):
+def test_list_of_commands_has_the_summary_of_each(name):
     [listed] = [command.callback for command in app.registered_commands if command.name == name]
     assert inspect.getdoc(listed) == inspect.getdoc(load_command(name))
 
@@ -113,7 +113,7 @@ def test_quiet_and_verbose_choose_the_messages_and_results_are_always_printed(hv
     monkeypatch.setattr("hvpkit.cli.recipes.list_recipes", list_recipes)
     typed = hvp(*flags, "recipes", "--json")
     assert (typed.code, typed.out) == (0, "result\n[]\n")
-    assert [message.fields["text"] for message in typed.said] == levels
+    assert [message.fields["text"] for message in typed.messages] == levels
 
 
 @pytest.mark.parametrize(("flags", "silent"), [((), False), (("-q",), True), (("-v",), False)])
@@ -151,7 +151,7 @@ def test_failures_are_one_message_and_an_exit_code(hvp, monkeypatch, error, code
     monkeypatch.setattr(cli, "app", Mock(side_effect=error))
     typed = hvp()
     assert (typed.code, typed.out, typed.err) == (code, "", f"Error [{message.code}]: {message}\n")
-    assert [(said.code, said.fields) for said in typed.said] == [(message.code, message.fields)]
+    assert [(printed.code, printed.fields) for printed in typed.messages] == [(message.code, message.fields)]
     typed = hvp("--json")
     assert (typed.code, typed.err) == (code, f"Error [{message.code}]: {message}\n")
     assert json.loads(typed.out) == {"error": {"code": message.code, "message": message, "fields": message.fields}}
@@ -164,26 +164,26 @@ def test_a_stop_is_one_message_and_exit_code_130(hvp, monkeypatch, stop, code):
     monkeypatch.setattr(cli, "app", Mock(side_effect=stop))
     typed = hvp("--json")
     assert (typed.code, typed.out, typed.err) == (130, "", f"{Message(code)}\n")
-    assert [said.code for said in typed.said] == [code]
+    assert [printed.code for printed in typed.messages] == [code]
 
 
 @pytest.mark.parametrize(
-    ("typed", "works", "said"),
+    ("typed", "works", "expected"),
     [
         (("preprocess", "demo"), "hvpkit.preprocessing.preprocess.preprocess", ["preprocess-stopped"]),
         (("experiment", "quick"), "hvpkit.experiments.scheduler.execute", ["runs-estimated", "experiment-stopped"]),
         (("recipes",), "hvpkit.cli.recipes.list_recipes", ["stopped"]),
     ],
 )
-def test_ctrl_c_is_reported(hvp, monkeypatch, tmp_path, typed, works, said):
+def test_ctrl_c_is_reported(hvp, monkeypatch, tmp_path, typed, works, expected):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(works, Mock(side_effect=KeyboardInterrupt))
     found = hvp(*typed)
     assert (found.code, found.out) == (130, "")
-    assert [message.code for message in found.said] == said
+    assert [message.code for message in found.messages] == expected
 
 
-def test_the_unexpected_is_one_line_and_says_how_to_see_more(hvp, monkeypatch):
+def test_unexpected_error_is_one_line_with_a_traceback_hint(hvp, monkeypatch):
     def fail() -> None:
         raise RuntimeError("first line\nsecond line")
 
@@ -208,7 +208,7 @@ def test_thread_wait_time_is_short_unless_the_environment_sets_it(hvp, monkeypat
     assert os.environ["GOMP_SPINCOUNT"] == (given or cli.WAIT)
 
 
-def test_a_reader_that_goes_away_is_no_error_message():
+def test_closed_pipe_prints_no_error():
     command = f"{sys.executable} -m hvpkit components --json | head -c 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=os.environ)
     assert (done.stdout, done.stderr) == ("[", "")

@@ -45,7 +45,7 @@ def test_a_title_is_one_line_however_narrow_its_table(capsys):
     assert capsys.readouterr().out.splitlines()[0] == "[b]" + "word " * 30 + "end"
 
 
-def test_messages_go_to_stderr_as_they_stand(capsys):
+def test_messages_are_printed_to_stderr_unchanged(capsys):
     text = "[b]" + "word %s " * 60 + "end"
     with log_to(output.MessageHandler()):
         for name, level in (
@@ -68,7 +68,7 @@ def test_codes_of_emoji_are_printed_as_they_stand(capsys):
     assert (captured.out + captured.err).count("run:100:a") == 4
 
 
-def test_messages_of_results_and_notes_go_to_stdout(capsys):
+def test_results_and_notes_are_printed_to_stdout(capsys):
     text = "[b]" + "word %s {} " * 60 + "end"
     with log_to(output.MessageHandler()):
         output.set_level(logging.ERROR)  # results are printed whatever else is not
@@ -101,14 +101,14 @@ def terminal(monkeypatch) -> io.StringIO:
     return screen
 
 
-def test_a_terminal_sees_the_bar(terminal):
+def test_bar_is_shown_on_a_terminal(terminal):
     with output.shown_progress():
         assert list(track(["a", "b"], "[letters]")) == ["a", "b"]
     assert "[letters]" in terminal.getvalue()
     assert "2/2" in terminal.getvalue()
 
 
-def test_bars_within_bars_share_the_terminal(terminal):
+def test_nested_bars_are_shown_together(terminal):
     with output.shown_progress():
         assert [list(track("abc", "inner")) for _ in track(range(2), "outer")] == [["a", "b", "c"]] * 2
     last = terminal.getvalue()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hvpkit.cli.preprocess import COUNT_ROWS, IMAGE_ROWS
+from hvpkit.cli.dataset_report import COUNT_ROWS, IMAGE_ROWS
 from hvpkit.data.prepared import open_prepared
 from hvpkit.messages import Message
 
@@ -80,9 +80,9 @@ def test_text_only_shows_no_images(hvp, root):
         (("twitter2017", "--output", "twitter2017"), "output-holds-other-files", "files", "train.txt"),
     ],
 )
-def test_what_cannot_be_prepared_is_refused_in_one_message(hvp, root, words, code, name, value):
+def test_invalid_data_is_refused_with_one_message(hvp, root, words, code, name, value):
     typed = hvp("preprocess", *words)
-    assert (typed.code, typed.out, typed.errors, len(typed.said)) == (2, "", [code], 1)
+    assert (typed.code, typed.out, typed.errors, len(typed.messages)) == (2, "", [code], 1)
     assert value in str(typed.fields(code)[name])
     assert "Traceback" not in typed.err
     assert sorted(path.name for path in root.iterdir()) == ["twitter2017"]

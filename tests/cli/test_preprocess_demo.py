@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hvpkit.data.prepared import open_prepared
+from hvpkit.messages import Message
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +16,7 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_demo_data_is_drawn_where_recipes_look_for_it(hvp):
+def test_demo_data_is_written_where_recipes_read_it(hvp):
     typed = hvp("preprocess", "demo", "--size", "24")
     assert (typed.code, typed.err) == (0, "")
     assert typed.notes == ["data-prepared"]
@@ -47,7 +48,7 @@ def test_every_setting_reaches_the_data(hvp):
         (("demo", "--root", "elsewhere"), "demo-reads-no-files", {"root": Path("elsewhere")}),
     ],
 )
-def test_what_cannot_be_is_refused_and_leaves_nothing(hvp, tmp_path, typed, code, fields):
+def test_invalid_options_are_refused_and_write_nothing(hvp, tmp_path, typed, code, fields):
     refused = hvp("preprocess", *typed)
     assert (refused.code, refused.out, refused.errors) == (2, "", [code])
     assert refused.fields(code) == fields
@@ -76,3 +77,12 @@ def test_a_folder_with_other_files_is_refused(hvp, tmp_path):
     assert (refused.code, refused.errors) == (2, ["output-holds-other-files"])
     assert refused.fields("output-holds-other-files") == {"folder": Path("mine"), "files": ["notes.txt"]}
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_verbose_prints_debug_messages(hvp):
+    verbose = hvp("-v", "preprocess", "demo", "--size", "24", "--text-only")
+    located = verbose.fields("dataset-located")
+    assert located == {"reader": "demo", "path": Path(), "folder": Path("data/demo")}
+    assert Message("dataset-located", **located) in verbose.err
+    plain = hvp("preprocess", "demo", "--size", "24", "--text-only")
+    assert (plain.code, plain.err) == (0, "")

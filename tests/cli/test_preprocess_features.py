@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hvpkit.features.database import DATA_FILE, open_database
+
 RECIPE = """
 task: mner
 data: {name: demo}
@@ -37,21 +39,22 @@ def test_features_are_computed_once_and_training_finds_them(hvp, tmp_path):
     }
     assert second["folder"] == first["folder"]
     assert (tmp_path / first["folder"]).parent == tmp_path / "data" / ".features"
-    rows = tmp_path / first["folder"] / "0000.rows"
-    before = rows.stat().st_size
+    database = open_database(tmp_path / first["folder"])
+    before = len(database)
+    assert 40 < before <= first["filled"]["computed"]  # equal crops are stored once
     assert hvp("train", "small.yaml", "--output", "run").code == 0
     assert hvp("eval", "run").code == 0
-    assert rows.stat().st_size == before
+    assert len(database) == before
     assert len(list((tmp_path / "data" / ".features").iterdir())) == 1
 
 
-def test_the_table_says_where_the_features_are(hvp, tmp_path):
+def test_table_names_the_folder_of_the_features(hvp, tmp_path):
     shown = hvp("preprocess", "demo", "--size", "24", "--features", "small.yaml")
     assert (shown.code, shown.notes[-1]) == (0, "features-computed")
-    told = shown.fields("features-computed")
-    assert told["computed"] > 40
-    assert told["folder"].is_dir()
-    assert told["folder"].parent == tmp_path / "data" / ".features"
+    values = shown.fields("features-computed")
+    assert values["computed"] > 40
+    assert values["folder"].is_dir()
+    assert values["folder"].parent == tmp_path / "data" / ".features"
 
 
 def test_settings_of_the_recipe_reach_it(hvp):
@@ -79,16 +82,16 @@ def test_settings_of_the_recipe_reach_it(hvp):
         (("--features", "nowhere.yaml"), "recipe-missing", {"file": "nowhere.yaml"}),
     ],
 )
-def test_what_cannot_be_is_refused_before_any_work(hvp, tmp_path, typed, code, fields):
+def test_invalid_recipes_and_options_are_refused_before_any_work(hvp, tmp_path, typed, code, fields):
     refused = hvp("preprocess", "demo", "--size", "24", *typed)
     assert (refused.code, refused.out, refused.errors) == (2, "", [code])
-    told = refused.fields(code)
-    assert told | fields == told
+    values = refused.fields(code)
+    assert values | fields == values
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("setting", ["vision.widht=8", "vision={backbone: cnn-from-scratch, widht: 8}"])
-def test_settings_that_the_recipe_does_not_know_are_refused_before_any_work(hvp, tmp_path, setting):
+def test_unknown_settings_of_the_recipe_are_refused_before_any_work(hvp, tmp_path, setting):
     refused = hvp("preprocess", "demo", "--size", "24", "--features", "small.yaml", "--set", setting)
     assert (refused.code, refused.out, refused.errors) == (2, "", ["recipe-invalid"])
     problem = refused.fields("recipe-invalid")["problems"][-1]
@@ -105,19 +108,19 @@ def test_settings_that_the_recipe_does_not_know_are_refused_before_any_work(hvp,
         (("--detector", "saliency", "--set", "colour"), "detector-options-invalid"),
     ],
 )
-def test_options_that_cannot_be_are_refused_before_any_work(hvp, tmp_path, typed, code):
+def test_conflicting_options_are_refused_before_any_work(hvp, tmp_path, typed, code):
     refused = hvp("preprocess", "demo", "--size", "24", *typed)
     assert (refused.code, refused.out, refused.errors) == (2, "", [code])
     assert not (tmp_path / "data").exists()
 
 
-def test_what_was_amiss_with_features_is_warned_of(hvp):
+def test_corrupt_features_are_reported(hvp):
     typed = ("preprocess", "demo", "--size", "24", "--features", "small.yaml")
     folder = json.loads(hvp(*typed, "--json").out)["features"]["folder"]
-    [rows] = Path(folder).glob("*.rows")
-    content = bytearray(rows.read_bytes())
-    content[-3] ^= 255
-    rows.write_bytes(content)
+    row = open_database(Path(folder)).read(lambda values: bytes(next(iter(values.cursor()))[1]), b"")
+    content = (Path(folder) / DATA_FILE).read_bytes()
+    assert row and row in content
+    (Path(folder) / DATA_FILE).write_bytes(content.replace(row, row[:-9] + bytes(9)))
     shown = hvp(*typed)
     assert (shown.code, shown.warnings) == (0, ["damaged-features-recomputed"])
     assert shown.fields("damaged-features-recomputed") == {"count": 1}

@@ -48,4 +48,4 @@ def test_an_unknown_recipe_is_refused_with_the_nearest(hvp):
 def test_an_unknown_recipe_is_refused_as_json_too(hvp):
     typed = hvp("recipes", "hvpnet_mrn", "--json")
     assert (typed.code, typed.errors) == (2, ["unknown-shipped-recipe"])
-    assert json.loads(typed.out) == {"error": message_to_json(typed.said[-1])}
+    assert json.loads(typed.out) == {"error": message_to_json(typed.messages[-1])}

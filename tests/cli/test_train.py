@@ -35,11 +35,11 @@ def here(tmp_path, monkeypatch, mner_data) -> Path:
 def test_a_recipe_becomes_a_model_with_a_line_an_epoch_and_a_table_of_test(hvp, here, mner_data):
     typed = hvp("train", "tiny.yaml", "--set", "train.epochs=2")
     assert typed.code == 0
-    assert typed.err.splitlines() == list(typed.said)
-    assert [message.code for message in typed.said] == ["epoch-scored", "epoch-scored"]
-    assert [(message.fields["epoch"], message.fields["epochs"]) for message in typed.said] == [(1, 2), (2, 2)]
+    assert typed.err.splitlines() == list(typed.messages)
+    assert [message.code for message in typed.messages] == ["epoch-scored", "epoch-scored"]
+    assert [(message.fields["epoch"], message.fields["epochs"]) for message in typed.messages] == [(1, 2), (2, 2)]
     scores = json.loads((here / "runs" / "tiny" / "metrics.json").read_text(encoding="utf-8"))["dev"]["overall"]
-    [best] = [message.fields for message in typed.said if message.fields["best"]][-1:]
+    [best] = [message.fields for message in typed.messages if message.fields["best"]][-1:]
     assert [best[name] for name in ("precision", "recall", "f1")] == [
         100 * scores[name] for name in ("precision", "recall", "f1")
     ]
@@ -51,9 +51,9 @@ def test_a_recipe_becomes_a_model_with_a_line_an_epoch_and_a_table_of_test(hvp, 
 
 def test_json_is_one_document_of_the_scores(hvp, here):
     typed = hvp("train", "tiny.yaml", "--output", "there", "--json")
-    said = json.loads(typed.out)
-    assert (typed.code, said["model"], said["best_epoch"]) == (0, "there", 1)
-    assert set(said["test"]["by_label"]) == {"PER", "LOC"}
+    printed = json.loads(typed.out)
+    assert (typed.code, printed["model"], printed["best_epoch"]) == (0, "there", 1)
+    assert set(printed["test"]["by_label"]) == {"PER", "LOC"}
 
 
 def test_settings_are_those_of_the_model(hvp, here):
@@ -62,7 +62,7 @@ def test_settings_are_those_of_the_model(hvp, here):
     assert "seed: 5" in recipe and "dropout: 0.3" in recipe
 
 
-def test_a_plugin_s_gate_is_trained_and_then_asked_for(hvp, here, mner_data):
+def test_gate_of_a_plugin_is_trained_and_needed_for_loading(hvp, here, mner_data):
     (here / "even.py").write_text(GATE, encoding="utf-8")
     tiny.recipe(here, mner_data.folder, "mner")
     words = ("train", "tiny.yaml", "--set", "fusion.gate=even")
@@ -79,7 +79,7 @@ def test_a_plugin_s_gate_is_trained_and_then_asked_for(hvp, here, mner_data):
     assert hvp("eval", "runs/tiny", "--plugin", "even.py").code == 0
 
 
-def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_data, monkeypatch):
+def test_run_is_not_resumed_with_a_changed_plugin(hvp, here, mner_data, monkeypatch):
     for name in ("even.py", "later/even.py"):
         (here / name).parent.mkdir(exist_ok=True)
         (here / name).write_text(GATE + f"# {name}\n", encoding="utf-8")
@@ -89,10 +89,10 @@ def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_dat
         patched.setattr("hvpkit.training.train.finish", Mock(side_effect=KeyboardInterrupt))
         hvp(*words, "even.py")
     typed = hvp(*words, "later/even.py", "--resume")
-    assert (typed.code, typed.errors) == (2, ["unfinished-run-differs"])
-    [difference] = typed.fields("unfinished-run-differs")["differences"]
-    assert (difference.code, difference.fields["part"]) == ("part-differs", "gate even")
-    assert difference.fields["expected"] != difference.fields["found"]
+    assert (typed.code, typed.errors) == (2, ["run-mismatch"])
+    [difference] = typed.fields("run-mismatch")["differences"]
+    assert (difference.code, difference.fields["key"]) == ("setting-differs", "plugins.gate even")
+    assert difference.fields["before"] != difference.fields["now"]
     assert hvp(*words, "even.py", "--resume").code == 0
 
 
@@ -106,9 +106,9 @@ def test_a_run_does_not_go_on_with_a_plugin_that_has_changed(hvp, here, mner_dat
         (("tiny.yaml", "--output", "taken", "--resume"), "output-exists", {"output": Path("taken")}),
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_one_message(hvp, here, words, code, fields):
-    told = refused(hvp, here, words, code)
-    assert told | fields == told
+def test_untrainable_recipe_is_refused_with_one_message(hvp, here, words, code, fields):
+    values = refused(hvp, here, words, code)
+    assert values | fields == values
 
 
 @pytest.mark.parametrize(
@@ -119,16 +119,16 @@ def test_what_cannot_be_trained_is_refused_in_one_message(hvp, here, words, code
         (("tiny.yaml", "--set", "train.lr"), "--set train.lr", "override-without-value", {}),
     ],
 )
-def test_a_recipe_that_cannot_be_read_is_refused_in_one_message(hvp, here, words, location, code, fields):
+def test_unreadable_recipe_is_refused_with_one_message(hvp, here, words, location, code, fields):
     [problem] = refused(hvp, here, words, "recipe-invalid")["problems"]
     assert (problem.location, problem.message.code) == (location, code)
     assert problem.message.fields | fields == problem.message.fields
 
 
 def test_missing_recipe_is_reported_with_nearest_name(hvp, here):
-    told = refused(hvp, here, ("hvpnet_mnr",), "recipe-missing")
-    assert told["file"] == "hvpnet_mnr"
-    assert "hvpnet_mner" in told["hint"] and "bert_mre" not in told["hint"]
+    values = refused(hvp, here, ("hvpnet_mnr",), "recipe-missing")
+    assert values["file"] == "hvpnet_mnr"
+    assert "hvpnet_mner" in values["hint"] and "bert_mre" not in values["hint"]
 
 
 def test_missing_plugin_file_is_reported(hvp, here):
@@ -141,7 +141,7 @@ def refused(hvp, here, words, code):
     (here / "taken").mkdir()
     typed = hvp("train", *words)
     assert (typed.code, typed.out) == (2, "")
-    assert (typed.errors, len(typed.said)) == ([code], 1)
+    assert (typed.errors, len(typed.messages)) == ([code], 1)
     assert "Traceback" not in typed.err
     assert sorted(path.name for path in here.iterdir()) == ["broken.yaml", "taken", "tiny.yaml"]
     return typed.fields(code)
@@ -169,7 +169,7 @@ def test_several_faults_of_a_recipe_come_at_once_with_their_lines(hvp, here):
         assert location in typed.err
 
 
-def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
+def test_interrupted_run_names_the_command_that_resumes_it(hvp, here, monkeypatch):
     from hvpkit.training import train
 
     def interrupted(*parts: object, **options: object) -> None:
@@ -178,8 +178,8 @@ def test_an_interrupted_run_says_how_to_go_on(hvp, here, monkeypatch):
     monkeypatch.setattr(train, "train", interrupted)
     typed = hvp("train", "tiny.yaml")
     assert (typed.code, typed.out) == (130, "")
-    assert [message.code for message in typed.said] == ["train-stopped"]
-    assert typed.err == f"{typed.said[0]}\n"
+    assert [message.code for message in typed.messages] == ["train-stopped"]
+    assert typed.err == f"{typed.messages[0]}\n"
 
 
 def test_lines_of_epochs_are_aligned(capsys):
@@ -191,7 +191,7 @@ def test_lines_of_epochs_are_aligned(capsys):
     assert first.index("9/10") == second.index("0/10")
 
 
-def test_a_run_goes_on_with_as_many_processes_as_it_began_with(hvp, here, monkeypatch):
+def test_run_is_resumed_with_the_same_number_of_processes(hvp, here, monkeypatch):
     """Another number makes other steps of an epoch, so that epochs would be left out or done twice."""
     from hvpkit.training import train
 
@@ -203,6 +203,6 @@ def test_a_run_goes_on_with_as_many_processes_as_it_began_with(hvp, here, monkey
         assert hvp("train", "tiny.yaml").code == 130
     monkeypatch.setenv("WORLD_SIZE", "2")
     typed = hvp("train", "tiny.yaml", "--resume")
-    assert (typed.code, typed.errors) == (2, ["unfinished-run-differs"])
-    [difference] = typed.fields("unfinished-run-differs")["differences"]
-    assert (difference.code, difference.fields["expected"], difference.fields["found"]) == ("part-differs", "1", "2")
+    assert (typed.code, typed.errors) == (2, ["run-mismatch"])
+    [difference] = typed.fields("run-mismatch")["differences"]
+    assert difference.fields == {"key": "num_processes", "before": "1", "now": "2"}

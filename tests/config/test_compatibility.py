@@ -271,7 +271,7 @@ def test_all_problems_come_at_once(registry):
     )
 
 
-def test_components_and_settings_are_checked_in_one_go(registry, tmp_path):
+def test_problems_of_components_and_settings_are_reported_together(registry, tmp_path):
     file = tmp_path / "r.yaml"
     file.write_text(
         "task: mner\ndata: {name: d}\ntext: {name: b}\nvision: {backbone: resnet}\nfusion: {name: visual-prefix, projector: per-level}\n"  # noqa: E501

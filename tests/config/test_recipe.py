@@ -83,7 +83,7 @@ def test_yaml_of_a_recipe_gives_the_same_recipe(write):
     assert again != load_recipe(write(text), ["train.seed=7"])
 
 
-def test_a_recipe_cannot_be_changed(write):
+def test_recipe_is_immutable(write):
     recipe = load_recipe(write(GOOD))
     with pytest.raises(ValueError, match="frozen"):
         recipe.task = "mre"
@@ -141,7 +141,7 @@ def test_missing_sections_are_all_named(write):
     ] == [("r.yaml:1", "missing-key", {"key": key, "hint": hint}) for key in ("data", "text", "head")]
 
 
-def test_where_no_key_is_given_none_is_named(write):
+def test_problem_without_a_key_names_none(write):
     assert problem(write(GOOD), "fusion={}") == ("--set fusion={}", "missing-key", {"key": "fusion.name", "hint": ""})
 
 
@@ -200,7 +200,7 @@ def test_a_section_where_a_value_should_be_is_refused(write):
         ("scoring=wordpieces", "r.yaml:1, {}", "wordpiece-scores-of-words", {}),
     ],
 )
-def test_values_that_do_not_go_together_are_refused_with_their_section(write, override, location, code, fields):
+def test_incompatible_values_are_refused_with_their_section(write, override, location, code, fields):
     assert problem(write(GOOD), override) == (location.replace("{}", f"--set {override}"), code, fields)
 
 
@@ -322,11 +322,11 @@ def test_a_folder_is_no_recipe(tmp_path):
         load_recipe(tmp_path)
 
 
-def test_a_shipped_recipe_is_found_by_its_bare_name(tmp_path, monkeypatch):
+def test_shipped_recipe_is_loaded_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_recipe("hvpnet_mner") == load_recipe(shipped_recipes()["hvpnet_mner"])
 
 
-def test_recipes_made_in_python_equal_those_that_are_read(write):
+def test_recipes_built_in_python_equal_loaded_ones(write):
     read = load_recipe(write("task: mner\ndata: {name: d}\ntext: {name: b}\nhead: crf\n"))
     assert read == Recipe.model_validate({"task": "mner", "data": {"name": "d"}, "text": {"name": "b"}, "head": "crf"})

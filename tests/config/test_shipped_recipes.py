@@ -17,7 +17,7 @@ def test_every_file_of_the_folder_is_listed():
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
-def test_a_shipped_recipe_composes_and_says_what_it_is(file):
+def test_shipped_recipe_composes_and_has_a_header(file):
     recipe = load_recipe(file, registry=load_registry())
     header = [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     assert header[0].endswith(".")
@@ -30,7 +30,7 @@ def test_a_shipped_recipe_composes_and_says_what_it_is(file):
     [("hvpnet", "dynamic", 4), ("hvpnet_flat", "flat", 4), ("hvpnet_1t3", "1t3", 4), ("hvpnet_onlyobj", "dynamic", 3)],
 )
 @pytest.mark.parametrize(("task", "head"), [("mner", "crf"), ("mre", "entity-start")])
-def test_the_variants_differ_only_where_the_paper_says(name, gate, images, task, head):
+def test_variants_differ_only_as_in_the_paper(name, gate, images, task, head):
     recipe, full = load_recipe(f"{name}_{task}"), load_recipe(f"hvpnet_{task}")
     assert recipe.vision is not None
     assert recipe.fusion.gate is not None
@@ -48,7 +48,7 @@ def test_the_baselines_are_hvpnet_without_its_images(name, full):
     assert load_recipe(name) == load_recipe(full, ["vision=null", "fusion=none"])
 
 
-def test_images_that_a_head_mixes_cannot_be_masked():
+def test_images_mixed_by_a_head_cannot_be_masked():
     for settings in (["fusion.head_layout=release", "vision.missing=zeros"], ["fusion.head_layout=split"]):
         load_recipe("hvpnet_mner", settings, load_registry())
     with raises(RecipeError, "recipe-invalid") as caught:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hvpkit.config.yaml_reader import diff_settings, dump, parse
+from hvpkit.config.yaml_reader import dump, parse
 
 
 def problems(text: str) -> list[tuple[int, str, dict]]:
@@ -53,7 +53,7 @@ def test_infinities_and_nan_are_floats():
     assert math.isnan(values[2])
 
 
-def test_keys_know_their_lines():
+def test_keys_have_line_numbers():
     assert parse("a: 1\nb:\n  c: {d: 2}\n").lines == {("a",): 1, ("b",): 2, ("b", "c"): 3, ("b", "c", "d"): 3}
 
 
@@ -136,12 +136,3 @@ def test_what_is_dumped_is_read_back_the_same(value):
     assert tree.problems == []
     assert tree.value == {"key": value}
     assert type(tree.value["key"]) is type(value)
-
-
-def test_recipes_differ_in_settings_each_named_with_both_values():
-    first, second = "a: 1\nb: {c: 0, d: 2}\n", "a: 1\nb: {c: 0.0}\ne: x\n"
-    assert [(message.code, message.fields) for message in diff_settings(first, second)] == [
-        ("setting-differs", {"key": "b.c", "before": "0", "now": "0.0"}),
-        ("setting-differs", {"key": "b.d", "before": "2", "now": "unset"}),
-        ("setting-differs", {"key": "e", "before": "unset", "now": "x"}),
-    ]

@@ -282,7 +282,7 @@ def test_a_broken_fusion(fusion: type[Fusion], code, fields):
         check_fusion(fusion)
 
 
-def test_a_fusion_that_cannot_be_opened_again():
+def test_fusion_that_cannot_be_loaded_fails():
     with pytest.raises(RuntimeError, match="table"):
         check_fusion(LosesVocabulary)
 
@@ -452,7 +452,7 @@ def test_a_broken_text_encoder(kind: type[HuggingFaceEncoder], task, code, field
         check_text_encoder(make, task=task, prefix=True)
 
 
-def test_an_encoder_that_takes_a_prefix_must_say_so():
+def test_encoder_with_prefix_must_declare_it():
     factory = REGISTRY.get("text encoder", "bert-from-scratch").factory
     with fails("undeclared-prefix"):
         check_text_encoder(factory, prefix=False, width=16, num_layers=2, num_attention_heads=2)

@@ -41,7 +41,7 @@ def test_it_keeps_the_contract(kind, task, encoder_folder):
 
 
 @pytest.mark.parametrize("kind", sorted(WITHOUT_PREFIX))
-def test_an_encoder_that_would_ignore_a_prefix_says_so(kind, encoder_folder):
+def test_encoder_that_ignores_a_prefix_is_refused(kind, encoder_folder):
     encoder = hugging_face(TextContext("mner"), name=str(encoder_folder(kind)))
     with raises(ComponentError, "prefix-unsupported", encoder=kind):
         encoder.enable_prefix()
@@ -135,17 +135,17 @@ def test_words_are_split_as_in_running_text_and_start_at_their_first_wordpiece(k
         running = f" {sentence}" if kind in BYTES else sentence
         assert ids[1:-1] == encoder.tokenizer(running, add_special_tokens=False)["input_ids"]
         assert (ids[0], ids[-1]) == (encoder.tokenizer.cls_token_id, encoder.tokenizer.sep_token_id)
-        pieces = encoder.tokenizer.convert_ids_to_tokens(ids)
+        wordpieces = encoder.tokenizer.convert_ids_to_tokens(ids)
         starts = encoded.word_starts.tolist()
         if kind in BYTES | BLOCKS:
             begins = (BYTES | BLOCKS)[kind]
-            assert starts == [i for i, piece in enumerate(pieces) if piece.startswith(begins)]
+            assert starts == [i for i, wordpiece in enumerate(wordpieces) if wordpiece.startswith(begins)]
         else:
-            assert starts == [i for i, piece in enumerate(pieces[:-1]) if i and not piece.startswith("##")]
+            assert starts == [i for i, wordpiece in enumerate(wordpieces[:-1]) if i and not wordpiece.startswith("##")]
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "modernbert"])
-def test_a_word_that_looks_like_a_special_token_is_a_word(kind, encoder_folder):
+def test_word_spelled_like_a_special_token_is_a_word(kind, encoder_folder):
     encoder = hugging_face(TextContext("mre"), name=str(encoder_folder(kind)))
     words = ("Ada", encoder.tokenizer.sep_token, "<head>", "in", "Paris", encoder.tokenizer.mask_token)
     ids = encoder.encode(Example("1", words, head=Span(0, 1), tail=Span(4, 5)), 64).features["input_ids"].tolist()
@@ -189,11 +189,11 @@ def test_markers_are_new_tokens_around_head_and_tail_for_relations_alone(kind, e
     assert marked.model.get_input_embeddings().num_embeddings == marked.model.config.vocab_size
     example = Example("1", ("Paris", "has", "Ada", "Bob"), head=Span(2, 4), tail=Span(0, 1))
     encoded = marked.encode(example, 64)
-    pieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
-    stands = [(piece, i) for i, piece in enumerate(pieces) if piece in MARKERS]
-    starts = [*encoded.word_starts.tolist(), len(pieces) - 2]
-    assert [piece for piece, _ in stands] == ["<tail>", "</tail>", "<head>", "</head>"]
-    assert [i for _, i in stands] == [starts[0] - 1, starts[1] - 1, starts[2] - 1, len(pieces) - 2]
+    wordpieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
+    stands = [(wordpiece, i) for i, wordpiece in enumerate(wordpieces) if wordpiece in MARKERS]
+    starts = [*encoded.word_starts.tolist(), len(wordpieces) - 2]
+    assert [wordpiece for wordpiece, _ in stands] == ["<tail>", "</tail>", "<head>", "</head>"]
+    assert [i for _, i in stands] == [starts[0] - 1, starts[1] - 1, starts[2] - 1, len(wordpieces) - 2]
     assert (encoded.head_position, encoded.tail_position) == (stands[2][1], stands[0][1])
     unmarked = hugging_face(TextContext("mre"), name=folder, markers=False)
     bare = unmarked.encode(example, 64)
@@ -202,7 +202,7 @@ def test_markers_are_new_tokens_around_head_and_tail_for_relations_alone(kind, e
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_are_the_folder_s_unless_random_ones_are_asked_for(kind, encoder_folder):
+def test_weights_are_loaded_unless_random_ones_are_requested(kind, encoder_folder):
     folder = str(encoder_folder(kind))
     saved = AutoModel.from_pretrained(folder).state_dict()
     opened = hugging_face(TextContext("mner"), name=folder).model.state_dict()

@@ -47,7 +47,7 @@ def test_all_of_its_stages_are_levels(kind, side, backbone_folder):
 
 
 @pytest.mark.parametrize("kind", sorted(BACKBONES))
-def test_weights_are_the_folder_s_unless_random_ones_are_asked_for(kind, backbone_folder):
+def test_weights_are_loaded_unless_random_ones_are_requested(kind, backbone_folder):
     folder = str(backbone_folder(kind))
     whole = AutoModelForImageClassification.from_pretrained(folder).state_dict()
     saved = whole | {name.partition(".")[2]: value for name, value in whole.items()}
@@ -60,11 +60,15 @@ def test_weights_are_the_folder_s_unless_random_ones_are_asked_for(kind, backbon
     assert any(not torch.equal(random[name], saved[name]) for name in common)
 
 
-def test_pixels_are_normalised_and_sized_as_its_preprocessor_says(backbone_folder, tmp_path):
+def test_pixels_are_normalized_and_resized_by_its_preprocessor(backbone_folder, tmp_path):
     folder = shutil.copytree(backbone_folder("resnet"), tmp_path / "resnet")
-    said = {"image_processor_type": "ViTImageProcessor", "image_mean": [0.5, 0.25, 0.0], "image_std": [0.5, 0.25, 2.0]}
-    said["size"] = {"height": 96, "width": 96}
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    preprocessor = {
+        "image_processor_type": "ViTImageProcessor",
+        "image_mean": [0.5, 0.25, 0.0],
+        "image_std": [0.5, 0.25, 2.0],
+    }
+    preprocessor["size"] = {"height": 96, "width": 96}
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
     backbone = hugging_face(VisionContext(), weights=str(folder))
     expected = torch.tensor([1.0, -1.0, 0.1])[:, None, None].expand(3, 96, 96)
     image = Image.new("RGB", (7, 9), (255, 0, 51))
@@ -77,8 +81,8 @@ def test_pixels_are_normalised_and_sized_as_its_preprocessor_says(backbone_folde
 
 def test_a_preprocessor_that_does_not_normalise_is_followed(backbone_folder, tmp_path):
     folder = shutil.copytree(backbone_folder("resnet"), tmp_path / "resnet")
-    said = {"image_processor_type": "ViTImageProcessor", "do_normalize": False, "image_mean": [0.5, 0.5, 0.5]}
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    preprocessor = {"image_processor_type": "ViTImageProcessor", "do_normalize": False, "image_mean": [0.5, 0.5, 0.5]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
     backbone = hugging_face(VisionContext(64), weights=str(folder))
     pixels = backbone.transform(Image.new("RGB", (7, 9), (255, 0, 51)))
     torch.testing.assert_close(pixels[:, 0, 0], torch.tensor([1.0, 0.0, 0.2]))

@@ -8,7 +8,7 @@ import shutil
 import pytest
 from raising import raises
 
-from hvpkit.data.prepared import atomic_directory, open_prepared, write_prepared, write_records
+from hvpkit.data.prepared import open_prepared, stage_prepared, write_prepared, write_records
 from hvpkit.errors import DataError
 from hvpkit.labels.inventory import MNRE_RELATIONS, relation_labels, tag_labels
 from hvpkit.types import Box, Example, Labels, Span, VisualObject
@@ -56,7 +56,7 @@ def test_pairs_are_kept_with_their_spans(tmp_path):
 
 
 def test_a_folder_with_its_images_inside_can_be_moved(tmp_path):
-    with atomic_directory(tmp_path / "out", "made") as stage:
+    with stage_prepared(tmp_path / "out", "made") as stage:
         (stage / "images").mkdir()
         (stage / "images" / "a.png").touch()
         example = Example("a", ("x",), ("O",), image=stage / "images" / "a.png")
@@ -109,7 +109,7 @@ def test_what_a_killed_process_left_goes_with_the_next_one_and_that_of_others_st
 
 
 def test_two_processes_do_not_write_one_folder(tmp_path):
-    with atomic_directory(tmp_path / "out", "made"), raises(DataError, "prepared-in-use", folder=tmp_path / "out"):
+    with stage_prepared(tmp_path / "out", "made"), raises(DataError, "prepared-in-use", folder=tmp_path / "out"):
         write(tmp_path / "out", tmp_path)
 
 

@@ -29,14 +29,14 @@ def query(example, split="train", size=(100, 50)):
     return DetectionQuery(Image.new("RGB", size), size, (), example, split)
 
 
-def test_the_datasets_own_objects_are_given():
+def test_annotated_objects_of_the_dataset_are_returned():
     own = (VisualObject(box=Box(1, 2, 3, 4), phrase="a hat"),)
     assert load_annotated(None, None).detect(
         [query(Example("1", ("a",), objects=own)), query(Example("2", ("b",)))]
     ) == [list(own), []]
 
 
-def test_voc_boxes_are_found_by_the_images_name(tmp_path):
+def test_voc_boxes_are_read_by_image_name(tmp_path):
     write(tmp_path / "17.xml", VOC)
     given = load_annotated(str(tmp_path), None)
     known, other = Example("1", ("a",), image=tmp_path / "17.jpg"), Example("2", ("b",), image=tmp_path / "18.jpg")

@@ -101,7 +101,7 @@ def test_each_bad_image_gives_its_error_and_leaves_the_others_alone(tmp_path):
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_the_object_of_each_odd_image_is_found_upright(tmp_path, name):
+def test_object_of_each_unusual_image_has_an_upright_box(tmp_path, name):
     ODD[name](tmp_path / name)
     [[item]] = find(tmp_path, [name])
     edges = (item.box.left, item.box.top, item.box.right, item.box.bottom)

@@ -30,7 +30,7 @@ PAIR = Example("1", ("Ann", "of", "#", "NewYork"), head=Span(0, 1), tail=Span(2,
         ("@a https://t.co/b ... !", []),
     ],
 )
-def test_names_and_things_are_found_by_rules(text, phrases):
+def test_rules_extract_names_and_noun_groups(text, phrases):
     assert noun_phrases(words(text)) == phrases
 
 
@@ -58,7 +58,7 @@ def test_two_pairs_of_one_tweet_have_phrases_of_their_own():
     assert build_phrase_extractor(["mentions"])(PAIR) != build_phrase_extractor(["mentions"])(other)
 
 
-def test_kinds_add_up_and_a_phrase_stands_once():
+def test_extractors_are_combined_without_duplicates():
     assert build_phrase_extractor(["mentions", "types", "mentions"])(PAIR) == ("Ann", "NewYork", *TYPES)
     many = Example("3", tuple(word for i in range(40) for word in ("the", f"thing{chr(97 + i % 26)}{i}", ",")))
     assert len(build_phrase_extractor(["rules"])(many)) == MAX_PHRASES

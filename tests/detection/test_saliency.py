@@ -58,7 +58,7 @@ def overlap(box, other):
     return shared / (sum(areas) - shared)
 
 
-def test_single_objects_on_plain_and_textured_ground_are_found():
+def test_single_objects_on_plain_and_textured_background_are_detected():
     hits = []
     for seed in range(45):
         image, box = drawn(seed)
@@ -82,7 +82,7 @@ def test_boxes_are_in_pixels_of_the_whole_image():
     assert (large.left, large.bottom) == pytest.approx((small.left * 3, small.bottom * 3))
 
 
-def test_the_flower_of_a_photograph_is_found():
+def test_flower_of_a_photograph_is_detected():
     flower = Image.fromarray(load_sample_images().images[1])
     [best, *_] = salient(flower, flower.size)
     assert overlap(best.box, (170, 90, 450, 427)) > 0.7

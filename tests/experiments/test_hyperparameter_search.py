@@ -74,7 +74,7 @@ def test_a_search_finds_better_settings_and_stops_poor_trials_early(plan, tried,
     assert table.rows[-1][-1].text.code == "table-pruned"
 
 
-def test_a_search_that_was_stopped_goes_on_with_the_same_trials(plan, tried, tmp_path, bars):
+def test_interrupted_search_continues_with_the_same_trials(plan, tried, tmp_path, bars):
     whole = go(plan, tmp_path / "whole")
     go(plan, tmp_path / "cut")
     file = tmp_path / "cut" / "results.jsonl"

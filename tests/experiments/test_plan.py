@@ -108,7 +108,7 @@ def test_an_unknown_plan_is_refused_with_the_nearest(tmp_path):
         load_plan(tmp_path)
 
 
-def test_a_name_given_twice_is_refused(tmp_path, mner_data, mre_data):
+def test_repeated_name_is_refused(tmp_path, mner_data, mre_data):
     with pytest.raises(ValidationError):
         plans.plan(datasets=["people", "people"])
     with raises(PlanError, "plan-invalid") as error:
@@ -117,7 +117,7 @@ def test_a_name_given_twice_is_refused(tmp_path, mner_data, mre_data):
     assert (problem.message.code, problem.message.fields) == ("name-repeated", {"name": "people", "count": 2})
 
 
-def test_the_shipped_plans_are_those_of_the_folder_and_say_how_they_are_run():
+def test_shipped_plans_are_listed_and_have_a_header():
     assert sorted(shipped_plans().values()) == sorted(FOLDER.rglob("*.yaml"))
     for name, file in shipped_plans().items():
         header = [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")]

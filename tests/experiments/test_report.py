@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from experiments import plans
 
-from hvpkit.experiments.published_scores import TABLE_1, compare_conditions, find_published
+from hvpkit.experiments.published_scores import compare_conditions, find_published, load_published
 from hvpkit.experiments.report import ExperimentReport
 from hvpkit.experiments.results import DataInfo, Header, RunScore
 from hvpkit.experiments.tables import Cell, Table, as_csv, latex, mark_best, markdown
@@ -43,7 +43,7 @@ def two_systems() -> ExperimentReport:
     return report([*controls, *good, *poor], controls=["text-only", "shuffled-images"], reference="b")
 
 
-def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
+def test_score_table_has_controls_and_the_best_in_bold(two_systems):
     found = table(two_systems, "scores")
     assert found.columns == ("system", *(f"people {what}" for what in ("P", "R", "F1", "text-only F1", "shuffled F1")))
     assert texts(found) == [
@@ -53,7 +53,7 @@ def test_scores_stand_with_their_controls_and_the_best_is_bold(two_systems):
     assert [[cell.bold for cell in row] for row in found.rows] == [[False, True, True, True, False, False], [False] * 6]
 
 
-def test_runs_without_a_dev_split_say_that_their_last_epoch_counts():
+def test_note_of_runs_without_a_dev_split_names_the_last_epoch():
     data = DataInfo(name="people", fingerprint="f", examples={"dev": 0, "test": 9}, with_image={})
     without = report([plans.result(plans.planned("a", 1), GOOD, data=data), plans.result(plans.planned("a", 2), GOOD)])
     assert [note.code for note in without.notes()] == ["report-data", "report-last-epoch"]
@@ -102,7 +102,7 @@ def test_fractions_are_rows_of_their_own_and_each_has_its_best():
     ]
 
 
-def test_a_transfer_stands_with_its_sign_beside_the_published_one():
+def test_transfer_table_has_signed_differences_and_published_scores():
     datasets = ["twitter2017", "mnre"]
     base = [plans.result(plans.planned("HVPNeT", seed, dataset=name), GOOD) for seed in (1, 2) for name in datasets]
     moved = [
@@ -116,7 +116,7 @@ def test_a_transfer_stands_with_its_sign_beside_the_published_one():
     assert row == ["HVPNeT", "twitter2017 → mnre", "80.00±0.00", "50.00±0.00", "-30.00", "", "81.85 → 82.50 (+0.75)"]
 
 
-def test_published_scores_stand_beside_ours_with_the_conditions():
+def test_published_table_has_both_scores_and_the_conditions():
     run = plans.planned("HVPNeT", 1, dataset="twitter2017")
     data = DataInfo(
         name="twitter2017", fingerprint="edcc8b36a454ba25", examples={"dev": 723, "test": 723}, with_image={"test": 0}
@@ -133,7 +133,7 @@ def test_published_scores_stand_beside_ours_with_the_conditions():
     ]
 
 
-def test_what_is_not_known_of_a_published_system_is_said():
+def test_unknown_conditions_of_a_published_system_are_reported():
     *_, images = compare_conditions(
         "AdapCoAtt-BERT-CRF", plans.result(plans.planned("a", 1, dataset="twitter2017"), GOOD)
     )
@@ -164,7 +164,7 @@ def test_the_published_table_is_as_printed():
         and find_published("PCNN", "twitter2015") is None
         and find_published("mine", "mnre") is None
     )
-    for system in TABLE_1:
+    for system in load_published().table1:
         for dataset in ("twitter2015", "twitter2017", "mnre"):
             row = find_published(system, dataset)
             if row is not None:
@@ -199,7 +199,7 @@ def test_tables_are_written_for_every_reader():
     assert list(csv.reader(io.StringIO(as_csv(made)))) == [["system", "F1"], ["a_b", "1.00±0.10"], ["a|c", "0.50"]]
 
 
-def test_all_that_look_best_are_bold_and_a_lonely_value_is_not():
+def test_all_equal_best_values_are_bold_and_a_single_value_is_not():
     rows = mark_best(
         [[Cell("a"), Cell("1.0")], [Cell("b"), Cell("1.0")], [Cell("c"), Cell("-")]],
         [[1.01], [1.04], [None]],

@@ -7,9 +7,8 @@ import signal
 from experiments import plans
 from raising import raises
 
-from hvpkit.errors import HvpkitError, PlanError
+from hvpkit.errors import HvpkitError, InputError, PlanError
 from hvpkit.experiments.results import FILE, Header, ResultsFile, open_results, read_results
-from hvpkit.messages import Message
 
 RUNS = [plans.planned("a", 1), plans.planned("a", 2), plans.planned("b", 1)]
 HEADER = Header(plans.plan(), tuple(run.name for run in RUNS))
@@ -30,7 +29,7 @@ def test_results_are_read_as_they_were_written(tmp_path):
     assert results == FOUND
 
 
-def test_a_line_that_a_kill_cut_off_is_left_out_and_the_file_goes_on(tmp_path):
+def test_truncated_line_is_dropped_and_the_file_is_continued(tmp_path):
     filled(tmp_path)
     text = (tmp_path / FILE).read_text()
     for cut in (1, 40, len(text.splitlines()[-1])):
@@ -69,28 +68,24 @@ def test_a_file_without_a_sound_header_is_refused(tmp_path):
         read_results(tmp_path)
 
 
-def mixed_in(folder, runs, fingerprints) -> list[Message]:
-    """Return what is said to differ where results are opened for other runs."""
-    with raises(PlanError, "run-differs", folder=folder, run="a.people.1.0.seed1") as error:
+def mixed_in(folder, runs, fingerprints) -> list[dict[str, str]]:
+    """Return the settings that differ where results are opened for other runs."""
+    with raises(InputError, "run-mismatch", folder=folder, run="a.people.1.0.seed1") as error:
         open_results(folder, HEADER, runs, fingerprints)
-    return error.value.fields["changes"]
+    return [difference.fields for difference in error.value.fields["differences"]]
 
 
 def test_runs_of_another_recipe_other_plugins_or_other_data_are_not_mixed_in(tmp_path):
     filled(tmp_path)
     changed = [RUNS[0].model_copy(update={"recipe": "task: mre\n"}), *RUNS[1:]]
-    (recipe,) = mixed_in(tmp_path, changed, {})
-    assert recipe.code == "recipe-changed"
-    assert [(setting.code, setting.fields) for setting in recipe.fields["settings"]] == [
-        ("setting-differs", {"key": "task", "before": "mner", "now": "mre"})
-    ]
+    recipe = {"key": "recipe.task", "before": "mner", "now": "mre"}
+    plugin = {"key": "plugins.gate even", "before": "unset", "now": "even.py (file, sha256 1)"}
+    data = {"key": "data", "before": "f" * 16, "now": "e" * 16}
+    assert mixed_in(tmp_path, changed, {}) == [recipe]
     mended = [RUNS[0].model_copy(update={"plugins": {"gate even": "even.py (file, sha256 1)"}}), *RUNS[1:]]
-    assert [change.code for change in mixed_in(tmp_path, mended, {})] == ["plugins-changed"]
-    assert [change.code for change in mixed_in(tmp_path, changed, {"people": "e" * 16})] == [
-        "recipe-changed",
-        "data-changed",
-    ]
-    assert [change.code for change in mixed_in(tmp_path, RUNS, {"people": "e" * 16})] == ["data-changed"]
+    assert mixed_in(tmp_path, mended, {}) == [plugin]
+    assert mixed_in(tmp_path, changed, {"people": "e" * 16}) == [data, recipe]
+    assert mixed_in(tmp_path, RUNS, {"people": "e" * 16}) == [data]
     assert open_results(tmp_path, HEADER, RUNS, {"people": "f" * 16}).results == FOUND
 
 

@@ -63,12 +63,13 @@ def done(tmp_path_factory, mner_data, mre_data):
     return plan, folder / "out", failed, [record.msg for record in handler.buffer if record.levelno == logging.WARNING]
 
 
-def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done):
+def test_failed_run_is_reported_with_its_reason_and_others_continue(done):
     _, folder, failed, warned = done
     assert list(failed) == ["broken.people.seed7"]
     reason = failed["broken.people.seed7"]
     assert (reason.code, reason.fields["log"]) == ("run-error", folder / "logs" / "broken.people.seed7.log")
-    assert "/nowhere/bert" in reason.fields["reason"]
+    cause = reason.fields["reason"]
+    assert (cause.code, cause.fields["folder"]) == ("pretrained-folder-missing", "/nowhere/bert")
     assert [(note.code, note.fields) for note in warned] == [
         ("run-failed", {"run": "broken.people.seed7", "reason": reason})
     ]
@@ -77,13 +78,13 @@ def test_a_run_that_fails_is_reported_with_its_reason_and_the_others_go_on(done)
     assert ExperimentReport.from_folder(folder).missing == ["broken.people.seed7"]
 
 
-def test_what_a_run_logs_stands_in_its_file(done):
+def test_log_of_a_run_is_written_to_its_file(done):
     _, folder, _, _ = done
     lines = (folder / "logs" / "with.people.seed7.log").read_text(encoding="utf-8").splitlines()
     assert Message("resumed-without-checkpoint") in lines
 
 
-def test_the_table_is_what_eval_says_to_the_last_digit(done):
+def test_scores_equal_those_of_evaluate(done):
     _, folder, _, _ = done
     for result in read_results(folder)[1]:
         opened = open_model_folder(folder / "models" / result.run.name)
@@ -95,7 +96,7 @@ def test_the_table_is_what_eval_says_to_the_last_digit(done):
         assert f1 == pytest.approx(result.test.f1, abs=1e-12)
 
 
-def test_a_transfer_goes_on_from_the_other_datasets_model(done):
+def test_transfer_is_initialized_from_the_other_datasets_model(done):
     _, folder, _, _ = done
     start = json.loads((folder / "models" / "with.people-to-pairs.seed7" / "metrics.json").read_text())["init_from"]
     assert start["model"] == str(folder / "models" / "with.people.seed7") and start["loaded"]["fusion"] > 0
@@ -140,11 +141,11 @@ def start(plan, folder) -> subprocess.Popen[str]:
 
 
 def ended_well(process) -> None:
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
+    _, messages_of_run = process.communicate(timeout=300)
+    assert process.returncode == 0, messages_of_run
 
 
-def told(folder):
+def file_contents(folder):
     return {(r.run.name, r.test.f1, r.dev.f1, str(r.outcomes), r.best_epoch) for r in read_results(folder)[1]}
 
 
@@ -163,5 +164,5 @@ def test_a_plan_killed_five_times_at_random_moments_ends_with_the_same_results(t
             process.send_signal(signal.SIGKILL)
             process.communicate()
     ended_well(start(plan, tmp_path / "killed"))
-    assert told(tmp_path / "killed") == told(tmp_path / "whole"), f"seed {seed}"
+    assert file_contents(tmp_path / "killed") == file_contents(tmp_path / "whole"), f"seed {seed}"
     assert not list((tmp_path / "killed" / "models").glob("*.training"))

@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from hvpkit.experiments.results import Outcomes
-from hvpkit.experiments.seed_statistics import compare, paired_bootstrap, seed_statistics
+from hvpkit.experiments.seed_statistics import compare, difference_interval, seed_statistics
 
 
 def outcomes(seed: int, skill: float, n: int = 200) -> Outcomes:
@@ -33,9 +33,9 @@ def by_loops(one, other, samples: int, seed: int) -> list[float]:
     return sorted(found)
 
 
-def test_the_bootstrap_gives_what_plain_loops_give():
+def test_bootstrap_equals_plain_loops():
     one, other = [outcomes(1, 0.7), outcomes(2, 0.7)], [outcomes(3, 0.66), outcomes(4, 0.66)]
-    low, high, p = paired_bootstrap(one, other, samples=4000)
+    low, high, p = difference_interval(one, other, resamples=4000)
     loops = by_loops(one, other, samples=2000, seed=5)
     assert low == pytest.approx(loops[50], abs=0.006)
     assert high == pytest.approx(loops[1949], abs=0.006)
@@ -43,17 +43,19 @@ def test_the_bootstrap_gives_what_plain_loops_give():
     assert p == pytest.approx(2 * tail / 2000, abs=0.04)
 
 
-def test_the_same_system_does_not_differ_and_a_better_one_does():
+def test_identical_systems_do_not_differ_and_a_better_one_does():
     one = outcomes(1, 0.7)
-    assert paired_bootstrap([one], [one]) == (0.0, 0.0, 1.0)
-    low, high, p = paired_bootstrap([outcomes(1, 0.9)], [outcomes(2, 0.5)])
+    assert difference_interval([one], [one]) == (0.0, 0.0, 1.0)
+    low, high, p = difference_interval([outcomes(1, 0.9)], [outcomes(2, 0.5)])
     assert 0 < low < high and p < 0.01
-    assert paired_bootstrap([outcomes(2, 0.5)], [outcomes(1, 0.9)])[:2] == pytest.approx((-high, -low))
+    assert difference_interval([outcomes(2, 0.5)], [outcomes(1, 0.9)])[:2] == pytest.approx((-high, -low))
 
 
 def test_the_bootstrap_is_fixed_by_its_seed():
     pair = [outcomes(1, 0.7)], [outcomes(2, 0.6)]
-    assert paired_bootstrap(*pair, seed=3) == paired_bootstrap(*pair, seed=3) != paired_bootstrap(*pair, seed=4)
+    assert (
+        difference_interval(*pair, seed=3) == difference_interval(*pair, seed=3) != difference_interval(*pair, seed=4)
+    )
 
 
 def test_intervals_come_down_with_pairing():
@@ -64,17 +66,17 @@ def test_intervals_come_down_with_pairing():
             "correct": [min(g, c + (i % 7 == 0)) for i, (c, g) in enumerate(zip(one.correct, one.gold, strict=True))]
         }
     )
-    low, high, _ = paired_bootstrap([better], [one])
+    low, high, _ = difference_interval([better], [one])
     shifted = better.model_copy(
         update={name: getattr(better, name)[50:] + getattr(better, name)[:50] for name in Outcomes.model_fields}
     )
-    wide_low, wide_high, _ = paired_bootstrap([shifted], [one])
+    wide_low, wide_high, _ = difference_interval([shifted], [one])
     assert high - low < (wide_high - wide_low) / 2
 
 
-def test_different_test_sets_cannot_be_paired():
+def test_different_test_sets_are_refused():
     with pytest.raises(ValueError) as error:  # noqa: PT011 - its sizes are looked at
-        paired_bootstrap([outcomes(1, 0.7)], [outcomes(1, 0.7, n=150)])
+        difference_interval([outcomes(1, 0.7)], [outcomes(1, 0.7, n=150)])
     assert re.findall(r"\d+", str(error.value)) == ["150", "200"]
 
 
@@ -86,7 +88,7 @@ def test_intervals_over_seeds_are_students():
     assert (alone.mean, alone.spread, alone.low) == (0.5, None, None)
 
 
-def test_a_difference_smaller_than_the_seed_spread_is_warned_of():
+def test_difference_below_the_seed_spread_has_a_warning():
     small = compare(seed_statistics([0.80, 0.84]), seed_statistics([0.80, 0.81]), None)
     assert (small.warning.code, small.warning.fields) == (
         "difference-within-spread",

@@ -5,19 +5,17 @@ And decodes images in processes of its own meanwhile.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import tiny
 from raising import raises
 
 from hvpkit.errors import HvpkitError
-from hvpkit.experiments.worker import Job, _remove_drafts, run_job
-from hvpkit.saving.model_folder import atomic_directory
+from hvpkit.experiments.worker import Job, run_job
 
 SCRIPT = """
 import sys, threading
@@ -57,16 +55,7 @@ def test_it_ends_with_its_parent_process():
         assert process.wait(60) == 1
 
 
-def test_drafts_that_a_killed_process_left_go_and_those_of_other_runs_stay(tmp_path):
-    for name in ("run", "run.text-only"):
-        with suppress(KeyboardInterrupt), atomic_directory(tmp_path / name) as draft:
-            shutil.copytree(draft, tmp_path / "copy" / draft.name)
-            raise KeyboardInterrupt
-    _remove_drafts(tmp_path / "copy" / "run")
-    assert [left.name.partition("~")[0] for left in (tmp_path / "copy").iterdir()] == [".run.text-only"]
-
-
-def test_a_model_that_another_plugin_made_is_no_run_of_this_plan(tmp_path, mner_data):
+def test_model_of_another_plugin_is_not_a_run_of_this_plan(tmp_path, mner_data):
     plugins = [tmp_path / name / "even.py" for name in ("before", "after")]
     for number, plugin in enumerate(plugins):
         plugin.parent.mkdir()

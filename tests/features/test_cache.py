@@ -18,9 +18,12 @@ from raising import raises
 
 from hvpkit.errors import ImageError, MissingImageError
 from hvpkit.features import extract
-from hvpkit.features.cache import FeatureCache, open_feature_cache, populate_store
-from hvpkit.features.extract import FeatureExtractor, RegionDecoder
-from hvpkit.features.fingerprint import open_feature_store
+from hvpkit.features.cache import FeatureCache, open_feature_cache
+from hvpkit.features.database import DATA_FILE, open_database
+from hvpkit.features.extract import FeatureExtractor, RegionDecoder, round_to_store
+from hvpkit.features.fingerprint import open_feature_store, region_key
+from hvpkit.features.populate import populate_store
+from hvpkit.features.store import FeatureLayout, FeatureStore
 from hvpkit.images.regions import ImageRegion
 from hvpkit.interfaces import VisionContext
 from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
@@ -69,7 +72,7 @@ def regions(tmp_path) -> list[ImageRegion]:
 
 @pytest.fixture(params=["on disk", "in memory"])
 def cache(request, tower, tmp_path) -> FeatureCache:
-    return FeatureCache(tower, open_feature_store(tower, tmp_path / "cache")[0] if request.param == "on disk" else None)
+    return FeatureCache(tower, open_feature_store(tower, tmp_path / "cache") if request.param == "on disk" else None)
 
 
 # ------------------------------------------------------------------------------------------------------------ what is
@@ -112,20 +115,17 @@ def test_a_second_run_computes_nothing_and_decodes_nothing(tower, regions, tmp_p
     open_feature_cache(tower, tmp_path / "cache").populate(regions)
     assert not logged()
     monkeypatch.setattr(VisualTower, "transform", lambda tower, image: pytest.fail("decoded again"))
-    store, _ = open_store_of_the_first(tmp_path / "cache", tower)
-    filled = FeatureCache(tower, store).populate(regions)
+    filled = FeatureCache(tower, open_store_of_the_first(tmp_path / "cache")).populate(regions)
     assert (filled.computed, filled.kept) == (0, 36)
 
 
-def open_store_of_the_first(folder: Path, tower: VisualTower):
-    from hvpkit.features.store import FeatureLayout, FeatureStore
-
+def open_store_of_the_first(folder: Path) -> FeatureStore:
     [place] = folder.iterdir()
-    return FeatureStore(place, FeatureLayout((4, 8, 16, 32), (4, 4, 4, 4))), False
+    return FeatureStore(place, FeatureLayout((4, 8, 16, 32), (4, 4, 4, 4)))
 
 
 def test_copied_image_shares_features_and_changed_image_does_not(tower, regions, tmp_path):
-    store, _ = open_feature_store(tower, tmp_path / "cache")
+    store = open_feature_store(tower, tmp_path / "cache")
     populate_store(tower, store, regions)
     copy = tmp_path / "copy.jpg"
     copy.write_bytes(regions[0].image.read_bytes())
@@ -168,14 +168,49 @@ def test_in_memory_only_what_is_held_stays(tower, regions):
 
 # ------------------------------------------------------------------------------------------------------- damage, full
 # disks
+def damage(cache_folder: Path, region: ImageRegion) -> None:
+    """Change a byte of a row."""
+    [file] = cache_folder.rglob(DATA_FILE)
+    key = region_key(region.image.read_bytes(), region.box)
+    row = open_database(file.parent).read(lambda values: bytes(values.get(key)), b"")
+    content = file.read_bytes()
+    assert row and row in content
+    file.write_bytes(content.replace(row, row[:100] + bytes([row[100] ^ 64]) + row[101:]))
+
+
+@pytest.fixture
+def full_disk(tmp_path, limited_file_size):
+    def limit_database():
+        [file] = (tmp_path / "cache").rglob(DATA_FILE)
+        return limited_file_size(file.stat().st_size)
+
+    return limit_database
+
+
+def test_features_are_the_same_bit_for_bit_in_memory_and_in_a_store(tower, regions, tmp_path):
+    stored, in_memory = open_feature_cache(tower, tmp_path / "cache"), FeatureCache(tower, keep_all=True)
+    for cache in (stored, in_memory):
+        cache.populate(regions)
+    for region in regions:
+        assert all(map(torch.equal, stored.get(region), in_memory.get(region)))
+    assert not all(map(torch.equal, in_memory.get(regions[0]), on_the_fly(tower, regions[0])))
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e-3, 1.0, 65_519.0, 65_535.9, 1e30])
+def test_features_are_rounded_as_the_store_rounds_them(tmp_path, size):
+    level = size * torch.randn(1, 3, 4, generator=torch.Generator().manual_seed(1)).clamp(-1, 1)
+    store = FeatureStore(tmp_path, FeatureLayout((3,), (4,)))
+    store.write_many({b"0" * 32: [level[0].numpy()]})
+    [stored] = store.read(b"0" * 32)
+    rounded = round_to_store(level)
+    assert torch.equal(rounded[0], torch.from_numpy(stored))
+    assert torch.equal(round_to_store(rounded), rounded)
+
+
 def test_damaged_features_are_recomputed(tower, regions, tmp_path, logged):
-    store, _ = open_feature_store(tower, tmp_path / "cache")
-    populate_store(tower, store, regions)
-    rows = store.folder / "0000.rows"
-    content = bytearray(rows.read_bytes())
-    for place in (5, 11, 20):
-        content[place * store.layout.dtype.itemsize + 100] ^= 64
-    rows.write_bytes(content)
+    populate_store(tower, open_feature_store(tower, tmp_path / "cache"), regions)
+    for number in (5, 11, 20):
+        damage(tmp_path / "cache", regions[number])
     cache = open_feature_cache(tower, tmp_path / "cache")
     filled = cache.populate(regions)
     assert not logged()
@@ -187,35 +222,30 @@ def test_features_damaged_while_in_use_are_recomputed(tower, regions, tmp_path, 
     cache = open_feature_cache(tower, tmp_path / "cache")
     cache.populate(regions)
     assert not logged()
-    [folder] = (tmp_path / "cache").iterdir()
-    with (folder / "0000.rows").open("r+b") as rows:
-        rows.write(bytes((folder / "0000.rows").stat().st_size))
+    for number in (5, 11, 20):
+        damage(tmp_path / "cache", regions[number])
     assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
 
 
-def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, regions, tmp_path, monkeypatch, logged):
+def test_what_cannot_be_written_stays_in_memory_with_a_warning(tower, regions, tmp_path, logged, full_disk):
     cache = open_feature_cache(tower, tmp_path / "cache")
     cache.populate(regions[:6])
-    monkeypatch.setattr("hvpkit.features.store._write_at", full)
-    assert cache.populate(regions).computed == 30
+    with full_disk():
+        assert cache.populate(regions).computed == 30
     [warning] = logged(logging.WARNING)
     assert (warning.code, warning.fields["folder"].parent) == ("features-not-cached", tmp_path / "cache")
-    assert warning.fields["reason"] == str(OSError(28, "No space left on device"))
+    assert warning.fields["reason"] == str(OSError(27, "File too large"))
     assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
 
 
-def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, regions, tmp_path, monkeypatch):
+def test_what_is_on_disk_is_found_though_nothing_more_can_be_written(tower, regions, tmp_path, full_disk):
     open_feature_cache(tower, tmp_path / "cache").populate(regions[30:])
-    monkeypatch.setattr("hvpkit.features.store._write_at", full)
     cache = open_feature_cache(tower, tmp_path / "cache")
-    cache.populate(regions[:6])
-    cache.populate(regions)
+    with full_disk():
+        cache.populate(regions[:6])
+        cache.populate(regions)
     assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
     assert same([level[-1] for level in cache.batch(regions)], on_the_fly(tower, regions[-1]))
-
-
-def full(*arguments):
-    raise OSError(28, "No space left on device")
 
 
 def test_unwritable_folder_is_reported_and_memory_is_used(tower, regions, tmp_path, logged):
@@ -238,8 +268,8 @@ sys.path[:0] = {tests!r}
 from test_cache import draw_many, make_tower
 from hvpkit.utils.progress import set_backend
 from hvpkit.features import extract
-from hvpkit.features.fingerprint import open_feature_store
-from hvpkit.features.cache import populate_store
+from hvpkit.features.fingerprint import open_feature_store, region_key
+from hvpkit.features.populate import populate_store
 from hvpkit.images.regions import ImageRegion
 extract.BATCH = 4
 tower = make_tower()
@@ -253,7 +283,7 @@ class Killer:
             os.kill(os.getpid(), 9)
 set_backend(Killer())
 regions = [ImageRegion(file) for file in sorted(Path({images!r}).iterdir())]
-filled = populate_store(tower, open_feature_store(tower, Path({cache!r}))[0], regions)
+filled = populate_store(tower, open_feature_store(tower, Path({cache!r})), regions)
 print(filled.computed, filled.kept)
 """
 
@@ -272,9 +302,8 @@ def test_a_killed_run_goes_on_without_losing_or_repeating_what_was_finished(towe
     killed = start(tmp_path / "images", tmp_path / "cache", kill=20)
     killed.communicate()
     assert killed.returncode == -9
-    store, stale = open_feature_store(tower, tmp_path / "cache")
+    store = open_feature_store(tower, tmp_path / "cache")
     filled = populate_store(tower, store, regions)
-    assert not stale
     assert (filled.kept, filled.computed, filled.damaged) == (20, 40, 0)
     cache = FeatureCache(tower, store)
     assert all(same(cache.get(region), on_the_fly(tower, region)) for region in regions)
@@ -286,8 +315,8 @@ def test_two_runs_at_once_do_no_harm(tower, tmp_path):
     counts = [[int(number) for number in run.communicate()[0].split()] for run in runs]
     assert all(run.returncode == 0 for run in runs)
     assert [sum(count) for count in counts] == [60, 60]
-    store, _ = open_feature_store(tower, tmp_path / "cache")
-    assert len(store) == 61  # the probe's too
+    store = open_feature_store(tower, tmp_path / "cache")
+    assert len(store) == 60
     filled = populate_store(tower, store, regions)
     assert (filled.kept, filled.damaged) == (60, 0)
     cache = FeatureCache(tower, store)
@@ -295,14 +324,14 @@ def test_two_runs_at_once_do_no_harm(tower, tmp_path):
 
 
 def test_what_workers_do_can_be_sent_to_processes_that_start_afresh(tower, regions, tmp_path):
-    decode = pickle.loads(pickle.dumps(RegionDecoder(tower, open_feature_store(tower, tmp_path / "cache")[0])))
+    decode = pickle.loads(pickle.dumps(RegionDecoder(tower, open_feature_store(tower, tmp_path / "cache"))))
     [found] = decode(regions[:1])
     assert np.array_equal(found.pixels, tower.load_pixels(regions[0]).numpy())
 
 
 def test_memory_does_not_grow_with_the_number_of_images(tower, tmp_path):
     few = draw_many(tmp_path / "images", 40, size=(16, 16))
-    store, _ = open_feature_store(tower, tmp_path / "cache")
+    store = open_feature_store(tower, tmp_path / "cache")
 
     def peak(times: int) -> int:
         tracemalloc.start()
@@ -314,5 +343,5 @@ def test_memory_does_not_grow_with_the_number_of_images(tower, tmp_path):
 
     peak(2)
     small, large = peak(5), peak(40)
-    assert len(store) == 1 + 40 * 40
+    assert len(store) == 40 * 40
     assert large < small + 40 * 35 * 500  # a region's features and pixels are more than ten times that

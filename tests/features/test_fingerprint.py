@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import json
+import sys
+from importlib.metadata import version
+from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 import torch
 
-from hvpkit.features.cache import open_feature_cache
 from hvpkit.features.fingerprint import feature_dir, feature_fingerprint, open_feature_store, region_key
 from hvpkit.interfaces import VisionContext
 from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
@@ -67,55 +69,53 @@ def shifted(one: VisualTower) -> VisualTower:
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_whatever_changes_the_features_changes_the_folder(tmp_path, other):
-    store, stale = open_feature_store(tower(), tmp_path)
-    own, own_stale = open_feature_store(other(), tmp_path)
-    assert own.folder != store.folder
-    assert not stale
-    assert not own_stale
+    assert open_feature_store(other(), tmp_path).folder != open_feature_store(tower(), tmp_path).folder
 
 
 def test_the_same_tower_finds_its_folder_again(tmp_path):
     first, second = (open_feature_store(tower(missing=missing), tmp_path) for missing in ("mask", "zeros"))
-    assert first[0].folder == second[0].folder
-    assert len(second[0]) == 1
-    assert not second[1]
-    assert feature_fingerprint(tower()) == feature_fingerprint(tower())
+    assert first.folder == second.folder
+    assert json.loads((first.folder / "fingerprint.json").read_text()) == feature_fingerprint(tower())
 
 
-def test_changed_code_without_a_new_name_empties_the_store(tmp_path, monkeypatch):
-    store, _ = open_feature_store(tower(), tmp_path)
-    store.write_many({region_key(b"a", None): store.read(bytes(32))})
-    before = CnnFromScratch.forward
-    monkeypatch.setattr(CnnFromScratch, "forward", lambda self, pixels: [2 * level for level in before(self, pixels)])
-    again, stale = open_feature_store(tower(), tmp_path)
-    assert again.folder == store.folder
-    assert stale
-    assert again.read(region_key(b"a", None)) is None
-    assert not open_feature_store(tower(), tmp_path)[1]
+def test_the_layout_is_that_of_the_features(tmp_path):
+    one = tower()
+    levels = [level[0].detach().numpy() for level in one.pyramid(torch.zeros(1, 3, 32, 32))]
+    layout = open_feature_store(one, tmp_path).layout
+    assert [(*shape,) for shape in zip(layout.channels, layout.cells, strict=True)] == [level.shape for level in levels]
 
 
-def test_an_emptied_store_is_warned_of(tmp_path, monkeypatch, logged):
-    open_feature_cache(tower(), tmp_path)
-    before = CnnFromScratch.forward
-    monkeypatch.setattr(CnnFromScratch, "forward", lambda self, pixels: [2 * level for level in before(self, pixels)])
-    open_feature_cache(tower(), tmp_path)
-    [folder] = tmp_path.iterdir()
-    assert [(warning.code, warning.fields) for warning in logged(logging.WARNING)] == [
-        ("features-stale", {"folder": folder})
-    ]
+def backbone_of(file, code):
+    file.write_text(code)
+    spec = spec_from_file_location("changing_backbone", file)
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.Changing
 
 
-def test_damaged_first_row_is_repaired_without_losing_others(tmp_path):
-    store, _ = open_feature_store(tower(), tmp_path)
-    store.write_many({region_key(b"a", None): store.read(bytes(32))})
-    rows = store.folder / "0000.rows"
-    content = bytearray(rows.read_bytes())
-    content[40] ^= 1
-    rows.write_bytes(content)
-    again, stale = open_feature_store(tower(), tmp_path)
-    assert not stale
-    assert again.read(bytes(32)) is not None
-    assert again.read(region_key(b"a", None)) is not None
+def test_changed_code_of_a_backbone_changes_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "changing_backbone", None)
+    code = """
+from hvpkit.model.vision.cnn_from_scratch import CnnFromScratch
+class Changing(CnnFromScratch):
+    def forward(self, pixels):
+        return [{factor} * level for level in super().forward(pixels)]
+"""
+    first, second, again = (
+        feature_fingerprint(tower(kind=backbone_of(tmp_path / f"{name}.py", code.format(factor=factor))))
+        for name, factor in (("a", 2), ("a", 3), ("b", 2))
+    )
+    assert {key for key in first if first[key] != second[key]} == {"code"}
+    assert again == first  # wherever the file is
+
+
+def test_other_library_version_changes_the_folder(tmp_path, monkeypatch):
+    before = open_feature_store(tower(), tmp_path).folder
+    monkeypatch.setattr("hvpkit.features.fingerprint.version", lambda name: "9" if name == "pillow" else version(name))
+    assert open_feature_store(tower(), tmp_path).folder != before
+    monkeypatch.setattr("hvpkit.features.fingerprint.version", lambda name: version(name).partition("+")[0] + "+cu99")
+    assert open_feature_store(tower(), tmp_path).folder == before
 
 
 def test_keys_tell_contents_and_boxes_apart():

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import shutil
 
 import numpy as np
 import pytest
 
-from hvpkit.features import store as store_module
-from hvpkit.features.store import RECORD_DTYPE, FeatureLayout, FeatureStore
+from hvpkit.features.database import DATA_FILE
+from hvpkit.features.store import FeatureLayout, FeatureStore, _pack
 
 SHAPE = FeatureLayout((3, 5), (4, 4))
 ROW = SHAPE.dtype.itemsize
+MANY = 300  # several pages of the database
 
 
 def key(number: int) -> bytes:
@@ -52,7 +54,6 @@ def test_what_was_written_is_read_again_here_and_by_others(tmp_path):
     assert len(other) == 3
     assert other.read(key(4)) is None
     put(store, 4)
-    other.refresh()
     assert holds(other, 1, 4)
 
 
@@ -84,15 +85,6 @@ def test_nothing_is_written_twice(tmp_path):
     assert holds(store, 1, 2, 3)
 
 
-def test_a_full_shard_is_followed_by_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "MAX_SHARD_BYTES", 2 * ROW)
-    store, other = (FeatureStore(tmp_path, SHAPE) for _ in range(2))
-    for number in range(5):
-        put((store, other)[number % 2], number)
-    assert sorted(file.name for file in tmp_path.glob("*.rows")) == ["0000.rows", "0001.rows", "0002.rows"]
-    assert holds(FeatureStore(tmp_path, SHAPE), *range(5))
-
-
 def test_a_store_is_sent_to_another_process_as_its_folder(tmp_path):
     store = put(FeatureStore(tmp_path, SHAPE), *range(50))
     sent = pickle.dumps(store)
@@ -102,43 +94,61 @@ def test_a_store_is_sent_to_another_process_as_its_folder(tmp_path):
 
 # --------------------------------------------------------------------------------------------------------------------
 # damage
-def truncate(file, size):
-    file.write_bytes(file.read_bytes()[:size])
+def damage_row(folder, number, position=20):
+    """Change a byte of a row, also in older copies of its page."""
+    row = _pack(key(number), levels(number), SHAPE)
+    changed = bytearray(row)
+    changed[position] ^= 16
+    content = (folder / DATA_FILE).read_bytes()
+    assert row in content
+    (folder / DATA_FILE).write_bytes(content.replace(row, bytes(changed)))
+
+
+def rewrite(change):
+    def damage(folder):
+        (folder / DATA_FILE).write_bytes(change((folder / DATA_FILE).read_bytes()))
+
+    return damage
+
+
+def noise(content: bytes, start: int, stop: int) -> bytes:
+    return content[:start] + np.random.default_rng(0).bytes(stop - start) + content[stop:]
 
 
 DAMAGE = {
-    "rows cut in a row": lambda folder: truncate(folder / "0000.rows", 3 * ROW + 7),
-    "rows cut to nothing": lambda folder: truncate(folder / "0000.rows", 0),
-    "rows gone": lambda folder: (folder / "0000.rows").unlink(),
-    "keys cut in a record": lambda folder: truncate(folder / "0000.keys", 3 * RECORD_DTYPE.itemsize + 5),
-    "keys gone": lambda folder: (folder / "0000.keys").unlink(),
-    "rows of zeros": lambda folder: (folder / "0000.rows").write_bytes(bytes(10 * ROW)),
-    "rows shifted": lambda folder: (folder / "0000.rows").write_bytes(b"x" + (folder / "0000.rows").read_bytes()),
-    "keys of noise": lambda folder: (folder / "0000.keys").write_bytes(
-        np.random.default_rng(0).bytes(10 * RECORD_DTYPE.itemsize)
-    ),
+    "cut in the middle": rewrite(lambda content: content[: len(content) // 2 + 7]),
+    "cut after the header": rewrite(lambda content: content[:8192]),
+    "cut in the header": rewrite(lambda content: content[:100]),
+    "cut to nothing": rewrite(lambda content: b""),
+    "zeros after the header": rewrite(lambda content: content[:8192] + bytes(len(content) - 8192)),
+    "zeros": rewrite(lambda content: bytes(len(content))),
+    "noise in the header": rewrite(lambda content: noise(content, 0, 8192)),
+    "noise in the middle": rewrite(lambda content: noise(content, len(content) // 2, len(content) * 3 // 4)),
+    "noise": rewrite(lambda content: noise(content, 0, len(content))),
+    "shifted": rewrite(lambda content: b"x" + content),
+    "gone": lambda folder: (folder / DATA_FILE).unlink(),
+    "lock gone": lambda folder: [(folder / name).unlink() for name in (DATA_FILE, "lock.mdb")],
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_damage_is_repaired(tmp_path, damage):
-    put(FeatureStore(tmp_path, SHAPE), *range(10))
+    put(FeatureStore(tmp_path, SHAPE), *range(MANY))
     damage(tmp_path)
     store = FeatureStore(tmp_path, SHAPE)
-    lost = [number for number in range(10) if store.read(key(number)) is None]
+    lost = [number for number in range(MANY) if store.read(key(number)) is None]
     assert lost
-    assert holds(store, *(number for number in range(10) if number not in lost))
-    put(store, *range(10))
-    assert holds(store, *range(10))
-    assert holds(FeatureStore(tmp_path, SHAPE), *range(10))
+    assert holds(store, *(number for number in range(MANY) if number not in lost))
+    put(store, *range(MANY))
+    assert holds(store, *range(MANY))
+    del store
+    assert holds(FeatureStore(tmp_path, SHAPE), *range(MANY))
 
 
-@pytest.mark.parametrize("place", range(0, ROW, 5))
-def test_one_changed_byte_loses_its_row_alone(tmp_path, place):
+@pytest.mark.parametrize("position", range(0, ROW, 5))
+def test_one_changed_byte_loses_its_row_alone(tmp_path, position):
     put(FeatureStore(tmp_path, SHAPE), 0, 1, 2)
-    rows = bytearray((tmp_path / "0000.rows").read_bytes())
-    rows[ROW + place] ^= 16
-    (tmp_path / "0000.rows").write_bytes(rows)
+    damage_row(tmp_path, 1, position)
     store = FeatureStore(tmp_path, SHAPE)
     assert [store.read(key(number)) is None for number in range(3)] == [False, True, False]
     assert [store.is_corrupt(key(number)) for number in range(4)] == [False, True, False, False]
@@ -146,41 +156,17 @@ def test_one_changed_byte_loses_its_row_alone(tmp_path, place):
     assert holds(store, 0, 1, 2)
 
 
-@pytest.mark.parametrize("written", range(0, 3 * ROW, 11))
-def test_whatever_a_killed_process_had_written_of_its_rows_nothing_is_lost_or_wrong(tmp_path, written):
-    put(FeatureStore(tmp_path, SHAPE), 0, 1)
-    with (tmp_path / "0000.rows").open("ab") as rows:
-        rows.write(b"\xff" * written)  # and none of the keys
-    store = FeatureStore(tmp_path, SHAPE)
-    assert len(store) == 2
-    put(store, 2, 3)
-    assert holds(FeatureStore(tmp_path, SHAPE), 0, 1, 2, 3)
+def test_a_deleted_folder_is_written_again(tmp_path):
+    store = put(FeatureStore(tmp_path / "a", SHAPE), 0, 1)
+    shutil.rmtree(tmp_path / "a")
+    again = FeatureStore(tmp_path / "a", SHAPE)
+    assert len(again) == 0
+    assert holds(put(again, 2), 2)
+    assert holds(store, 0, 1)  # of the deleted file, which is still open
 
 
-def test_a_store_that_another_process_emptied_is_read_no_more(tmp_path):
-    store, other = (FeatureStore(tmp_path, SHAPE) for _ in range(2))
-    assert holds(put(store, 0, 1), 0, 1)
-    other.refresh()
-    other.clear()
-    put(other, 5, 6)
-    store.refresh()
-    assert store.read(key(0)) is None
-    assert holds(put(store, 0), 0, 5, 6)
-
-
-def test_what_is_written_after_another_process_emptied_it_is_found_by_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "MAX_SHARD_BYTES", 2 * ROW)
-    store = put(put(FeatureStore(tmp_path, SHAPE), 0, 1), 2, 3)
-    FeatureStore(tmp_path, SHAPE).clear()
-    put(store, 4)
-    assert holds(FeatureStore(tmp_path, SHAPE), 4)
-
-
-def test_rows_of_many_keys_come_in_the_order_asked_for_from_whatever_shard(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "MAX_SHARD_BYTES", 2 * ROW)
-    store = FeatureStore(tmp_path, SHAPE)
-    for number in range(5):
-        put(store, number)
+def test_rows_of_many_keys_come_in_the_order_asked_for(tmp_path):
+    store = put(FeatureStore(tmp_path, SHAPE), *range(5))
     order = [3, 0, 4, 0, 2]
     halves, scales = store.read_many([key(number) for number in order])
     for place, number in enumerate(order):
@@ -193,11 +179,14 @@ def test_rows_of_many_keys_come_in_the_order_asked_for_from_whatever_shard(tmp_p
 
 def test_rows_with_a_damaged_one_among_them_are_none(tmp_path):
     put(FeatureStore(tmp_path, SHAPE), 1, 2)
-    file = tmp_path / "0000.rows"
-    content = bytearray(file.read_bytes())
-    content[ROW + 20] ^= 255
-    file.write_bytes(content)
+    damage_row(tmp_path, 2)
     fresh = FeatureStore(tmp_path, SHAPE)
     assert fresh.read_many([key(1)]) is not None and fresh.read_many([key(1), key(2)]) is None
     put(fresh, 2)
     assert holds(fresh, 1, 2)
+
+
+def test_rows_of_another_layout_are_corrupt(tmp_path):
+    put(FeatureStore(tmp_path, SHAPE), 1)
+    other = FeatureStore(tmp_path, FeatureLayout((3, 5), (1, 1)))
+    assert other.read(key(1)) is None and other.is_corrupt(key(1))

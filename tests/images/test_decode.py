@@ -149,7 +149,7 @@ def test_every_exif_orientation_is_turned_upright(tmp_path, orientation):
         assert np.abs(np.asarray(image, int) - np.asarray(upright, int)).max() < 90, suffix
 
 
-def test_broken_exif_leaves_the_image_as_it_stands(tmp_path):
+def test_broken_exif_leaves_the_image_unchanged(tmp_path):
     noise().save(tmp_path / "a.png", exif=b"Exif\0\0MM\0*\0\0\xff\xff")
     assert open_image(tmp_path / "a.png").size == image_size(tmp_path / "a.png") == (32, 24)
 
@@ -215,7 +215,7 @@ def test_an_animation_gives_its_first_frame(tmp_path, suffix):
     assert open_image(tmp_path / f"a.{suffix}").getpixel((4, 4)) == RED
 
 
-def test_the_file_is_closed_and_the_image_stands_alone(tmp_path):
+def test_file_is_closed_and_the_image_stays_usable(tmp_path):
     noise().save(tmp_path / "a.png")
     image = open_image(tmp_path / "a.png")
     (tmp_path / "a.png").unlink()

@@ -32,11 +32,11 @@ def test_the_whole_image_comes_first_then_objects_in_their_order(image, crop):
         ImageRegion(crop),
         ImageRegion(image, Box(10, 5, 30, 20), (0.25, 0.25, 0.75, 1.0)),
     )
-    assert [view.open().size for view in found] == [(40, 20), (8, 6), (20, 15)]
+    assert [region.open().size for region in found] == [(40, 20), (8, 6), (20, 15)]
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 3])
-def test_there_are_as_many_views_as_asked_for(image, crop, wanted):
+def test_missing_objects_are_padded(image, crop, wanted):
     example = example_of(image, VisualObject(crop), VisualObject(crop))
     for whole in (True, False):
         found = image_regions(example, whole=whole, objects=wanted)
@@ -62,18 +62,18 @@ def test_crop_with_a_box_has_its_normalized_box(image, crop):
     assert found.open().size == (8, 6)
 
 
-def test_a_box_that_stands_out_of_the_image_is_placed_within_it(image):
+def test_box_outside_of_the_image_is_clipped(image):
     (found,) = image_regions(example_of(image, VisualObject(box=Box(-5, 10, 60, 30))), whole=False, objects=1)
     assert found.normalized_box == (0.0, 0.5, 1.0, 1.0)
     assert found.open().size == (40, 10)
 
 
-def test_an_object_that_cannot_be_seen_leaves_its_place_empty(crop):
+def test_object_without_an_image_has_no_region(crop):
     example = example_of(None, VisualObject(box=Box(0, 0, 4, 4)), VisualObject(crop), VisualObject(phrase="a dog"))
     assert image_regions(example, whole=False, objects=3) == (None, ImageRegion(crop), None)
 
 
-def test_a_whole_image_that_cannot_be_read_is_named_where_a_box_needs_it(tmp_path):
+def test_unreadable_image_of_a_box_is_named(tmp_path):
     missing = tmp_path / "gone.png"
     with raises(MissingImageError, "image-missing", file=missing):
         image_regions(example_of(missing, VisualObject(box=Box(0, 0, 4, 4))), whole=True, objects=1)

@@ -80,7 +80,7 @@ def test_each_line_gives_one_with_its_id_and_number(source, tmp_path, model):
         *[f"text {i} 😂" for i in range(3, 9)],
     ]
     assert (written[3]["code"], written[3]["error"]) == ("text-not-a-string", render("text-not-a-string", {"found": 5}))
-    assert set(written[3]) == {"id", "line", "fingerprint", "error", "code"}
+    assert set(written[3]) == {"id", "line", "error", "code"}
     assert (done.lines, done.failed, done.first_code) == (10, 1, "text-not-a-string")
     assert done.first_error == f"line 4: {written[3]['error']}"
 
@@ -171,21 +171,38 @@ def test_an_input_that_grew_is_gone_on_with(source, tmp_path, model):
 
 # ------------------------------------------------------------------------------------------------------ other inputs,
 # models
-def test_the_output_of_another_input_is_refused_and_left_alone(source, tmp_path, model):
-    target = tmp_path / "out.jsonl"
-    predict(source, target, model)
+def refuse(source, target, model, *keys, **options):
+    """Open an output of another run, whose settings `keys` differ."""
     before = target.read_bytes()
-    source.write_text(source.read_text(encoding="utf-8").replace("text 2", "text two"), encoding="utf-8")
-    with raises(InputError, "output-of-other-input", file=target, line=3, input=source, input_line=3):
-        open_prediction_file(source, target, model)
+    with raises(InputError, "run-mismatch", run=target.name, folder=target.parent) as caught:
+        open_prediction_file(source, target, model, **options)
+    assert [difference.fields["key"] for difference in caught.value.fields["differences"]] == list(keys)
     assert target.read_bytes() == before
 
 
-def test_an_output_longer_than_the_input_is_refused(source, tmp_path, model):
+def test_the_output_of_another_input_is_refused_and_left_alone(source, tmp_path, model):
+    target = tmp_path / "out.jsonl"
+    predict(source, target, model)
+    text = source.read_text(encoding="utf-8")
+    source.write_text(text.replace("text 2", "text two"), encoding="utf-8")
+    refuse(source, target, model, "input")
+    source.write_text("\n" + text, encoding="utf-8")  # other line numbers
+    refuse(source, target, model, "input")
+    source.write_text("".join(text.splitlines(keepends=True)[:3]), encoding="utf-8")
+    refuse(source, target, model, "input", "lines")
+
+
+def test_a_last_line_that_grew_is_another_input(tmp_path, model):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "a"}', encoding="utf-8")
     predict(source, tmp_path / "out.jsonl", model)
-    source.write_text("".join(source.read_text(encoding="utf-8").splitlines(keepends=True)[:3]), encoding="utf-8")
-    with raises(InputError, "output-longer-than-input", file=tmp_path / "out.jsonl", line=4, input=source, count=3):
-        open_prediction_file(source, tmp_path / "out.jsonl", model)
+    source.write_text('{"text": "a"} {"text": "b"}', encoding="utf-8")
+    refuse(source, tmp_path / "out.jsonl", model, "input")
+
+
+def test_an_output_with_other_detection_is_refused(source, tmp_path, model):
+    predict(source, tmp_path / "out.jsonl", model)
+    refuse(source, tmp_path / "out.jsonl", model, "detect_objects", detect_objects=False)
 
 
 def test_the_output_of_another_model_is_refused(source, tmp_path, model, mner_text_model):
@@ -196,8 +213,18 @@ def test_the_output_of_another_model_is_refused(source, tmp_path, model, mner_te
     (tmp_path / "other/weights.safetensors").write_bytes(weights)
     other = open_model_folder(tmp_path / "other")
     assert model_fingerprint(other) != model_fingerprint(model)
-    with raises(InputError, "output-of-other-input", file=tmp_path / "out.jsonl", line=1):
-        open_prediction_file(source, tmp_path / "out.jsonl", other)
+    refuse(source, tmp_path / "out.jsonl", other, "model")
+
+
+def test_a_removed_output_is_written_again_by_any_model(source, tmp_path, model, monkeypatch):
+    target = tmp_path / "out.jsonl"
+    predict(source, target, model)
+    whole = target.read_bytes()
+    target.unlink()
+    monkeypatch.setattr("hvpkit.inference.bulk.model_fingerprint", lambda model: "other")
+    assert predict(source, target, model).lines == 10
+    assert target.read_bytes() == whole
+    assert json.loads((tmp_path / "out.jsonl.run.json").read_text())["model"] == "other"
 
 
 def test_a_model_that_was_moved_is_the_same(model, mner_text_model, tmp_path):
@@ -205,16 +232,43 @@ def test_a_model_that_was_moved_is_the_same(model, mner_text_model, tmp_path):
     assert model_fingerprint(open_model_folder(tmp_path / "moved")) == model_fingerprint(model)
 
 
-@pytest.mark.parametrize("content", [b"my notes", b"my notes\nmore\n", b"{", b'{"id": "a1"', b"\n"])
-def test_a_file_of_the_users_own_is_never_overwritten(content, source, tmp_path, model):
+@pytest.mark.parametrize("identity", [False, True], ids=["without run.json", "with that of an earlier output"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"my notes",
+        b'{"id": "a0", "line": 1, my notes\n',
+        b"my notes\n",
+        b"my notes\nmore\n",
+        b"[]\n",
+        b'{"id": "a1"}\n',
+        b"\n",
+    ],
+)
+def test_a_file_of_the_users_own_is_never_overwritten(content, identity, source, tmp_path, model):
     target = tmp_path / "out.jsonl"
+    if identity:
+        predict(source, target, model)
     target.write_bytes(content)
-    if content == b"{":  # what every one of our lines begins with
-        assert open_prediction_file(source, target, model).kept.lines == 0
-        return
-    with raises(InputError, "output-of-other-input", file=target, line=1):
+    with raises(InputError, "output-exists", output=target):
         open_prediction_file(source, target, model)
     assert target.read_bytes() == content
+
+
+def test_lines_added_to_an_output_are_never_removed(source, tmp_path, model):
+    target = tmp_path / "out.jsonl"
+    predict(source, target, model)
+    with target.open("a") as lines:
+        lines.write("my notes\n")
+    with raises(InputError, "output-exists", output=target):
+        open_prediction_file(source, target, model)
+
+
+def test_a_damaged_identity_is_reported(source, tmp_path, model):
+    predict(source, tmp_path / "out.jsonl", model)
+    (tmp_path / "out.jsonl.run.json").write_text("{")
+    with raises(InputError, "run-file-damaged", file=tmp_path / "out.jsonl.run.json"):
+        open_prediction_file(source, tmp_path / "out.jsonl", model)
 
 
 def test_places_that_cannot_be_are_refused(source, tmp_path, model):
@@ -238,7 +292,7 @@ def test_two_commands_do_not_write_one_output(source, tmp_path, model):
             return super().predict_many(inputs)
 
     assert predict(source, target, model, Other()).lines == 10
-    assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == ["out.jsonl"]
+    assert [path.name for path in tmp_path.iterdir() if ".out" in path.name] == []
     assert predict(source, target, model).lines == 10
 
 

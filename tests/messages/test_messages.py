@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import subprocess
@@ -12,7 +13,19 @@ import pytest
 from raising import raises
 
 from hvpkit.errors import DataError, HvpkitError, InputError
-from hvpkit.messages import LOGGERS, LocatedMessage, Message, Template, add_templates, log_to, message_to_json, render
+from hvpkit.messages import (
+    LOGGERS,
+    LocatedMessage,
+    Message,
+    Template,
+    add_templates,
+    log_to,
+    message_from_json,
+    message_to_json,
+    messages_from_json,
+    messages_to_json,
+    render,
+)
 
 
 def test_an_error_keeps_code_and_fields_between_processes():
@@ -25,7 +38,7 @@ def test_an_error_keeps_code_and_fields_between_processes():
     )
 
 
-def test_an_error_made_of_a_message_has_its_code():
+def test_error_from_a_message_has_its_code():
     assert InputError(Message("os-error", reason="full", file="")).code == "os-error"
 
 
@@ -71,10 +84,36 @@ def test_json_has_the_codes_of_messages_within_messages():
     }
 
 
+def test_messages_in_json_values_keep_code_and_fields():
+    value = {"notes": [Message("os-error", reason="full", file="")], "seed": 3, "dev": None, "scores": {"f1": 0.5}}
+    restored = messages_from_json(json.loads(json.dumps(messages_to_json(value))))
+    assert restored == value
+    assert (restored["notes"][0].code, restored["notes"][0].fields) == ("os-error", {"reason": "full", "file": ""})
+
+
+def test_a_message_survives_json_without_its_template():
+    json_value = {
+        "code": "not-in-this-process",
+        "message": "two: odd",
+        "fields": {
+            "problems": [{"location": "a.yaml:3", "code": "custom", "message": "odd", "fields": {"text": "odd"}}],
+            "reason": {"code": "custom", "message": "why", "fields": {"text": "why"}},
+            "counts": {"train": 3},
+        },
+    }
+    message = message_from_json(json_value)
+    assert (message, message.code, message.fields["counts"]) == ("two: odd", "not-in-this-process", {"train": 3})
+    assert (message.fields["reason"].code, message.fields["reason"].fields) == ("custom", {"text": "why"})
+    [problem] = message.fields["problems"]
+    assert (problem.location, problem.message.code, problem.message) == ("a.yaml:3", "custom", "odd")
+    copy = pickle.loads(pickle.dumps(message))
+    assert message_to_json(message) == message_to_json(copy) == json_value
+
+
 # -----------------------------------------------------------------------------------------------------------------
 # logging
 @pytest.mark.parametrize("name", ["hvpkit", "hvpkit.features.cache", "hvpkit_plugins.umt"])
-def test_a_record_is_the_message_itself_and_goes_to_the_handler_alone(caplog, name):
+def test_log_record_has_the_message_and_goes_to_the_handler_only(caplog, name):
     handler, message = BufferingHandler(capacity=10), Message("os-error", reason="full", file="")
     with log_to(handler):
         logging.getLogger(name).info(message)

@@ -17,6 +17,7 @@ from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.evaluation.evaluate import evaluate
 from hvpkit.interfaces import TextBatch, TextContext
+from hvpkit.messages import message_to_json
 from hvpkit.registry import load_registry
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.testing import check_text_encoder
@@ -56,7 +57,7 @@ def test_its_module_comes_without_torch():
 
 # ------------------------------------------------------------------------------------------------------------- the
 # published
-def test_the_shapes_are_the_paper_s_unless_others_are_asked_for():
+def test_default_sizes_are_those_of_the_paper():
     encoder = FACTORY(TextContext("mner", EXAMPLES["mner"]))
     assert encoder.width == 400
     assert (encoder.lstm.input_size, encoder.lstm.hidden_size, encoder.lstm.num_layers) == (100 + 30, 200, 1)
@@ -135,7 +136,7 @@ def test_unseen_words_differ_by_their_characters():
     assert not torch.allclose(encoder(first).states, encoder(second).states)
 
 
-def test_a_glove_file_s_coverage_is_logged_when_training_begins_and_stands_in_the_model(mner_data, tmp_path, logged):
+def test_coverage_of_a_glove_file_is_logged_and_saved(mner_data, tmp_path, logged):
     glove = tmp_path / "glove.txt"
     glove.write_text("paris 1 2 3 4 5\nbob 1 1 1 1 1\nunseen 2 2 2 2 2\n", encoding="utf-8")
     text = f"text={{encoder: cnn-bilstm, hidden: 6, word_width: 5, glove: {glove}}}"
@@ -148,7 +149,9 @@ def test_a_glove_file_s_coverage_is_logged_when_training_begins_and_stands_in_th
         2,
     )
     assert coverage in (finished.folder / "README.md").read_text(encoding="utf-8")
-    assert any(coverage in note for note in json.loads((finished.folder / "metrics.json").read_text())["notes"])
+    notes = json.loads((finished.folder / "metrics.json").read_text(encoding="utf-8"))["notes"]
+    assert [note["code"] for note in notes] == ["text-encoder-random-but-word-vectors"]
+    assert message_to_json(coverage) in notes[0]["fields"].values()
     glove.unlink()  # a model folder needs nothing of the training machine
     assert evaluate(open_model_folder(finished.folder), "test").scores == finished.test
 
@@ -162,7 +165,7 @@ def test_a_glove_file_that_is_not_there_is_refused_before_anything_is_written(mn
     assert not list(tmp_path.glob("model*"))
 
 
-def test_without_training_examples_it_says_what_it_lacks():
+def test_missing_training_examples_are_an_error():
     with raises(ComponentError, "vocabulary-without-examples"):
         FACTORY(TextContext("mner"))
 

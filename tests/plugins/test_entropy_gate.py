@@ -48,7 +48,7 @@ def test_the_penalty_is_the_weighted_mean_entropy_over_existing_images(weight):
     assert float(penalty.detach()) == pytest.approx(weight * written_out(weights, mask), rel=1e-5)
 
 
-def test_a_gate_that_has_settled_costs_nothing_and_keeps_its_gradient_finite():
+def test_converged_gate_has_zero_loss_and_a_finite_gradient():
     gate = gate_of(entropy_weight=1.0)
     weights = torch.eye(3)[[0, 1, 2, 0, 1]].expand(2, 2, 5, 3).clone().requires_grad_()
     penalty = gate.penalty(weights, torch.ones(2, 2, dtype=torch.bool))
@@ -75,7 +75,7 @@ def test_it_keeps_the_contract():
 
 # --------------------------------------------------------------------------------------------------------------- as a
 # plugin
-def test_it_is_found_through_its_entry_point():
+def test_it_is_registered_by_its_entry_point():
     component = load_registry().get("gate", "entropy")
     assert component.source == f"hvpkit {version('hvpkit')}"
     assert component.factory.__module__ == "hvpkit_plugins.entropy_gate"
@@ -123,15 +123,15 @@ def trained(mner_data, folder: Path, weight: float, steps: int) -> list[tuple[fl
         [batcher.encode(example, labeled=True) for example in list(mner_data.examples("train"))[:4]]
     )
     optimizer = torch.optim.AdamW(model.fusion.gate.parameters(), lr=0.05)
-    told = []
+    calls = []
     for _ in range(steps):
         optimizer.zero_grad()
         loss = model(batch).loss
         loss.backward()
         weights = model.fusion.gate(model.fusion.projector(model.vision(batch.images)))
-        told.append((float(loss.detach()), written_out(weights, batch.images.mask)))
+        calls.append((float(loss.detach()), written_out(weights, batch.images.mask)))
         optimizer.step()
-    return told
+    return calls
 
 
 def test_the_loss_of_training_holds_the_penalty(mner_data, tmp_path):

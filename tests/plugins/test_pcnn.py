@@ -85,7 +85,7 @@ def test_it_is_for_relations_alone(tmp_path, part):
 
 # --------------------------------------------------------------------------------------------------------------- the
 # encoder
-def test_the_shapes_are_opennre_s_unless_others_are_asked_for():
+def test_default_sizes_are_those_of_opennre():
     encoder, head = ENCODER(TextContext("mre", EXAMPLES["mre"])), HEAD(HeadContext(LABELS["mre"], 230))
     assert (encoder.convolution.in_channels, encoder.width, encoder.convolution.kernel_size) == (50 + 2 * 5, 230, (3,))
     assert encoder.head_distances.weight.shape == encoder.tail_distances.weight.shape == (256, 5)
@@ -167,7 +167,7 @@ def test_the_maxima_are_those_of_each_segment(activation):
         torch.testing.assert_close(summary[row], expected)
 
 
-def test_swapping_words_across_segments_changes_the_answer_and_within_one_does_not():
+def test_swapping_words_across_segments_changes_the_output_and_within_one_does_not():
     head, encoder = head_of(), encoder_of()
     text = batch_of(encoder, pair("a b c d e f g", 2, 4))
     states = torch.randn(1, 7, WIDTH)
@@ -179,7 +179,7 @@ def test_swapping_words_across_segments_changes_the_answer_and_within_one_does_n
     assert torch.equal(logits(1, 0, 2, 3, 4, 6, 5), logits(0, 1, 2, 3, 4, 5, 6))
 
 
-def test_swapping_words_across_segments_changes_what_the_whole_system_says():
+def test_swapping_words_across_segments_changes_the_prediction():
     encoder, head = encoder_of(), head_of()
     one, other = (batch_of(encoder, pair(words, 0, 2)) for words in ("Ada loves New York !", "Ada York New loves !"))
     assert not torch.allclose(head(Fused(encoder(one).states), one), head(Fused(encoder(other).states), other))

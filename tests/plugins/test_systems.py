@@ -63,7 +63,7 @@ def answer(said: dict) -> object:
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, monkeypatch):
+def test_it_is_trained_scored_and_predicts(hvp, system, task, request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data = request.getfixturevalue(f"{task}_data")
     tiny.recipe(tmp_path, data.folder, task)
@@ -106,9 +106,7 @@ def test_it_is_trained_scored_and_asked(hvp, system, task, request, tmp_path, mo
 
 
 @pytest.mark.parametrize("system", TEXT_ALONE)
-def test_text_alone_is_trained_scored_and_asked_and_its_explanation_shows_no_images(
-    hvp, system, request, tmp_path, monkeypatch
-):
+def test_text_only_model_is_trained_scored_and_explained_without_images(hvp, system, request, tmp_path, monkeypatch):
     task, *settings = TEXT_ALONE[system]
     monkeypatch.chdir(tmp_path)
     tiny.recipe(tmp_path, request.getfixturevalue(f"{task}_data").folder, task, images=False)

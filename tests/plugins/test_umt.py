@@ -62,7 +62,7 @@ def test_for_relations_it_keeps_the_contract_with_and_without_spans():
 # -------------------------------------------------------------------------------------------------------------------
 # spans
 @pytest.mark.parametrize("names", [TAGS, ("O", "B-PER", "I-PER"), ("O", "B-PER", "I-PER", "B-LOC")])
-def test_rows_of_the_conversion_matrix_sum_to_one_and_types_share_alike(names):
+def test_rows_of_the_conversion_matrix_sum_to_one_and_are_uniform_over_types(names):
     matrix = conversion_matrix(names)
     torch.testing.assert_close(matrix.sum(1), torch.ones(3))
     for row, letter in zip(matrix, "OBI", strict=True):
@@ -168,7 +168,7 @@ def test_with_alpha_one_emissions_ignore_the_span_tagger():
 
 
 @torch.no_grad()
-def test_with_alpha_zero_images_have_no_say():
+def test_images_have_no_effect_with_alpha_zero():
     fusion, encoder, text, visual, extras = built(alpha=0.0)
     seen, blind = (emissions(fusion, encoder, text, given, extras)[0] for given in (visual, None))
     torch.testing.assert_close(seen, blind)
@@ -210,7 +210,7 @@ def test_states_are_the_written_out_streams_of_existing_images_and_real_position
 
 
 @torch.no_grad()
-def test_what_stands_in_the_padding_of_the_text_changes_nothing():
+def test_padding_of_the_text_has_no_effect():
     fusion, encoder, text, visual, extras = built()
     other = torch.where(text.mask, text.features["input_ids"], 7)
     noisy = replace(text, features={"input_ids": other})
@@ -242,7 +242,7 @@ def test_gradients_are_finite_where_no_image_exists():
 
 
 @torch.no_grad()
-def test_a_trace_shows_where_words_look_and_how_far_the_gate_is_open():
+def test_trace_has_attention_of_words_and_gate_values():
     fusion, encoder, text, visual, extras = built()
     trace = Trace()
     fusion(encoder, text, visual, extras, trace)
@@ -270,7 +270,7 @@ def test_a_trace_shows_where_words_look_and_how_far_the_gate_is_open():
         ({"beta": -1.0}, "umt-beta-negative", {"beta": -1.0}),
     ],
 )
-def test_options_that_cannot_be_are_refused(options, code, fields):
+def test_invalid_options_are_refused(options, code, fields):
     with raises(ComponentError, code, **fields):
         built(**options)
 

@@ -48,7 +48,7 @@ def checkpoint(tmp_path_factory):
     """A VisualBERT as it stands on the hub: with the heads of its pretraining, and without a tokenizer."""
     folder = tmp_path_factory.mktemp("visualbert")
     config = VisualBertConfig(
-        **small_models.SIZES, vocab_size=len(small_models.word_pieces()), visual_embedding_dim=7, pad_token_id=0
+        **small_models.SIZES, vocab_size=len(small_models.wordpiece_tokenizer()), visual_embedding_dim=7, pad_token_id=0
     )
     VisualBertForPreTraining(config).save_pretrained(folder)
     return folder
@@ -58,7 +58,7 @@ def checkpoint(tmp_path_factory):
 def tokenizer(tmp_path_factory):
     """The tokenizer of a plain BERT, alone."""
     folder = tmp_path_factory.mktemp("tokenizer")
-    small_models.word_pieces().save_pretrained(folder)
+    small_models.wordpiece_tokenizer().save_pretrained(folder)
     return folder
 
 
@@ -66,9 +66,11 @@ def tokenizer(tmp_path_factory):
 def bert(tmp_path_factory):
     """A plain BERT as it stands on the hub, with the heads of its pretraining, and its tokenizer."""
     folder = tmp_path_factory.mktemp("bert")
-    pieces = small_models.word_pieces()
-    BertForPreTraining(BertConfig(**small_models.SIZES, vocab_size=len(pieces), pad_token_id=0)).save_pretrained(folder)
-    pieces.save_pretrained(folder)
+    tokenizer = small_models.wordpiece_tokenizer()
+    BertForPreTraining(BertConfig(**small_models.SIZES, vocab_size=len(tokenizer), pad_token_id=0)).save_pretrained(
+        folder
+    )
+    tokenizer.save_pretrained(folder)
     return folder
 
 
@@ -115,7 +117,7 @@ def test_with_every_region_masked_it_is_bert_on_the_text(bert):
 
 
 @torch.no_grad()
-def test_regions_move_the_states_wherever_they_stand_and_missing_ones_do_not():
+def test_regions_change_the_states_and_missing_ones_do_not():
     encoder, visual = scratch(), random_visual((3, 3), 4)
     text, fusion = batch_of(encoder), single_stream(_context("mner", encoder))
     seen, blind = (fusion(encoder, text, given, {}).states for given in (visual, None))
@@ -142,7 +144,7 @@ def test_longer_padding_of_the_text_changes_nothing():
 
 
 @torch.no_grad()
-def test_a_trace_shows_what_words_look_at_regions_first():
+def test_trace_has_attention_of_words_with_regions_first():
     encoder, visual, trace = scratch(), random_visual((3, 3), 4), Trace()
     text = batch_of(encoder)
     single_stream(_context("mner", encoder))(encoder, text, visual, {}, trace)
@@ -173,7 +175,7 @@ def test_regions_have_the_first_position_and_the_second_type_of_their_own_tables
         before = after
 
 
-def test_it_takes_no_prefix_and_says_so():
+def test_prefix_is_refused():
     with raises(ComponentError, "prefix-unsupported", encoder="visual_bert"):
         scratch().enable_prefix()
 
@@ -228,7 +230,7 @@ def test_the_new_projection_learns_at_the_fusion_s_rate_and_a_checkpoint_s_at_th
     assert rates(f"text={{encoder: visualbert, name: {checkpoint}, tokenizer: {tokenizer}}}") == [1e-5, 1e-5]
 
 
-def test_a_score_names_weights_that_no_pretraining_on_images_has_seen(checkpoint, tokenizer, bert):
+def test_notes_name_weights_without_pretraining_on_images(checkpoint, tokenizer, bert):
     context, names = TextContext("mner"), {"name": str(checkpoint), "tokenizer": str(tokenizer)}
     assert visualbert(context, **names).provenance_notes() == []
     random, started = visualbert(context, **names, weights="random"), visualbert(context, name=str(bert))
@@ -243,11 +245,11 @@ def test_markers_are_new_tokens_for_relations(checkpoint, tokenizer):
     )
     assert marked.model.config.vocab_size == plain.model.config.vocab_size + len(MARKERS)
     encoded = marked.encode(EXAMPLES["mre"][0], 64)
-    pieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
-    assert (pieces[encoded.head_position], pieces[encoded.tail_position]) == ("<head>", "<tail>")
+    wordpieces = marked.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
+    assert (wordpieces[encoded.head_position], wordpieces[encoded.tail_position]) == ("<head>", "<tail>")
 
 
-def test_what_cannot_be_opened_says_why_and_what_would_do(checkpoint, tokenizer, bert, tmp_path):
+def test_unusable_weights_are_refused_with_advice(checkpoint, tokenizer, bert, tmp_path):
     with raises(ModelFolderError, "pretrained-not-opened", name=str(checkpoint), reason=Message("tokenizer-missing")):
         visualbert(TextContext("mner"), name=str(checkpoint))
     with raises(

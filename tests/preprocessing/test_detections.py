@@ -79,7 +79,7 @@ def test_long_ids_have_crops_of_their_own(mine, sign):
     assert all((data.folder / crop).is_file() for crop in crops)
 
 
-def test_boxes_go_into_the_examples_and_are_kept_with_crops(mine):
+def test_boxes_are_added_to_examples_and_stored_with_crops(mine):
     report, data = prepared(mine)
     examples = data.examples("train")
     assert [len(example.objects) for example in examples] == [1, 1, 1, len(examples[3].objects), 0, 0]
@@ -138,7 +138,7 @@ def test_image_without_its_crops_is_reported_and_has_no_objects(mine):
     assert problem.places == problem.messages
 
 
-def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch):
+def test_interrupted_run_continues_without_detecting_again(mine, monkeypatch):
     looked = []
     propose = SaliencyDetector.detect
 
@@ -152,9 +152,7 @@ def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch)
     monkeypatch.setattr(SaliencyDetector, "detect", stopped)
     with pytest.raises(KeyboardInterrupt):
         prepared(mine, request)
-    [journal] = mine.parent.glob(".data-objects-*.jsonl")
-    with journal.open("a") as stream:
-        stream.write('["cut off')  # as a kill would leave it
+    assert (mine.parent / ".data-objects.sqlite3").is_file()
 
     def counted(self, queries):
         looked.extend(query.example.id for query in queries)
@@ -163,12 +161,12 @@ def test_a_run_that_was_stopped_goes_on_without_looking_again(mine, monkeypatch)
     monkeypatch.setattr(SaliencyDetector, "detect", counted)
     _, data = prepared(mine, request)
     assert sorted(looked) == ["1", "2", "3", "4"]  # 0 and 2 share one image
-    assert not list(mine.parent.glob(".data-objects-*"))
+    assert not list(mine.parent.glob(".data-objects*"))
     monkeypatch.setattr(SaliencyDetector, "detect", propose)
     assert data.examples("train") == prepared(mine, name="whole")[1].examples("train")
 
 
-def test_the_contact_sheet_shows_boxes_and_what_was_not_found_and_runs_nothing(mine):
+def test_contact_sheet_shows_boxes_and_images_without_objects_and_runs_no_script(mine):
     write_lines(
         mine / "train.jsonl",
         [
@@ -236,7 +234,7 @@ def test_phrases_are_looked_for_one_by_one_by_a_detector(mine, detector_folder):
         ),
     ],
 )
-def test_what_cannot_be_found_with_is_refused_and_nothing_is_left(mine, request_, error, code, fields):
+def test_unusable_detector_is_refused_and_nothing_is_written(mine, request_, error, code, fields):
     with raises(error, code, **fields):
         prepared(mine, request_)
     assert sorted(path.name for path in mine.parent.iterdir()) == ["mine"]
@@ -255,7 +253,7 @@ def model_of(data, folder, *overrides):
     return tiny.save_tiny_model(folder / "model", with_detection_settings(data, written), data)
 
 
-def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
+def test_predict_detects_objects_as_for_training(mine, tmp_path):
     _, data = prepared(mine, DetectionRequest("saliency", threshold=0.3, max_objects=2))
     predictor = Predictor.open(model_of(data, tmp_path / "m"))
     assert predictor.folder.recipe.data.objects == data.objects
@@ -273,7 +271,7 @@ def test_predict_finds_objects_as_they_were_found_for_training(mine, tmp_path):
     )
 
 
-def test_pairs_that_share_an_image_are_detected_once(mine, tmp_path, monkeypatch):
+def test_image_of_several_pairs_is_detected_once(mine, tmp_path, monkeypatch):
     _, data = prepared(mine)
     predictor, looked, propose = Predictor.open(model_of(data, tmp_path / "m")), [], SaliencyDetector.detect
 
@@ -313,7 +311,7 @@ def test_other_version_of_the_detector_is_noted(mine, tmp_path, monkeypatch):
     assert note.fields == {"detector": "saliency", "found": "later", "expected": "1"}
 
 
-def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
+def test_model_with_annotated_objects_is_noted(mine, tmp_path):
     write_lines(
         mine / "train.jsonl",
         [{"tokens": ["Ann"], "tags": ["B-PER"], "image": "a.png", "objects": [{"box": [1, 2, 30, 40]}]}],
@@ -325,9 +323,7 @@ def test_a_model_whose_objects_were_given_says_so(mine, tmp_path):
 
 
 @pytest.mark.parametrize(("trained_with", "notes"), [(3, 1), (0, 0), (None, 1)])
-def test_a_model_that_does_not_know_how_its_objects_were_found_says_so_unless_there_were_none(
-    mner_model, mner_data, trained_with, notes
-):
+def test_model_with_unknown_detection_is_noted_unless_it_had_no_objects(mner_model, mner_data, trained_with, notes):
     folder = open_model_folder(mner_model)
     assert folder.recipe.data.objects is None
     known = {"training": {} if trained_with is None else {"with_objects": trained_with}}
@@ -345,7 +341,7 @@ def test_missing_detector_is_reported_with_advice(mine, tmp_path, detector_folde
         Predictor(open_model_folder(model)).predict("Ann", mine / "a.png")
 
 
-def test_a_recipe_that_says_otherwise_than_its_data_is_refused(mine, tmp_path):
+def test_recipe_with_other_detection_than_its_data_is_refused(mine, tmp_path):
     _, data = prepared(mine)
     file = tmp_path / "m" / "tiny.yaml"
     tiny.recipe(tmp_path / "m", data.folder, "mner")

@@ -23,7 +23,7 @@ def images(tmp_path):
 
 
 @pytest.mark.parametrize("few", [0, 100])
-def test_faults_are_found_and_every_image_counted(tmp_path, monkeypatch, few, bars):
+def test_unreadable_images_are_reported_and_all_are_counted(tmp_path, monkeypatch, few, bars):
     monkeypatch.setattr(image_check, "MIN_IMAGES_FOR_WORKERS", few)
     good, bad = images(tmp_path)
     examples = [Example(str(number), ("x",), image=path) for number, path in enumerate([*good, *bad])]

@@ -33,7 +33,7 @@ def twitter(root, *images):
         draw(root / "twitter2017_images" / name)
 
 
-def test_prepared_tweets_hold_what_the_report_says(tmp_path, bars):
+def test_prepared_tweets_match_the_report(tmp_path, bars):
     twitter(tmp_path / "root", "10.jpg", "20.jpg", "30.jpg")
     (tmp_path / "root" / "twitter2017_images" / "11.jpg").write_text("<html>")
     report = preprocess("twitter2017", root=tmp_path / "root")
@@ -148,7 +148,7 @@ def test_own_data_that_names_no_image_is_an_error_too(tmp_path):
         preprocess("mine.jsonl")
 
 
-def test_text_alone_goes_on_without_images(tmp_path):
+def test_text_only_data_needs_no_images(tmp_path):
     twitter(tmp_path / "root")
     report = preprocess("twitter2017", root=tmp_path / "root", text_only=True)
     data = open_prepared(report.folder)
@@ -199,7 +199,7 @@ def test_a_path_and_a_root_are_one_too_many(tmp_path):
         preprocess("./mine", root=tmp_path)
 
 
-def test_own_data_that_lies_where_it_would_go_is_not_replaced(tmp_path):
+def test_source_data_is_not_overwritten_by_its_output(tmp_path):
     write_lines(tmp_path / "data" / "mine" / "train.jsonl", [MNER])
     draw(tmp_path / "data" / "mine" / "a.png")
     with raises(DataError, "output-holds-other-files", folder=Path("data/mine"), files=["a.png"]):

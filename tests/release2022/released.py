@@ -66,12 +66,12 @@ def put_markers(ids: Tensor, first: int) -> None:
 
 # ---------------------------------------------------------------------------------------------------------- a small
 # checkpoint
-def small_checkpoint(task: str, seed: int, pieces: int, classes: int = 23) -> dict[str, Tensor]:
+def small_checkpoint(task: str, seed: int, num_wordpieces: int, classes: int = 23) -> dict[str, Tensor]:
     """Make a checkpoint with a ResNet-18.
 
     And a BERT of two layers for a tokenizer of this vocabulary size (and markers, for MRE).
     """
-    rows = pieces + 4 * (task == "mre")
+    rows = num_wordpieces + 4 * (task == "mre")
     shapes = {
         "embeddings.word_embeddings.weight": (rows, WIDTH),
         "embeddings.position_embeddings.weight": (40, WIDTH),
@@ -107,7 +107,7 @@ def _pair(name: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
 
 def save_tokenizer(folder: Path) -> int:
     """Save a small BERT's tokenizer; return its vocabulary size."""
-    tokenizer = small_models.word_pieces()
+    tokenizer = small_models.wordpiece_tokenizer()
     tokenizer.save_pretrained(folder)
     return len(tokenizer)
 

@@ -38,7 +38,7 @@ def tokenizer(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pieces(tmp_path_factory) -> int:
+def num_wordpieces(tmp_path_factory) -> int:
     return save_tokenizer(tmp_path_factory.mktemp("pieces"))
 
 
@@ -56,12 +56,12 @@ def save(tensors: object, file: Path) -> Path:
 
 @pytest.mark.parametrize("seed", [1, 49])
 @torch.no_grad()
-def test_entities_are_scored_as_the_written_out_forward_pass_does(tmp_path, tokenizer, pieces, seed):
-    tensors = small_checkpoint("mner", seed, pieces)
+def test_entities_are_scored_as_the_written_out_forward_pass_does(tmp_path, tokenizer, num_wordpieces, seed):
+    tensors = small_checkpoint("mner", seed, num_wordpieces)
     release2022.import_release(
         save(tensors, tmp_path / "old.pth"), "mner", str(tokenizer), tmp_path / "model", settings=SMALL
     )
-    ids, mask, whole, crops = inputs(seed, SIDE, (5, pieces), (2, 3))
+    ids, mask, whole, crops = inputs(seed, SIDE, (5, num_wordpieces), (2, 3))
     gold = tags(ids, mask, seed)
     found = release2022.forward(load(tmp_path / "model", device="cpu").model, ids, mask, whole, crops, gold)
     emissions = plain_emissions(tensors, plain_states(tensors, ids, mask, whole, crops))
@@ -71,21 +71,21 @@ def test_entities_are_scored_as_the_written_out_forward_pass_does(tmp_path, toke
 
 
 @torch.no_grad()
-def test_relations_are_scored_as_the_written_out_forward_pass_does(tmp_path, tokenizer, pieces, relations):
-    tensors = small_checkpoint("mre", 5, pieces, classes=3)
+def test_relations_are_scored_as_the_written_out_forward_pass_does(tmp_path, tokenizer, num_wordpieces, relations):
+    tensors = small_checkpoint("mre", 5, num_wordpieces, classes=3)
     release2022.import_release(
         save(tensors, tmp_path / "old.pth"), "mre", str(tokenizer), tmp_path / "model", relations, SMALL
     )
     model = load(tmp_path / "model", device="cpu").model
     assert model.head.labels.names == ("None", "/loc/loc/contain", "/per/per/peer")
-    ids, mask, whole, crops = inputs(5, SIDE, (5, pieces), (2, 3))
-    put_markers(ids, pieces)
+    ids, mask, whole, crops = inputs(5, SIDE, (5, num_wordpieces), (2, 3))
+    put_markers(ids, num_wordpieces)
     found = release2022.forward(model, ids, mask, whole, crops, torch.tensor([2, 0]))
-    logits = plain_logits(tensors, plain_states(tensors, ids, mask, whole, crops), ids, pieces)
+    logits = plain_logits(tensors, plain_states(tensors, ids, mask, whole, crops), ids, num_wordpieces)
     torch.testing.assert_close(found.scores, logits, atol=2e-5, rtol=0)
     assert float(found.loss) == pytest.approx(plain_relation_loss(logits, torch.tensor([2, 0])), abs=1e-5)
     ids[1, 5] = 7
-    with raises(DataError, "no-start-marker", row=1, role="head", id=pieces):
+    with raises(DataError, "no-start-marker", row=1, role="head", id=num_wordpieces):
         release2022.forward(model, ids, mask, whole, crops)
 
 
@@ -93,8 +93,8 @@ def test_relations_are_scored_as_the_written_out_forward_pass_does(tmp_path, tok
     "wrap",
     [lambda t: t, lambda t: {"epoch": 3, "model_state_dict": t}, lambda t: {f"module.{k}": v for k, v in t.items()}],
 )
-def test_what_is_imported_comes_out_tensor_for_tensor(tmp_path, tokenizer, pieces, wrap, monkeypatch, capsys):
-    tensors = small_checkpoint("mner", 3, pieces)
+def test_what_is_imported_comes_out_tensor_for_tensor(tmp_path, tokenizer, num_wordpieces, wrap, monkeypatch, capsys):
+    tensors = small_checkpoint("mner", 3, num_wordpieces)
     file, folder, again = save(wrap(tensors), tmp_path / "old.pth"), tmp_path / "model", tmp_path / "again.pth"
     for words in (
         [
@@ -124,8 +124,8 @@ def test_what_is_imported_comes_out_tensor_for_tensor(tmp_path, tokenizer, piece
     assert sum(map(len, kept)) == len(tensors)  # nothing twice, nothing lost
 
 
-def test_every_tensor_that_does_not_fit_is_named(tmp_path, tokenizer, pieces):
-    tensors = small_checkpoint("mner", 3, pieces)
+def test_every_tensor_that_does_not_fit_is_named(tmp_path, tokenizer, num_wordpieces):
+    tensors = small_checkpoint("mner", 3, num_wordpieces)
     del tensors["gates.1.bias"]
     tensors["gates.2.bias"] = torch.zeros(4)
     tensors["fc.weight"] = torch.zeros(12, 128)
@@ -194,10 +194,15 @@ def test_file_that_is_no_checkpoint_is_reported(tmp_path, tokenizer, content, co
     assert file in caught.value.fields.values()
 
 
-def test_another_tokenizer_is_refused(tmp_path, tokenizer, pieces):
-    file = save(small_checkpoint("mner", 3, pieces + 7), tmp_path / "old.pth")
+def test_another_tokenizer_is_refused(tmp_path, tokenizer, num_wordpieces):
+    file = save(small_checkpoint("mner", 3, num_wordpieces + 7), tmp_path / "old.pth")
     with raises(
-        ModelFolderError, "tokenizer-mismatch", text=str(tokenizer), checkpoint=file, found=pieces, expected=pieces + 7
+        ModelFolderError,
+        "tokenizer-mismatch",
+        text=str(tokenizer),
+        checkpoint=file,
+        found=num_wordpieces,
+        expected=num_wordpieces + 7,
     ):
         release2022.import_release(file, "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
 
@@ -211,7 +216,7 @@ def test_another_tokenizer_is_refused(tmp_path, tokenizer, pieces):
         ("{", "relation-ids-not-json", {}),
     ],
 )
-def test_class_ids_are_checked(tmp_path, tokenizer, pieces, text, code, fields):
+def test_class_ids_are_checked(tmp_path, tokenizer, num_wordpieces, text, code, fields):
     file, checkpoint = tmp_path / "rel2id.json", save({"a": torch.zeros(1)}, tmp_path / "old.pth")
     file.write_text(text, encoding="utf-8")
     with raises(DataError, code, file=file, **fields):
@@ -221,9 +226,9 @@ def test_class_ids_are_checked(tmp_path, tokenizer, pieces, text, code, fields):
 
 
 def test_an_imported_folder_is_evaluated_and_predicts_like_any_other(
-    tmp_path, tokenizer, pieces, mner_data, monkeypatch, capsys
+    tmp_path, tokenizer, num_wordpieces, mner_data, monkeypatch, capsys
 ):
-    file = save(small_checkpoint("mner", 3, pieces), tmp_path / "old.pth")
+    file = save(small_checkpoint("mner", 3, num_wordpieces), tmp_path / "old.pth")
     release2022.import_release(file, "mner", str(tokenizer), tmp_path / "model", settings=SMALL)
     monkeypatch.setattr("sys.argv", ["hvp", "eval", str(tmp_path / "model"), "--data", str(mner_data.folder), "--json"])
     with pytest.raises(SystemExit) as ended:
@@ -239,11 +244,11 @@ def test_an_imported_folder_is_evaluated_and_predicts_like_any_other(
     assert all(found.text[entity.start : entity.end] == entity.text for entity in found.entities)
 
 
-def test_an_imported_folder_is_explained_in_slices(tmp_path, tokenizer, pieces, relations, monkeypatch, capsys):
+def test_an_imported_folder_is_explained_in_slices(tmp_path, tokenizer, num_wordpieces, relations, monkeypatch, capsys):
     image, page = tiny.draw(tmp_path / "x.png"), tmp_path / "page.html"
     text = ["--text", "Ada Lovelace visits New York", "--image", str(image), "--crop", "4,4,20,20"]
     for task, more in (("mner", []), ("mre", ["--head", "Ada Lovelace", "--tail", "New York"])):
-        file = save(small_checkpoint(task, 3, pieces, classes=3), tmp_path / f"{task}.pth")
+        file = save(small_checkpoint(task, 3, num_wordpieces, classes=3), tmp_path / f"{task}.pth")
         release2022.import_release(
             file, task, str(tokenizer), tmp_path / task, relations=relations if task == "mre" else None, settings=SMALL
         )
@@ -268,7 +273,7 @@ def test_a_model_of_the_paper_s_kind_has_no_released_form(tmp_path, mner_data):
     assert not (tmp_path / "x.pth").exists()
 
 
-def test_nothing_is_overwritten(tmp_path, tokenizer, pieces):
+def test_nothing_is_overwritten(tmp_path, tokenizer, num_wordpieces):
     (tmp_path / "model").mkdir()
     with raises(InputError, "output-exists", output=tmp_path / "model"):
         release2022.import_release(tmp_path / "old.pth", "mner", str(tokenizer), tmp_path / "model")

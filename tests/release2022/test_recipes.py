@@ -58,7 +58,7 @@ def test_a_trained_model_keeps_its_scores_and_is_exported(tmp_path, bert, mner_d
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
-def test_a_frozen_head_stays_and_statistics_drift_if_asked(tmp_path, bert, mre_data, mode):
+def test_frozen_head_stays_and_batchnorm_statistics_change_on_request(tmp_path, bert, mre_data, mode):
     recipe = recipe_of(
         "mre", bert, mre_data.folder, "train.freeze_head=true", f"train.backbone_mode={mode}", "train.lr=1e-3"
     )
@@ -90,13 +90,13 @@ def test_a_frozen_head_stays_and_statistics_drift_if_asked(tmp_path, bert, mre_d
     with raises(InputError, "output-exists", output=tmp_path / "x.rel2id.json"):
         release2022.export_release(tmp_path / "model", tmp_path / "x.pth")
     assert not exported.checkpoint.exists()
-    told = load(tmp_path / "model", device="cpu").predict(
+    prediction = load(tmp_path / "model", device="cpu").predict(
         "Ada Lovelace visits Paris", head="Ada Lovelace", tail="Paris"
     )
-    assert told.relation.label in mre_data.labels.names
+    assert prediction.relation.label in mre_data.labels.names
 
 
-def test_everything_is_decayed_and_the_head_is_in_no_group_if_asked(bert, mre_data):
+def test_all_parameters_are_decayed_and_a_frozen_head_is_in_no_group(bert, mre_data):
     for setting, decays in (("train.decay_all=false", {0.0, 0.01}), ("train.decay_all=true", {0.01})):
         recipe = recipe_of("mre", bert, mre_data.folder, setting)
         model = build_model(recipe, load_registry(), mre_data.labels, mre_data.examples("train"))

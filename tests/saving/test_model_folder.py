@@ -17,8 +17,9 @@ from hvpkit.batching import Batcher
 from hvpkit.errors import ModelFolderError, RecipeError
 from hvpkit.inference.decode import predict_stream
 from hvpkit.registry import load_registry
-from hvpkit.saving.model_folder import atomic_directory, latest_model_folder, open_model_folder
+from hvpkit.saving.model_folder import latest_model_folder, open_model_folder
 from hvpkit.saving.weights import load_model, save_model
+from hvpkit.utils.atomic_write import atomic_directory
 
 GATE = '''
 from hvpkit.hookspecs import hookimpl
@@ -107,7 +108,7 @@ def test_a_loaded_model_is_ready_to_predict(mner_text_model):
     assert not load_model(open_model_folder(mner_text_model), "cpu").training
 
 
-def test_a_folder_that_cannot_be_written_to_its_end_is_not_there(mner_text_model, tmp_path, monkeypatch):
+def test_incomplete_folder_is_removed(mner_text_model, tmp_path, monkeypatch):
     what = open_model_folder(mner_text_model)
     model = load_model(what, "cpu")
 
@@ -220,7 +221,7 @@ def test_an_empty_folder_lacks_everything(tmp_path):
         ("model.json", {"files": {"text/more.json": 3}}, "model-file-missing", "text/more.json"),
     ],
 )
-def test_files_that_say_too_little_are_refused(folder, name, values, code, file):
+def test_incomplete_files_are_refused(folder, name, values, code, file):
     change(folder, name, **values)
     assert (code, file) in damage(folder)
 
@@ -233,7 +234,7 @@ def test_files_that_say_too_little_are_refused(folder, name, values, code, file)
         ("model.json", {"format": 3, "hvpkit": "9.0"}, "model-format", {"found": 3, "expected": 2, "writer": "9.0"}),
     ],
 )
-def test_files_that_say_something_else_are_refused(folder, name, values, code, fields):
+def test_inconsistent_files_are_refused(folder, name, values, code, fields):
     change(folder, name, **values)
     error = refusal(folder)
     assert (error.code, {name: error.fields[name] for name in fields}) == (code, fields)
@@ -246,7 +247,7 @@ def test_weights_of_another_model_are_refused(folder, mre_text_model):
     assert (error.code, error.fields["file"]) == ("model-weights-mismatch", folder / "weights.safetensors")
 
 
-def test_damage_that_keeps_the_size_is_found(folder):
+def test_damage_that_keeps_the_size_is_detected(folder):
     content = bytearray((folder / "weights.safetensors").read_bytes())
     content[8:40] = b"\x00" * 32
     (folder / "weights.safetensors").write_bytes(content)
@@ -256,7 +257,7 @@ def test_damage_that_keeps_the_size_is_found(folder):
 
 # -----------------------------------------------------------------------------------------------------------------
 # plugins
-def test_a_model_made_with_a_plugin_says_which_it_needs(tmp_path, mner_data):
+def test_model_of_a_plugin_names_the_plugin(tmp_path, mner_data):
     plugin = tmp_path / "even_gate.py"
     plugin.write_text(GATE, encoding="utf-8")
     recipe = tiny.recipe(tmp_path, mner_data.folder, "mner", overrides=("fusion.gate=even",))
@@ -302,7 +303,7 @@ def test_the_newest_model_is_the_one_written_last_however_deep(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["empty", "absent"])
-def test_no_model_at_all_says_how_to_get_one(tmp_path, name):
+def test_missing_model_names_the_training_command(tmp_path, name):
     (tmp_path / "empty").mkdir()
     with raises(ModelFolderError, "no-models", folder=tmp_path / name):
         latest_model_folder(tmp_path / name)

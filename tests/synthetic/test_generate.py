@@ -63,7 +63,7 @@ def test_every_image_and_crop_is_there_and_no_other_file(made):
             assert image.format == "PNG" and image.mode == "RGB"
 
 
-def test_notes_tell_the_truth_of_each_example(made):
+def test_metadata_describes_each_example(made):
     _, data = made
     for example in data.examples("train"):
         notes = example.metadata
@@ -77,14 +77,14 @@ def test_notes_tell_the_truth_of_each_example(made):
             assert 0 <= int(notes["deciding_object"]) < len(example.objects)
 
 
-def test_open_examples_share_an_uninformative_image_and_never_a_relevant_one(made):
+def test_ambiguous_examples_have_the_same_image_only_if_it_is_uninformative(made):
     _, data = made
-    told = {}
+    by_sentence = {}
     for example in data.examples("train"):
         if example.metadata["ambiguous"] == "yes":
-            told.setdefault(example.id.rpartition("-")[0], []).append(example)
-    assert {same[0].metadata["informative"] for same in told.values()} == {"yes", "no"}
-    for same in told.values():
+            by_sentence.setdefault(example.id.rpartition("-")[0], []).append(example)
+    assert {same[0].metadata["informative"] for same in by_sentence.values()} == {"yes", "no"}
+    for same in by_sentence.values():
         images = {example.image for example in same}
         assert len(images) == (len(same) if same[0].metadata["informative"] == "yes" else 1)
 
@@ -117,7 +117,7 @@ def test_another_seed_writes_other_texts_and_images(mner, tmp_path):
     assert not images & {path.read_bytes() for path in (mner.folder / "images").iterdir()}
 
 
-def test_another_share_of_uninformative_test_images_changes_nothing_but_these_images(mner, tmp_path):
+def test_fraction_of_uninformative_test_images_changes_only_these_images(mner, tmp_path):
     generate(tmp_path / "data", **SMALL, test_uninformative=1.0)
     other = open_prepared(tmp_path / "data")
     assert other.manifest.fingerprint == mner.manifest.fingerprint
@@ -159,7 +159,7 @@ def test_demo_data_of_the_other_task_is_refused(mner):
     assert (mner.folder / "manifest.json").read_bytes() == before
 
 
-def test_settings_that_cannot_be_write_nothing(tmp_path):
+def test_invalid_settings_write_nothing(tmp_path):
     with raises(InputError, "demo-too-small", size=5, minimum=MIN_EXAMPLES):
         generate(tmp_path / "data", size=5)
     assert not list(tmp_path.iterdir())
@@ -172,7 +172,7 @@ def test_an_older_demo_is_replaced_whole(tmp_path):
     assert digests(tmp_path / "data") == digests(tmp_path / "fresh")
 
 
-def test_contrast_pairs_are_one_sentence_with_two_images_and_two_answers(made):
+def test_contrast_pairs_have_one_sentence_two_images_and_two_labels(made):
     _, data = made
     pairs = contrast_pairs(data.examples("test"))
     assert pairs

@@ -4,7 +4,8 @@ from random import Random
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from hvpkit.synthetic.images import CROP, LARGE, SHOWN, SIDE, SMALL, render_image
+from hvpkit.synthetic.images import CROP, LARGE, MOTIFS, SIDE, SMALL, render_image
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import CLUES
 
 KINDS = ("PER", "LOC", "ORG", "MISC", "None")
@@ -19,7 +20,7 @@ def deciding_crop(drawn):
     return drawn.objects[drawn.deciding].crop
 
 
-def looks(image, mode, side):
+def thumbnail(image, mode, side):
     """An image as a short list of numbers, its brightness evened out."""
     values = list(image.convert(mode).resize((side, side), Image.Resampling.BOX).tobytes())
     mean = sum(values) / len(values)
@@ -34,13 +35,13 @@ def hues(image):
     return [strong.count(i) / (len(strong) or 1) for i in range(12)]
 
 
-def share_told(clue, look, known=24, asked=8):
+def accuracy(clue, describe, known=24, asked=8):
     """Return how often the nearest of images with known answers has the right answer."""
-    memory = [(look(image(i, clue, kind)), kind) for kind in KINDS for i in range(known)]
+    memory = [(describe(image(i, clue, kind)), kind) for kind in KINDS for i in range(known)]
     right = 0
     for kind in KINDS:
         for i in range(known, known + asked):
-            seen = look(image(i, clue, kind))
+            seen = describe(image(i, clue, kind))
             right += (
                 min(memory, key=lambda one: sum((a - b) ** 2 for a, b in zip(one[0], seen, strict=True)))[1] == kind
             )
@@ -73,7 +74,7 @@ def test_a_crop_shows_what_is_in_its_box(clue):
             assert sum(ImageStat.Stat(difference).mean) / 3 < 12
 
 
-def test_objects_come_best_first_and_the_deciding_one_stands_anywhere():
+def test_objects_are_sorted_by_score_and_the_deciding_one_is_at_any_index():
     made = [image(seed, "shape", "PER") for seed in range(24)]
     for drawn in made:
         scores = [item.score for item in drawn.objects]
@@ -86,7 +87,7 @@ def test_scenes_and_uninformative_images_have_no_deciding_object():
     assert image(1).deciding is None
 
 
-def test_the_deciding_small_thing_is_small_and_the_others_are_large():
+def test_deciding_small_object_is_small_and_others_are_large():
     for seed in range(8):
         for clue, (least, most) in (("small", SMALL), ("texture", LARGE), ("shape", LARGE)):
             drawn = image(seed, clue, "MISC")
@@ -100,31 +101,31 @@ def test_the_same_seed_draws_the_same_pixels_and_another_does_not():
     assert [item.crop.tobytes() for item in one.objects] == [item.crop.tobytes() for item in again.objects]
 
 
-def test_an_uninformative_image_is_drawn_without_knowing_the_answer():
+def test_uninformative_image_does_not_depend_on_the_label():
     assert render_image(Random(3), None, "PER").image.tobytes() == render_image(Random(3), None, "LOC").image.tobytes()
 
 
 @pytest.mark.parametrize("clue", CLUES)
-def test_images_of_one_answer_vary(clue):
+def test_images_of_one_label_vary(clue):
     made = {image(seed, clue, "ORG").image.tobytes() for seed in range(8)}
     assert len(made) == 8
 
 
-def test_all_answers_can_be_shown():
-    assert sorted({SHOWN[kind] for kind in KINDS}) == [0, 1, 2, 3, 4]
+def test_every_motif_is_used():
+    assert {load_lexicon().motifs[kind] for kind in KINDS} == set(MOTIFS)
 
 
 # eyes
 def test_deciding_crop_shows_texture_shape_and_small_objects():
-    assert share_told("texture", lambda drawn: hues(deciding_crop(drawn))) > 0.7
-    assert share_told("shape", lambda drawn: looks(deciding_crop(drawn), "L", 10)) > 0.7
-    assert share_told("small", lambda drawn: looks(deciding_crop(drawn), "L", 10)) > 0.7
+    assert accuracy("texture", lambda drawn: hues(deciding_crop(drawn))) > 0.7
+    assert accuracy("shape", lambda drawn: thumbnail(deciding_crop(drawn), "L", 10)) > 0.7
+    assert accuracy("small", lambda drawn: thumbnail(deciding_crop(drawn), "L", 10)) > 0.7
 
 
 def test_full_image_shows_the_scene_and_crops_do_not():
-    assert share_told("scene", lambda drawn: looks(drawn.image, "RGB", 8)) > 0.85
-    assert share_told("scene", lambda drawn: looks(drawn.objects[0].crop, "RGB", 8)) < 0.45
+    assert accuracy("scene", lambda drawn: thumbnail(drawn.image, "RGB", 8)) > 0.85
+    assert accuracy("scene", lambda drawn: thumbnail(drawn.objects[0].crop, "RGB", 8)) < 0.45
 
 
 def test_full_image_hardly_shows_a_small_object():
-    assert share_told("small", lambda drawn: looks(drawn.image, "L", 16)) < 0.45
+    assert accuracy("small", lambda drawn: thumbnail(drawn.image, "L", 16)) < 0.45

@@ -3,24 +3,26 @@ from random import Random
 
 import pytest
 
-from hvpkit.synthetic import lexicon
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import SyntheticSettings
 from hvpkit.synthetic.sentences import split_names
 from hvpkit.synthetic.tweets import TweetStream
 from hvpkit.types import SPLITS, Span
 
+LEXICON = load_lexicon()
 TEMPLATES = [
     *(
-        line
-        for blocks in (lexicon.UNAMBIGUOUS, lexicon.AMBIGUOUS, lexicon.SECOND, lexicon.UNAMBIGUOUS_PAIRS)
-        for block in blocks.values()
-        for line in lexicon.lines(block)
+        template
+        for by_label in (LEXICON.unambiguous, LEXICON.ambiguous, LEXICON.second_clause, LEXICON.unambiguous_pairs)
+        for templates in by_label.values()
+        for template in templates
     ),
-    *lexicon.lines(lexicon.AMBIGUOUS_PAIRS),
-    *lexicon.lines(lexicon.EMPTY),
+    *LEXICON.ambiguous_pairs,
+    *LEXICON.without_entity,
 ]
-FRAME = {*lexicon.HANDLES, *lexicon.HASHTAGS, *lexicon.EMOJI, "RT", ":", ","}
-KNOWN = FRAME | {word for line in (*TEMPLATES, *lexicon.OPENERS, *lexicon.CLOSERS) for word in line.split()}
+FRAME = {*(f"@{name}" for name in LEXICON.handles), *(f"#{tag}" for tag in LEXICON.hashtags), *LEXICON.emoji, "RT"}
+FRAME |= {":", ","}
+KNOWN = FRAME | {word for line in (*TEMPLATES, *LEXICON.openers, *LEXICON.closers) for word in line.split()}
 
 
 def examples(tmp_path, task, split="test", **settings):
@@ -37,12 +39,12 @@ def spans_of(example):
     }
 
 
-def test_every_sentence_stands_once():
+def test_sentences_are_unique():
     assert len(set(TEMPLATES)) == len(TEMPLATES)
 
 
 def test_no_word_of_a_name_occurs_in_a_sentence_or_in_another_name():
-    words = [word.lower() for name in lexicon.NAMES for word in name.split()]
+    words = [word.lower() for name in LEXICON.names for word in name.split()]
     assert len(set(words)) == len(words)
     assert not set(words) & {word.lower() for word in KNOWN}
 
@@ -50,7 +52,7 @@ def test_no_word_of_a_name_occurs_in_a_sentence_or_in_another_name():
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_name_belongs_to_one_split(seed):
     names = split_names(seed)
-    assert sorted(name for split in SPLITS for name in names[split]) == sorted(lexicon.NAMES)
+    assert sorted(name for split in SPLITS for name in names[split]) == sorted(LEXICON.names)
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
@@ -61,7 +63,7 @@ def test_spans_are_names_of_the_split(tmp_path, task):
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
-def test_who_knows_the_sentences_finds_every_unseen_name(tmp_path, task):
+def test_names_are_the_words_outside_of_templates(tmp_path, task):
     for example in examples(tmp_path, task):
         runs = groupby(enumerate(example.words), lambda place: place[1] not in KNOWN)
         found = [list(run) for unknown, run in runs if unknown]
@@ -70,15 +72,15 @@ def test_who_knows_the_sentences_finds_every_unseen_name(tmp_path, task):
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
 def test_ambiguous_sentence_occurs_verbatim_with_each_label(tmp_path, task):
-    told = {}
+    by_scenario = {}
     for example in examples(tmp_path, task):
         if example.metadata["ambiguous"] == "yes":
-            told.setdefault(example.id.rpartition("-")[0], []).append(example)
+            by_scenario.setdefault(example.id.rpartition("-")[0], []).append(example)
     wanted = (
-        {frozenset(pair) for pair in lexicon.AMBIGUOUS} if task == "mner" else {frozenset(lexicon.AMBIGUOUS_RELATIONS)}
+        {frozenset(pair) for pair in LEXICON.ambiguous} if task == "mner" else {frozenset(LEXICON.ambiguous_relations)}
     )
-    assert {frozenset(example.metadata["type"] for example in same) for same in told.values()} == wanted
-    for same in told.values():
+    assert {frozenset(example.metadata["type"] for example in same) for same in by_scenario.values()} == wanted
+    for same in by_scenario.values():
         assert len({example.words for example in same}) == 1
         assert len({frozenset(spans_of(example)) for example in same}) == 1
 
@@ -89,9 +91,7 @@ def test_second_names_have_the_type_that_their_clause_settles(tmp_path):
     for example in two:
         types = {example.tags[span.start][2:] for span in spans_of(example)}
         assert any(
-            " ".join(example.words).count(_without(line))
-            for type_ in types
-            for line in lexicon.lines(lexicon.SECOND[type_])
+            " ".join(example.words).count(_without(line)) for type_ in types for line in LEXICON.second_clause[type_]
         )
 
 
@@ -99,15 +99,15 @@ def _without(line):
     return max(line.split("{}"), key=len).strip()
 
 
-def test_what_stands_around_a_sentence_says_nothing_of_its_answer(tmp_path):
+def test_decoration_does_not_depend_on_the_label(tmp_path):
     # the frame is drawn before anything of the answer is known: two settled stories differ in nothing else than their
     # template
     from hvpkit.synthetic.scenarios import Scenario
     from hvpkit.synthetic.sentences import entity_sentence
 
     frames = []
-    for type_ in lexicon.UNAMBIGUOUS:
-        story = Scenario(0, (type_,), (type_,), "shape", True)
-        sentence = entity_sentence(story, ("Atlas", "Titan"), Random(7))
+    for type_ in LEXICON.unambiguous:
+        scenario = Scenario(0, (type_,), (type_,), "shape", True)
+        sentence = entity_sentence(scenario, ("Atlas", "Titan"), Random(7))
         frames.append([word for word in sentence.words if word in FRAME])
     assert all(frame == frames[0] for frame in frames)

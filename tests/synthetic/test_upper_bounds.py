@@ -4,16 +4,16 @@ from random import Random
 import pytest
 
 from hvpkit.labels.gold import gold_labels
-from hvpkit.synthetic.lexicon import AMBIGUOUS, UNAMBIGUOUS, lines
+from hvpkit.synthetic.lexicon import load_lexicon
 from hvpkit.synthetic.scenarios import SyntheticSettings
 from hvpkit.synthetic.tweets import TweetStream
 from hvpkit.synthetic.upper_bounds import optimal_f1, upper_bound, upper_bounds
 from hvpkit.types import Example, Span
 
 
-def micro_f1(gold, said, nothing=None):
-    wins = sum(g == s != nothing for g, s in zip(gold, said, strict=True))
-    counted = sum(g != nothing for g in gold) + sum(s != nothing for s in said)
+def micro_f1(gold, predicted, nothing=None):
+    wins = sum(g == s != nothing for g, s in zip(gold, predicted, strict=True))
+    counted = sum(g != nothing for g in gold) + sum(s != nothing for s in predicted)
     return 2 * wins / counted if counted else 0.0
 
 
@@ -51,7 +51,7 @@ def test_nothing_to_find_gives_zero():
     assert optimal_f1([]) == 0.0
 
 
-def test_answers_of_an_example_are_its_entities_or_its_relation():
+def test_labels_of_an_example_are_its_entities_or_its_relation():
     tagged = Example("1", ("a", "b", "c", "d"), tags=("B-PER", "I-PER", "B-LOC", "O"))
     assert gold_labels(tagged) == [((Span(0, 2),), "PER"), ((Span(2, 3),), "LOC")]
     assert gold_labels(Example("2", ("a",), tags=("B-ORG",))) == [((Span(0, 1),), "ORG")]
@@ -69,8 +69,8 @@ def left_open(example, spans):
     """
     if len(spans) == 2:
         return ["None"] if example.metadata["ambiguous"] == "yes" else []
-    for pair, block in AMBIGUOUS.items():
-        for left, right in (line.split("{}") for line in lines(block)):
+    for pair, templates in load_lexicon().ambiguous.items():
+        for left, right in (template.split("{}") for template in templates):
             before, after = left.split(), right.split()
             here = example.words[max(0, spans[0].start - len(before)) : spans[0].end + len(after)]
             if list(here) == [*before, *example.words[spans[0].start : spans[0].end], *after]:
@@ -93,9 +93,9 @@ def oracle(example, image):
 def test_generator_knowledge_reaches_the_upper_bound(tmp_path, task, image):
     made = examples(tmp_path, task)
     gold = [answer for example in made for _, answer in gold_labels(example)]
-    said = [answer for example in made for answer in oracle(example, image)]
+    predicted = [answer for example in made for answer in oracle(example, image)]
     best = upper_bound(made)
-    assert micro_f1(gold, said, "None") == pytest.approx(best.image if image else best.text, abs=1e-6)
+    assert micro_f1(gold, predicted, "None") == pytest.approx(best.image if image else best.text, abs=1e-6)
 
 
 @pytest.mark.parametrize("task", ["mner", "mre"])
@@ -107,11 +107,11 @@ def test_no_rule_from_text_exceeds_the_text_upper_bound(tmp_path, task):
         30
     ):  # what is settled is right, what is open is any fixed function of the sentence, at times silence
         options = sorted(set(gold)) + ["None"] * (seed % 2)
-        said = []
+        predicted = []
         for example in made:
             guess = Random(f"{seed} {example.words}").choice(options)
-            said += [guess if left_open(example, spans) else answer for spans, answer in gold_labels(example)]
-        assert micro_f1(gold, said, "None") <= best + 1e-6
+            predicted += [guess if left_open(example, spans) else answer for spans, answer in gold_labels(example)]
+        assert micro_f1(gold, predicted, "None") <= best + 1e-6
 
 
 def test_bag_of_words_does_not_exceed_the_upper_bound_on_ambiguous_names(tmp_path):
@@ -126,8 +126,8 @@ def test_bag_of_words_does_not_exceed_the_upper_bound_on_ambiguous_names(tmp_pat
     )
     model = make_pipeline(CountVectorizer(), LogisticRegression(max_iter=500))
     model.fit([" ".join(example.words) for example in train], [example.metadata["type"] for example in train])
-    said = model.predict([" ".join(example.words) for example in test])
-    right = sum(a == example.metadata["type"] for a, example in zip(said, test, strict=True))
+    predicted = model.predict([" ".join(example.words) for example in test])
+    right = sum(a == example.metadata["type"] for a, example in zip(predicted, test, strict=True))
     assert 0.3 < right / len(test) <= 0.5
 
 
@@ -158,4 +158,4 @@ def test_text_upper_bound_is_all_clear_and_half_of_the_ambiguous_names(tmp_path)
     names = sum(len(gold_labels(example)) for example in made)
     unsettled = sum(example.metadata["ambiguous"] == "yes" for example in made)
     assert upper_bound(made).text == pytest.approx((names - unsettled / 2) / names, abs=1e-6)
-    assert {type_ for pair in AMBIGUOUS for type_ in pair} == set(UNAMBIGUOUS)
+    assert {type_ for pair in load_lexicon().ambiguous for type_ in pair} == set(load_lexicon().entity_types)

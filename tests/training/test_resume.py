@@ -51,7 +51,7 @@ def test_a_run_killed_at_any_moment_and_resumed_ends_with_the_same_weights(tmp_p
     recipe, expected = undisturbed
     _kill_when(runs.start(recipe, tmp_path / "run"), (tmp_path / "run.training" / moment).exists)
     assert not (tmp_path / "run").exists()
-    slowly = _say_that_it_took(1000.0, RunDirectory(tmp_path / "run").last_checkpoint())
+    slowly = _say_that_it_took(1000.0, RunDirectory(tmp_path / "run").last_checkpoint)
     runs.finish(runs.start(recipe, tmp_path / "run", "--resume"))
     assert runs.weights(tmp_path / "run") == expected
     assert (json.loads((tmp_path / "run/metrics.json").read_text())["seconds"] > 1000) == slowly
@@ -113,8 +113,8 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path, mner_data, monkeypatch):
     _killed_in(monkeypatch, training_run, "finish", recipe, tmp_path / "run")
     other = replace(mner_data, manifest=replace(mner_data.manifest, fingerprint="f" * 16))
     monkeypatch.setattr("hvpkit.training.train.open_for", lambda recipe: other)
-    with raises(InputError, "unfinished-run-differs", folder=tmp_path / "run.training") as caught:
+    with raises(InputError, "run-mismatch", folder=tmp_path / "run.training") as caught:
         train(recipe, load_registry(), tmp_path / "run", resume=True)
     [difference] = caught.value.fields["differences"]
-    assert difference.code == "part-differs"
-    assert difference.fields == {"part": "data", "expected": mner_data.manifest.fingerprint, "found": "f" * 16}
+    assert difference.code == "setting-differs"
+    assert difference.fields == {"key": "data", "before": mner_data.manifest.fingerprint, "now": "f" * 16}

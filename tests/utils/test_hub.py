@@ -55,7 +55,7 @@ def test_an_existing_folder_is_a_path(tmp_path, monkeypatch):
     assert looks_like_path("bert")
 
 
-def test_a_folder_is_opened_where_it_lies_and_the_hub_never_asked(tmp_path, monkeypatch):
+def test_local_folder_is_loaded_without_the_hub(tmp_path, monkeypatch):
     called = no_network(monkeypatch)
     open_it = opener("model")
     assert opened(str(tmp_path), open_it) == "model"

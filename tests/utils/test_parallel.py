@@ -34,7 +34,7 @@ def die_at_seven(thing: int) -> int:
     return thing
 
 
-def test_few_things_are_done_here_and_many_elsewhere_in_the_order_given():
+def test_few_items_run_in_process_and_many_in_workers_in_order():
     with WorkerPool(where, few=20, count=2, fork=True) as workers:
         assert list(workers.ordered_map(range(20))) == [(thing, os.getpid()) for thing in range(20)]
         found = list(workers.ordered_map(range(50)))
@@ -60,7 +60,7 @@ def is_gone(process: int) -> bool:
     return False
 
 
-def test_an_endless_stream_is_read_a_bounded_number_of_things_ahead():
+def test_endless_stream_is_prefetched_by_a_bounded_number_of_items():
     taken = []
     stream = (taken.append(thing) or thing for thing in count())
     with WorkerPool(where, few=3, count=2, fork=True) as workers:

@@ -5,7 +5,7 @@ import pytest
 from hvpkit.utils.progress import SILENT, progress, set_backend, track
 
 
-def test_nothing_is_shown_unless_asked_for(capsys):
+def test_progress_is_silent_by_default(capsys):
     assert list(track("abc", "letters")) == ["a", "b", "c"]
     with progress("steps", 2) as bar:
         bar.advance(2)
@@ -19,7 +19,7 @@ def test_items_are_counted_when_they_are_dealt_with(bars):
 
 
 @pytest.mark.parametrize(("given", "total"), [(None, None), (4, 4)])
-def test_a_stream_has_the_length_that_is_given(bars, given, total):
+def test_stream_has_the_given_length(bars, given, total):
     list(track(iter("abc"), "letters", given))
     assert [(bar.total, bar.done) for bar in bars] == [(total, 3)]
 
@@ -39,6 +39,6 @@ def test_steps_are_counted_by_the_loop(bars):
     assert [(bar.description, bar.total, bar.done, bar.closed) for bar in bars] == [("steps", 5, 4, True)]
 
 
-def test_the_backend_before_is_given_back(bars):
+def test_previous_backend_is_returned(bars):
     assert set_backend(SILENT) is bars
     assert set_backend(bars) is SILENT

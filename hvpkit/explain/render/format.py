@@ -1,13 +1,8 @@
-"""Format percentages and color steps."""
+"""Format changes of confidence and color steps."""
 
 from __future__ import annotations
 
 STEPS = 50  # number of opacity steps of a color
-
-
-def percent(share: float) -> str:
-    """Format a fraction in percent, with one decimal."""
-    return f"{100 * share:.1f}%"
 
 
 def percentage_points(change: float) -> str:

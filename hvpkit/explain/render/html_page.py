@@ -27,10 +27,12 @@ from hvpkit.explain.explanation import (
     missing_reasons,
 )
 from hvpkit.explain.output_files import GENERATOR
-from hvpkit.explain.render.format import STEPS, opacity_step, percent, percentage_points
+from hvpkit.explain.render.format import STEPS, opacity_step, percentage_points
 from hvpkit.images.decode import open_image
 from hvpkit.images.regions import ImageRegion
 from hvpkit.types import EntityPrediction
+from hvpkit.utils.atomic_write import atomic_file
+from hvpkit.utils.percent import percent
 
 LARGE, SMALL = 960, 240  # largest sides of images in the page, in pixels
 STRONG = 0.55  # text above this opacity gets the contrasting color
@@ -50,8 +52,8 @@ def write_html(file: Path, explained: Explanation, model: Path) -> None:
         ImageError: If an image cannot be read any more.
     """
     text = render(explained, model)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+    with atomic_file(file) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def render(explained: Explanation, model: Path) -> str:

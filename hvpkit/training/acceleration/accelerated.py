@@ -63,7 +63,7 @@ def captures_steps(model: Model, train: TrainSpec) -> bool:
 
 
 def run_plainly(step: PlainStep, batch: Batch) -> Tensor:
-    """Run a step as it is."""
+    """Run a step without changes."""
     return step(batch)
 
 

@@ -17,9 +17,10 @@ import hvpkit
 from hvpkit.errors import MissingImageError
 from hvpkit.explain.explain_example import explain_example
 from hvpkit.explain.explanation import GateWeights, missing_reasons
-from hvpkit.explain.render.format import STEPS, opacity_step, percent, percentage_points
+from hvpkit.explain.render.format import STEPS, opacity_step, percentage_points
 from hvpkit.explain.render.html_page import render, write_html
 from hvpkit.inference.inputs import parse_example
+from hvpkit.utils.percent import percent
 
 
 @pytest.fixture(scope="module")

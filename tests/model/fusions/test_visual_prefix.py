@@ -213,7 +213,7 @@ def test_a_gate_s_penalty_becomes_a_loss(encoder, text, visual):
     assert not fusion_of(encoder)(encoder, text, visual, {}).losses
 
 
-def test_one_example_alone_sees_its_own_images(encoder, visual):
+def test_single_example_uses_its_own_images(encoder, visual):
     fusion = fusion_of(encoder)
     encoded: list[EncodedText] = encode(encoder, EXAMPLES["mner"])
     together = fusion(encoder, text_batch(encoder, encoded), visual, {}).states
@@ -272,7 +272,7 @@ def test_texts_of_any_length_take_the_same_prefix(encoder, visual):
     )
 
 
-def test_a_trace_says_which_image_s_cell_each_prefix_position_carries(encoder, text, visual):
+def test_trace_maps_prefix_positions_to_image_cells(encoder, text, visual):
     trace = Trace()
     fusion_of(encoder, projector=ComponentSpec(name="per-level"))(encoder, text, visual, {}, trace)
     assert trace.cells.tolist() == [list(range(3 * CELLS))] * encoder.num_attention_heads
@@ -294,7 +294,7 @@ def test_heads_that_are_cut_by_rows_are_traced_to_the_cells_that_they_read(encod
     assert sorted(cells.flatten().tolist()) == sorted(list(range(length)) * encoder.num_attention_heads)
 
 
-def test_the_joint_projector_speaks_of_slices_that_are_no_places(encoder, text, visual):
+def test_slices_of_the_joint_projector_are_not_spatial(encoder, text, visual):
     trace = Trace()
     fusion_of(encoder, projector=ComponentSpec(name="joint", options={"hidden": 8}))(encoder, text, visual, {}, trace)
     assert (trace.level_name, trace.cells_are_spatial) == ("slice", False)

@@ -106,7 +106,7 @@ def test_states_are_needed(head):
         head(Fused(pooled=torch.zeros(4, WIDTH)), text_of())
 
 
-def test_any_entity_s_confidence_is_its_share_of_all_paths_whether_decoded_or_not(head):
+def test_confidence_of_any_entity_is_its_fraction_of_all_paths(head):
     emissions = 1.5 * torch.randn(len(LENGTHS), 5, len(TAGS), generator=torch.Generator().manual_seed(3))
     asked = [
         [Entity(s, e, kind, 0.0) for s in range(n) for e in range(s + 1, n + 1) for kind in ("PER", "LOC")]
@@ -120,7 +120,7 @@ def test_any_entity_s_confidence_is_its_share_of_all_paths_whether_decoded_or_no
             assert confidence == pytest.approx(holds, abs=1e-5)
 
 
-def test_a_head_that_has_no_better_way_knows_the_entities_that_it_decodes(head):
+def test_default_confidence_is_defined_for_decoded_entities(head):
     emissions = torch.randn(len(LENGTHS), 5, len(TAGS), generator=torch.Generator().manual_seed(4))
     decoded = head.decode(emissions, text_of())
     assert any(decoded)

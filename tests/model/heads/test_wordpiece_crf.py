@@ -60,13 +60,13 @@ def test_entities_and_their_probabilities_are_those_of_all_paths(seed):
     weights = weights + sum(move[paths[:, i - 1], paths[:, i]] for i in range(1, len(WORD_IDS)))
     shares = weights.softmax(0)
     assert head.viterbi_paths(scores, text) == [paths[weights.argmax()].tolist()]
-    words, said = [0, 1, 3], {}
+    words, predictions = [0, 1, 3], {}
     for path, share in zip(paths[:, [1, 3, 4]].tolist(), shares.tolist(), strict=True):
         for run in decode_bio([head.tags[tag] if head.tags[tag] in head.labels.names else "O" for tag in path]):
-            said[run.start, run.end] = said.get((run.start, run.end), 0.0) + share
+            predictions[run.start, run.end] = predictions.get((run.start, run.end), 0.0) + share
     for entity in head.decode(scores, text)[0]:
         place = words.index(entity.start), words.index(entity.end - 1) + 1
-        assert entity.confidence == pytest.approx(said[place], abs=1e-4)
+        assert entity.confidence == pytest.approx(predictions[place], abs=1e-4)
 
 
 def test_padding_changes_nothing():
@@ -85,7 +85,7 @@ def test_padding_changes_nothing():
     torch.testing.assert_close(head.loss(scores, both, targets), torch.stack(own).mean())
 
 
-def test_tags_of_words_are_given_as_they_are():
+def test_tags_of_words_are_returned_unchanged():
     head = head_of()
     scores = torch.full((1, 6, len(head.tags)), -50.0)
     for position, tag in enumerate(["[CLS]", "X", "PAD", "[SEP]", "B-LOC", "O"]):
@@ -96,7 +96,7 @@ def test_tags_of_words_are_given_as_they_are():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_entity_asked_for_has_the_probability_that_decoding_would_give_it(seed):
+def test_requested_entity_has_the_probability_of_decoding(seed):
     head = head_of(Labels("mner", ("O", "B-PER", "I-PER")))
     scores = 2 * torch.randn(1, len(WORD_IDS), len(head.tags), generator=torch.Generator().manual_seed(seed))
     asked = [

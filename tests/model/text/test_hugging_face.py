@@ -79,8 +79,8 @@ def test_tokenizer_without_word_ids_splits_word_by_word(tmp_path):
     encoder.enable_prefix()
     example = Example("1", ("Paris", "has", "Ada"), head=Span(2, 3), tail=Span(0, 1))
     encoded = encoder.encode(example, 32)
-    pieces = encoder.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
-    assert pieces == ["<s>", "<tail>", "Par@@", "is", "</tail>", "has", "<head>", "Ada", "</head>", "</s>"]
+    wordpieces = encoder.tokenizer.convert_ids_to_tokens(encoded.features["input_ids"].tolist())
+    assert wordpieces == ["<s>", "<tail>", "Par@@", "is", "</tail>", "has", "<head>", "Ada", "</head>", "</s>"]
     assert encoded.word_starts.tolist() == [2, 5, 7]
     (tmp_path / "saved").mkdir()
     encoder.save(tmp_path / "saved")

@@ -17,7 +17,7 @@ def example_of(words: int, head: Span | None = None, tail: Span | None = None) -
     return Example("7", tuple(f"w{i}" for i in range(words)), head=head, tail=tail)
 
 
-def pieces_of(costs: list[int]) -> list[list[int]]:
+def wordpieces_of(costs: list[int]) -> list[list[int]]:
     """Word i has wordpieces 10i, 10i+1, ..."""
     return [[10 * word + i for i in range(cost)] for word, cost in enumerate(costs)]
 
@@ -27,7 +27,7 @@ def written(layout) -> str:
 
 
 def test_every_word_starts_at_its_first_wordpiece():
-    layout = build_inputs(pieces_of([1, 3, 2]), example_of(3), 10, None)
+    layout = build_inputs(wordpieces_of([1, 3, 2]), example_of(3), 10, None)
     assert layout.ids == [0, 10, 11, 12, 20, 21]
     assert layout.word_starts == [0, 1, 4]
     assert layout.word_ids == [0, 1, 1, 1, 2, 2]
@@ -49,8 +49,8 @@ def test_every_word_starts_at_its_first_wordpiece():
         (Span(2, 3), Span(2, 3), "0 10 <head> <tail> 20 </head> </tail>"),
     ],
 )
-def test_markers_stand_around_head_and_tail(head, tail, expected):
-    layout = build_inputs(pieces_of([1, 1, 1]), example_of(3, head, tail), 10, IDS)
+def test_markers_surround_head_and_tail(head, tail, expected):
+    layout = build_inputs(wordpieces_of([1, 1, 1]), example_of(3, head, tail), 10, IDS)
     assert written(layout) == expected
     assert (layout.ids[layout.head_position], layout.ids[layout.tail_position]) == (101, 103)
     assert [layout.ids[start] for start in layout.word_starts] == [0, 10, 20]
@@ -58,13 +58,13 @@ def test_markers_stand_around_head_and_tail(head, tail, expected):
 
 
 def test_pair_without_markers_is_at_its_first_wordpieces():
-    layout = build_inputs(pieces_of([2, 2, 2]), example_of(3, Span(1, 3), Span(0, 1)), 10, None)
+    layout = build_inputs(wordpieces_of([2, 2, 2]), example_of(3, Span(1, 3), Span(0, 1)), 10, None)
     assert (layout.head_position, layout.tail_position) == (2, 0)
     assert layout.ids == [0, 1, 10, 11, 20, 21]
 
 
 def test_words_that_do_not_fit_are_cut_whole():
-    layout = build_inputs(pieces_of([2, 2, 3, 1]), example_of(4), 6, None)
+    layout = build_inputs(wordpieces_of([2, 2, 3, 1]), example_of(4), 6, None)
     assert layout.ids == [0, 1, 10, 11]  # the third would be cut in two, and what follows it is cut as well
     assert layout.num_truncated_words == 2
 
@@ -80,9 +80,9 @@ def test_the_window_around_a_pair_is_as_wide_as_fits(seed):
     needed = sum(costs[starts[0] : starts[1] + 1]) + 4
     if needed > room:
         with raises(DataError, "pair-too-far-apart", example="7", wordpieces=needed - 4, limit=room - 4):
-            build_inputs(pieces_of(costs), example_of(len(costs), *spans), room, IDS)
+            build_inputs(wordpieces_of(costs), example_of(len(costs), *spans), room, IDS)
         return
-    layout = build_inputs(pieces_of(costs), example_of(len(costs), *spans), room, IDS)
+    layout = build_inputs(wordpieces_of(costs), example_of(len(costs), *spans), room, IDS)
     first, last = layout.first_word, layout.first_word + len(layout.word_starts)
     assert first <= starts[0] < starts[1] < last
     assert len(layout.ids) == sum(costs[first:last]) + 4 <= room
@@ -102,7 +102,7 @@ def test_the_window_grows_on_both_sides():
 
 def test_first_word_that_does_not_fit_is_reported():
     with raises(DataError, "first-word-too-long", example="7", wordpieces=5, limit=3):
-        build_inputs(pieces_of([5, 1]), example_of(2), 3, None)
+        build_inputs(wordpieces_of([5, 1]), example_of(2), 3, None)
 
 
 def test_fitting_counts_leading_words():

@@ -18,9 +18,9 @@ def laid_out(
     room: int = 50,
     markers: tuple[int, ...] | None = IDS,
 ):
-    pieces = [[10 * word + i for i in range(cost)] for word, cost in enumerate(costs)]
+    wordpieces = [[10 * word + i for i in range(cost)] for word, cost in enumerate(costs)]
     return build_inputs_2022(
-        pieces, Example("7", tuple(f"w{i}" for i in range(len(costs))), head=head, tail=tail), room, markers
+        wordpieces, Example("7", tuple(f"w{i}" for i in range(len(costs))), head=head, tail=tail), room, markers
     )
 
 
@@ -33,7 +33,7 @@ def laid_out(
         (Span(2, 3), Span(0, 2), "<o> 0 10 <s> </o> 20"),
     ],
 )
-def test_markers_stand_before_words_and_none_at_the_end(head, tail, expected):
+def test_markers_precede_words_and_none_is_at_the_end(head, tail, expected):
     layout = laid_out([1, 1, 1], head, tail)
     assert " ".join(NAMES.get(i, str(i)) for i in layout.ids) == expected
     assert (layout.ids[layout.head_position], layout.ids[layout.tail_position]) == (101, 103)

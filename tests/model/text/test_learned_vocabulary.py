@@ -26,7 +26,7 @@ def test_the_same_texts_give_the_same_vocabulary_in_every_process():
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], input=json.dumps(TEXTS), capture_output=True, text=True, check=True
     )
-    theirs = {piece: number for piece, number in json.loads(done.stdout)}
+    theirs = {wordpiece: number for wordpiece, number in json.loads(done.stdout)}
     for _ in range(3):
         assert train_tokenizer(TEXTS, 150).get_vocab() == theirs
 
@@ -35,16 +35,16 @@ def test_names_and_new_words_of_known_characters_split_into_wordpieces():
     tokenizer = train_tokenizer(TEXTS, 4000)
     assert tokenizer.tokenize("visits loves leaves !") == ["visits", "loves", "leaves", "!"]
     for word in ("visitor", "Oslo", "Osada", "Yord", "Israel", "XQz"):
-        pieces = tokenizer.tokenize(word)
-        assert pieces[0] + "".join(piece.removeprefix("##") for piece in pieces[1:]) == word
+        wordpieces = tokenizer.tokenize(word)
+        assert wordpieces[0] + "".join(wordpiece.removeprefix("##") for wordpiece in wordpieces[1:]) == word
     assert tokenizer.tokenize("Ω") == ["[UNK]"]
 
 
 def test_special_tokens_come_first_and_numbers_have_no_gaps():
     vocabulary = train_tokenizer(TEXTS, 4000).get_vocab()
-    assert [piece for piece, _ in sorted(vocabulary.items(), key=lambda item: item[1])][: len(SPECIALS)] == list(
-        SPECIALS
-    )
+    assert [wordpiece for wordpiece, _ in sorted(vocabulary.items(), key=lambda item: item[1])][
+        : len(SPECIALS)
+    ] == list(SPECIALS)
     assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
 
 

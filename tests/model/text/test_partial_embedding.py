@@ -81,7 +81,7 @@ def test_in_training_a_row_that_is_not_trained_is_refused(model):
         narrowed(model)(torch.tensor([[5]]))
 
 
-def test_a_state_that_is_loaded_is_what_training_goes_on_from(model, tmp_path):
+def test_training_continues_from_a_loaded_state(model, tmp_path):
     few, begun = narrowed(model), narrowed(model)
     trained(few)
     begun.load_state_dict(few.state_dict())

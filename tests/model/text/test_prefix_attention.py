@@ -209,7 +209,7 @@ def test_dropout_removes_attention_weights_and_scales_the_others():
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_whether_a_batch_has_padding_is_not_asked_of_a_gpu(device):
+def test_checking_for_padding_does_not_synchronize_a_gpu(device):
     sizes = {
         "batch_size": 2,
         "q_length": 3,
@@ -231,7 +231,7 @@ def test_early_versions_of_transformers_name_no_device_for_the_mask(monkeypatch)
     assert "device" not in heard[0] and heard[0]["allow_is_bidirectional_skip"]
 
 
-def test_the_mask_of_a_prefix_and_a_text_is_made_once_for_all_layers():
+def test_mask_of_prefix_and_text_is_built_once_for_all_layers():
     prefix = prefix_of(2)
     text, other = torch.rand(2, B, 1, T, T, generator=torch.Generator().manual_seed(1)) < 0.8
     made = prepend_mask(prefix, text, T)

@@ -28,7 +28,7 @@ def test_what_is_not_known_as_written_is_looked_up_in_lower_case_and_else_unknow
     assert vocabulary.index("rome") == vocabulary.index("London") == UNKNOWN
 
 
-def test_ids_from_the_first_rare_one_on_are_of_words_seen_once_or_never():
+def test_ids_from_the_first_singleton_on_are_of_rare_words():
     vocabulary = Vocabulary.from_examples(COUNTS).extend(["Oslo", "the"])
     assert vocabulary.items == ("the", "Paris", "Rome", "paris", "é", "Oslo")
     assert [word for word in vocabulary.items if vocabulary.index(word) >= vocabulary.first_singleton] == [
@@ -39,7 +39,7 @@ def test_ids_from_the_first_rare_one_on_are_of_words_seen_once_or_never():
     ]
 
 
-def test_digits_are_zeros_if_asked_for():
+def test_digits_are_replaced_by_zeros_on_request():
     assert replace_digits("£1,234 in ２0２6") == "£0,000 in 0000"
     learnt = Vocabulary.from_examples(Counter({"0000": 2}), zeros=True)
     assert learnt.index("1984") == learnt.index("2026") == 2

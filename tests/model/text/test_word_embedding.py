@@ -41,7 +41,7 @@ def test_vectors_begin_uniform_within_their_bound_and_padding_is_zero():
     assert float(weight[1:].std()) == pytest.approx(bound / math.sqrt(3), rel=0.1)
 
 
-def test_a_file_s_vectors_stand_where_its_words_are_and_its_first_words_are_known_too(glove):
+def test_vectors_of_a_file_are_assigned_to_its_words(glove):
     words = words_of(file=glove, file_words=1)
     assert words.weight[words.vocabulary.index("Paris")].tolist() == [1, 2, 3]
     assert words.weight[words.vocabulary.index("visits")].tolist() == [4, 5, 6]
@@ -72,7 +72,7 @@ def test_padding_stays_zero_in_training():
     assert not words.weight[0].any()
 
 
-def test_words_seen_once_are_unknown_with_the_chance_given_in_training_alone():
+def test_singletons_are_masked_with_a_probability_in_training_only():
     words = words_of(singleton_unk=0.3)
     ids = torch.tensor([[words.vocabulary.index(word) for word in ("visits", "Ada")]] * 10_000)
     unknown = words.weight[UNKNOWN]
@@ -83,7 +83,7 @@ def test_words_seen_once_are_unknown_with_the_chance_given_in_training_alone():
     assert not (words.eval()(ids) == unknown).all(-1).any()
 
 
-def test_digits_are_read_as_zeros_if_asked_for():
+def test_digits_are_read_as_zeros_on_request():
     plain, zeros = words_of(), words_of(zeros=True)
     assert plain.vocabulary.index("1815") == UNKNOWN
     assert zeros.vocabulary.index("1815") == zeros.vocabulary.index("1843") != UNKNOWN

@@ -29,7 +29,7 @@ def hide(encoder):
     return batch, batch.features["input_ids"], encoder.hide.mask_ids(batch)
 
 
-def test_disguised_names_keep_their_shape_and_all_else_stands():
+def test_replaced_names_keep_their_shape_and_other_words_stay():
     encoder = build(name_replacement=1.0, word_dropout=0.0)
     batch, before, after = hide(encoder)
     named = (batch.word_ids == 1) | (batch.word_ids == 3)
@@ -51,12 +51,12 @@ def test_masks_cover_whole_words_and_never_specials_or_markers():
         after = encoder.hide.mask_ids(batch)
         assert not (after == mask)[batch.word_ids < 0].any()
         words = [(after[0] == mask)[batch.word_ids[0] == word] for word in range(5)]
-        assert all(pieces.all() or not pieces.any() for pieces in words)
-        seen.add(sum(bool(pieces.any()) for pieces in words) / 5)
+        assert all(is_masked.all() or not is_masked.any() for is_masked in words)
+        seen.add(sum(bool(is_masked.any()) for is_masked in words) / 5)
     assert len(seen) > 3  # the share differs from sentence to sentence
 
 
-def test_nothing_is_hidden_without_being_asked_for():
+def test_nothing_is_masked_by_default():
     _, before, after = hide(build(name_replacement=0.0, word_dropout=0.0))
     assert torch.equal(before, after)
 

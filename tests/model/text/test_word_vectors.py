@@ -40,12 +40,12 @@ def test_a_word_is_matched_as_it_is_written_else_in_lower_case_else_not(write):
     ]
 
 
-def test_only_the_words_asked_for_and_the_first_ones_are_kept_in_the_file_s_order(write):
+def test_requested_words_and_the_first_ones_are_kept_in_file_order(write):
     assert [*read(write(LINES), "Rome").rows] == ["rome"]
     assert [*read(write(LINES), "oslo", first=2).rows] == ["the", "Paris", "oslo"]
 
 
-def test_of_a_word_given_twice_the_first_vector_counts(write):
+def test_first_vector_of_a_repeated_word_counts(write):
     assert read(write(LINES), "oslo").vector("oslo").tolist() == [7, 8]
 
 
@@ -92,6 +92,6 @@ def test_a_file_that_is_not_there_or_a_folder_is_named(tmp_path):
 
 def test_coverage_counts_words_and_running_words(write):
     vectors = read(write(LINES), "the", "Paris", "Rome", "Berlin")
-    told = vectors.coverage(Counter({"the": 5, "Paris": 1, "Rome": 1, "Berlin": 3}))
+    message = vectors.coverage(Counter({"the": 5, "Paris": 1, "Rome": 1, "Berlin": 3}))
     numbers = {"found": 3, "words": 4, "fraction": 0.75, "exact": 2, "lower_case": 1, "running": 0.7}
-    assert (told.code, told.fields) == ("word-vectors-coverage", {"file": "glove.txt", **numbers})
+    assert (message.code, message.fields) == ("word-vectors-coverage", {"file": "glove.txt", **numbers})

@@ -62,7 +62,7 @@ def test_tokens_are_not_pooled():
     torch.testing.assert_close(tower(images).levels[2][MASK], tower.backbone(images.pixels)[2])
 
 
-def test_missing_images_are_zero_and_existing_ones_stand_in_the_mask_s_order():
+def test_missing_images_are_zero_and_others_follow_the_mask():
     visual = tower_of()(images_of())
     assert visual.mask is MASK
     for level in visual.levels:
@@ -72,7 +72,7 @@ def test_missing_images_are_zero_and_existing_ones_stand_in_the_mask_s_order():
     assert scatter_by_mask([torch.tensor([7.0, 8.0, 9.0])], MASK)[0].tolist() == [[7, 0, 8], [0, 0, 0], [0, 9, 0]]
 
 
-def test_features_stand_in_for_pixels():
+def test_features_replace_pixels():
     tower, images = tower_of().eval(), images_of()
     features = tower.pyramid(images.pixels)
     cached = tower(ImageBatch(MASK, images.boxes, features=features))
@@ -98,7 +98,7 @@ def test_with_features_missing_images_are_what_the_network_makes_of_zeros():
     )  # training may go on with them
 
 
-def test_what_a_frozen_network_makes_of_zeros_is_made_once_for_its_weights(monkeypatch):
+def test_features_of_zeros_are_computed_once_per_weights(monkeypatch):
     tower, passes, forward = zeros_tower(), [], Tiny.forward
     monkeypatch.setattr(Tiny, "forward", lambda self, pixels: passes.append(len(pixels)) or forward(self, pixels))
     images = ImageBatch(MASK, torch.zeros(3, 3, 4), features=tower.pyramid(images_of().pixels))
@@ -142,7 +142,7 @@ def test_a_backbone_that_is_not_frozen_trains():
     assert not any(module.training for module in tower.modules())
 
 
-def test_no_gradient_is_kept_where_none_is_wanted():
+def test_levels_need_no_gradient_under_no_grad():
     with torch.no_grad():
         assert not any(level.requires_grad for level in tower_of(frozen=False)(images_of()).levels)
 

@@ -51,7 +51,7 @@ def test_floor_leaves_the_edge_of_an_odd_map_out():
         tower(pooling="floor").eval().pyramid(torch.zeros(1, 3, 1, 1))
 
 
-def test_zeros_stand_for_missing_images_and_go_through_the_network():
+def test_missing_images_are_zeros_that_pass_through_the_network():
     given = images([[True, False], [False, False], [True, True]])
     masked, shown = tower().eval()(given), tower(missing="zeros").eval()(given)
     assert masked.mask.tolist() == [[True, False], [False, False], [True, True]]
@@ -73,7 +73,7 @@ def test_zeros_are_the_same_beside_kept_pyramids():
     assert torch.equal(own(kept).mask, own(given).mask)
 
 
-def test_statistics_of_a_frozen_backbone_drift_only_if_asked():
+def test_batchnorm_statistics_of_a_frozen_backbone_change_only_on_request():
     for drifting in (False, True):
         own = tower(update_batchnorm_stats=drifting).train()
         before = own.backbone.norm.running_mean.clone()

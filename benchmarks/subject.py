@@ -22,7 +22,7 @@ from PIL import Image
 from hvpkit.config.loading import load_recipe
 from hvpkit.config.recipe import Recipe
 from hvpkit.data.prepared import PreparedData, open_prepared, write_prepared
-from hvpkit.data.readers.base import DatasetSplits, ReaderContext
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits, ReaderContext
 from hvpkit.registry import load_registry
 from hvpkit.types import Example, Task, VisualObject
 
@@ -122,8 +122,8 @@ def make_subject(
 def _texts(task: Task, texts: Path | None, size: int) -> DatasetSplits:
     if texts is not None:
         context = ReaderContext(texts, texts, text_only=True)
-        dataset: DatasetSplits = load_registry().build("reader", DATASETS[task], context, {})
-        return dataset
+        reader: DatasetReader = load_registry().build("reader", DATASETS[task], context, {})
+        return reader.read()
     from hvpkit.synthetic.generate import generate_demo
     from hvpkit.synthetic.scenarios import SyntheticSettings
 

@@ -33,7 +33,8 @@ class Register(Protocol):
         Args:
             name: Name in recipes, unique within the kind.
             factory: Class or function that builds the component.
-            needs: What it needs from other components: "prefix", "images", "states", "pooled", ...
+            needs: What it needs: from other components "prefix", "images", "states", "pooled", ...; from the user
+                "path".
             provides: What it provides to other components.
             tasks: Tasks that it can be used for.
         """
@@ -83,7 +84,11 @@ def register_heads(register: Register) -> None:
 
 @hookspec
 def register_readers(register: Register) -> None:
-    """Register readers, which map a folder or file to examples."""
+    """Register readers, which map a folder or file to examples.
+
+    `needs`: "path" for readers of a file format, which is recognized by content under a path that the user names;
+    other readers are selected by the name of their dataset.
+    """
 
 
 @hookspec

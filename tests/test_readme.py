@@ -177,7 +177,7 @@ def test_inputs_of_predict_that_are_shown_are_read(tmp_path):
 def test_records_of_data_that_are_shown_are_read(page, tmp_path):
     lines = [
         line
-        for block in pages.blocks(pages.read_page(page))
+        for block in pages.sections(pages.read_page(page))["Your own data"]
         if block.language == "json"
         for line in block.text.splitlines()
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import importlib
+import io
 import logging
 import os
 import sys
@@ -28,6 +29,7 @@ WAIT = "2000"
 # one module each, in the order of use
 COMMANDS = (
     "preprocess",
+    "convert",
     "train",
     "experiment",
     "eval",
@@ -35,6 +37,8 @@ COMMANDS = (
     "explain",
     "components",
     "recipes",
+    "runs",
+    "info",
     "import-release",
     "export-release",
 )
@@ -130,6 +134,9 @@ def main() -> None:
     """Run `hvp` and exit with 0, 1 (failure), 2 (invalid input) or 130 (interrupted), and one message on errors."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", WAIT)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # of what its encoding cannot represent
     with log_to(output.MessageHandler()):
         try:
             with output.shown_progress():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hvpkit.cli import output
@@ -14,6 +14,7 @@ from hvpkit.types import SPLITS
 if TYPE_CHECKING:
     from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats
     from hvpkit.preprocessing.fill_features import FeatureStats
+    from hvpkit.records.issues import IssueCount
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +47,7 @@ def _show_data(report: DatasetReport) -> None:
     present = [split for split in SPLITS if split in report.splits]
     output.print_text(f"{report.name}: {report.source}")
     output.print_table(("", *present), _rows(report, [report.splits[split] for split in present]))
-    if report.problems:
-        rows = [
-            (issue.code, issue.split, issue.count, "skipped" if issue.skipped else "", "\n".join(issue.places))
-            for issue in report.problems
-        ]
-        output.print_table(("issue", "split", "count", "example", "first locations"), rows)
+    show_problems(report.problems)
     absent = [split for split in SPLITS if split not in report.splits]
     if absent:
         output.print_message(Message("splits-absent", splits=absent))
@@ -65,6 +61,16 @@ def _show_data(report: DatasetReport) -> None:
     if report.text_only:
         return output.print_message(Message("text-prepared", fingerprint=report.fingerprint, folder=report.folder))
     return output.print_message(Message("data-prepared", fingerprint=report.fingerprint, folder=report.folder))
+
+
+def show_problems(problems: Sequence[IssueCount]) -> None:
+    """Print the issues of data, if there are any."""
+    rows = [
+        (issue.code, issue.split, issue.count, "skipped" if issue.skipped else "", "\n".join(issue.places))
+        for issue in problems
+    ]
+    if rows:
+        output.print_table(("issue", "split", "count", "example", "first locations"), rows)
 
 
 def _rows(report: DatasetReport, splits: list[SplitStats]) -> Iterator[tuple[object, ...]]:

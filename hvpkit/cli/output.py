@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, is_dataclass
@@ -27,6 +28,8 @@ messages = Console(stderr=True, highlight=False, emoji=False)
 
 RESULT, NOTE = logging.CRITICAL + 1, logging.CRITICAL + 2  # log levels of results and their notes: always printed
 ALWAYS_PRINTED = {RESULT: "{}", NOTE: "Note: {}"}
+# control characters except tab and line feed, and overrides of the writing direction
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 LABELS = {logging.WARNING: ("Warning", "yellow"), logging.ERROR: ("Error", "bold red")}
 
 
@@ -42,12 +45,13 @@ class MessageHandler(logging.Handler):
         if record.levelno in ALWAYS_PRINTED:
             print_text(ALWAYS_PRINTED[record.levelno].format(message))
             return
+        text = escape_controls(message)
         if record.levelno not in LABELS:
-            messages.print(message, markup=False, soft_wrap=True)
+            messages.print(text, markup=False, soft_wrap=True)
             return
         label, style = LABELS[record.levelno]
         prefix = Text(f"{label} [{message.code}]: " if isinstance(message, Message) else f"{label}: ", style=style)
-        messages.print(prefix.append(message, style="default not bold"), soft_wrap=True)
+        messages.print(prefix.append(text, style="default not bold"), soft_wrap=True)
 
 
 def set_level(level: int) -> None:
@@ -109,7 +113,7 @@ def interruptible(message: Message) -> Iterator[None]:
 
 def print_text(text: str) -> None:
     """Print text to stdout without markup or wrapping."""
-    results.print(text, markup=False, soft_wrap=True)
+    results.print(escape_controls(text), markup=False, soft_wrap=True)
 
 
 def print_message(message: str) -> None:
@@ -123,16 +127,30 @@ def print_note(message: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """Print a table to stdout, wrapped only on a terminal."""
+    """Print a table to stdout: with borders on a terminal, as tab-separated values elsewhere."""
     if title:
-        results.print(Text(title, "italic"), soft_wrap=True)  # rich wraps the title of a table at the table's width
+        # not as the title of the table, which rich wraps at the width of the table
+        results.print(Text(escape_controls(title), "italic"), soft_wrap=True)
+    if not results.is_terminal:
+        for row in (columns, *rows):
+            print("\t".join(_plain(cell) for cell in row), file=results.file)
+        return
     table = Table()
     for i, column in enumerate(columns):
         table.add_column(column, no_wrap=i == 0)
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
-    console = results if results.is_terminal else Console(file=results.file, width=10_000)
-    console.print(table)
+        table.add_row(*(cell if isinstance(cell, Text) else Text(escape_controls(str(cell))) for cell in row))
+    results.print(table)
+
+
+def _plain(cell: object) -> str:
+    """Return a cell on one line without tabs."""
+    return escape_controls(" ".join(str(cell).split()))
+
+
+def escape_controls(text: str) -> str:
+    r"""Replace characters that a terminal or a bidirectional layout would obey by escapes such as `\x1b`."""
+    return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def bold(text: str) -> Text:
@@ -142,7 +160,12 @@ def bold(text: str) -> Text:
 
 def print_json(value: object) -> None:
     """Print one JSON document to stdout; dataclasses become objects, paths strings, NaN and infinity null."""
-    print(json.dumps(_to_json(value), indent=2, ensure_ascii=results.encoding != "utf-8", allow_nan=False))
+    text = json.dumps(_to_json(value), indent=2, ensure_ascii=results.encoding != "utf-8", allow_nan=False)
+    print(CONTROLS.sub(_json_escape, text))
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _to_json(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything

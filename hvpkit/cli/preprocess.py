@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from hvpkit.cli import output
 from hvpkit.cli.dataset_report import show_report
+from hvpkit.cli.own_data import (
+    FORMAT_HELP,
+    IMAGES_HELP,
+    LABELS_HELP,
+    PATTERN_HELP,
+    SPLIT_HELP,
+    image_names,
+    reader_options,
+)
 from hvpkit.messages import Message
 from hvpkit.preprocessing.detection_request import DetectionRequest, parse_detector_options
 from hvpkit.preprocessing.feature_request import FeatureRequest, split_settings
@@ -28,13 +37,14 @@ PHRASES_HELP = (
     "Phrases to detect, one or several of rules, types, mentions, spacy[:PIPELINE]. "
     "[default: rules; relations: mentions]"
 )
+TASK_HELP = "demo: Task of the demo data. Formats with entities and relations: which are read. [default: mner]"
 
 
 def command(
     name: Annotated[
         str,
         typer.Argument(
-            help="Dataset: twitter2015, twitter2017, mnre, demo, or the path of JSON lines.", show_default=False
+            help="Dataset: twitter2015, twitter2017, mnre, demo, or the path of your data.", show_default=False
         ),
     ],
     root: Annotated[
@@ -43,6 +53,19 @@ def command(
     output_folder: Annotated[
         Path | None, typer.Option("--output", help="Folder of the prepared data. [default: data/NAME]")
     ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help=FORMAT_HELP, show_default=False),
+    ] = None,
+    images: Annotated[
+        list[Path] | None, typer.Option("--images", metavar="DIR", help=IMAGES_HELP, show_default=False)
+    ] = None,
+    image_pattern: Annotated[str | None, typer.Option(metavar="PATTERN", help=PATTERN_HELP, show_default=False)] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=LABELS_HELP, show_default=False),
+    ] = None,
+    split: Annotated[str | None, typer.Option(metavar="TRAIN/DEV/TEST", help=SPLIT_HELP, show_default=False)] = None,
     text_only: Annotated[bool, typer.Option("--text-only", help="Ignore images.")] = False,
     features: Annotated[
         str | None,
@@ -56,14 +79,12 @@ def command(
         list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    task: Annotated[
-        Literal["mner", "mre"] | None, typer.Option(help="demo: Task of the demo data. [default: mner]")
-    ] = None,
+    task: Annotated[Literal["mner", "mre"] | None, typer.Option(help=TASK_HELP)] = None,
     size: Annotated[
         int | None,
         typer.Option(help="demo: Number of training examples; dev and test have a quarter each. [default: 2000]"),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="demo: Random seed. [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="demo and --split: Random seed. [default: 0]")] = None,
     uninformative: Annotated[
         float | None, typer.Option(help="demo: Fraction of uninformative images. [default: 0.3]")
     ] = None,
@@ -126,21 +147,24 @@ def command(
 ) -> None:
     """Read and check a dataset, detect objects in its images, and write prepared data; or generate demo data.
 
-    Example: `hvp preprocess twitter2017 --root ~/datasets`, or `hvp preprocess demo`
+    Example: `hvp preprocess twitter2017 --root ~/datasets`, `hvp preprocess mine --images photos`, or
+    `hvp preprocess demo`
 
     Objects: `hvp preprocess ./mine --detector owlv2 --phrases rules,types --preview 40`; an interrupted command is
     continued by running it again.
     """
+    from hvpkit.preprocessing.formats import is_named_dataset
     from hvpkit.preprocessing.preprocess import preprocess
+    from hvpkit.preprocessing.random_split import SplitRequest
 
     demo_values = {
         "size": size,
-        "seed": seed,
+        "seed": None if split is not None else seed,
         "uninformative": uninformative,
         "test_uninformative": test_uninformative,
         "ambiguous": ambiguous,
     }
-    options = {key: value for key, value in demo_values.items() if value is not None}
+    options: dict[str, Any] = {key: value for key, value in demo_values.items() if value is not None}
     recipe_settings, detector_settings = split_settings(settings or ()) if features else ((), settings or ())
     request = DetectionRequest(
         detector=detector,
@@ -155,16 +179,26 @@ def command(
         device=device,
         batch_size=batch_size,
     )
+    registry = load_registry(plugins or ())
+    names = image_names(images, image_pattern)
+    request_of_split = None if split is None else SplitRequest.parse(split, seed or 0)
+    if options or (task and is_named_dataset(name, registry)):
+        name = resolve_demo_name(name, task, options)
+    else:
+        options = reader_options(labels, task)
     with output.interruptible(Message("preprocess-stopped")):
         report = preprocess(
-            resolve_demo_name(name, task, options),
+            name,
             root=root,
             output=output_folder,
             text_only=text_only,
             options=options,
             objects=request,
             features=FeatureRequest(features, recipe_settings) if features else None,
-            registry=load_registry(plugins or ()),
+            registry=registry,
+            format_name=format_name,
+            images=names,
+            split=request_of_split,
         )
     if as_json:
         output.print_json(report)

@@ -198,9 +198,10 @@ def _image_requirement_problems(
 
 
 def _reader_problems(recipe: Recipe, registry: Registry) -> Iterator[CompatibilityProblem]:
-    reader = next((c for c in _components(registry, "reader") if c.name == recipe.data.name), None)
+    readers = [c for c in _components(registry, "reader") if "path" not in c.needs]  # formats name no dataset
+    reader = next((c for c in readers if c.name == recipe.data.name), None)
     if reader and recipe.task not in reader.tasks:
-        compatible = [c.name for c in _components(registry, "reader") if recipe.task in c.tasks]
+        compatible = [c.name for c in readers if recipe.task in c.tasks]
         yield ("data", "name"), _wrong_task_message("data", reader, recipe, _compatible_names("dataset", compatible))
 
 

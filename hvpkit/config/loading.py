@@ -46,6 +46,7 @@ def recipe_from_text(text: str, overrides: Sequence[str] = (), registry: Registr
 def _load(source: ParsedConfig, overrides: Sequence[str], registry: Registry | None) -> Recipe:
     for override in overrides:
         source.override(override)
+    _limit_first_evaluation(source)
     recipe, errors = _validate(source.values, source.locations)
     problems = [*source.problems, *(format_validation_error(error, source.locations, Recipe) for error in errors)]
     if registry is not None:
@@ -53,6 +54,24 @@ def _load(source: ParsedConfig, overrides: Sequence[str], registry: Registry | N
     if recipe is None or problems:
         raise RecipeError("recipe-invalid", problems=problems)
     return recipe
+
+
+def _limit_first_evaluation(source: ParsedConfig) -> None:
+    """Lower `first_eval_epoch` of the file to a number of epochs that an override sets, so that dev is scored once."""
+    train = source.values.get("train")
+    if not isinstance(train, dict):
+        return
+    epochs, first = train.get("epochs"), train.get("first_eval_epoch")
+    is_set = {
+        key: source.locations.location("train", key).startswith("--set ") for key in ("epochs", "first_eval_epoch")
+    }
+    if is_set["epochs"] and not is_set["first_eval_epoch"] and _is_smaller(epochs, first):
+        train["first_eval_epoch"] = epochs
+        log.info(Message("first-evaluation-limited", first_eval_epoch=first, epochs=epochs))
+
+
+def _is_smaller(epochs: object, first: object) -> bool:
+    return type(epochs) is int and type(first) is int and 0 < epochs < first
 
 
 def shipped_recipes() -> dict[str, Path]:

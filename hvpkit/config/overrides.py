@@ -151,6 +151,8 @@ def _error_message(error: ErrorDetails, model: type[BaseModel]) -> Message:
             return Message("wrong-type", key=name, expected=component, found=value)
         case "model_type" | "dict_type":
             return Message("wrong-type", key=name, expected="a mapping such as {key: value}", found=value)
+        case "string_type" if isinstance(error["input"], (int, float)):
+            return Message("text-like-number", key=name, found=value)
         case "bool_type":
             return Message("wrong-type", key=name, expected="true or false", found=value)
         case "path_type":

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 FORMAT = 2
 MANIFEST = "manifest.json"
 NAME_PLACEHOLDER = "NAME"  # placeholder in messages while the name of the dataset is unknown
-JSONL_SOURCE = "JSON lines of "  # prefix of `source` for JSON Lines of a user
 KNOWN_FILES = {
     MANIFEST,
     *(f"{split}.jsonl" for split in SPLITS),
@@ -308,8 +308,18 @@ def _is_replaceable(name: str, folder: Path) -> bool:
     return True
 
 
+def user_source(format_name: str, path: Path) -> str:
+    """Return the `source` of data that a user named by its path."""
+    return f"{format_name} data of {path}"
+
+
+def is_user_source(source: str) -> bool:
+    """Check for a value of `user_source`."""
+    return re.match(r"[\w-]+ data of ", source) is not None
+
+
 def check_same_source(folder: Path, source: str) -> None:
-    """Check that `folder` has no data of another source, if either is JSON Lines of a user.
+    """Check that `folder` has no data of another source, if either is data of a user.
 
     Users choose such names freely, so that equal names do not imply the same data.
 
@@ -317,7 +327,7 @@ def check_same_source(folder: Path, source: str) -> None:
         DataError: "output-holds-other-source" or "output-manifest-damaged".
     """
     existing = str(_read_manifest_value(folder, "source")) if (folder / MANIFEST).is_file() else source
-    if existing != source and any(name.startswith(JSONL_SOURCE) for name in (existing, source)):
+    if existing != source and any(is_user_source(name) for name in (existing, source)):
         raise DataError("output-holds-other-source", folder=folder, found=existing, expected=source)
 
 

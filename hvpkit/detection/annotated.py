@@ -10,11 +10,11 @@ from pathlib import Path
 
 from hvpkit.data.readers.crop_lists import CropLists, read_crop_list
 from hvpkit.data.readers.find_files import crop_list_for
-from hvpkit.data.readers.image_index import ImageIndex
 from hvpkit.detection.pascal_voc import read_pascal_voc
 from hvpkit.errors import DataError, InputError
 from hvpkit.interfaces import DetectionQuery, ObjectDetector
 from hvpkit.messages import Message
+from hvpkit.records.image_index import ImageIndex
 from hvpkit.records.issues import Issue
 from hvpkit.types import Split, VisualObject
 

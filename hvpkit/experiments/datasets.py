@@ -66,7 +66,7 @@ def known_dataset(name: str, spec: DatasetSpec, registry: Registry) -> KnownData
         return KnownDataset(
             name, spec.synthetic.task, folder, spec.synthetic.size, CLASSES[spec.synthetic.task], spec.synthetic
         )
-    readers = registry.names("reader")
+    readers = [reader for reader in registry.names("reader") if "path" not in registry.get("reader", reader).needs]
     if name in readers and len(registry.get("reader", name).tasks) == 1:
         task: Task = "mre" if "mre" in registry.get("reader", name).tasks else "mner"
         return KnownDataset(name, task, folder, PUBLIC_SIZES.get(name, 2000), CLASSES[task])

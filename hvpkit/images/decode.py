@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,12 @@ TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+@cache
+def image_suffixes() -> frozenset[str]:
+    """Return the endings of image files that can be decoded, in lower case with the dot."""
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in SUPPORTED_FORMATS)
 
 
 def open_image(

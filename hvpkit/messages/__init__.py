@@ -24,6 +24,7 @@ MODULES = (
     "config",
     "records",
     "data",
+    "formats",
     "images",
     "detection",
     "features",

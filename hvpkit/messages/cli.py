@@ -15,6 +15,14 @@ TEMPLATES: dict[str, Template] = {
         "Unknown recipe {name!r}{hint}", {"name": "hvpnet_mnr", "hint": "; did you mean hvpnet_mner?"}
     ),
     "newest-model": Template("Model: {model} (the latest in {runs}/).", {"model": "runs/first", "runs": "runs"}),
+    # hvp runs
+    "runs-folder-missing": Template(
+        "Folder not found: {folder}. Train a model first, or name a folder with models.", {"folder": "runs"}
+    ),
+    "run-unreadable": Template(
+        "Skipped {folder}: its metrics cannot be read ({reason}).",
+        {"folder": "runs/first", "reason": "KeyError: 'data'"},
+    ),
     # hvp preprocess
     "preprocess-stopped": Template(
         "Stopped. Run the same command again to continue; detections and features so far are kept."

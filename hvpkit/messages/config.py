@@ -46,6 +46,11 @@ TEMPLATES: dict[str, Template] = {
     "wrong-type": Template(
         "{key!r} must be {expected}, not {found}.", {"key": "text.name", "expected": "a valid string", "found": "5"}
     ),
+    "text-like-number": Template(
+        '{key!r} must be text, but {found} is read as a number or as true or false. Quote it: {key}: "{found}" in a '
+        "file, or --set '{key}=\"{found}\"'.",
+        {"key": "data.name", "found": "2017"},
+    ),
     "unknown-choice": Template(
         "{key!r} must be {expected}, not {found}.", {"key": "task", "expected": "'mner' or 'mre'", "found": "'ner'"}
     ),
@@ -69,6 +74,10 @@ TEMPLATES: dict[str, Template] = {
     # recipes
     "vision-without-images": Template(
         "The model would get no image. Set full_image to true, or max_objects to at least 1."
+    ),
+    "first-evaluation-limited": Template(
+        "Dev is first evaluated after epoch {epochs} instead of {first_eval_epoch}, as there are no more epochs.",
+        {"epochs": 3, "first_eval_epoch": 16},
     ),
     "evaluation-too-late": Template(
         "first_eval_epoch is {first_eval_epoch}, but must be at most {epochs}, the number of epochs "

@@ -63,7 +63,7 @@ TEMPLATES: dict[str, Template] = {
     ),
     "output-holds-other-source": Template(
         "{folder} is the prepared data of {found}, not of {expected}. Delete it, " + OR_OTHER_FOLDER,
-        {"folder": "data/mine", "found": "JSON lines of a/mine", "expected": "JSON lines of b/mine"},
+        {"folder": "data/mine", "found": "jsonl data of a/mine", "expected": "jsonl data of b/mine"},
     ),
     "output-manifest-damaged": Template(
         "{file} is damaged ({reason}). Delete {folder}, " + OR_OTHER_FOLDER,
@@ -74,7 +74,7 @@ TEMPLATES: dict[str, Template] = {
         "--root requires the name of a dataset, but {name!r} is a path. Leave out --root.", {"name": "./mine"}
     ),
     "path-needed": Template(
-        "Name the path of your data: `hvp preprocess PATH`, or `hvp preprocess {name} --root PATH`.", {"name": "jsonl"}
+        "{name!r} is a format. Name the path of your data: `hvp preprocess PATH --format {name}`.", {"name": "jsonl"}
     ),
     "unknown-dataset": Template(
         "Unknown dataset {name!r} (for your own data, give a path such as ./{name} or {name}.jsonl){hint}",
@@ -88,9 +88,17 @@ TEMPLATES: dict[str, Template] = {
         "None of the {count} images was found. Searched folders:\n{folders:lines}\n{advice} " + TEXT_ONLY,
         {"count": 4, "folders": ["data/images"], "advice": "Unpack the archive there."},
     ),
-    "no-image-usable": Template(
+    "images-outside-folders": Template(
+        "All {count} images are outside of the folders {folders}. Name their folder with --images. " + TEXT_ONLY,
+        {"count": 60, "folders": ["mine"]},
+    ),
+    "images-are-urls": Template(
+        "All {count} images are URLs, such as {url}, and images are not downloaded. Name files. " + TEXT_ONLY,
+        {"count": 60, "url": "https://example.org/a.jpg"},
+    ),
+    "images-refused": Template(
         "None of the {count} images can be used. The first error: {reason} " + TEXT_ONLY,
-        {"count": 4, "reason": "mine/train.jsonl:1: Expected a file name in \"image\", got ['a.jpg']."},
+        {"count": 60, "reason": "Expected a file name in \"image\", got ['a.jpg']."},
     ),
     "no-image-named": Template(
         "No example names an image. {advice} " + TEXT_ONLY, {"advice": "Name an image in each example."}
@@ -98,6 +106,13 @@ TEMPLATES: dict[str, Template] = {
     "image-unreadable": Template("{reason}", {"reason": "Image 1.jpg is empty (0 bytes)."}),
     "crop-unreadable": Template("{reason}", {"reason": "Image 1_crop.jpg is empty (0 bytes)."}),
     "crop-missing": Template("Missing crop: {crop}.", {"crop": "mine/train.jsonl:3: 1_crop.jpg"}),
+    "split-without-labels": Template(
+        "No example of {split} has an entity or a relation, so that scores on it say nothing.", {"split": "dev"}
+    ),
+    "text-in-two-splits": Template(
+        "Example {id!r} has the same text and image as one of the {other} split: {text!r}.",
+        {"id": "7", "text": "Ann sings", "other": "train"},
+    ),
     "label-not-in-training": Template(
         "Label {label!r} does not occur in the training split (count here: {count}).", {"label": "GPE", "count": 3}
     ),

@@ -8,8 +8,8 @@ TEMPLATES: dict[str, Template] = {
     # Lines of a text file
     "line-not-utf8": Template("Byte {byte} of the line is not UTF-8. Save the file as UTF-8.", {"byte": 4}),
     "line-not-json": Template(
-        "The line is not JSON ({reason}): {text!r}. Expected {expected}.",
-        {"reason": "Expecting value: line 1 column 1 (char 0)", "text": "tokens: Ann", "expected": '{"text", "image"}'},
+        "The line is not JSON: {text!r}. Expected {expected}.",
+        {"text": "tokens: Ann", "expected": '{"text", "image"}'},
     ),
     "line-not-literal": Template(
         "Expected a JSON object or a Python literal (which is parsed, not executed), got {text!r}.",
@@ -33,7 +33,6 @@ TEMPLATES: dict[str, Template] = {
     "record-not-object": Template(
         "Expected a JSON object {expected}, got {found!r:.80}.", {"expected": '{"text", "image"}', "found": '["Ann"]'}
     ),
-    "record-not-dict": Template("Expected a dict, got {found!r}.", {"found": "['Ann']"}),
     "record-of-other-task": Template(
         "Expected {expected} as in the previous records, got {found}.",
         {"expected": "entities", "found": "a pair and its relation"},
@@ -89,7 +88,17 @@ TEMPLATES: dict[str, Template] = {
     ),
     # Tags and entities
     "unknown-tag": Template("Unknown tag {tag!r}{hint}", {"tag": "B-PERS", "hint": "; did you mean B-PER?"}),
-    "tag-not-bio": Template("Unknown tag {tag!r}. Expected O, B-TYPE or I-TYPE.", {"tag": "S-PER"}),
+    "tag-not-bio": Template(
+        "Unknown tag {tag!r}. Expected O, B-TYPE or I-TYPE, or tags of IOBES, BILOU or BMES.", {"tag": "X"}
+    ),
+    "tag-converted": Template(
+        "Tag {tag!r} of {word!r} is converted to {converted!r} (BIO).",
+        {"tag": "U-LOC", "word": "Rome", "converted": "B-LOC"},
+    ),
+    "tag-without-prefix": Template(
+        "Tag {tag!r} of {word!r} has no prefix and is read as {converted!r}; a run of equal tags is one entity.",
+        {"tag": "PER", "word": "Ann", "converted": "B-PER"},
+    ),
     "tag-repaired": Template(
         "Tag {tag!r} of {word!r} follows {previous} and continues no entity. It is changed to B-.",
         {"tag": "I-PER", "word": "Ann", "previous": "the beginning"},
@@ -157,8 +166,8 @@ TEMPLATES: dict[str, Template] = {
         'Expected "relation" as a string ("None" for a pair without relation), got {found!r}.', {"found": None}
     ),
     "relation-like-none": Template(
-        "The relation {relation!r} is read as a relation. For a pair without relation, use 'None'.",
-        {"relation": "none"},
+        "The relation {relation!r} is scored as a relation that is found. For a pair without relation, use 'None'.",
+        {"relation": "no_relation"},
     ),
     "head-tail-overlap": Template(
         "Head [{head}) and tail [{tail}) share words. The example is kept.", {"head": [0, 3], "tail": [2, 3]}
@@ -215,8 +224,11 @@ TEMPLATES: dict[str, Template] = {
         {"key": "image", "name": "a\x00b", "reason": "embedded null byte"},
     ),
     "image-outside-folder": Template(
-        "{image!r:.200} is or leads outside of {folder}. Expected an image in this folder, relative to it.",
+        "Image {image!r:.200} is outside of {folder}. Name its folder with --images.",
         {"image": "../a.jpg", "folder": "/data"},
+    ),
+    "image-is-url": Template(
+        "Image {url} is a URL, and images are not downloaded. Name a file.", {"url": "https://example.org/a.jpg"}
     ),
     "pair-without-image-name": Template(
         'Expected an image name in "img_id", got {found!r}. The pair is used without image.', {"found": None}
@@ -252,6 +264,7 @@ TEMPLATES: dict[str, Template] = {
         "Expected a list of file names for each image name or line in {file}, got {key!r}: {found!r:.80}.",
         {"file": "mre_train_dict.pth", "key": "10.jpg", "found": "10_crop_0.png"},
     ),
+    "name-image-folder": Template("Name the folder of the images with --images."),
     "name-images": Template("Name an image in each example."),
     "unpack-images": Template(
         "The images of {dataset} are a separate archive that is linked from the page of its authors. "
@@ -271,9 +284,8 @@ TEMPLATES: dict[str, Template] = {
         {"first": "mine/dev.jsonl", "second": "mine/valid.jsonl", "split": "dev"},
     ),
     "no-split-files": Template(
-        "{folder} has no train.jsonl, dev.jsonl or test.jsonl. For the text files of a public dataset, "
-        "name the dataset, for example `hvp preprocess twitter2017 --root {folder}`.",
-        {"folder": "mine"},
+        "{folder} has no {format} file that is named after a split, such as train, dev or test.",
+        {"folder": "mine", "format": "jsonl"},
     ),
     "no-entities": Template("No example of {data} has an entity, so there is nothing to learn.", {"data": "mine"}),
     "no-relations": Template(

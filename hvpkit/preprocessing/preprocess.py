@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -12,25 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from hvpkit.data.prepared import check_same_source, stage_prepared, write_records
-from hvpkit.data.readers.base import DatasetSplits, ExampleStream, ImageSearch, ReaderContext
-from hvpkit.data.readers.jsonl import dataset_name
-from hvpkit.errors import DataError, InputError, did_you_mean
+from hvpkit.data.readers.base import (
+    DatasetReader,
+    DatasetSplits,
+    ExampleStream,
+    ImageNames,
+    ImageSearch,
+    ReaderContext,
+)
+from hvpkit.errors import DataError, InputError
 from hvpkit.messages import Message
 from hvpkit.preprocessing.contact_sheet import PREVIEW
 from hvpkit.preprocessing.dataset_report import DatasetReport, SplitStats, build_report, count_examples
 from hvpkit.preprocessing.detection_request import DetectionRequest
 from hvpkit.preprocessing.detections import DetectedSplits, OutputFolders, attach_detections
 from hvpkit.preprocessing.feature_request import FeatureRequest
+from hvpkit.preprocessing.formats import locate_dataset
 from hvpkit.preprocessing.image_check import drop_images, find_unreadable
+from hvpkit.preprocessing.random_split import SplitRequest, divide_training_examples
+from hvpkit.preprocessing.repeated_examples import RepeatedExamples
 from hvpkit.records.issues import IssueLog
 from hvpkit.registry import Registry, load_registry
 from hvpkit.types import Example, Split
 from hvpkit.utils.progress import track
 
-DROPPED_IMAGE_CODES = ("image-not-file-name", "image-name-invalid", "image-outside-folder")  # of issues
 log = logging.getLogger(__name__)
-
-OWN = "jsonl"
 
 
 def preprocess(
@@ -43,11 +49,14 @@ def preprocess(
     objects: DetectionRequest = DetectionRequest(),  # noqa: B008 - frozen
     features: FeatureRequest | None = None,
     registry: Registry | None = None,
+    format_name: str | None = None,
+    images: ImageNames = ImageNames(),  # noqa: B008 - frozen
+    split: SplitRequest | None = None,
 ) -> DatasetReport:
     """Prepare a dataset; if it fails, no incomplete folder is left.
 
     Args:
-        name: Name of a dataset, or a path to JSON lines.
+        name: Name of a dataset, or a path.
         root: Folder in which a named dataset is searched; None: the current folder.
         output: Folder of the prepared data; None: `data/<name>`.
         text_only: Whether to ignore images.
@@ -55,43 +64,54 @@ def preprocess(
         objects: Options of detection.
         features: Recipe whose image features are computed too; None: no features.
         registry: Components; None: all installed ones.
+        format_name: Format of a path; None: it is recognized.
+        images: Where the images of a path are.
+        split: How to divide the training examples if there is no dev or test split; None: not at all.
 
     Returns:
         Statistics and issues of the data.
 
     Raises:
-        InputError: "unknown-dataset", "path-needed" or "root-with-path", "features-with-text-only", or invalid options
-            of detection and features.
+        InputError: Codes of `locate_dataset` and `divide_training_examples`, "features-with-text-only", or invalid
+            options of detection and features.
         DataError: There are no usable examples, `output` has other data, or there are no images ("no-image-readable",
-            "no-image-found", "no-image-usable", "no-image-named") without `text_only`.
+            "no-image-found", "images-outside-folders", "images-are-urls", "images-refused", "no-image-named") without
+            `text_only`.
     """
     registry = registry or load_registry()
     if features is not None and text_only:
         raise InputError("features-with-text-only")
     fill_features = None if features is None else features.build(registry)
-    report = _prepare(name, root, output, text_only, options or {}, objects, registry)
+    located = locate_dataset(name, root, registry, format_name)
+    folder = output or Path("data") / located.name
+    if located.is_recognized:
+        log.info(Message("format-recognized", path=located.path, format=located.reader))
+    log.debug(Message("dataset-located", reader=located.reader, path=located.path, folder=folder))
+
+    def read(stage: Path, problems: IssueLog) -> DatasetSplits:
+        context = ReaderContext(located.path, stage, text_only, problems, images)
+        reader: DatasetReader = registry.build("reader", located.reader, context, dict(options or {}))
+        dataset = reader.read()
+        check_same_source(folder, dataset.source)
+        return dataset if split is None else divide_training_examples(dataset, split)
+
+    report = _prepare(read, folder, located.name, text_only, objects, registry)
     return report if fill_features is None else replace(report, features=fill_features(report.folder))
 
 
 def _prepare(
-    name: str,
-    root: Path | None,
-    output: Path | None,
+    read: Callable[[Path, IssueLog], DatasetSplits],
+    folder: Path,
+    prepared_name: str,
     text_only: bool,
-    options: Mapping[str, Any],
     objects: DetectionRequest,
     registry: Registry,
 ) -> DatasetReport:
-    reader, source, prepared_name = locate_dataset(name, root, registry)
-    folder = output or Path("data") / prepared_name
-    log.debug(Message("dataset-located", reader=reader, path=source, folder=folder))
     problems = IssueLog()
     if not text_only:
         objects.check(registry)
     with stage_prepared(folder, prepared_name) as stage, ExitStack() as closing:
-        context = ReaderContext(source, stage, text_only, problems)
-        dataset: DatasetSplits = registry.build("reader", reader, context, dict(options))
-        check_same_source(folder, dataset.source)
+        dataset = read(stage, problems)
         reports = {split: SplitStats() for split in dataset.splits}
         splits = _with_checked_images(dataset, text_only, problems, reports)
         if text_only:
@@ -99,13 +119,14 @@ def _prepare(
         else:
             folders = OutputFolders(folder, stage, closing)
             detected = attach_detections(dataset, splits, objects, registry, folders, problems)
+        repeated = RepeatedExamples(problems)
         manifest = write_records(
             stage,
             name=prepared_name,
             task=dataset.labels.task,
             labels=dataset.labels,
             splits={
-                split: count_examples(examples, dataset.labels, reports[split])
+                split: count_examples(repeated.count(split, examples), dataset.labels, reports[split])
                 for split, examples in detected.splits.items()
             },
             images_root=detected.root,
@@ -121,7 +142,10 @@ def _prepare(
 
 
 def _facts(problems: IssueLog, reports: Mapping[Split, SplitStats]) -> dict[str, Any]:
-    """Return facts that are known after all examples were written; warn of labels without training examples."""
+    """Return facts that are known after all examples were written; warn of splits and labels that cannot be scored."""
+    for split, report in reports.items():
+        if report.examples and not any(count for label, count in report.labels.items() if label != "None"):
+            problems.warn(split, "split-without-labels", Message("split-without-labels", split=split))
     if "train" in reports:
         for split, report in reports.items():
             for label, count in report.labels.items():
@@ -130,35 +154,6 @@ def _facts(problems: IssueLog, reports: Mapping[Split, SplitStats]) -> dict[str,
                         split, "label-not-in-training", Message("label-not-in-training", label=label, count=count)
                     )
     return {"problems": [{"split": p.split, "kind": p.code, "count": p.count} for p in problems.issues()]}
-
-
-def locate_dataset(name: str, root: Path | None, registry: Registry) -> tuple[str, Path, str]:
-    """Resolve the name or path of a dataset.
-
-    Args:
-        name: Name of a dataset, or a path to JSON lines.
-        root: Folder in which a named dataset is searched.
-        registry: Components.
-
-    Returns:
-        The name of the reader, the path that it reads, and the name of the dataset.
-
-    Raises:
-        InputError: "unknown-dataset", "path-needed" or "root-with-path".
-    """
-    readers = registry.names("reader")
-    if name == OWN and root is not None:
-        return OWN, root, dataset_name(root)
-    if name in readers and name != OWN:
-        return name, root or Path(), name
-    path = Path(name)
-    if "/" in name or name.endswith(".jsonl") or path.exists():
-        if root is not None:
-            raise InputError("root-with-path", name=name)
-        return OWN, path, dataset_name(path)
-    if name == OWN:
-        raise InputError("path-needed", name=OWN)
-    raise InputError("unknown-dataset", name=name, hint=did_you_mean(name, set(readers) - {OWN}).rstrip("?"))
 
 
 def _with_checked_images(
@@ -200,7 +195,7 @@ def _check_images(
         for split, examples in splits.items()
     }
     if not any(example.image for examples in kept.values() for example in examples):
-        raise DataError(_no_image_message(search, list(errors.values()), problems))
+        raise DataError(_no_image_message(search, list(errors.values())))
     return kept
 
 
@@ -218,15 +213,18 @@ def _warn_all(problems: IssueLog, split: Split, code: str, messages: Iterable[st
         problems.warn(split, code, message)
 
 
-def _no_image_message(search: ImageSearch, errors: list[Message], problems: IssueLog) -> Message:
+def _no_image_message(search: ImageSearch, errors: list[Message]) -> Message:
     """Explain why there is no image, and what to do."""
     if errors:
         return Message("no-image-readable", reason=errors[0])
     missing = sum(len(names) for names in search.missing.values())
-    dropped = [issue for issue in problems.issues() if issue.code in DROPPED_IMAGE_CODES]
-    num_dropped = sum(issue.count for issue in dropped)
-    if num_dropped > missing:
-        return Message("no-image-usable", count=num_dropped, reason=dropped[0].places[0])
+    if search.refused and sum(count for count, _ in search.refused.values()) > missing:
+        code, (count, first) = max(search.refused.items(), key=lambda item: item[1][0])
+        if code == "image-outside-folder":
+            return Message("images-outside-folders", count=count, folders=search.folders)
+        if code == "image-is-url":
+            return Message("images-are-urls", count=count, url=first.fields["url"])
+        return Message("images-refused", count=count, reason=first)
     if missing:
         return Message("no-image-found", count=missing, folders=search.folders, advice=search.advice)
     return Message("no-image-named", advice=search.advice)

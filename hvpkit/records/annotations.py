@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hvpkit.messages import Message
-from hvpkit.records.bio_repair import parse_tag, repair_bio, repaired
 from hvpkit.records.issues import Issue, RecordError
 from hvpkit.records.sentence import Sentence
+from hvpkit.records.tag_schemes import to_bio
 from hvpkit.types import Span, TextSpan
+
+NEGATIVE_NAMES = {"none", "na", "n/a", "no_relation", "no-relation", "no relation", "norelation", "null", "negative"}
 
 
 def parse_tags(record: Mapping[str, object], sentence: Sentence, issues: list[Issue]) -> tuple[str, ...] | None:
@@ -39,7 +41,7 @@ def parse_relation(record: Mapping[str, object], issues: list[Issue]) -> str:
     if not isinstance(relation, str) or not relation.strip():
         raise RecordError("relation-missing", found=relation)
     relation = relation.strip()
-    if relation != "None" and relation.casefold() == "none":
+    if relation != "None" and relation.casefold() in NEGATIVE_NAMES:
         issues.append(Issue(Message("relation-like-none", relation=relation), "repaired"))
     return relation
 
@@ -68,12 +70,11 @@ def _parse_token_tags(raw: object, sentence: Sentence, issues: list[Issue]) -> t
         raise RecordError("tags-not-list", expected=len(boundaries) - 1, found=raw)
     if len(raw) != len(boundaries) - 1:
         raise RecordError("tag-count-mismatch", expected=len(boundaries) - 1, found=len(raw))
-    tags = [parse_tag(str(tag).strip()) for tag in raw]
-    kept = [tag for i, tag in enumerate(tags) if boundaries[i] < boundaries[i + 1]]
-    legal, changed = repair_bio(kept)
+    if (other := next((tag for tag in raw if not isinstance(tag, str)), "")) != "":
+        raise RecordError("tag-not-bio", tag=str(other))
+    kept = [tag.strip() for i, tag in enumerate(raw) if boundaries[i] < boundaries[i + 1]]
     words = [word.text for word in sentence.words]
-    issues += (Issue(repaired(kept, words, i), "repaired") for i in changed)
-    return legal
+    return to_bio(kept, words, lambda note, _: issues.append(Issue(note, "repaired")))
 
 
 def _parse_entities(raw: object, sentence: Sentence, issues: list[Issue]) -> tuple[str, ...]:

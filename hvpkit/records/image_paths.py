@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -13,10 +14,12 @@ from hvpkit.images.decode import encode_image
 from hvpkit.records.issues import Issue, RecordError
 from hvpkit.types import ImageBytes, ImageSource
 
+FindImage = Callable[[str], Path]  # returns the file of a name, which need not exist; raises RecordError
+ImageRoot = Path | FindImage  # folder that contains all files, or a search for them
 IMAGE_TYPES = (str, PathLike, bytes, ImageBytes, Image.Image)  # of a record of a program; str alone in a file
 
 
-def resolve_image(value: object, root: Path | None, issues: list[Issue]) -> ImageSource | None:
+def resolve_image(value: object, root: ImageRoot | None, issues: list[Issue]) -> ImageSource | None:
     """Return the image of a record; None if it has none or its value cannot be used.
 
     Args:
@@ -39,7 +42,7 @@ def resolve_image(value: object, root: Path | None, issues: list[Issue]) -> Imag
         return None
 
 
-def resolve_crop(value: object, root: Path | None) -> ImageSource:
+def resolve_crop(value: object, root: ImageRoot | None) -> ImageSource:
     """Return the crop of an object.
 
     Args:
@@ -65,9 +68,11 @@ def _program_image(value: object) -> ImageSource:
     raise RecordError("image-invalid", found=value)
 
 
-def _resolve_name(name: object, key: str, root: Path) -> Path:
+def _resolve_name(name: object, key: str, root: ImageRoot) -> Path:
     if not isinstance(name, str):
         raise RecordError("image-not-file-name", key=key, found=name)
+    if not isinstance(root, Path):
+        return root(name)
     folder = Path(os.path.abspath(root))
     try:
         path = Path(os.path.normpath(folder / name))

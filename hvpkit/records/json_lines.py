@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hvpkit.records.compressed import open_binary
 from hvpkit.records.issues import RecordError
 from hvpkit.records.lines import check_encoding, reject_lone_surrogates
 
@@ -53,9 +54,9 @@ def read_json_lines(file: Path) -> Iterator[JsonLine]:
     """Read the lines of a file that are not blank, in bounded memory.
 
     Raises:
-        DataError: "not-utf8" for a file in UTF-16 or UTF-32, before any line.
+        DataError: "not-utf8" for a file in UTF-16 or UTF-32, before any line; or codes of `open_binary`.
     """
-    with file.open("rb") as stream:
+    with open_binary(file) as stream:
         number = 0
         while content := stream.readline(MAX_LINE_BYTES + 1):
             number += 1
@@ -84,8 +85,8 @@ def parse_json_object(content: bytes) -> dict[str, Any]:
     beginning = text.strip()[:60]
     try:
         record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RecordError("line-not-json", reason=str(error), text=beginning, expected=RECORD_FORMAT) from None
+    except (ValueError, RecursionError):
+        raise RecordError("line-not-json", text=beginning, expected=RECORD_FORMAT) from None
     if not isinstance(record, dict):
         raise RecordError("record-not-object", expected=RECORD_FORMAT, found=beginning)
     return reject_lone_surrogates(record)

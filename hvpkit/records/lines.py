@@ -10,6 +10,7 @@ from typing import Any
 
 from hvpkit.errors import DataError
 from hvpkit.messages import Message
+from hvpkit.records.compressed import open_binary
 from hvpkit.records.issues import ReadingContext, RecordError
 
 
@@ -84,10 +85,10 @@ class TextFile:
         """Iterate over the lines without line ends; invalid bytes are found by `decode_utf8`.
 
         Raises:
-            DataError: "split-file-empty" or "not-utf8".
+            DataError: "split-file-empty", "not-utf8", or codes of `open_binary`.
         """
         file, is_blank, windows, first = self._source.file, True, 0, 0
-        with file.open("rb") as stream:
+        with open_binary(file) as stream:
             for number, raw in enumerate(stream, 1):
                 data = self._strip_bom(raw) if number == 1 else raw
                 if not data.endswith(b"\n"):

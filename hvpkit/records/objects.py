@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from functools import cached_property
-from pathlib import Path
 
 from hvpkit.errors import ImageError, InputError
 from hvpkit.images.decode import image_size
 from hvpkit.messages import Message
 from hvpkit.records.codec import object_from_json
-from hvpkit.records.image_paths import IMAGE_TYPES, resolve_crop
+from hvpkit.records.image_paths import IMAGE_TYPES, ImageRoot, resolve_crop
 from hvpkit.records.issues import Issue, RecordError
 from hvpkit.types import Box, ImageSource, VisualObject
 
 
 def parse_objects(
-    value: object, image: ImageSource | None, root: Path | None, issues: list[Issue]
+    value: object, image: ImageSource | None, root: ImageRoot | None, issues: list[Issue]
 ) -> tuple[VisualObject, ...] | None:
     """Parse `objects`: crops, or boxes of the image; sorted by score if every object has one.
 
@@ -47,7 +46,7 @@ def parse_objects(
 class _ObjectParser:
     """Parse the objects of one image."""
 
-    def __init__(self, image: ImageSource | None, root: Path | None, issues: list[Issue]) -> None:
+    def __init__(self, image: ImageSource | None, root: ImageRoot | None, issues: list[Issue]) -> None:
         self._image, self._root, self._issues = image, root, issues
 
     @cached_property

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from hvpkit.messages import Message
 from hvpkit.records.annotations import parse_relation, parse_tags, split_tags
-from hvpkit.records.image_paths import resolve_image
+from hvpkit.records.image_paths import ImageRoot, resolve_image
 from hvpkit.records.issues import Issue, RecordError
 from hvpkit.records.keys import check_keys, describe_keys
 from hvpkit.records.mentions import MentionPair, covered_words, parse_pair, split_words_at
@@ -41,7 +40,9 @@ class ParsedRecord:
     issues: tuple[Issue, ...]
 
 
-def parse_record(record: Mapping[str, object], *, root: Path | None, task: Task | None, labeled: bool) -> ParsedRecord:
+def parse_record(
+    record: Mapping[str, object], *, root: ImageRoot | None, task: Task | None, labeled: bool
+) -> ParsedRecord:
     """Parse a record; a key with null is an absent key.
 
     An invalid image, object or repeated entity is dropped with an issue. Words are cut at the boundaries of head and

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from hvpkit.data.readers.base import DatasetSplits, ReaderContext
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits, ReaderContext
 from hvpkit.errors import InputError
 from hvpkit.synthetic.scenarios import SyntheticSettings
 from hvpkit.types import Task
 
 
-def demo_reader(task: Task) -> Callable[..., DatasetSplits]:
+def demo_reader(task: Task) -> Callable[..., DatasetReader]:
     """Return the reader of the demo dataset of a task."""
 
     def build_demo(
@@ -22,7 +22,7 @@ def demo_reader(task: Task) -> Callable[..., DatasetSplits]:
         uninformative: float = 0.3,
         ambiguous: float = 0.6,
         test_uninformative: float | None = None,
-    ) -> DatasetSplits:
+    ) -> DatasetReader:
         """Synthetic tweets with images and labels that the text or only the image reveals.
 
         Args:
@@ -36,14 +36,26 @@ def demo_reader(task: Task) -> Callable[..., DatasetSplits]:
         Raises:
             InputError: "demo-reads-no-files", or codes of `SyntheticSettings`.
         """
-        from hvpkit.synthetic.generate import generate_demo
-
         settings = SyntheticSettings(task, size, seed, uninformative, ambiguous, test_uninformative)
         if context.root != Path():
             raise InputError("demo-reads-no-files", root=context.root)
-        return generate_demo(settings, context.stage, context.text_only)
+        return _DemoReader(context, settings)
 
     return build_demo
+
+
+class _DemoReader(DatasetReader):
+    """Generator of a demo dataset."""
+
+    def __init__(self, context: ReaderContext, settings: SyntheticSettings) -> None:
+        super().__init__(context)
+        self._settings = settings
+
+    def read(self) -> DatasetSplits:
+        """Generate the examples and their images."""
+        from hvpkit.synthetic.generate import generate_demo
+
+        return generate_demo(self._settings, self.context.stage, self.context.text_only)
 
 
 def resolve_demo_name(name: str, task: Task | None, options: Collection[str]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from hvpkit.data.readers.base import DatasetSplits, ReaderContext
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits, ReaderContext
 from hvpkit.errors import DataError
 from hvpkit.messages import Message
 from hvpkit.records.codec import canonical_json, check_example
@@ -16,7 +17,7 @@ from hvpkit.types import SPLITS, Example, Split, Task
 
 
 def check_reader(
-    factory: Callable[..., DatasetSplits],
+    factory: Callable[..., DatasetReader],
     *,
     root: Path = Path(),
     task: Task = "mner",
@@ -28,7 +29,7 @@ def check_reader(
     deterministic, and a text-only read returns the same sentences without images.
 
     Args:
-        factory: Factory of the reader.
+        factory: Factory of the reader; if it has an option `task`, it gets the task.
         root: Directory of the dataset; a reader that generates its examples needs none.
         task: Task of the dataset.
         options: Options of the factory.
@@ -36,6 +37,8 @@ def check_reader(
     Raises:
         CheckFailed: If a check fails.
     """
+    if "task" in inspect.signature(factory).parameters:
+        options["task"] = task
     with tempfile.TemporaryDirectory() as directory:
         dataset, examples = _read(factory, root, Path(directory) / "first", options)
         require(dataset.labels.task == task, Message("reader-wrong-task", found=dataset.labels.task, expected=task))
@@ -58,10 +61,10 @@ def check_reader(
 
 
 def _read(
-    factory: Callable[..., DatasetSplits], root: Path, stage: Path, options: dict[str, Any], text_only: bool = False
+    factory: Callable[..., DatasetReader], root: Path, stage: Path, options: dict[str, Any], text_only: bool = False
 ) -> tuple[DatasetSplits, dict[Split, list[Example]]]:
     stage.mkdir()
-    dataset = factory(ReaderContext(root, stage, text_only), **options)
+    dataset = factory(ReaderContext(root, stage, text_only), **options).read()
     return dataset, {split: list(examples) for split, examples in dataset.splits.items()}
 
 

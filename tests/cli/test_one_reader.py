@@ -141,6 +141,7 @@ def prepare(hvp, folder: Path, rows: list[Row]) -> tuple[list[Example], list[lis
         (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
     report = json.loads(hvp("preprocess", "./d", "--detector", "none", "--json").out)
     issues = [issue for issue in report["problems"] if issue["split"] == "test"]
+    issues = [issue for issue in issues if issue["code"] != "text-in-two-splits"]  # all splits have the same records
     assert all(issue["count"] == len(issue["places"]) and not issue["skipped"] for issue in issues)
     places = [
         (place.partition("test.jsonl:")[2].partition(":")[0], issue["code"])

@@ -37,7 +37,35 @@ def test_json_is_one_document_of_plain_values(capsys):
 def test_tables_in_a_pipe_are_never_cut_or_wrapped(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     output.print_table(("a", "b"), [("x" * 100, "[red]y[/red] " * 20)])
-    assert f"{'x' * 100} │ {'[red]y[/red] ' * 20}" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"a\tb\n{'x' * 100}\t{' '.join(['[red]y[/red]'] * 20)}\n"
+
+
+def test_cells_in_a_pipe_hold_no_tabs_or_line_breaks(capsys):
+    output.print_table(("a", "b"), [("x\ty\nz", output.bold("1"))])
+    assert capsys.readouterr().out == "a\tb\nx y z\t1\n"
+
+
+ESCAPES = "\x1b]0;title\x1b\\\x1b[2J \x9b31m \u202e"
+
+
+def test_no_text_controls_the_terminal(capsys):
+    with log_to(output.MessageHandler()):
+        for level in (logging.INFO, logging.WARNING, output.RESULT):
+            logging.getLogger("hvpkit.x").log(level, Message("custom", text=ESCAPES))
+    output.print_table((ESCAPES,), [(ESCAPES,)], title=ESCAPES)
+    output.print_text(ESCAPES)
+    output.print_json(ESCAPES)
+    captured = capsys.readouterr()
+    printed = captured.out + captured.err
+    assert not set("\x1b\x9b\u202e") & set(printed)
+    assert printed.count("\\x1b]0;title") >= 6
+
+
+def test_tables_on_a_terminal_have_borders(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(output, "results", Console(file=screen, force_terminal=True, width=40))
+    output.print_table(("a", "b"), [("1", "2")])
+    assert "│ 1 │ 2 │" in screen.getvalue()
 
 
 def test_a_title_is_one_line_however_narrow_its_table(capsys):

@@ -59,10 +59,10 @@ def test_a_relation_comes_with_the_likeliest_classes(hvp, here, mre_model):
     assert lines[0] == "[Taylor Hill | head] visits [Paris | tail] with 😂 Bob"
     assert lines[1] == f"Taylor Hill > {said['relation']} > Paris"
     ranked = list(said["probabilities"].items())
-    rows = [line for line in lines if line.startswith("│")]
+    rows = [line.split("\t") for line in lines if "\t" in line][1:]
     assert len(rows) == LIKELIEST == 5
     for row, (name, share) in zip(rows, ranked, strict=False):
-        assert [cell.strip() for cell in row.strip("│").split("│")] == [name, f"{100 * share:.1f}%"]
+        assert row == [name, f"{100 * share:.1f}%"]
     assert (said["head"], said["tail"]) == (
         {"text": "Taylor Hill", "start": 0, "end": 11},
         {"text": "Paris", "start": 19, "end": 24},

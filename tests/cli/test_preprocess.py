@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import formats
 import pytest
 from PIL import Image
 
@@ -27,11 +28,7 @@ def root(tmp_path, monkeypatch):
 def test_table_lists_counts_and_issues(hvp):
     typed = hvp("preprocess", "twitter2017")
     assert (typed.code, typed.err) == (0, "")
-    rows = {
-        cells[0].strip(): cells[1].strip()
-        for line in typed.out.splitlines()
-        if len(cells := line.strip("│┃").split("│")) > 1
-    }
+    rows = {cells[0]: cells[1] for line in typed.out.splitlines() if len(cells := line.split("\t")) > 1}
     title = {name: title for title, name in (*COUNT_ROWS, *IMAGE_ROWS)}
     assert [rows[title[name]] for name in ("examples", "images", "repaired_tags", "left_out", "words")] == [
         "1",
@@ -90,17 +87,19 @@ def test_invalid_data_is_refused_with_one_message(hvp, root, words, code, name, 
 
 PLUGIN = '''
 from hvpkit.labels.inventory import tag_labels
-from hvpkit.data.readers.base import DatasetSplits
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits
 from hvpkit.hookspecs import hookimpl
 from hvpkit.types import Example
 
-def mine(context):
+class Mine(DatasetReader):
     """Two words."""
-    return DatasetSplits(tag_labels(), {"dev": [Example("a", ("Ann", "sings"), ("B-PER", "O"))]}, None, "a plugin")
+
+    def read(self):
+        return DatasetSplits(tag_labels(), {"dev": [Example("a", ("Ann", "sings"), ("B-PER", "O"))]}, None, "a plugin")
 
 @hookimpl
 def register_readers(register):
-    register("mine", mine)
+    register("mine", Mine)
 '''
 
 
@@ -113,3 +112,54 @@ def test_a_plugins_reader_is_prepared_by_its_name(hvp, root):
 def test_help_has_an_example(hvp):
     typed = hvp("preprocess", "--help")
     assert "hvp preprocess" in typed.out and "--root" in typed.out
+
+
+def test_options_of_own_data(hvp, root):
+    formats.write_format(root / "mine", "label-studio", "mre")
+    typed = hvp("preprocess", "mine", "--task", "mre", "--text-only", "--format", "label-studio")
+    assert (typed.code, "lives in" in typed.out) == (0, True)
+    (root / "one").mkdir()
+    (root / "one" / "train.json").write_text('{"tokens": ["a"], "ner_tags": [1]}\n' * 20)
+    (root / "names.txt").write_text("O\nB-PER\n")
+    words = ("preprocess", "one", "--text-only")
+    assert hvp(*words).errors == ["label-names-missing"]
+    (root / "one" / "train.json").write_text("".join(f'{{"tokens": ["a{i}"], "ner_tags": [1]}}\n' for i in range(20)))
+    typed = hvp(*words, "--labels", "names.txt", "--split", "80/10/10", "--seed", "3", "--json")
+    assert {split: found["examples"] for split, found in json.loads(typed.out)["splits"].items()} == {
+        "train": 16,
+        "dev": 2,
+        "test": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--images", "nowhere"), "images-folder-missing"),
+        (("--image-pattern", "a.jpg"), "image-pattern-without-id"),
+        (("--split", "80"), "split-invalid"),
+        (("--format", "glinr"), "unknown-format"),
+        (("--format", "gliner"), "format-differs"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(hvp, options, code):
+    typed = hvp("preprocess", "./twitter2017", *options)
+    assert (typed.code, typed.errors) == (2, [code])
+
+
+def test_converting_says_what_was_written(hvp, root):
+    formats.write_format(root / "mine", "gliner")
+    typed = hvp("convert", "mine", "out", "--to", "conll")
+    assert (typed.code, typed.notes) == (0, ["split-written"] * 3)
+    assert sorted(path.name for path in Path("out").iterdir()) == ["dev.conll", "test.conll", "train.conll"]
+    assert json.loads(hvp("convert", "out", "again", "--to", "jsonl", "--json").out)["counts"] == formats.SIZES
+    assert hvp("convert", "mine", "out", "--to", "conll").errors == ["output-file-exists"]
+
+
+@pytest.mark.parametrize("name", ["run:100:a", "[red]a", "2017", ":smile:"])
+def test_the_name_of_a_folder_is_printed_unchanged(hvp, root, name):
+    formats.write_format(root / name, "jsonl")
+    typed = hvp("preprocess", f"./{name}", "--text-only")
+    assert (typed.code, typed.fields("text-prepared")["folder"]) == (0, Path("data", name))
+    assert f"data/{name}" in typed.out.replace("\n", "")
+    assert typed.out.startswith(f"{name}: jsonl data of ")

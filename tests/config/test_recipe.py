@@ -106,7 +106,7 @@ task: mner
         ("r.yaml:9", "repeated-key", {"key": "task", "line": 1}),
         ("r.yaml:1", "unknown-choice", {"key": "task", "expected": "'mner' or 'mre'", "found": "'ner'"}),
         ("r.yaml:2", "unknown-key", {"key": "data.max_lenth", "hint": did_you_mean("max_lenth", ["max_length"])}),
-        ("r.yaml:3", "wrong-type", {"key": "text.name", "expected": "a valid string", "found": "5"}),
+        ("r.yaml:3", "text-like-number", {"key": "text.name", "found": "5"}),
         ("r.yaml:4", "wrong-type", {"key": "vision.full_image", "expected": "true or false", "found": "1"}),
         (
             "r.yaml:4",
@@ -330,3 +330,14 @@ def test_shipped_recipe_is_loaded_by_name(tmp_path, monkeypatch):
 def test_recipes_built_in_python_equal_loaded_ones(write):
     read = load_recipe(write("task: mner\ndata: {name: d}\ntext: {name: b}\nhead: crf\n"))
     assert read == Recipe.model_validate({"task": "mner", "data": {"name": "d"}, "text": {"name": "b"}, "head": "crf"})
+
+
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_every_shipped_recipe_can_be_trained_for_one_epoch(name, logged):
+    original = load_recipe(name).train
+    limited = load_recipe(name, ["train.epochs=1"]).train
+    assert (limited.epochs, limited.first_eval_epoch) == (1, 1)
+    notes = [(note.code, note.fields["first_eval_epoch"]) for note in logged()]
+    expected = original.first_eval_epoch
+    assert notes == ([("first-evaluation-limited", expected)] if expected > 1 else [])
+    assert load_recipe(name, [f"train.epochs={original.epochs + 1}"]).train.first_eval_epoch == expected

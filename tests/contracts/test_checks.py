@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hvpkit.data.readers.base import DatasetSplits, ReaderContext
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits
 from hvpkit.errors import InputError
 from hvpkit.interfaces import (
     DetectorContext,
@@ -473,12 +473,13 @@ def reader_of(
 ):
     times: list[int] = []
 
-    def read(context: ReaderContext) -> DatasetSplits:
-        times.append(1)
-        found = [replace(e, image=None) if context.text_only and blind else e for e in examples]
-        return DatasetSplits(labels, {"train": found[len(times) - 1 :] if forgetful else found}, Path(root), "here")
+    class Reader(DatasetReader):
+        def read(self) -> DatasetSplits:
+            times.append(1)
+            found = [replace(e, image=None) if self.context.text_only and blind else e for e in examples]
+            return DatasetSplits(labels, {"train": found[len(times) - 1 :] if forgetful else found}, Path(root), "here")
 
-    return read
+    return Reader
 
 
 def test_a_reader_of_a_stranger_that_keeps_the_contract_passes():

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import formats
 import pytest
-from fabricate import TWEETS, draw, pair, write_lines, write_pairs, write_tweets
+from fabricate import TWEETS, draw, pair, write_pairs, write_tweets
 from torch import nn
 
 from hvpkit.interfaces import TextContext, TextEncoder
@@ -134,11 +135,8 @@ def dataset_for(name: str, task: str, folder: Path) -> Path:
             write_pairs(folder / "mnre" / f"mnre_{split}.txt", [pair(), pair("b.jpg", "None")])
         for image in ("a.jpg", "b.jpg"):
             draw(folder / "mnre" / "img_org" / image)
-    elif name == "jsonl":
-        spans = {"head": {"start": 0, "end": 1}, "tail": {"start": 2, "end": 3}, "relation": "peer"}
-        labels = {"tags": ["B-PER", "O", "B-LOC"]} if task == "mner" else spans
-        write_lines(folder / "train.jsonl", [{"id": "1", "tokens": ["Ann", "of", "Rome"], "image": "a.jpg", **labels}])
-        draw(folder / "a.jpg")
+    elif name in formats.WRITERS[task]:
+        formats.write_format(folder, name, task, images=True)
     else:
         write_tweets(folder / name)
         for split in TWEETS.values():
@@ -150,7 +148,10 @@ def dataset_for(name: str, task: str, folder: Path) -> Path:
 @for_each_task("reader")
 def test_reader(component, task, tmp_path):
     check_reader(
-        component.factory, root=dataset_for(component.name, task, tmp_path), task=task, **options_of(component)
+        component.factory,
+        root=dataset_for(component.name, task, tmp_path),
+        task=task,
+        **options_of(component),
     )
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hvpkit.errors import DataError
+from hvpkit.records.split_names import SPLIT_NAMES, split_from_name
 from hvpkit.types import SPLITS, Split
 
 MAX_DEPTH = 4
-SPLIT_NAMES: dict[str, Split] = {"train": "train", "valid": "dev", "val": "dev", "dev": "dev", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ TWITTER2015, TWITTER2017 = (
 )
 MNRE = DatasetLayout(
     "mnre",
-    ("mnre", "redata"),
+    ("mnre", "redata", "mredata"),
     ("mnre", "ours", "mre"),
     ("txt", "json", "jsonl"),
     ("RE_data/txt/ours_{train,val,test}.txt", "mnre/mnre_{train,val,test}.txt"),
@@ -62,14 +62,15 @@ MNRE = DatasetLayout(
 LAYOUTS = (TWITTER2015, TWITTER2017, MNRE)
 
 
-def normalize_name(name: str) -> str:
-    """Return the letters and digits of a name in lower case."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def names_folder(name: str, folders: Iterable[str]) -> bool:
+    """Check whether a word of a name begins with one of the names of folders, as in `Twitter_2017-images`.
 
-
-def split_from_name(name: str) -> Split | None:
-    """Return the split that a folder or file stem is named after, None if there is none."""
-    return SPLIT_NAMES.get(name.strip().lower())
+    Args:
+        name: Name of a folder or dataset.
+        folders: Letters and digits in lower case.
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return any(re.search(rf"(?<![a-z0-9]){'[^a-z0-9]*'.join(folder)}", words) for folder in folders)
 
 
 def folders_under(root: Path, depth: int = MAX_DEPTH) -> Iterator[Path]:
@@ -93,14 +94,14 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def belongs_to_other_dataset(folder: Path, root: Path, layout: DatasetLayout) -> bool:
     """Check whether a path, from the name of the root on, names another dataset, and not this one."""
-    parts = [normalize_name(part) for part in (root.name, *folder.relative_to(root).parts)]
-    if any(name in part for part in parts for name in layout.folders):
+    parts = (root.name, *folder.relative_to(root).parts)
+    if any(names_folder(part, layout.folders) for part in parts):
         return False
     return any(_names_other_dataset(part, layout) for part in parts)
 
 
 def _names_other_dataset(name: str, layout: DatasetLayout) -> bool:
-    return any(folder in name for other in LAYOUTS if other is not layout for folder in other.folders)
+    return any(names_folder(name, other.folders) for other in LAYOUTS if other is not layout)
 
 
 def find_text_files(root: Path, layout: DatasetLayout) -> dict[Split, Path]:
@@ -124,7 +125,7 @@ def find_text_files(root: Path, layout: DatasetLayout) -> dict[Split, Path]:
 
 def _split_files(folder: Path, root: Path, layout: DatasetLayout) -> dict[Split, Path]:
     parts = folder.relative_to(root).parts
-    is_named = not parts or any(name in normalize_name(part) for part in parts for name in layout.folders)
+    is_named = not parts or any(names_folder(part, layout.folders) for part in parts)
     optional = "?" if is_named and not belongs_to_other_dataset(folder, root, layout) else ""
     prefix = rf"(?:(?:{'|'.join(layout.prefixes)})[_-]){optional}"
     pattern = re.compile(rf"{prefix}({'|'.join(SPLIT_NAMES)})\s*\.(?:{'|'.join(layout.suffixes)})", re.IGNORECASE)
@@ -153,13 +154,13 @@ def image_folders(root: Path, texts: Path, layout: DatasetLayout) -> list[Path]:
         if _name_contains(folder, "image", "img", "picture", "photo")
     ]
     kept = [folder for folder in named if not _is_crop_folder(folder) and not _name_contains(folder, "detect")]
-    return [*sorted(kept, key=lambda folder: not _name_contains(folder, *layout.folders)), texts]
+    return [*sorted(kept, key=lambda folder: not names_folder(folder.name, layout.folders)), texts]
 
 
 def crop_folders(root: Path, texts: Path, layout: DatasetLayout) -> list[Path]:
     """List folders that may contain crops of objects, most likely first."""
     folders = [folder for folder in _candidates(root, texts, layout) if _is_crop_folder(folder)]
-    return sorted(folders, key=lambda folder: not _name_contains(folder, *layout.folders))
+    return sorted(folders, key=lambda folder: not names_folder(folder.name, layout.folders))
 
 
 def crop_lists(root: Path, texts: Path, layout: DatasetLayout) -> dict[Split, Path]:
@@ -168,7 +169,7 @@ def crop_lists(root: Path, texts: Path, layout: DatasetLayout) -> dict[Split, Pa
     for folder in dict.fromkeys((texts, texts.parent, root)):
         for file in _files(folder) if folder.is_relative_to(root) else ():
             dataset, split = crop_list_for(file) or ("", None)
-            if split and not _names_other_dataset(normalize_name(dataset), layout):
+            if split and not _names_other_dataset(dataset, layout):
                 lists.setdefault(split, file)
     return lists
 
@@ -183,14 +184,19 @@ def _candidates(root: Path, texts: Path, layout: DatasetLayout) -> list[Path]:
     subfolders = [folder for folder in folders_under(root) if folder != root]
     in_root = [folder for folder in subfolders if not belongs_to_other_dataset(folder, root, layout)]
     siblings = [folder for folder in _subfolders(root.parent) if folder != root] if texts == root else []
-    if not _name_contains(root.parent, *layout.folders):
-        siblings = [folder for folder in siblings if _name_contains(folder, *layout.folders)]
+    if not names_folder(root.parent.name, layout.folders):
+        siblings = [folder for folder in siblings if names_folder(folder.name, layout.folders)]
     return [*in_root, *(inner for folder in siblings for inner in folders_under(folder, 2))]
 
 
 def _name_contains(folder: Path, *names: str) -> bool:
-    return any(name in normalize_name(folder.name) for name in names)
+    return any(name in _letters(folder) for name in names)
 
 
 def _is_crop_folder(folder: Path) -> bool:
-    return _name_contains(folder, "auximage", "crop") or normalize_name(folder.name).endswith(("vg", "aux"))
+    return _name_contains(folder, "auximage", "crop") or _letters(folder).endswith(("vg", "aux"))
+
+
+def _letters(folder: Path) -> str:
+    """Return the letters and digits of the name of a folder in lower case."""
+    return re.sub(r"[^a-z0-9]", "", folder.name.lower())

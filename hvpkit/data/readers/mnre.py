@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ast
-import json
-import warnings
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from hvpkit.data.readers.deepke import RECORD_FORMAT
 from hvpkit.data.readers.unlinked import UnlinkedExample
 from hvpkit.errors import did_you_mean
 from hvpkit.labels.inventory import MNRE_RELATIONS
 from hvpkit.messages import Message
 from hvpkit.records.issues import Issue, ReadingContext, RecordError
-from hvpkit.records.lines import TextFile, decode_utf8, reject_lone_surrogates
+from hvpkit.records.json_values import parse_literal
+from hvpkit.records.lines import TextFile, decode_utf8
 from hvpkit.records.spans import check_pair, drop_blank_tokens, parse_span
 from hvpkit.types import Example, Span
 
@@ -34,7 +33,7 @@ def read_pairs(source: ReadingContext) -> list[UnlinkedExample]:
         if not line.strip():
             continue
         try:
-            examples.append(_unlinked_example(_literal(decode_utf8(line).strip()), number, source))
+            examples.append(_unlinked_example(_parse(decode_utf8(line)), number, source))
             source.count_kept()
         except RecordError as fault:
             source.skip(file.classify_truncation(fault, number), number)
@@ -42,26 +41,12 @@ def read_pairs(source: ReadingContext) -> list[UnlinkedExample]:
     return examples
 
 
-def _literal(line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        value = _python_literal(line)
-    if not isinstance(value, dict):
-        raise RecordError("record-not-dict", found=line[:60])
+def _parse(line: str) -> dict[str, Any]:
+    value = parse_literal(line, RECORD_FORMAT)
     missing = [key for key in KEYS if key not in value]
     if missing:
         raise RecordError("keys-missing", missing=missing, keys=list(value))
-    return reject_lone_surrogates(value)
-
-
-def _python_literal(line: str) -> object:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warnings about backslashes in strings
-            return ast.literal_eval(line)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        raise RecordError("line-not-literal", text=line[:60]) from None
+    return value
 
 
 def _unlinked_example(record: dict[str, Any], number: int, source: ReadingContext) -> UnlinkedExample:

@@ -7,42 +7,52 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from hvpkit.data.readers.base import DatasetSplits, ImageSearch, ReaderContext
+from hvpkit.data.readers.base import DatasetReader, DatasetSplits, ImageSearch, ReaderContext
 from hvpkit.data.readers.crop_lists import MAX_CROPS, CropListError, CropLists, read_crop_list
 from hvpkit.data.readers.find_files import MNRE, DatasetLayout, crop_folders, crop_lists, find_text_files, image_folders
-from hvpkit.data.readers.image_index import ImageIndex
 from hvpkit.data.readers.mnre import read_pairs
 from hvpkit.data.readers.twitter import read_tweets
 from hvpkit.data.readers.unlinked import UnlinkedExample
 from hvpkit.messages import Message
+from hvpkit.records.image_index import ImageIndex
 from hvpkit.records.issues import IssueLog, ReadingContext
 from hvpkit.types import Example, Labels, Split, VisualObject
 
 
-def read_public(layout: DatasetLayout, labels: Labels, context: ReaderContext) -> DatasetSplits:
-    """Read one of the public datasets.
+class PublicReader(DatasetReader):
+    """Reader of one of the public datasets, which is searched under a folder.
 
     Args:
+        context: Arguments of every reader.
         layout: Names of its folders and files.
         labels: Task and labels.
-        context: Arguments of the reader.
-
-    Raises:
-        DataError: "root-missing", "no-text-files", "dataset-found-twice" or "split-twice" if the texts are not found;
-            "nothing-usable", "split-file-empty" or "not-utf8" if a file cannot be used.
     """
-    root = Path(os.path.abspath(context.root))
-    files = find_text_files(root, layout)
-    read: Callable[[ReadingContext], list[UnlinkedExample]] = read_pairs if layout is MNRE else read_tweets
-    unlinked = {split: read(ReadingContext(file, split, context.issues)) for split, file in files.items()}
-    texts = next(iter(files.values())).parent
-    source = f"{', '.join(file.name for file in files.values())} of {texts}"
-    if context.text_only:
-        examples = {split: [item.example for item in items] for split, items in unlinked.items()}
-        return DatasetSplits(labels, examples, None, source)
-    images = _Images(root, texts, layout, context.issues)
-    splits = {split: [images.link(item, split) for item in items] for split, items in unlinked.items()}
-    return DatasetSplits(labels, splits, root.parent if texts == root else root, source, search=images.search())
+
+    def __init__(self, context: ReaderContext, layout: DatasetLayout, labels: Labels) -> None:
+        super().__init__(context)
+        self._layout, self._labels = layout, labels
+
+    def read(self) -> DatasetSplits:
+        """Read the texts and look up the images.
+
+        Raises:
+            DataError: "root-missing", "no-text-files", "dataset-found-twice" or "split-twice" if the texts are not
+                found; "nothing-usable", "split-file-empty" or "not-utf8" if a file cannot be used.
+        """
+        context, layout = self.context, self._layout
+        root = Path(os.path.abspath(context.root))
+        files = find_text_files(root, layout)
+        read: Callable[[ReadingContext], list[UnlinkedExample]] = read_pairs if layout is MNRE else read_tweets
+        unlinked = {split: read(ReadingContext(file, split, context.issues)) for split, file in files.items()}
+        texts = next(iter(files.values())).parent
+        source = f"{', '.join(file.name for file in files.values())} of {texts}"
+        if context.text_only:
+            examples = {split: [item.example for item in items] for split, items in unlinked.items()}
+            return DatasetSplits(self._labels, examples, None, source)
+        images = _Images(root, texts, layout, context.issues)
+        splits = {split: [images.link(item, split) for item in items] for split, items in unlinked.items()}
+        images_root = root.parent if texts == root else root
+        return DatasetSplits(self._labels, splits, images_root, source, search=images.search())
 
 
 class _Images:

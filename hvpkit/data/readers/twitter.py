@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 from hvpkit.data.readers.unlinked import UnlinkedExample, unique_id
 from hvpkit.labels.inventory import ENTITY_TYPES
 from hvpkit.messages import Message
 from hvpkit.records.bio_repair import parse_tag, repair_bio, repaired
+from hvpkit.records.image_index import image_stem
 from hvpkit.records.issues import ReadingContext, RecordError
 from hvpkit.records.lines import TextFile, decode_utf8
 from hvpkit.types import Example
@@ -31,8 +31,7 @@ class _Tweet:
     @property
     def image(self) -> str:
         """Return the image name without extension, which is also the name of the tweet."""
-        name = self.first.strip()[len(START) :].strip()
-        return name[:-4] if PurePath(name).suffix.lower() in (".jpg", ".png") else name
+        return image_stem(self.first.strip()[len(START) :].strip())
 
 
 def read_tweets(source: ReadingContext) -> list[UnlinkedExample]:

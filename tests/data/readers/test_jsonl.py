@@ -10,7 +10,8 @@ import tiny
 from fabricate import context, draw, kinds, some, write, write_lines
 from raising import raises
 
-from hvpkit.data.readers.jsonl import dataset_name, read_jsonl
+from hvpkit.data.readers.jsonl import read_jsonl
+from hvpkit.data.readers.split_files import dataset_name
 from hvpkit.errors import DataError, did_you_mean
 from hvpkit.messages import Message
 from hvpkit.records.json_lines import RECORD_FORMAT
@@ -141,7 +142,7 @@ def test_missing_ids_are_made_and_repeated_ones_made_unique(tmp_path):
         ({"text": 7, "entities": []}, "text-not-a-string", {"found": 7}),
         ({**MNER, "tags": ["O"]}, "tag-count-mismatch", {"expected": 2, "found": 1}),
         ({**MNER, "tags": "O O"}, "tags-not-list", {"expected": 2, "found": "O O"}),
-        ({**MNER, "tags": ["S-PER", "O"]}, "tag-not-bio", {"tag": "S-PER"}),
+        ({**MNER, "tags": ["X-PER", "O"]}, "tag-not-bio", {"tag": "X-PER"}),
         ({**MNER, "tags": [None, "O"]}, "tag-not-bio", {"tag": "None"}),
         ({"text": "Ann", "tags": ["O"]}, "tags-without-tokens", {}),
         ({"tokens": ["Ann"], "entities": []}, "entities-without-text", {}),

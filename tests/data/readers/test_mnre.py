@@ -8,6 +8,7 @@ import pytest
 from fabricate import RESIDENCE, kinds, pair, some, write, write_pairs
 from raising import raises
 
+from hvpkit.data.readers.deepke import RECORD_FORMAT
 from hvpkit.data.readers.mnre import read_pairs
 from hvpkit.errors import DataError, did_you_mean
 from hvpkit.labels.inventory import MNRE_RELATIONS
@@ -98,7 +99,7 @@ def at(*place, key="h"):
         (pair(token="Ann of Rome"), "tokens-not-strings", {"found": "Ann of Rome"}),
         (pair(token=["Ann", 3, "Rome"]), "tokens-not-strings", {"found": ["Ann", 3, "Rome"]}),
         ({"token": ["x"]}, "keys-missing", {"missing": ["h", "t", "img_id", "relation"], "keys": ["token"]}),
-        (["x"], "record-not-dict", {"found": "['x']"}),
+        (["x"], "record-not-object", {"found": "['x']", "expected": RECORD_FORMAT}),
     ],
 )
 def test_a_bad_pair_is_left_out_and_placed(tmp_path, record, code, fields):

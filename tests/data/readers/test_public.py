@@ -70,7 +70,7 @@ def test_tweets_are_found_in_every_layout(tmp_path, layout):
         for name in ids:
             draw(tmp_path / folder / f"{name}.jpg")
     ask = context(tmp_path, tmp_path)
-    dataset = build_twitter2017(ask)
+    dataset = build_twitter2017(ask).read()
     assert {split: len(found) for split, found in dataset.splits.items()} == {"train": 2, "dev": 1, "test": 1}
     assert images(dataset, tmp_path) == {name: f"{folder}/{name}.jpg" for ids in IDS.values() for name in ids}
     assert tmp_path / folder in dataset.search.folders
@@ -86,14 +86,14 @@ def test_images_in_folders_called_after_splits_are_found(tmp_path, nested):
     for split, ids in IDS.items():
         for name in ids:
             draw(root / nested.format(split=split) / f"{name}.jpg")
-    assert images(build_twitter2017(context(root, tmp_path)), root) == {
+    assert images(build_twitter2017(context(root, tmp_path)).read(), root) == {
         name: f"{nested.format(split=split)}/{name}.jpg" for split, ids in IDS.items() for name in ids
     }
 
 
 def test_the_datasets_own_folder_is_a_root_with_its_released_neighbours(tmp_path):
     released_tweets(tmp_path)
-    dataset = build_twitter2017(context(tmp_path / "NER_data" / "twitter2017", tmp_path))
+    dataset = build_twitter2017(context(tmp_path / "NER_data" / "twitter2017", tmp_path)).read()
     assert images(dataset, tmp_path)["10"] == "NER_data/twitter2017_images/10.jpg"
     assert [len(example.objects) for example in all_examples(dataset)] == [3] * 4
     assert all(example.image.is_relative_to(dataset.images_root) for example in all_examples(dataset))
@@ -102,7 +102,7 @@ def test_the_datasets_own_folder_is_a_root_with_its_released_neighbours(tmp_path
 def test_a_folder_of_any_name_is_a_root(tmp_path):
     write_tweets(tmp_path / "stuff")
     draw(tmp_path / "stuff" / "10.jpg")
-    dataset = build_twitter2017(context(tmp_path / "stuff", tmp_path))
+    dataset = build_twitter2017(context(tmp_path / "stuff", tmp_path)).read()
     assert images(dataset, tmp_path)["10"] == "stuff/10.jpg"
     assert dataset.search.missing == {"train": ("11.jpg",), "dev": ("20.jpg",), "test": ("30.jpg",)}
 
@@ -111,49 +111,49 @@ def test_the_folder_of_the_other_year_is_not_taken_for_this_one(tmp_path):
     write_tweets(tmp_path / "twitter2015")
     for root in (tmp_path, tmp_path / "twitter2015"):
         with raises(DataError, "no-text-files", dataset="twitter2017", folder=root):
-            build_twitter2017(context(root, tmp_path))
-    assert len(build_twitter2015(context(tmp_path, tmp_path)).splits) == 3
+            build_twitter2017(context(root, tmp_path)).read()
+    assert len(build_twitter2015(context(tmp_path, tmp_path)).read().splits) == 3
 
 
 def test_images_with_another_ending_are_found(tmp_path):
     write_tweets(tmp_path / "twitter2017")
     draw(tmp_path / "twitter2017_images" / "10.png")
-    assert images(build_twitter2017(context(tmp_path, tmp_path)), tmp_path)["10"] == "twitter2017_images/10.png"
+    assert images(build_twitter2017(context(tmp_path, tmp_path)).read(), tmp_path)["10"] == "twitter2017_images/10.png"
 
 
 def test_linked_image_folders_are_followed(tmp_path):
     draw(tmp_path / "disk" / "10.jpg")
     write_tweets(tmp_path / "root" / "twitter2017")
     (tmp_path / "root" / "twitter2017_images").symlink_to(tmp_path / "disk")
-    dataset = build_twitter2017(context(tmp_path / "root", tmp_path))
+    dataset = build_twitter2017(context(tmp_path / "root", tmp_path)).read()
     assert images(dataset, tmp_path / "root")["10"] == "twitter2017_images/10.jpg"
 
 
 def test_a_loop_of_links_ends(tmp_path):
     write_tweets(tmp_path / "twitter2017")
     (tmp_path / "twitter2017" / "images").symlink_to(tmp_path)
-    assert len(build_twitter2017(context(tmp_path, tmp_path)).splits) == 3
+    assert len(build_twitter2017(context(tmp_path, tmp_path)).read().splits) == 3
 
 
 @pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "..", "a/b"])
 def test_no_name_leads_outside(tmp_path, name):
     draw(tmp_path / "secret.jpg")
     write_tweets(tmp_path / "in" / "root", {"train": [(name, [("x", "O")])]})
-    dataset = build_twitter2017(context(tmp_path / "in" / "root", tmp_path))
+    dataset = build_twitter2017(context(tmp_path / "in" / "root", tmp_path)).read()
     assert dataset.splits["train"][0].image is None
 
 
 def test_missing_splits_are_allowed(tmp_path):
     write_tweets(tmp_path / "twitter2017", {"valid": TWEETS["valid"]})
-    assert list(build_twitter2017(context(tmp_path, tmp_path)).splits) == ["dev"]
+    assert list(build_twitter2017(context(tmp_path, tmp_path)).read().splits) == ["dev"]
 
 
 def test_missing_texts_are_reported_with_known_layouts(tmp_path):
     with raises(DataError, "no-text-files", dataset="twitter2017", folder=tmp_path) as caught:
-        build_twitter2017(context(tmp_path, tmp_path))
+        build_twitter2017(context(tmp_path, tmp_path)).read()
     assert "NER_data/twitter2017/{train,valid,test}.txt" in caught.value.fields["expected"]
     with raises(DataError, "root-missing", dataset="twitter2017", folder=tmp_path / "none"):
-        build_twitter2017(context(tmp_path / "none", tmp_path))
+        build_twitter2017(context(tmp_path / "none", tmp_path)).read()
 
 
 def test_two_copies_at_the_same_depth_are_refused(tmp_path):
@@ -165,19 +165,19 @@ def test_two_copies_at_the_same_depth_are_refused(tmp_path):
         dataset="twitter2017",
         folders=[tmp_path / "twitter2017", tmp_path / "twitter_2017"],
     ):
-        build_twitter2017(context(tmp_path, tmp_path))
+        build_twitter2017(context(tmp_path, tmp_path)).read()
 
 
 def test_two_files_for_one_split_are_refused(tmp_path):
     write_tweets(tmp_path / "twitter2017", {"valid": TWEETS["valid"], "dev": TWEETS["valid"]})
     files = {"first": tmp_path / "twitter2017" / "dev.txt", "second": tmp_path / "twitter2017" / "valid.txt"}
     with raises(DataError, "split-twice", **files, split="dev"):
-        build_twitter2017(context(tmp_path, tmp_path))
+        build_twitter2017(context(tmp_path, tmp_path)).read()
 
 
 def test_text_alone_looks_for_no_images(tmp_path):
     released_tweets(tmp_path)
-    dataset = build_twitter2017(context(tmp_path, tmp_path, text_only=True))
+    dataset = build_twitter2017(context(tmp_path, tmp_path, text_only=True)).read()
     assert {(example.image, example.objects) for example in all_examples(dataset)} == {(None, ())}
     assert dataset.search is None
 
@@ -209,7 +209,7 @@ def json_pairs(root):
 @pytest.mark.parametrize("layout", [released_pairs, plain_pairs, json_pairs])
 def test_pairs_are_found_in_every_layout(tmp_path, layout):
     expected = layout(tmp_path)
-    dataset = build_mnre(context(tmp_path, tmp_path))
+    dataset = build_mnre(context(tmp_path, tmp_path)).read()
     assert len(dataset.labels.names) == 23
     for split, name in (("train", "train"), ("dev", "val"), ("test", "test")):
         assert [example.id for example in dataset.splits[split]] == ["a:1", "a:2"]
@@ -219,17 +219,19 @@ def test_pairs_are_found_in_every_layout(tmp_path, layout):
 def test_the_folder_of_the_texts_is_a_root_for_pairs_too(tmp_path):
     expected = released_pairs(tmp_path)
     for root in (tmp_path / "RE_data", tmp_path / "RE_data" / "txt"):
-        dataset = build_mnre(context(root, tmp_path))
+        dataset = build_mnre(context(root, tmp_path)).read()
         assert dataset.splits["dev"][0].image == tmp_path / expected["val"]
 
 
 def test_both_tasks_live_under_one_root(tmp_path):
     released_tweets(tmp_path)
     released_pairs(tmp_path)
-    assert set(images(build_twitter2017(context(tmp_path, tmp_path)), tmp_path).values()) == {
+    assert set(images(build_twitter2017(context(tmp_path, tmp_path)).read(), tmp_path).values()) == {
         f"NER_data/twitter2017_images/{name}.jpg" for ids in IDS.values() for name in ids
     }
-    assert all("RE_data" in str(example.image) for example in all_examples(build_mnre(context(tmp_path, tmp_path))))
+    assert all(
+        "RE_data" in str(example.image) for example in all_examples(build_mnre(context(tmp_path, tmp_path)).read())
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -240,7 +242,7 @@ def names(example):
 
 def test_released_crops_are_taken_in_the_lists_order_three_at_most(tmp_path):
     released_tweets(tmp_path)
-    example = build_twitter2017(context(tmp_path, tmp_path)).splits["dev"][0]
+    example = build_twitter2017(context(tmp_path, tmp_path)).read().splits["dev"][0]
     assert names(example) == [f"20_pred_yolo_crop_{i}.png" for i in (2, 0, 1)]
     assert example.objects[0].image == tmp_path / "NER_data/twitter2017_aux_images/val/crops/20_pred_yolo_crop_2.png"
 
@@ -252,7 +254,7 @@ def test_crops_of_pairs_are_listed_by_line(tmp_path):
     draw(tmp_path / "RE_data" / "img_org" / "train" / "a.jpg")
     for name in ("a0", "a1", "a2"):
         draw(tmp_path / "RE_data" / "img_vg" / "train" / "crops" / f"{name}.png")
-    dataset = build_mnre(context(tmp_path, tmp_path))
+    dataset = build_mnre(context(tmp_path, tmp_path)).read()
     assert [(example.id, names(example)) for example in dataset.splits["train"]] == [
         ("a:1", ["a0.png"]),
         ("a:3", ["a2.png", "a0.png"]),
@@ -265,7 +267,7 @@ def test_a_crop_of_the_same_name_is_taken_from_the_splits_own_folder(tmp_path):
         write_pairs(tmp_path / "RE_data" / "txt" / f"ours_{split}.txt", [pair()])
         write_crop_list(tmp_path / "RE_data" / "txt" / f"mre_{split.replace('val', 'dev')}_dict.pth", {0: ["c.png"]})
         draw(tmp_path / "RE_data" / "img_vg" / split / "crops" / "c.png")
-    dataset = build_mnre(context(tmp_path, tmp_path))
+    dataset = build_mnre(context(tmp_path, tmp_path)).read()
     for split, folder in (("train", "train"), ("dev", "val")):
         assert dataset.splits[split][0].objects[0].image == tmp_path / "RE_data" / "img_vg" / folder / "crops" / "c.png"
 
@@ -282,14 +284,14 @@ def test_crops_without_a_list_are_known_by_their_names_in_numerical_order(tmp_pa
         "10_2_crop_0",
     ):
         draw(tmp_path / "twitter2017_crops" / f"{name}.png")
-    example = build_twitter2017(context(tmp_path, tmp_path)).splits["train"][0]
+    example = build_twitter2017(context(tmp_path, tmp_path)).read().splits["train"][0]
     assert names(example) == ["10.jpg_pred_yolo_crop_2.png", "10_crop_9.png", "10_crop_10.png"]
 
 
 def test_listed_crops_that_are_not_there_are_counted(tmp_path):
     released_tweets(tmp_path)
     (tmp_path / "NER_data/twitter2017_aux_images/train/crops/10_pred_yolo_crop_0.png").unlink()
-    dataset = build_twitter2017(context(tmp_path, tmp_path))
+    dataset = build_twitter2017(context(tmp_path, tmp_path)).read()
     assert names(dataset.splits["train"][0]) == [f"10_pred_yolo_crop_{i}.png" for i in (2, 1)]
     assert dataset.search.missing_crops == {"train": ("10_pred_yolo_crop_0.png",)}
 
@@ -323,7 +325,7 @@ def test_a_list_that_cannot_be_used_is_reported_and_never_run(tmp_path, table, c
     else:
         write_crop_list(file, table)
     ask = context(tmp_path, tmp_path)
-    dataset = build_twitter2017(ask)
+    dataset = build_twitter2017(ask).read()
     assert not (tmp_path / "pwned").exists()
     assert kinds(ask.issues) == {code: 1}
     assert ask.issues.issues()[0].messages[0].fields["file"] == file

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from hvpkit.data.readers.find_files import split_from_name
+from hvpkit.images.decode import image_suffixes
+from hvpkit.records.split_names import split_from_name
 from hvpkit.types import Split
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 CROP = re.compile(r"(.+?)(?:\.(?:jpe?g|png))?_(?:pred_yolo_)?crop_?(\d+)", re.IGNORECASE)
 
 _IndexedFile = tuple[Split | None, Path]
 
 
 class ImageIndex:
-    """Index of the image files of some folders and their subfolders.
+    """Index of the image files of some folders and their subfolders, with every ending that can be decoded.
 
     A folder named after a split is preferred for that split. Names are looked up and never joined to a path, so that
     no name can lead out of the folders.
@@ -40,15 +41,32 @@ class ImageIndex:
             self._add(folder, _split_in(folder), 3)
 
     def find(self, name: str, split: Split) -> Path | None:
-        """Find an image by file name, or by its stem with another extension; folders of the split first."""
-        return _best(self._by_name.get(name) or self._by_stem.get(os.path.splitext(name)[0]) or (), split)
+        """Find an image by file name; folders of the split first.
+
+        Without a file of exactly this name, letter case and Unicode normal form are ignored, then the extension.
+        """
+        return _best(self._candidates(name), split)
+
+    def _candidates(self, name: str) -> list[_IndexedFile]:
+        files = self._by_name.get(name) or self._by_folded_name.get(fold_name(name))
+        return (
+            files or self._by_stem.get(image_stem(name)) or self._by_folded_stem.get(fold_name(image_stem(name))) or []
+        )
 
     def crops(self, image: str, split: Split) -> list[Path]:
         """List the crops of an image, named `<stem>_crop_<number>`, by number."""
         by_number: dict[int, list[_IndexedFile]] = defaultdict(list)
-        for number, file in self._crops.get(os.path.splitext(image)[0], ()):
+        for number, file in self._crops.get(image_stem(image), ()):
             by_number[number].append(file)
         return [path for number in sorted(by_number) if (path := _best(by_number[number], split))]
+
+    @cached_property
+    def _by_folded_name(self) -> dict[str, list[_IndexedFile]]:
+        return _fold(self._by_name)
+
+    @cached_property
+    def _by_folded_stem(self) -> dict[str, list[_IndexedFile]]:
+        return _fold(self._by_stem)
 
     @cached_property
     def _crops(self) -> dict[str, list[tuple[int, _IndexedFile]]]:
@@ -65,13 +83,31 @@ class ImageIndex:
         for entry in _entries(folder):
             path = Path(entry.path)
             stem, suffix = os.path.splitext(entry.name)
-            if suffix.lower() in SUFFIXES:
+            if suffix.lower() in image_suffixes():
                 self._by_name[entry.name].append((split, path))
                 self._by_stem[stem].append((split, path))
             elif depth and entry.is_dir() and not entry.name.startswith("."):
                 split_of_folder = split_from_name(entry.name)
                 if split_of_folder or folder != self._splits_only:
                     self._add(path, split_of_folder or split, depth - 1)
+
+
+def fold_name(name: str) -> str:
+    """Return a name without differences of letter case and Unicode normal form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def image_stem(name: str) -> str:
+    """Return the name of an image without its extension; dots before anything else belong to the name."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in image_suffixes() else name
+
+
+def _fold(table: dict[str, list[_IndexedFile]]) -> dict[str, list[_IndexedFile]]:
+    folded: dict[str, list[_IndexedFile]] = defaultdict(list)
+    for name, files in table.items():
+        folded[fold_name(name)] += files
+    return folded
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hvpkit.errors import ImageError
 from hvpkit.features.fingerprint import region_key
-from hvpkit.features.store import FeatureStore, round_level
+from hvpkit.features.store import MAX_SCALED_VALUE, FeatureStore
 from hvpkit.images.decode import read_image_bytes
 from hvpkit.images.regions import ImageRegion, open_regions
 from hvpkit.model.vision.tower import VisualTower
@@ -98,14 +98,19 @@ class FeatureExtractor:
         if not pixels:
             return batch
         levels = self.tower.pyramid(torch.stack(pixels).to(self.tower.device))
-        rows = map(self._round, zip(*(level.float().cpu() for level in levels), strict=True))
+        if self.tower.is_frozen:
+            levels = tuple(map(round_to_store, levels))
+        rows = zip(*(level.float().cpu() for level in levels), strict=True)
         return [item if item.pixels is None else replace(item, pixels=None, levels=next(rows)) for item in batch]
 
-    def _round(self, levels: Levels) -> Levels:
-        """Round the features of a frozen tower as the store does: prediction, training and evaluation get the same."""
-        if not self.tower.is_frozen:
-            return levels
-        return tuple(torch.from_numpy(round_level(level.numpy())) for level in levels)
+
+def round_to_store(level: Tensor) -> Tensor:
+    """Round a level [K, C_i, P] as the store does, so that features are the same whether they were stored or not."""
+    level = level.float()
+    largest = level.abs().amax((1, 2)).double()
+    exponent = torch.log2(largest / MAX_SCALED_VALUE).ceil().clamp(-120, 120)
+    scale = torch.where((largest > 0) & largest.isfinite(), exponent.exp2(), 1.0).float()[:, None, None]
+    return (level / scale).half().float() * scale
 
 
 def decode_regions(regions: Iterable[ImageRegion]) -> Iterator[list[ExtractedFeatures]]:

@@ -145,10 +145,3 @@ def _scale(level: Level) -> np.float32:
     if not 0 < largest < np.inf:
         return np.float32(1)
     return np.float32(2.0 ** np.clip(np.ceil(np.log2(largest / MAX_SCALED_VALUE)), -120, 120))
-
-
-def round_level(level: Level) -> Level:
-    """Round a level [C_i, P] to the precision of the store, so that stored and computed features are the same."""
-    scale = _scale(level)
-    rounded: Level = (level / scale).astype(np.float16).astype(np.float32) * scale
-    return rounded

@@ -20,7 +20,7 @@ from hvpkit.errors import ImageError, MissingImageError
 from hvpkit.features import extract
 from hvpkit.features.cache import FeatureCache, open_feature_cache
 from hvpkit.features.database import DATA_FILE, open_database
-from hvpkit.features.extract import FeatureExtractor, RegionDecoder
+from hvpkit.features.extract import FeatureExtractor, RegionDecoder, round_to_store
 from hvpkit.features.fingerprint import open_feature_store, region_key
 from hvpkit.features.populate import populate_store
 from hvpkit.features.store import FeatureLayout, FeatureStore
@@ -171,7 +171,7 @@ def test_in_memory_only_what_is_held_stays(tower, regions):
 def damage(cache_folder: Path, region: ImageRegion) -> None:
     """Change a byte of a row."""
     [file] = cache_folder.rglob(DATA_FILE)
-    key = region_key(region.file.read_bytes(), region.box)
+    key = region_key(region.image.read_bytes(), region.box)
     row = open_database(file.parent).read(lambda values: bytes(values.get(key)), b"")
     content = file.read_bytes()
     assert row and row in content
@@ -185,6 +185,26 @@ def full_disk(tmp_path, limited_file_size):
         return limited_file_size(file.stat().st_size)
 
     return limit_database
+
+
+def test_features_are_the_same_bit_for_bit_in_memory_and_in_a_store(tower, regions, tmp_path):
+    stored, in_memory = open_feature_cache(tower, tmp_path / "cache"), FeatureCache(tower, keep_all=True)
+    for cache in (stored, in_memory):
+        cache.populate(regions)
+    for region in regions:
+        assert all(map(torch.equal, stored.get(region), in_memory.get(region)))
+    assert not all(map(torch.equal, in_memory.get(regions[0]), on_the_fly(tower, regions[0])))
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e-3, 1.0, 65_519.0, 65_535.9, 1e30])
+def test_features_are_rounded_as_the_store_rounds_them(tmp_path, size):
+    level = size * torch.randn(1, 3, 4, generator=torch.Generator().manual_seed(1)).clamp(-1, 1)
+    store = FeatureStore(tmp_path, FeatureLayout((3,), (4,)))
+    store.write_many({b"0" * 32: [level[0].numpy()]})
+    [stored] = store.read(b"0" * 32)
+    rounded = round_to_store(level)
+    assert torch.equal(rounded[0], torch.from_numpy(stored))
+    assert torch.equal(round_to_store(rounded), rounded)
 
 
 def test_damaged_features_are_recomputed(tower, regions, tmp_path, logged):

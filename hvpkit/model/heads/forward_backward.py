@@ -26,7 +26,9 @@ class ForwardBackwardTables:
 
 @torch.no_grad()
 def forward_backward(crf: CRF, emissions: Tensor, mask: Tensor) -> ForwardBackwardTables:
-    """Compute the forward and backward tables of a batch.
+    """Compute the forward and backward tables of a batch in double precision.
+
+    In single precision, differences of log sums have errors above 1e-6, which depend on the other rows of a batch.
 
     Args:
         crf: The CRF.
@@ -35,7 +37,7 @@ def forward_backward(crf: CRF, emissions: Tensor, mask: Tensor) -> ForwardBackwa
 
     Source: Rabiner 1989; Lafferty et al. 2001.
     """
-    transitions = crf.transitions  # [from, to]
+    emissions, transitions = emissions.double(), crf.transitions.double()  # transitions [from, to]
     steps = emissions.shape[1]
     forward = [crf.start_transitions + emissions[:, 0]]
     for i in range(1, steps):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from raising import raises
 
 import hvpkit
 from hvpkit.errors import DataError, InputError, RecipeError
+from hvpkit.records.issues import RecordError
 
 ADA = {"tokens": ["Ada", "in", "Paris"], "tags": ["B-PER", "O", "B-LOC"], "image": "ada.png"}
 
@@ -100,7 +102,7 @@ def test_misuse_is_refused_with_the_right_call(mner_model):
     for single in ("Ada in Paris", {"text": "Ada in Paris"}):
         with raises(InputError, "one-input-to-predict-many"):
             model.predict_many(single)
-    with raises(DataError, "pair-unexpected"):
+    with raises(RecordError, "pair-unexpected"):
         model.predict("Ada in Paris", head="Ada", tail="Paris")
     with raises(InputError, "batch-size-below-one", found=0):
         list(model.predict_many(["Ada"], batch_size=0))
@@ -122,5 +124,6 @@ def test_type_checkers_know_the_predictions_of_a_task(tmp_path):
     )
     (tmp_path / "program.py").write_text(program, encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "program.py"]
-    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    paths = {"MYPYPATH": str(Path(hvpkit.__file__).parents[1])}
+    checked = subprocess.run(command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class TextPrediction(ABC):
     image_used: bool
     notes: tuple[Message, ...] = ()
     objects: tuple[VisualObject, ...] = ()
-    image: ImageSource | None = None
+    image: ImageSource | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, as `hvp predict --json` prints them: the keys of a record, with character offsets."""

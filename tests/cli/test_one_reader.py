@@ -161,7 +161,7 @@ def evaluated(record: dict, example: Example) -> Reading:
     words, boxes = record["words"], tuple(box_to_json(item.box) for item in example.objects)
     if "relation" in record:
         pair = tuple(" ".join(words[record[role]["start"] : record[role]["end"]]) for role in ("head", "tail"))
-        return Reading(pair, boxes, example.image is not None, record["relation"]["probabilities"])
+        return Reading(pair, boxes, example.image is not None, record["probabilities"])
     entities = {
         (" ".join(words[entity["start"] : entity["end"]]), entity["type"]): entity["confidence"]
         for entity in record["predicted"]

@@ -626,6 +626,13 @@ class Fusion(nn.Module, ABC):
         """Return notes to publish with the scores of this fusion, such as that it was not pretrained."""
         return []
 
+    def pretrained_vision_parameters(self) -> Iterable[nn.Parameter]:
+        """Return the parameters of this fusion that come from a pretrained vision model.
+
+        They get the learning rate of the backbone, not that of new layers.
+        """
+        return ()
+
     def save(self, folder: Path) -> None:
         """Write what `context.folder` needs to build the fusion again; the default writes nothing."""
         return None

@@ -187,12 +187,8 @@ def _load_model(context: FusionContext, fusion: str, clip: str | None) -> Any:  
     else:
         model = load_vision_model(clip, "vision layers", "fusion.clip")
     config = model.config
-    found = {
-        "width": config.hidden_size,
-        "layers": config.num_hidden_layers,
-        "attention heads": config.num_attention_heads,
-    }
-    expected = {"width": text.width, "layers": text.num_layers, "attention heads": text.num_attention_heads}
+    found = [config.hidden_size, config.num_hidden_layers, config.num_attention_heads]
+    expected = [text.width, text.num_layers, text.num_attention_heads]
     if found != expected:
         raise ComponentError("clip-sizes-differ", fusion=fusion, found=found, expected=expected)
     return model

@@ -16,13 +16,10 @@ add_templates(
             {"multiple": 64, "size": 100},
         ),
         "clip-sizes-differ": Template(
-            "Fusion {fusion!r}: the vision layers have {found}, the text encoder has {expected}. Both need the same "
-            "width, layers and attention heads.",
-            {
-                "fusion": "ifa",
-                "found": {"width": 768, "layers": 12, "attention heads": 12},
-                "expected": {"width": 1024, "layers": 24, "attention heads": 16},
-            },
+            "Fusion {fusion!r}: CLIP and text encoder must have the same width, layers and attention heads, got "
+            "{found} for CLIP and {expected} for the text encoder. Set fusion.clip to a CLIP of these sizes, or leave it "
+            "out.",
+            {"fusion": "ifa", "found": [768, 12, 12], "expected": [1024, 24, 16]},
         ),
         "clip-layers-random": Template(
             "The vision layers of fusion {fusion!r} were initialized at random, without pretraining on images.",

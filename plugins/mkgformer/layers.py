@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from hvpkit.model.text.prefix_attention import MASKED
@@ -32,7 +33,8 @@ class CorrelationFusion(nn.Module):
         Returns:
             G [B, T, d], and the weights of the tokens [B, T, S], which sum to 1, or to 0 without tokens.
         """
-        scores = context.float() @ tokens.float().transpose(1, 2)  # [B, T, S]
+        with torch.autocast(context.device.type, enabled=False):  # unscaled scores are too large for bf16
+            scores = context.float() @ tokens.float().transpose(1, 2)  # [B, T, S]
         weights = scores.masked_fill(~exists[:, None], MASKED).softmax(-1) * exists[:, None]
         return weights.to(tokens.dtype) @ tokens, weights
 

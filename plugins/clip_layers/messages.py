@@ -17,8 +17,8 @@ add_templates(
         ),
         "clip-sizes-differ": Template(
             "Fusion {fusion!r}: CLIP and text encoder must have the same width, layers and attention heads, got "
-            "{found} for CLIP and {expected} for the text encoder. Set fusion.clip to a CLIP of these sizes, or leave it "
-            "out.",
+            "{found} for CLIP and {expected} for the text encoder. "
+            "Set fusion.clip to a CLIP of these sizes, or leave it out.",
             {"fusion": "ifa", "found": [768, 12, 12], "expected": [1024, 24, 16]},
         ),
         "clip-layers-random": Template(

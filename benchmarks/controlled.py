@@ -5,10 +5,10 @@
     python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix python benchmarks/controlled.py
     --report           # tables and charts of the finished runs
 
-Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, BERT+SG and VisualBERT (recipes/quickstart*.yaml),
-CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data, seed by seed. Writes
-benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder. Runs that
-controlled.json has stay there; a finished run of the work folder replaces its line.
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, BERT+SG, VisualBERT, MKGformer and IFAformer
+(recipes/quickstart*.yaml), CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data, seed by
+seed. Writes benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder.
+Runs that controlled.json has stay there; a finished run of the work folder replaces its line.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
 TASKS = ("mner", "mre")
 # other systems of the paper's Table 1, on the same text and, but for MTB, the same images and crops
 PLUGINS = {"mtb": ("mre",), "adapcoatt": TASKS, "umt": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
+PLUGINS |= {"m-encoder": TASKS, "ifa": TASKS}  # MKGformer and IFAformer, which are not in the table
 POOLED = ("mtb", "bert-sg")  # those that return one vector for the head
 TEXT_PLUGINS = {
     "cnn-bilstm-crf": ("mner",),

@@ -44,8 +44,9 @@ class Register(Protocol):
 def register_text_encoders(register: Register) -> None:
     """Register text encoders, which map words to states.
 
-    `provides`: "states", "pooled", "prefix" (it accepts keys and values before its own), "wordpieces" (it is a
-    HuggingFaceEncoder whose states depend on the feature `input_ids` alone).
+    `provides`: "states", "pooled", "prefix" (it accepts keys and values before its own), "layers" (it calls
+    all methods of a Prefix), "wordpieces" (it is a HuggingFaceEncoder whose states depend on the feature `input_ids`
+    alone).
     """
 
 
@@ -68,8 +69,8 @@ def register_gates(register: Register) -> None:
 def register_fusions(register: Register) -> None:
     """Register fusions, which map text and images to fused states.
 
-    `needs`: "prefix", "images". `provides`: empty for what the text encoder provides; "emissions" if it adds to the
-    emissions of words.
+    `needs`: "prefix", "layers", "images". `provides`: empty for what the text encoder provides; "emissions" if it
+    adds to the emissions of words.
     """
 
 

@@ -144,18 +144,22 @@ class Visual:
 class Prefix:
     """Keys and values that each attention layer prepends to those of the text.
 
-    A fusion whose prefix depends on the keys and values of the text overrides `for_layer`.
+    A fusion whose prefix depends on the keys and values of the text overrides `for_layer`. Encoders that provide
+    "layers" also call `enter_layer`, `receive_context` and `feed_forward_input`, in this order around `for_layer`, so
+    that a fusion can run layers of its own between those of the encoder.
 
     Attributes:
         keys: N tensors [B, S, d], one per text layer.
         values: N tensors [B, S, d], one per text layer.
         mask: True for prefix positions that exist, [B, S] bool.
+        bias: Number that is added to the attention scores of all prefix positions.
         mask_cache: Combined attention masks, shared by the layers; filled by the attention function.
     """
 
     keys: Sequence[Tensor]
     values: Sequence[Tensor]
     mask: Tensor
+    bias: float = 0.0
     mask_cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def for_layer(self, layer: int, text_keys: Tensor, text_values: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,6 +171,28 @@ class Prefix:
             text_values: Values of the text in this layer, [B, H, T, d/H].
         """
         return self.keys[layer], self.values[layer]
+
+    def enter_layer(self, layer: int, states: Tensor) -> None:
+        """Receive the states [B, T, d] that enter a text layer.
+
+        Only the states that enter layer 0 are certain to be normalized embeddings; the default ignores them.
+        """
+        return None
+
+    def receive_context(self, layer: int, context: Tensor) -> None:
+        """Receive the output of a layer's attention before its output projection, [B, T, d]; the default ignores it."""
+        return None
+
+    def feed_forward_input(self, layer: int) -> Tensor | None:
+        """Return what a layer's feed-forward map adds to its inner values before their activation.
+
+        Args:
+            layer: Index of the text layer.
+
+        Returns:
+            Values [B, T, F]; None adds nothing.
+        """
+        return None
 
 
 @dataclass
@@ -386,6 +412,7 @@ class TextEncoder(nn.Module, ABC):
         width: Width d of the states.
         num_layers: Layers N that take a prefix; 0 for an encoder without prefix.
         num_attention_heads: Heads H of each layer; 0 for an encoder without prefix.
+        feed_forward_width: Inner values F of each layer's feed-forward map; 0 for an encoder without "layers".
         graph_safe: Whether training steps with this component may be captured as CUDA graphs: on a GPU, it never waits
             for a value, and draws random numbers on the GPU only.
     """
@@ -393,6 +420,7 @@ class TextEncoder(nn.Module, ABC):
     width: int
     num_layers: int = 0
     num_attention_heads: int = 0
+    feed_forward_width: int = 0
     graph_safe: bool = False
 
     @abstractmethod
@@ -461,6 +489,14 @@ class TextEncoder(nn.Module, ABC):
             ComponentError: "prefix-unsupported" if the encoder would ignore a prefix.
         """
         raise ComponentError("prefix-unsupported", encoder=type(self).__name__)
+
+    def enable_layers(self) -> None:
+        """Prepare the encoder for prefixes that run between its layers; includes `enable_prefix`.
+
+        Raises:
+            ComponentError: "layers-unsupported" if the encoder would not call all methods of a prefix.
+        """
+        raise ComponentError("layers-unsupported", encoder=type(self).__name__)
 
 
 class VisualBackbone(nn.Module, ABC):
@@ -589,6 +625,13 @@ class Fusion(nn.Module, ABC):
     def provenance_notes(self) -> list[str]:
         """Return notes to publish with the scores of this fusion, such as that it was not pretrained."""
         return []
+
+    def pretrained_vision_parameters(self) -> Iterable[nn.Parameter]:
+        """Return the parameters of this fusion that come from a pretrained vision model.
+
+        They get the learning rate of the backbone, not that of new layers.
+        """
+        return ()
 
     def save(self, folder: Path) -> None:
         """Write what `context.folder` needs to build the fusion again; the default writes nothing."""

@@ -175,6 +175,25 @@ def save_backbone(folder: Path, kind: str) -> Path:
     return folder
 
 
+CLIP_VISION: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "image_size": 64,
+    "patch_size": 16,
+}
+
+
+def save_clip(folder: Path, **sizes: int) -> Path:
+    """Write a CLIP of text and images, as on the hub; its vision model has the sizes of the encoders above."""
+    torch.manual_seed(0)
+    vision = {**CLIP_VISION, **sizes}
+    config = transformers.CLIPConfig(text_config={**CLIP_TEXT, "vocab_size": 60}, vision_config=vision)
+    transformers.CLIPModel(config).save_pretrained(folder)
+    return folder
+
+
 # ----------------------------------------------------------------------------------------------------------------
 # detectors
 WINDOWS: dict[str, Any] = {**SWIN, "out_features": ["stage2", "stage3", "stage4"]}

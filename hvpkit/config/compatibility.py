@@ -180,7 +180,7 @@ def _head_requirement_problems(
     heads = [c.name for c in _components(registry, "head") if c.needs <= provider.provides and recipe.task in c.tasks]
     fusions = [c.name for c in _components(registry, "fusion") if head.needs <= (c.provides or text.provides)]
     for need in sorted(head.needs - provider.provides):
-        provided = sorted(provider.provides - {"prefix", "wordpieces"}) or ["nothing"]
+        provided = sorted(provider.provides - {"prefix", "layers", "wordpieces"}) or ["nothing"]
         hint = _compatible_names("head", heads) if heads or not fusions else _compatible_names("fusion", fusions)
         names = {"head": head.name, "kind": provider.kind, "name": provider.name}
         yield ("head",), Message("head-needs", **names, need=need, found=provided, hint=hint)

@@ -200,7 +200,7 @@ class TrainSpec(StrictModel):
         lr: Learning rate of the text encoder, and of all other parameters without a rate of their own.
         head_lr: Learning rate of the head; None: `lr`.
         fusion_lr: Learning rate of the fusion; None: `lr`.
-        vision_lr: Learning rate of the backbone; None: `lr`.
+        vision_lr: Learning rate of the backbone and of a fusion's pretrained vision layers; None: `lr`.
         weight_decay: Weight decay.
         warmup: Fraction 0..1 of all steps in which the learning rates rise linearly from 0.
         warmup_steps: Steps of the warm-up, in place of `warmup`.

@@ -129,6 +129,14 @@ TEMPLATES: dict[str, Template] = {
         "The trace holds {found} attention maps, but the encoder has {layers} layers.", {"layers": 3, "found": 2}
     ),
     "masked-prefix-attended": Template("A masked prefix gets attention."),
+    "undeclared-layers": Template("The encoder accepts enable_layers, but was checked as one without (layers=False)."),
+    "prefix-calls": Template(
+        "The methods of a prefix must be called in the order enter_layer, for_layer, receive_context and "
+        "feed_forward_input in every layer, with states [B, T, d]; called were {found}.",
+        {"found": ["for_layer", "for_layer"]},
+    ),
+    "feed-forward-input-ignored": Template("What a prefix adds to the feed-forward maps has no effect."),
+    "prefix-remembered": Template("A prefix has an effect on a later call without one."),
     # readers
     "reader-wrong-task": Template(
         "The labels are for the task {found!r}, expected {expected!r}.", {"found": "mre", "expected": "mner"}

@@ -47,6 +47,11 @@ TEMPLATES: dict[str, Template] = {
         "CamemBERT, ERNIE, DistilBERT or ModernBERT, or set `fusion: none` without vision.",
         {"encoder": "fnet"},
     ),
+    "layers-unsupported": Template(
+        "Text encoder {encoder!r} does not support fusions that run between its layers. Use an encoder such as BERT, "
+        "RoBERTa, XLM-R, ELECTRA, CamemBERT, ERNIE, DistilBERT or ModernBERT.",
+        {"encoder": "fnet"},
+    ),
     "width-not-divisible": Template(
         "Width {width} of text encoder {encoder!r} cannot be split into {heads} attention heads of even width. Set it "
         "to a "

@@ -37,18 +37,21 @@ def check_text_encoder(
     *,
     task: Task = "mner",
     prefix: bool = False,
+    layers: bool = False,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Check a text encoder.
 
     Every word has a position; long texts are truncated, for relations around both entities; the states depend neither
     on padding nor on the batch; it has gradients, is deterministic, and is restored from its saved files. A visual
-    prefix changes the states unless it is masked; an encoder that takes none raises ComponentError.
+    prefix changes the states unless it is masked; an encoder that takes none raises ComponentError. All methods of a
+    prefix are called in every layer, if the encoder provides "layers".
 
     Args:
         factory: Factory of the text encoder.
         task: Task of the encoder.
         prefix: Whether the encoder takes a visual prefix.
+        layers: Whether it provides "layers".
         options: Options of the factory.
 
     Raises:
@@ -69,6 +72,11 @@ def check_text_encoder(
             _check_prefix(encoder, text)
         else:
             require_raises(ComponentError, encoder.enable_prefix, Message("undeclared-prefix"))
+        if layers:
+            encoder.enable_layers()
+            _check_layers(encoder, text)
+        else:
+            require_raises(ComponentError, encoder.enable_layers, Message("undeclared-layers"))
         _check_vocabularies(encoder)
         with tempfile.TemporaryDirectory() as folder:
             encoder.save(Path(folder))
@@ -167,6 +175,52 @@ def _check_prefix(encoder: TextEncoder, text: TextBatch) -> None:
     )
     require(all(bool(gradient.any()) for gradient in gradients), Message("prefix-without-gradient"))
     _check_attention(trace.attention, encoder, text)
+
+
+class _RecordingPrefix(Prefix):
+    """Empty prefix that records its calls and adds constant inner values.
+
+    Args:
+        encoder: The text encoder.
+        text: The texts.
+        added: Value that is added to all inner values.
+    """
+
+    def __init__(self, encoder: TextEncoder, text: TextBatch, added: float) -> None:
+        super().__init__((), (), text.mask[:, :0])
+        rows = text.mask.shape
+        self.empty, self.calls = torch.zeros(rows[0], 0, encoder.width), list[tuple[str, int, tuple[int, ...]]]()
+        self.added = torch.full((*rows, encoder.feed_forward_width), added)
+
+    def enter_layer(self, layer: int, states: Tensor) -> None:
+        self.calls.append(("enter_layer", layer, tuple(states.shape)))
+
+    def for_layer(self, layer: int, text_keys: Tensor, text_values: Tensor) -> tuple[Tensor, Tensor]:
+        self.calls.append(("for_layer", layer, ()))
+        return self.empty, self.empty
+
+    def receive_context(self, layer: int, context: Tensor) -> None:
+        self.calls.append(("receive_context", layer, tuple(context.shape)))
+
+    def feed_forward_input(self, layer: int) -> Tensor | None:
+        self.calls.append(("feed_forward_input", layer, ()))
+        return self.added
+
+
+def _check_layers(encoder: TextEncoder, text: TextBatch) -> None:
+    plain, shape = encoder(text).states, (*text.mask.shape, encoder.width)
+    without, added = _RecordingPrefix(encoder, text, 0.0), _RecordingPrefix(encoder, text, 1.0)
+    require_close(
+        encoder(text, prefix=without).states,
+        plain,
+        lambda difference: Message("masked-prefix-counts", difference=difference),
+    )
+    calls = (("enter_layer", shape), ("for_layer", ()), ("receive_context", shape), ("feed_forward_input", ()))
+    expected = [(name, layer, size) for layer in range(encoder.num_layers) for name, size in calls]
+    require(without.calls == expected, Message("prefix-calls", found=[name for name, *_ in without.calls]))
+    changed = encoder(text, prefix=added).states
+    require(float((changed - plain).detach().abs().max()) > 1e-4, Message("feed-forward-input-ignored"))
+    require_equal([encoder(text).states], [plain], Message("prefix-remembered"))
 
 
 def _check_attention(attention: Sequence[Tensor], encoder: TextEncoder, text: TextBatch) -> None:

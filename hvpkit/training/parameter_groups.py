@@ -34,7 +34,7 @@ def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
     """Group the trained parameters by part (text, vision, fusion, head) and by weight decay.
 
     Biases, norms, other vectors and embedding tables are not decayed, unless `decay_all` is true. Newly initialized
-    parameters of a pretrained text encoder count as fusion.
+    parameters of a pretrained text encoder count as fusion, pretrained layers of a fusion as vision.
 
     Args:
         model: Model to train; the parameters of a frozen head are in no group.
@@ -46,7 +46,8 @@ def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
 
     Source: Chen et al. 2022, appendix B, for biases and norms; own for other vectors and embedding tables.
     """
-    new = {id(parameter) for parameter in model.text.randomly_initialized_parameters()}
+    moved = {id(parameter): "fusion" for parameter in model.text.randomly_initialized_parameters()}
+    moved |= {id(parameter): "vision" for parameter in model.fusion.pretrained_vision_parameters()}
     rates = {"text": train.lr, "vision": train.vision_lr, "fusion": train.fusion_lr, "head": train.head_lr}
     not_decayed = {
         id(p) for module in model.modules() if isinstance(module, NOT_DECAYED) for p in module.parameters(recurse=False)
@@ -55,7 +56,7 @@ def parameter_groups(model: Model, train: TrainSpec) -> list[ParameterGroup]:
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        part = "fusion" if id(parameter) in new else name.partition(".")[0]
+        part = moved.get(id(parameter), name.partition(".")[0])
         if part == "head" and train.freeze_head:
             continue
         decayed = train.decay_all or (parameter.dim() > 1 and id(parameter) not in not_decayed)

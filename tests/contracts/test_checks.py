@@ -452,6 +452,28 @@ def test_a_broken_text_encoder(kind: type[HuggingFaceEncoder], task, code, field
         check_text_encoder(make, task=task, prefix=True)
 
 
+class IgnoresLayers(HuggingFaceEncoder):
+    def enable_layers(self) -> None:
+        self.enable_prefix()
+
+
+def test_an_encoder_that_calls_a_prefix_in_its_attention_alone():
+    def make(context: TextContext) -> HuggingFaceEncoder:
+        sizes = {"width": 16, "num_layers": 2, "num_attention_heads": 2}
+        encoder = REGISTRY.build("text encoder", "bert-from-scratch", context, sizes)
+        encoder.__class__ = IgnoresLayers
+        return encoder
+
+    with fails("prefix-calls", found=["for_layer", "receive_context"] * 2):
+        check_text_encoder(make, prefix=True, layers=True)
+
+
+def test_encoder_with_layers_must_declare_them():
+    factory = REGISTRY.get("text encoder", "bert-from-scratch").factory
+    with fails("undeclared-layers"):
+        check_text_encoder(factory, prefix=True, width=16, num_layers=2, num_attention_heads=2)
+
+
 def test_encoder_with_prefix_must_declare_it():
     factory = REGISTRY.get("text encoder", "bert-from-scratch").factory
     with fails("undeclared-prefix"):

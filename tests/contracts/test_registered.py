@@ -83,7 +83,8 @@ def test_text_encoder(component, task, encoder_folder):
     options = options_of(component)
     if "name" in options:
         options["name"] = str(encoder_folder(options["name"]))
-    check_text_encoder(component.factory, task=task, prefix="prefix" in component.provides, **options)
+    declared = {name: name in component.provides for name in ("prefix", "layers")}
+    check_text_encoder(component.factory, task=task, **declared, **options)
 
 
 @of_kind("visual backbone")

@@ -37,7 +37,7 @@ LIMITS = {
 @pytest.mark.parametrize("task", ["mner", "mre"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_keeps_the_contract(kind, task, encoder_folder):
-    check_text_encoder(hugging_face, task=task, prefix=True, name=str(encoder_folder(kind)))
+    check_text_encoder(hugging_face, task=task, prefix=True, layers=True, name=str(encoder_folder(kind)))
 
 
 @pytest.mark.parametrize("kind", sorted(WITHOUT_PREFIX))

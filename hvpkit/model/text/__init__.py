@@ -11,7 +11,7 @@ from hvpkit.model.text.input_layout import MARKERS, RELEASED_MARKERS, UNUSED_MAR
 if TYPE_CHECKING:
     from hvpkit.interfaces import TextContext, TextEncoder
 
-PROVIDES = {"states", "pooled", "prefix", "wordpieces"}
+PROVIDES = {"states", "pooled", "prefix", "layers", "wordpieces"}
 MARKER_TOKENS = {False: (), True: MARKERS, "release": RELEASED_MARKERS, "unused": UNUSED_MARKERS}
 
 

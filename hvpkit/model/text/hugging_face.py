@@ -23,6 +23,7 @@ from hvpkit.errors import ComponentError
 from hvpkit.interfaces import EncodedText, Prefix, TextBatch, TextContext, TextEncoder, TextStates, Trace
 from hvpkit.messages import Message
 from hvpkit.model.text.input_layout import build_inputs, build_inputs_2022
+from hvpkit.model.text.layer_hooks import add_layer_hooks, inner_maps
 from hvpkit.model.text.partial_embedding import PartialEmbedding
 from hvpkit.model.text.prefix_attention import PREFIX_ATTENTION
 from hvpkit.types import Example
@@ -133,7 +134,7 @@ class HuggingFaceEncoder(TextEncoder):
     ) -> None:
         super().__init__()
         self.model, self.tokenizer, self.style, self.random = model, tokenizer, style, random
-        self._keeps_vocabulary = False
+        self._keeps_vocabulary = self._has_layer_hooks = False
         # byte-level tokenizers treat the space before a word as part of it
         self._byte_level = tokenizer.is_fast and "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer)
         if getattr(model, "pooler", None) is not None:
@@ -143,6 +144,7 @@ class HuggingFaceEncoder(TextEncoder):
         self.width = model.config.hidden_size
         self.num_layers = model.config.num_hidden_layers
         self.num_attention_heads = model.config.num_attention_heads
+        self.feed_forward_width = min((inner.width for inner in inner_maps(model)), default=0)
         if not self._uses_attention_interface():
             model.config._attn_implementation = "eager"  # our attention masks do not fit its own attention functions
 
@@ -254,6 +256,23 @@ class HuggingFaceEncoder(TextEncoder):
             without_prefix, with_masked_prefix, atol=1e-4
         ):
             raise self._prefix_unsupported()
+
+    def enable_layers(self) -> None:
+        """Enable prefixes and add hooks to all layers.
+
+        Raises:
+            ComponentError: "layers-unsupported" if prefixes or the layers of this architecture are not supported.
+        """
+        try:
+            self.enable_prefix()
+        except ComponentError as error:
+            raise ComponentError("layers-unsupported", encoder=self.model.config.model_type) from error
+        maps = inner_maps(self.model)
+        if [inner.attention for inner in maps] != self._attention_modules():
+            raise ComponentError("layers-unsupported", encoder=self.model.config.model_type)
+        if not self._has_layer_hooks:
+            add_layer_hooks(maps)
+            self._has_layer_hooks = True
 
     def _uses_attention_interface(self) -> bool:
         """Check whether the model calls the registered attention function."""

@@ -62,7 +62,7 @@ def prefix_attention(
         keys, values = hvp_prefix.for_layer(module.hvp_layer, key, value)  # type: ignore[arg-type]
         key = torch.cat([split_heads(keys, key), key], dim=2)  # [B, H, S+T, d/H]
         value = torch.cat([split_heads(values, value), value], dim=2)
-        attention_mask = prepend_mask(hvp_prefix, attention_mask, query.shape[2])
+        attention_mask = prepend_mask(hvp_prefix, attention_mask, query.shape[2], query.dtype)
     if hvp_trace is not None:
         hvp_trace.attention.append(attention_weights(query, key, attention_mask, scaling))
     if hvp_prefix is None:
@@ -73,7 +73,9 @@ def prefix_attention(
     output = functional.scaled_dot_product_attention(
         query, key, value, attention_mask, dropout_p=dropout, scale=scaling
     )
-    return output.transpose(1, 2).contiguous(), None
+    output = output.transpose(1, 2).contiguous()
+    hvp_prefix.receive_context(module.hvp_layer, output.flatten(2))  # type: ignore[arg-type]
+    return output, None
 
 
 def prepend_image_attention(attention: Tensor) -> Tensor:
@@ -101,16 +103,22 @@ def split_heads(prefix: Tensor, like: Tensor) -> Tensor:
     return prefix.to(like.dtype).view(batch, length, like.shape[1], like.shape[3]).transpose(1, 2)
 
 
-def prepend_mask(prefix: Prefix, text: Tensor | None, queries: int) -> Tensor:
+def merge_heads(heads: Tensor) -> Tensor:
+    """Concatenate heads [B, H, S, d/H] to [B, S, d], the reverse of `split_heads`."""
+    return heads.transpose(1, 2).flatten(2)
+
+
+def prepend_mask(prefix: Prefix, text: Tensor | None, queries: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Concatenate the masks of prefix and text; the result is cached for layers with the same text mask.
 
     Args:
         prefix: The prefix with mask [B, S].
         text: Mask of the text, [B, 1, T, T], bool or additive; None if nothing is masked.
         queries: Number of queries T.
+        dtype: Dtype of the mask if only that of the text is bool and the prefix has a bias.
 
     Returns:
-        The mask [B, 1, T, S+T], bool or additive as that of the text.
+        The mask [B, 1, T, S+T], bool or additive as that of the text; additive if the prefix has a bias.
     """
     key = id(text), queries
     if key not in prefix.mask_cache:
@@ -119,8 +127,10 @@ def prepend_mask(prefix: Prefix, text: Tensor | None, queries: int) -> Tensor:
             text_mask = prefix_mask.new_ones(len(prefix_mask), 1, queries, queries)
         else:
             text_mask = text.expand(len(prefix_mask), 1, queries, -1)
+        if prefix.bias and text_mask.dtype == torch.bool:
+            text_mask = additive_mask(text_mask, dtype)
         if text_mask.dtype != torch.bool:
-            prefix_mask = additive_mask(prefix_mask, text_mask.dtype)
+            prefix_mask = additive_mask(prefix_mask, text_mask.dtype) + prefix.bias
         combined = torch.cat([prefix_mask, text_mask], dim=-1)
         prefix.mask_cache[key] = text, combined  # keeps the text's mask alive, so that its id stays unique
     mask: Tensor
@@ -146,7 +156,8 @@ def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scaling: 
     """
     scores = query.float() @ key.float().transpose(-1, -2) * (scaling or query.shape[-1] ** -0.5)
     if mask is not None:
-        scores = scores.masked_fill(~mask if mask.dtype == torch.bool else mask < 0, float("-inf"))
+        is_masked = ~mask if mask.dtype == torch.bool else mask < MASKED / 2
+        scores = (scores if mask.dtype == torch.bool else scores + mask).masked_fill(is_masked, float("-inf"))
     return scores.softmax(-1).nan_to_num(0.0).detach()
 
 

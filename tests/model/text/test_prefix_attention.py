@@ -273,3 +273,21 @@ def test_on_a_gpu_padding_without_visible_keys_attends_to_all(monkeypatch):
     assert torch.equal(
         as_on_a_gpu(monkeypatch, mask), torch.stack([torch.stack([torch.zeros(()), low]), torch.zeros(2)])[None, None]
     )
+
+
+@pytest.mark.parametrize("text", [None, torch.ones(B, 1, T, T, dtype=torch.bool).tril()])
+def test_a_bias_is_added_to_the_scores_of_the_prefix(text):
+    query, key, value = heads_of(2)
+    plain, trace = prefix_of(1), Trace()
+    biased = Prefix(plain.keys, plain.values, plain.mask, bias=0.7)
+    output, _ = prefix_attention(module_at(0), query, key, value, text, hvp_prefix=biased, hvp_trace=trace)
+    keys, values = (
+        torch.cat([split_heads(part[0], key), own], 2) for part, own in ((plain.keys, key), (plain.values, value))
+    )
+    allowed = torch.cat(
+        [MASK[:, None, None].expand(B, 1, T, S), torch.ones(B, 1, T, T).bool() if text is None else text], -1
+    )
+    scores = query @ keys.transpose(2, 3) / math.sqrt(W) + torch.tensor([0.7] * S + [0.0] * T)
+    weights = scores.masked_fill(~allowed, -torch.inf).softmax(-1)
+    torch.testing.assert_close(output, (weights @ values).transpose(1, 2))
+    torch.testing.assert_close(trace.attention[0], weights)

@@ -5,10 +5,10 @@
     python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix python benchmarks/controlled.py
     --report           # tables and charts of the finished runs
 
-Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, BERT+SG and VisualBERT (recipes/quickstart*.yaml),
-CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data, seed by seed. Writes
-benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder. Runs that
-controlled.json has stay there; a finished run of the work folder replaces its line.
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, UMGF, BERT+SG and VisualBERT
+(recipes/quickstart*.yaml), CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data, seed by
+seed. Writes benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder.
+Runs that controlled.json has stay there; a finished run of the work folder replaces its line.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
 TASKS = ("mner", "mre")
 # other systems of the paper's Table 1, on the same text and, but for MTB, the same images and crops
-PLUGINS = {"mtb": ("mre",), "adapcoatt": TASKS, "umt": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
+PLUGINS = {"mtb": ("mre",), "adapcoatt": TASKS, "umt": TASKS, "umgf": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
+OPTIONS = {"mtb": {}, "umgf": {"levels": "all", "graph_width": 64}}  # of their fusions; else all levels are read
 POOLED = ("mtb", "bert-sg")  # those that return one vector for the head
 TEXT_PLUGINS = {
     "cnn-bilstm-crf": ("mner",),
@@ -159,7 +160,7 @@ class Bench:
         elif job.system == "onlyobj":
             change["vision"] = recipe.vision.model_copy(update={"full_image": False})
         elif job.system in PLUGINS:
-            change["fusion"] = FusionSpec(name=job.system, options={} if job.system == "mtb" else {"levels": "all"})
+            change["fusion"] = FusionSpec(name=job.system, options=OPTIONS.get(job.system, {"levels": "all"}))
             if job.system == "mtb":
                 change["vision"] = None
             if job.system in POOLED:

@@ -19,6 +19,7 @@ SMALL_BERT = "text={encoder: bert-from-scratch, width: 16, num_layers: 1, num_at
 SYSTEMS = {
     "adapcoatt": ("fusion={name: adapcoatt}",),
     "ocsga": ("text={encoder: char-bilstm, hidden: 8, word_width: 8}", "fusion={name: ocsga, object_width: 8}"),
+    "umgf": ("fusion={name: umgf, graph_width: 16, num_layers: 2, num_attention_heads: 2}",),
     "umt": ("fusion={name: umt}",),
     "visualbert": (
         "fusion={name: visualbert}",
@@ -97,7 +98,7 @@ def test_it_is_trained_scored_and_predicts(hvp, system, task, request, tmp_path,
         for images, text in zip(look.cells, look.text, strict=True):
             assert [len(image) for image in images] == [4, 4, 4]
             assert sum(map(sum, images)) + text == pytest.approx(1.0, abs=1e-4)
-    assert bool(explained.named) == (system != "visualbert")
+    assert bool(explained.named) == (system not in ("umgf", "visualbert"))
 
 
 @pytest.mark.parametrize("system", TEXT_ALONE)
@@ -124,7 +125,7 @@ def test_text_only_model_is_trained_scored_and_explained_without_images(hvp, sys
 
 
 @pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])
-@pytest.mark.parametrize("system", ["adapcoatt", "umt", "visualbert"])
+@pytest.mark.parametrize("system", ["adapcoatt", "umgf", "umt", "visualbert"])
 def test_common_settings_are_the_same_for_all_and_use_the_paper_s_images(system, task, epochs):
     common, paper = load_recipe(f"{system}_common_{task}"), load_recipe(f"hvpnet_{task}")
     train = common.train

@@ -5,16 +5,16 @@ those of the authors' code (thecharm/Mega, commit e5638f2; nodes as in REGAL/xNe
 computed in closed form, which equals the authors' landmarks and decomposition for up to 58 nodes; beyond that theirs
 changes from run to run. tests/plugins/test_mega_golden.py compares network and alignment with their numbers.
 
-Their pipeline around it is not reproduced: it counts nodes wrongly, shifts rows for markers in place, has one alignment
-per image, and needs files that were not published. `reshape`, `pads_seen` and `empty_objects_seen` compute what their
-checkpoints were trained with, as far as it is inside of the network.
+Their pipeline around it is not reproduced: it counts nodes wrongly, shifts rows for markers in place, has one
+alignment per image, and needs files that were not published. `reshape`, `pads_seen` and `empty_objects_seen` give the
+network with which their checkpoints were trained.
 
 Own: graphs are made from words and boxes when an example is encoded, so that any data has them. Dependency arcs are
-those of spaCy (there: CoreNLP), or else neighboring words and head with tail; objects are linked if their boxes overlap
-or are near (there: a scene graph generator); the full image is linked to all objects. Words have the row of their
-wordpieces, links have none; ties among the nearest objects go to the first; padding and missing objects are masked;
-the cells of a grid share the row of their image region. The fusion for entities, which gives every word the visual
-vector, is own too: the published scores come from an unpublished adaptation.
+those of spaCy (there: CoreNLP), or else neighboring words and head with tail; objects are linked if their boxes
+overlap or are near (there: a scene graph generator); the full image is linked to all objects. Wordpieces have the row
+of their word, links have none; ties among the nearest objects go to the first; padding and missing objects are
+masked; the cells of a grid share the row of their image region. The fusion for entities, which gives every word the
+visual vector, is own too: the published scores come from an unpublished adaptation.
 """
 
 from __future__ import annotations

@@ -30,9 +30,9 @@ def node_features(nodes: int, edges: Edges) -> Tensor:
     Source: thecharm/Mega (xNetMF).
     """
     adjacency = torch.zeros(nodes, nodes, dtype=torch.float64)
-    for one, other in edges:
-        adjacency[one, other] = adjacency[other, one] = 1
-    degrees = [int(degree) for degree in adjacency.sum(1)]
+    first, second = torch.tensor([*edges], dtype=torch.long).view(-1, 2).T
+    adjacency[first, second] = adjacency[second, first] = 1
+    degrees = [int(degree) for degree in adjacency.sum(1).tolist()]
     bins = torch.tensor([max(0, degree.bit_length() - 1) for degree in degrees])
     histogram = one_hot(bins).double() * torch.tensor(degrees).bool()[:, None]
     frontier, reached = torch.eye(nodes, dtype=torch.float64), torch.eye(nodes, dtype=torch.bool)

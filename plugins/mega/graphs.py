@@ -16,7 +16,7 @@ from .dependencies import ArcSource, is_link
 
 
 def aligned_positions(word_rows: Tensor, encoded: EncodedText) -> Tensor:
-    """Give every position the row of its word, and special tokens and markers a row of 0.
+    """Return for every position the row of its word, and for special tokens and markers a row of 0.
 
     Args:
         word_rows: Rows of all words of the example, [n, V].

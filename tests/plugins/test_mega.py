@@ -256,6 +256,8 @@ def test_the_alignment_is_transposed_and_only_reshaped_if_asked():
     assert structural_weights(alignment, mask, 1, None)[0].tolist() == [[0, 2, 4], [1, 3, 5]]
     assert structural_weights(alignment, mask, 1, 3)[0].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert structural_weights(alignment, mask, 1, 4)[0].tolist() == [[0, 1, 2], [4, 5, 0]]  # [0 1 2 3], [4 5 0 0]
+    padded = torch.tensor([[True, True, False]])
+    assert structural_weights(alignment, padded, 1, 3)[0].tolist() == [[0, 1, 0], [3, 4, 0]]
     assert structural_weights(alignment, mask, 2, None)[0].tolist() == [[0, 2, 4]] * 2 + [[1, 3, 5]] * 2
 
 

@@ -5,7 +5,7 @@
     python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix python benchmarks/controlled.py
     --report           # tables and charts of the finished runs
 
-Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, BERT+SG, VisualBERT, MKGformer and IFAformer
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, UMGF, BERT+SG, MEGA, VisualBERT, MKGformer and IFAformer
 (recipes/quickstart*.yaml), CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data, seed by
 seed. Writes benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder.
 Runs that controlled.json has stay there; a finished run of the work folder replaces its line.
@@ -33,9 +33,24 @@ HERE = Path(__file__).parent
 SYSTEMS = ("text", "hvpnet", "flat", "1t3", "onlyobj")
 TASKS = ("mner", "mre")
 # other systems of the paper's Table 1, on the same text and, but for MTB, the same images and crops
-PLUGINS = {"mtb": ("mre",), "adapcoatt": TASKS, "umt": TASKS, "bert-sg": ("mre",), "visualbert": TASKS}
-PLUGINS |= {"m-encoder": TASKS, "ifa": TASKS}  # MKGformer and IFAformer, which are not in the table
-POOLED = ("mtb", "bert-sg")  # those that return one vector for the head
+PLUGINS = {
+    "mtb": ("mre",),
+    "adapcoatt": TASKS,
+    "umt": TASKS,
+    "umgf": TASKS,
+    "bert-sg": ("mre",),
+    "mega": TASKS,
+    "visualbert": TASKS,
+    "m-encoder": TASKS,  # MKGformer and IFAformer, which are not in the table
+    "ifa": TASKS,
+}
+OPTIONS: dict[str, dict[str, Any]] = {  # of their fusions; of all others, levels: all
+    "mega": {"levels": "all", "dependencies": "chain"},
+    "mtb": {},
+    "umgf": {"levels": "all", "graph_width": 64},
+}
+POOLED = ("mtb", "bert-sg", "mega")  # those that return one vector for the head of relations
+FUSIONS = {("mega", "mner"): "mega-words"}  # fusions with another name than their system
 TEXT_PLUGINS = {
     "cnn-bilstm-crf": ("mner",),
     "hbilstm-crf": ("mner",),
@@ -160,10 +175,12 @@ class Bench:
         elif job.system == "onlyobj":
             change["vision"] = recipe.vision.model_copy(update={"full_image": False})
         elif job.system in PLUGINS:
-            change["fusion"] = FusionSpec(name=job.system, options={} if job.system == "mtb" else {"levels": "all"})
+            change["fusion"] = FusionSpec(
+                name=FUSIONS.get((job.system, job.task), job.system), options=OPTIONS.get(job.system, {"levels": "all"})
+            )
             if job.system == "mtb":
                 change["vision"] = None
-            if job.system in POOLED:
+            if job.system in POOLED and job.task == "mre":
                 change["head"] = ComponentSpec(name="cls", options={"dropout": 0.5})
             if job.system == "umt" and job.task == "mner":  # at the recipe's rate it does not learn
                 change["train"] = change["train"].model_copy(update={"lr": 1e-3})

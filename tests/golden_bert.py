@@ -1,8 +1,8 @@
-"""BERT of the golden values of AdapCoAtt-BERT-CRF and UMT: a network and a batch without a tokenizer."""
+"""BERT of the golden values of AdapCoAtt-BERT-CRF, UMT and UMGF: a network and a batch without a tokenizer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def golden_bert(golden: Golden, weights: Mapping[str, Tensor], layers: int) -> G
         "hidden_act": "gelu",
         "layer_norm_eps": 1e-12,
     }
-    heads = config.get("heads") or config["bert_heads"]
+    heads = config.get("bert_heads") or config["heads"]
     has_pooler = any(name.startswith("bert.pooler.") for name in weights)
     model = BertModel(BertConfig(num_attention_heads=heads, **sizes), add_pooling_layer=has_pooler)
     load_module(model, weights, "bert.")
@@ -71,10 +71,17 @@ def golden_bert(golden: Golden, weights: Mapping[str, Tensor], layers: int) -> G
 
 def wordpieces_and_regions(golden: Golden) -> tuple[TextBatch, Tensor]:
     """Draw the inputs: wordpieces, and image regions [3, R, C]; compare them with the ids of the file."""
+    config = golden["config"]
+    side = int(config["regions"] ** 0.5)
+    text, regions = wordpieces_and_images(golden, (config["channels"], side, side))
+    return text, regions.flatten(2).transpose(1, 2)
+
+
+def wordpieces_and_images(golden: Golden, shape: Sequence[int]) -> tuple[TextBatch, Tensor]:
+    """Draw the inputs: wordpieces, and image features of this shape per text; compare them with the ids of the file."""
     generator, config = torch.Generator().manual_seed(golden.seed), golden["config"]
     ids = torch.randint(5, config["vocab"], (len(LENGTHS), max(LENGTHS)), generator=generator)
-    side = int(config["regions"] ** 0.5)
-    regions = torch.randn(len(LENGTHS), config["channels"], side, side, generator=generator)
+    features = torch.randn(len(LENGTHS), *shape, generator=generator)
     for row, length in enumerate(LENGTHS):
         ids[row, 0], ids[row, length - 1], ids[row, length:] = 2, 3, 0
     assert torch.equal(ids, golden.tensor("ids")), "the inputs of this file are drawn by another formula"
@@ -83,7 +90,7 @@ def wordpieces_and_regions(golden: Golden) -> tuple[TextBatch, Tensor]:
     mask = torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]
     assert torch.equal(mask, golden.tensor("mask").bool())
     text = TextBatch({"input_ids": ids}, mask, words.clamp(min=0), words >= 0, torch.full_like(ids, -1))
-    return text, regions.flatten(2).transpose(1, 2)
+    return text, features
 
 
 def visual_of(regions: Tensor) -> Visual:

@@ -21,6 +21,7 @@ SYSTEMS = {
     "ifaformer": ("fusion={name: ifa}",),
     "mkgformer": ("fusion={name: m-encoder}",),
     "ocsga": ("text={encoder: char-bilstm, hidden: 8, word_width: 8}", "fusion={name: ocsga, object_width: 8}"),
+    "umgf": ("fusion={name: umgf, graph_width: 16, num_layers: 2, num_attention_heads: 2}",),
     "umt": ("fusion={name: umt}",),
     "visualbert": (
         "fusion={name: visualbert}",
@@ -104,7 +105,7 @@ def test_it_is_trained_scored_and_predicts(hvp, system, task, request, tmp_path,
         for images, text in zip(shares.cells, shares.text, strict=True):
             assert [len(image) for image in images] == [4, 4, 4]
             assert sum(map(sum, images)) + text == pytest.approx(1.0, abs=1e-4)
-    assert bool(explained.extra_tensors) == (system not in {"visualbert", "mkgformer", "ifaformer"})
+    assert bool(explained.extra_tensors) == (system not in {"umgf", "visualbert", "mkgformer", "ifaformer"})
 
 
 @pytest.mark.parametrize("system", TEXT_ALONE)
@@ -131,7 +132,7 @@ def test_text_only_model_is_trained_scored_and_explained_without_images(hvp, sys
 
 
 @pytest.mark.parametrize(("task", "epochs"), [("mner", 20), ("mre", 12)])
-@pytest.mark.parametrize("system", ["adapcoatt", "ifaformer", "mkgformer", "umt", "visualbert"])
+@pytest.mark.parametrize("system", ["adapcoatt", "umgf", "ifaformer", "mkgformer", "umt", "visualbert"])
 def test_common_settings_are_the_same_for_all_and_use_the_paper_s_images(system, task, epochs):
     common, paper = load_recipe(f"{system}_common_{task}"), load_recipe(f"hvpnet_{task}")
     train = common.train

@@ -5,8 +5,8 @@
     python benchmarks/controlled.py --only mner.hvpnet # only the runs with this prefix python benchmarks/controlled.py
     --report           # tables and charts of the finished runs
 
-Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, UMGF, BERT+SG, MEGA, VisualBERT, MKGformer and IFAformer
-(recipes/quickstart*.yaml), CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data, seed by
+Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, UMGF, BERT+SG, MEGA, VisualBERT, MKGformer and
+IFAformer (recipes/quickstart*.yaml), CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data, seed by
 seed. Writes benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder.
 Runs that controlled.json has stay there; a finished run of the work folder replaces its line.
 """

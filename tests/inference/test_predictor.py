@@ -50,8 +50,10 @@ def confidences(prediction) -> list[float]:
 # ------------------------------------------------------------------------------------------------------------------
 # loading
 def test_importing_hvpkit_imports_no_torch():
-    program = "import sys, hvpkit; hvpkit.__version__; dir(hvpkit); "
+    program = (
+        "import sys, hvpkit; hvpkit.__version__; dir(hvpkit); "
         "print([m for m in ('torch', 'transformers', 'PIL') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

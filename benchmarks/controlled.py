@@ -7,8 +7,8 @@
 
 Trains text only, HVPNeT, Flat, 1T3, OnlyObj, AdapCoAtt, MTB, UMT, UMGF, BERT+SG, MEGA, VisualBERT, MKGformer and
 IFAformer (recipes/quickstart*.yaml), CNN-BiLSTM-CRF, HBiLSTM-CRF, OCSGA and PCNN (their own recipes) on the same data,
-seed by seed. Writes benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work folder.
-Runs that controlled.json has stay there; a finished run of the work folder replaces its line.
+seed by seed. Writes benchmarks/controlled.json, a part of benchmarks/results/controlled.md, and charts into the work
+folder. Runs that controlled.json has stay there; a finished run of the work folder replaces its line.
 """
 
 from __future__ import annotations

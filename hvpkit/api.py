@@ -41,7 +41,7 @@ from hvpkit.training.train import TrainResult
 from hvpkit.training.train import train as train_recipe
 from hvpkit.types import Split, Task
 from hvpkit.utils.atomic_write import atomic_file
-from hvpkit.utils.json_values import to_json_values
+from hvpkit.utils.to_json import to_json_values
 
 FilePath = str | PathLike[str]
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hvpkit.messages import LOGGERS, Message
-from hvpkit.utils.json_values import to_json_values
+from hvpkit.utils.to_json import to_json_values
 from hvpkit.utils.progress import SILENT, ProgressBar, set_backend
 
 if TYPE_CHECKING:

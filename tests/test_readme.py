@@ -86,7 +86,9 @@ def test_the_page_of_errors_has_every_code_of_hvpkit_and_its_plugins(generate):
     assert set(listed) - built_in == {
         code
         for code in templates()
-        if code.startswith(("adapcoatt-", "bert-sg-", "mega-", "mtb-", "ocsga-", "umgf-", "umt-", "visualbert-"))
+        if code.startswith(
+            ("adapcoatt-", "bert-sg-", "clip-layers-", "mega-", "mtb-", "ocsga-", "umgf-", "umt-", "visualbert-")
+        )
     }
     assert built_in <= set(listed)
 

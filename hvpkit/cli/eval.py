@@ -11,17 +11,21 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.cli.device import DeviceOption, use_device
+from hvpkit.cli.model import choose_model, open_model
 from hvpkit.data.prepared import MANIFEST
 from hvpkit.errors import InputError
 from hvpkit.messages import Message, messages_to_json
-from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.synthetic.scenarios import CLUES
 
 log = logging.getLogger(__name__)
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model_folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[MODEL]", help="Model folder. [default: the latest in runs/]", show_default=False),
+    ] = None,
+    model: Annotated[Path | None, typer.Option(metavar="DIR", help="The same as MODEL.", show_default=False)] = None,
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Split to score.")] = "test",
     data: Annotated[
         str | None, typer.Option(help="Prepared data: a name in data/, or a folder. [default: the data of the model]")
@@ -50,7 +54,7 @@ def command(
     use_device(device)
     if predictions is not None and predictions.is_dir():
         raise InputError("output-file-is-folder", file=predictions, option="--predictions")
-    folder = open_model_folder(model, plugins or ())
+    folder = open_model(choose_model(model_folder, model), plugins or [])
     from hvpkit.evaluation.evaluate import evaluate
 
     result = evaluate(folder, split, data_folder(data), predictions, shuffle)

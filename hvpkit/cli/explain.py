@@ -10,17 +10,18 @@ import typer
 from hvpkit.cli import output
 from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.cli.eval import data_folder
-from hvpkit.cli.predict import open_model
+from hvpkit.cli.model import choose_model, open_model
 from hvpkit.explain.explain import ExplainResult, explain
 from hvpkit.explain.request import ExplainRequest, parse_crop
 from hvpkit.messages import Message
 
 
 def command(
-    model: Annotated[
+    model_folder: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Model folder. [default: the latest in runs/]", show_default=False),
+        typer.Argument(metavar="[MODEL]", help="Model folder. [default: the latest in runs/]", show_default=False),
     ] = None,
+    model: Annotated[Path | None, typer.Option(metavar="DIR", help="The same as MODEL.", show_default=False)] = None,
     text: Annotated[str | None, typer.Option(help="Text to explain.")] = None,
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="Image of the text.")] = None,
     crops: Annotated[
@@ -99,7 +100,7 @@ def command(
         replacement=replacement,
         seed=seed,
     )
-    folder = open_model(model, plugins or [])
+    folder = open_model(choose_model(model_folder, model), plugins or [])
     result = explain(folder, request)
     if json:
         return output.print_json({"model": folder.folder} | result.to_json(single=text is not None))

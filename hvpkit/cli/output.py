@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hvpkit.messages import LOGGERS, Message
-from hvpkit.utils.to_json import to_json_values
 from hvpkit.utils.progress import SILENT, ProgressBar, set_backend
+from hvpkit.utils.to_json import to_json_values
 
 if TYPE_CHECKING:
     from hvpkit.cli.progress_bar import Bars

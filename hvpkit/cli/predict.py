@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import astuple
 from pathlib import Path
 from time import monotonic
@@ -13,35 +15,47 @@ import typer
 
 from hvpkit.cli import output
 from hvpkit.cli.device import DeviceOption, use_device
-from hvpkit.errors import InputError
+from hvpkit.cli.model import choose_model, open_model
+from hvpkit.errors import HvpkitError, InputError
 from hvpkit.inference.bulk import BulkStatus, PredictionFile, open_prediction_file, require_any_success
 from hvpkit.inference.inputs import PredictionInput, parse_input
 from hvpkit.inference.predictions import Prediction
 from hvpkit.messages import Message
-from hvpkit.saving.model_folder import ModelFolder, latest_model_folder, open_model_folder
+from hvpkit.saving.model_folder import ModelFolder
 from hvpkit.types import VisualObject
 
 log = logging.getLogger(__name__)
 
-RUNS = Path("runs")
+STDIN = Path("-")
 
 
 def command(
-    model: Annotated[
+    model_folder: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Model folder. [default: the latest in runs/]", show_default=False),
+        typer.Argument(
+            metavar="[MODEL]",
+            help="Model folder, or - to read texts from stdin. [default: the latest in runs/]",
+            show_default=False,
+        ),
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Text to predict.")] = None,
+    model: Annotated[Path | None, typer.Option(metavar="DIR", help="The same as MODEL.", show_default=False)] = None,
+    text: Annotated[str | None, typer.Option(help="Text to predict; - reads it from stdin.")] = None,
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="Image of the text.")] = None,
     head: Annotated[
         str | None, typer.Option(help="Head entity of a relation: words of the text, or characters START:END.")
     ] = None,
     tail: Annotated[str | None, typer.Option(help="Tail entity of a relation.")] = None,
     source: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE", help="Texts to predict, one JSON object per line.")
+        Path | None,
+        typer.Option(
+            "--input", metavar="FILE", help="Texts to predict, one JSON object or text per line; - for stdin."
+        ),
     ] = None,
     target: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="File of the predictions, one line per input line.")
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="File of the predictions, one line per input line. [default: stdout]"
+        ),
     ] = None,
     device: DeviceOption = None,
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Plugin file to load.")] = None,
@@ -55,14 +69,21 @@ def command(
     Example: `hvp predict --text "Taylor Hill holding Jun's GQ japan lol." --image x.jpg`
 
     Lines of `--input` have "text" or "tokens", and optionally "id", "image", "objects", "head" and "tail".
-    The same command continues an interrupted `--output`.
+    The same command continues an interrupted `--output`. Without `--output`, predictions are printed as JSON lines:
+    `echo "Ada in Paris" | hvp predict -`
     """
     use_device(device)
+    if model_folder == STDIN:
+        model_folder, source = None, source or STDIN
+    model = choose_model(model_folder, model)
+    text = sys.stdin.read().strip() if text == "-" else text
     single = {"--text": text, "--image": image, "--head": head, "--tail": tail}
     _check(single, source, target)
     folder = open_model(model, plugins or [])
     if source is not None and target is not None:
         return _predict_file(open_prediction_file(source, target, folder, detect), folder, json, detect)
+    if source is not None:
+        return _print_predictions(source, folder, detect)
     return _predict_one(PredictionInput(text or "", image, head, tail, None if detect else ()), folder, json)
 
 
@@ -72,21 +93,10 @@ def _check(single: Mapping[str, object], source: Path | None, target: Path | Non
         raise InputError("text-with-input", options=used)
     if source is None and single["--text"] is None:
         raise InputError("nothing-to-predict")
-    if source is not None and target is None:
-        raise InputError("input-without-output")
+    if source == STDIN and target is not None:
+        raise InputError("stdin-with-output")
     if source is None and target is not None:
         raise InputError("output-without-input")
-
-
-def open_model(model: Path | None, plugins: list[Path]) -> ModelFolder:
-    """Open a model folder, by default the latest in runs/, and warn of plugins that have changed since training."""
-    if model is None:
-        model = latest_model_folder(RUNS)
-        log.info(Message("newest-model", model=model, runs=RUNS))
-    folder = open_model_folder(model, plugins)
-    for change in folder.changed:
-        log.warning(change)
-    return folder
 
 
 def _predict_one(prediction_input: PredictionInput, folder: ModelFolder, json: bool) -> None:
@@ -151,6 +161,25 @@ def _predict_file(file: PredictionFile, folder: ModelFolder, json: bool, detect:
     if status.failed:
         counts = {"failed": status.failed, "lines": status.lines}
         log.warning(Message("lines-failed", **counts, file=file.target, reason=status.first_error))
+
+
+def _print_predictions(source: Path, folder: ModelFolder, detect: bool) -> None:
+    """Print the predictions of a file or of stdin as JSON lines, each immediately."""
+    from hvpkit.inference.line_stream import encode_record, predict_lines, read_input_lines
+    from hvpkit.inference.predictor import Predictor
+    from hvpkit.records.compressed import open_binary
+
+    if source != STDIN and not source.is_file():
+        raise InputError("input-missing", file=source)
+    predictor, failed, total = Predictor(folder, detect_objects=detect), 0, 0
+    with nullcontext(sys.stdin.buffer) if source == STDIN else open_binary(source) as stream:
+        root = Path() if source == STDIN else source.parent
+        for record in predict_lines(predictor, read_input_lines(stream, str(source)), root):
+            sys.stdout.write(encode_record(record).decode("utf-8", "replace") + "\n")
+            sys.stdout.flush()
+            total, failed = total + 1, failed + ("error" in record)
+    if total and failed == total:
+        raise HvpkitError("all-lines-failed", count=total, file=source, reason="see the printed lines")
 
 
 def _run(file: PredictionFile, folder: ModelFolder, detect: bool) -> BulkStatus:

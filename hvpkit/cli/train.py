@@ -15,7 +15,6 @@ from hvpkit.messages import Message, messages_to_json
 from hvpkit.registry import load_registry
 
 if TYPE_CHECKING:
-    from hvpkit.training.callbacks import EpochResult
     from hvpkit.training.train import TrainResult
 
 log = logging.getLogger(__name__)
@@ -41,37 +40,22 @@ def command(
     use_device(device)
     registry = load_registry(plugins or ())
     loaded = load_recipe(recipe, settings or (), registry)
-    from hvpkit.training.callbacks import TrainingCallbacks
+    from hvpkit.cli.epoch_log import EpochLog
     from hvpkit.training.distributed import is_main_process
     from hvpkit.training.train import train
 
     if not is_main_process():
         output.set_level(logging.ERROR)
     target = folder or Path("runs") / Path(recipe).stem
+    progress = EpochLog(loaded)
     with output.interruptible(Message("train-stopped")):
-        result = train(loaded, registry, target, resume=resume, callbacks=TrainingCallbacks(_log_epoch))
+        result = train(loaded, registry, target, resume=resume, callbacks=progress.callbacks())
     if result is None:
         return
     if json:
         output.print_json(messages_to_json({"model": result.folder, **result.metrics}))
     else:
         show(result)
-
-
-def _log_epoch(epoch: EpochResult) -> None:
-    indent = " " * (len(str(epoch.epochs)) - len(str(epoch.epoch)))
-    fields = {
-        "indent": indent,
-        "epoch": epoch.epoch,
-        "epochs": epoch.epochs,
-        "loss": epoch.loss,
-        "seconds": epoch.seconds,
-    }
-    if epoch.dev is None:
-        return log.info(Message("epoch-finished", **fields))
-    overall = epoch.dev.overall
-    scores = {"precision": 100 * overall.precision, "recall": 100 * overall.recall, "f1": 100 * overall.f1}
-    return log.info(Message("epoch-scored", **fields, **scores, best="  best" if epoch.best else ""))
 
 
 def show(result: TrainResult) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from hvpkit.config.recipe import Recipe
 from hvpkit.errors import HvpkitError, InputError
-from hvpkit.inference.inputs import ParsedInput, parse_input
-from hvpkit.inference.predictions import Prediction
+from hvpkit.inference.inputs import ParsedInput
+from hvpkit.inference.line_stream import InputLine, encode_record, output_header, output_record
 from hvpkit.records.json_lines import JsonLine, read_json_lines
 from hvpkit.saving.model_folder import DESCRIPTION, LABELS, RECIPE, WEIGHTS, ModelFolder
 from hvpkit.utils.file_lock import exclusive_lock
@@ -98,8 +98,8 @@ class PredictionFile:
                 output.truncate(self.kept.size)
                 results = predictor.predict_many(self._inputs(pending))
                 for result in track(results, "lines", self.total - self.kept.lines):
-                    record = _record(pending.popleft(), result)
-                    content = _to_json(record) + b"\n"
+                    record = output_record(pending.popleft(), result)
+                    content = encode_record(record) + b"\n"
                     output.write(content)
                     output.flush()
                     status += _line_status(record, len(content))
@@ -108,15 +108,7 @@ class PredictionFile:
     def _inputs(self, pending: deque[JsonLine]) -> Iterator[ParsedInput | InputError]:
         for line in islice(read_json_lines(self.source), self.kept.lines, None):
             pending.append(line)
-            yield self._parse(line)
-
-    def _parse(self, line: JsonLine) -> ParsedInput | InputError:
-        if isinstance(line.record, InputError):
-            return line.record
-        try:
-            return parse_input(line.record, self.recipe, self.source.parent, f"line {line.number}")
-        except InputError as error:
-            return error
+            yield InputLine(line).parse(self.recipe, self.source.parent)
 
 
 def open_prediction_file(source: Path, target: Path, model: ModelFolder, detect_objects: bool = True) -> PredictionFile:
@@ -190,7 +182,7 @@ def _read_status(source: Path, target: Path) -> BulkStatus:
     with target.open("rb") as output:
         lines = read_json_lines(source)
         for content in output:
-            header = b"" if (line := next(lines, None)) is None else _to_json(_header(line))[:-1]
+            header = b"" if (line := next(lines, None)) is None else encode_record(output_header(line))[:-1]
             if not header or content[: len(header)] != header[: len(content)]:
                 raise InputError("output-exists", output=target)
             if content.endswith(b"\n"):
@@ -203,20 +195,6 @@ def _parse(content: bytes, target: Path) -> dict[str, Any]:
         return dict(json.loads(content))
     except ValueError:
         raise InputError("output-exists", output=target) from None
-
-
-def _header(line: JsonLine) -> dict[str, Any]:
-    return {"id": line.id, "line": line.number}
-
-
-def _record(line: JsonLine, result: Prediction | InputError) -> dict[str, Any]:
-    if isinstance(result, InputError):
-        return _header(line) | {"error": str(result), "code": result.code}
-    return _header(line) | result.to_dict()
-
-
-def _to_json(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace")  # also lone surrogates
 
 
 def _line_status(record: Mapping[str, Any], size: int) -> BulkStatus:

@@ -55,12 +55,29 @@ TEMPLATES: dict[str, Template] = {
     # hvp train
     "model-written": Template("Model: {model}", {"model": "runs/first"}),
     "train-stopped": Template("Stopped. Run the same command with --resume to continue after the last finished epoch."),
+    "training-started": Template(
+        "Training {fusion} ({encoder}, {backbone}, {head}): {trained:.1f} of {parameters:.1f} million parameters, "
+        "{examples} examples, {steps} steps per epoch, {epochs} epochs, {device}, {precision}.",
+        {
+            "fusion": "visual-prefix",
+            "encoder": "bert-base-uncased",
+            "backbone": "resnet50",
+            "head": "crf",
+            "trained": 109.5,
+            "parameters": 140.0,
+            "examples": 3373,
+            "steps": 422,
+            "epochs": 30,
+            "device": "cpu",
+            "precision": "fp32",
+        },
+    ),
     "epoch-finished": Template(
-        "epoch {indent}{epoch}/{epochs}  loss {loss:8.4f}  {seconds:6.1f} s",
-        {"indent": " ", "epoch": 3, "epochs": 20, "loss": 0.1234, "seconds": 12.5},
+        "epoch {indent}{epoch}/{epochs}  loss {loss:8.4f}  {seconds:6.1f} s  {left} left",
+        {"indent": " ", "epoch": 3, "epochs": 20, "loss": 0.1234, "seconds": 12.5, "left": "4 min"},
     ),
     "epoch-scored": Template(
-        "epoch {indent}{epoch}/{epochs}  loss {loss:8.4f}  {seconds:6.1f} s  "
+        "epoch {indent}{epoch}/{epochs}  loss {loss:8.4f}  {seconds:6.1f} s  {left} left  "
         "dev P {precision:5.2f} R {recall:5.2f} F1 {f1:5.2f}{best}",
         {
             "indent": " ",
@@ -68,6 +85,7 @@ TEMPLATES: dict[str, Template] = {
             "epochs": 20,
             "loss": 0.1234,
             "seconds": 12.5,
+            "left": "4 min",
             "precision": 85.84,
             "recall": 87.93,
             "f1": 86.87,
@@ -119,7 +137,12 @@ TEMPLATES: dict[str, Template] = {
         "Options {options} cannot be combined with --input. Predict either one text or a file of many.",
         {"options": ["--text", "--image"]},
     ),
-    "input-without-output": Template("--input FILE requires --output FILE."),
+    "stdin-with-output": Template(
+        "Predictions of stdin are printed and cannot be continued. Leave out --output, or use --input FILE."
+    ),
+    "model-twice": Template(
+        "Two model folders are given: {argument} and --model {option}.", {"argument": "runs/a", "option": "runs/b"}
+    ),
     "output-without-input": Template("--output FILE requires --input FILE. The prediction for one text is printed."),
     "predictions-kept": Template(
         "{file} already contains {kept} of {lines} lines.", {"file": "out.jsonl", "kept": 10, "lines": 600}

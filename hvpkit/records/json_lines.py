@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hvpkit.records.compressed import open_binary
 from hvpkit.records.issues import RecordError
@@ -57,17 +57,30 @@ def read_json_lines(file: Path) -> Iterator[JsonLine]:
         DataError: "not-utf8" for a file in UTF-16 or UTF-32, before any line; or codes of `open_binary`.
     """
     with open_binary(file) as stream:
-        number = 0
-        while content := stream.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if number == 1:
-                check_encoding(file, content)
-                content = content.removeprefix(codecs.BOM_UTF8)
-            end = content
-            while not end.endswith(b"\n") and (rest := stream.readline(MAX_LINE_BYTES)):
-                end = rest
-            if content.strip():
-                yield JsonLine(number, content.rstrip(b"\r\n"), end.endswith(b"\n"))
+        yield from read_stream(stream, file)
+
+
+def read_stream(stream: IO[bytes], file: Path) -> Iterator[JsonLine]:
+    """Read the lines of a stream that are not blank, in bounded memory.
+
+    Args:
+        stream: Binary stream.
+        file: Its name in messages.
+
+    Raises:
+        DataError: "not-utf8" for UTF-16 or UTF-32, before any line.
+    """
+    number = 0
+    while content := stream.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if number == 1:
+            check_encoding(file, content)
+            content = content.removeprefix(codecs.BOM_UTF8)
+        end = content
+        while not end.endswith(b"\n") and (rest := stream.readline(MAX_LINE_BYTES)):
+            end = rest
+        if content.strip():
+            yield JsonLine(number, content.rstrip(b"\r\n"), end.endswith(b"\n"))
 
 
 def parse_json_object(content: bytes) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from hvpkit.config.recipe import TrainSpec
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
 from hvpkit.training.acceleration.accelerated import TrainStep, captures_steps
+from hvpkit.training.acceleration.precision import uses_bf16
 from hvpkit.training.arguments import build_training_arguments, logging_callbacks
-from hvpkit.training.callbacks import TrainingCallbacks
-from hvpkit.training.distributed import is_main_process
+from hvpkit.training.callbacks import TrainingCallbacks, TrainingStart
+from hvpkit.training.distributed import is_main_process, world_size
 from hvpkit.training.parameter_groups import parameter_groups
 from hvpkit.training.run_directory import LOGS
 from hvpkit.training.scoring import SplitScorer
@@ -83,6 +84,8 @@ def fit(
     trainer = build_trainer(session, scorer, folder, step, [keep_last, reporter, timer])
     if checkpoint is not None:
         trainer.args.num_train_epochs = _total_epochs(checkpoint, train)
+    if callbacks.on_start is not None and is_main_process():
+        callbacks.on_start(_training_start(session, trainer, checkpoint))
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except torch.OutOfMemoryError as error:
@@ -147,6 +150,22 @@ def build_trainer(
         trainer.add_callback(callback)
     set_seed(arguments.seed + arguments.process_index)  # each process has its own dropout masks
     return trainer
+
+
+def _training_start(session: TrainingSession, trainer: MultimodalTrainer, checkpoint: Path | None) -> TrainingStart:
+    train, parameters = session.recipe.train, list(session.model.parameters())
+    finished = 0 if checkpoint is None else TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME)).epoch
+    examples = len(session.train_set)
+    examples_per_step = train.batch_size * train.gradient_accumulation_steps * world_size()
+    return TrainingStart(
+        device=str(session.device),
+        precision="bf16" if uses_bf16(train, session.device) else "fp32",
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        examples=examples,
+        steps=-(-examples // examples_per_step),
+        epochs=round(trainer.args.num_train_epochs - (finished or 0)),
+    )
 
 
 def _total_epochs(checkpoint: Path, train: TrainSpec) -> int:

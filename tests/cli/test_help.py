@@ -78,6 +78,7 @@ def test_help_imports_no_command_and_nothing_that_commands_need():
         "hvpkit.messages",
         "hvpkit.utils",
         "hvpkit.utils.progress",
+        "hvpkit.utils.to_json",
     ]
     assert done.stdout.strip() == str(modules)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -156,7 +157,6 @@ def test_a_plugin_file_is_loaded(hvp, here, mner_data):
         ("mner", ["--text", "Ada", "--image", "cut.png"], "image-damaged", {"file": Path("cut.png")}),
         ("mner", ["--text", "Ada", "--image", "."], "image-not-file", {"file": Path()}),
         ("mner", ["--input", "no.jsonl", "--output", "o"], "input-missing", {"file": Path("no.jsonl")}),
-        ("mner", ["--input", "-", "--output", "o"], "input-not-a-file", {"file": Path("-")}),
         ("mner", ["--input", "/dev/null", "--output", "o"], "input-not-a-file", {"file": Path("/dev/null")}),
         ("mner", ["--input", "in.jsonl", "--output", "in.jsonl"], "output-is-input", {"file": Path("in.jsonl")}),
         ("mre", ["--text", "Ada"], "pair-missing", {}),
@@ -207,7 +207,8 @@ def test_bad_input_gets_one_message_and_exit_code_2(hvp, here, mner_model, mre_m
         (["--image", "x.png"], "nothing-to-predict", {}),
         (["--text", "Ada", "--input", "in.jsonl"], "text-with-input", {"options": ["--text"]}),
         (["--image", "x.png", "--input", "in.jsonl", "--output", "o"], "text-with-input", {"options": ["--image"]}),
-        (["--input", "in.jsonl"], "input-without-output", {}),
+        (["--input", "-", "--output", "o"], "stdin-with-output", {}),
+        (["runs/other", "--text", "Ada"], "model-twice", {"argument": Path("runs/other")}),
         (["--text", "Ada", "--output", "o"], "output-without-input", {}),
     ],
 )
@@ -215,7 +216,8 @@ def test_options_that_do_not_go_together_are_refused(hvp, here, mner_model, word
     (here / "in.jsonl").write_text('{"text": "Ada"}\n', encoding="utf-8")
     typed = hvp("predict", "--model", str(mner_model), *words)
     assert (typed.code, typed.out, typed.errors) == (2, "", [code])
-    assert [(message.code, message.fields) for message in typed.messages] == [(code, fields)]
+    [message] = typed.messages
+    assert (message.code, message.fields | fields) == (code, message.fields)
     assert sorted(file.name for file in here.iterdir()) == ["in.jsonl", "x.png"]
 
 
@@ -442,3 +444,46 @@ def test_each_type_has_its_color_and_marks_are_legible_without():
 
 def test_what_would_steer_the_terminal_is_shown_as_its_code():
     assert visible("a\x1b[31mb\x07\tc\n" + "👨\u200d👩") == "a\\x1b[31mb\\x07\tc\n" + "👨\u200d👩"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# to stdout
+def type_stdin(monkeypatch, content: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
+
+
+def test_texts_of_stdin_are_predicted_line_by_line(hvp, here, mner_model, monkeypatch):
+    type_stdin(monkeypatch, f"{TEXT}\n\nAda in Paris\n".encode())
+    typed = hvp("predict", "-", "--model", str(mner_model))
+    assert (typed.code, typed.err) == (0, "")
+    first, second = map(json.loads, typed.out.splitlines())
+    assert (first["line"], first["text"], second["line"], second["text"]) == (1, TEXT, 3, "Ada in Paris")
+    alone = json.loads(hvp("predict", str(mner_model), "--text", "Ada in Paris", "--json").out)
+    assert second["entities"] == alone["entities"]
+
+
+def test_records_of_stdin_are_predicted_and_bad_ones_are_reported(hvp, here, mner_model, monkeypatch):
+    type_stdin(monkeypatch, b'{"id": "a", "text": "Ada in Paris", "image": "x.png"}\n{"id": 7}\n')
+    typed = hvp("predict", str(mner_model), "--input", "-")
+    assert typed.code == 0
+    good, bad = map(json.loads, typed.out.splitlines())
+    assert (good["id"], good["image_used"]) == ("a", True)
+    assert (bad["id"], bad["code"]) == (7, "no-tokens-or-text")
+
+
+def test_a_file_without_output_is_printed(hvp, here, mner_model, monkeypatch):
+    (here / "in.txt").write_text("Ada in Paris\nBob\n", encoding="utf-8")
+    typed = hvp("predict", str(mner_model), "--input", "in.txt")
+    assert [json.loads(line)["text"] for line in typed.out.splitlines()] == ["Ada in Paris", "Bob"]
+    assert sorted(file.name for file in here.iterdir()) == ["in.txt", "x.png"]
+
+
+def test_all_lines_failing_is_a_failure(hvp, here, mner_model, monkeypatch):
+    type_stdin(monkeypatch, b'{"id": 1}\n{"id": 2}\n')
+    typed = hvp("predict", "-", "--model", str(mner_model))
+    assert (typed.code, typed.errors, len(typed.out.splitlines())) == (1, ["all-lines-failed"], 2)
+
+
+def test_a_text_may_come_from_stdin(hvp, here, mner_model, monkeypatch):
+    type_stdin(monkeypatch, b"Ada in Paris\n")
+    assert json.loads(hvp("predict", str(mner_model), "--text", "-", "--json").out)["text"] == "Ada in Paris"

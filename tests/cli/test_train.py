@@ -10,7 +10,8 @@ import pytest
 import tiny
 
 from hvpkit.cli import output
-from hvpkit.cli.train import _log_epoch
+from hvpkit.cli.epoch_log import EpochLog, format_duration
+from hvpkit.config.loading import load_recipe
 from hvpkit.messages import log_to
 from hvpkit.training.callbacks import EpochResult
 
@@ -36,10 +37,12 @@ def test_a_recipe_becomes_a_model_with_a_line_an_epoch_and_a_table_of_test(hvp, 
     typed = hvp("train", "tiny.yaml", "--set", "train.epochs=2")
     assert typed.code == 0
     assert typed.err.splitlines() == list(typed.messages)
-    assert [message.code for message in typed.messages] == ["epoch-scored", "epoch-scored"]
-    assert [(message.fields["epoch"], message.fields["epochs"]) for message in typed.messages] == [(1, 2), (2, 2)]
+    assert [message.code for message in typed.messages] == ["training-started", "epoch-scored", "epoch-scored"]
+    start, *epochs = (message.fields for message in typed.messages)
+    assert (start["examples"], start["steps"], start["epochs"], start["device"]) == (12, 3, 2, "cpu")
+    assert [(fields["epoch"], fields["epochs"]) for fields in epochs] == [(1, 2), (2, 2)]
     scores = json.loads((here / "runs" / "tiny" / "metrics.json").read_text(encoding="utf-8"))["dev"]["overall"]
-    [best] = [message.fields for message in typed.messages if message.fields["best"]][-1:]
+    [best] = [fields for fields in epochs if fields["best"]][-1:]
     assert [best[name] for name in ("precision", "recall", "f1")] == [
         100 * scores[name] for name in ("precision", "recall", "f1")
     ]
@@ -183,12 +186,21 @@ def test_interrupted_run_names_the_command_that_resumes_it(hvp, here, monkeypatc
 
 
 def test_lines_of_epochs_are_aligned(capsys):
+    epochs = EpochLog(load_recipe("quickstart"))
     with log_to(output.MessageHandler()):
         for epoch in (9, 10):
-            _log_epoch(EpochResult(epoch, 10, 0.5, None, 1.5, False))
+            epochs.log_epoch(EpochResult(epoch, 10, 0.5, None, False, 1.5))
     first, second = capsys.readouterr().err.splitlines()
     assert len(first) == len(second)
     assert first.index("9/10") == second.index("0/10")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (5_900, "98 min"), (6_000, "1.7 h"), (36_000, "10 h")],
+)
+def test_durations_are_short(seconds, text):
+    assert format_duration(seconds) == text
 
 
 def test_run_is_resumed_with_the_same_number_of_processes(hvp, here, monkeypatch):

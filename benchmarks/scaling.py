@@ -45,7 +45,7 @@ def asked(predictor: Predictor, folder: Path, imaged: bool = True) -> list[dict[
     from hvpkit.data.prepared import open_prepared
 
     examples = open_prepared(folder / "twitter2017").examples("train")
-    return [{"text": list(example.words), "image": example.image if imaged else None} for example in examples]
+    return [{"tokens": list(example.words), "image": example.image if imaged else None} for example in examples]
 
 
 # -----------------------------------------------------------------------------------------------------------------
@@ -93,8 +93,8 @@ def consume(answers: Iterator[object]) -> int:
 
 def lengths(predictor: Predictor, given: Sequence[dict[str, Any]], turns: int) -> list[dict[str, float]]:
     """Measure texts of several lengths without images; those beyond max_length are read in windows."""
-    every = cycle([word for one in given for word in one["text"]])
-    texts = {words: [{"text": list(islice(every, words))} for _ in range(4)] for words in WORDS}
+    every = cycle([word for one in given for word in one["tokens"]])
+    texts = {words: [{"tokens": list(islice(every, words))} for _ in range(4)] for words in WORDS}
     return sizes(
         "words",
         {words: (lambda some=some: consume(predictor.predict_many(some, 4))) for words, some in texts.items()},

@@ -15,7 +15,7 @@ from torch import Tensor
 import hvpkit
 from hvpkit.data.prepared import PreparedData
 from hvpkit.evaluation.evaluate import evaluate
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.inference.inputs import parse_example
 from hvpkit.interfaces import (
     Fusion,

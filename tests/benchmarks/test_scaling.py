@@ -18,7 +18,7 @@ def small(tmp_path_factory):
 
 def test_stream_is_measured_at_each_doubling_with_constant_memory(small):
     predictor, given, _ = small
-    bare = [{"text": one["text"]} for one in given]
+    bare = [{"tokens": one["tokens"]} for one in given]
     scaling.consume(predictor.predict_many(bare))
     before = memory()["own"]
     rows = scaling.stream(predictor, bare, 256, 1024)

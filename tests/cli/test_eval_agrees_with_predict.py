@@ -13,11 +13,12 @@ from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import InputError
 from hvpkit.evaluation.evaluate import evaluate, score_predictions
 from hvpkit.inference.inputs import PredictionInput
+from hvpkit.inference.predictions import RelationPrediction
 from hvpkit.registry import load_registry
 from hvpkit.saving.model_folder import open_model_folder
 from hvpkit.synthetic.generate import generate
 from hvpkit.training.train import train
-from hvpkit.types import Entity, Relation, RelationPrediction
+from hvpkit.types import Entity, Relation
 
 CLOSE = 1e-6
 FROZEN, TRAINED = (), ("vision.frozen=false",)

@@ -172,7 +172,7 @@ def test_a_stop_is_one_message_and_exit_code_130(hvp, monkeypatch, stop, code):
     ("typed", "works", "expected"),
     [
         (("preprocess", "demo"), "hvpkit.preprocessing.preprocess.preprocess", ["preprocess-stopped"]),
-        (("experiment", "quick"), "hvpkit.experiments.scheduler.execute", ["runs-estimated", "experiment-stopped"]),
+        (("experiment", "quick"), "hvpkit.experiments.experiment.execute", ["runs-estimated", "experiment-stopped"]),
         (("recipes",), "hvpkit.cli.recipes.list_recipes", ["stopped"]),
     ],
 )

@@ -14,7 +14,7 @@ from raising import raises
 import hvpkit
 from hvpkit.data.prepared import open_prepared
 from hvpkit.errors import DataError
-from hvpkit.messages import Message
+from hvpkit.messages import Message, messages_to_json
 from hvpkit.records.codec import box_to_json
 from hvpkit.records.json_lines import read_json_lines
 from hvpkit.types import SPLITS, Example
@@ -205,7 +205,7 @@ def test_a_record_is_read_alike_at_every_door(task, hvp, folder, mner_model, mre
     readings = evaluate(hvp, model, examples)
     from_file, file_notes = predict_file(hvp, model)
     from_python, python_notes = predict_in_python(model, rows)
-    assert file_notes == [list(notes) for notes in python_notes]
+    assert file_notes == [messages_to_json(notes) for notes in python_notes]
     for number, row in enumerate(rows):
         assert examples[number].words == row.words
         assert sorted(codes[number]) == sorted(row.codes + row.label_codes)

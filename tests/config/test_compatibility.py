@@ -297,6 +297,6 @@ def test_a_faulty_section_does_not_bring_false_alarms(registry, tmp_path):
     with raises(RecipeError, "recipe-invalid") as caught:
         load_recipe(file, registry=registry)
     assert [(problem.location, problem.message.code) for problem in caught.value.problems] == [
-        (f"{file}:3", "wrong-type"),
+        (f"{file}:3", "text-like-number"),
         (f"{file}:4", "wrong-type"),
     ]

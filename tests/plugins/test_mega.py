@@ -17,7 +17,7 @@ from hvpkit.batching import Batcher
 from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError, ModelFolderError
 from hvpkit.evaluation.evaluate import evaluate
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.inference.inputs import parse_example
 from hvpkit.interfaces import Trace, Visual
 from hvpkit.messages import Message

@@ -14,7 +14,7 @@ import hvpkit
 from hvpkit.batching import Batcher
 from hvpkit.config.loading import load_recipe
 from hvpkit.errors import ComponentError
-from hvpkit.explain.explain import explain_example
+from hvpkit.explain.explain_example import explain_example
 from hvpkit.inference.inputs import parse_example
 from hvpkit.interfaces import Trace, Visual
 from hvpkit.model.model import build_model

@@ -9,6 +9,7 @@ import torch
 from raising import raises
 
 from hvpkit.errors import ModelFolderError
+from hvpkit.messages import messages_to_json
 from hvpkit.model.model import build_model
 from hvpkit.registry import load_registry
 from hvpkit.training.init_from import load_matching
@@ -84,7 +85,7 @@ def test_training_starts_from_a_model_of_the_other_task_and_remembers_it(tmp_pat
         reason.code for name, reason in finished.metrics["init_from"]["initialized"].items() if name.startswith("head.")
     ]
     assert left and set(left) == {"head-not-loaded"}
-    assert start["initialized"] == finished.metrics["init_from"]["initialized"]
+    assert start["initialized"] == messages_to_json(finished.metrics["init_from"]["initialized"])
     lines = {line.code: line.fields for line in logged(logging.INFO)}
     assert lines["tensors-loaded"]["model"] == mner_model and lines["tensors-loaded"]["parts"]
     assert lines["tensors-initialized"]["reason"].code == "head-not-loaded"

@@ -87,7 +87,7 @@ app = typer.Typer(
     cls=LazyCommands,
     help="Extract entities and relations from text with images.",
     no_args_is_help=True,
-    **SETTINGS,
+    **SETTINGS | {"add_completion": True},
 )
 
 

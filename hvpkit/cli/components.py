@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.completion import complete_kind
 from hvpkit.config.recipe import to_plain
 from hvpkit.errors import InputError, did_you_mean
 from hvpkit.registry import KINDS, Component, load_registry
@@ -58,7 +59,10 @@ class ComponentFacts:
 
 def command(
     kind: Annotated[
-        str | None, typer.Argument(help=f"List only this kind: {', '.join(KINDS)}.", show_default=False)
+        str | None,
+        typer.Argument(
+            help=f"List only this kind: {', '.join(KINDS)}.", show_default=False, autocompletion=complete_kind
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     plugin: Annotated[

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.completion import complete_data, complete_model
 from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.cli.model import choose_model, open_model
 from hvpkit.data.prepared import MANIFEST
@@ -23,12 +24,21 @@ log = logging.getLogger(__name__)
 def command(
     model_folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[MODEL]", help="Model folder. [default: the latest in runs/]", show_default=False),
+        typer.Argument(
+            metavar="[MODEL]",
+            autocompletion=complete_model,
+            help="Model folder. [default: the latest in runs/]",
+            show_default=False,
+        ),
     ] = None,
     model: Annotated[Path | None, typer.Option(metavar="DIR", help="The same as MODEL.", show_default=False)] = None,
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Split to score.")] = "test",
     data: Annotated[
-        str | None, typer.Option(help="Prepared data: a name in data/, or a folder. [default: the data of the model]")
+        str | None,
+        typer.Option(
+            help="Prepared data: a name in data/, or a folder. [default: the data of the model]",
+            autocompletion=complete_data,
+        ),
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all predictions, one JSON line per example.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.completion import complete_plan
 from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.errors import InputError
 from hvpkit.messages import Message
@@ -24,7 +25,10 @@ log = logging.getLogger(__name__)
 
 def command(
     plan: Annotated[
-        str | None, typer.Argument(help="Plan file, or the name of a shipped plan.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Plan file, or the name of a shipped plan.", show_default=False, autocompletion=complete_plan
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the plan.")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.completion import complete_data, complete_model
 from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.cli.eval import data_folder
 from hvpkit.cli.model import choose_model, open_model
@@ -19,7 +20,12 @@ from hvpkit.messages import Message
 def command(
     model_folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[MODEL]", help="Model folder. [default: the latest in runs/]", show_default=False),
+        typer.Argument(
+            metavar="[MODEL]",
+            autocompletion=complete_model,
+            help="Model folder. [default: the latest in runs/]",
+            show_default=False,
+        ),
     ] = None,
     model: Annotated[Path | None, typer.Option(metavar="DIR", help="The same as MODEL.", show_default=False)] = None,
     text: Annotated[str | None, typer.Option(help="Text to explain.")] = None,
@@ -43,7 +49,11 @@ def command(
     ] = None,
     tail: Annotated[str | None, typer.Option(help="Tail entity of a relation.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Prepared data: a name in data/, or a folder. [default: the data of the model]")
+        str | None,
+        typer.Option(
+            help="Prepared data: a name in data/, or a folder. [default: the data of the model]",
+            autocompletion=complete_data,
+        ),
     ] = None,
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Split of the data.")] = "test",
     examples: Annotated[

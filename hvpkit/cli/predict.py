@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.completion import complete_model
 from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.cli.model import choose_model, open_model
 from hvpkit.errors import HvpkitError, InputError
@@ -34,6 +35,7 @@ def command(
         Path | None,
         typer.Argument(
             metavar="[MODEL]",
+            autocompletion=complete_model,
             help="Model folder, or - to read texts from stdin. [default: the latest in runs/]",
             show_default=False,
         ),

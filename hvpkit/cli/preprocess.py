@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.completion import complete_dataset
 from hvpkit.cli.dataset_report import show_report
 from hvpkit.cli.own_data import (
     FORMAT_HELP,
@@ -44,7 +45,9 @@ def command(
     name: Annotated[
         str,
         typer.Argument(
-            help="Dataset: twitter2015, twitter2017, mnre, demo, or the path of your data.", show_default=False
+            autocompletion=complete_dataset,
+            help="Dataset: twitter2015, twitter2017, mnre, demo, or the path of your data.",
+            show_default=False,
         ),
     ],
     root: Annotated[

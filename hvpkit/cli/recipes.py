@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.completion import complete_recipe
 from hvpkit.config.loading import load_recipe, shipped_recipes
 from hvpkit.config.recipe import ComponentSpec, Recipe
 from hvpkit.errors import InputError, did_you_mean
@@ -34,7 +35,9 @@ class RecipeFacts:
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="Recipe to print.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Recipe to print.", show_default=False, autocompletion=complete_recipe)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List the recipes that come with hvpkit, or print one.

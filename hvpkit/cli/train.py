@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hvpkit.cli import output
+from hvpkit.cli.completion import complete_recipe
 from hvpkit.cli.device import DeviceOption, use_device
 from hvpkit.config.loading import load_recipe
 from hvpkit.messages import Message, messages_to_json
@@ -21,7 +22,9 @@ log = logging.getLogger(__name__)
 
 
 def command(
-    recipe: Annotated[str, typer.Argument(help="Recipe file, or the name of a shipped recipe.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Recipe file, or the name of a shipped recipe.", autocompletion=complete_recipe)
+    ],
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the recipe.")
     ] = None,

@@ -133,8 +133,8 @@ def check_life(
     assert evaluate(open_model_folder(finished.folder), "test").scores == finished.test
     predictor = hvpkit.load(finished.folder, device="cpu")
     explained = explain_example(predictor, parse_example(data.examples("test")[0], predictor.folder.recipe))
-    assert {change.kind for change in explained.changes} == {"no images", "no object"}
-    looks = [look for look in explained.looks if look is not None]
+    assert {change.kind for change in explained.counterfactuals} == {"no images", "no object"}
+    looks = [look for look in explained.attention if look is not None]
     assert looks
     for look in looks:
         for images, text in zip(look.cells, look.text, strict=True):

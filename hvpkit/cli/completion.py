@@ -23,7 +23,9 @@ def complete_plan(incomplete: str) -> list[str]:
 
 def complete_model(incomplete: str) -> list[str]:
     """Complete a model folder in `runs/`."""
-    return _matching([str(file.parent) for file in RUNS.glob("**/model.json")], incomplete)
+    return _matching(
+        [str(file.parent) for pattern in ("*", "*/*") for file in RUNS.glob(f"{pattern}/model.json")], incomplete
+    )
 
 
 def complete_data(incomplete: str) -> list[str]:

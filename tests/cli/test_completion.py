@@ -43,7 +43,7 @@ def test_names_are_completed(here):
 )
 def test_the_shell_gets_completions_without_torch(here, words, expected):
     program = (
-        "import sys\nfrom hvpkit.cli import main\n"
+        "import sys\nfrom hvpkit.cli import main\nsys.argv = ['hvp']\n"
         "try:\n    main()\nfinally:\n    assert not {'torch', 'transformers'} & set(sys.modules)\n"
     )
     shell = {"_HVP_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
@@ -51,3 +51,4 @@ def test_the_shell_gets_completions_without_torch(here, words, expected):
     typed = subprocess.run(command, env=os.environ | shell, capture_output=True, text=True, check=False)
     assert "AssertionError" not in typed.stderr
     assert expected in typed.stdout.split(), typed.stderr
+    assert "Usage:" not in typed.stdout

@@ -61,7 +61,8 @@ def as_decoded(record: dict, words: tuple[str, ...]):
     if "error" in record:
         return InputError(record["error"])
     if "relation" in record:
-        return Relation(record["relation"], record["confidence"], tuple(record["probabilities"].items()))
+        relation = record["relation"]
+        return Relation(relation["label"], relation["confidence"], tuple(relation["probabilities"].items()))
     starts = [sum(len(word) + 1 for word in words[:i]) for i in range(len(words))]
     ends = [start + len(word) for start, word in zip(starts, words, strict=True)]
     return [

@@ -442,12 +442,12 @@ def test_it_is_trained_scored_asked_and_explained(task, request, tmp_path):
     predictor = hvpkit.load(finished.folder, device="cpu")
     example = data.examples("test")[0]
     explained = explain_example(predictor, parse_example(example, predictor.folder.recipe))
-    assert {change.kind for change in explained.changes} == {"no images", "no object", "no whole image"}
-    assert any(look is not None for look in explained.looks)
+    assert {change.kind for change in explained.counterfactuals} == {"no images", "no object", "no full image"}
+    assert any(look is not None for look in explained.attention)
     regions, cells = 3, 4
     for kind in ("semantic", "structural"):
-        assert len(explained.named[f"{kind} alignment"]) == regions * cells
-    for weights in explained.named["semantic alignment"]:
+        assert len(explained.extra_tensors[f"{kind} alignment"]) == regions * cells
+    for weights in explained.extra_tensors["semantic alignment"]:
         assert sum(weights) == pytest.approx(1)
     own = {"mre": {"head": "Ada", "tail": "Paris"}, "mner": {}}[task]  # own data: no boxes
     image = tiny.draw(tmp_path / "own.png", 5)

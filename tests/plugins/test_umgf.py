@@ -268,8 +268,8 @@ def test_a_trained_model_with_edges_by_phrases_is_explained(mner_data, tmp_path)
     finished = train(recipe, REGISTRY, tmp_path / "model")
     predictor = hvpkit.load(finished.folder, device="cpu")
     explained = explain_example(predictor, parse_example(mner_data.examples("test")[0], predictor.folder.recipe))
-    assert {change.kind for change in explained.changes} == {"no images", "no object", "no whole image"}
-    assert any(look is not None for look in explained.looks)
+    assert {change.kind for change in explained.counterfactuals} == {"no images", "no object", "no full image"}
+    assert any(look is not None for look in explained.attention)
 
 
 def test_the_recipes_have_the_authors_settings_and_the_shared_ones():

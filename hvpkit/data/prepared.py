@@ -390,7 +390,8 @@ def write_records(
         images_relative_root=relative_root,
     )
     text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2, ensure_ascii=False)
-    (stage / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    # paths that are not UTF-8 become JSON escapes
+    (stage / MANIFEST).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     return manifest
 
 

@@ -173,7 +173,8 @@ def folder_contents(recipe: Recipe, registry: Registry, folder: Path) -> dict[st
 
 def write_json(file: Path, value: object) -> None:
     """Write an indented JSON file, with the code and fields of messages."""
-    file.write_text(json.dumps(messages_to_json(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(messages_to_json(value), indent=2, ensure_ascii=False)
+    file.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")  # paths may not be UTF-8
 
 
 def latest_model_folder(root: Path) -> Path:

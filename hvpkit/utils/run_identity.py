@@ -33,7 +33,8 @@ def write_identity(file: Path, identity: Mapping[str, Any]) -> None:
         identity: Identity of the run.
     """
     with atomic_file(file) as draft:
-        draft.write_text(json.dumps(identity, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(identity, indent=2, ensure_ascii=False)
+        draft.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")  # paths may not be UTF-8
 
 
 def load_identity(file: Path) -> dict[str, Any] | None:

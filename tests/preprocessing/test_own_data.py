@@ -207,3 +207,17 @@ def test_a_format_needs_a_path_and_a_dataset_no_format(folder):
         prepare("mnre", format_name="deepke")
     formats.write_format(folder / "gliner", "gliner")
     assert prepare("gliner", text_only=True).name == "gliner"
+
+
+def test_a_folder_whose_name_is_not_utf8_is_read(folder):
+    name = b"mine\xff".decode("utf-8", "surrogateescape")
+    try:
+        (folder / name).mkdir()
+    except OSError:
+        pytest.skip("this file system has no such names")
+    write_lines(folder / name / "train.jsonl", [MNER])
+    report = prepare(f"./{name}", output=folder / "out", text_only=True)
+    data = open_prepared(report.folder)
+    assert name in data.manifest.source
+    assert len(data.examples("train")) == 1
+    (folder / "out" / "manifest.json").read_bytes().decode("utf-8")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 
 from hvpkit.config.loading import load_recipe, recipe_from_text
 from hvpkit.config.overrides import to_override
@@ -44,6 +44,7 @@ from hvpkit.utils.atomic_write import atomic_file
 from hvpkit.utils.to_json import to_json_values
 
 FilePath = str | PathLike[str]
+PredictionT = TypeVar("PredictionT", EntityPrediction, RelationPrediction)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class TextExplanation:
         return page
 
 
-class LoadedModel(Predictor):
+class LoadedModel(Predictor, Generic[PredictionT]):
     """A trained model: it predicts, evaluates and explains.
 
     A pickled model holds the path of its folder, from which it is loaded again.
@@ -103,6 +104,26 @@ class LoadedModel(Predictor):
     def recipe(self) -> Recipe:
         """The recipe of the model."""
         return self.folder.recipe
+
+    def predict(
+        self,
+        text: str | Sequence[str],
+        image: ImageInput | None = None,
+        head: MentionInput | None = None,
+        tail: MentionInput | None = None,
+        objects: Sequence[ObjectInput] | None = None,
+    ) -> PredictionT:
+        """Predict one text with its image; arguments and errors as for `Predictor.predict`."""
+        return super().predict(text, image, head, tail, objects)  # type: ignore[return-value]  # the task of the model
+
+    def predict_many(
+        self,
+        inputs: Iterable[PredictionRequest | ParsedInput | InputError],
+        batch_size: int | None = None,
+        workers: int | None = None,
+    ) -> Iterator[PredictionT | InputError]:
+        """Predict a stream of inputs; arguments and errors as for `Predictor.predict_many`."""
+        return super().predict_many(inputs, batch_size, workers)  # type: ignore[return-value]
 
     def evaluate(
         self, data: FilePath | None = None, split: Split = "test", *, shuffle_images: int | None = None
@@ -147,56 +168,12 @@ class LoadedModel(Predictor):
         return TextExplanation(explanation, self.folder.folder)
 
 
-class EntityPredictor(LoadedModel):
+class EntityPredictor(LoadedModel[EntityPrediction]):
     """A model that predicts entities (MNER)."""
 
-    def predict(
-        self,
-        text: str | Sequence[str],
-        image: ImageInput | None = None,
-        head: MentionInput | None = None,
-        tail: MentionInput | None = None,
-        objects: Sequence[ObjectInput] | None = None,
-    ) -> EntityPrediction:
-        """Predict the entities of one text; arguments and errors as for `Predictor.predict`."""
-        prediction = super().predict(text, image, head, tail, objects)
-        assert isinstance(prediction, EntityPrediction)  # noqa: S101 - the task of the model
-        return prediction
 
-    def predict_many(
-        self,
-        inputs: Iterable[PredictionRequest | ParsedInput | InputError],
-        batch_size: int | None = None,
-        workers: int | None = None,
-    ) -> Iterator[EntityPrediction | InputError]:
-        """Predict a stream of inputs; arguments and errors as for `Predictor.predict_many`."""
-        return super().predict_many(inputs, batch_size, workers)  # type: ignore[return-value]
-
-
-class RelationPredictor(LoadedModel):
+class RelationPredictor(LoadedModel[RelationPrediction]):
     """A model that predicts the relation of a pair of entities (MRE)."""
-
-    def predict(
-        self,
-        text: str | Sequence[str],
-        image: ImageInput | None = None,
-        head: MentionInput | None = None,
-        tail: MentionInput | None = None,
-        objects: Sequence[ObjectInput] | None = None,
-    ) -> RelationPrediction:
-        """Predict the relation of head and tail; arguments and errors as for `Predictor.predict`."""
-        prediction = super().predict(text, image, head, tail, objects)
-        assert isinstance(prediction, RelationPrediction)  # noqa: S101 - the task of the model
-        return prediction
-
-    def predict_many(
-        self,
-        inputs: Iterable[PredictionRequest | ParsedInput | InputError],
-        batch_size: int | None = None,
-        workers: int | None = None,
-    ) -> Iterator[RelationPrediction | InputError]:
-        """Predict a stream of inputs; arguments and errors as for `Predictor.predict_many`."""
-        return super().predict_many(inputs, batch_size, workers)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)

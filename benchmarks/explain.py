@@ -1,6 +1,6 @@
 """Check explanations on synthetic data, where the object that decides is known.
 
-Do confidence drops and attention point at it?
+Do confidence drops and attention identify it?
 
     python benchmarks/explain.py runs/quickstart runs/quickstart_mre
 

@@ -195,8 +195,8 @@ def test_bad_input_gets_one_message_and_exit_code_2(hvp, here, mner_model, mre_m
     typed = hvp("predict", "--model", str({"mner": mner_model, "mre": mre_model}[model]), *words)
     assert (typed.code, typed.out) == (2, "")
     assert (typed.errors, len(typed.messages)) == ([code], 1)
-    told = typed.fields(code)
-    assert told | fields == told
+    found = typed.fields(code)
+    assert found | fields == found
     assert sorted(file.name for file in here.iterdir()) == ["cut.png", "in.jsonl", "text.png", "x.png"]
 
 
@@ -290,16 +290,16 @@ def test_many_are_written_line_for_line_and_bad_ones_reported(hvp, pairs, mner_m
     typed = hvp("predict", "--model", str(mner_model), "--input", "in.jsonl", "--output", "out.jsonl")
     assert (typed.code, typed.out) == (0, "")
     assert [message.code for message in typed.messages] == ["lines-predicted", "lines-failed"]
-    told = typed.fields("lines-predicted")
-    assert told == {
+    status = typed.fields("lines-predicted")
+    assert status == {
         "new": 6,
         "failed": 2,
         "lines": 6,
         "file": Path("out.jsonl"),
-        "seconds": told["seconds"],
-        "rate": told["rate"],
+        "seconds": status["seconds"],
+        "rate": status["rate"],
     }
-    assert told["rate"] == pytest.approx(6 / told["seconds"])
+    assert status["rate"] == pytest.approx(6 / status["seconds"])
     assert typed.warnings == ["lines-failed"]
     failed = typed.fields("lines-failed")
     assert failed == {

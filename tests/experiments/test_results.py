@@ -82,8 +82,8 @@ def test_runs_of_another_recipe_other_plugins_or_other_data_are_not_mixed_in(tmp
     plugin = {"key": "plugins.gate even", "before": "unset", "now": "even.py (file, sha256 1)"}
     data = {"key": "data", "before": "f" * 16, "now": "e" * 16}
     assert mixed_in(tmp_path, changed, {}) == [recipe]
-    mended = [RUNS[0].model_copy(update={"plugins": {"gate even": "even.py (file, sha256 1)"}}), *RUNS[1:]]
-    assert mixed_in(tmp_path, mended, {}) == [plugin]
+    changed_plugin = [RUNS[0].model_copy(update={"plugins": {"gate even": "even.py (file, sha256 1)"}}), *RUNS[1:]]
+    assert mixed_in(tmp_path, changed_plugin, {}) == [plugin]
     assert mixed_in(tmp_path, changed, {"people": "e" * 16}) == [data, recipe]
     assert mixed_in(tmp_path, RUNS, {"people": "e" * 16}) == [data]
     assert open_results(tmp_path, HEADER, RUNS, {"people": "f" * 16}).results == FOUND

@@ -46,8 +46,8 @@ def test_means_are_those_of_the_examples_one_by_one(predictor, mner_data, bars):
     found = summarize(predictor, examples, "test of tiny")
     [bar] = bars
     assert (bar.total, bar.done) == (len(examples), len(examples)) and found.examples == len(examples)
-    told = [explain_example(predictor, parse_example(example, predictor.folder.recipe)) for example in examples]
-    with_images = [each for each in told if each.images]
+    explanations = [explain_example(predictor, parse_example(example, predictor.folder.recipe)) for example in examples]
+    with_images = [each for each in explanations if each.images]
     assert found.with_images == len(with_images) == 5
     gates = np.stack([np.array(each.gates.weights).mean(0) for each in with_images])  # [examples, N, C]
     assert np.array(found.layer_levels) == pytest.approx(gates.mean(0), abs=1e-5)

@@ -296,8 +296,8 @@ def test_what_could_not_be_read_scores_as_nothing_found(mner_data, mre_data):
     assert (scores.overall.gold, scores.overall.precision) == (4, 1.0)
     assert scores.overall.recall == pytest.approx(0.5)
     pairs = mre_data.examples("train")[:2]
-    told = [Relation(str(pairs[0].relation), 1.0, ()), DataError("no-words")]
-    assert score_predictions(pairs, told).overall.recall == pytest.approx(0.5)
+    results = [Relation(str(pairs[0].relation), 1.0, ()), DataError("no-words")]
+    assert score_predictions(pairs, results).overall.recall == pytest.approx(0.5)
 
 
 def test_windows_of_short_texts_are_the_whole_text(mner):

@@ -69,7 +69,8 @@ def test_products_that_are_rounded_to_bfloat16_are_found_out(monkeypatch):
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "confstr") or "CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="the GNU C library is told"
+    not hasattr(os, "confstr") or "CS_GNU_LIBC_VERSION" not in os.confstr_names,
+    reason="only the GNU C library has these settings",
 )
 def test_freed_memory_that_is_kept_is_not_fetched_page_by_page_again():
     def faults(what: str) -> int:

@@ -8,12 +8,12 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
 
 from hvpkit.config.recipe import ObjectsSpec
-from hvpkit.types import Box, VisualObject
+from hvpkit.records.codec import object_from_json, object_to_json
+from hvpkit.types import VisualObject
 
 TIMEOUT = 60.0  # seconds to wait for another process that writes
 
@@ -66,9 +66,7 @@ class DetectionCache:
             row = self._database.execute(query, [self._settings + key]).fetchone()
         if row is None:
             return None
-        return tuple(
-            VisualObject(box=box and Box(*box), phrase=phrase, score=score) for box, phrase, score in json.loads(row[0])
-        )
+        return tuple(object_from_json(record, None) for record in json.loads(row[0]))
 
     def put(self, key: str, detections: Sequence[VisualObject]) -> None:
         """Store the detections of a key of `request_key`.
@@ -76,7 +74,7 @@ class DetectionCache:
         Raises:
             OSError: The disk is full, or the file cannot be written.
         """
-        objects = json.dumps([[item.box and astuple(item.box), item.phrase, item.score] for item in detections])
+        objects = json.dumps([object_to_json(item, None) for item in detections])
         with self._os_errors():
             self._database.execute("INSERT OR REPLACE INTO detections VALUES (?, ?)", [self._settings + key, objects])
 
